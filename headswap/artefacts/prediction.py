@@ -1,0 +1,27 @@
+"""What a bundle says of one picture: a record; importing this file loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The answer for one picture."""
+
+    file: str
+    label: str
+    probabilities: dict[str, float]  # every class, most likely first; calibrated; sums to 1
+    unlike: float | None = None  # distance to the practice pictures over the alarm threshold; > 1: unlike all of them
+    old_head: dict[str, float] | None = None  # the pretrained head's five best names for the same picture
+    nearest: tuple[str, ...] = ()  # the practice pictures (sha256) whose features are closest, closest first
+
+    @property
+    def sure(self) -> float:
+        """Confidence in the label, in [0, 1]."""
+        return self.probabilities[self.label]
+
+    @property
+    def is_unlike(self) -> bool:
+        """Whether the picture is unlike everything practised on."""
+        return self.unlike is not None and self.unlike > 1.0

@@ -1,0 +1,77 @@
+"""The pictures a person gave: which, of what class, in which part, and what was left out.
+
+Records only. A `Manifest` is `dataset.json` on the disk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One readable picture."""
+
+    file: str  # the name the person knows, relative, with forward slashes
+    source: str  # where its bytes are, relative to the manifest's root
+    class_name: str
+    sha256: str  # of the bytes
+    width: int  # px, after rotation
+    height: int
+    look: str  # 256-bit difference hash, 64 hex digits
+    brightness: float  # mean grey, in [0, 1]
+    group: int = -1  # near duplicates share a group; -1: not grouped yet
+    part: Part = "train"
+    given_part: Part | None = None  # from train/val/test folders
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """One file that was not used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something a person should know about the pictures, in words."""
+
+    code: str  # "few", "unbalanced", "duplicates", "near-duplicates", "two-classes", "brightness", ...
+    sentence: str
+    files: tuple[str, ...] = ()  # the pictures it is about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All pictures of one data set, in a fixed order."""
+
+    name: str
+    root: str  # folder that `Picture.source` is relative to
+    classes: tuple[str, ...]  # sorted; the order of the new head's outputs
+    pictures: tuple[Picture, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Pictures of each class, in the order of `classes`."""
+        counted = Counter(picture.class_name for picture in self.pictures)
+        return {name: counted[name] for name in self.classes}
+
+    def part(self, part: Part) -> tuple[Picture, ...]:
+        """The pictures of one part."""
+        return tuple(picture for picture in self.pictures if picture.part == part)
+
+    def path(self, picture: Picture) -> Path:
+        """Where a picture's bytes are."""
+        return Path(self.root) / picture.source
+
+    def label(self, picture: Picture) -> int:
+        """The output of the new head that stands for a picture's class."""
+        return self.classes.index(picture.class_name)

@@ -1,0 +1,74 @@
+"""The errors a person can mend. Everything else is a bug and must crash.
+
+Every error says what happened (`problem`) and what to do (`remedy`); the page,
+the shell and Python show the same two sentences.
+
+Knows nothing of the rest of headswap.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+
+class HeadswapError(Exception):
+    """A problem the user can fix. Everything else is a bug and must crash."""
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+        self.problem, self.remedy = problem, remedy
+
+    def __reduce__(self) -> tuple[object, ...]:  # survives the trip between processes
+        return partial(type(self), remedy=self.remedy), (self.problem,)
+
+
+class BadSetting(HeadswapError):
+    """A setting has a value that cannot work."""
+
+
+class ModelNotFound(HeadswapError):
+    """No zoo knows a network of this name."""
+
+
+class WeightsNotHere(HeadswapError):
+    """The pretrained weights are not on this machine and could not be fetched."""
+
+
+class WeightsDamaged(HeadswapError):
+    """A weight file is truncated, altered, unsafe or made for another network."""
+
+
+class HeadNotFound(HeadswapError):
+    """The network has no classifier head, or none that can be told for sure."""
+
+
+class SwapFailed(HeadswapError):
+    """The head was found but could not be replaced; the network is as it was."""
+
+
+class UnreadablePicture(HeadswapError):
+    """One file is not a picture that can be used."""
+
+
+class BadUpload(HeadswapError):
+    """A folder or zip as a whole cannot be used."""
+
+
+class TooFewPictures(HeadswapError):
+    """There are not enough pictures or classes to teach or to measure."""
+
+
+class TeachingFailed(HeadswapError):
+    """Teaching began and could not be brought to a good end."""
+
+
+class BundleDamaged(HeadswapError):
+    """A bundle is incomplete, altered or not a bundle."""
+
+
+class NotFound(HeadswapError):
+    """A project, job or picture that does not exist, or belongs to somebody else."""
+
+
+class Cancelled(Exception):
+    """The person asked to stop. Not an error: raised by a listener between two steps."""

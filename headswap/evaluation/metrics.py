@@ -1,0 +1,114 @@
+"""Figures that say how good a classifier is, and how sure that figure is. numpy only.
+
+(N, C) probabilities or logits and (N,) labels in; plain numbers out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.errors import TooFewPictures
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def softmax(logits: Floats) -> Floats:
+    """(N, C) logits to probabilities; rows sum to 1."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+
+def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[float, float]:
+    """Where the true share lies, 95 of 100 times.
+
+    Args:
+        right: successes, 0 to total.
+        total: trials; at least 1.
+        z: standard normal quantile; 1.96 for 95 %.
+
+    Returns:
+        (low, high), fractions in [0, 1].
+
+    Raises:
+        TooFewPictures: total is 0.
+
+    Source:
+        Wilson (1927), Journal of the American Statistical Association 22, 209-212.
+    """
+    if total == 0:
+        raise TooFewPictures(
+            "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
+        )
+    share = right / total
+    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
+    low = 0.0 if right == 0 else max(0.0, centre - half)
+    high = 1.0 if right == total else min(1.0, centre + half)
+    return low, high
+
+
+def confusion_matrix(truth: Labels, said: Labels, num_classes: int) -> NDArray[np.int64]:
+    """(C, C) counts; row: what it was, column: what was said."""
+    counts = np.zeros((num_classes, num_classes), dtype=np.int64)
+    np.add.at(counts, (truth, said), 1)
+    return counts
+
+
+def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bins: int = 15) -> float:
+    """Measure how far confidence is from accuracy.
+
+    Pictures are grouped by the confidence of their top class; each group adds
+    |accuracy - mean confidence|, weighted by its share of the pictures.
+
+    Args:
+        probabilities: (N, C), rows sum to 1.
+        labels: (N,) in [0, C).
+        num_bins: groups of equal width over (0, 1].
+
+    Returns:
+        A fraction in [0, 1]; 0 is perfectly calibrated.
+
+    Raises:
+        TooFewPictures: there are no pictures to measure.
+
+    Source:
+        Guo et al. (2017), arXiv:1706.04599, equation 3.
+    """
+    if len(labels) == 0:
+        raise TooFewPictures(
+            "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
+        )
+    confidence = probabilities.max(axis=1)  # (N,)
+    correct = probabilities.argmax(axis=1) == labels  # (N,)
+    bins = np.clip(np.ceil(confidence * num_bins).astype(int), 1, num_bins)  # (N,) in 1..num_bins
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins + 1)  # sums, not means
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def fit_temperature(logits: Floats, labels: Labels) -> float:
+    """The number to divide logits by so that sureness fits (temperature scaling).
+
+    Args:
+        logits: (N, C) of pictures that the head was not fitted on.
+        labels: (N,) in [0, C).
+
+    Returns:
+        In [0.05, 20]: 1 leaves the logits as they are, more makes the answers less sure.
+
+    Source:
+        Guo et al. (2017), arXiv:1706.04599, section 4.2.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        likely = softmax(logits / math.exp(log_temperature))[rows, labels]
+        return float(-np.log(np.clip(likely, 1e-12, None)).mean())
+
+    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
+    return math.exp(float(found.x))

@@ -1,0 +1,48 @@
+"""Where the classifier head of a network is, and how that is known.
+
+Records only; importing this file loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A layer that could be taken for the head and is not, with the reason."""
+
+    path: str
+    kind: str
+    shape: tuple[int, ...]  # of its weight
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSite:
+    """Every path to be replaced, and the evidence.
+
+    `paths`, `kinds` and `in_features` are parallel: one entry per head that the network
+    uses when it predicts. `aux_*` are heads that only speak while it is trained.
+    A path ends in a parameter's name when the head is a bare `nn.Parameter`.
+    """
+
+    paths: tuple[str, ...]
+    kinds: tuple[str, ...]  # class name of each module ("Linear", "Conv2d", "Parameter", ...)
+    in_features: tuple[int, ...]
+    num_classes: int
+    input_size: tuple[int, int, int]  # (channels, height, width) it was found with
+    aux_paths: tuple[str, ...] = ()
+    aux_kinds: tuple[str, ...] = ()
+    aux_in_features: tuple[int, ...] = ()
+    tail_paths: tuple[str, ...] = ()  # norm, scale or bias after the head that is resized with it
+    evidence: tuple[str, ...] = ()  # sentences for people, in the order of the search
+    candidates: tuple[Candidate, ...] = ()
+    metadata: str = ""  # what the library says of its head
+    metadata_agrees: bool | None = None  # None: the library says nothing
+    new_head: bool = False  # the network had no head of its own when it was pretrained
+
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        """Heads and auxiliary heads."""
+        return self.paths + self.aux_paths

@@ -1,0 +1,92 @@
+"""A loaded network and what it expects: the noun that zoos give and everything else takes.
+
+`NetworkCard` is what can be said about a network in JSON; `Network` adds the module.
+Importing this file loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+Fit = Literal["crop", "squash", "border"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """How a picture must look before it enters the network. Travels with the weights."""
+
+    channels: int = 3
+    height: int = 224  # px
+    width: int = 224  # px
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # subtracted, for pixels in [0, 1]
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)  # divided by
+    interpolation: Interpolation = "bicubic"
+    fit: Fit = "crop"  # crop: resize the shorter side, cut the centre; squash: resize both; border: pad
+    resize_px: int = 256  # the shorter side before the crop (used by "crop" only)
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Where the pretrained weights of a network are."""
+
+    state: Literal["here", "to fetch", "not available"]
+    size_bytes: int | None = None  # None: not known before fetching
+    source: str = ""  # a file, a package or a URL, for people
+
+    @property
+    def words(self) -> str:
+        """One phrase for a card or a table."""
+        if self.state == "here":
+            return "on this machine"
+        if self.state == "to fetch":
+            size = f"{self.size_bytes / 1e6:.0f} MB" if self.size_bytes else "size not stated"
+            return f"to be fetched ({size})"
+        return "not available offline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCard:
+    """What is known of a network without its weights. None means "not stated"."""
+
+    name: str  # unique within its zoo
+    zoo: str
+    input: InputSpec
+    weights: Weights
+    parameters: int | None = None  # numbers in the network, old head included
+    num_classes: int | None = None  # classes the pretrained head knows; 0: it has no head of its own
+    licence: str | None = None  # of the weights, as the library states it
+    year: int | None = None
+
+    @property
+    def full_name(self) -> str:
+        """zoo/name: unique everywhere."""
+        return f"{self.zoo}/{self.name}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Network:
+    """A module with everything needed to use it: what zoos give, what heads and teaching take."""
+
+    card: NetworkCard
+    module: nn.Module
+    class_names: tuple[str, ...] = ()  # of the pretrained head; empty when the library does not state them
+    weights_sha256: str = ""  # of the weight file; empty: random weights
+    head_is_new: bool = False  # built with a head it did not have when pretrained
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def input(self) -> InputSpec:
+        return self.card.input

@@ -1,0 +1,1 @@
+"""How a worker is started: this machine today, a cluster behind the same Protocol."""

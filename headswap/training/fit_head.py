@@ -1,0 +1,236 @@
+"""Solve a head on ready features: regularised multinomial logistic regression.
+
+Flow:  (N, D) features + labels --fit_head--> SolvedHead (weight, bias, out-of-fold logits)
+
+The features are standardised and, when pictures are fewer than features, turned into the
+span of the pictures by the eigenvectors of their Gram matrix: an exact change of basis,
+after which the problem is (N, <= N) however wide the network is. The penalty is chosen by
+cross-validation; near duplicates stay in one fold. Strong penalties are solved first and
+each solution starts the next. The scale is folded back, so the head is one linear layer.
+
+The out-of-fold logits of the chosen penalty are kept: they calibrate, and they tell
+pictures whose label may be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.training.config import TeachConfig
+
+Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
+_FINAL_PASSES, _FOLD_PASSES = 100, 40
+_SMALL = 2e7  # N * R * C below which one thread is faster than waking others
+_PLAIN_STRENGTH = 0.1  # when there are too few pictures to choose by cross-validation
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedHead:
+    """One linear layer and what was learned on the way."""
+
+    weight: Tensor  # (C, D) float32
+    bias: Tensor  # (C,) float32
+    strength: float  # the penalty chosen
+    fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few pictures
+    fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Standardised features in a basis no wider than the pictures are many."""
+
+    coordinates: Tensor  # (N, R)
+    basis: Tensor | None  # (D, R); None: the basis is the features themselves
+    mean: Tensor  # (D,)
+    scale: Tensor  # (D,)
+
+    def unfold(self, solution: Tensor) -> tuple[Tensor, Tensor]:
+        """(R + 1, C) in this basis to weight (C, D) and bias (C,) on raw features."""
+        weight = solution[:-1] if self.basis is None else self.basis @ solution[:-1]  # (D, C)
+        weight = weight / self.scale[:, None]
+        return weight.T.contiguous(), solution[-1] - self.mean @ weight
+
+
+def fit_head(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    num_classes: int,
+    config: TeachConfig | None = None,
+    groups: Sequence[int] | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> SolvedHead:
+    """Solve one head.
+
+    Args:
+        features: (N, D) float32.
+        labels: (N,) int64 in [0, C).
+        num_classes: C, at least 2.
+        config: penalties and folds.
+        groups: N numbers; pictures of one group share a fold.
+        seed: drives the folds.
+        watch: called with weight and bias after each pass of the last solve.
+
+    Raises:
+        TooFewPictures: a class has no picture.
+        TeachingFailed: a feature is not a finite number.
+    """
+    config = config or TeachConfig()
+    _check(features, labels, num_classes)
+    with _few_threads(features.shape, num_classes):
+        return _fit(features, labels, num_classes, config, groups, seed, watch)
+
+
+def _fit(
+    features: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    config: TeachConfig,
+    groups: Sequence[int] | None,
+    seed: int,
+    watch: Watch | None,
+) -> SolvedHead:
+    span = _span_of(features)
+    targets = one_hot(labels, num_classes).float()  # (N, C)
+    strengths = sorted(config.strengths, reverse=True)
+    folds = _folds(labels.numpy(), groups, config.folds, seed)
+    fold_logits, losses = None, {}
+    strength = min(strengths, key=lambda value: abs(np.log10(value / _PLAIN_STRENGTH)))
+    if folds is not None:
+        logits = _cross_validate(span.coordinates, targets, strengths, folds)  # (S, N, C)
+        per_strength = -(logits.log_softmax(-1) * targets).sum(-1).mean(-1)  # (S,)
+        best = int(per_strength.argmin())
+        strength, fold_logits = strengths[best], logits[best]
+        losses = dict(zip(strengths, per_strength.tolist(), strict=True))
+    tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
+    solution = _solve(span.coordinates, targets, strength, passes=_FINAL_PASSES, tell=tell)
+    weight, bias = span.unfold(solution)
+    return SolvedHead(weight, bias, strength, fold_logits, tuple(losses[value] for value in config.strengths if losses))
+
+
+@contextmanager
+def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
+    """Keep the solver's two thread pools from waiting for each other: seven times faster when small."""
+    from threadpoolctl import threadpool_limits
+
+    count, width = shape
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if count * min(count, width) * num_classes < _SMALL else before)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
+    counts = torch.bincount(labels, minlength=num_classes)
+    if num_classes < 2 or int(counts.min()) == 0:
+        raise TooFewPictures(
+            "A head needs at least two classes with one practice picture each.",
+            remedy="Add pictures, or drop the empty class.",
+        )
+    if not torch.isfinite(features).all():
+        raise TeachingFailed(
+            "The body gives features that are not numbers (NaN or infinite).",
+            remedy="The weights are damaged or too large for this precision; choose another network.",
+        )
+
+
+def _span_of(features: Tensor) -> _Span:
+    mean = features.mean(dim=0)
+    scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
+    scale = torch.maximum(scale, scale.mean() * 1e-3)  # a feature that never moves must not be blown up
+    standard = (features - mean) / scale  # (N, D)
+    count, width = standard.shape
+    if count >= width:
+        return _Span(standard, None, mean, scale)
+    values, vectors = torch.linalg.eigh((standard @ standard.T).double())  # Gram matrix, ascending
+    keep = values > values[-1].clamp_min(1e-12) * 1e-7
+    vectors, roots = vectors[:, keep].float(), values[keep].sqrt().float()  # (N, R), (R,)
+    return _Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale)
+
+
+def _folds(
+    labels: NDArray[np.int64], groups: Sequence[int] | None, count: int, seed: int
+) -> NDArray[np.int64] | None:
+    """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups."""
+    random = np.random.default_rng(seed)
+    members = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    fold_of_group: dict[int, int] = {}
+    for label in np.unique(labels):
+        own = [group for group in dict.fromkeys(members[labels == label].tolist())]
+        if len(own) < 2:
+            return None
+        fresh = [group for group in own if group not in fold_of_group]
+        random.shuffle(fresh)
+        offset = int(random.integers(count))
+        fold_of_group.update({group: (offset + number) % count for number, group in enumerate(fresh)})
+    return np.array([fold_of_group[group] for group in members.tolist()])
+
+
+def _cross_validate(
+    coordinates: Tensor, targets: Tensor, strengths: Sequence[float], folds: NDArray[np.int64]
+) -> Tensor:
+    """(S, N, C) logits, each row by heads that never saw that picture."""
+    logits = torch.zeros(len(strengths), *targets.shape)
+    for fold in np.unique(folds):
+        held = torch.from_numpy(folds == fold)
+        solution = None
+        for number, strength in enumerate(strengths):
+            solution = _solve(
+                coordinates[~held], targets[~held], strength, passes=_FOLD_PASSES, start=solution
+            )
+            logits[number, held] = coordinates[held] @ solution[:-1] + solution[-1]
+    return logits
+
+
+def _solve(
+    coordinates: Tensor,
+    targets: Tensor,
+    strength: float,
+    *,
+    passes: int,
+    start: Tensor | None = None,
+    tell: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """Minimise mean cross-entropy + strength / 2 |W|^2 by L-BFGS; the bias is free. (R + 1, C)."""
+    from scipy.optimize import minimize  # torch.optim would import its compiler: 2 s
+
+    rank, classes = coordinates.shape[1], targets.shape[1]
+    count = len(targets)
+
+    def loss_and_slope(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        solution = torch.from_numpy(flat).float().view(rank + 1, classes)
+        weight = solution[:-1]
+        logits = torch.addmm(solution[-1], coordinates, weight)  # (N, C)
+        log_likely = logits.log_softmax(dim=1)
+        loss = -(log_likely * targets).sum() / count + strength / 2 * weight.square().sum()
+        error = (log_likely.exp() - targets) / count  # (N, C)
+        slope = torch.cat([coordinates.T @ error + strength * weight, error.sum(dim=0, keepdim=True)])
+        return float(loss), slope.double().view(-1).numpy()
+
+    def on_pass(flat: NDArray[np.float64]) -> None:
+        if tell is not None:
+            tell(torch.from_numpy(flat.copy()).float().view(rank + 1, classes))
+
+    first = torch.zeros(rank + 1, classes) if start is None else start
+    found = minimize(
+        loss_and_slope,
+        first.double().view(-1).numpy(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=on_pass,
+        options={"maxiter": passes, "maxcor": 10, "gtol": 1e-5, "ftol": 1e-9},
+    )
+    return torch.from_numpy(found.x).float().view(rank + 1, classes)
