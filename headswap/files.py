@@ -90,7 +90,7 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file as a whole: the old bytes or the new, never less."""
     draft = path.with_name(f"{path.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
-    with _room_on(path.parent):
+    with room_on(path.parent):
         try:
             with draft.open("wb") as file:
                 file.write(data)
@@ -115,7 +115,7 @@ def sealed_folder(place: Path) -> Iterator[Path]:
         raise FileExistsError(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name(f"{place.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
-    with _room_on(place.parent):
+    with room_on(place.parent):
         draft.mkdir()
         try:
             yield draft
@@ -141,7 +141,9 @@ def check_seal(folder: Path) -> None:
     for line in seal.files:
         path = folder / line.path
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise BundleDamaged(f"The seal names {line.path!r}, outside the folder.", remedy="Do not trust this file.")
+            raise BundleDamaged(
+                f"The seal names {line.path!r}, outside the folder.", remedy="Do not trust this file."
+            )
         if not path.is_file() or path.stat().st_size != line.size_bytes or sha256_of(path) != line.sha256:
             raise BundleDamaged(
                 f"{line.path} is not what was saved.", remedy="Copy the whole folder again, or teach again."
@@ -174,7 +176,8 @@ def _seal(folder: Path) -> None:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     lines = tuple(
-        SealedFile(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size) for path in paths
+        SealedFile(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
+        for path in paths
     )
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
@@ -190,12 +193,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _room_on(folder: Path) -> Iterator[None]:
+def room_on(folder: Path) -> Iterator[None]:
+    """Turn the system's "no space left" into a sentence; `folder` is where the writing goes."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFull(
-            f"There is no room left on the disk that holds {folder}.", remedy="Free some space, then try again."
+            f"There is no room left on the disk that holds {folder}.",
+            remedy="Free some space, then try again.",
         ) from error

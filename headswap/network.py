@@ -28,11 +28,19 @@ class InputSpec:
     interpolation: Interpolation = "bicubic"
     fit: Fit = "crop"  # crop: resize the shorter side, cut the centre; squash: resize both; border: pad
     resize_px: int = 256  # the shorter side before the crop (used by "crop" only)
+    squash_px: tuple[int, int] | None = (
+        None  # "squash": (height, width) before the centre is cut; None: the input's
+    )
 
     @property
     def size(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
+
+    @property
+    def wanted_px(self) -> int:
+        """The shorter side that a decoder should give at least; it may reduce while decoding."""
+        return self.resize_px if self.fit == "crop" else max(self.squash_px or (self.height, self.width))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,7 @@ class Weights:
 
     state: Literal["here", "to fetch", "not available"]
     size_bytes: int | None = None  # None: not known before fetching
+    size_is_exact: bool = True  # False: reckoned from the number of parameters at four bytes each
     source: str = ""  # a file, a package or a URL, for people
 
     @property
@@ -50,6 +59,7 @@ class Weights:
             return "on this machine"
         if self.state == "to fetch":
             size = f"{self.size_bytes / 1e6:.0f} MB" if self.size_bytes else "size not stated"
+            size = size if self.size_is_exact else f"about {size}"
             return f"to be fetched ({size})"
         return "not available offline"
 

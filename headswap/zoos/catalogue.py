@@ -1,0 +1,125 @@
+"""All zoos as one: resolve a name, then describe, build or load it.
+
+Flow:  "resnet50" or "timm/resnet50" --resolve--> (zoo, name) --> NetworkCard | Network
+
+A bare name belongs to the first zoo of the tuple that has it. Names are compared with
+the zoos' own lists and never interpreted: a name that is on no list opens no file and
+no connection.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from pathlib import Path
+
+from headswap.errors import ModelNotFound
+from headswap.events import Listener, silent
+from headswap.network import Network, NetworkCard
+from headswap.zoos.timm_zoo import TimmZoo
+from headswap.zoos.torchvision_zoo import TorchvisionZoo
+from headswap.zoos.zoo import Device, Zoo, ZooSettings
+
+DEFAULT_MODEL = "tf_efficientnet_lite0"  # its weights come with the requirements: it works offline
+DEFAULT_SETTINGS = ZooSettings()
+_LONGEST_NAME = 100  # letters; the longest real one has fewer than 80
+
+
+def zoos(settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, ...]:
+    """Every zoo; the order decides whose a bare name is."""
+    return TorchvisionZoo(settings), TimmZoo(settings)
+
+
+def load_network(
+    name: str,
+    *,
+    weights: Path | None = None,
+    listener: Listener = silent,
+    settings: ZooSettings = DEFAULT_SETTINGS,
+) -> Network:
+    """A network with its pretrained weights, or with the person's own weight file.
+
+    Args:
+        name: an architecture, with or without its zoo ("timm/resnet50").
+        weights: a .safetensors, .pt or .pth file for this architecture; its class count is read from it.
+        listener: hears `Progress` of step "fetch" in bytes.
+        settings: where weights are kept, and whether a connection may be opened.
+
+    Raises:
+        ModelNotFound: no zoo has this name.
+        WeightsNotHere: the weights are not on this machine and could not be fetched.
+        WeightsDamaged: the file is altered, unsafe, or made for another network.
+    """
+    zoo, own_name = resolve(name, settings)
+    return zoo.load(own_name, listener)
+
+
+def build_network(
+    name: str,
+    *,
+    num_classes: int | None = None,
+    device: Device = "cpu",
+    settings: ZooSettings = DEFAULT_SETTINGS,
+) -> Network:
+    """A network with random weights; on the "meta" device it has shapes only and costs no memory.
+
+    Raises:
+        ModelNotFound: no zoo has this name.
+        HeadNotFound: it is an encoder that cannot be given classes.
+    """
+    zoo, own_name = resolve(name, settings)
+    return zoo.build(own_name, num_classes=num_classes, device=device)
+
+
+def describe_network(name: str, *, settings: ZooSettings = DEFAULT_SETTINGS) -> NetworkCard:
+    """What is known of a network without building it.
+
+    Raises:
+        ModelNotFound: no zoo has this name.
+    """
+    zoo, own_name = resolve(name, settings)
+    return zoo.describe(own_name)
+
+
+def list_networks(
+    pattern: str | None = None, *, settings: ZooSettings = DEFAULT_SETTINGS
+) -> tuple[NetworkCard, ...]:
+    """The cards of every network whose full name contains `pattern`, or matches it where it has * or ?."""
+    return tuple(
+        zoo.describe(name)
+        for zoo in zoos(settings)
+        for name in zoo.names()
+        if pattern is None or _matches(f"{zoo.name}/{name}", pattern)
+    )
+
+
+def resolve(name: str, settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, str]:
+    """The zoo that has this name, and the name without the zoo.
+
+    Raises:
+        ModelNotFound: no zoo has it, letter by letter; near names are suggested.
+    """
+    prefix, slash, rest = name.partition("/")
+    for zoo in zoos(settings):
+        if slash and prefix == zoo.name and zoo.knows(rest):
+            return zoo, rest
+        if not slash and zoo.knows(name):
+            return zoo, name
+    raise _not_found(name, settings)
+
+
+def _matches(full_name: str, pattern: str) -> bool:
+    pattern = pattern.lower()
+    if any(mark in pattern for mark in "*?["):
+        bare = full_name.partition("/")[2]
+        return fnmatch.fnmatchcase(bare, pattern) or fnmatch.fnmatchcase(full_name, pattern)
+    return pattern in full_name.lower()
+
+
+def _not_found(name: str, settings: ZooSettings) -> ModelNotFound:
+    shown = ascii(name[:_LONGEST_NAME]) + ("…" if len(name) > _LONGEST_NAME else "")
+    bare = name.rpartition("/")[2][:_LONGEST_NAME]
+    known = list(dict.fromkeys(known for zoo in zoos(settings) for known in zoo.names()))
+    near = difflib.get_close_matches(bare, known, n=3, cutoff=0.6)
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "`headswap models` lists every name."
+    return ModelNotFound(f"No zoo has a network called {shown}.", remedy=remedy)

@@ -1,0 +1,104 @@
+"""Weight files on the Hugging Face hub: found in its cache, or fetched into it.
+
+Flow:  repository + file names --find--> Path | None        --fetch_from_hub--> Path
+
+The hub's own library downloads, checks and caches. Its patient retries are avoided:
+one question says whether the hub can be reached at all.
+
+Knows the hub only. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from headswap.errors import WeightsNotHere
+from headswap.events import Listener, Progress
+from headswap.zoos.weights import TIMEOUT_S, not_here, online
+
+
+def find_in_hub_cache(repository: str, file_names: Iterable[str]) -> Path | None:
+    """The newest known copy of the first of these files, without a connection."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file_name in file_names:
+        found = try_to_load_from_cache(repository, file_name)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def cached_repositories() -> frozenset[str]:
+    """Which model repositories have anything in the hub's cache: one look instead of thousands."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    folder = Path(HF_HUB_CACHE)
+    if not folder.is_dir():
+        return frozenset()
+    names = (entry.name for entry in folder.iterdir() if entry.name.startswith("models--"))
+    return frozenset(name.removeprefix("models--").replace("--", "/") for name in names)
+
+
+def fetch_from_hub(
+    repository: str, file_names: Iterable[str], *, name: str, by_hand_place: Path, listener: Listener
+) -> Path:
+    """Download the first of these files that the repository has.
+
+    Raises:
+        WeightsNotHere: no connection, no such file, or a licence that must be accepted first.
+        Cancelled: from the listener.
+    """
+    import httpx
+    from huggingface_hub import hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    file_names = tuple(file_names)
+    if not online(hf_hub_url(repository, file_names[0])):
+        raise not_here(name, by_hand_place)
+    reason = f"{repository} has no {' or '.join(file_names)}"
+    for file_name in file_names:
+        try:
+            bar = _bar(listener)
+            path = Path(hf_hub_download(repository, file_name, etag_timeout=TIMEOUT_S, tqdm_class=bar))
+            size_bytes = path.stat().st_size
+            listener(
+                Progress("fetch", size_bytes, size_bytes, unit="bytes")
+            )  # a stop is heard here at the latest
+            return path
+        except LocalEntryNotFoundError as error:
+            raise not_here(name, by_hand_place) from error
+        except EntryNotFoundError:
+            continue
+        except HfHubHTTPError as error:
+            raise _refused(repository, name, by_hand_place, error) from error
+        except (httpx.HTTPError, OSError) as error:
+            raise not_here(name, by_hand_place, reason=f"the download broke off ({error})") from error
+    raise not_here(name, by_hand_place, reason=reason)
+
+
+def _refused(repository: str, name: str, place: Path, error: Any) -> WeightsNotHere:
+    code = getattr(error.response, "status_code", None)
+    if code in (401, 403):
+        reason = f"huggingface.co/{repository} must be allowed first (accept its licence there, then `hf auth login`)"
+        return not_here(name, place, reason=reason)
+    return not_here(name, place, reason=f"huggingface.co answers {code} for {repository}")
+
+
+def _bar(listener: Listener) -> Callable[..., Any]:
+    """A progress bar in the hub's eyes; it draws nothing and tells the listener."""
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc, type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.heard, self.all_bytes = int(kwargs.get("initial") or 0), int(kwargs.get("total") or 0)
+            kwargs["disable"] = True
+            super().__init__(*args, **kwargs)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.heard += int(n or 0)
+            listener(Progress("fetch", self.heard, self.all_bytes, unit="bytes"))
+            return None
+
+    return Bar

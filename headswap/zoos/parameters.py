@@ -1,0 +1,37 @@
+"""How many numbers a network has: measured once for every architecture, counted live for others.
+
+Flow:  zoo + name --measured--> int | None        module --count--> int
+
+`measured.json` is written by benchmarks/measure_parameters.py; it only saves time, and a
+test compares a part of it with networks that are really built.
+
+Loads no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def measured(zoo: str, name: str) -> int | None:
+    """The number measured before, of the network as `build` gives it."""
+    return _table().get(f"{zoo}/{name}")
+
+
+def count(module: nn.Module) -> int:
+    """Every number that could be trained, the head included; shared ones once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@cache
+def _table() -> dict[str, int]:
+    place = files("headswap.zoos").joinpath("measured.json")
+    if not place.is_file():
+        return {}
+    return {name: int(number) for name, number in json.loads(place.read_text())["parameters"].items()}

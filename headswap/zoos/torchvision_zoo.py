@@ -1,0 +1,164 @@
+"""Every classification architecture of torchvision, with the weights that torchvision calls its default.
+
+Flow:  torchvision.models.list_models --> names; weights enum --> NetworkCard; builder --> module
+
+The preprocessing is read from torchvision's own evaluation transform. Weights are
+looked for in headswap's folder, then in torch.hub's; published files are read as
+plain tensors, never as pickles that may run code.
+
+Imports torchvision when first asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headswap.events import Listener
+from headswap.files import sha256_of
+from headswap.network import InputSpec, Interpolation, Network, NetworkCard, Weights
+from headswap.zoos import parameters, weights
+from headswap.zoos.weight_file import fill, read_tensors
+from headswap.zoos.zoo import Device, ZooSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_NOISY = ("googlenet", "inception_v3")  # they warn unless told how their random numbers are drawn
+
+
+@dataclass(frozen=True)
+class TorchvisionZoo:
+    """The `Zoo` over torchvision.models."""
+
+    settings: ZooSettings = field(default_factory=ZooSettings)
+    name: str = "torchvision"
+
+    def names(self) -> tuple[str, ...]:
+        return _names()
+
+    def knows(self, name: str) -> bool:
+        return name in _names()
+
+    def describe(self, name: str) -> NetworkCard:
+        published = _published(name)
+        categories = published.meta.get("categories") or ()
+        return NetworkCard(
+            name=name,
+            zoo=self.name,
+            input=_input_of(published.transforms()),
+            weights=self._weights(name, published),
+            parameters=parameters.measured(self.name, name),
+            num_classes=len(categories) or None,
+            licence=published.meta.get("license"),
+        )
+
+    def count_parameters(self, name: str) -> int:
+        known = parameters.measured(self.name, name)
+        return known if known is not None else _count(self, name)
+
+    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+        module = build_module(name, num_classes=num_classes, device=device)
+        card = replace(self.describe(name), parameters=parameters.count(module))
+        return Network(card=card, module=module.eval())
+
+    def load(self, name: str, listener: Listener) -> Network:
+        published = _published(name)
+        path = self._find(name, published) or self._fetch(name, published, listener)
+        digest = sha256_of(path)
+        weights.check_named_hash(path, digest)
+        module = build_module(name, num_classes=None, device="cpu")
+        fill(module, read_tensors(path), file_name=path.name, network_name=name)
+        _as_published(module)
+        here = Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
+        card = replace(self.describe(name), parameters=parameters.count(module), weights=here)
+        class_names = tuple(published.meta.get("categories") or ())
+        return Network(card=card, module=module.eval(), class_names=class_names, weights_sha256=digest)
+
+    def _weights(self, name: str, published: Any) -> Weights:
+        found = self._find(name, published)
+        if found is not None:
+            return Weights(state="here", size_bytes=found.stat().st_size, source=str(found))
+        stated_mb = published.meta.get("_file_size")  # in units of 1024²
+        return Weights(
+            state="not available" if self.settings.offline else "to fetch",
+            size_bytes=round(stated_mb * 1024**2) if stated_mb else None,
+            source=published.url,
+        )
+
+    def _find(self, name: str, published: Any) -> Path | None:
+        file_name = Path(published.url).name
+        mine = weights.by_hand(self.settings.folder, self.name, name, Path(file_name).stem)
+        places = (mine, _hub_folder() / file_name)
+        return next((place for place in places if place is not None and place.is_file()), None)
+
+    def _fetch(self, name: str, published: Any, listener: Listener) -> Path:
+        file_name = Path(published.url).name
+        by_hand_place = self.settings.folder / self.name / file_name
+        if self.settings.offline:
+            raise weights.not_here(name, by_hand_place)
+        place = by_hand_place if self.settings.cache is not None else _hub_folder() / file_name
+        return weights.fetch(published.url, place, name=name, by_hand_place=by_hand_place, listener=listener)
+
+
+def build_module(name: str, *, num_classes: int | None, device: Device, aux_heads: bool = True) -> nn.Module:
+    """The bare module with random weights; without its auxiliary heads when they are not wanted."""
+    import torch
+    from torchvision.models import get_model
+
+    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    if name in _NOISY:
+        options["init_weights"] = True
+    if not aux_heads:
+        options["aux_logits"] = False
+    with torch.device(device):
+        module: nn.Module = get_model(name, weights=None, **options)
+    return module
+
+
+def _as_published(module: nn.Module) -> None:
+    """What torchvision's builders do beside reading the numbers, when they are given weights."""
+    if hasattr(module, "transform_input"):  # trained on pictures normalised in another way
+        module.transform_input = True  # type: ignore[assignment]
+    if type(module).__name__ == "GoogLeNet":  # its auxiliary heads were never trained; torchvision drops them
+        module.aux_logits = False  # type: ignore[assignment]
+        module.aux1 = module.aux2 = None  # type: ignore[assignment]
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    import torchvision
+
+    return tuple(torchvision.models.list_models(module=torchvision.models))
+
+
+@cache
+def _published(name: str) -> Any:
+    from torchvision.models import get_model_weights
+
+    return get_model_weights(name).DEFAULT
+
+
+@cache
+def _count(zoo: TorchvisionZoo, name: str) -> int:
+    return parameters.count(zoo.build(name, device="meta").module)
+
+
+def _hub_folder() -> Path:
+    from torch.hub import get_dir
+
+    return Path(get_dir()) / "checkpoints"
+
+
+def _input_of(transform: Any) -> InputSpec:
+    interpolation: Interpolation = transform.interpolation.value
+    return InputSpec(
+        height=transform.crop_size[0],
+        width=transform.crop_size[0],
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+        interpolation=interpolation,
+        resize_px=transform.resize_size[0],
+    )
