@@ -1,1 +1,1 @@
-"""A run that outlives the browser tab: its row, its queue, its worker; and the inference process. Loads no torch."""
+"""A run that outlives the browser tab: its row, its queue, its worker; and the inference process."""

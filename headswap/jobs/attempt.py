@@ -1,0 +1,121 @@
+"""A worker's side of its job: it lives, it reports, it hears when to stop.
+
+Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
+       row --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
+
+Knows the store and one attempt; nothing of the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from types import TracebackType
+from typing import Literal
+
+from headswap.errors import Cancelled
+from headswap.events import Event, Progress
+from headswap.jobs.job import Job
+from headswap.jobs.journal import Journal
+from headswap.jobs.store import Store
+
+Verdict = Literal["go", "cancel", "stop", "lost"]
+
+LOOK_S = 0.5  # how often the row is read for a wish to cancel
+BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
+WRITE_S = 0.5  # least time between two progress writes of one step
+LOST_S = 10.0  # a worker that lost its job and does not stop by itself ends hard
+
+logger = logging.getLogger(__name__)
+
+
+class Attempt:
+    """One claimed attempt, while it is worked on (`with`)."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store, self._job = store, job
+        self._journal = Journal(store.folder(job.id))
+        self._verdict: Verdict = "go"
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._step = ""
+        self._written_at = -WRITE_S
+
+    def __enter__(self) -> Attempt:
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._heart.join()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether to go on, or why not."""
+        return self._verdict
+
+    def ask_to_stop(self) -> None:
+        """Stop between two steps; the job will be continued later."""
+        if self._verdict == "go":
+            self._verdict = "stop"
+
+    def listen(self, event: Event) -> None:
+        """Take in one event of the work.
+
+        Raises:
+            Cancelled: the work should end here; `verdict` says why.
+        """
+        self._check()
+        if isinstance(event, Progress):
+            self._take_progress(event)
+        elif self._tell(None):
+            self._journal.append(event)
+        self._check()
+
+    def _check(self) -> None:
+        if self._verdict != "go":
+            raise Cancelled(self._verdict)
+
+    def _take_progress(self, event: Progress) -> None:
+        is_new = event.step != self._step
+        is_last = event.total > 0 and event.done >= event.total
+        now = time.monotonic()
+        if is_new or is_last or now - self._written_at >= WRITE_S:
+            self._step, self._written_at = event.step, now
+            if self._tell(event) and (is_new or is_last):
+                self._journal.append(event)
+
+    def _tell(self, progress: Progress | None) -> bool:
+        """Write to the row; a busy disk loses a word, not the work."""
+        try:
+            if self._store.report(self._job.id, self._job.attempt, progress):
+                return True
+            self._verdict = "lost"
+        except sqlite3.OperationalError:
+            logger.warning("progress could not be written", exc_info=True)
+        return False
+
+    def _beat(self) -> None:
+        beaten_at, lost_at = time.monotonic(), None
+        while not self._over.wait(LOOK_S):
+            now = time.monotonic()
+            try:
+                standing = self._store.standing(self._job.id, self._job.attempt)
+                if standing != "lost" and now - beaten_at >= BEAT_S:
+                    self._store.renew(self._job.id, self._job.attempt)
+                    beaten_at = now
+            except sqlite3.OperationalError:
+                logger.warning("the row could not be read", exc_info=True)
+                continue
+            if standing != "go":
+                self._verdict = standing
+            if standing == "lost":
+                lost_at = lost_at or now
+                if now - lost_at > LOST_S:
+                    logger.error("the job has gone to another worker")
+                    os._exit(3)

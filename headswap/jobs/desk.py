@@ -1,0 +1,227 @@
+"""Ask one long-lived child process: the home of everything interactive that needs torch.
+
+Flow:  question (JSON text) --Desk.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
+
+One child per desk, started by the first question or by `warm`, let go when nobody
+asks for a while. Askers take turns. A child that dies or takes too long costs its
+asker one sentence; the next question starts another.
+
+Knows processes and texts; nothing of networks or pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from headswap import errors, files
+from headswap.errors import HeadswapError
+from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_message
+from headswap.runners.environment import child_environment, python_command
+
+CLOSE_S = 2.0  # for a child to end by itself when its stdin closes
+
+logger = logging.getLogger(__name__)
+
+
+class Desk:
+    """Answers questions with a function that runs in a process of its own."""
+
+    def __init__(
+        self,
+        answer: str,
+        *,
+        idle_s: float = 600.0,
+        timeout_s: float = 60.0,
+        start_s: float = 120.0,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            answer: "package.module:function", which takes and gives JSON text.
+            idle_s: after so long without a question the child is let go.
+            timeout_s: for one answer; then the child is ended.
+            start_s: for the child to import what it needs; then it is ended.
+            log: what the child says besides its answers; None: nowhere.
+            environment: variables on top of the server's own.
+        """
+        self._target, self._log_path = answer, log
+        self._idle_s, self._timeout_s, self._start_s = idle_s, timeout_s, start_s
+        self._environment = dict(environment or {})
+        self._turn = threading.Lock()  # one asker at a time
+        self._gate = threading.Lock()  # around the child itself, held for moments only
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_ready = False  # the child has said so
+        self._closed = False
+        self._asked_at = time.monotonic()
+        self._idle_timer: threading.Timer | None = None
+
+    def ask(self, question: str) -> str:
+        """Wait for one's turn, then for the answer.
+
+        Raises:
+            HeadswapError: what the function raised, with its class and sentences; or the
+                child died, took too long, or met a fault.
+        """
+        with self._turn:
+            child = self._running_child()
+            try:
+                if not self._is_ready:
+                    self._receive(child, self._start_s)
+                    self._is_ready = True
+                _send(child, Question(question))
+                answer = self._receive(child, self._timeout_s)
+            except HeadswapError:
+                self._let_go(child)
+                raise
+            finally:
+                self._asked_at = time.monotonic()
+                self._watch_idleness()
+        if answer.error:
+            raise _error_of(answer)
+        return answer.text
+
+    def warm(self) -> None:
+        """Start the child now, without waiting, so that the first answer comes sooner."""
+        self._running_child()
+        self._asked_at = time.monotonic()
+        self._watch_idleness()
+
+    def close(self) -> None:
+        """End the child, even in the middle of an answer; nothing can be asked any more."""
+        with self._gate:
+            self._closed = True
+            child = self._child
+            if self._idle_timer:
+                self._idle_timer.cancel()
+        if child:
+            self._let_go(child)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a living child."""
+        with self._gate:
+            return self._child is not None and self._child.poll() is None
+
+    def _running_child(self) -> subprocess.Popen[bytes]:
+        with self._gate:
+            if self._closed:
+                raise HeadswapError("The server is stopping.", remedy="Try again when it is back.")
+            if self._child is not None and self._child.poll() is None:
+                return self._child
+            if self._child is not None:
+                _close_pipes(self._child)
+            self._is_ready = False
+            self._child = self._start()
+            return self._child
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [*python_command("headswap.jobs.clerk"), self._target]
+        environment = child_environment(self._environment)
+        if self._log_path is None:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            )
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
+            )
+
+    def _receive(self, child: subprocess.Popen[bytes], limit_s: float) -> Answer:
+        """Read one message; a child that takes too long is ended, which ends the reading."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(limit_s, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = read_message(cast(BinaryIO, child.stdout), Answer)
+        finally:
+            timer.cancel()
+        if answer is not None:
+            return answer
+        if late.is_set():
+            raise HeadswapError(
+                f"No answer came within {limit_s:.0f} seconds.",
+                remedy="Try again, or choose a smaller network.",
+            )
+        raise _died()
+
+    def _watch_idleness(self) -> None:
+        with self._gate:
+            if self._closed or self._idle_timer is not None:
+                return
+            self._idle_timer = threading.Timer(self._idle_s, self._release_if_idle)
+            self._idle_timer.daemon = True
+            self._idle_timer.start()
+
+    def _release_if_idle(self) -> None:
+        with self._gate:
+            self._idle_timer = None
+        if not self._turn.acquire(blocking=False):  # somebody is asking, and will watch again
+            return
+        try:
+            if time.monotonic() - self._asked_at >= self._idle_s and self._child is not None:
+                self._let_go(self._child)
+                return
+        finally:
+            self._turn.release()
+        self._watch_idleness()
+
+    def _let_go(self, child: subprocess.Popen[bytes]) -> None:
+        """End a child and leave nothing of it."""
+        child.kill()  # it holds nothing that could be lost
+        child.wait()
+        _close_pipes(child)
+
+
+def _send(child: subprocess.Popen[bytes], question: Question) -> None:
+    try:
+        write_message(cast(BinaryIO, child.stdin), question)
+    except OSError as error:  # the pipe is broken: nobody reads
+        raise _died() from error
+
+
+def _died() -> HeadswapError:
+    return HeadswapError(
+        "The process that answers has stopped unexpectedly.",
+        remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
+    )
+
+
+def _error_of(answer: Answer) -> HeadswapError:
+    if answer.error == FAULT:
+        return HeadswapError(
+            f"The program has a fault ({answer.problem}).",
+            remedy="Try something else; the server's log says more.",
+        )
+    for module in (errors, files):
+        kind = getattr(module, answer.error, None)
+        if isinstance(kind, type) and issubclass(kind, HeadswapError):
+            return kind(answer.problem, remedy=answer.remedy)
+    return HeadswapError(answer.problem, remedy=answer.remedy)
+
+
+def _close_pipes(child: subprocess.Popen[bytes]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        try:
+            if pipe is not None:
+                pipe.close()
+        except BrokenPipeError:  # an unsent question
+            continue

@@ -1,0 +1,234 @@
+"""Give waiting jobs to workers, and notice the workers that die.
+
+Flow:  submit -> row --tick: assign, start--> worker process --its last word, or its death--> row
+
+`tick` looks at everything once and returns: it reads the rows, so a server that was
+killed and started again goes on where the other one was. It has four duties: look
+after running jobs, put paused ones back when there is room, hand out waiting ones,
+keep one spare worker warm while somebody is about to need it.
+
+Knows rows and a runner; nothing of what the work is.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from headswap.errors import BadSetting
+from headswap.files import sweep_drafts
+from headswap.jobs.job import Job, JobError, JobState
+from headswap.jobs.pulse import Pulse
+from headswap.jobs.store import LOG_FILE, Store
+from headswap.runners.environment import python_command, thread_environment
+from headswap.runners.local import this_process
+from headswap.runners.runner import Runner
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueSettings:
+    """How jobs share one machine. The defaults suit one person."""
+
+    capacity: int = 1  # workers at once
+    threads: int = 0  # of torch and numpy in each worker; 0: they choose
+    lease_s: float = 30.0  # a worker that is silent for longer is ended and its job queued again
+    start_s: float = 120.0  # the same, before its first word: a cold import on a busy machine is slow
+    force_s: float = 10.0  # a cancelled worker that has not stopped by itself is ended
+    spare_idle_s: float = 0.0  # how long a warm worker waits after the last sign of interest; 0: none is kept
+    room_bytes: int = 200_000_000  # with less free disk than this, no job starts
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1:
+            raise BadSetting(f"capacity is {self.capacity}.", remedy="Choose 1 or more workers at once.")
+
+
+@dataclass(frozen=True)
+class _Spare:
+    token: str
+    handle: str
+
+
+class Queue:
+    """The one who starts workers. Several may share a store; each row moves once all the same."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        settings: QueueSettings | None = None,
+        *,
+        worker: Sequence[str] = python_command("headswap.jobs.worker"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store = store
+        self.woken = threading.Event()  # set when a tick would find something new
+        self._runner = runner
+        self._settings = settings or QueueSettings()
+        self._worker = tuple(worker)
+        self._clock = clock
+        self._pulse = Pulse(clock)
+        self._lock = threading.Lock()
+        self._spare: _Spare | None = None
+        self._last_interest: float | None = None
+        self._room_needed: dict[str, int] = {}  # bytes free before a paused job is tried again
+
+    # What people ask ------------------------------------------------------------
+
+    def submit(self, owner: str, project: str, experiment_json: str, idempotency_key: str) -> str:
+        """Queue an experiment and return the job's id; the same key again gives the same job."""
+        job = self.store.submit(owner, project, experiment_json, idempotency_key)
+        self.warm()
+        return job.id
+
+    def place(self, job_id: str) -> int | None:
+        """Place in the queue, from 1; None when the job does not wait."""
+        ids = [job.id for job in self.store.waiting()]
+        return ids.index(job_id) + 1 if job_id in ids else None
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job: at once when it waits, between two steps when it runs, by force after `force_s`."""
+        self.store.request_cancel(job_id)
+        self.woken.set()
+
+    def warm(self) -> None:
+        """Somebody will soon teach: keep a spare worker ready for a while."""
+        self._last_interest = self._clock()
+        self.woken.set()
+
+    # What the supervisor does -----------------------------------------------------
+
+    def tick(self) -> None:
+        """Look at everything once."""
+        with self._lock:
+            running = self.store.in_state(JobState.RUNNING)
+            for job in running:
+                self._look_after(job)
+            self._pulse.keep_only(
+                {(word, job.id, job.attempt) for job in running for word in ("lease", "cancel")}
+            )
+            self._try_paused()
+            self._hand_out()
+            self._keep_spare()
+
+    def stop_spare(self) -> None:
+        """Let the spare worker go."""
+        with self._lock:
+            self._last_interest = None
+            self._dismiss_spare()
+
+    def stop_workers(self) -> None:
+        """Ask every worker to stop between two steps; its job will wait in the queue again."""
+        for job in self.store.in_state(JobState.RUNNING):
+            if job.worker:
+                self._runner.stop(job.worker, force=False)
+
+    def _look_after(self, job: Job) -> None:
+        settings = self._settings
+        if job.worker and not self._runner.is_alive(job.worker):
+            self._bury(job)
+            return
+        silent_s = self._pulse.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
+        limit_s = settings.lease_s if job.lease else settings.start_s
+        if not job.worker and silent_s > limit_s:  # a server died before it could start a process
+            self.store.settle(job.id, job.attempt, JobState.QUEUED)
+        elif silent_s > limit_s:
+            self._runner.stop(job.worker, force=True)
+            if silent_s > limit_s + settings.force_s:  # out of reach; the fence holds it off
+                self._bury(job)
+        elif job.cancel_requested:
+            waited_s = self._pulse.still_for_s(("cancel", job.id, job.attempt), True)
+            if waited_s > settings.force_s and job.worker:
+                self._runner.stop(job.worker, force=True)
+
+    def _bury(self, job: Job) -> None:
+        """Clear up after a dead worker. A job that it settled in time is not touched."""
+        sweep_drafts(self.store.folder(job.id))
+        if self.store.crashed(job.id, job.attempt):
+            logger.warning("job %s: the worker of attempt %d is gone", job.id, job.attempt)
+
+    def _try_paused(self) -> None:
+        paused = self.store.in_state(JobState.PAUSED)
+        free = self._free_bytes()
+        self._room_needed = {
+            job.id: self._room_needed.get(job.id, self._room_for(job, free)) for job in paused
+        }
+        for job in paused:
+            if free >= self._room_needed[job.id]:
+                self.store.unpause(job.id)
+
+    def _room_for(self, job: Job, free: int) -> int:
+        """A job that has filled the disk once needs more than there was then."""
+        room = self._settings.room_bytes
+        return room if job.attempt == 0 else free + room
+
+    def _hand_out(self) -> None:
+        if self._free_bytes() < self._settings.room_bytes:
+            for job in self.store.in_state(JobState.QUEUED):
+                self.store.pause(job.id, _no_room(self._settings.room_bytes))
+            return
+        while True:
+            if self._spare and not self._runner.is_alive(self._spare.handle):
+                self._spare, self._last_interest = None, None  # it died; another would, too
+            spare = self._spare
+            chosen = self.store.assign_next(self._settings.capacity, spare=spare.token if spare else "")
+            if chosen is None:
+                return
+            if spare:
+                self._spare = None
+                self.store.name_worker(chosen.id, chosen.attempt, spare.handle)
+            else:
+                self._start_worker(chosen)
+
+    def _start_worker(self, job: Job) -> None:
+        words = ("--store", str(self.store.path), "--job", job.id, "--attempt", str(job.attempt))
+        try:
+            handle = self._runner.start(
+                (*self._worker, *words),
+                log=self.store.folder(job.id) / LOG_FILE,
+                environment=thread_environment(self._settings.threads),
+            )
+        except OSError:
+            logger.exception("job %s: no worker could be started", job.id)
+            self.store.crashed(job.id, job.attempt)
+            return
+        self.store.name_worker(job.id, job.attempt, handle)
+
+    def _keep_spare(self) -> None:
+        idle = (
+            self._last_interest is None or self._clock() - self._last_interest >= self._settings.spare_idle_s
+        )
+        is_full = len(self.store.in_state(JobState.RUNNING)) >= self._settings.capacity
+        if idle or is_full:
+            self._dismiss_spare()
+        elif self._spare is None:
+            token = secrets.token_hex(16)
+            words = ("--store", str(self.store.path), "--spare", token, "--server", this_process())
+            handle = self._runner.start(
+                (*self._worker, *words),
+                log=self.store.path.parent / "spare.log",
+                environment=thread_environment(self._settings.threads),
+            )
+            self._spare = _Spare(token, handle)
+
+    def _dismiss_spare(self) -> None:
+        if self._spare:
+            self._runner.stop(self._spare.handle, force=True)
+            self._spare = None
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self.store.path.parent).free
+
+
+def _no_room(room_bytes: int) -> JobError:
+    return JobError(
+        "DiskFull",
+        "There is not enough room left on the server's disk to start this run.",
+        f"It starts by itself when {room_bytes / 1e6:.0f} MB are free.",
+    )

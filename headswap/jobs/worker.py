@@ -1,0 +1,196 @@
+"""The process that does one job, then ends.
+
+    python -m headswap.jobs.worker --store DB --job ID --attempt N
+    python -m headswap.jobs.worker --store DB --spare TOKEN --server HANDLE
+
+A spare imports the slow libraries first, then waits until the queue means a job for
+it or its server dies. Either way the attempt is claimed once, worked on under its
+fence, and settled: done, failed with two sentences, cancelled, paused, or queued again.
+
+Knows how a job ends; the work itself is a function that it is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import re
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headswap.errors import Cancelled, HeadswapError
+from headswap.events import Listener
+from headswap.files import SEAL, DiskFull
+from headswap.jobs.attempt import Attempt
+from headswap.jobs.job import Job, JobError, JobState, error_of
+from headswap.jobs.store import LOG_FILE, Store
+from headswap.runners.local import LocalRunner
+
+Work = Callable[
+    [str, Path, Listener], str
+]  # experiment JSON, job folder, listener -> name of the sealed folder
+
+SPARE_LOOK_S = 0.1
+SETTLE_TRIES = 60  # one a second: the last word of a worker is worth waiting for
+
+_RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+logger = logging.getLogger("headswap.worker")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ends."""
+
+    state: JobState
+    result: str = ""
+    error: JobError | None = None
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    work: Work | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> int:
+    """Do one job.
+
+    Args:
+        arguments: the command line without the program; None: this process's own.
+        work: what to do; None: `headswap.pipeline.run_job`.
+        prepare: what a spare does ahead of a job; None: import what the pipeline needs.
+
+    Returns:
+        0 when the attempt was settled, 3 when there was nothing to claim, or it was lost.
+    """
+    choice = _parse(arguments)
+    stopping = threading.Event()
+    for name in ("SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stopping.set())
+    store = Store(choice.store)
+    try:
+        job = _claim(store, choice, stopping, prepare or _import_pipeline)
+        if job is None:
+            return 3
+        _write_to(store.folder(job.id) / LOG_FILE, job)
+        return _do(store, job, work or _run_pipeline, stopping)
+    finally:
+        store.close()
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="headswap.jobs.worker")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--job", default="")
+    parser.add_argument("--attempt", type=int, default=0)
+    parser.add_argument("--spare", default="")
+    parser.add_argument("--server", default="")
+    return parser.parse_args(arguments)
+
+
+def _claim(
+    store: Store, choice: argparse.Namespace, stopping: threading.Event, prepare: Callable[[], None]
+) -> Job | None:
+    job_id, attempt = choice.job, choice.attempt
+    if choice.spare:
+        prepare()
+        meant = _wait(store, choice.spare, choice.server, stopping)
+        if meant is None:
+            return None
+        job_id, attempt = meant
+    return store.claim(job_id, attempt)
+
+
+def _wait(store: Store, token: str, server: str, stopping: threading.Event) -> tuple[str, int] | None:
+    """A spare waits for its job, for a signal, or for the death of its server."""
+    runner = LocalRunner()
+    while runner.is_alive(server):
+        meant = store.meant_for(token)
+        if meant or stopping.wait(SPARE_LOOK_S):
+            return meant
+    return None
+
+
+def _write_to(log: Path, job: Job) -> None:
+    """From here on, everything this process says goes to the job's log."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    faulthandler.enable()
+    form = f"%(asctime)s %(levelname)s job={job.id} attempt={job.attempt} %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr, force=True)
+
+
+def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:
+    with Attempt(store, job) as attempt:
+        signal.signal(signal.SIGTERM, lambda *_: attempt.ask_to_stop())
+        if stopping.is_set():
+            attempt.ask_to_stop()
+        logger.info("started")
+        outcome = _outcome(work, job, store.folder(job.id), attempt)
+        if outcome is None or not _settle(store, job, outcome):
+            logger.warning("the job has gone to another worker")
+            return 3
+    logger.info("%s", outcome.state)
+    return 0
+
+
+def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> Outcome | None:
+    """Do the work; None when the attempt was lost."""
+    try:
+        name = work(job.experiment_json, folder, attempt.listen)
+        _check_result(folder, name)
+        return Outcome(JobState.DONE, result=name)
+    except Cancelled:
+        if attempt.verdict == "lost":
+            return None
+        return Outcome(JobState.QUEUED if attempt.verdict == "stop" else JobState.CANCELLED)
+    except DiskFull as error:
+        return Outcome(JobState.PAUSED, error=error_of(error))
+    except HeadswapError as error:
+        logger.info("%s", error)
+        return Outcome(JobState.FAILED, error=error_of(error))
+    except Exception as error:
+        logger.exception("fault")
+        return Outcome(JobState.FAILED, error=error_of(error))
+
+
+def _check_result(folder: Path, name: str) -> None:
+    """The row never points to what is not there, whole."""
+    if not _RESULT.fullmatch(name) or not (folder / name / SEAL).is_file():
+        raise RuntimeError(f"the work returned {name!r}, which is no sealed folder in the folder of its job")
+
+
+def _settle(store: Store, job: Job, outcome: Outcome) -> bool:
+    for _ in range(SETTLE_TRIES):
+        try:
+            return store.settle(
+                job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error
+            )
+        except sqlite3.OperationalError:  # a full disk or a long writer
+            logger.warning("the end could not be written yet", exc_info=True)
+            time.sleep(1)
+    return False
+
+
+def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) -> str:
+    from headswap.pipeline import run_job
+
+    return run_job(experiment_json, job_folder, listener)
+
+
+def _import_pipeline() -> None:
+    import headswap.pipeline  # noqa: F401  seconds of torch, spent before anybody waits
+
+
+if __name__ == "__main__":
+    sys.exit(main())

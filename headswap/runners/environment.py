@@ -1,0 +1,37 @@
+"""The environment of a process that headswap starts.
+
+A child gets the server's own variables, those given, and a PYTHONPATH by which it
+finds headswap and whatever else the server could import: a clone that was never
+installed works from any folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
+    """The server's environment, with `additions`, for a child that must import the same modules."""
+    inherited = dict(os.environ)
+    paths = [str(PACKAGE_ROOT), *inherited.get("PYTHONPATH", "").split(os.pathsep)]
+    inherited["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
+    inherited["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words
+    return {**inherited, **additions}
+
+
+def python_command(module: str) -> tuple[str, ...]:
+    """The command line that runs a module with the server's own Python."""
+    return sys.executable, "-m", module
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Hold the numeric libraries of a child to so many threads; 0 leaves the choice to them."""
+    if threads < 1:
+        return {}
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return {name: str(threads) for name in names}
