@@ -1,0 +1,178 @@
+"""Read a zip from a stranger: names checked, nothing unpacked, every byte counted.
+
+Flow:  zip --open_archive--> Archive (safe names) --read--> bytes of one member
+
+Members are never written anywhere under their own names. A zip that tries to reach outside
+itself, hides behind a password or blows up is refused whole, with one sentence; a damaged
+or linked member is left out by name.
+
+Knows zip files; nothing of classes.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from headswap.data.manifest import LeftOut
+from headswap.errors import BadUpload, UnreadablePicture
+from headswap.images import shown_name
+
+_TRY = "Zip the folder of class folders again, without a password, and choose that."
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+    NotImplementedError,  # a compression method that Python does not know
+    RuntimeError,  # encrypted after all
+    MemoryError,
+    LookupError,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZipLimits:
+    """What a zip may hold."""
+
+    entries: int = 10_000
+    total_bytes: int = 8 * 2**30  # of all members, unpacked
+    entry_bytes: int = 200 * 2**20  # of one member, unpacked
+    ratio: float = 100.0  # unpacked to packed, once there are more than `free_bytes`
+    free_bytes: int = 500 * 2**20
+
+
+class Archive:
+    """An open zip: safe names, and a way to read one member at a time."""
+
+    def __init__(self, file: zipfile.ZipFile, limits: ZipLimits) -> None:
+        self._file, self._limits, self._lock = file, limits, Lock()
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        self.left_out: list[LeftOut] = []
+        self._bytes_left = limits.total_bytes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all members that can be read, with forward slashes."""
+        return tuple(self._members)
+
+    def admit(self, member: zipfile.ZipInfo) -> None:
+        """Check one line of the table of contents."""
+        name = _name_of(member)
+        steps = name.split("/")
+        if name.startswith("/") or ".." in steps or re.match(r"[A-Za-z]:", name) or "\0" in name:
+            raise BadUpload(f"The zip names a file outside itself: {shown_name(name)!r}.", remedy=_TRY)
+        if member.flag_bits & 0x1:
+            raise BadUpload("The zip is protected by a password.", remedy=_TRY)
+        if name.endswith("/"):
+            return
+        name = "/".join(step for step in steps if step not in ("", "."))
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
+            self.left_out.append(
+                LeftOut(file=name, reason=f"{shown_name(steps[-1])} is a link, not a picture.")
+            )
+        elif member.file_size > self._limits.entry_bytes:
+            reason = f"{shown_name(steps[-1])} is larger than {self._limits.entry_bytes // 2**20} MB."
+            self.left_out.append(LeftOut(file=name, reason=reason))
+        else:
+            self._members[name] = member
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one member, never more than it promised or the limits allow.
+
+        Raises:
+            UnreadablePicture: this member is damaged; the rest may be fine.
+            BadUpload: the zip unpacks to more than is allowed.
+        """
+        most = min(self._limits.entry_bytes, self._bytes_left)
+        try:
+            with self._lock, self._file.open(self._members[name]) as member:
+                data = member.read(most + 1)
+                self._bytes_left -= len(data)
+        except _ZIP_ERRORS as error:
+            raise UnreadablePicture(
+                f"{shown_name(name.rsplit('/', 1)[-1])} is damaged inside the zip.",
+                remedy="Zip the folder again, or leave it out.",
+            ) from error
+        if len(data) > most:
+            raise BadUpload("The zip unpacks to more than it says.", remedy=_TRY)
+        return data
+
+
+@contextmanager
+def open_archive(path: Path, limits: ZipLimits | None = None) -> Iterator[Archive]:
+    """Open a zip and check its table of contents.
+
+    Raises:
+        BadUpload: not a zip, damaged, too many files, too large, protected, or reaching outside.
+    """
+    limits = limits or ZipLimits()
+    _check_count(path, limits)
+    try:
+        file = zipfile.ZipFile(path)
+    except _ZIP_ERRORS as error:
+        raise BadUpload(
+            f"{shown_name(path.name)} is not a zip that can be opened.",
+            remedy="Choose a folder of class folders, or a zip of one.",
+        ) from error
+    with file:
+        members = file.infolist()
+        _check_sizes(members, path.stat().st_size, limits)
+        archive = Archive(file, limits)
+        for member in members:
+            archive.admit(member)
+        yield archive
+
+
+def _check_count(path: Path, limits: ZipLimits) -> None:
+    """Read the number of entries before the table itself: a table of millions fills the memory."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 65_557))  # the end record with the longest comment
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < 20:
+        return  # not a zip: the reader says so
+    entries, table_bytes = struct.unpack("<HI", tail[at + 10 : at + 16])
+    if entries > limits.entries or table_bytes > limits.entries * 1024:
+        raise BadUpload(
+            f"The zip holds more than {limits.entries} files.",
+            remedy="Unpack it and give the folder, or choose fewer pictures.",
+        )
+
+
+def _check_sizes(members: list[zipfile.ZipInfo], packed_bytes: int, limits: ZipLimits) -> None:
+    if len(members) > limits.entries:
+        raise BadUpload(
+            f"The zip holds {len(members)} files; the limit is {limits.entries}.",
+            remedy="Unpack it and give the folder, or choose fewer pictures.",
+        )
+    total = sum(member.file_size for member in members)
+    swollen = total > limits.free_bytes and total > limits.ratio * packed_bytes
+    if total > limits.total_bytes or swollen:
+        raise BadUpload(
+            f"The zip of {packed_bytes / 1e6:.1f} MB would unpack to {total / 1e9:.1f} GB.",
+            remedy="Choose a zip of pictures only, below the limit.",
+        )
+
+
+def _name_of(member: zipfile.ZipInfo) -> str:
+    """The name as it was meant: macOS writes UTF-8 without saying so, Windows writes backslashes."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = member.filename
+    return name.replace("\\", "/")

@@ -1,0 +1,254 @@
+"""Take pictures in: every file of an upload read and decoded exactly once.
+
+Flow:  source --open_upload--> files --decode in threads--> Manifest (+ prepared inputs, + store)
+
+What needs the pixels happens while they are at hand: size, look, brightness, the input of the
+network (`prepare`), the copy for the store. Only a bounded number of pictures is in flight
+and the prepared inputs stop at `keep_bytes`, so memory does not grow with the upload.
+
+Knows files and pictures: no torch, no networks, no splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Resampling
+
+from headswap import images
+from headswap.data.checks import check
+from headswap.data.layout import Placed
+from headswap.data.look import look_at
+from headswap.data.manifest import LeftOut, Manifest, Picture
+from headswap.data.split import with_groups
+from headswap.data.upload import Upload, open_upload
+from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
+from headswap.events import Listener, Progress, silent
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Prepare = Callable[["Image"], NDArray[np.uint8]]
+STORE_PX = 640  # shorter side of a picture kept in a store
+_LOOK_PX = 256  # decode at least for this, so that looks hardly depend on the network
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Intake:
+    """The pictures of an upload, and what was computed while they were decoded."""
+
+    manifest: Manifest
+    prepared: dict[str, NDArray[np.uint8]] = field(
+        default_factory=dict
+    )  # sha256 -> (H, W, C); may be partial
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What to do with each file."""
+
+    upload: Upload
+    store: Path | None
+    prepare: Prepare | None
+    wanted_px: int | None
+    room: _Room
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Taken:
+    picture: Picture
+    prepared: NDArray[np.uint8] | None
+
+
+class _Room:
+    """Counts down the memory for prepared inputs."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = size_bytes
+
+    @property
+    def open(self) -> bool:
+        return self._left > 0
+
+    def take(self, size_bytes: int) -> bool:
+        self._left -= size_bytes
+        return self._left >= 0
+
+
+def take_in(
+    source: Path,
+    *,
+    store: Path | None = None,
+    prepare: Prepare | None = None,
+    wanted_px: int | None = None,
+    keep_bytes: int = 512 * 2**20,
+    threads: int | None = None,
+    min_classes: int = 2,
+    listener: Listener = silent,
+) -> Intake:
+    """Read a folder of class folders, or a zip of one.
+
+    Args:
+        source: the folder or zip.
+        store: a folder to keep the pictures in, named by the sha256 of their original bytes:
+            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip.
+            None: a folder is read in place.
+        prepare: turns a picture into a network's input while it is at hand.
+        wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`).
+        keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
+        threads: for decoding; None: as many as the processors this process may use.
+        min_classes: fewer is refused (1 to evaluate or predict).
+        listener: hears `Progress` of step "pictures".
+
+    Raises:
+        BadUpload: nothing usable there, or not safe.
+        TooFewPictures: fewer classes with readable pictures than `min_classes`.
+    """
+    with open_upload(source, min_classes=min_classes) as upload:
+        if store is None and not upload.in_place:
+            raise BadUpload(
+                f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in."
+            )
+        if store is not None:
+            store.mkdir(parents=True, exist_ok=True)
+        plan = _Plan(upload=upload, store=store, prepare=prepare, wanted_px=wanted_px, room=_Room(keep_bytes))
+        pictures: list[Picture] = []
+        left_out = list(upload.left_out)
+        prepared: dict[str, NDArray[np.uint8]] = {}
+        for done, result in enumerate(_in_order(plan, threads or _processors()), start=1):
+            if isinstance(result, LeftOut):
+                left_out.append(result)
+            else:
+                pictures.append(result.picture)
+                if result.prepared is not None:
+                    prepared[result.picture.sha256] = result.prepared
+            listener(Progress("pictures", done, len(upload.placed)))
+    classes = tuple(sorted({picture.class_name for picture in pictures}))
+    _check_enough(upload, classes, left_out, min_classes)
+    manifest = Manifest(
+        name=upload.name,
+        root=str((store or source).resolve()),
+        classes=classes,
+        pictures=tuple(pictures),
+        left_out=tuple(left_out),
+        findings=upload.findings,
+    )
+    return Intake(manifest=check(with_groups(manifest)), prepared=prepared)
+
+
+def reread(manifest: Manifest, picture: Picture, wanted_px: int | None = None) -> Image:
+    """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
+
+    Raises:
+        UnreadablePicture: it has gone, or is not what it was.
+    """
+    try:
+        data = manifest.path(picture).read_bytes()
+    except OSError as error:
+        raise UnreadablePicture(
+            f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
+        ) from error
+    return images.read_picture(data, name=picture.file, wanted_px=_decode_px(wanted_px))
+
+
+def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
+    """Decode in threads with a bounded look-ahead; results come in the order of the files."""
+    ahead = 2 * threads
+    waiting: deque[Future[_Taken | LeftOut]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        try:
+            for placed in plan.upload.placed:
+                waiting.append(pool.submit(_take, plan, placed))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # cancelled or failed: do not decode the rest
+            for future in waiting:
+                future.cancel()
+
+
+def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
+    """One file: read, decode, look, prepare, keep."""
+    name = placed.file.rsplit("/", 1)[-1]
+    try:
+        data = plan.upload.read(placed)
+        wanted_px = STORE_PX // 2 if plan.store else plan.wanted_px
+        decoded = images.decode(data, name=name, wanted_px=_decode_px(wanted_px))
+    except UnreadablePicture as error:
+        return LeftOut(file=placed.file, reason=error.problem)
+    image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
+    look = look_at(image)
+    kept = placed.file
+    if plan.store is not None:
+        kept, image = _keep(image, sha256, plan.store, lossy=decoded.kind in _LOSSY)
+    prepared = plan.prepare(image) if plan.prepare is not None and plan.room.open else None
+    if prepared is not None and not plan.room.take(prepared.nbytes):
+        prepared = None
+    picture = Picture(
+        file=placed.file,
+        source=kept,
+        class_name=placed.class_name,
+        sha256=sha256,
+        width=decoded.width,
+        height=decoded.height,
+        look=look.bits,
+        brightness=look.brightness,
+        given_part=placed.given_part,
+    )
+    return _Taken(picture=picture, prepared=prepared)
+
+
+_LOSSY: tuple[images.Kind, ...] = ("JPEG", "HEIC", "AVIF")
+
+
+def _keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
+    """Write a picture into the store; returns its name there and the picture as it will be read again."""
+    shorter = min(image.size)
+    if shorter > STORE_PX:
+        width, height = (max(1, round(side * STORE_PX / shorter)) for side in image.size)
+        image = image.resize((width, height), Resampling.LANCZOS)
+    name = f"{sha256}.jpg" if lossy else f"{sha256}.png"
+    file = BytesIO()
+    if lossy:
+        image.save(file, "JPEG", quality=95, subsampling=0)
+        image = images.read_picture(file.getvalue(), name=name)  # what `reread` will see
+    else:
+        image.save(file, "PNG", compress_level=1)
+    draft = store / f"{name}.draft-{os.getpid()}-{id(file)}"
+    draft.write_bytes(file.getvalue())
+    draft.replace(store / name)
+    return name, image
+
+
+def _decode_px(wanted_px: int | None) -> int | None:
+    return None if wanted_px is None else max(wanted_px, _LOOK_PX)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _check_enough(
+    upload: Upload, classes: tuple[str, ...], left_out: list[LeftOut], min_classes: int
+) -> None:
+    if len(classes) >= min_classes and classes:
+        return
+    why = f" ({len(left_out)} files left out, the first because: {left_out[0].reason})" if left_out else ""
+    seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"
+    raise TooFewPictures(
+        f"{seen} be read{why}.",
+        remedy="Give pictures of at least two classes as JPEG or PNG.",
+    )

@@ -1,0 +1,173 @@
+"""File names -> classes and parts, by the folders they lie in.
+
+Flow:  relative names --arrange--> Layout (placed files, left-out files, findings)
+
+Knows wrapper folders, train / validation / test folders, the litter of operating systems,
+and that "Cats" and "cats" are one class. Looks at names only: opens nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from headswap.data.manifest import Finding, LeftOut, Part
+from headswap.images import shown_name
+
+PART_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+# Silently ignored, with everything whose name begins with a dot.
+_LITTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "ehthumbs.db"}
+_PICTURE_ENDING = re.compile(
+    r"\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|dib|gif|tiff?|hei[cf]|hif|avif|jp2|j2k|jpf|ico|dds|qoi|psd|svg)$",
+    re.IGNORECASE,
+)
+# They change how the text around them is read, and have no place in a class name.
+_DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+
+Steps = tuple[str, ...]  # one path, split at its slashes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """One file in a class folder; not yet known to be a picture."""
+
+    file: str  # relative to the source, with forward slashes, as its owner wrote it
+    class_name: str
+    given_part: Part | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What the names alone say."""
+
+    placed: tuple[Placed, ...]  # sorted by file
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[Finding, ...]
+
+
+def arrange(names: Iterable[str]) -> Layout:
+    """Give every file its class and its part.
+
+    Args:
+        names: paths relative to the source, with forward slashes, in any order.
+    """
+    paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
+    pictures = [path for path in paths if _PICTURE_ENDING.search(path[-1])] or paths
+    depth = _unwrap(pictures, 0)
+    stem = pictures[0][:depth] if pictures else ()
+    pictures = [path for path in pictures if len(path) > depth + 1 and path[:depth] == stem]
+    parts = _part_folders(pictures, depth)
+    class_depth = {
+        top: _unwrap([path for path in pictures if path[depth] == top], depth + 1) for top in parts
+    }
+    inner_parts = not parts and _classes_hold_parts(pictures, depth)
+
+    homes: list[tuple[Steps, str, Part | None]] = []  # path, class folder, part
+    left_out: list[LeftOut] = []
+    for path in paths:
+        top = path[depth] if len(path) > depth + 1 and path[:depth] == stem else None
+        level = class_depth.get(top, depth) if top is not None else depth
+        if top is None or (parts and top not in parts) or len(path) <= level + 1:
+            left_out.append(LeftOut(file="/".join(path), reason=_why_outside(path, parts, top)))
+        elif parts:
+            homes.append((path, path[level], parts[top]))
+        elif inner_parts:
+            homes.append((path, top, PART_NAMES.get(path[depth + 1].casefold())))
+        else:
+            homes.append((path, top, None))
+    spelling, findings = _spellings([folder for _, folder, _ in homes])
+    placed = tuple(
+        Placed(file="/".join(path), class_name=spelling[class_key(folder)], given_part=part)
+        for path, folder, part in homes
+    )
+    return Layout(placed=placed, left_out=tuple(left_out), findings=findings)
+
+
+def class_name(folder: str) -> str:
+    """A folder's name as a class name: composed letters, no control or direction marks."""
+    plain = _DIRECTION_MARKS.sub("", unicodedata.normalize("NFC", folder))
+    plain = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in plain)
+    return " ".join(plain.split()) or "(no name)"
+
+
+def class_key(folder: str) -> str:
+    """Two folders with the same key are the same class."""
+    return unicodedata.normalize("NFC", class_name(folder).casefold())
+
+
+def is_litter(name: str) -> bool:
+    """Files that systems leave behind: hidden ones, Thumbs.db, __MACOSX."""
+    return any(step.startswith(".") or step.casefold() in _LITTER for step in name.split("/"))
+
+
+def _unwrap(pictures: Sequence[Steps], depth: int) -> int:
+    """Go down while a single folder merely wraps the rest; returns the depth of what it wraps."""
+    while True:
+        folders = {path[depth] for path in pictures if len(path) > depth + 1}
+        inner = {path[depth + 1] for path in pictures if len(path) > depth + 2}
+        loose = any(len(path) <= depth + 2 for path in pictures)
+        if len(folders) != 1 or not inner or (loose and len(inner) == 1):
+            return depth
+        depth += 1
+
+
+def _part_folders(pictures: Sequence[Steps], depth: int) -> dict[str, Part]:
+    """The folders at this depth that are parts (train, test, ...) and not classes."""
+    subfolders: dict[str, set[str]] = defaultdict(set)
+    for path in pictures:
+        subfolders[path[depth]] |= set(path[depth + 1 : -1][:1])
+    parts = {top: PART_NAMES[top.casefold()] for top in subfolders if top.casefold() in PART_NAMES}
+    holding = {top: part for top, part in parts.items() if subfolders[top]}
+    others = len(subfolders) - len(parts)
+    trains = [top for top, part in holding.items() if part == "train"]
+    if len(holding) >= 2 or (holding and others == 0):
+        return parts
+    if others <= 1 and any(len(subfolders[top]) >= 2 for top in trains):
+        return parts  # train/ beside one folder of loose pictures
+    return {}
+
+
+def _classes_hold_parts(pictures: Sequence[Steps], depth: int) -> bool:
+    return bool(pictures) and all(
+        len(path) > depth + 2 and path[depth + 1].casefold() in PART_NAMES for path in pictures
+    )
+
+
+def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
+    name = shown_name(path[-1])
+    if not _PICTURE_ENDING.search(path[-1]):
+        return f"{name} is not a picture."
+    if parts and top is not None and top not in parts:
+        return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."
+    return f"{name} is not in a class folder."
+
+
+def _spellings(folders: Sequence[str]) -> tuple[dict[str, str], tuple[Finding, ...]]:
+    """One spelling for each class: the one with most files; and a word about merged ones."""
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for folder in folders:
+        counted[class_key(folder)][class_name(folder)] += 1
+    chosen: dict[str, str] = {}
+    findings: list[Finding] = []
+    for key, names in sorted(counted.items()):
+        chosen[key] = min(names, key=lambda name: (-names[name], name))
+        if len(names) > 1:
+            listed = " and ".join(f'"{name}"' for name in sorted(names))
+            findings.append(
+                Finding(
+                    code="merged-classes",
+                    sentence=f'{listed} are the same class; they were put together as "{chosen[key]}".',
+                )
+            )
+    return chosen, tuple(findings)

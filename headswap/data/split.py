@@ -1,0 +1,136 @@
+"""Decide which pictures are practised on and which are the exam.
+
+Flow:  Manifest --split--> Manifest with a part for every picture
+
+Fixed before any network runs, by class and look alone, so that every network is compared on
+the same exam. Near duplicates stay on one side, even across classes; the order of files on
+the disk plays no role. Parts that were given as folders are respected.
+
+Knows records only: opens no picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from headswap.data.duplicates import group_alike
+from headswap.data.manifest import LeftOut, Manifest, Part, Picture
+from headswap.errors import BadSetting
+from headswap.images import shown_name
+
+Groups = dict[int, list[Picture]]
+
+
+def split(
+    manifest: Manifest, *, test_share: float = 0.2, validation_share: float = 0.0, seed: int = 0
+) -> Manifest:
+    """Give every picture its part.
+
+    Args:
+        manifest: from `take_in`.
+        test_share: of each class, for the exam; ignored when a test folder was given.
+        validation_share: of each class, for choosing between networks or settings.
+        seed: another seed, another draw.
+
+    Raises:
+        BadSetting: the shares leave nothing to practise on.
+    """
+    shares: tuple[tuple[Part, float], ...] = (("test", test_share), ("validation", validation_share))
+    if any(not 0 <= share < 1 for _, share in shares) or test_share + validation_share > 0.9:
+        raise BadSetting(
+            f"The shares are {test_share:g} for the exam and {validation_share:g} for validation.",
+            remedy="Choose 0 or more each, and together at most 0.9.",
+        )
+    manifest = with_groups(manifest)
+    given = _given(manifest)
+    if given is not None:
+        return given
+    parts = _draw(manifest, shares, seed)
+    return replace(
+        manifest,
+        pictures=tuple(replace(picture, part=parts[picture.group]) for picture in manifest.pictures),
+    )
+
+
+def with_groups(manifest: Manifest) -> Manifest:
+    """Number the groups of near duplicates, once."""
+    if all(picture.group >= 0 for picture in manifest.pictures):
+        return manifest
+    numbers = group_alike(manifest.pictures)
+    pairs = zip(manifest.pictures, numbers, strict=True)
+    return replace(manifest, pictures=tuple(replace(picture, group=number) for picture, number in pairs))
+
+
+def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
+    """Draw whole groups for each part, class by class towards its share."""
+    groups: Groups = defaultdict(list)
+    for picture in manifest.pictures:
+        groups[picture.group].append(picture)
+    classes = {number: Counter(p.class_name for p in members) for number, members in groups.items()}
+    order = sorted(groups, key=lambda number: _lot(groups[number], seed))
+    sizes = Counter(picture.class_name for picture in manifest.pictures)
+    parts: dict[int, Part] = dict.fromkeys(groups, "train")
+    left = Counter(sizes)  # still to practise on
+    for part, share in shares:
+        if share == 0:
+            continue
+        need = {name: max(1, round(share * size)) for name, size in sizes.items()}
+        for number in order:
+            fits = all(count <= need[name] for name, count in classes[number].items())
+            if parts[number] == "train" and fits and _spares(classes[number], left):
+                parts[number] = part
+                left -= classes[number]
+                for name, count in classes[number].items():
+                    need[name] -= count
+        seen = {name for number, chosen in parts.items() if chosen == part for name in classes[number]}
+        for name in sorted(set(sizes) - seen):  # its groups are larger than its share
+            able = [
+                n for n in order if parts[n] == "train" and name in classes[n] and _spares(classes[n], left)
+            ]
+            if able:
+                smallest = min(able, key=lambda number: (len(classes[number]), len(groups[number])))
+                parts[smallest] = part
+                left -= classes[smallest]
+    return parts
+
+
+def _spares(group: Counter[str], left: Counter[str]) -> bool:
+    """Whether every class keeps something to practise on without this group."""
+    return all(left[name] > count for name, count in group.items())
+
+
+def _lot(members: Iterable[Picture], seed: int) -> str:
+    """A group's place in the draw: depends on its pictures' bytes and the seed, on nothing else."""
+    first = min(picture.sha256 for picture in members)
+    return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
+
+
+def _given(manifest: Manifest) -> Manifest | None:
+    """The parts that the person gave as folders, when they hold both practice and an exam."""
+    present = {picture.given_part for picture in manifest.pictures}
+    if "train" not in present or not present & {"test", "validation"}:
+        return None
+    exam: Part = "test" if "test" in present else "validation"
+    taught = {picture.class_name for picture in manifest.pictures if picture.given_part in (None, "train")}
+    examined = {p.sha256 for p in manifest.pictures if p.given_part == exam and p.class_name in taught}
+    practised = Counter(
+        p.class_name
+        for p in manifest.pictures
+        if p.given_part in (None, "train") and p.sha256 not in examined
+    )
+    kept: list[Picture] = []
+    left_out = list(manifest.left_out)
+    for picture in manifest.pictures:
+        name, part = shown_name(picture.file.rsplit("/", 1)[-1]), picture.given_part or "train"
+        if picture.class_name not in taught:
+            reason = f"{name} is of a class that has no training pictures."
+            left_out.append(LeftOut(file=picture.file, reason=reason))
+        elif part != exam and picture.sha256 in examined and practised[picture.class_name]:
+            left_out.append(LeftOut(file=picture.file, reason=f"{name} is also in the {exam} folder."))
+        else:
+            kept.append(replace(picture, part="test" if part == exam else part))
+    classes = tuple(name for name in manifest.classes if name in taught)
+    return replace(manifest, classes=classes, pictures=tuple(kept), left_out=tuple(left_out))

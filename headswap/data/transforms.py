@@ -1,0 +1,113 @@
+"""A picture -> what the network expects to see, exactly as its makers evaluated it.
+
+Flow:  PIL.Image --prepare--> uint8 (H, W, C) --stack, to_float--> float32 (N, C, H, W)
+
+The arithmetic of sizes follows torchvision and timm to the pixel (the longer side is cut
+to an integer, crop offsets are rounded half to even); the tests compare the bytes.
+The uint8 form is what is kept in memory and on disk: a quarter of the size, nothing lost.
+
+Knows pictures and numbers: no torch, no files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from headswap.network import InputSpec
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+}
+
+
+def wanted_px(spec: InputSpec) -> int:
+    """The shorter side, in px, that a picture should have before `prepare`: for `read_picture`."""
+    return max(_scale(spec)) if spec.fit == "crop" else max(spec.height, spec.width)
+
+
+def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
+    """Resize and cut one picture for a network.
+
+    Args:
+        image: RGB, as `read_picture` gives it.
+        spec: what the network expects.
+
+    Returns:
+        (H, W, C) uint8, with the spec's height, width and channels.
+
+    Source:
+        torchvision.transforms Resize and CenterCrop; timm.data ResizeKeepRatio and CenterCropOrPad.
+    """
+    if spec.channels == 1 and image.mode != "L":
+        image = image.convert("L")
+    fill: tuple[int, ...] = (0,) * spec.channels
+    if spec.fit == "squash":
+        width, height = spec.width, spec.height
+    elif spec.fit == "border":
+        ratio = max(image.height / spec.height, image.width / spec.width)
+        width, height = max(round(image.width / ratio), 1), max(round(image.height / ratio), 1)
+        fill = tuple(round(255 * value) for value in spec.mean)
+    else:
+        width, height = _size_before_crop(image.width, image.height, spec)
+    if (width, height) != image.size:
+        image = image.resize((width, height), _FILTERS[spec.interpolation])
+    image = _cut_centre(image, spec.width, spec.height, fill if spec.channels > 1 else fill[0])
+    return np.asarray(image).reshape(spec.height, spec.width, spec.channels)
+
+
+def to_float(batch: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
+    """Scale prepared pictures to the network's numbers: ((value / 255) - mean) / std.
+
+    Args:
+        batch: (N, H, W, C) uint8, from `prepare`.
+        spec: whose mean and std to use.
+
+    Returns:
+        (N, C, H, W) float32, contiguous; equal to torchvision's ToTensor and Normalize to the bit.
+    """
+    count, height, width, channels = batch.shape
+    out = np.empty((count, channels, height, width), np.float32)
+    np.divide(batch.transpose(0, 3, 1, 2), np.float32(255), out=out)
+    out -= np.asarray(spec.mean, np.float32).reshape(1, -1, 1, 1)
+    out /= np.asarray(spec.std, np.float32).reshape(1, -1, 1, 1)
+    return out
+
+
+def _scale(spec: InputSpec) -> tuple[int, int]:
+    """(height, width) of the frame that the picture must cover before the cut."""
+    short = min(spec.height, spec.width)
+    return spec.height * spec.resize_px // short, spec.width * spec.resize_px // short
+
+
+def _size_before_crop(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
+    if spec.height == spec.width:
+        if width <= height:
+            return spec.resize_px, int(spec.resize_px * height / width)
+        return int(spec.resize_px * width / height), spec.resize_px
+    scale_height, scale_width = _scale(spec)
+    ratio = min(height / scale_height, width / scale_width)
+    return round(width / ratio), round(height / ratio)
+
+
+def _cut_centre(image: Image.Image, width: int, height: int, fill: int | tuple[int, ...]) -> Image.Image:
+    """Cut the centre; where the picture is smaller, surround it with `fill` first."""
+    if image.size == (width, height):
+        return image
+    missing_x, missing_y = max(width - image.width, 0), max(height - image.height, 0)
+    if missing_x or missing_y:
+        size = image.width + missing_x, image.height + missing_y
+        padded = Image.new(image.mode, size, fill)
+        padded.paste(image, (missing_x // 2, missing_y // 2))
+        image = padded
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))

@@ -1,0 +1,147 @@
+"""What a person gives -> the files in it, each with its class: a folder, or a zip of one.
+
+Flow:  path --open_upload--> Upload (placed files, what was left out) --read--> bytes of one file
+
+Links that lead out of the folder are not followed. A folder is read in place; nothing of a
+zip is ever unpacked under its own name.
+
+Knows folders, zips and names; decodes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from headswap.data.archive import open_archive
+from headswap.data.layout import Layout, Placed, arrange, is_litter
+from headswap.data.manifest import Finding, LeftOut
+from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
+from headswap.images import PictureLimits, shown_name
+
+_HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An opened folder or zip. `read` may be called from several threads."""
+
+    name: str
+    in_place: bool  # a folder: `Placed.file` is a path below it
+    placed: tuple[Placed, ...]
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[Finding, ...]
+    read: Callable[[Placed], bytes]
+
+
+@contextmanager
+def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
+    """Open a folder or a zip and place its files.
+
+    Raises:
+        BadUpload: there is nothing there, nothing usable in it, or it is not safe.
+        TooFewPictures: fewer classes than `min_classes`.
+    """
+    if source.is_dir():
+        names, left_out = _walk(source)
+        yield _upload(source, names, left_out, lambda placed: _read_file(source / placed.file), min_classes)
+    elif source.is_file():
+        with open_archive(source) as archive:
+            yield _upload(
+                source, archive.names, archive.left_out, lambda placed: archive.read(placed.file), min_classes
+            )
+    else:
+        raise BadUpload(f"There is nothing at {source}.", remedy="Check the path. " + _HOW)
+
+
+def _upload(
+    source: Path,
+    names: tuple[str, ...],
+    left_out: list[LeftOut],
+    read: Callable[[Placed], bytes],
+    min_classes: int,
+) -> Upload:
+    layout = arrange(names)
+    _check_classes(source, layout, min_classes)
+    return Upload(
+        name=source.resolve().name if source.is_dir() else source.stem,
+        in_place=source.is_dir(),
+        placed=layout.placed,
+        left_out=(*left_out, *layout.left_out),
+        findings=layout.findings,
+        read=read,
+    )
+
+
+def _check_classes(source: Path, layout: Layout, min_classes: int) -> None:
+    title = shown_name(source.resolve().name)
+    classes = sorted({placed.class_name for placed in layout.placed})
+    loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
+    if not classes and loose:
+        raise BadUpload(
+            f"{title} holds {len(loose)} pictures but no class folders.",
+            remedy="Put the pictures of each class into a folder named after the class.",
+        )
+    if not classes:
+        raise BadUpload(f"{title} holds no pictures.", remedy=_HOW)
+    if len(classes) < min_classes:
+        raise TooFewPictures(
+            f"{title} holds one class only: {shown_name(classes[0])}.",
+            remedy="Add a folder of pictures for at least one more class.",
+        )
+
+
+def _walk(root: Path) -> tuple[tuple[str, ...], list[LeftOut]]:
+    """All regular files below a folder, relative, with forward slashes."""
+    names: list[str] = []
+    left_out: list[LeftOut] = []
+    inside = root.resolve()
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = sorted(name for name in subfolders if not is_litter(name))
+        here = Path(folder)
+        for entry in sorted([*files, *(name for name in subfolders if (here / name).is_symlink())]):
+            path = here / entry
+            if is_litter(entry):
+                continue
+            name = path.relative_to(root).as_posix()
+            problem = _not_usable(path, name, inside)
+            if problem:
+                shown = name.encode("utf-8", "replace").decode()
+                left_out.append(LeftOut(file=shown, reason=f"{shown_name(entry)} {problem}"))
+            else:
+                names.append(name)
+    return tuple(names), left_out
+
+
+def _not_usable(path: Path, name: str, inside: Path) -> str:
+    """Why a name in a folder is not read at all, or nothing."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return "has a name with letters that cannot be read; rename it."
+    if path.is_symlink() and path.is_dir():
+        return "is a link to a folder, which is not followed."
+    if not path.is_file():  # also a link in a circle
+        return "is not a file."
+    if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        return "is a link to a place outside the folder."
+    return ""
+
+
+def _read_file(path: Path) -> bytes:
+    most = PictureLimits().size_bytes
+    try:
+        if path.stat().st_size > most:
+            raise UnreadablePicture(
+                f"{shown_name(path.name)} is larger than {most // 2**20} MB.",
+                remedy="Make it smaller, or leave it out.",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePicture(
+            f"{shown_name(path.name)} cannot be opened: {error.strerror or 'the disk does not give it'}.",
+            remedy="Check that you may read it, or leave it out.",
+        ) from error
