@@ -41,8 +41,8 @@ class Attempt:
         self._verdict: Verdict = "go"
         self._over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._step = ""
-        self._written_at = -WRITE_S
+        self._told = threading.Lock()  # work may emit from several threads
+        self._written_at: dict[str, float] = {}  # per step; "" is for all that is not progress
 
     def __enter__(self) -> Attempt:
         self._heart.start()
@@ -71,10 +71,11 @@ class Attempt:
             Cancelled: the work should end here; `verdict` says why.
         """
         self._check()
-        if isinstance(event, Progress):
-            self._take_progress(event)
-        elif self._tell(None):
-            self._journal.append(event)
+        with self._told:
+            if isinstance(event, Progress):
+                self._take_progress(event)
+            else:
+                self._take_news(event)
         self._check()
 
     def _check(self) -> None:
@@ -82,16 +83,24 @@ class Attempt:
             raise Cancelled(self._verdict)
 
     def _take_progress(self, event: Progress) -> None:
-        is_new = event.step != self._step
+        is_new = event.step not in self._written_at
         is_last = event.total > 0 and event.done >= event.total
-        now = time.monotonic()
-        if is_new or is_last or now - self._written_at >= WRITE_S:
-            self._step, self._written_at = event.step, now
-            if self._tell(event) and (is_new or is_last):
-                self._journal.append(event)
+        if not (is_new or is_last or self._is_due(event.step)):
+            return
+        if self._tell(event.step, event) and (is_new or is_last):
+            self._journal.append(event)
 
-    def _tell(self, progress: Progress | None) -> bool:
+    def _take_news(self, event: Event) -> None:
+        """Quick passes come by the hundred: their lines are kept, the row is asked now and then."""
+        if not self._is_due("") or self._tell("", None):
+            self._journal.append(event)
+
+    def _is_due(self, step: str) -> bool:
+        return time.monotonic() - self._written_at.get(step, -WRITE_S) >= WRITE_S
+
+    def _tell(self, step: str, progress: Progress | None) -> bool:
         """Write to the row; a busy disk loses a word, not the work."""
+        self._written_at[step] = time.monotonic()
         try:
             if self._store.report(self._job.id, self._job.attempt, progress):
                 return True

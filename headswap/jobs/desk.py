@@ -11,22 +11,19 @@ Knows processes and texts; nothing of networks or pictures.
 
 from __future__ import annotations
 
-import logging
+import os
 import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from headswap import errors, files
 from headswap.errors import HeadswapError
 from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_message
-from headswap.runners.environment import child_environment, python_command
-
-CLOSE_S = 2.0  # for a child to end by itself when its stdin closes
-
-logger = logging.getLogger(__name__)
+from headswap.runners.environment import apart_from_the_server, child_environment, python_command
 
 
 class Desk:
@@ -74,12 +71,11 @@ class Desk:
             child = self._running_child()
             try:
                 if not self._is_ready:
-                    self._receive(child, self._start_s)
+                    _exchange(child, None, self._start_s)
                     self._is_ready = True
-                _send(child, Question(question))
-                answer = self._receive(child, self._timeout_s)
-            except HeadswapError:
-                self._let_go(child)
+                answer = _exchange(child, Question(question), self._timeout_s)
+            except BaseException:  # an answer may still be on its way, to nobody
+                _let_go(child)
                 raise
             finally:
                 self._asked_at = time.monotonic()
@@ -102,7 +98,9 @@ class Desk:
             if self._idle_timer:
                 self._idle_timer.cancel()
         if child:
-            self._let_go(child)
+            child.kill()  # whoever waits for an answer hears at once that none will come
+            with self._turn:
+                _let_go(child)
 
     @property
     def is_warm(self) -> bool:
@@ -117,51 +115,23 @@ class Desk:
             if self._child is not None and self._child.poll() is None:
                 return self._child
             if self._child is not None:
-                _close_pipes(self._child)
+                _let_go(self._child)
             self._is_ready = False
             self._child = self._start()
             return self._child
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [*python_command("headswap.jobs.clerk"), self._target]
-        environment = child_environment(self._environment)
-        if self._log_path is None:
+        if self._log_path is not None:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with (self._log_path or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
-                command,
+                [*python_command("headswap.jobs.clerk"), self._target],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
+                stderr=log,
+                env=child_environment(self._environment),
+                **apart_from_the_server(),
             )
-        self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_path.open("ab") as log:
-            return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment
-            )
-
-    def _receive(self, child: subprocess.Popen[bytes], limit_s: float) -> Answer:
-        """Read one message; a child that takes too long is ended, which ends the reading."""
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            child.kill()
-
-        timer = threading.Timer(limit_s, end)
-        timer.daemon = True
-        timer.start()
-        try:
-            answer = read_message(cast(BinaryIO, child.stdout), Answer)
-        finally:
-            timer.cancel()
-        if answer is not None:
-            return answer
-        if late.is_set():
-            raise HeadswapError(
-                f"No answer came within {limit_s:.0f} seconds.",
-                remedy="Try again, or choose a smaller network.",
-            )
-        raise _died()
 
     def _watch_idleness(self) -> None:
         with self._gate:
@@ -178,28 +148,39 @@ class Desk:
             return
         try:
             if time.monotonic() - self._asked_at >= self._idle_s and self._child is not None:
-                self._let_go(self._child)
+                _let_go(self._child)
                 return
         finally:
             self._turn.release()
         self._watch_idleness()
 
-    def _let_go(self, child: subprocess.Popen[bytes]) -> None:
-        """End a child and leave nothing of it."""
-        child.kill()  # it holds nothing that could be lost
-        child.wait()
-        _close_pipes(child)
 
+def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s: float) -> Answer:
+    """Send and receive one message; a child that takes too long is ended, which ends the waiting."""
+    late = threading.Event()
 
-def _send(child: subprocess.Popen[bytes], question: Question) -> None:
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
     try:
-        write_message(cast(BinaryIO, child.stdin), question)
-    except OSError as error:  # the pipe is broken: nobody reads
-        raise _died() from error
-
-
-def _died() -> HeadswapError:
-    return HeadswapError(
+        if question is not None:
+            write_message(cast(BinaryIO, child.stdin), question)
+        answer = read_message(cast(BinaryIO, child.stdout), Answer)
+    except (OSError, ValueError):  # nobody reads, or the pipe was closed meanwhile
+        answer = None
+    finally:
+        timer.cancel()
+    if answer is not None:
+        return answer
+    if late.is_set():
+        raise HeadswapError(
+            f"No answer came within {limit_s:.0f} seconds.", remedy="Try again, or choose a smaller network."
+        )
+    raise HeadswapError(
         "The process that answers has stopped unexpectedly.",
         remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
     )
@@ -218,10 +199,10 @@ def _error_of(answer: Answer) -> HeadswapError:
     return HeadswapError(answer.problem, remedy=answer.remedy)
 
 
-def _close_pipes(child: subprocess.Popen[bytes]) -> None:
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    """End a child and leave nothing of it; it holds nothing that could be lost."""
+    child.kill()
+    child.wait()
     for pipe in (child.stdin, child.stdout):
-        try:
-            if pipe is not None:
-                pipe.close()
-        except BrokenPipeError:  # an unsent question
-            continue
+        with suppress(BrokenPipeError):  # closing sends what was not sent
+            cast(BinaryIO, pipe).close()

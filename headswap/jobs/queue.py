@@ -117,6 +117,13 @@ class Queue:
             self._hand_out()
             self._keep_spare()
 
+    def sweep(self) -> None:
+        """Remove what killed workers of earlier servers left half-written; call before the first tick."""
+        alive = {job.id for job in self.store.in_state(JobState.RUNNING)}
+        for folder in self.store.folders():
+            if folder.name not in alive:
+                sweep_drafts(folder)
+
     def stop_spare(self) -> None:
         """Let the spare worker go."""
         with self._lock:
@@ -135,7 +142,7 @@ class Queue:
             self._bury(job)
             return
         silent_s = self._pulse.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
-        limit_s = settings.lease_s if job.lease else settings.start_s
+        limit_s = settings.start_s if job.worker and not job.lease else settings.lease_s
         if not job.worker and silent_s > limit_s:  # a server died before it could start a process
             self.store.settle(job.id, job.attempt, JobState.QUEUED)
         elif silent_s > limit_s:

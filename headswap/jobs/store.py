@@ -67,6 +67,11 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def folders(self) -> list[Path]:
+        """The folders of all jobs that have one."""
+        place = self.path.parent / "jobs"
+        return sorted(place.iterdir()) if place.is_dir() else []
+
     # What people ask ------------------------------------------------------------
 
     def submit(self, owner: str, project: str, experiment_json: str, idempotency_key: str) -> Job:
@@ -220,7 +225,7 @@ class Store:
     def _writing(self) -> Iterator[None]:
         """One transaction; inside another one, a part of it."""
         with self._lock:
-            if self._connection.in_transaction:
+            if self._is_in_transaction():
                 yield
                 return
             self._connection.execute("BEGIN IMMEDIATE")
@@ -228,9 +233,12 @@ class Store:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
+                if self._is_in_transaction():  # a full disk may have ended it already
                     self._connection.execute("ROLLBACK")
                 raise
+
+    def _is_in_transaction(self) -> bool:
+        return self._connection.in_transaction
 
     def _change(self, sql: str, values: tuple[object, ...]) -> int:
         with self._writing():

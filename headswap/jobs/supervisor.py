@@ -42,6 +42,7 @@ class Supervisor:
             self._queue.stop_workers()
 
     def _run(self) -> None:
+        self._queue.sweep()
         while not self._stopping.is_set():
             self._queue.woken.clear()
             try:

@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
@@ -34,12 +35,13 @@ from headswap.jobs.job import Job, JobError, JobState, error_of
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.runners.local import LocalRunner
 
+Answer = TypeVar("Answer")
 Work = Callable[
     [str, Path, Listener], str
 ]  # experiment JSON, job folder, listener -> name of the sealed folder
 
 SPARE_LOOK_S = 0.1
-SETTLE_TRIES = 60  # one a second: the last word of a worker is worth waiting for
+TRIES = 60  # one a second
 
 _RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 logger = logging.getLogger("headswap.worker")
@@ -106,7 +108,7 @@ def _claim(
         if meant is None:
             return None
         job_id, attempt = meant
-    return store.claim(job_id, attempt)
+    return _patiently(lambda: store.claim(job_id, attempt))
 
 
 def _wait(store: Store, token: str, server: str, stopping: threading.Event) -> tuple[str, int] | None:
@@ -137,7 +139,7 @@ def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:
             attempt.ask_to_stop()
         logger.info("started")
         outcome = _outcome(work, job, store.folder(job.id), attempt)
-        if outcome is None or not _settle(store, job, outcome):
+        if outcome is None or not _patiently(lambda: _settle(store, job, outcome)):
             logger.warning("the job has gone to another worker")
             return 3
     logger.info("%s", outcome.state)
@@ -171,15 +173,18 @@ def _check_result(folder: Path, name: str) -> None:
 
 
 def _settle(store: Store, job: Job, outcome: Outcome) -> bool:
-    for _ in range(SETTLE_TRIES):
+    return store.settle(job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error)
+
+
+def _patiently(write: Callable[[], Answer]) -> Answer:
+    """The first and the last word of a worker are worth waiting for: a full disk, a long writer."""
+    for _ in range(TRIES):
         try:
-            return store.settle(
-                job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error
-            )
-        except sqlite3.OperationalError:  # a full disk or a long writer
-            logger.warning("the end could not be written yet", exc_info=True)
+            return write()
+        except sqlite3.OperationalError:
+            logger.warning("the row could not be written yet", exc_info=True)
             time.sleep(1)
-    return False
+    return write()
 
 
 def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) -> str:

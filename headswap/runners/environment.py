@@ -1,4 +1,4 @@
-"""The environment of a process that headswap starts.
+"""The surroundings of a process that headswap starts.
 
 A child gets the server's own variables, those given, and a PYTHONPATH by which it
 finds headswap and whatever else the server could import: a clone that was never
@@ -8,9 +8,11 @@ installed works from any folder.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +24,15 @@ def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
     inherited["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
     inherited["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words
     return {**inherited, **additions}
+
+
+def apart_from_the_server() -> dict[str, Any]:
+    """Arguments of `Popen` for a child that a Ctrl-C at the server's terminal does not reach."""
+    if sys.platform == "win32":
+        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    else:
+        flags = {"start_new_session": True}
+    return flags
 
 
 def python_command(module: str) -> tuple[str, ...]:

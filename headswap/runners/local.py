@@ -17,9 +17,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from headswap.runners.environment import child_environment
+from headswap.runners.environment import apart_from_the_server, child_environment
 
 
 class LocalRunner:
@@ -35,7 +34,7 @@ class LocalRunner:
                 stdout=sink,
                 stderr=subprocess.STDOUT,
                 env=child_environment(environment),
-                **_apart_from_the_server(),
+                **apart_from_the_server(),
             )
         handle = f"{process.pid}:{_birth(process.pid)}"
         # Waiting is what removes a dead child from the process table.
@@ -54,14 +53,8 @@ class LocalRunner:
         pid, _ = _read(handle)
         if sys.platform == "win32":
             _stop_on_windows(pid, force=force)
-            return
-        try:
-            if force:
-                os.killpg(pid, signal.SIGKILL)
-            else:
-                os.kill(pid, signal.SIGTERM)  # to the leader alone: it stops its own children in order
-        except ProcessLookupError:  # it ended meanwhile
-            return
+        else:
+            _stop_elsewhere(pid, force=force)
 
 
 def this_process() -> str:
@@ -101,10 +94,14 @@ def _birth_elsewhere(pid: int) -> str:
         return ""
 
 
-def _apart_from_the_server() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}
+def _stop_elsewhere(pid: int, *, force: bool) -> None:
+    try:
+        if force and sys.platform != "win32":
+            os.killpg(pid, signal.SIGKILL)
+        else:
+            os.kill(pid, signal.SIGTERM)  # to the leader alone: it stops its own children in order
+    except ProcessLookupError:  # it ended meanwhile
+        return
 
 
 def _stop_on_windows(pid: int, *, force: bool) -> None:
