@@ -54,6 +54,8 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
     Image.DecompressionBombWarning,
 )
 
+LEAST_PX = 256  # smaller wishes are read as this one, so that most networks share the same pixels
+
 _REMEDY = "Save it again as JPEG or PNG, or leave it out."
 _FOREIGN = (  # what people drop in by mistake, so that the sentence can name it
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"),
@@ -131,7 +133,8 @@ def decode(
         width, height = file.size
         _check_size(width, height, name, limits)
         if kind == "JPEG" and wanted_px is not None:
-            file.draft(None, (2 * wanted_px, 2 * wanted_px))  # None keeps the mode
+            least = 2 * max(wanted_px, LEAST_PX)
+            file.draft(None, (least, least))  # None keeps the mode
         file.load()
         if kind == "TIFF":  # Pillow has turned it while loading
             width, height = file.size

@@ -1,9 +1,204 @@
-"""stub"""
+"""What a person should know about their pictures before teaching, in words.
+
+Flow:  Manifest (grouped) --check--> the same Manifest with findings
+
+Nothing here stops anybody: what cannot work is an error elsewhere.
+
+Knows records only: opens no picture.
+"""
 
 from __future__ import annotations
 
-from headswap.data.manifest import Manifest
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from headswap.data.layout import looks_like_a_picture
+from headswap.data.manifest import Finding, Manifest, Part, Picture
+from headswap.images import shown_name
+
+FEW = 10  # pictures of a class
+UNBALANCED = 3.0  # largest class to smallest
+_TELLS = 0.95  # share of pairs (one of the class, one of the rest) that a single number orders right
+_SHIFT = 0.12  # of brightness: less is not worth a word
+_TIMES = 1.5  # of size or shape
+_FEW_TO_TELL = 8  # pictures on each side, below which nothing is said of brightness or size
 
 
 def check(manifest: Manifest) -> Manifest:
-    return manifest
+    """Look at all pictures together and add what was found.
+
+    Args:
+        manifest: with groups (`split.with_groups`).
+    """
+    looks: tuple[Callable[[Manifest], Iterator[Finding]], ...] = (
+        _left_out,
+        _few,
+        _unbalanced,
+        _same_bytes,
+        _alike,
+        _given_parts,
+        _giveaways,
+    )
+    found = tuple(finding for look in looks for finding in look(manifest))
+    return replace(manifest, findings=(*manifest.findings, *found))
+
+
+def _left_out(manifest: Manifest) -> Iterator[Finding]:
+    left = [line for line in manifest.left_out if looks_like_a_picture(line.file)]  # notes are no loss
+    if left:
+        first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
+        more = f" And {len(left) - 3} more." if len(left) > 3 else ""
+        yield Finding(code="left-out", sentence=first + more, files=tuple(line.file for line in left))
+
+
+def _few(manifest: Manifest) -> Iterator[Finding]:
+    few = {name: count for name, count in manifest.counts.items() if count < FEW}
+    if few:
+        listed = _listed([f"{shown_name(name)} ({count})" for name, count in few.items()])
+        yield Finding(
+            code="few",
+            sentence=f"Few pictures of {listed}: with {FEW} or more of each, the result can be trusted.",
+        )
+
+
+def _unbalanced(manifest: Manifest) -> Iterator[Finding]:
+    counts = manifest.counts
+    most, least = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
+    if counts[most] > UNBALANCED * counts[least]:
+        yield Finding(
+            code="unbalanced",
+            sentence=f"{shown_name(most)} has {counts[most]} pictures, {shown_name(least)} only "
+            f"{counts[least]}: more of {shown_name(least)} would help most.",
+        )
+
+
+def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
+    copies: dict[str, list[Picture]] = defaultdict(list)
+    for picture in manifest.pictures:
+        copies[picture.sha256].append(picture)
+    several = [group for group in copies.values() if len(group) > 1]
+    within = [group for group in several if len({picture.class_name for picture in group}) == 1]
+    across = [group for group in several if len({picture.class_name for picture in group}) > 1]
+    if within:
+        spare = sum(len(group) - 1 for group in within)
+        yield Finding(
+            code="duplicates",
+            sentence=f"{_files(spare)} exact copies of another picture of the same class; "
+            "copies stay together, for practice or in the exam.",
+            files=tuple(picture.file for group in within for picture in group),
+        )
+    if across:
+        first = _listed([shown_name(picture.file) for picture in across[0]])
+        yield Finding(
+            code="two-classes",
+            sentence=f"{_pictures(len(across))} in two classes at once, such as {first}: "
+            "keep the right one of each.",
+            files=tuple(picture.file for group in across for picture in group),
+        )
+
+
+def _alike(manifest: Manifest) -> Iterator[Finding]:
+    members: dict[int, dict[str, Picture]] = defaultdict(dict)  # group -> one picture of each sha256
+    for picture in manifest.pictures:
+        members[picture.group].setdefault(picture.sha256, picture)
+    alike = [tuple(group.values()) for number, group in members.items() if number >= 0 and len(group) > 1]
+    if not alike:
+        return
+    crossing = sum(len({picture.class_name for picture in group}) > 1 for group in alike)
+    words = (
+        f" {crossing} of the groups hold pictures of more than one class: look at their labels."
+        if crossing
+        else ""
+    )
+    yield Finding(
+        code="near-duplicates",
+        sentence=f"{sum(map(len, alike))} pictures look almost like another ({len(alike)} groups); "
+        f"each group stays together, for practice or in the exam.{words}",
+        files=tuple(picture.file for group in alike for picture in group),
+    )
+
+
+def _given_parts(manifest: Manifest) -> Iterator[Finding]:
+    parts = Counter(picture.given_part for picture in manifest.pictures)
+    exam: Part = "test" if parts["test"] else "validation"
+    if not parts["train"] or not parts[exam]:
+        return
+    yield Finding(
+        code="given-parts",
+        sentence=f"Your own folders decide: {parts['train']} pictures to practise on, "
+        f"{parts[exam]} ({exam}) for the exam.",
+    )
+    practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
+    leaks = [p for p in manifest.pictures if p.given_part == exam and p.group in practised]
+    if leaks:
+        yield Finding(
+            code="leak",
+            sentence=f"{_pictures(len(leaks))} in the exam and almost the same in the practice folder: "
+            "the result will flatter.",
+            files=tuple(picture.file for picture in leaks),
+        )
+
+
+def _giveaways(manifest: Manifest) -> Iterator[Finding]:
+    """Classes that a single number tells from the rest: what the network may learn instead."""
+    if len(manifest.classes) < 2:
+        return
+    names = np.array([picture.class_name for picture in manifest.pictures])
+    light = np.array([picture.brightness for picture in manifest.pictures])
+    area = np.log([picture.width * picture.height for picture in manifest.pictures])
+    shape = np.log([picture.width / picture.height for picture in manifest.pictures])
+    kinds = (
+        ("brightness", light, _SHIFT, "darker", "brighter", "darkness", "brightness"),
+        ("size", area, 2 * np.log(_TIMES), "smaller", "larger", "sharpness", "sharpness"),
+        (
+            "shape",
+            shape,
+            np.log(_TIMES),
+            "narrower",
+            "wider",
+            "the shape of the picture",
+            "the shape of the picture",
+        ),
+    )
+    for code, values, shift, less, more, low_lesson, high_lesson in kinds:
+        for name in manifest.classes:
+            inside, outside = values[names == name], values[names != name]
+            if min(len(inside), len(outside)) < _FEW_TO_TELL:
+                continue
+            order = _ordered(inside, outside)
+            gap = float(np.median(inside) - np.median(outside))
+            if abs(gap) < shift or max(order, 1 - order) < _TELLS:
+                continue
+            word, lesson = (more, high_lesson) if gap > 0 else (less, low_lesson)
+            yield Finding(
+                code=code,
+                sentence=f"Almost all pictures of {shown_name(name)} are {word} than the others: "
+                f"the network may learn {lesson} instead.",
+            )
+            if len(manifest.classes) == 2:
+                break  # the other class says the same the other way round
+
+
+def _ordered(inside: Sequence[float], outside: Sequence[float]) -> float:
+    """Share of pairs in which the inside value is larger; ties count half (area under the ROC curve)."""
+    low = np.sort(np.asarray(outside))
+    below = np.searchsorted(low, inside, side="left") + np.searchsorted(low, inside, side="right")
+    return float(below.sum()) / (2 * len(inside) * len(low))
+
+
+def _listed(words: Sequence[str], most: int = 5) -> str:
+    """a, b and c; or a, b and 7 more."""
+    if len(words) > most:
+        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _files(count: int) -> str:
+    return "1 file is" if count == 1 else f"{count} files are"
+
+
+def _pictures(count: int) -> str:
+    return "1 picture is" if count == 1 else f"{count} pictures are"

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 Prepare = Callable[["Image"], NDArray[np.uint8]]
 STORE_PX = 640  # shorter side of a picture kept in a store
-_LOOK_PX = 256  # decode at least for this, so that looks hardly depend on the network
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,7 +59,7 @@ class _Plan:
     upload: Upload
     store: Path | None
     prepare: Prepare | None
-    wanted_px: int | None
+    decode_px: int | None
     room: _Room
 
 
@@ -104,7 +103,7 @@ def take_in(
             upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip.
             None: a folder is read in place.
         prepare: turns a picture into a network's input while it is at hand.
-        wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`).
+        wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate or predict).
@@ -121,7 +120,11 @@ def take_in(
             )
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
-        plan = _Plan(upload=upload, store=store, prepare=prepare, wanted_px=wanted_px, room=_Room(keep_bytes))
+        if store is not None:
+            decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
+        else:
+            decode_px = images.LEAST_PX if prepare is None else wanted_px
+        plan = _Plan(upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=_Room(keep_bytes))
         pictures: list[Picture] = []
         left_out = list(upload.left_out)
         prepared: dict[str, NDArray[np.uint8]] = {}
@@ -158,7 +161,7 @@ def reread(manifest: Manifest, picture: Picture, wanted_px: int | None = None) -
         raise UnreadablePicture(
             f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
         ) from error
-    return images.read_picture(data, name=picture.file, wanted_px=_decode_px(wanted_px))
+    return images.read_picture(data, name=picture.file, wanted_px=wanted_px)
 
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
@@ -183,8 +186,7 @@ def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
     name = placed.file.rsplit("/", 1)[-1]
     try:
         data = plan.upload.read(placed)
-        wanted_px = STORE_PX // 2 if plan.store else plan.wanted_px
-        decoded = images.decode(data, name=name, wanted_px=_decode_px(wanted_px))
+        decoded = images.decode(data, name=name, wanted_px=plan.decode_px)
     except UnreadablePicture as error:
         return LeftOut(file=placed.file, reason=error.problem)
     image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
@@ -229,10 +231,6 @@ def _keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, 
     draft.write_bytes(file.getvalue())
     draft.replace(store / name)
     return name, image
-
-
-def _decode_px(wanted_px: int | None) -> int | None:
-    return None if wanted_px is None else max(wanted_px, _LOOK_PX)
 
 
 def _processors() -> int:

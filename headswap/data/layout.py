@@ -63,7 +63,7 @@ def arrange(names: Iterable[str]) -> Layout:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
-    pictures = [path for path in paths if _PICTURE_ENDING.search(path[-1])] or paths
+    pictures = [path for path in paths if looks_like_a_picture(path[-1])] or paths
     depth = _unwrap(pictures, 0)
     stem = pictures[0][:depth] if pictures else ()
     pictures = [path for path in pictures if len(path) > depth + 1 and path[:depth] == stem]
@@ -111,6 +111,11 @@ def is_litter(name: str) -> bool:
     return any(step.startswith(".") or step.casefold() in _LITTER for step in name.split("/"))
 
 
+def looks_like_a_picture(name: str) -> bool:
+    """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
+    return _PICTURE_ENDING.search(name) is not None
+
+
 def _unwrap(pictures: Sequence[Steps], depth: int) -> int:
     """Go down while a single folder merely wraps the rest; returns the depth of what it wraps."""
     while True:
@@ -146,7 +151,7 @@ def _classes_hold_parts(pictures: Sequence[Steps], depth: int) -> bool:
 
 def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
     name = shown_name(path[-1])
-    if not _PICTURE_ENDING.search(path[-1]):
+    if not looks_like_a_picture(path[-1]):
         return f"{name} is not a picture."
     if parts and top is not None and top not in parts:
         return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."
