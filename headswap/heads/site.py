@@ -6,6 +6,9 @@ Records only; importing this file loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+AnswerKind = Literal["logits", "probabilities", "log-probabilities", "independent probabilities"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,13 @@ class HeadSite:
     aux_paths: tuple[str, ...] = ()
     aux_kinds: tuple[str, ...] = ()
     aux_in_features: tuple[int, ...] = ()
+    out_features: tuple[
+        int, ...
+    ] = ()  # parallel to `paths`; differs where a network answers several questions
     tail_paths: tuple[str, ...] = ()  # norm, scale or bias after the head that is resized with it
+    outputs: tuple[str, ...] = ("",)  # where the answers lie in what the network gives; "": the answer itself
+    aux_outputs: tuple[str, ...] = ()  # where auxiliary answers lie in what it gives in training mode
+    answer_kind: AnswerKind = "logits"  # what the numbers are: some networks end in a softmax of their own
     evidence: tuple[str, ...] = ()  # sentences for people, in the order of the search
     candidates: tuple[Candidate, ...] = ()
     metadata: str = ""  # what the library says of its head

@@ -1,0 +1,103 @@
+"""Which of a network's outputs are its answers, one number per class and picture.
+
+Flow:  DryRun --answers_of--> Answer, ...: the output with the walk back from it
+
+An output that another one is made from is a feature, not an answer. What is not a
+classifier is refused here, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from headswap.errors import HeadNotFound
+from headswap.heads.dry_run import DryRun
+from headswap.heads.graph import Record, Walk, walk_back
+
+_NOT_ANSWERS = ("embed", "pool", "hidden", "feature")  # what outputs that are no answers say of themselves
+_FLATTEN = "A classifier gives one row of numbers per picture, of shape (pictures, classes)."
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One output with a number per class, and what lies behind it."""
+
+    name: str  # place in the network's output
+    logits: Tensor  # (B, classes)
+    walk: Walk
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[-1]
+
+
+def answers_of(run: DryRun, record: Record, wanted: frozenset[int] | None = None) -> tuple[Answer, ...]:
+    """The outputs with a head of their own; outputs that feed the head of another one are left out."""
+    walked = [Answer(name, value, walk_back(record, value, wanted)) for name, value in rows_of(run, record)]
+    headed = [answer for answer in walked if answer.walk.heads]
+    return tuple(answer for answer in headed if not any(_feeds(record, answer, other) for other in headed))
+
+
+def rows_of(run: DryRun, record: Record) -> list[tuple[str, Tensor]]:
+    """Outputs of shape (B, classes) that depend on the picture; those called logits, if any are."""
+    rows = [
+        (name, value)
+        for name, value in run.outputs
+        if value.dim() == 2
+        and value.shape[0] == run.how.batch
+        and value.shape[1] > 0
+        and value.is_floating_point()
+        and value.grad_fn in record.from_picture
+    ]
+    called_logits = [row for row in rows if "logit" in row[0].lower()]
+    answering = [row for row in rows if not any(word in row[0].lower() for word in _NOT_ANSWERS)]
+    return called_logits or answering
+
+
+def refuse_other_answers(run: DryRun) -> None:
+    """Say why no output can be a classifier's answer, unless one can.
+
+    Raises:
+        HeadNotFound: nothing among the outputs has one row per picture, with gradients.
+    """
+    numbers = [(name, value) for name, value in run.outputs if value.is_floating_point()]
+    if not numbers:
+        raise HeadNotFound(
+            "The network gives no numbers for a picture, only decisions or nothing at all.",
+            remedy="Let forward return the scores of the classes, before argmax.",
+        )
+    recorded = [(name, value) for name, value in numbers if value.requires_grad]
+    if not recorded:
+        raise HeadNotFound(
+            "The network's forward runs without gradients (torch.no_grad), so nothing in it can be taught.",
+            remedy="Remove torch.no_grad from forward; headswap freezes the body by itself.",
+        )
+    if any(value.dim() == 2 and value.shape[0] == run.how.batch for _, value in recorded):
+        return
+    shape = tuple(recorded[0][1].shape)
+    raise HeadNotFound(
+        f"This is not a picture classifier: {_words_of(shape, run.how.batch)}", remedy=_FLATTEN
+    )
+
+
+def _words_of(shape: tuple[int, ...], batch: int) -> str:
+    if len(shape) <= 1:
+        squeezed = "its answer is a single number per picture without a class dimension"
+        return (
+            f"{squeezed}. Drop the squeeze() or flatten() at its end."
+            if shape == (batch,)
+            else (f"its answer has the shape {shape}.")
+        )
+    if len(shape) == 4:
+        return f"it answers with maps of {shape[1]}×{shape[2]}×{shape[3]} numbers, not with one row."
+    return f"its answer has the shape {shape}."
+
+
+def _feeds(record: Record, answer: Answer, other: Answer) -> bool:
+    """Whether one output lies before the head of another."""
+    if answer is other or answer.logits.grad_fn is None:
+        return False
+    starts = (source for hit in other.walk.heads for source in record.sources[hit.node])
+    return answer.logits.grad_fn in record.upstream(starts)

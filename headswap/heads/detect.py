@@ -1,0 +1,216 @@
+"""Find the classifier head of any network by what the network does when it runs.
+
+Flow:  Network | module --plain_module--> module --first_run--> DryRun --answers_of--> hits --> HeadSite
+
+No name of an architecture is known here. The network runs once on shapes alone; from its
+answer the way is walked back to the first weights with one row per class. Heads that
+speak only in training are looked for in a second run, when some parameters stayed silent.
+
+`find_head` is for everyone; `locate` also gives the plan that a swap carries out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from headswap.heads.answers import Answer, answers_of, refuse_other_answers, rows_of
+from headswap.heads.dry_run import DryRun, InputSize
+from headswap.heads.evidence import Found, described_site
+from headswap.heads.graph import Hit, Record, feed_each_other, record_of
+from headswap.heads.metadata import declared_by
+from headswap.heads.pictures import LARGER_SIZES_PX, attempt, checked_size, first_run
+from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, with_part
+from headswap.heads.refusals import (
+    refuse_features,
+    refuse_fixed_numbers,
+    refuse_path,
+    refuse_residual_stream,
+    refuse_without_head,
+)
+from headswap.heads.site import HeadSite
+from headswap.heads.trainable import is_within
+from headswap.heads.unwrap import Target, plain_module
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A head with everything needed to swap it."""
+
+    module: nn.Module  # unwrapped
+    site: HeadSite
+    plan: HeadPlan
+    train_size: InputSize  # the size at which it runs in training mode
+
+
+def find_head(
+    target: Target, *, input_size: tuple[int, int, int] | None = None, path: str | None = None
+) -> HeadSite:
+    """Find every layer that turns features into classes; the network stays exactly as it was.
+
+    Args:
+        target: a Network, or any nn.Module that takes one batch of pictures.
+        input_size: (channels, height, width); None: from metadata, or tried out.
+        path: the layer a person points at; None: found.
+
+    Returns:
+        The site: paths, kinds, widths, the evidence and the candidates that lost.
+
+    Raises:
+        HeadNotFound: it is no classifier, or which layer is the head cannot be told for sure.
+        BadSetting: `input_size` is not three whole numbers.
+    """
+    return locate(target, input_size=input_size, paths=None if path is None else (path,)).site
+
+
+def locate(
+    target: Target, *, input_size: tuple[int, int, int] | None, paths: tuple[str, ...] | None
+) -> Located:
+    """Find the head, and plan what would change with it; `paths` are layers that were pointed at."""
+    module = plain_module(target)
+    run = first_run(target, module, checked_size(input_size))
+    refuse_other_answers(run)
+    run, record = _recorded(module, run)
+    declared = declared_by(module)
+    if paths is None:
+        refuse_without_head(declared)
+        answers = answers_of(run, record)
+        if not answers:
+            refuse_fixed_numbers(module, run, rows_of(run, record))
+        _refuse_doubtful(module, run, record, answers, declared.classes)
+    else:
+        answers = _pointed_at(module, run, record, paths)
+    owners = _owners(module, run, answers)
+    aux = _silent_heads(module, run, record, answers)
+    owners = in_order(module, (*owners, *aux.owners))
+    found = Found(
+        target=target,
+        module=module,
+        run=run if input_size is not None else replace(run, how=replace(run.how, size=aux.size)),
+        record=record,
+        answers=answers,
+        owners=owners,
+        aux_outputs=aux.outputs,
+        declared=declared,
+        pointed_at=paths or (),
+    )
+    return Located(
+        module=module, site=described_site(found), plan=HeadPlan(owners=owners), train_size=aux.size
+    )
+
+
+def _recorded(module: nn.Module, run: DryRun) -> tuple[DryRun, Record]:
+    """Autograd's record of the run; of a second run, if the network cut the picture off on its way."""
+    record = record_of([value for _, value in run.outputs], run.picture)
+    if rows_of(run, record):
+        return run, record
+    again = attempt(module, replace(run.how, force_grad=True))
+    if isinstance(again, DryRun):
+        run, record = again, record_of([value for _, value in again.outputs], again.picture)
+    return run, record
+
+
+def _pointed_at(module: nn.Module, run: DryRun, record: Record, paths: tuple[str, ...]) -> tuple[Answer, ...]:
+    """The answers that the layers a person points at make."""
+    wanted: set[int] = set()
+    for path in paths:
+        below = {key for key, names in run.leaves.items() if any(is_within(name, [path]) for name in names)}
+        if not below:
+            refuse_path(module, path, [])
+        wanted |= below
+    answers = answers_of(run, record, frozenset(wanted))
+    if not answers:
+        refuse_path(module, paths[0], rows_of(run, record))
+    return answers
+
+
+def _refuse_doubtful(
+    module: nn.Module, run: DryRun, record: Record, answers: tuple[Answer, ...], declared: int | None
+) -> None:
+    """Refuse what walks like a head and is the body's own output."""
+    for answer in answers:
+        if feed_each_other(record, answer.walk.heads):
+            refuse_residual_stream(module, answer)
+        if answer.classes != declared:
+            refuse_features(run, answer)
+
+
+def _owners(module: nn.Module, run: DryRun, answers: tuple[Answer, ...]) -> tuple[Owner, ...]:
+    """Heads, and what comes after them, of all answers together."""
+    met = frozenset[int]().union(*(answer.walk.met for answer in answers))
+    heads: dict[str, Owner] = {}
+    for answer in answers:
+        whole, scored = _split_scores(answer)
+        parts: tuple[tuple[tuple[Hit, ...], Part], ...] = (
+            (whole, "head"),
+            (scored, "aux"),
+            (answer.walk.tail, "tail"),
+        )
+        for hits, part in parts:
+            uses = [(use, answer.classes) for hit in hits for use in hit.uses]
+            for owner in with_part(owners_of(module, uses, run.leaves, met, "head"), part):
+                heads[owner.path] = _merged(heads.get(owner.path), owner)
+    return tuple(heads.values())
+
+
+def _merged(known: Owner | None, owner: Owner) -> Owner:
+    """One owner met twice on the way keeps its part and gains the parameters."""
+    if known is None:
+        return owner
+    names = {resize.name for resize in known.resizes}
+    return replace(
+        known, resizes=(*known.resizes, *(more for more in owner.resizes if more.name not in names))
+    )
+
+
+def _split_scores(answer: Answer) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+    """Heads that answer for the picture, and auxiliary ones that score its places and are added to those."""
+    size = answer.logits.numel()
+    places = {id(hit): math.prod(hit.shape) > size for hit in answer.walk.heads}
+    if len(set(places.values())) < 2:
+        return answer.walk.heads, ()
+    return (
+        tuple(hit for hit in answer.walk.heads if not places[id(hit)]),
+        tuple(hit for hit in answer.walk.heads if places[id(hit)]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silent:
+    """Heads that do not speak in eval mode."""
+
+    owners: tuple[Owner, ...] = ()
+    outputs: tuple[str, ...] = ()
+    size: InputSize  # the size at which the network runs in training mode
+
+
+def _silent_heads(module: nn.Module, run: DryRun, record: Record, answers: tuple[Answer, ...]) -> Silent:
+    """Look for heads among the parameters that did not speak in eval mode."""
+    heard = {id(leaf) for leaf in record.leaves.values()}
+    silent = [leaf for leaf in run.stand_ins if leaf.requires_grad and id(leaf) not in heard]
+    if not any(leaf.dim() >= 2 for leaf in silent):
+        return Silent(size=run.how.size)
+    quiet = frozenset(name for leaf in silent for name in run.leaves[id(leaf)])
+    channels, *sides = run.how.size
+    larger = [(channels, px, px) for px in LARGER_SIZES_PX if px > max(sides)]
+    for size in (run.how.size, *larger):
+        training = attempt(module, replace(run.how, training=True, size=size))
+        if isinstance(training, DryRun):
+            return _aux_heads(module, training, answers[0].classes, quiet)
+    return Silent(size=run.how.size)
+
+
+def _aux_heads(module: nn.Module, training: DryRun, classes: int, quiet: frozenset[str]) -> Silent:
+    record = record_of([value for _, value in training.outputs], training.picture)
+    found: dict[str, Owner] = {}
+    outputs = []
+    for answer in answers_of(training, record):
+        hits = (*answer.walk.heads, *answer.walk.tail)
+        uses = [(use, classes) for hit in hits for use in hit.uses]
+        owners = owners_of(module, uses, training.leaves, answer.walk.met, "aux")
+        if answer.classes == classes and all(one.name in quiet for owner in owners for one in owner.resizes):
+            found |= {owner.path: owner for owner in owners}
+            outputs.append(answer.name)
+    return Silent(owners=tuple(found.values()), outputs=tuple(outputs), size=training.how.size)

@@ -1,0 +1,167 @@
+"""What has to change in a network so that it answers with another number of classes.
+
+Flow:  parameters met on the walk --owners_of--> Owner, ... : what is resized as one, by whom
+
+A parameter belongs to the module that holds it. That module is named as the head when
+everything it holds serves the answer; otherwise the bare parameter is.
+
+Records and names only; `build` makes the new parameters, `swap` exchanges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+from headswap.heads.graph import Use, is_matrix
+
+Role = Literal["matrix", "scale", "offset"]
+Part = Literal["head", "aux", "tail"]
+_PARAMETRIZED = ".parametrizations."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resize:
+    """One parameter with an entry, row or slice per class."""
+
+    name: str  # dotted, from the root
+    axes: tuple[int, ...]  # dimensions as long as the classes; the proof tells which, if there are several
+    role: Role  # matrix: drawn at random; scale: ones; offset: zeros
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """A module (or a bare parameter) that is resized as one."""
+
+    path: str
+    kind: str  # class name, or "Parameter"
+    part: Part
+    in_features: int
+    resizes: tuple[Resize, ...]
+
+    @property
+    def bare(self) -> bool:
+        """Whether the path is a parameter's own."""
+        return self.kind == "Parameter"
+
+    @property
+    def classes(self) -> int:
+        return self.resizes[0].classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadPlan:
+    """Everything that changes when the head is swapped."""
+
+    owners: tuple[Owner, ...]
+
+    def of(self, *parts: Part) -> tuple[Owner, ...]:
+        """The owners of some parts, in order."""
+        return tuple(owner for owner in self.owners if owner.part in parts)
+
+
+def owners_of(
+    module: nn.Module,
+    uses: Iterable[tuple[Use, int]],
+    names: Mapping[int, tuple[str, ...]],
+    met: frozenset[int],
+    part: Part,
+) -> tuple[Owner, ...]:
+    """Group parameters by the module that holds them.
+
+    Args:
+        module: the root.
+        uses: parameters with their number of classes.
+        names: id of a stand-in -> the parameter's names (several when tied).
+        met: ids of all stand-ins that serve the answer, whatever their shape.
+        part: what the owners of weight matrices are; owners of nothing else are the tail.
+    """
+    serving = {name for key in met for name in names.get(key, ())}
+    grouped: dict[str, dict[str, Resize]] = {}
+    first_path: dict[int, str] = {}  # one module may be registered under several paths
+    for use, classes in uses:
+        for name in names.get(id(use.leaf), ()):
+            path = _owner_path(module, name, serving)
+            if path != name:
+                path = first_path.setdefault(id(module.get_submodule(path)), path)
+            resize = _resize(name, use, classes)
+            grouped.setdefault(path, {}).setdefault(name, resize)
+    return tuple(_owner(module, path, tuple(resizes.values()), part) for path, resizes in grouped.items())
+
+
+def holder_of(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The module that a parameter hangs on, and the parameter's last name."""
+    path, _, leaf = name.rpartition(".")
+    return module.get_submodule(path), leaf
+
+
+def plain_kind(module: nn.Module) -> str:
+    """Class name of a module, as it was before torch parametrized it."""
+    kind: str = parametrize.type_before_parametrizations(module).__name__
+    return kind
+
+
+def in_order(module: nn.Module, owners: Iterable[Owner]) -> tuple[Owner, ...]:
+    """Owners in the order in which the network registers their parameters."""
+    place = {name: number for number, (name, _) in enumerate(module.named_parameters(remove_duplicate=False))}
+    return tuple(sorted(owners, key=lambda owner: place[owner.resizes[0].name]))
+
+
+def with_part(owners: Iterable[Owner], part: Part) -> tuple[Owner, ...]:
+    """The same owners as another part; tails stay tails."""
+    return tuple(owner if owner.part == "tail" else replace(owner, part=part) for owner in owners)
+
+
+def _resize(name: str, use: Use, classes: int) -> Resize:
+    shape = tuple(use.leaf.shape)
+    axes = tuple(axis for axis, length in enumerate(shape) if length == classes)
+    role: Role = "offset"
+    if is_matrix(shape, classes):
+        role = "matrix"
+    elif use.consumer.startswith(("Mul", "Div", "Pow")) or ("Norm" in use.consumer and use.place == 1):
+        role = "scale"
+    return Resize(name=name, axes=axes, role=role, classes=classes)
+
+
+def _owner_path(module: nn.Module, name: str, serving: set[str]) -> str:
+    """The path of the module that owns a parameter, or the parameter's own."""
+    path = (
+        f".{name}".split(_PARAMETRIZED)[0].lstrip(".") if _PARAMETRIZED in name else name.rpartition(".")[0]
+    )
+    if not path:
+        return name
+    owner = module.get_submodule(path)
+    if isinstance(owner, nn.ParameterList | nn.ParameterDict):
+        return name
+    everything = {f"{path}.{own}" for own, _ in owner.named_parameters(remove_duplicate=False)}
+    return path if everything <= serving else name
+
+
+def _owner(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part) -> Owner:
+    matrices = [resize for resize in resizes if resize.role == "matrix"]
+    bare = path == resizes[0].name
+    owner = None if bare else module.get_submodule(path)
+    return Owner(
+        path=path,
+        kind="Parameter" if owner is None else plain_kind(owner),
+        part=part if matrices else "tail",
+        in_features=_in_features(module, owner, matrices or list(resizes)),
+        resizes=resizes,
+    )
+
+
+def _in_features(module: nn.Module, owner: nn.Module | None, resizes: list[Resize]) -> int:
+    """What the layer says it takes in, or else the length of the weight's other side."""
+    for attribute in ("in_features", "in_channels"):
+        stated = getattr(owner, attribute, None)
+        if isinstance(stated, int):
+            return stated
+    holder, leaf = holder_of(module, resizes[0].name)
+    shape = list(holder._parameters[leaf].shape)  # type: ignore[union-attr]
+    del shape[resizes[0].axes[0]]
+    return shape[0] if shape else resizes[0].classes

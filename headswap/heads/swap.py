@@ -1,0 +1,118 @@
+"""Replace the classifier head of a network, in place and all or nothing.
+
+Flow:  Network --find_head--> HeadSite --swap_head--> the same Network with new classes + SwapRecord
+
+A site holds a tuple of paths: some networks have several heads (an auxiliary branch,
+a distillation token). All are replaced, or none; the result is proved before it is
+given, and taken back when the proof fails.
+
+Knows modules and tensors only: no files, no devices, no user interface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from headswap.errors import BadSetting, SwapFailed
+from headswap.heads.build import Choice, Edits, NewHead, choices_for, resize
+from headswap.heads.detect import Located, locate
+from headswap.heads.prove import Claim, prove
+from headswap.heads.site import HeadSite
+from headswap.heads.unwrap import Target
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SwapRecord:
+    """A head that was replaced, and the way back."""
+
+    site: HeadSite  # as it is now
+    old_site: HeadSite
+    _edits: Edits = field(repr=False)
+
+    def undo(self) -> None:
+        """Bring the old head back, bit for bit: the very same parameters."""
+        self._edits.revert()
+
+
+def swap_head(
+    target: Target,
+    num_classes: int,
+    *,
+    input_size: tuple[int, int, int] | None = None,
+    path: str | None = None,
+    site: HeadSite | None = None,
+    init_std: float = 0.01,
+) -> SwapRecord:
+    """Give a network a new head for another number of classes, in place.
+
+    Build the optimizer after this: the head's parameters are new objects.
+
+    Args:
+        target: a Network or any nn.Module.
+        num_classes: 1 or more; 1 is a single logit.
+        input_size: (channels, height, width); None: from metadata, or tried out.
+        path: the layer a person points at; None: found.
+        site: what `find_head` said of this network before; saves the search.
+        init_std: spread of the new weights (normal, mean 0); new biases are 0.
+
+    Returns:
+        The record with the new site; `undo()` brings the old head back.
+
+    Raises:
+        HeadNotFound: it is no classifier, or the head cannot be told for sure.
+        SwapFailed: the new head did not prove itself; the network is as it was.
+        BadSetting: a count, size or spread that cannot be.
+    """
+    new = _checked(num_classes, init_std)
+    if site is not None:
+        located = locate(target, input_size=site.input_size, paths=site.all_paths)
+    else:
+        located = locate(target, input_size=input_size, paths=None if path is None else (path,))
+    edits = _resize_and_prove(located, new)
+    old = site or located.site
+    now = replace(old, num_classes=num_classes, out_features=(num_classes,) * len(old.paths))
+    return SwapRecord(site=now, old_site=old, _edits=edits)
+
+
+def _checked(num_classes: int, init_std: float) -> NewHead:
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
+        raise BadSetting(f"num_classes is {num_classes!r}.", remedy="Choose a whole number of 1 or more.")
+    if not 0 <= init_std < float("inf"):
+        raise BadSetting(f"init_std is {init_std!r}.", remedy="Choose 0 or more, such as 0.01.")
+    return NewHead(num_classes=num_classes, init_std=init_std)
+
+
+def _resize_and_prove(located: Located, new: NewHead) -> Edits:
+    """The first reading of the plan that proves itself; if none does, why the likeliest did not."""
+    claim = Claim(
+        plan=located.plan,
+        num_classes=new.num_classes,
+        eval_size=located.site.input_size,
+        train_size=located.train_size,
+    )
+    first_failure: SwapFailed | None = None
+    for choice in choices_for(located.module, located.plan):
+        try:
+            return _proved(located.module, claim, choice, new)
+        except SwapFailed as failure:
+            first_failure = first_failure or failure
+    assert first_failure is not None  # a plan has at least one reading
+    raise first_failure
+
+
+def _proved(module: nn.Module, claim: Claim, choice: Choice, new: NewHead) -> Edits:
+    try:
+        edits = resize(module, claim.plan, choice, new)
+    except RuntimeError as error:
+        raise SwapFailed(
+            f"The head cannot be made for {new.num_classes} classes: {error}",
+            remedy="The network is as it was. Point at another layer with path=….",
+        ) from error
+    try:
+        prove(module, claim)
+    except BaseException:
+        edits.revert()
+        raise
+    return edits
