@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
 from headswap.training.config import TeachConfig
-
-DEFAULT_MODEL = "tf_efficientnet_lite0"  # its weights come with the requirements: it works offline
+from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +23,13 @@ class DataConfig:
     def __post_init__(self) -> None:
         if not 0 < self.test_share <= 0.9:
             raise BadSetting(
-                f"The exam share is {self.test_share}.", remedy="Choose more than 0 and at most 0.9, such as 0.2."
+                f"The exam share is {self.test_share}.",
+                remedy="Choose more than 0 and at most 0.9, such as 0.2.",
             )
         if not 0 <= self.seed < 2**32:
-            raise BadSetting(f"The seed is {self.seed}.", remedy="Choose a whole number from 0 to 4294967295.")
+            raise BadSetting(
+                f"The seed is {self.seed}.", remedy="Choose a whole number from 0 to 4294967295."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,16 +16,15 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from headswap.errors import BundleDamaged, HeadswapError
 
-Record = TypeVar("Record")
 SEAL = "seal.json"
 _DRAFT_MARK = ".draft-"
 
@@ -51,23 +50,27 @@ class Seal:
 
 
 @cache
-def _adapter(kind: Any) -> Any:
+def _adapter(kind: Hashable) -> Any:
     from pydantic import TypeAdapter  # 0.1 s: only when a record is first read or written
 
     return TypeAdapter(kind)
 
 
+def _kind(record: object) -> Any:
+    return type(record)
+
+
 def to_json(record: object, *, indent: int | None = None) -> str:
     """Write a dataclass (with any dataclasses, tuples and plain values inside) as JSON."""
-    return str(_adapter(type(record)).dump_json(record, indent=indent).decode())
+    return str(_adapter(_kind(record)).dump_json(record, indent=indent).decode())
 
 
-def from_json(kind: type[Record] | Any, text: str | bytes) -> Record:
+def from_json(kind: Any, text: str | bytes) -> Any:
     """Read a record back; a missing or wrong field is a `BundleDamaged`."""
     from pydantic import ValidationError
 
     try:
-        return _adapter(kind).validate_json(text)  # type: ignore[no-any-return]
+        return _adapter(kind).validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -79,7 +82,7 @@ def from_json(kind: type[Record] | Any, text: str | bytes) -> Record:
 
 def to_plain(record: object) -> Any:
     """The same as `to_json`, as plain dicts and lists."""
-    return _adapter(type(record)).dump_python(record, mode="json")
+    return _adapter(_kind(record)).dump_python(record, mode="json")
 
 
 def write_text(path: Path, text: str) -> None:

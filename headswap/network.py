@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Fit = Literal["crop", "squash", "border"]
+ChannelOrder = Literal["RGB", "BGR"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +29,13 @@ class InputSpec:
     interpolation: Interpolation = "bicubic"
     fit: Fit = "crop"  # crop: resize the shorter side, cut the centre; squash: resize both; border: pad
     resize_px: int = 256  # the shorter side before the crop (used by "crop" only)
-    squash_px: tuple[int, int] | None = (
-        None  # "squash": (height, width) before the centre is cut; None: the input's
-    )
+    squash_px: tuple[int, int] | None = None  # "squash": height, width before the cut; None: the input's
+    channel_order: ChannelOrder = "RGB"  # of the tensor; mean and std are in the same order
 
     @property
     def size(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
-
-    @property
-    def wanted_px(self) -> int:
-        """The shorter side that a decoder should give at least; it may reduce while decoding."""
-        return self.resize_px if self.fit == "crop" else max(self.squash_px or (self.height, self.width))
 
 
 @dataclass(frozen=True, kw_only=True)

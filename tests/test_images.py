@@ -216,7 +216,7 @@ def test_the_limits_are_settings() -> None:
         (b"PK\x03\x04rest", "x is a zip, which is not read here"),
         (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom", "x is a film, not a picture"),
         (
-            b"\x89PNG\r\n\x1a\n" + b"rubbish" * 9,
+            b"\x89PNG\r\n\x1a\n" + b"\x01\x02\x03\x04" * 9,
             "x is damaged: it begins like a PNG picture but cannot be decoded",
         ),
         (saved(corner(640, 480), "JPEG")[:2000], "x is cut short"),

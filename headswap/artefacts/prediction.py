@@ -12,7 +12,9 @@ class Prediction:
     file: str
     label: str
     probabilities: dict[str, float]  # every class, most likely first; calibrated; sums to 1
-    unlike: float | None = None  # distance to the practice pictures over the alarm threshold; > 1: unlike all of them
+    unlike: float | None = (
+        None  # distance to the practice pictures over the alarm threshold; > 1: unlike all of them
+    )
     old_head: dict[str, float] | None = None  # the pretrained head's five best names for the same picture
     nearest: tuple[str, ...] = ()  # the practice pictures (sha256) whose features are closest, closest first
 

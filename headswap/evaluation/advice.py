@@ -26,10 +26,14 @@ def advise(report: Report, practice_counts: Sequence[int]) -> Report:
             "Check that the pictures show what their class names say."
         )
     elif report.right == report.total and report.total >= 20:
-        advice.append("Nothing to mend in this exam. Try pictures from another place or camera before relying on it.")
+        advice.append(
+            "Nothing to mend in this exam. Try pictures from another place or camera before relying on it."
+        )
     few = [name for name, count in zip(report.classes, practice_counts, strict=True) if count < _FEW]
     if few and high < 0.98:
-        advice.append(f"More pictures would help most: {_some(few)} {_has(few)} fewer than {_FEW} to practise on.")
+        advice.append(
+            f"More pictures would help most: {_some(few)} {_has(few)} fewer than {_FEW} to practise on."
+        )
     if report.accuracy < 0.9 and practice - report.accuracy > 0.15:
         advice.append(
             "It knows its practice pictures much better than new ones: it is memorising. "
@@ -59,7 +63,9 @@ def _most_mixed(report: Report) -> tuple[str, str] | None:
     """The pair of classes confused most, when that is three times or more."""
     size = len(report.classes)
     pairs = [
-        (report.confusion[a][b] + report.confusion[b][a], a, b) for a in range(size) for b in range(a + 1, size)
+        (report.confusion[a][b] + report.confusion[b][a], a, b)
+        for a in range(size)
+        for b in range(a + 1, size)
     ]
     count, first, second = max(pairs, default=(0, 0, 0))
     return (report.classes[first], report.classes[second]) if count >= 3 else None

@@ -49,7 +49,7 @@ def build_report(
     *,
     practice: Sitting | None,
     practice_right: int,
-    practice_labels: Labels,
+    practice_counts: Sequence[int],
     temperature: float,
 ) -> Report:
     """Put the verdict together.
@@ -59,21 +59,22 @@ def build_report(
         exam: pictures the head never practised on, with its logits.
         practice: practice pictures with out-of-fold logits; None when there were too few to fold.
         practice_right: practice pictures that the final head gets right.
-        practice_labels: (N,) true labels of the practice part.
+        practice_counts: practice pictures of each class.
         temperature: from `temperature_of`.
     """
     probabilities = softmax(exam.logits / temperature)
     said = probabilities.argmax(axis=1)
     right, total = int((said == exam.labels).sum()), len(exam.labels)
-    counts = np.bincount(practice_labels, minlength=len(classes))
-    common = int(counts.argmax())
+    common = int(np.argmax(practice_counts))
     confusion = confusion_matrix(exam.labels, said, len(classes))
     report = Report(
         classes=tuple(classes),
         method="exam",
         answers=tuple(
             Answer(file=file, sha256=sha, truth=int(label), probabilities=tuple(map(float, row)))
-            for file, sha, label, row in zip(exam.files, exam.sha256s, exam.labels, probabilities, strict=True)
+            for file, sha, label, row in zip(
+                exam.files, exam.sha256s, exam.labels, probabilities, strict=True
+            )
         ),
         right=right,
         total=total,
@@ -82,16 +83,16 @@ def build_report(
         baseline_class=classes[common],
         baseline_accuracy=float((exam.labels == common).mean()),
         practice_right=practice_right,
-        practice_total=len(practice_labels),
+        practice_total=sum(practice_counts),
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=_calibration(exam, temperature) if practice is not None else None,
         doubts=_doubts(practice, temperature),
     )
-    return advise(report, counts.tolist())
+    return advise(report, practice_counts)
 
 
-def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassScore, ...]:  # type: ignore[type-arg]
+def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassScore, ...]:
     scores = []
     for number, name in enumerate(classes):
         hits, called, true = confusion[number, number], confusion[:, number].sum(), confusion[number].sum()
@@ -125,14 +126,16 @@ def _doubts(practice: Sitting | None, temperature: float, *, most: int = 20) -> 
     probabilities = softmax(practice.logits / temperature)
     classes = probabilities.shape[1]
     usual = np.array(
-        [probabilities[practice.labels == c, c].mean() if (practice.labels == c).any() else 1.0 for c in range(classes)]
+        [
+            probabilities[practice.labels == c, c].mean() if (practice.labels == c).any() else 1.0
+            for c in range(classes)
+        ]
     )
-    believed = np.where(probabilities >= usual, probabilities, 0.0)  # (N, C)
+    believed = np.where(probabilities >= usual - 1e-9, probabilities, 0.0)  # (N, C)
     suggested = believed.argmax(axis=1)
     wrong = (believed.max(axis=1) > 0) & (suggested != practice.labels)
-    order = sorted(
-        np.flatnonzero(wrong), key=lambda row: probabilities[row, practice.labels[row]] - probabilities[row].max()
-    )
+    margin = probabilities[np.arange(len(practice.labels)), practice.labels] - probabilities.max(axis=1)
+    order = [int(row) for row in np.argsort(margin, kind="stable") if wrong[row]]
     return tuple(
         Doubt(
             file=practice.files[row],

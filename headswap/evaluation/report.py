@@ -70,7 +70,9 @@ class Report:
     """How good a taught head is, with its uncertainty."""
 
     classes: tuple[str, ...]
-    method: Literal["exam", "cross-validated"]  # what `answers` are: a locked-away part, or every fold's own part
+    method: Literal[
+        "exam", "cross-validated"
+    ]  # what `answers` are: a locked-away part, or every fold's own part
     answers: tuple[Answer, ...]
     right: int
     total: int

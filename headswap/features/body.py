@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from headswap.data.transforms import to_float
 from headswap.errors import HeadNotFound
 from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, exact, place, relative_error
+from headswap.heads.outputs import named_tensors
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 
@@ -51,19 +52,27 @@ class Body:
         Returns:
             (N, D) float32 on the CPU.
         """
-        batch = torch.from_numpy(to_float(pictures, self.network.input)).to(self.engine.device)
-        batch = batch.contiguous(memory_format=torch.channels_last)  # (N, C, H, W)
+        batch = self._batch(pictures)
         if not self._checked:
             self._check(batch[:4])
-        return self._run(batch, self.engine)
+        return self._run(batch, self.engine)[0]
+
+    def look(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
+        return self._run(self._batch(pictures), self.engine)
+
+    def _batch(self, pictures: NDArray[np.uint8]) -> Tensor:
+        batch = torch.from_numpy(to_float(pictures, self.network.input)).to(self.engine.device)
+        return batch.contiguous(memory_format=torch.channels_last)  # (N, C, H, W)
 
     def _check(self, batch: Tensor) -> None:
         """Compare the fast engine with the exact one; keep the exact one when they differ."""
         self._checked = True
-        if relative_error(self._run(batch, self.engine), self._run(batch, exact(self.engine))) > MAX_RELATIVE_ERROR:
+        rough, true = self._run(batch, self.engine)[0], self._run(batch, exact(self.engine))[0]
+        if relative_error(rough, true) > MAX_RELATIVE_ERROR:
             self.engine = exact(self.engine)
 
-    def _run(self, batch: Tensor, engine: Engine) -> Tensor:
+    def _run(self, batch: Tensor, engine: Engine) -> tuple[Tensor, Tensor]:
         caught: dict[int, Tensor] = {}
 
         def catch(number: int) -> Any:
@@ -75,14 +84,14 @@ class Body:
         hooks = [head.register_forward_pre_hook(catch(number)) for number, head in enumerate(self._heads)]
         try:
             with engine.running():
-                self._module(batch)
+                answer = self._module(batch)
         finally:
             for hook in hooks:
                 hook.remove()
         parts = [
             pool(caught[number], width).float().cpu() for number, width in enumerate(self.site.in_features)
         ]  # each (N, D_k)
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1), logits_of(answer, self.site.num_classes).float().cpu()
 
     def _head_module(self, path: str) -> nn.Module:
         try:
@@ -92,6 +101,17 @@ class Body:
                 f"The head {path!r} of {self.network.name} is a bare parameter, not a layer.",
                 remedy="Its features cannot be caught; teach it through the whole network.",
             ) from None
+
+
+def logits_of(answer: Any, num_classes: int) -> Tensor:
+    """The (N, C) logits in what a network gives: a tensor, or the part of a tuple, dict or record."""
+    rows = [
+        (name, tensor)
+        for name, tensor in named_tensors(answer)
+        if tensor.ndim == 2 and tensor.shape[1] == num_classes and tensor.is_floating_point()
+    ]
+    called_so = [tensor for name, tensor in rows if "logits" in name and "aux" not in name]
+    return (called_so or [tensor for _, tensor in rows])[0]
 
 
 def pool(features: Tensor, width: int) -> Tensor:

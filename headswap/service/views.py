@@ -5,30 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headswap.events import Guess, Pass
-from headswap.heads.site import HeadSite
-from headswap.network import NetworkCard
+from headswap.inspection import Inspection, Stage
 
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One block of a body, in the order that a picture passes it."""
-
-    path: str
-    kind: str
-    parameters: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inspection:
-    """A network opened up: everything the head view draws."""
-
-    card: NetworkCard
-    site: HeadSite
-    stages: tuple[Stage, ...]  # of the body
-    body_parameters: int  # kept and frozen
-    head_parameters: int  # replaced
-    class_names: tuple[str, ...]  # of the old head; empty when not stated
-    seconds: float  # that finding took
+__all__ = ["Inspection", "JobView", "ProjectView", "Stage"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,12 +52,31 @@ class _Span:
     basis: Tensor | None  # (D, R); None: the basis is the features themselves
     mean: Tensor  # (D,)
     scale: Tensor  # (D,)
+    centred: bool
 
     def unfold(self, solution: Tensor) -> tuple[Tensor, Tensor]:
         """(R + 1, C) in this basis to weight (C, D) and bias (C,) on raw features."""
         weight = solution[:-1] if self.basis is None else self.basis @ solution[:-1]  # (D, C)
         weight = weight / self.scale[:, None]
         return weight.T.contiguous(), solution[-1] - self.mean @ weight
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Pictures in some basis and the classes they should get."""
+
+    coordinates: Tensor  # (N, R)
+    targets: Tensor  # (N, C), one-hot
+    intercept: bool
+
+    def loss_and_slope(self, solution: Tensor, strength: float) -> tuple[float, Tensor]:
+        """Of a (R + 1, C) solution; the last row is the bias."""
+        weight, count = solution[:-1], len(self.targets)
+        log_likely = torch.addmm(solution[-1], self.coordinates, weight).log_softmax(dim=1)  # (N, C)
+        loss = -(log_likely * self.targets).sum() / count + strength / 2 * weight.square().sum()
+        error = (log_likely.exp() - self.targets) / count  # (N, C)
+        bias_slope = error.sum(dim=0, keepdim=True) * float(self.intercept)
+        return float(loss), torch.cat([self.coordinates.T @ error + strength * weight, bias_slope])
 
 
 def fit_head(
@@ -68,6 +87,7 @@ def fit_head(
     config: TeachConfig | None = None,
     groups: Sequence[int] | None = None,
     seed: int = 0,
+    intercept: bool = True,
     watch: Watch | None = None,
 ) -> SolvedHead:
     """Solve one head.
@@ -79,6 +99,7 @@ def fit_head(
         config: penalties and folds.
         groups: N numbers; pictures of one group share a fold.
         seed: drives the folds.
+        intercept: whether the layer has a bias; without one the features are not centred either.
         watch: called with weight and bias after each pass of the last solve.
 
     Raises:
@@ -88,39 +109,36 @@ def fit_head(
     config = config or TeachConfig()
     _check(features, labels, num_classes)
     with _few_threads(features.shape, num_classes):
-        return _fit(features, labels, num_classes, config, groups, seed, watch)
+        folds = _folds(labels.numpy(), groups, config.folds, seed)
+        return _fit(
+            _span_of(features, centre=intercept), one_hot(labels, num_classes).float(), config, folds, watch
+        )
 
 
 def _fit(
-    features: Tensor,
-    labels: Tensor,
-    num_classes: int,
-    config: TeachConfig,
-    groups: Sequence[int] | None,
-    seed: int,
-    watch: Watch | None,
+    span: _Span, targets: Tensor, config: TeachConfig, folds: NDArray[np.int64] | None, watch: Watch | None
 ) -> SolvedHead:
-    span = _span_of(features)
-    targets = one_hot(labels, num_classes).float()  # (N, C)
+    problem = _Problem(span.coordinates, targets, bool(span.centred))
     strengths = sorted(config.strengths, reverse=True)
-    folds = _folds(labels.numpy(), groups, config.folds, seed)
-    fold_logits, losses = None, {}
     strength = min(strengths, key=lambda value: abs(np.log10(value / _PLAIN_STRENGTH)))
+    fold_logits, losses = None, {}
     if folds is not None:
-        logits = _cross_validate(span.coordinates, targets, strengths, folds)  # (S, N, C)
+        logits = _cross_validate(problem, strengths, folds)  # (S, N, C)
         per_strength = -(logits.log_softmax(-1) * targets).sum(-1).mean(-1)  # (S,)
         best = int(per_strength.argmin())
         strength, fold_logits = strengths[best], logits[best]
         losses = dict(zip(strengths, per_strength.tolist(), strict=True))
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
-    solution = _solve(span.coordinates, targets, strength, passes=_FINAL_PASSES, tell=tell)
-    weight, bias = span.unfold(solution)
-    return SolvedHead(weight, bias, strength, fold_logits, tuple(losses[value] for value in config.strengths if losses))
+    weight, bias = span.unfold(_solve(problem, strength, passes=_FINAL_PASSES, tell=tell))
+    return SolvedHead(
+        weight, bias, strength, fold_logits, tuple(losses[value] for value in config.strengths if losses)
+    )
 
 
 @contextmanager
 def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
     """Keep the solver's two thread pools from waiting for each other: seven times faster when small."""
+    import scipy.optimize  # noqa: F401  its thread pool must be there before it can be limited
     from threadpoolctl import threadpool_limits
 
     count, width = shape
@@ -147,18 +165,18 @@ def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
         )
 
 
-def _span_of(features: Tensor) -> _Span:
-    mean = features.mean(dim=0)
+def _span_of(features: Tensor, *, centre: bool) -> _Span:
+    mean = features.mean(dim=0) if centre else torch.zeros(features.shape[1])
     scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
     scale = torch.maximum(scale, scale.mean() * 1e-3)  # a feature that never moves must not be blown up
     standard = (features - mean) / scale  # (N, D)
     count, width = standard.shape
     if count >= width:
-        return _Span(standard, None, mean, scale)
+        return _Span(standard, None, mean, scale, centre)
     values, vectors = torch.linalg.eigh((standard @ standard.T).double())  # Gram matrix, ascending
     keep = values > values[-1].clamp_min(1e-12) * 1e-7
     vectors, roots = vectors[:, keep].float(), values[keep].sqrt().float()  # (N, R), (R,)
-    return _Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale)
+    return _Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale, centre)
 
 
 def _folds(
@@ -169,7 +187,7 @@ def _folds(
     members = np.arange(len(labels)) if groups is None else np.asarray(groups)
     fold_of_group: dict[int, int] = {}
     for label in np.unique(labels):
-        own = [group for group in dict.fromkeys(members[labels == label].tolist())]
+        own = list(dict.fromkeys(members[labels == label].tolist()))
         if len(own) < 2:
             return None
         fresh = [group for group in own if group not in fold_of_group]
@@ -179,25 +197,21 @@ def _folds(
     return np.array([fold_of_group[group] for group in members.tolist()])
 
 
-def _cross_validate(
-    coordinates: Tensor, targets: Tensor, strengths: Sequence[float], folds: NDArray[np.int64]
-) -> Tensor:
+def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArray[np.int64]) -> Tensor:
     """(S, N, C) logits, each row by heads that never saw that picture."""
-    logits = torch.zeros(len(strengths), *targets.shape)
+    logits = torch.zeros(len(strengths), *problem.targets.shape)
     for fold in np.unique(folds):
         held = torch.from_numpy(folds == fold)
+        seen = _Problem(problem.coordinates[~held], problem.targets[~held], problem.intercept)
         solution = None
         for number, strength in enumerate(strengths):
-            solution = _solve(
-                coordinates[~held], targets[~held], strength, passes=_FOLD_PASSES, start=solution
-            )
-            logits[number, held] = coordinates[held] @ solution[:-1] + solution[-1]
+            solution = _solve(seen, strength, passes=_FOLD_PASSES, start=solution)
+            logits[number, held] = problem.coordinates[held] @ solution[:-1] + solution[-1]
     return logits
 
 
 def _solve(
-    coordinates: Tensor,
-    targets: Tensor,
+    problem: _Problem,
     strength: float,
     *,
     passes: int,
@@ -207,18 +221,11 @@ def _solve(
     """Minimise mean cross-entropy + strength / 2 |W|^2 by L-BFGS; the bias is free. (R + 1, C)."""
     from scipy.optimize import minimize  # torch.optim would import its compiler: 2 s
 
-    rank, classes = coordinates.shape[1], targets.shape[1]
-    count = len(targets)
+    rank, classes = problem.coordinates.shape[1], problem.targets.shape[1]
 
     def loss_and_slope(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        solution = torch.from_numpy(flat).float().view(rank + 1, classes)
-        weight = solution[:-1]
-        logits = torch.addmm(solution[-1], coordinates, weight)  # (N, C)
-        log_likely = logits.log_softmax(dim=1)
-        loss = -(log_likely * targets).sum() / count + strength / 2 * weight.square().sum()
-        error = (log_likely.exp() - targets) / count  # (N, C)
-        slope = torch.cat([coordinates.T @ error + strength * weight, error.sum(dim=0, keepdim=True)])
-        return float(loss), slope.double().view(-1).numpy()
+        loss, slope = problem.loss_and_slope(torch.from_numpy(flat).float().view(rank + 1, classes), strength)
+        return loss, slope.double().view(-1).numpy()
 
     def on_pass(flat: NDArray[np.float64]) -> None:
         if tell is not None:

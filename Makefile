@@ -1,0 +1,15 @@
+# What to run before a commit.
+PYTHON ?= python
+
+.PHONY: check lint types test screenshots
+check: lint types test
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest

@@ -1,0 +1,165 @@
+"""What teaching leaves behind: one sealed folder that predicts the same anywhere.
+
+    bundle/
+      bundle.json          names, preprocessing, the head's place, versions
+      experiment.json      every choice of the run
+      weights.safetensors  the whole network, body and new head
+      report.json          how good it is
+      dataset.json         which pictures, by hash, in which part
+      seal.json            sha256 and size of each of these
+
+No pickles: safetensors and JSON only.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headswap.data.manifest import Manifest
+from headswap.errors import BundleDamaged
+from headswap.evaluation.report import Report
+from headswap.files import check_seal, from_json, sealed_folder, to_json, write_text
+from headswap.heads.site import HeadSite
+from headswap.network import InputSpec, Network
+
+FORMAT = 1
+EXPERIMENT = "experiment.json"
+_CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleCard:
+    """Everything but numbers: what is needed to build the network again and read its answers."""
+
+    format: int
+    model: str  # zoo/name of the architecture
+    classes: tuple[str, ...]
+    input: InputSpec
+    site: HeadSite  # of the new head
+    temperature: float  # logits are divided by it before the softmax
+    head_path: str | None  # the person's own choice of layer; None: found
+    engine: str  # what ran the body
+    strength: float | None  # the penalty chosen; None: taught by gradient through the network
+    body_sha256: str  # of the pretrained weights
+    versions: dict[str, str]
+    parameters: int
+    licence: str | None
+
+
+def save_bundle(
+    place: Path, network: Network, card: BundleCard, experiment_json: str, report: Report, manifest: Manifest
+) -> None:
+    """Write a bundle, sealed, at a place that must not exist yet."""
+    from safetensors.torch import save_model
+
+    with sealed_folder(place) as draft:
+        save_model(network.module, str(draft / _WEIGHTS))
+        write_text(draft / _CARD, to_json(card, indent=1))
+        write_text(draft / EXPERIMENT, experiment_json)
+        write_text(draft / _REPORT, to_json(report, indent=1))
+        write_text(draft / _DATASET, to_json(replace(manifest, root=""), indent=1))
+
+
+def read_card(folder: Path) -> BundleCard:
+    """Read what a bundle is, without its weights.
+
+    Raises:
+        BundleDamaged: not a bundle, or of a format this version does not know.
+    """
+    path = folder / _CARD
+    if not path.is_file():
+        raise BundleDamaged(
+            f"{folder.name} is not a headswap bundle: it has no {_CARD}.",
+            remedy="Choose the folder or zip that `headswap teach` wrote.",
+        )
+    card: BundleCard = from_json(BundleCard, path.read_bytes())
+    if card.format != FORMAT:
+        raise BundleDamaged(
+            f"{folder.name} has format {card.format}; this headswap reads format {FORMAT}.",
+            remedy="Install the headswap version that wrote it, or teach again.",
+        )
+    return card
+
+
+def read_report(folder: Path) -> Report:
+    """The verdict kept in a bundle."""
+    report: Report = from_json(Report, (folder / _REPORT).read_bytes())
+    return report
+
+
+def read_dataset(folder: Path) -> Manifest:
+    """Which pictures a bundle was taught and examined on; no pictures, no paths."""
+    manifest: Manifest = from_json(Manifest, (folder / _DATASET).read_bytes())
+    return manifest
+
+
+def load_weights(folder: Path, network: Network) -> None:
+    """Put a bundle's weights into a network of the right shape, strictly."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_model
+
+    try:
+        load_model(network.module, str(folder / _WEIGHTS), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleDamaged(
+            f"The weights in {folder.name} do not fit {network.name}.",
+            remedy="The library that defines it may have changed; see `versions` in bundle.json.",
+        ) from error
+
+
+def pack(folder: Path, target: Path) -> Path:
+    """Pack a sealed bundle into one zip, by rename."""
+    draft = target.with_name(f".{target.name}.part")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            archive.write(path, f"{target.stem}/{path.relative_to(folder).as_posix()}")
+    draft.replace(target)
+    return target
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """Give the checked folder of a bundle, be it a folder or a zip.
+
+    Raises:
+        BundleDamaged: there is none, or its seal does not hold.
+    """
+    if path.is_dir():
+        check_seal(path)
+        yield path
+    elif path.is_file() and zipfile.is_zipfile(path):
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="headswap-") as place:
+            folder = _unpack(path, Path(place))
+            check_seal(folder)
+            yield folder
+    else:
+        raise BundleDamaged(
+            f"There is no bundle at {path}.", remedy="Give the folder or zip that `headswap teach` wrote."
+        )
+
+
+_KNOWN = (_CARD, EXPERIMENT, _WEIGHTS, _REPORT, _DATASET, "seal.json")
+_MOST_BYTES = 32 * 2**30
+
+
+def _unpack(path: Path, place: Path) -> Path:
+    """Copy the known members of a bundle zip out of it, member by member, and nothing else."""
+    import shutil
+
+    with zipfile.ZipFile(path) as archive:
+        members = {Path(member.filename).name: member for member in archive.infolist() if not member.is_dir()}
+        if sum(members[name].file_size for name in _KNOWN if name in members) > _MOST_BYTES:
+            raise BundleDamaged(
+                f"{path.name} would unpack to more than 32 GB.", remedy="Do not trust this file."
+            )
+        for name in _KNOWN:
+            if name in members:
+                with archive.open(members[name]) as source, (place / name).open("wb") as target:
+                    shutil.copyfileobj(source, target)
+    return place

@@ -1,0 +1,130 @@
+"""Predict from a bundle: the same pixels in, the same answers out, anywhere.
+
+Flow:  bundle --load_bundle--> Bundle --predict(image)--> Prediction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headswap.artefacts.bundle import BundleCard, load_weights, opened, read_card, read_report
+from headswap.artefacts.prediction import Prediction
+from headswap.data.transforms import prepare, to_float, wanted_px
+from headswap.errors import UnreadablePicture
+from headswap.evaluation.metrics import Floats, softmax
+from headswap.evaluation.report import Report
+from headswap.images import read_picture
+from headswap.network import Network
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A taught network, ready to answer."""
+
+    card: BundleCard
+    report: Report
+    network: Network
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.card.classes
+
+    def predict(self, image: str | Path | bytes | Image) -> Prediction:
+        """Say what one picture shows.
+
+        Args:
+            image: a path, the bytes of a file, or a Pillow image.
+
+        Raises:
+            UnreadablePicture: it is not a picture that can be read.
+        """
+        return next(self.predict_many([image]))
+
+    def predict_many(
+        self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
+    ) -> Iterator[Prediction]:
+        """The same for many pictures, a batch at a time."""
+        for chunk in _chunks(images, batch_size):
+            pictures = np.stack([self.prepare(image) for image in chunk])
+            rows = softmax(self.logits(pictures) / self.card.temperature)
+            for image, row in zip(chunk, rows, strict=True):
+                yield self._prediction(_name(image), row)
+
+    def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A picture as this network's input, (H, W, C) uint8."""
+        spec = self.card.input
+        if isinstance(image, str | Path):
+            image = _read(Path(image))
+        if isinstance(image, bytes):
+            image = read_picture(image, name=_name(image), wanted_px=wanted_px(spec))
+        return prepare(image.convert("RGB"), spec)
+
+    def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
+        """(N, H, W, C) uint8 to (N, classes) logits, in single precision."""
+        import torch
+
+        from headswap.features.body import logits_of
+
+        batch = torch.from_numpy(to_float(pictures, self.card.input))
+        with torch.inference_mode():
+            output = self.network.module(batch)
+        return logits_of(output, len(self.classes)).double().numpy()
+
+    def _prediction(self, file: str, row: Floats) -> Prediction:
+        order = np.argsort(-row, kind="stable")
+        best_first = {self.classes[number]: float(row[number]) for number in order}
+        return Prediction(file=file, label=self.classes[order[0]], probabilities=best_first)
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """Load a bundle, folder or zip, after checking its seal.
+
+    Raises:
+        BundleDamaged: there is no bundle there, or it is not what was saved.
+    """
+    from headswap.heads.swap import swap_head
+    from headswap.zoos.catalogue import build_network
+
+    with opened(Path(path)) as folder:
+        card = read_card(folder)
+        network = build_network(card.model)
+        swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        load_weights(folder, network)
+        network.module.eval()
+        return Bundle(card, read_report(folder), network)
+
+
+def _chunks(
+    images: Iterable[str | Path | bytes | Image], size: int
+) -> Iterator[list[str | Path | bytes | Image]]:
+    chunk: list[str | Path | bytes | Image] = []
+    for image in images:
+        chunk.append(image)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _name(image: str | Path | bytes | Image) -> str:
+    if isinstance(image, str | Path):
+        return str(image)
+    return str(getattr(image, "filename", "")) or "picture"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePicture(
+            f"{path} cannot be read: {error.strerror}.", remedy="Give the path of a picture."
+        ) from error

@@ -1,0 +1,70 @@
+"""Open a network up: its card, its head, its body, without loading a single weight.
+
+Flow:  name --inspect_network--> Inspection (everything the head view and the shell show)
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from headswap.heads.site import HeadSite
+from headswap.network import NetworkCard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One block of a body, in the order that a picture passes it."""
+
+    path: str
+    kind: str
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """A network opened up."""
+
+    card: NetworkCard
+    site: HeadSite
+    stages: tuple[Stage, ...]  # of the body
+    body_parameters: int  # kept and frozen
+    head_parameters: int  # replaced
+    class_names: tuple[str, ...]  # of the old head; empty when not stated
+    seconds: float  # that finding took
+
+
+def inspect_network(name: str, *, path: str | None = None, weights: str | Path | None = None) -> Inspection:
+    """Find the head of an architecture and describe what surrounds it.
+
+    Args:
+        name: of a network in some zoo, or "package.module:factory".
+        path: take this layer as the head; it is proved like any other.
+        weights: the person's own weight file, which decides the class count.
+
+    Raises:
+        ModelNotFound, HeadNotFound, WeightsDamaged.
+    """
+    from headswap.heads.detect import find_head
+    from headswap.heads.trainable import body_stages, head_parameters
+    from headswap.zoos.catalogue import build_network, load_network
+
+    network = load_network(name, weights=Path(weights)) if weights else build_network(name)
+    start = time.perf_counter()
+    site = find_head(network, path=path)
+    seconds = time.perf_counter() - start
+    in_head = {id(parameter) for parameter in head_parameters(network.module, site)}
+    counts = {id(p): p.numel() for p in network.module.parameters()}
+    return Inspection(
+        card=network.card,
+        site=site,
+        stages=tuple(
+            Stage(path=stage.path, kind=stage.kind, parameters=stage.parameters)
+            for stage in body_stages(network.module, site)
+        ),
+        body_parameters=sum(count for key, count in counts.items() if key not in in_head),
+        head_parameters=sum(count for key, count in counts.items() if key in in_head),
+        class_names=network.class_names,
+        seconds=seconds,
+    )

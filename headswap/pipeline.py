@@ -1,0 +1,259 @@
+"""The data path in one readable function: pictures in, sealed bundle out.
+
+    bytes -> Manifest -> Network -> HeadSite -> swapped Network -> FeatureBank
+          -> solved head -> Report -> Bundle
+
+The network is loaded while the pictures are read; the body runs once over all pictures,
+practice and exam alike, but only practice pictures reach the solver.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headswap.artefacts.bundle import FORMAT, BundleCard, save_bundle
+from headswap.data.intake import Intake, take_in
+from headswap.data.manifest import LeftOut, Manifest
+from headswap.data.split import split
+from headswap.data.transforms import prepare, wanted_px
+from headswap.errors import BadSetting, TooFewPictures
+from headswap.evaluation.build import build_report, temperature_of
+from headswap.evaluation.report import Report
+from headswap.events import Listener, silent
+from headswap.experiment import DataConfig, Experiment
+from headswap.files import from_json, to_json
+from headswap.network import InputSpec, Network
+from headswap.training.config import TeachConfig
+from headswap.training.teach import Lesson, Taught, teach_head
+from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
+
+DATASET = "dataset.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave, for the shell and for Python."""
+
+    bundle: str  # the sealed folder
+    model: str
+    report: Report
+    counts: dict[str, int]  # pictures of each class
+    train_images: int
+    test_images: int
+    left_out: tuple[LeftOut, ...]
+    engine: str
+    seconds: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    """Seconds of each step, as they add up."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    start: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - begin, 3)
+
+    def stop(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(time.perf_counter() - self.start, 3)}
+
+
+def run_experiment(
+    experiment: Experiment, place: Path, *, workspace: Path, listener: Listener = silent
+) -> Outcome:
+    """Teach a new head and leave a bundle.
+
+    Args:
+        experiment: every choice.
+        place: where the bundle goes; must not exist.
+        workspace: a folder for features and unpacked zips; safe to delete between runs.
+        listener: hears every step; may raise `Cancelled`.
+    """
+    clock = _Clock()
+    spec = describe_network(experiment.model).input
+    with ThreadPoolExecutor(1) as beside:  # torch and the weights load while pictures are decoded
+        loading = beside.submit(_load, experiment, clock, listener)
+        with clock.timing("pictures"):
+            intake = read_pictures(experiment, spec, workspace, listener)
+        network = loading.result()
+    manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
+    _check_parts(manifest)
+    lesson = Lesson(
+        manifest=manifest,
+        intake=intake,
+        config=experiment.teach,
+        features_folder=workspace / "features",
+        head_path=experiment.head_path,
+        seed=experiment.data.seed,
+    )
+    taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
+    with clock.timing("evaluate"):
+        report = _report(taught, manifest)
+    with clock.timing("save"):
+        card = _card(experiment, network, taught, report)
+        save_bundle(place, network, card, to_json(_portable(experiment), indent=1), report, manifest)
+    return Outcome(
+        bundle=str(place),
+        model=network.card.full_name,
+        report=report,
+        counts=manifest.counts,
+        train_images=len(manifest.part("train")),
+        test_images=len(manifest.part("test")),
+        left_out=manifest.left_out,
+        engine=taught.engine,
+        seconds=clock.stop(),
+    )
+
+
+def teach(
+    data: str | Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    out: str | Path | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    head_path: str | None = None,
+    config: TeachConfig | None = None,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Teach a network the classes of a folder of class folders, or of a zip of one.
+
+    Args:
+        data: the folder or zip.
+        model: a network of some zoo.
+        out: where the bundle goes; must not exist. None: beside you, named after the data.
+        test_share: of the pictures, locked away for the exam, in (0, 0.9].
+        seed: drives the split and the folds.
+        weights: your own weight file for `model`.
+        head_path: take this layer as the head instead of finding it.
+        config: how the head is taught.
+        workspace: where features are kept between runs; None: the system's cache folder.
+        listener: hears events while it runs.
+
+    Raises:
+        HeadswapError: anything you can mend, in two sentences.
+    """
+    from platformdirs import user_cache_path
+
+    source = Path(data)
+    place = Path(out) if out else _free_name(Path(f"{source.resolve().stem}-bundle"))
+    if place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    experiment = Experiment(
+        data=DataConfig(source=str(source), test_share=test_share, seed=seed),
+        model=model,
+        weights=str(weights) if weights else None,
+        head_path=head_path,
+        teach=config or TeachConfig(),
+    )
+    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    return run_experiment(experiment, place, workspace=folder, listener=listener)
+
+
+def _free_name(place: Path) -> Path:
+    """The place, or the first of place-2, place-3, ... that is free."""
+    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
+    return place if not place.exists() else next(name for name in names if not name.exists())
+
+
+def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
+    """What a worker process does: one experiment; returns the name of the sealed result."""
+    experiment: Experiment = from_json(Experiment, experiment_json)
+    place = job_folder / "bundle"
+    if not place.exists():  # a worker that died after sealing left it whole
+        run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
+    return place.name
+
+
+def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener) -> Intake:
+    """Decode every picture once, as the network wants it.
+
+    The source is a folder, a zip, or the dataset.json that the page keeps for a project.
+    """
+    source = Path(experiment.data.source)
+    if source.name == DATASET and source.is_file():
+        manifest: Manifest = from_json(Manifest, source.read_bytes())
+        return Intake(manifest=manifest, prepared={})
+    return take_in(
+        source,
+        store=workspace / "unpacked" if source.is_file() else None,
+        prepare=lambda image: prepare(image, spec),
+        wanted_px=wanted_px(spec),
+        listener=listener,
+    )
+
+
+def _load(experiment: Experiment, clock: _Clock, listener: Listener) -> Network:
+    with clock.timing("load"):
+        weights = Path(experiment.weights) if experiment.weights else None
+        return load_network(experiment.model, weights=weights, listener=listener)
+
+
+def _check_parts(manifest: Manifest) -> None:
+    if not manifest.part("test"):
+        raise TooFewPictures(
+            "There are too few pictures to lock any away for the exam.",
+            remedy="Give each class at least two different pictures; ten or more are better.",
+        )
+
+
+def _report(taught: Taught, manifest: Manifest) -> Report:
+    practice = manifest.part("train")
+    temperature = temperature_of(taught.practice)
+    return build_report(
+        manifest.classes,
+        taught.exam,
+        practice=taught.practice,
+        practice_right=taught.practice_right,
+        practice_counts=[sum(p.class_name == name for p in practice) for name in manifest.classes],
+        temperature=temperature,
+    )
+
+
+def _card(experiment: Experiment, network: Network, taught: Taught, report: Report) -> BundleCard:
+    return BundleCard(
+        format=FORMAT,
+        model=network.card.full_name,
+        classes=report.classes,
+        input=network.input,
+        site=taught.site,
+        temperature=report.calibration.temperature if report.calibration else 1.0,
+        head_path=experiment.head_path,
+        engine=taught.engine,
+        strength=taught.strength,
+        body_sha256=network.weights_sha256,
+        versions=_versions(),
+        parameters=sum(parameter.numel() for parameter in network.module.parameters()),
+        licence=network.card.licence,
+    )
+
+
+def _portable(experiment: Experiment) -> Experiment:
+    """The same choices without a path of this machine."""
+    data = replace(experiment.data, source=Path(experiment.data.source).name)
+    weights = Path(experiment.weights).name if experiment.weights else None
+    return replace(experiment, data=data, weights=weights)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("headswap", "torch", "torchvision", "timm", "transformers", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

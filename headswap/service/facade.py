@@ -1,0 +1,256 @@
+"""The verbs that the page and the shell call: plain values in, frozen records out.
+
+Every argument is checked here, because anything a page can send, a stranger can. A project
+or job of somebody else reads like one that does not exist. Loads no torch and no gradio:
+networks live in the inference process, decoders in the import process, teaching in workers.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+from headswap.artefacts.bundle import pack, read_report
+from headswap.artefacts.prediction import Prediction
+from headswap.data.manifest import Manifest
+from headswap.errors import BadSetting, NotFound
+from headswap.evaluation.report import Report
+from headswap.experiment import DataConfig, Experiment
+from headswap.files import from_json, to_json
+from headswap.inspection import Inspection
+from headswap.jobs.desk import Desk
+from headswap.jobs.importing import AskImport
+from headswap.jobs.inference import AskInspection, AskModels, AskPrediction, Cards
+from headswap.jobs.job import Job, JobState
+from headswap.jobs.journal import read_events
+from headswap.jobs.queue import Queue
+from headswap.jobs.store import Store
+from headswap.jobs.supervisor import Supervisor
+from headswap.network import NetworkCard
+from headswap.runners.local import LocalRunner
+from headswap.service.projects import Project, Projects
+from headswap.service.runs import share_of, view_of
+from headswap.service.settings import Settings
+from headswap.service.views import JobView, ProjectView
+from headswap.training.config import TeachConfig
+
+_LONGEST_NAME = 80  # letters of a project's name
+
+
+class Service:
+    """One installation. Use it as a context: leaving it lets every child process go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        root = settings.workspace
+        root.mkdir(parents=True, exist_ok=True)
+        self._projects = Projects(root / "projects")
+        self._store = Store(root / "jobs.sqlite")
+        self._queue = Queue(self._store, LocalRunner(), settings.queue)
+        self._supervisor = Supervisor(self._queue)
+        self._inference = Desk(
+            "headswap.jobs.inference:answer", timeout_s=settings.answer_timeout_s, log=root / "inference.log"
+        )
+        self._importing = Desk(
+            "headswap.jobs.importing:answer", timeout_s=settings.import_timeout_s, log=root / "importing.log"
+        )
+        self._pace: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen running
+
+    def __enter__(self) -> Self:
+        self._supervisor.start()
+        self._inference.warm()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._supervisor.stop()
+        self._inference.close()
+        self._importing.close()
+        self._store.close()
+
+    # Networks ---------------------------------------------------------------------
+
+    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
+        """Every network that has the pattern in its name."""
+        cards: Cards = from_json(Cards, self._inference.ask(to_json(AskModels(pattern[:100]))))
+        return cards.cards
+
+    def three_to_start(self) -> tuple[tuple[str, str], ...]:
+        """What a newcomer chooses from: a word and the name of a network."""
+        return (
+            ("Small", "tf_efficientnet_lite0"),
+            ("Balanced", "torchvision/resnet50"),
+            ("Strong", "torchvision/convnext_base"),
+        )
+
+    def inspect(self, model: str, *, path: str | None = None) -> Inspection:
+        """Open a network up; with `path`, take that layer as its head."""
+        question = to_json(AskInspection(model, path or None))
+        inspection: Inspection = from_json(Inspection, self._inference.ask(question))
+        return inspection
+
+    # Projects ---------------------------------------------------------------------
+
+    def new_project(self, owner: str) -> ProjectView:
+        """Begin."""
+        return self._view(self._projects.create(owner))
+
+    def project(self, owner: str, project: str) -> ProjectView:
+        """Where a project stands."""
+        return self._view(self._projects.get(owner, project))
+
+    def rename_project(self, owner: str, project: str, name: str) -> ProjectView:
+        """Call it something else."""
+        name = " ".join(name.split())[:_LONGEST_NAME]
+        if not name:
+            raise BadSetting("The project has no name.", remedy="Type one.")
+        return self._view(self._projects.save(replace(self._projects.get(owner, project), name=name)))
+
+    def choose_model(self, owner: str, project: str, model: str, *, path: str | None = None) -> ProjectView:
+        """Take another network; its head is found, or proved when the person names it."""
+        found = self._projects.get(owner, project)
+        self.inspect(model, path=path)  # raises when there is no such network, or no such head
+        return self._view(self._projects.save(replace(found, model=model, head_path=path or None)))
+
+    # Pictures ---------------------------------------------------------------------
+
+    def add_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+        """Take in a zip or folder; it takes the place of what was there."""
+        return self._import(self._projects.get(owner, project), upload, upload.stem)
+
+    def use_sample(self, owner: str, project: str) -> Manifest:
+        """Take in the sample set."""
+        return self._import(
+            self._projects.get(owner, project), self._settings.sample, "Four kinds of drawings"
+        )
+
+    def manifest(self, owner: str, project: str) -> Manifest | None:
+        """The pictures of a project, if there are any."""
+        return self._projects.manifest(self._projects.get(owner, project))
+
+    def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
+        """A small JPEG of one picture of a project."""
+        manifest = self.manifest(owner, project)
+        for picture in manifest.pictures if manifest else ():
+            if picture.sha256 == sha256 and manifest is not None:
+                return _thumbnail(manifest.path(picture), min(max(px, 16), 640))
+        raise NotFound("There is no such picture in this project.", remedy="Load the page again.")
+
+    # Teaching ---------------------------------------------------------------------
+
+    def start_teaching(
+        self,
+        owner: str,
+        project: str,
+        teach: TeachConfig | None = None,
+        *,
+        test_share: float = 0.2,
+        seed: int = 0,
+        key: str = "",
+    ) -> str:
+        """Queue a run and return its id; the same key again returns the same run."""
+        found = self._projects.get(owner, project)
+        dataset = self._projects.dataset(found)
+        if dataset is None:
+            raise BadSetting(
+                "There are no pictures yet.", remedy="Add some in step 2, or use the sample set."
+            )
+        experiment = Experiment(
+            data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
+            model=found.model,
+            head_path=found.head_path,
+            teach=teach or TeachConfig(),
+        )
+        tried = len(self._store.of_project(owner, found.id))
+        return self._queue.submit(owner, found.id, to_json(experiment), key or f"{found.id}-{tried}")
+
+    def warm(self) -> None:
+        """Somebody will soon teach: have a worker ready."""
+        self._queue.warm()
+
+    def job(self, owner: str, job: str) -> JobView:
+        """How a run goes."""
+        found = self._store.get(job, owner=owner)
+        events = read_events(self._store.folder(found.id))
+        return view_of(
+            found, events, place=self._queue.place(found.id), seconds_left=self._seconds_left(found)
+        )
+
+    def cancel(self, owner: str, job: str) -> None:
+        """Stop a run: at once when it waits, between two steps when it runs."""
+        self._queue.cancel(self._store.get(job, owner=owner).id)
+
+    # Results ----------------------------------------------------------------------
+
+    def report(self, owner: str, job: str) -> Report:
+        """The verdict of a finished run."""
+        return read_report(self._bundle(owner, job))
+
+    def predict(self, owner: str, job: str, picture: Path) -> Prediction:
+        """Let a taught network say what a picture shows."""
+        question = AskPrediction(str(self._bundle(owner, job)), str(picture))
+        prediction: Prediction = from_json(Prediction, self._inference.ask(to_json(question)))
+        return prediction
+
+    def export(self, owner: str, job: str) -> Path:
+        """One zip of everything a run left, ready to take home."""
+        bundle = self._bundle(owner, job)
+        target = bundle.parent / "headswap-bundle.zip"
+        return target if target.exists() else pack(bundle, target)
+
+    # ------------------------------------------------------------------------------
+
+    def _view(self, project: Project) -> ProjectView:
+        jobs = self._store.of_project(project.owner, project.id)
+        done = [job for job in jobs if job.state is JobState.DONE]
+        return ProjectView(
+            id=project.id,
+            name=project.name,
+            model=project.model,
+            head_path=project.head_path,
+            has_pictures=project.data is not None,
+            job=jobs[0].id if jobs else None,
+            done_job=done[0].id if done else None,
+        )
+
+    def _import(self, project: Project, source: Path, name: str) -> Manifest:
+        folder = self._projects.new_data_folder(project)
+        question = AskImport(
+            str(source), str(folder), name[:_LONGEST_NAME], DataConfig(source="").test_share, 0
+        )
+        manifest: Manifest = from_json(Manifest, self._importing.ask(to_json(question)))
+        self._projects.use_data(project, folder, name[:_LONGEST_NAME])
+        self._queue.warm()
+        return manifest
+
+    def _bundle(self, owner: str, job: str) -> Path:
+        found = self._store.get(job, owner=owner)
+        if found.state is not JobState.DONE:
+            raise NotFound("This run has no result yet.", remedy="Wait until it is done, or teach again.")
+        return self._store.folder(found.id) / found.result
+
+    def _seconds_left(self, job: Job) -> float | None:
+        """From the pace since it was first seen running; None before that says anything."""
+        if job.state is not JobState.RUNNING:
+            self._pace.pop(job.id, None)
+            return None
+        now, share = time.monotonic(), share_of(job)
+        since, first = self._pace.setdefault(job.id, (now, share))
+        if share - first < 0.05 or now - since < 1.0:
+            return None
+        return (now - since) * (1.0 - share) / (share - first)
+
+
+@lru_cache(maxsize=2048)
+def _thumbnail(path: Path, px: int) -> bytes:
+    """Named by content, so a thumbnail never goes stale."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.thumbnail((px, px))
+        target = BytesIO()
+        image.convert("RGB").save(target, "JPEG", quality=80)
+        return target.getvalue()

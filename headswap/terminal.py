@@ -1,0 +1,59 @@
+"""Progress bars for a shell: one line on stderr for each step of long work."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from headswap.events import Event, Note, Progress
+
+_WORDS = {
+    "fetch": "fetching weights",
+    "load": "loading",
+    "pictures": "reading pictures",
+    "features": "running the body",
+    "head": "teaching the head",
+    "finetune": "fine-tuning",
+    "evaluate": "examining",
+    "save": "saving",
+}
+
+
+class Bars:
+    """A listener that draws; use it as a context so that no bar is left open."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, tqdm[object]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Note):
+            tqdm.write(event.sentence, file=sys.stderr)
+        if isinstance(event, Progress):
+            bar = self._bars.get(event.step) or self._open(event)
+            bar.total = event.total or None
+            bar.update(event.done - bar.n)
+
+    def _open(self, event: Progress) -> tqdm[object]:
+        in_bytes = event.unit == "bytes"
+        bar: "tqdm[object]" = tqdm(
+            total=event.total or None,
+            desc=_WORDS[event.step],
+            unit="B" if in_bytes else f" {event.unit}",
+            unit_scale=in_bytes,
+            file=sys.stderr,
+            disable=None,  # silent when stderr is not a terminal
+        )
+        self._bars[event.step] = bar
+        return bar

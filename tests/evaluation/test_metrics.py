@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from headswap.errors import TooFewPictures
+from headswap.evaluation.metrics import (
+    confusion_matrix,
+    expected_calibration_error,
+    fit_temperature,
+    softmax,
+    wilson_interval,
+)
+
+
+def test_seventeen_of_twenty_is_probably_64_to_95_percent() -> None:
+    low, high = wilson_interval(17, 20)
+
+    assert round(low, 2) == 0.64
+    assert round(high, 2) == 0.95
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 5), (5, 5), (1, 1), (0, 1)])
+def test_an_interval_stays_within_0_and_1_and_holds_the_measured_share(right: int, total: int) -> None:
+    low, high = wilson_interval(right, total)
+
+    assert 0.0 <= low <= right / total <= high <= 1.0
+    assert low < high
+
+
+def test_an_empty_exam_asks_for_pictures() -> None:
+    with pytest.raises(TooFewPictures, match="Add pictures"):
+        wilson_interval(0, 0)
+    with pytest.raises(TooFewPictures, match="Add pictures"):
+        expected_calibration_error(np.empty((0, 2)), np.empty(0, dtype=np.int64))
+
+
+def test_rows_are_truth_and_columns_are_what_was_said() -> None:
+    counts = confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
+
+    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_confident_and_always_wrong_model_has_the_worst_error() -> None:
+    probabilities = np.array([[1.0, 0.0], [1.0, 0.0]])
+
+    assert expected_calibration_error(probabilities, np.array([1, 1])) == 1.0
+
+
+def test_a_temperature_brings_back_the_true_sureness() -> None:
+    random = np.random.default_rng(0)
+    true_logits = random.normal(size=(4000, 3)) * 2
+    labels = np.array([random.choice(3, p=row) for row in softmax(true_logits)])
+
+    temperature = fit_temperature(true_logits * 5, labels)
+
+    assert temperature == pytest.approx(5.0, rel=0.1)
+    before = expected_calibration_error(softmax(true_logits * 5), labels)
+    after = expected_calibration_error(softmax(true_logits * 5 / temperature), labels)
+    assert after < before / 3
