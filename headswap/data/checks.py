@@ -76,17 +76,18 @@ def _unbalanced(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
-    copies: dict[str, list[Picture]] = defaultdict(list)
+    by_bytes: dict[str, list[Picture]] = defaultdict(list)
     for picture in manifest.pictures:
-        copies[picture.sha256].append(picture)
-    several = [group for group in copies.values() if len(group) > 1]
+        by_bytes[picture.sha256].append(picture)
+    several = [group for group in by_bytes.values() if len(group) > 1]
     within = [group for group in several if len({picture.class_name for picture in group}) == 1]
     across = [group for group in several if len({picture.class_name for picture in group}) > 1]
     if within:
         spare = sum(len(group) - 1 for group in within)
+        copies = "1 file is an exact copy" if spare == 1 else f"{spare} files are exact copies"
         yield Finding(
             code="duplicates",
-            sentence=f"{_files(spare)} exact copies of another picture of the same class; "
+            sentence=f"{copies} of another picture of the same class; "
             "copies stay together, for practice or in the exam.",
             files=tuple(picture.file for group in within for picture in group),
         )
@@ -108,14 +109,12 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
     if not alike:
         return
     crossing = sum(len({picture.class_name for picture in group}) > 1 for group in alike)
-    words = (
-        f" {crossing} of the groups hold pictures of more than one class: look at their labels."
-        if crossing
-        else ""
-    )
+    hold = "1 group holds" if crossing == 1 else f"{crossing} groups hold"
+    words = f" {hold} pictures of more than one class: look at the labels." if crossing else ""
+    groups = "1 group" if len(alike) == 1 else f"{len(alike)} groups"
     yield Finding(
         code="near-duplicates",
-        sentence=f"{sum(map(len, alike))} pictures look almost like another ({len(alike)} groups); "
+        sentence=f"{sum(map(len, alike))} pictures look almost like another ({groups}); "
         f"each group stays together, for practice or in the exam.{words}",
         files=tuple(picture.file for group in alike for picture in group),
     )
@@ -134,10 +133,10 @@ def _given_parts(manifest: Manifest) -> Iterator[Finding]:
     practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
     leaks = [p for p in manifest.pictures if p.given_part == exam and p.group in practised]
     if leaks:
+        pictures = "1 picture of the exam is" if len(leaks) == 1 else f"{len(leaks)} pictures of the exam are"
         yield Finding(
             code="leak",
-            sentence=f"{_pictures(len(leaks))} in the exam and almost the same in the practice folder: "
-            "the result will flatter.",
+            sentence=f"{pictures} almost the same as one in the practice folder: the result will flatter.",
             files=tuple(picture.file for picture in leaks),
         )
 

@@ -23,7 +23,7 @@ FAR = 24  # bits
 _SHARE = 0.15  # of the set bits of both looks
 _TELLING = 16  # set bits of both looks, below which a look says nothing
 _STRICTER = (12, 6, 2, -1)  # bits, tried in turn when everything looks alike; -1: the same bytes only
-_BLOCK = 1024  # looks compared at once with all others: bounds the memory
+_CELLS = 2**23  # comparisons at once: bounds the memory whatever the number of pictures
 
 Labels = NDArray[np.int64]
 
@@ -81,8 +81,9 @@ def _connect(bits: NDArray[np.float32], labels: Labels, far: int) -> Labels:
     counts = bits.sum(axis=1)
     order = np.argsort(counts, kind="stable")
     sorted_bits, sorted_counts = bits[order], counts[order]
-    for start in range(0, len(order), _BLOCK):
-        stop = min(start + _BLOCK, len(order))
+    block = max(1, _CELLS // max(len(order), 1))
+    for start in range(0, len(order), block):
+        stop = min(start + block, len(order))
         end = int(np.searchsorted(sorted_counts, sorted_counts[stop - 1] + far, side="right"))
         both = sorted_counts[start:stop, None] + sorted_counts[None, start:end]  # (B, E)
         distance = both - 2 * (sorted_bits[start:stop] @ sorted_bits[start:end].T)

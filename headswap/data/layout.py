@@ -98,7 +98,8 @@ def class_name(folder: str) -> str:
     """A folder's name as a class name: composed letters, no control or direction marks."""
     plain = _DIRECTION_MARKS.sub("", unicodedata.normalize("NFC", folder))
     plain = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in plain)
-    return " ".join(plain.split()) or "(no name)"
+    plain = " ".join(plain.split())
+    return plain if any(unicodedata.category(letter) != "Cf" for letter in plain) else "(no name)"
 
 
 def class_key(folder: str) -> str:

@@ -32,7 +32,9 @@ _FILTERS = {
 
 def wanted_px(spec: InputSpec) -> int:
     """The shorter side, in px, that a picture should have before `prepare`: for `read_picture`."""
-    return max(_scale(spec)) if spec.fit == "crop" else max(spec.height, spec.width)
+    if spec.fit == "crop":
+        return max(_scale(spec))
+    return max(_squashed(spec)) if spec.fit == "squash" else max(spec.height, spec.width)
 
 
 def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
@@ -43,7 +45,7 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
         spec: what the network expects.
 
     Returns:
-        (H, W, C) uint8, with the spec's height, width and channels.
+        (H, W, C) uint8, with the spec's height, width and channels; colours always as RGB.
 
     Source:
         torchvision.transforms Resize and CenterCrop; timm.data ResizeKeepRatio and CenterCropOrPad.
@@ -52,11 +54,11 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
         image = image.convert("L")
     fill: tuple[int, ...] = (0,) * spec.channels
     if spec.fit == "squash":
-        width, height = spec.width, spec.height
+        height, width = _squashed(spec)
     elif spec.fit == "border":
         ratio = max(image.height / spec.height, image.width / spec.width)
         width, height = max(round(image.width / ratio), 1), max(round(image.height / ratio), 1)
-        fill = tuple(round(255 * value) for value in spec.mean)
+        fill = tuple(round(255 * value) for value in spec.mean[:: -1 if spec.channel_order == "BGR" else 1])
     else:
         width, height = _size_before_crop(image.width, image.height, spec)
     if (width, height) != image.size:
@@ -73,14 +75,22 @@ def to_float(batch: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
         spec: whose mean and std to use.
 
     Returns:
-        (N, C, H, W) float32, contiguous; equal to torchvision's ToTensor and Normalize to the bit.
+        (N, C, H, W) float32, contiguous, in the spec's order of channels; equal to torchvision's
+        ToTensor and Normalize to the bit.
     """
+    if spec.channel_order == "BGR":
+        batch = batch[..., ::-1]
     count, height, width, channels = batch.shape
     out = np.empty((count, channels, height, width), np.float32)
     np.divide(batch.transpose(0, 3, 1, 2), np.float32(255), out=out)
     out -= np.asarray(spec.mean, np.float32).reshape(1, -1, 1, 1)
     out /= np.asarray(spec.std, np.float32).reshape(1, -1, 1, 1)
     return out
+
+
+def _squashed(spec: InputSpec) -> tuple[int, int]:
+    """(height, width) that a squashed picture has before the cut."""
+    return spec.squash_px or (spec.height, spec.width)
 
 
 def _scale(spec: InputSpec) -> tuple[int, int]:

@@ -72,6 +72,32 @@ def test_every_fit_is_the_one_timm_makes(fit: str, side: tuple[int, int], size: 
     np.testing.assert_array_equal(prepare(image, spec), theirs(image).numpy().transpose(1, 2, 0))
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_squash_with_a_cut_is_the_one_timm_makes(size: tuple[int, int]) -> None:
+    factory = pytest.importorskip("timm.data.transforms_factory")
+    spec = InputSpec(fit="squash", squash_px=(256, 256))
+    theirs = factory.transforms_imagenet_eval(
+        (224, 224), crop_pct=0.875, crop_mode="squash", interpolation="bicubic", use_prefetcher=True
+    )
+
+    assert wanted_px(spec) == 256
+    np.testing.assert_array_equal(
+        prepare(picture(*size), spec), theirs(picture(*size)).numpy().transpose(1, 2, 0)
+    )
+
+
+def test_a_network_that_sees_blue_first_gets_blue_first() -> None:
+    spec = InputSpec(channel_order="BGR", mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), fit="border")
+    orange = Image.new("RGB", (100, 50), (255, 128, 0))
+
+    prepared = prepare(orange, spec)
+
+    assert prepared[112, 112].tolist() == [255, 128, 0]
+    blue, green, red = to_float(prepared[None], spec)[0, :, 112, 112]
+    assert (blue, green, red) == pytest.approx((-0.1, 128 / 255 - 0.2, 0.7))
+    assert np.abs(to_float(prepared[None], spec)[0, :, 0, 0]).max() < 0.01, "the border is the mean"
+
+
 @pytest.mark.parametrize("spec", [InputSpec(), InputSpec(mean=(0.5,) * 3, std=(0.5,) * 3)], ids=str)
 def test_the_numbers_are_the_ones_torchvision_gives(spec: InputSpec) -> None:
     transforms = pytest.importorskip("torchvision.transforms")

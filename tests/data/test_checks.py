@@ -1,0 +1,129 @@
+"""What a person should know before teaching is said in words, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+
+from headswap.data.checks import check
+from headswap.data.manifest import LeftOut, Manifest, Part, Picture
+
+
+def pictures(
+    class_name: str, count: int, *, first: int = 0, brightness: float = 0.5, side: int = 100
+) -> list[Picture]:
+    dice = np.random.default_rng(first + len(class_name))
+    return [
+        Picture(
+            file=f"{class_name}/{number}.jpg", source="", class_name=class_name,
+            sha256=f"{class_name}{number}", width=side + int(dice.integers(-20, 20)),
+            height=side + int(dice.integers(-20, 20)), look="0" * 64,
+            brightness=brightness + float(dice.normal(0, 0.05)),
+            group=crc32(f"{class_name}{number}".encode()),
+        )
+        for number in range(first, first + count)
+    ]  # fmt: skip
+
+
+def said(*groups: list[Picture], left_out: tuple[LeftOut, ...] = ()) -> dict[str, str]:
+    everything = tuple(picture for group in groups for picture in group)
+    classes = tuple(sorted({picture.class_name for picture in everything}))
+    manifest = Manifest(name="set", root="/", classes=classes, pictures=everything, left_out=left_out)
+    return {finding.code: finding.sentence for finding in check(manifest).findings}
+
+
+def test_an_ordinary_set_needs_no_words() -> None:
+    assert said(pictures("cat", 30), pictures("dog", 25)) == {}
+
+
+def test_few_pictures_are_counted() -> None:
+    assert said(pictures("cat", 4), pictures("dog", 9)) == {
+        "few": "Few pictures of cat (4) and dog (9): with 10 or more of each, the result can be trusted."
+    }
+
+
+def test_an_unbalanced_set_names_the_class_that_needs_more() -> None:
+    assert said(pictures("cat", 50), pictures("dog", 12)) == {
+        "unbalanced": "cat has 50 pictures, dog only 12: more of dog would help most."
+    }
+
+
+def test_copies_are_told_from_contradictions() -> None:
+    cats, dogs = pictures("cat", 20), pictures("dog", 20)
+    copy = replace(cats[0], file="cat/copy.jpg")
+    stray = replace(cats[1], file="dog/stray.jpg", class_name="dog")
+
+    words = said([*cats, copy], [*dogs, stray])
+
+    assert (
+        words["duplicates"].startswith("1 file is exact copies of another picture of the same class") is False
+    )
+    assert words["duplicates"].startswith("1 file is an exact copy of another picture of the same class")
+    assert words["two-classes"] == (
+        "1 picture is in two classes at once, such as cat/1.jpg and dog/stray.jpg: "
+        "keep the right one of each."
+    )
+
+
+def test_groups_that_look_alike_are_counted() -> None:
+    cats, dogs = pictures("cat", 20), pictures("dog", 20)
+    cats[1] = replace(cats[1], group=cats[0].group)
+    dogs[0] = replace(dogs[0], group=cats[0].group)
+
+    assert said(cats, dogs)["near-duplicates"] == (
+        "3 pictures look almost like another (1 group); each group stays together, for practice "
+        "or in the exam. 1 group holds pictures of more than one class: look at the labels."
+    )
+
+
+def test_a_dark_class_is_named() -> None:
+    words = said(pictures("pen", 20, brightness=0.2), pictures("cup", 20, brightness=0.7))
+
+    assert words == {
+        "brightness": "Almost all pictures of cup are brighter than the others: "
+        "the network may learn brightness instead."
+    }
+    assert said(
+        pictures("pen", 20, brightness=0.2),
+        pictures("cup", 20, brightness=0.7),
+        pictures("box", 20, brightness=0.6),
+    ) == {
+        "brightness": "Almost all pictures of pen are darker than the others: "
+        "the network may learn darkness instead."
+    }
+
+
+def test_a_class_of_small_pictures_is_named() -> None:
+    words = said(pictures("pen", 20, side=100), pictures("cup", 20, side=400))
+
+    assert list(words) == ["size"]
+    assert "are larger than the others: the network may learn sharpness instead" in words["size"]
+
+
+def test_lost_pictures_are_listed_and_notes_are_not() -> None:
+    lost = LeftOut(file="cat/a.jpg", reason="a.jpg is cut short.")
+    note = LeftOut(file="README.md", reason="README.md is not a picture.")
+
+    words = said(pictures("cat", 20), pictures("dog", 20), left_out=(lost, note))
+
+    assert words == {"left-out": "1 file is left out: a.jpg is cut short."}
+
+
+def test_given_folders_and_their_leaks_are_explained() -> None:
+    def given(group: list[Picture], part: Part) -> list[Picture]:
+        return [replace(picture, given_part=part) for picture in group]
+
+    practice = given(pictures("cat", 20) + pictures("dog", 20), "train")
+    exam = given(pictures("cat", 10, first=50) + pictures("dog", 10, first=50), "test")
+    exam[0] = replace(exam[0], group=practice[0].group)
+
+    words = said(practice, exam)
+
+    assert (
+        words["given-parts"] == "Your own folders decide: 40 pictures to practise on, 20 (test) for the exam."
+    )
+    assert words["leak"] == (
+        "1 picture of the exam is almost the same as one in the practice folder: the result will flatter."
+    )

@@ -1,0 +1,121 @@
+"""Near duplicates are found, different drawings are not, and no group swallows everything."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from headswap.data.duplicates import group_alike
+from headswap.data.intake import take_in
+from headswap.data.look import look_at
+from headswap.data.manifest import Picture
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+
+
+def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> Picture:
+    look = look_at(image)
+    sha256 = sha256 or hashlib.sha256(image.tobytes()).hexdigest()
+    return Picture(
+        file=name, source=name, class_name=class_name, sha256=sha256,
+        width=image.width, height=image.height, look=look.bits, brightness=look.brightness,
+    )  # fmt: skip
+
+
+def scene(seed: int) -> Image.Image:
+    """A smooth random scene of 200 x 150."""
+    small = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((200, 150), Image.Resampling.BICUBIC)
+
+
+def resaved(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.resize((160, 120)).save(file, "JPEG", quality=60)
+    return Image.open(file).convert("RGB")
+
+
+def test_smaller_and_resaved_copies_join_their_picture() -> None:
+    scenes = [scene(seed) for seed in range(6)]
+    pictures = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
+    copies = [pictured(resaved(image), f"{number}.jpg") for number, image in enumerate(scenes)]
+
+    assert group_alike([*pictures, *copies]) == (0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5)
+
+
+def test_the_same_bytes_are_one_group_whatever_they_look_like() -> None:
+    pictures = [pictured(scene(seed), str(seed), sha256="0" * 64) for seed in range(2)]
+
+    assert group_alike([*pictures, pictured(scene(3), "3")]) == (0, 0, 1)
+
+
+def test_thin_drawings_and_blank_pictures_are_not_alike() -> None:
+    pictures = []
+    for number in range(40):
+        drawing = Image.new("RGB", (105, 105), "white")
+        points = np.random.default_rng(number).integers(10, 95, (4, 2))
+        ImageDraw.Draw(drawing).line([tuple(point) for point in points.tolist()], fill="black", width=2)
+        pictures.append(pictured(drawing, str(number)))
+    pictures += [pictured(Image.new("RGB", (64, 64), (level, 0, 0)), f"blank{level}") for level in range(10)]
+
+    assert len(set(group_alike(pictures))) == 50
+
+
+def test_a_class_of_one_scene_is_taken_apart_so_that_an_exam_is_possible() -> None:
+    base = np.asarray(scene(1), np.int16)
+    pictures = [pictured(scene(seed), f"other{seed}", "other") for seed in range(2, 12)]
+    for number in range(10):
+        noise = np.random.default_rng(number).integers(-40, 41, (9, 12, 1)).repeat(17, 0).repeat(17, 1)
+        frame = Image.fromarray((base + noise[:150, :200]).clip(0, 255).astype(np.uint8))
+        pictures.append(pictured(frame, f"frame{number}", "burst"))
+
+    groups = group_alike(pictures)
+
+    assert len(set(groups[10:])) > 1
+
+
+def test_the_order_of_the_files_changes_nothing() -> None:
+    pictures = [pictured(scene(seed % 7), str(seed), sha256=f"{seed:064x}") for seed in range(20)]
+    forward, backward = group_alike(pictures), group_alike(pictures[::-1])[::-1]
+
+    assert len(set(zip(forward, backward, strict=True))) == len(set(forward)) == 7
+
+
+def test_ten_thousand_pictures_take_seconds() -> None:
+    dice = np.random.default_rng(0)
+    pictures = [
+        Picture(
+            file=str(number), source="", class_name=str(number % 5), sha256=f"{number:064x}", width=1,
+            height=1, look=dice.bytes(32).hex(), brightness=0.5,
+        )
+        for number in range(10_000)
+    ]  # fmt: skip
+
+    start = time.perf_counter()
+    groups = group_alike(pictures)
+
+    assert len(set(groups)) == 10_000
+    assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "at_least"),
+    [("data/magnetic_tile6", 20, 160), ("data/omniglot_greek_latin", 1, 480), ("data/cats_dogs", 1, 120),
+     ("data/sign_digits", 2, 490), ("sample/train", 1, 96)],
+)  # fmt: skip
+def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: int) -> None:
+    if not (SHARED / name).is_dir():
+        pytest.skip("the sets are not beside this clone")
+
+    sizes = Counter(picture.group for picture in take_in(SHARED / name, threads=2).manifest.pictures)
+
+    assert max(sizes.values()) <= largest
+    assert len(sizes) >= at_least
+    if name.endswith("magnetic_tile6"):
+        assert len(sizes) < 200, "the exposures of one tile belong together"

@@ -1,0 +1,174 @@
+"""The exam is drawn fairly, by class and look alone, and never holds what was practised."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headswap.data.intake import take_in
+from headswap.data.manifest import Manifest, Part, Picture
+from headswap.data.split import split
+from headswap.errors import BadSetting
+
+SHARED = Path(__file__).parents[2].parent / "shared"
+
+
+def picture(number: int, class_name: str, *, group: int | None = None, given: Part | None = None) -> Picture:
+    return Picture(
+        file=f"{class_name}/{number}.jpg", source=f"{class_name}/{number}.jpg", class_name=class_name,
+        sha256=f"{number:064x}", width=10, height=10, look=np.random.default_rng(number).bytes(32).hex(),
+        brightness=0.5, group=number if group is None else group, given_part=given,
+    )  # fmt: skip
+
+
+def manifest(*pictures: Picture) -> Manifest:
+    classes = tuple(sorted({each.class_name for each in pictures}))
+    return Manifest(name="set", root="/", classes=classes, pictures=pictures)
+
+
+def many(**counts: int) -> Manifest:
+    numbers = iter(range(10_000))
+    return manifest(*(picture(next(numbers), name) for name, count in counts.items() for _ in range(count)))
+
+
+def sizes(result: Manifest, part: Part) -> dict[str, int]:
+    return dict(Counter(each.class_name for each in result.part(part)))
+
+
+def test_each_class_gives_its_share() -> None:
+    result = split(many(cat=50, dog=20, bird=5), test_share=0.2, validation_share=0.2)
+
+    assert sizes(result, "test") == {"cat": 10, "dog": 4, "bird": 1}
+    assert sizes(result, "validation") == {"cat": 10, "dog": 4, "bird": 1}
+    assert sizes(result, "train") == {"cat": 30, "dog": 12, "bird": 3}
+
+
+def test_tiny_classes_keep_something_to_practise_on() -> None:
+    result = split(many(cat=1, dog=2, bird=3))
+
+    assert sizes(result, "train") == {"cat": 1, "dog": 1, "bird": 2}
+    assert sizes(result, "test") == {"dog": 1, "bird": 1}
+
+
+def test_two_classes_of_one_picture_have_no_exam() -> None:
+    assert split(many(cat=1, dog=1)).part("test") == ()
+
+
+def test_one_to_a_hundred_and_two_hundred_classes_are_split() -> None:
+    assert sizes(split(many(cat=200, dog=2)), "test") == {"cat": 40, "dog": 1}
+    assert len(sizes(split(many(**{f"class{number}": 4 for number in range(200)})), "test")) == 200
+
+
+def test_no_share_means_no_exam() -> None:
+    assert split(many(cat=10, dog=10), test_share=0).part("test") == ()
+
+
+def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_the_files() -> None:
+    given = many(cat=30, dog=30)
+    shuffled = replace(given, pictures=given.pictures[::-1])
+
+    def exam(result: Manifest) -> set[str]:
+        return {each.sha256 for each in result.part("test")}
+
+    assert exam(split(given, seed=1)) == exam(split(given, seed=1)) == exam(split(shuffled, seed=1))
+    assert exam(split(given, seed=1)) != exam(split(given, seed=2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_whole_even_across_classes(seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    pictures = [picture(n, "abc"[int(dice.integers(3))], group=int(dice.integers(40))) for n in range(150)]
+
+    result = split(manifest(*pictures), validation_share=0.1, seed=seed)
+
+    sides: dict[int, set[str]] = {}
+    for each in result.pictures:
+        sides.setdefault(each.group, set()).add(each.part)
+    assert all(len(parts) == 1 for parts in sides.values())
+    assert set(sizes(result, "train")) == set(sizes(result, "test")) == {"a", "b", "c"}
+    assert 0.1 <= len(result.part("test")) / 150 <= 0.3
+
+
+def test_a_class_of_two_large_groups_still_gets_an_exam() -> None:
+    pictures = [picture(n, "cat", group=n // 10) for n in range(20)] + [
+        picture(n, "dog") for n in range(30, 50)
+    ]
+
+    assert sizes(split(manifest(*pictures)), "test") == {"cat": 10, "dog": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "exam"),
+    [(("train", "test"), "test"), (("train", "validation"), "validation"),
+     (("train", "validation", "test"), "test")],
+)  # fmt: skip
+def test_given_parts_are_respected(given: tuple[Part, ...], exam: Part) -> None:
+    pictures = [
+        picture(number * 10 + place, name, given=part)
+        for number, part in enumerate(given)
+        for place, name in enumerate(("cat", "cat", "dog"))
+    ]
+
+    result = split(manifest(*pictures), test_share=0.5)
+
+    assert {each.given_part for each in result.part("test")} == {exam}
+    assert {each.given_part for each in result.part("train")} == {"train"}
+    assert len(result.pictures) == len(pictures)
+
+
+def test_an_exam_picture_is_not_practised_even_if_it_lies_in_both_folders() -> None:
+    kept = [
+        picture(1, "cat", given="train"),
+        picture(2, "dog", given="train"),
+        picture(3, "dog", given="test"),
+    ]
+    both = [
+        replace(picture(3, "dog", given="train"), file="train/dog/3.jpg"),
+        picture(4, "cat", given="test"),
+    ]
+
+    result = split(manifest(*kept, *both))
+
+    assert [(left.file, left.reason) for left in result.left_out] == [
+        ("train/dog/3.jpg", "3.jpg is also in the test folder.")
+    ]
+    assert sizes(result, "train") == {"cat": 1, "dog": 1}
+
+
+def test_a_class_without_training_pictures_is_left_out() -> None:
+    pictures = [picture(n, name, given="train") for n, name in enumerate(("cat", "dog"))]
+    exam = [picture(n, name, given="test") for n, name in ((5, "cat"), (6, "dog"), (7, "unknown"))]
+
+    result = split(manifest(*pictures, *exam))
+
+    assert result.classes == ("cat", "dog")
+    assert result.left_out[0].reason == "7.jpg is of a class that has no training pictures."
+
+
+def test_parts_without_practice_are_ignored() -> None:
+    pictures = [picture(n, "cat" if n % 2 else "dog", given="test") for n in range(20)]
+
+    assert sizes(split(manifest(*pictures)), "test") == {"cat": 2, "dog": 2}
+
+
+@pytest.mark.parametrize(("test_share", "validation_share"), [(-0.1, 0), (1.0, 0), (0.6, 0.4)])
+def test_shares_that_leave_nothing_are_refused(test_share: float, validation_share: float) -> None:
+    with pytest.raises(BadSetting, match=r"Choose 0 or more each, and together at most 0\.9"):
+        split(many(cat=4, dog=4), test_share=test_share, validation_share=validation_share)
+
+
+def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
+    tiles = SHARED / "data" / "magnetic_tile6"
+    if not tiles.is_dir():
+        pytest.skip("the sets are not beside this clone")
+
+    result = split(take_in(tiles, threads=2).manifest)
+
+    practised = {each.group for each in result.part("train")}
+    assert practised.isdisjoint(each.group for each in result.part("test"))
+    assert 60 <= len(result.part("test")) <= 70
+    assert set(sizes(result, "test")) == set(result.classes)
