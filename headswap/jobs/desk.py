@@ -178,7 +178,7 @@ def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s
         return answer
     if late.is_set():
         raise HeadswapError(
-            f"No answer came within {limit_s:.0f} seconds.", remedy="Try again, or choose a smaller network."
+            f"No answer came within {limit_s:g} seconds.", remedy="Try again, or choose a smaller network."
         )
     raise HeadswapError(
         "The process that answers has stopped unexpectedly.",

@@ -128,7 +128,8 @@ class Store:
                 return None
             self._change(
                 "UPDATE job SET state = 'running', attempt = attempt + 1, lease = 0, worker = '', spare = ?,"
-                " turn = (SELECT MAX(turn) + 1 FROM job), error_code = '', problem = '', remedy = ''"
+                " step = '', progress = '', turn = (SELECT MAX(turn) + 1 FROM job),"
+                " error_code = '', problem = '', remedy = ''"
                 " WHERE id = ?",
                 (spare, waiting[0].id),
             )

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import importlib
 import logging
 import os
 import re
@@ -194,7 +195,9 @@ def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) ->
 
 
 def _import_pipeline() -> None:
-    import headswap.pipeline  # noqa: F401  seconds of torch, spent before anybody waits
+    """Seconds of torch and timm, spent before anybody waits."""
+    for module in ("headswap.pipeline", "timm"):
+        importlib.import_module(module)
 
 
 if __name__ == "__main__":

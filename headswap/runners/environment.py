@@ -19,11 +19,11 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
     """The server's environment, with `additions`, for a child that must import the same modules."""
-    inherited = dict(os.environ)
-    paths = [str(PACKAGE_ROOT), *inherited.get("PYTHONPATH", "").split(os.pathsep)]
-    inherited["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
-    inherited["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words
-    return {**inherited, **additions}
+    environment = {**os.environ, **additions}
+    paths = [str(PACKAGE_ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+    environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
+    environment["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words
+    return environment
 
 
 def apart_from_the_server() -> dict[str, Any]:

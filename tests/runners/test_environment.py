@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from headswap.runners.environment import PACKAGE_ROOT, child_environment, python_command, thread_environment
+
+
+def test_a_child_imports_headswap_first_from_where_the_server_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/elsewhere", str(PACKAGE_ROOT)]))
+
+    environment = child_environment({})
+
+    assert environment["PYTHONPATH"].split(os.pathsep) == [str(PACKAGE_ROOT), "/elsewhere"]
+    assert (PACKAGE_ROOT / "headswap" / "errors.py").is_file()
+
+
+def test_what_is_given_wins_over_what_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+
+    assert child_environment({"OMP_NUM_THREADS": "2"})["OMP_NUM_THREADS"] == "2"
+
+
+def test_a_child_runs_under_the_servers_own_python() -> None:
+    assert python_command("headswap.x") == (sys.executable, "-m", "headswap.x")
+
+
+def test_threads_are_held_to_a_number_or_left_alone() -> None:
+    assert set(thread_environment(2).values()) == {"2"}
+    assert thread_environment(0) == {}
+
+
+@pytest.mark.parametrize("module", ["runners.runner", "runners.local", "runners.environment"])
+def test_importing_a_runner_loads_neither_torch_nor_gradio(module: str) -> None:
+    code = f"import sys, headswap.{module}; sys.exit(bool({{'torch', 'gradio'}} & set(sys.modules)))"
+
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=child_environment({}), check=False).returncode == 0
+    )

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from headswap.runners.local import LocalRunner, this_process
+
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+def test_this_process_is_alive_by_its_own_handle() -> None:
+    assert LocalRunner().is_alive(this_process())
+
+
+def test_another_process_with_the_same_number_is_not_the_one() -> None:
+    pid, _, birth = this_process().partition(":")
+
+    assert not LocalRunner().is_alive(f"{pid}:{birth}0")
+
+
+def test_a_stop_never_reaches_another_process_with_the_same_number() -> None:
+    bystander = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
+    try:
+        LocalRunner().stop(f"{bystander.pid}:an earlier birth", force=True)
+
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_an_ended_command_leaves_no_zombie(tmp_path: Path) -> None:
+    runner = LocalRunner()
+    handles = [
+        runner.start([sys.executable, "-c", "pass"], log=tmp_path / "log", environment={}) for _ in range(3)
+    ]
+    pids = {int(handle.partition(":")[0]) for handle in handles}
+
+    deadline = time.monotonic() + 10
+    while pids & {child.pid for child in psutil.Process().children()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system records the birth once")
+def test_setting_the_clock_does_not_change_a_handle(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = this_process()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(psutil, "boot_time", lambda: 86_400.0)
+
+    assert this_process() == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are of POSIX")
+def test_a_command_leads_a_group_of_its_own(tmp_path: Path) -> None:
+    runner = LocalRunner()
+    handle = runner.start(
+        [sys.executable, "-c", "import time; time.sleep(60)"], log=tmp_path / "log", environment={}
+    )
+    pid = int(handle.partition(":")[0])
+
+    assert os.getpgid(pid) == pid != os.getpgid(0)
+
+    runner.stop(handle, force=True)
+
+
+def test_elsewhere_than_linux_the_birth_is_what_the_system_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "somewhere")
+
+    handle = this_process()
+
+    assert LocalRunner().is_alive(handle)
+    assert not LocalRunner().is_alive("999999999:1.000")
