@@ -57,6 +57,17 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
 LEAST_PX = 256  # smaller wishes are read as this one, so that most networks share the same pixels
 
 _REMEDY = "Save it again as JPEG or PNG, or leave it out."
+_SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
 _FOREIGN = (  # what people drop in by mistake, so that the sentence can name it
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
@@ -180,19 +191,6 @@ def _kind_of(data: bytes, name: str) -> Kind:
     raise UnreadablePicture(f"{shown_name(name)} is not a picture.", remedy=_REMEDY)
 
 
-_SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"II+\x00", "TIFF"),
-    (b"MM\x00+", "TIFF"),
-)
-
-
 # Not Image.open: it raises on large sizes before it tells them. JPEG also reads the first picture of an MPO.
 _READERS: dict[Kind, tuple[str, str]] = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -290,11 +288,9 @@ def _refusal(error: Exception, kind: Kind, name: str) -> UnreadablePicture:
 
 
 def _hush_pillow() -> None:
-    """Keep Pillow's remarks about odd files off the screen.
+    """Keep Pillow's remarks about odd files off the screen, in its log and as warnings.
 
-    `warnings.catch_warnings` is not safe in threads, so one filter for Pillow's own modules is
-    put in place and stays; it is looked up first, which changes nothing when it is there.
-    A handler that does nothing keeps its log off the screen where no log was set up.
+    `warnings.catch_warnings` is not safe in threads: one filter for Pillow's modules is put in and stays.
     """
     pillow = logging.getLogger("PIL")
     if not pillow.handlers:

@@ -34,6 +34,7 @@ from headswap.data.split import with_groups
 from headswap.data.upload import Upload, open_upload
 from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
 from headswap.events import Listener, Progress, silent
+from headswap.files import write_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -227,9 +228,8 @@ def _keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, 
         image = images.read_picture(file.getvalue(), name=name)  # what `reread` will see
     else:
         image.save(file, "PNG", compress_level=1)
-    draft = store / f"{name}.draft-{os.getpid()}-{id(file)}"
-    draft.write_bytes(file.getvalue())
-    draft.replace(store / name)
+    if not (store / name).exists():
+        write_bytes(store / name, file.getvalue())
     return name, image
 
 
