@@ -189,8 +189,8 @@ class Silent:
 def _silent_heads(module: nn.Module, run: DryRun, record: Record, answers: tuple[Answer, ...]) -> Silent:
     """Look for heads among the parameters that did not speak in eval mode."""
     heard = {id(leaf) for leaf in record.leaves.values()}
-    silent = [leaf for leaf in run.stand_ins if leaf.requires_grad and id(leaf) not in heard]
-    if not any(leaf.dim() >= 2 for leaf in silent):
+    silent = [leaf for leaf in run.stand_ins if id(leaf) in run.leaves and id(leaf) not in heard]
+    if not any(leaf.dim() >= 2 and leaf.is_floating_point() for leaf in silent):
         return Silent(size=run.how.size)
     quiet = frozenset(name for leaf in silent for name in run.leaves[id(leaf)])
     channels, *sides = run.how.size

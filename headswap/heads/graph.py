@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from torch import Tensor
@@ -51,6 +51,7 @@ class Use:
     leaf: Tensor
     consumer: str  # name of the operation, e.g. "AddmmBackward0"
     place: int  # which of the operation's inputs it is
+    is_weight: bool = False  # whether it turns features into classes, and is not one number per class
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,13 @@ def walk_back(record: Record, answer: Tensor, wanted: frozenset[int] | None = No
         answer: (B, classes).
         wanted: ids of the only stand-ins that may be heads; None: any.
     """
+    walk = _walk(record, answer, wanted, _is_matrix)
+    return walk if walk.heads else _walk(record, answer, wanted, _is_column)
+
+
+def _walk(
+    record: Record, answer: Tensor, wanted: frozenset[int] | None, is_weight: Callable[[Shape, int], bool]
+) -> Walk:
     batch, classes = answer.shape[0], answer.shape[-1]
     heads: list[Hit] = []
     tail: list[Hit] = []
@@ -114,13 +122,17 @@ def walk_back(record: Record, answer: Tensor, wanted: frozenset[int] | None = No
             continue
         uses = _uses(record, node)
         met.update(id(use.leaf) for use in uses)
-        classwise = tuple(use for use in uses if classes in use.leaf.shape)
+        classwise = tuple(
+            replace(use, is_weight=is_weight(tuple(use.leaf.shape), classes))
+            for use in uses
+            if classes in use.leaf.shape
+        )
         hit = Hit(node, shape or (), classwise, after[node])
-        matrices = {id(use.leaf) for use in classwise if is_matrix(use.leaf.shape, classes)}
-        if matrices and (wanted is None or matrices & wanted):
+        weights = {id(use.leaf) for use in classwise if use.is_weight}
+        if weights and (wanted is None or weights & wanted):
             heads.append(hit)
             continue
-        if classwise and not matrices:
+        if classwise and not weights:
             tail.append(hit)
         for source in record.sources[node]:
             if source in record.from_picture and source not in after:
@@ -149,9 +161,14 @@ def _between(record: Record, heads: list[Hit], tail: list[Hit]) -> tuple[Hit, ..
     return tuple(hit for hit in tail if not nodes.isdisjoint(record.upstream([hit.node])))
 
 
-def is_matrix(shape: Shape, classes: int) -> bool:
+def _is_matrix(shape: Shape, classes: int) -> bool:
     """Whether a parameter has many numbers per class, not one."""
     return len(shape) >= 2 and classes in shape and math.prod(shape) > classes
+
+
+def _is_column(shape: Shape, classes: int) -> bool:
+    """Whether a parameter is a weight for a single feature: (classes, 1)."""
+    return len(shape) >= 2 and classes in shape
 
 
 def given_shape(node: Node) -> Shape | None:
@@ -161,8 +178,9 @@ def given_shape(node: Node) -> Shape | None:
 
 
 def _one_per_class(shape: Shape, classes: int, batch: int) -> bool:
-    """Whether one dimension, the batch apart, has the length of the answer."""
-    return classes in (shape[1:] if shape[:1] == (batch,) else shape)
+    """Whether one dimension, the batch apart, has the length of the answer (or batch and classes in one)."""
+    inner = shape[1:] if shape[:1] == (batch,) else shape
+    return classes in inner or batch * classes in inner
 
 
 def _uses(record: Record, node: Node) -> list[Use]:

@@ -17,7 +17,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.utils import parametrize
 
-from headswap.heads.graph import Use, is_matrix
+from headswap.heads.graph import Use
 
 Role = Literal["matrix", "scale", "offset"]
 Part = Literal["head", "aux", "tail"]
@@ -121,7 +121,7 @@ def _resize(name: str, use: Use, classes: int) -> Resize:
     shape = tuple(use.leaf.shape)
     axes = tuple(axis for axis, length in enumerate(shape) if length == classes)
     role: Role = "offset"
-    if is_matrix(shape, classes):
+    if use.is_weight:
         role = "matrix"
     elif use.consumer.startswith(("Mul", "Div", "Pow")) or ("Norm" in use.consumer and use.place == 1):
         role = "scale"

@@ -6,6 +6,9 @@ torch code sets these from the weight that is wanted; here that code is called.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +26,26 @@ def settle(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
         fresh: ids of the parameters made for this swap; only these are written to.
         init_std: spread of the weight.
     """
+    with _same_shapes(owner):
+        _settle(owner, fresh, init_std)
+
+
+@contextmanager
+def _same_shapes(owner: nn.Module) -> Iterator[None]:
+    """Torch stretches a work vector of the wrong length, with a warning; here that is a failure.
+
+    Raises:
+        RuntimeError: a vector has another length than it was given.
+    """
+    shapes = [value.shape for value in owner.buffers()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    if [value.shape for value in owner.buffers()] != shapes:
+        raise RuntimeError("its weight is computed from vectors of other lengths")
+
+
+def _settle(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
     if parametrize.is_parametrized(owner):
         for name, steps in owner.parametrizations.items():  # type: ignore[operator, union-attr]
             own = {id(value) for value in steps.parameters()}
