@@ -16,8 +16,10 @@ from pathlib import Path
 from headswap.errors import ModelNotFound
 from headswap.events import Listener, silent
 from headswap.network import Network, NetworkCard
+from headswap.zoos.own import OwnZoo, load_own_weights, names_code
 from headswap.zoos.timm_zoo import TimmZoo
 from headswap.zoos.torchvision_zoo import TorchvisionZoo
+from headswap.zoos.transformers_zoo import TransformersZoo, is_installed
 from headswap.zoos.zoo import Device, Zoo, ZooSettings
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"  # its weights come with the requirements: it works offline
@@ -27,7 +29,7 @@ _LONGEST_NAME = 100  # letters; the longest real one has fewer than 80
 
 def zoos(settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, ...]:
     """Every zoo; the order decides whose a bare name is."""
-    return TorchvisionZoo(settings), TimmZoo(settings)
+    return TorchvisionZoo(settings), TimmZoo(settings), TransformersZoo(settings), OwnZoo(settings)
 
 
 def load_network(
@@ -51,6 +53,8 @@ def load_network(
         WeightsDamaged: the file is altered, unsafe, or made for another network.
     """
     zoo, own_name = resolve(name, settings)
+    if weights is not None:
+        return load_own_weights(zoo, own_name, weights)
     return zoo.load(own_name, listener)
 
 
@@ -120,6 +124,16 @@ def _not_found(name: str, settings: ZooSettings) -> ModelNotFound:
     shown = ascii(name[:_LONGEST_NAME]) + ("…" if len(name) > _LONGEST_NAME else "")
     bare = name.rpartition("/")[2][:_LONGEST_NAME]
     known = list(dict.fromkeys(known for zoo in zoos(settings) for known in zoo.names()))
+    if names_code(bare):
+        return ModelNotFound(
+            f"{shown} names Python code, which is not run from here.",
+            remedy="Use it in the shell or in Python.",
+        )
+    if bare.endswith("ForImageClassification") and not is_installed():
+        return ModelNotFound(
+            f"{shown} is in the transformers zoo, which is an extra.",
+            remedy="Install it with `pip install transformers`.",
+        )
     near = difflib.get_close_matches(bare, known, n=3, cutoff=0.6)
     remedy = f"Did you mean {' or '.join(near)}?" if near else "`headswap models` lists every name."
     return ModelNotFound(f"No zoo has a network called {shown}.", remedy=remedy)

@@ -10,13 +10,15 @@ Knows the hub only. Loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from headswap.errors import WeightsNotHere
 from headswap.events import Listener, Progress
 from headswap.zoos.weights import TIMEOUT_S, not_here, online
+
+_HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 
 
 def find_in_hub_cache(repository: str, file_names: Iterable[str]) -> Path | None:
@@ -50,7 +52,6 @@ def fetch_from_hub(
         WeightsNotHere: no connection, no such file, or a licence that must be accepted first.
         Cancelled: from the listener.
     """
-    import httpx
     from huggingface_hub import hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
@@ -73,28 +74,35 @@ def fetch_from_hub(
             continue
         except HfHubHTTPError as error:
             raise _refused(repository, name, by_hand_place, error) from error
-        except (httpx.HTTPError, OSError) as error:
+        except Exception as error:
+            if not _is_of_the_line(error):
+                raise
             raise not_here(name, by_hand_place, reason=f"the download broke off ({error})") from error
     raise not_here(name, by_hand_place, reason=reason)
+
+
+def _is_of_the_line(error: Exception) -> bool:
+    """Whether the connection failed; the hub's library has changed its HTTP library twice."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _HTTP_LIBRARIES
 
 
 def _refused(repository: str, name: str, place: Path, error: Any) -> WeightsNotHere:
     code = getattr(error.response, "status_code", None)
     if code in (401, 403):
-        reason = f"huggingface.co/{repository} must be allowed first (accept its licence there, then `hf auth login`)"
+        reason = f"huggingface.co/{repository} wants its licence accepted and `hf auth login` first"
         return not_here(name, place, reason=reason)
     return not_here(name, place, reason=f"huggingface.co answers {code} for {repository}")
 
 
-def _bar(listener: Listener) -> Callable[..., Any]:
+def _bar(listener: Listener) -> type[Any]:
     """A progress bar in the hub's eyes; it draws nothing and tells the listener."""
-    from huggingface_hub.utils import tqdm
+    from huggingface_hub.utils.tqdm import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc, type-arg]
+    class Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.heard, self.all_bytes = int(kwargs.get("initial") or 0), int(kwargs.get("total") or 0)
             kwargs["disable"] = True
-            super().__init__(*args, **kwargs)
+            super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> bool | None:
             self.heard += int(n or 0)

@@ -22,6 +22,7 @@ from headswap.files import sha256_of
 from headswap.network import Fit, InputSpec, Network, NetworkCard, Weights
 from headswap.zoos import hub, parameters, weights
 from headswap.zoos.embedded import embedded_file, fill_in_order
+from headswap.zoos.weight_file import first_line
 from headswap.zoos.zoo import Device, ZooSettings
 
 if TYPE_CHECKING:
@@ -62,11 +63,17 @@ class TimmZoo:
         return known if known is not None else _count(self, name)
 
     def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
-        new_head = not _config(name).num_classes
-        classes = NEW_HEAD_CLASSES if num_classes is None and new_head else num_classes
+        headless = not _config(name).num_classes
+        classes = NEW_HEAD_CLASSES if num_classes is None and headless else num_classes
         module = build_module(name, num_classes=classes, device=device)
+        has_head = bool(getattr(module, "num_classes", classes))  # pure encoders ignore the number
+        if num_classes is not None and not has_head:
+            raise HeadNotFound(
+                f"{name} is an encoder: it gives features and cannot be given classes.",
+                remedy="Choose a network that classifies pictures.",
+            )
         card = replace(self.describe(name), parameters=parameters.count(module))
-        return Network(card=card, module=module.eval(), head_is_new=new_head)
+        return Network(card=card, module=module.eval(), head_is_new=headless and has_head)
 
     def load(self, name: str, listener: Listener) -> Network:
         config = _config(name)
@@ -79,15 +86,17 @@ class TimmZoo:
             fill_in_order(module, embedded, network_name=name)
         else:
             module = _load_module(name, config, path)
-        if not config.num_classes:
+        head_is_new = not config.num_classes
+        if head_is_new:
             module = _with_new_head(name, module)
+            head_is_new = bool(getattr(module, "num_classes", True))
         here = Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
         return Network(
             card=replace(self.describe(name), parameters=parameters.count(module), weights=here),
             module=module.eval(),
             class_names=_class_names(config),
             weights_sha256=digest,
-            head_is_new=not config.num_classes,
+            head_is_new=head_is_new,
         )
 
     def _weights(self, name: str, config: Any) -> Weights:
@@ -143,31 +152,24 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
     import torch
 
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
-    try:
-        with torch.device(device):
-            module: nn.Module = timm.create_model(name, pretrained=False, **options)
-    except TypeError as error:
-        if "num_classes" not in str(error):
-            raise
-        raise HeadNotFound(
-            f"{name} is an encoder: it gives features and cannot be given classes.",
-            remedy="Choose a network that classifies pictures.",
-        ) from error
+    with torch.device(device):
+        module: nn.Module = timm.create_model(name, pretrained=False, **options)
     return module
 
 
 def _load_module(name: str, config: Any, path: Path) -> nn.Module:
     """Let timm convert and load its own published file, strictly."""
     import timm
+    from safetensors import SafetensorError
 
     own_format = path.suffix == ".npz" or (config.custom_load == "hf" and config.hf_hub_filename is not None)
     try:
         module: nn.Module = timm.create_model(
             name, pretrained=True, pretrained_cfg_overlay={"file": str(path), "custom_load": own_format}
         )
-    except (RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
+    except (SafetensorError, RuntimeError, KeyError, ValueError, EOFError, OSError) as error:
         raise WeightsDamaged(
-            f"{path.name} cannot be read as the weights of {name}: {str(error).splitlines()[0]}",
+            f"{path.name} cannot be read as the weights of {name}: {first_line(error)}",
             remedy=f"Delete {path} and fetch it again.",
         ) from error
     return module

@@ -11,6 +11,7 @@ Imports torchvision when first asked.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from headswap.zoos.zoo import Device, ZooSettings
 if TYPE_CHECKING:
     from torch import nn
 
+_USUAL_SIZE = 224  # px; what torchvision builds for when it is not told
 _NOISY = ("googlenet", "inception_v3")  # they warn unless told how their random numbers are drawn
 
 
@@ -71,7 +73,7 @@ class TorchvisionZoo:
         weights.check_named_hash(path, digest)
         module = build_module(name, num_classes=None, device="cpu")
         fill(module, read_tensors(path), file_name=path.name, network_name=name)
-        _as_published(module)
+        as_published(module)
         here = Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
         card = replace(self.describe(name), parameters=parameters.count(module), weights=here)
         class_names = tuple(published.meta.get("categories") or ())
@@ -103,28 +105,60 @@ class TorchvisionZoo:
         return weights.fetch(published.url, place, name=name, by_hand_place=by_hand_place, listener=listener)
 
 
-def build_module(name: str, *, num_classes: int | None, device: Device, aux_heads: bool = True) -> nn.Module:
-    """The bare module with random weights; without its auxiliary heads when they are not wanted."""
-    import torch
-    from torchvision.models import get_model
-
+def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Module:
+    """The bare module with random weights, for pictures of the size that its published weights take."""
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     if name in _NOISY:
         options["init_weights"] = True
-    if not aux_heads:
-        options["aux_logits"] = False
-    with torch.device(device):
-        module: nn.Module = get_model(name, weights=None, **options)
+    size = _published(name).transforms().crop_size[0]
+    if size != _USUAL_SIZE and hasattr(_make(name, "meta", options), "image_size"):
+        options["image_size"] = size  # a transformer's positions are made for one size
+    return _make(name, device, options)
+
+
+def _make(name: str, device: Device, options: dict[str, Any]) -> nn.Module:
+    import torch
+    from torchvision.models import get_model
+
+    try:
+        with torch.device(device):
+            module: nn.Module = get_model(name, weights=None, **options)
+    except (NotImplementedError, RuntimeError):
+        if device != "meta":
+            raise
+        with _layers_on_meta():  # RegNet reckons its widths with small tensors, which must be real
+            module = get_model(name, weights=None, **options).to("meta")
     return module
 
 
-def _as_published(module: nn.Module) -> None:
+def _layers_on_meta() -> AbstractContextManager[Any]:
+    """Like torch.device("meta"), but only for the functions that layers make their numbers with."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class LayersOnMeta(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if func in (torch.empty, torch.ones, torch.zeros) and kwargs.get("device") is None:
+                kwargs["device"] = "meta"
+            return func(*args, **kwargs)
+
+    return LayersOnMeta()
+
+
+def as_published(module: nn.Module) -> None:
     """What torchvision's builders do beside reading the numbers, when they are given weights."""
     if hasattr(module, "transform_input"):  # trained on pictures normalised in another way
         module.transform_input = True  # type: ignore[assignment]
     if type(module).__name__ == "GoogLeNet":  # its auxiliary heads were never trained; torchvision drops them
-        module.aux_logits = False  # type: ignore[assignment]
-        module.aux1 = module.aux2 = None  # type: ignore[assignment]
+        drop_aux_heads(module)
+
+
+def drop_aux_heads(module: nn.Module) -> None:
+    """Make it the network that torchvision builds with aux_logits=False."""
+    module.aux_logits = False  # type: ignore[assignment]
+    for name in [name for name, _ in module.named_children() if name.lower().startswith("aux")]:
+        setattr(module, name, None)
 
 
 @cache

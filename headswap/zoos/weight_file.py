@@ -11,8 +11,8 @@ Knows files and modules; nothing of zoos or of where files come from.
 
 from __future__ import annotations
 
-import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -88,8 +88,14 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], *, file_name: str, ne
         module.load_state_dict(dict(given), strict=False)  # strict but for the batch counters of old files
     except RuntimeError as error:  # quantized or sparse tensors cannot be copied
         raise WeightsDamaged(
-            f"{file_name} does not fit {network_name}: {error}", remedy=_SAVE_AGAIN
+            f"{file_name} does not fit {network_name}: {first_line(error)}", remedy=_SAVE_AGAIN
         ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What a library said, short enough for a sentence."""
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"{said[:200].rstrip('.')}."
 
 
 def match_names(tensors: Mapping[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
@@ -119,7 +125,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return dict(load_file(path))
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise WeightsDamaged(
-            f"{path.name} is cut off or altered: {error}.", remedy="Copy or fetch it again."
+            f"{path.name} is cut off or altered: {first_line(error)}", remedy="Copy or fetch it again."
         ) from error
 
 
@@ -142,25 +148,20 @@ def _read_pickle(path: Path) -> Any:
     import torch
 
     try:
-        with torch.serialization.safe_globals(
-            [argparse.Namespace]
-        ):  # training scripts save their settings along
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsDamaged(
-            f"{path.name} holds more than weights (it could run code when opened), so it was not read.",
-            remedy=_SAVE_AGAIN,
-        ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        OSError,
-    ) as error:
+        with (
+            path.open("rb") as file,  # a name that ends in .safetensors would send torch another way
+            torch.serialization.safe_globals(
+                [argparse.Namespace]
+            ),  # training scripts save their settings along
+            warnings.catch_warnings(action="ignore"),  # of unusual pickle versions: they are read or refused
+        ):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file makes the unpickler fail in any way there is
+        if type(error).__name__ == "UnpicklingError":
+            raise WeightsDamaged(
+                f"{path.name} was not read: it is damaged, or holds more than weights and could run code.",
+                remedy=_SAVE_AGAIN,
+            ) from error
         raise WeightsDamaged(
             f"{path.name} cannot be read as a weight file.", remedy=f"Copy or fetch it again. {_SAVE_AGAIN}"
         ) from error
@@ -193,4 +194,5 @@ def _some(names: Iterable[str]) -> str:
 def _shapes(names: list[str], given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     first = names[0]
     more = f" (and {len(names) - 1} more like it)" if len(names) > 1 else ""
-    return f"{first} is {tuple(given[first].shape)} in the file and {tuple(wanted[first].shape)} in the network{more}"
+    in_file, in_network = tuple(given[first].shape), tuple(wanted[first].shape)
+    return f"{first} is {in_file} in the file and {in_network} in the network{more}"

@@ -1,0 +1,264 @@
+"""The `*ForImageClassification` classes of transformers that take a picture; an extra.
+
+Flow:  class name --default configuration--> module with random weights
+       class name --checkpoint folder--> pretrained module, class names, InputSpec
+
+A class is built from its default configuration. Pretrained numbers come from a folder
+written by `save_pretrained` and put into the weights folder, or from the checkpoint that
+the library's documentation names for the class, if its configuration is of that class.
+
+Imports transformers when first asked; without the package the zoo is empty.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headswap.errors import WeightsDamaged, WeightsNotHere
+from headswap.events import Listener, silent
+from headswap.files import sha256_of
+from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.zoos import hub, parameters, weights
+from headswap.zoos.image_processor import input_of
+from headswap.zoos.weight_file import first_line
+from headswap.zoos.zoo import Device, ZooSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PACKAGE = "transformers"
+NEW_HEAD_CLASSES = 1000  # a class built from its default configuration has no pretrained head
+_WEIGHTS, _CONFIG, _PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
+_NO_PICTURE = {  # why a class of the library is not offered
+    "DinatForImageClassification": "needs the package natten",
+    "ImageGPTForImageClassification": "takes colour clusters",
+    "PerceiverForImageClassificationConvProcessing": "its default configuration cannot be built",
+    "PerceiverForImageClassificationFourier": "its default configuration cannot be built",
+    "ShieldGemma2ForImageClassification": "takes text and a picture",
+    "Siglip2ForImageClassification": "takes patches and masks",
+    "TimmWrapperForImageClassification": "its networks are in the timm zoo",
+}
+
+
+@dataclass(frozen=True)
+class TransformersZoo:
+    """The `Zoo` over transformers."""
+
+    settings: ZooSettings = field(default_factory=ZooSettings)
+    name: str = "transformers"
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(_model_types())
+
+    def knows(self, name: str) -> bool:
+        return name in _model_types()
+
+    def describe(self, name: str) -> NetworkCard:
+        return NetworkCard(
+            name=name,
+            zoo=self.name,
+            input=_default_input(name),
+            weights=self._weights(name),
+            parameters=parameters.measured(self.name, name),
+        )
+
+    def count_parameters(self, name: str) -> int:
+        known = parameters.measured(self.name, name)
+        return known if known is not None else _count(self, name)
+
+    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+        import torch
+
+        config = _config_class(name)(num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+        with torch.device(device):
+            module: nn.Module = _model_class(name)(config)
+        card = replace(self.describe(name), parameters=parameters.count(module))
+        return Network(card=card, module=module.eval(), head_is_new=True)
+
+    def load(self, name: str, listener: Listener) -> Network:
+        folder = self._find(name) or self._fetch(name, listener)
+        _check_class(name, folder, self._place(name))
+        path = folder / _WEIGHTS
+        digest = sha256_of(path)
+        weights.check_named_hash(path, digest)
+        module, head_is_new = _load_module(name, folder)
+        config: Any = module.config
+        here = Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
+        card = replace(
+            self.describe(name),
+            input=_input_in(folder, config, self.describe(name).input),
+            weights=here,
+            parameters=parameters.count(module),
+            num_classes=0 if head_is_new else config.num_labels,
+        )
+        class_names = () if head_is_new else _class_names(config)
+        return Network(
+            card=card,
+            module=module.eval(),
+            class_names=class_names,
+            weights_sha256=digest,
+            head_is_new=head_is_new,
+        )
+
+    def _place(self, name: str) -> Path:
+        return self.settings.folder / self.name / name
+
+    def _weights(self, name: str) -> Weights:
+        found = self._find(name)
+        if found is not None:
+            path = found / _WEIGHTS
+            return Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
+        repository = _documented_checkpoint(name)
+        if repository is None or self.settings.offline:
+            return Weights(state="not available", source=repository or "")
+        return Weights(state="to fetch", source=f"huggingface.co/{repository}")
+
+    def _find(self, name: str) -> Path | None:
+        mine = self._place(name)
+        if (mine / _WEIGHTS).is_file() and (mine / _CONFIG).is_file():
+            return mine
+        repository = _documented_checkpoint(name)
+        if repository is None or repository not in hub.cached_repositories():
+            return None
+        found = hub.find_in_hub_cache(repository, [_WEIGHTS])
+        return found.parent if found is not None and (found.parent / _CONFIG).is_file() else None
+
+    def _fetch(self, name: str, listener: Listener) -> Path:
+        repository, place = _documented_checkpoint(name), self._place(name) / _WEIGHTS
+        if repository is None:
+            raise WeightsNotHere(
+                f"transformers names no weights for {name}.",
+                remedy=f"Put a folder written by save_pretrained at {place.parent}.",
+            )
+        if self.settings.offline:
+            raise weights.not_here(name, place)
+        small = hub.fetch_from_hub(repository, [_CONFIG], name=name, by_hand_place=place, listener=silent)
+        _check_class(name, small.parent, place.parent)  # a kilobyte, before gigabytes of another network
+        hub.fetch_from_hub(repository, [_PROCESSOR], name=name, by_hand_place=place, listener=silent)
+        path = hub.fetch_from_hub(repository, [_WEIGHTS], name=name, by_hand_place=place, listener=listener)
+        return path.parent
+
+
+def is_installed() -> bool:
+    """Whether the extra is there."""
+    return find_spec(PACKAGE) is not None
+
+
+def _check_class(name: str, folder: Path, place: Path) -> None:
+    stated = json.loads((folder / _CONFIG).read_text()).get("model_type")
+    if stated != _model_types()[name]:
+        raise WeightsNotHere(
+            f"The weights that transformers names for {name} are of another network ({stated}).",
+            remedy=f"Put a folder written by save_pretrained at {place}.",
+        )
+
+
+def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
+    """The pretrained module, and whether its head had to be added."""
+    from safetensors import SafetensorError
+
+    model_class = _model_class(name)
+    try:
+        module, report = model_class.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise WeightsDamaged(
+            f"{folder / _WEIGHTS} cannot be read as the weights of {name}: {first_line(error)}",
+            remedy="Delete the folder and fetch it again.",
+        ) from error
+    body = f"{model_class.base_model_prefix}."
+    missing = sorted(report["missing_keys"])
+    if any(key.startswith(body) for key in missing) or report.get("mismatched_keys"):
+        raise WeightsDamaged(
+            f"{folder / _WEIGHTS} does not fit {name}: it lacks {', '.join(missing[:4])}.",
+            remedy="Choose the class that this folder was saved from.",
+        )
+    return module, bool(missing)
+
+
+def _input_in(folder: Path, config: Any, usual: InputSpec) -> InputSpec:
+    """What the checkpoint's own processor does; without one, what is usual for the class."""
+    from transformers import AutoImageProcessor
+
+    if (folder / _PROCESSOR).is_file():
+        return input_of(AutoImageProcessor.from_pretrained(str(folder), local_files_only=True))
+    return _fitted(usual, config)
+
+
+@cache
+def _default_input(name: str) -> InputSpec:
+    import transformers
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    model_type = _model_types()[name]
+    backends = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
+    class_name = backends.get("pil") or backends.get("torchvision")
+    usual = input_of(getattr(transformers, class_name)()) if class_name else InputSpec()
+    return _fitted(usual, _config_class(name)())
+
+
+def _fitted(spec: InputSpec, config: Any) -> InputSpec:
+    """The picture size that the configuration states, where the processor's is another."""
+    stated = getattr(config, "image_size", None) or getattr(
+        getattr(config, "vision_config", None), "image_size", None
+    )
+    if stated is None:
+        return spec
+    height, width = (stated, stated) if isinstance(stated, int) else (int(stated[0]), int(stated[1]))
+    if (height, width) == (spec.height, spec.width):
+        return spec
+    return replace(spec, height=height, width=width, fit="squash", squash_px=None)
+
+
+@cache
+def _model_types() -> dict[str, str]:
+    """Class name -> model type, of every class offered."""
+    if not is_installed():
+        return {}
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as MAPPING
+
+    pairs = ((model_type, classes) for model_type, classes in MAPPING.items())
+    return {
+        name: model_type
+        for model_type, classes in pairs
+        for name in ((classes,) if isinstance(classes, str) else classes)
+        if name not in _NO_PICTURE
+    }
+
+
+def _config_class(name: str) -> Any:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[_model_types()[name]]
+
+
+def _model_class(name: str) -> Any:
+    import transformers
+
+    return getattr(transformers, name)
+
+
+@cache
+def _documented_checkpoint(name: str) -> str | None:
+    """The repository that the configuration's documentation links to."""
+    link = re.search(
+        r"\[([\w.-]+/[\w.-]+)\]\(https://huggingface\.co/\1\)", _config_class(name).__doc__ or ""
+    )
+    return link[1] if link else None
+
+
+@cache
+def _count(zoo: TransformersZoo, name: str) -> int:
+    return parameters.count(zoo.build(name, device="meta").module)
+
+
+def _class_names(config: Any) -> tuple[str, ...]:
+    names = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    return () if all(re.fullmatch(r"LABEL_\d+", name) for name in names) else names

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from headswap.errors import WeightsDamaged, WeightsNotHere
+from headswap.events import silent
+from headswap.zoos import hub, transformers_zoo
+from headswap.zoos.transformers_zoo import TransformersZoo
+from headswap.zoos.zoo import ZooSettings
+
+transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
+
+NAME = "MobileNetV2ForImageClassification"
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> TransformersZoo:
+    return TransformersZoo(ZooSettings(cache=tmp_path, offline=True))
+
+
+@pytest.fixture
+def saved(tmp_path: Path):
+    """A small network of three classes, written by save_pretrained."""
+    config = transformers.MobileNetV2Config(
+        num_labels=3, id2label={0: "ant", 1: "bee", 2: "cat"}, depth_multiplier=0.35, image_size=96
+    )
+    module = transformers.MobileNetV2ForImageClassification(config)
+    folder = tmp_path / "saved"
+    module.save_pretrained(folder)
+    transformers.MobileNetV2ImageProcessorPil(
+        size={"shortest_edge": 110}, crop_size={"height": 96, "width": 96}
+    ).save_pretrained(folder)
+    return folder, module
+
+
+def test_a_folder_written_by_save_pretrained_is_loaded_with_its_labels_and_preprocessing(
+    offline: TransformersZoo, tmp_path: Path, saved
+) -> None:
+    folder, module = saved
+    shutil.copytree(folder, tmp_path / "transformers" / NAME)
+
+    network = offline.load(NAME, silent)
+
+    assert offline.describe(NAME).weights.words == "on this machine"
+    assert network.class_names == ("ant", "bee", "cat")
+    assert network.card.num_classes == 3
+    assert (network.input.size, network.input.resize_px) == ((3, 96, 96), 110)
+    assert not network.head_is_new
+    theirs = module.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in network.module.state_dict().items())
+
+
+def test_a_checkpoint_without_a_head_gets_a_new_one_and_says_so(
+    offline: TransformersZoo, tmp_path: Path, saved
+) -> None:
+    folder, module = saved
+    shutil.copytree(folder, tmp_path / "transformers" / NAME)
+    module.mobilenet_v2.save_pretrained(tmp_path / "transformers" / NAME)
+
+    network = offline.load(NAME, silent)
+
+    assert network.head_is_new
+    assert network.class_names == ()
+    assert network.card.num_classes == 0
+
+
+def test_a_body_with_holes_is_refused(offline: TransformersZoo, tmp_path: Path, saved) -> None:
+    from safetensors.torch import load_file, save_file
+
+    place = tmp_path / "transformers" / NAME
+    shutil.copytree(saved[0], place)
+    state = load_file(place / "model.safetensors")
+    gone = next(name for name in state if name.startswith("mobilenet_v2."))
+    del state[gone]
+    save_file(state, place / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(
+        WeightsDamaged, match=r"does not fit MobileNetV2ForImageClassification: it lacks mobilenet"
+    ):
+        offline.load(NAME, silent)
+
+
+def test_a_damaged_file_is_refused(offline: TransformersZoo, tmp_path: Path, saved) -> None:
+    place = tmp_path / "transformers" / NAME
+    shutil.copytree(saved[0], place)
+    (place / "model.safetensors").write_bytes((place / "model.safetensors").read_bytes()[:5000])
+
+    with pytest.raises(WeightsDamaged, match=r"cannot be read as the weights of MobileNetV2.*fetch it again"):
+        offline.load(NAME, silent)
+
+
+def test_a_folder_of_another_class_is_refused(offline: TransformersZoo, tmp_path: Path, saved) -> None:
+    shutil.copytree(saved[0], tmp_path / "transformers" / "ViTForImageClassification")
+
+    with pytest.raises(WeightsNotHere, match=r"are of another network \(mobilenet_v2\).*save_pretrained"):
+        offline.load("ViTForImageClassification", silent)
+
+
+def test_the_documented_checkpoint_is_fetched_once(hub_shelf, tmp_path: Path, saved) -> None:
+    repository = transformers_zoo._documented_checkpoint(NAME)
+    for path in saved[0].iterdir():
+        hub_shelf.files[f"/{repository}/resolve/main/{path.name}"] = path.read_bytes()
+    zoo = TransformersZoo(ZooSettings(cache=tmp_path / "cache"))
+    before = zoo.describe(NAME).weights.words
+
+    network = zoo.load(NAME, silent)
+
+    assert before == "to be fetched (size not stated)"
+    assert zoo.describe(NAME).weights.state == "here"
+    assert network.class_names == ("ant", "bee", "cat")
+    assert hub.cached_repositories() == {repository}
+
+
+def test_a_documented_checkpoint_of_another_network_costs_a_kilobyte_and_is_refused(
+    hub_shelf, tmp_path: Path
+) -> None:
+    repository = transformers_zoo._documented_checkpoint(NAME)
+    hub_shelf.files[f"/{repository}/resolve/main/config.json"] = json.dumps({"model_type": "llama"}).encode()
+
+    with pytest.raises(WeightsNotHere, match=r"are of another network \(llama\)"):
+        TransformersZoo(ZooSettings(cache=tmp_path / "cache")).load(NAME, silent)
+
+    assert not any("safetensors" in asked for asked in hub_shelf.asked)
+
+
+def test_the_loss_of_a_built_network_follows_its_number_of_classes() -> None:
+    network = TransformersZoo().build(NAME, num_classes=4)
+
+    with torch.no_grad():
+        out = network.module(torch.zeros(2, *network.input.size), labels=torch.tensor([0, 3]))
+
+    assert out.logits.shape == (2, 4)
+    assert network.module.config.num_labels == 4
+    assert torch.isfinite(out.loss)
+
+
+def test_every_class_builds_on_meta_and_takes_a_picture_of_its_size() -> None:
+    zoo = TransformersZoo()
+
+    for name in zoo.names():
+        network = zoo.build(name, num_classes=7, device="meta")
+        assert any(7 in parameter.shape for parameter in network.module.parameters()), name
+        assert zoo.describe(name).parameters in (None, zoo.count_parameters(name))
