@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 import time
 from types import TracebackType
@@ -18,6 +17,7 @@ from typing import Literal
 
 from headswap.errors import Cancelled
 from headswap.events import Event, Progress
+from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job
 from headswap.jobs.journal import Journal
 from headswap.jobs.store import Store
@@ -105,7 +105,7 @@ class Attempt:
             if self._store.report(self._job.id, self._job.attempt, progress):
                 return True
             self._verdict = "lost"
-        except sqlite3.OperationalError:
+        except NOT_NOW:
             logger.warning("progress could not be written", exc_info=True)
         return False
 
@@ -118,7 +118,7 @@ class Attempt:
                 if standing != "lost" and now - beaten_at >= BEAT_S:
                     self._store.renew(self._job.id, self._job.attempt)
                     beaten_at = now
-            except sqlite3.OperationalError:
+            except NOT_NOW:
                 logger.warning("the row could not be read", exc_info=True)
                 continue
             if standing != "go":

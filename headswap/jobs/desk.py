@@ -15,8 +15,8 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -36,6 +36,7 @@ class Desk:
         idle_s: float = 600.0,
         timeout_s: float = 60.0,
         start_s: float = 120.0,
+        wait_s: float = 120.0,
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -46,11 +47,12 @@ class Desk:
             idle_s: after so long without a question the child is let go.
             timeout_s: for one answer; then the child is ended.
             start_s: for the child to import what it needs; then it is ended.
+            wait_s: for one's turn, when others ask; then the asker is sent away.
             log: what the child says besides its answers; None: nowhere.
             environment: variables on top of the server's own.
         """
         self._target, self._log_path = answer, log
-        self._idle_s, self._timeout_s, self._start_s = idle_s, timeout_s, start_s
+        self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
         self._gate = threading.Lock()  # around the child itself, held for moments only
@@ -67,7 +69,7 @@ class Desk:
             HeadswapError: what the function raised, with its class and sentences; or the
                 child died, took too long, or met a fault.
         """
-        with self._turn:
+        with self._waiting_for_turn():
             child = self._running_child()
             try:
                 if not self._is_ready:
@@ -83,6 +85,15 @@ class Desk:
         if answer.error:
             raise _error_of(answer)
         return answer.text
+
+    @contextmanager
+    def _waiting_for_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self._wait_s):
+            raise HeadswapError("Too many people are asking at once.", remedy="Try again in a minute.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def warm(self) -> None:
         """Start the child now, without waiting, so that the first answer comes sooner."""

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from headswap.errors import BadSetting
 from headswap.files import sweep_drafts
@@ -194,18 +195,23 @@ class Queue:
                 self._start_worker(chosen)
 
     def _start_worker(self, job: Job) -> None:
-        words = ("--store", str(self.store.path), "--job", job.id, "--attempt", str(job.attempt))
+        words = ("--job", job.id, "--attempt", str(job.attempt))
+        handle = self._start(words, self.store.folder(job.id) / LOG_FILE)
+        if handle:
+            self.store.name_worker(job.id, job.attempt, handle)
+        else:
+            self.store.crashed(job.id, job.attempt)
+
+    def _start(self, words: Sequence[str], log: Path) -> str:
+        """Start a worker process; empty when the machine refuses."""
+        command = (*self._worker, "--store", str(self.store.path), *words)
         try:
-            handle = self._runner.start(
-                (*self._worker, *words),
-                log=self.store.folder(job.id) / LOG_FILE,
-                environment=thread_environment(self._settings.threads),
+            return self._runner.start(
+                command, log=log, environment=thread_environment(self._settings.threads)
             )
         except OSError:
-            logger.exception("job %s: no worker could be started", job.id)
-            self.store.crashed(job.id, job.attempt)
-            return
-        self.store.name_worker(job.id, job.attempt, handle)
+            logger.exception("no worker could be started")
+            return ""
 
     def _keep_spare(self) -> None:
         idle = (
@@ -216,13 +222,8 @@ class Queue:
             self._dismiss_spare()
         elif self._spare is None:
             token = secrets.token_hex(16)
-            words = ("--store", str(self.store.path), "--spare", token, "--server", this_process())
-            handle = self._runner.start(
-                (*self._worker, *words),
-                log=self.store.path.parent / "spare.log",
-                environment=thread_environment(self._settings.threads),
-            )
-            self._spare = _Spare(token, handle)
+            words = ("--spare", token, "--server", this_process())
+            self._spare = _Spare(token, self._start(words, self.store.path.parent / "spare.log"))
 
     def _dismiss_spare(self) -> None:
         if self._spare:

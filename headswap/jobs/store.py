@@ -14,15 +14,14 @@ Knows rows and folders; starts nothing.
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from headswap.events import Progress
 from headswap.files import from_json, to_json
+from headswap.jobs.database import Database
 from headswap.jobs.job import (
     MOST_CRASHES,
     Job,
@@ -33,13 +32,16 @@ from headswap.jobs.job import (
     new_job_id,
     no_such_job,
 )
-from headswap.jobs.schema import open_database
 from headswap.jobs.turns import in_turn
 
 LOG_FILE = "log.txt"  # in the job's folder: everything its workers said
 
 Standing = Literal["go", "cancel", "lost"]  # what a worker hears when it asks how its attempt stands
 
+_LAST_TURNS = (
+    "SELECT owner, MAX(turn) FROM job"
+    " WHERE owner IN (SELECT owner FROM job WHERE state = 'queued') GROUP BY owner"
+)
 _THIS_ATTEMPT = "id = ? AND attempt = ? AND state = 'running'"
 
 
@@ -49,13 +51,11 @@ class Store:
     def __init__(self, path: Path, *, wall_clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._wall_clock = wall_clock
-        self._lock = threading.RLock()
-        self._connection = open_database(path)
+        self._rows = Database(path)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            self._connection.close()
+        self._rows.close()
 
     def folder(self, job_id: str) -> Path:
         """The job's own folder, made when missing.
@@ -76,8 +76,8 @@ class Store:
 
     def submit(self, owner: str, project: str, experiment_json: str, idempotency_key: str) -> Job:
         """Add a queued job; the same owner and key again give the job that is there already."""
-        with self._writing():
-            self._change(
+        with self._rows.writing():
+            self._rows.change(
                 "INSERT INTO job (id, owner, project, idempotency_key, experiment, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, idempotency_key) DO NOTHING",
                 (new_job_id(), owner, project, idempotency_key, experiment_json, self._wall_clock()),
@@ -105,28 +105,28 @@ class Store:
 
     def waiting(self) -> list[Job]:
         """Queued jobs in the order of their turns."""
-        with self._lock:
-            turns = self._connection.execute("SELECT owner, MAX(turn) FROM job GROUP BY owner").fetchall()
-            last_turn = {str(row[0]): int(row[1]) for row in turns}
-            return in_turn(self.in_state(JobState.QUEUED), self.in_state(JobState.RUNNING), last_turn)
+        last_turn = {str(row[0]): int(row[1]) for row in self._rows.read(_LAST_TURNS)}
+        return in_turn(self.in_state(JobState.QUEUED), self.in_state(JobState.RUNNING), last_turn)
 
     def request_cancel(self, job_id: str) -> None:
         """Cancel at once what has no worker; leave word for the worker otherwise."""
-        with self._writing():
-            self._change(
+        with self._rows.writing():
+            self._rows.change(
                 "UPDATE job SET state = 'cancelled' WHERE id = ? AND state IN ('queued', 'paused')", (job_id,)
             )
-            self._change("UPDATE job SET cancel_requested = 1 WHERE id = ? AND state = 'running'", (job_id,))
+            self._rows.change(
+                "UPDATE job SET cancel_requested = 1 WHERE id = ? AND state = 'running'", (job_id,)
+            )
 
     # What the queue does --------------------------------------------------------
 
     def assign_next(self, capacity: int, *, spare: str = "") -> Job | None:
         """Begin a new attempt of the next job, unless `capacity` jobs are running already."""
-        with self._writing():
+        with self._rows.writing():
             waiting = self.waiting()
             if not waiting or len(self.in_state(JobState.RUNNING)) >= capacity:
                 return None
-            self._change(
+            self._rows.change(
                 "UPDATE job SET state = 'running', attempt = attempt + 1, lease = 0, worker = '', spare = ?,"
                 " step = '', progress = '', turn = (SELECT MAX(turn) + 1 FROM job),"
                 " error_code = '', problem = '', remedy = ''"
@@ -137,14 +137,12 @@ class Store:
 
     def name_worker(self, job_id: str, attempt: int, handle: str) -> bool:
         """Write down which process works on an attempt."""
-        return (
-            self._change(f"UPDATE job SET worker = ? WHERE {_THIS_ATTEMPT}", (handle, job_id, attempt)) == 1
-        )
+        return self._if_current("worker = ?", (handle,), job_id, attempt)
 
     def crashed(self, job_id: str, attempt: int) -> bool:
         """The worker of an attempt is dead or silent: queue the job again, or give it up."""
-        with self._writing():
-            self._change(f"UPDATE job SET crashes = crashes + 1 WHERE {_THIS_ATTEMPT}", (job_id, attempt))
+        with self._rows.writing():
+            self._if_current("crashes = crashes + 1", (), job_id, attempt)
             job = self.get(job_id)
             if job.crashes >= MOST_CRASHES and not job.cancel_requested:
                 return self.settle(job_id, attempt, JobState.FAILED, error=crashed_too_often())
@@ -152,7 +150,7 @@ class Store:
 
     def pause(self, job_id: str, error: JobError) -> None:
         """A queued job cannot start for now."""
-        self._change(
+        self._rows.change(
             "UPDATE job SET state = 'paused', error_code = ?, problem = ?, remedy = ?"
             " WHERE id = ? AND state = 'queued'",
             (error.code, error.problem, error.remedy, job_id),
@@ -160,7 +158,7 @@ class Store:
 
     def unpause(self, job_id: str) -> None:
         """A paused job waits in the queue again."""
-        self._change(
+        self._rows.change(
             "UPDATE job SET state = 'queued', error_code = '', problem = '', remedy = ''"
             " WHERE id = ? AND state = 'paused'",
             (job_id,),
@@ -170,37 +168,36 @@ class Store:
 
     def meant_for(self, spare: str) -> tuple[str, int] | None:
         """The job id and attempt that a waiting worker should claim, if any."""
-        found = self._read(
+        found = self._rows.read(
             "SELECT id, attempt FROM job WHERE state = 'running' AND spare = ? AND lease = 0", (spare,)
         )
         return (str(found[0]["id"]), int(found[0]["attempt"])) if found else None
 
     def claim(self, job_id: str, attempt: int) -> Job | None:
         """Take an attempt; None when it is over, or another process has taken it."""
-        with self._writing():
-            taken = self._change(
+        with self._rows.writing():
+            taken = self._rows.change(
                 f"UPDATE job SET lease = 1 WHERE {_THIS_ATTEMPT} AND lease = 0", (job_id, attempt)
             )
             return self.get(job_id) if taken else None
 
     def standing(self, job_id: str, attempt: int) -> Standing:
         """Whether to go on; costs no write."""
-        found = self._read(f"SELECT cancel_requested FROM job WHERE {_THIS_ATTEMPT}", (job_id, attempt))
+        found = self._rows.read(f"SELECT cancel_requested FROM job WHERE {_THIS_ATTEMPT}", (job_id, attempt))
         if not found:
             return "lost"
         return "cancel" if found[0]["cancel_requested"] else "go"
 
     def renew(self, job_id: str, attempt: int) -> bool:
         """Say that the worker lives; False: the attempt is over."""
-        return self._change(f"UPDATE job SET lease = lease + 1 WHERE {_THIS_ATTEMPT}", (job_id, attempt)) == 1
+        return self._if_current("lease = lease + 1", (), job_id, attempt)
 
     def report(self, job_id: str, attempt: int, progress: Progress | None) -> bool:
         """Write how far it is (None: only that it lives); False: the attempt is over."""
         if progress is None:
             return self.renew(job_id, attempt)
-        words = (progress.step, to_json(progress), job_id, attempt)
-        sql = f"UPDATE job SET lease = lease + 1, step = ?, progress = ? WHERE {_THIS_ATTEMPT}"
-        return self._change(sql, words) == 1
+        words = (progress.step, to_json(progress))
+        return self._if_current("lease = lease + 1, step = ?, progress = ?", words, job_id, attempt)
 
     def settle(
         self, job_id: str, attempt: int, state: JobState, *, result: str = "", error: JobError | None = None
@@ -209,48 +206,23 @@ class Store:
 
         A job that was to wait again (queued, paused) is cancelled if that was asked meanwhile.
         """
-        with self._writing():
+        with self._rows.writing():
             if state in (JobState.QUEUED, JobState.PAUSED) and self.standing(job_id, attempt) == "cancel":
                 state, error = JobState.CANCELLED, None
             code, problem, remedy = (error.code, error.problem, error.remedy) if error else ("", "", "")
-            changed = self._change(
-                "UPDATE job SET state = ?, worker = '', spare = '', result = ?, error_code = ?, problem = ?,"
-                f" remedy = ? WHERE {_THIS_ATTEMPT}",
-                (state, result, code, problem, remedy, job_id, attempt),
-            )
-            return changed == 1
+            values = (state, result, code, problem, remedy)
+            change = "state = ?, result = ?, error_code = ?, problem = ?, remedy = ?, worker = '', spare = ''"
+            return self._if_current(change, values, job_id, attempt)
 
-    # SQLite -----------------------------------------------------------------------
+    # ------------------------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction; inside another one, a part of it."""
-        with self._lock:
-            if self._is_in_transaction():
-                yield
-                return
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._is_in_transaction():  # a full disk may have ended it already
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def _is_in_transaction(self) -> bool:
-        return self._connection.in_transaction
-
-    def _change(self, sql: str, values: tuple[object, ...]) -> int:
-        with self._writing():
-            return self._connection.execute(sql, values).rowcount
-
-    def _read(self, sql: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+    def _if_current(self, change: str, values: tuple[object, ...], job_id: str, attempt: int) -> bool:
+        """The fence: change the row unless the attempt is over, and say whether it changed."""
+        sql = f"UPDATE job SET {change} WHERE {_THIS_ATTEMPT}"
+        return self._rows.change(sql, (*values, job_id, attempt)) == 1
 
     def _select(self, condition: str, values: tuple[object, ...]) -> list[Job]:
-        rows = self._read(f"SELECT * FROM job WHERE {condition} ORDER BY sequence", values)
+        rows = self._rows.read(f"SELECT * FROM job WHERE {condition} ORDER BY sequence", values)
         return [_job(row) for row in rows]
 
 

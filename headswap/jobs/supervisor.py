@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 
+from headswap.files import DiskFull
 from headswap.jobs.queue import Queue
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,14 @@ class Supervisor:
             self._queue.stop_workers()
 
     def _run(self) -> None:
-        self._queue.sweep()
+        is_swept = False
         while not self._stopping.is_set():
             self._queue.woken.clear()
             try:
+                if not is_swept:
+                    self._queue.sweep()
+                    is_swept = True
                 self._queue.tick()
-            except (sqlite3.Error, OSError):  # a full or slow disk: the next tick may do better
+            except (sqlite3.Error, OSError, DiskFull):  # a full or slow disk: the next tick may do better
                 logger.exception("the queue could not be looked after")
             self._queue.woken.wait(self._interval_s)

@@ -19,19 +19,19 @@ import logging
 import os
 import re
 import signal
-import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
 from headswap.files import SEAL, DiskFull
 from headswap.jobs.attempt import Attempt
+from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job, JobError, JobState, error_of
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.runners.local import LocalRunner
@@ -75,9 +75,7 @@ def main(
     """
     choice = _parse(arguments)
     stopping = threading.Event()
-    for name in ("SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: stopping.set())
+    _on_stop(stopping.set)
     store = Store(choice.store)
     try:
         job = _claim(store, choice, stopping, prepare or _import_pipeline)
@@ -87,6 +85,13 @@ def main(
         return _do(store, job, work or _run_pipeline, stopping)
     finally:
         store.close()
+
+
+def _on_stop(call: Callable[[], None]) -> None:
+    """What a polite stop does from now on."""
+    for name in ("SIGTERM", "SIGBREAK"):  # SIGBREAK: Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: call())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -135,7 +140,7 @@ def _write_to(log: Path, job: Job) -> None:
 
 def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:
     with Attempt(store, job) as attempt:
-        signal.signal(signal.SIGTERM, lambda *_: attempt.ask_to_stop())
+        _on_stop(attempt.ask_to_stop)
         if stopping.is_set():
             attempt.ask_to_stop()
         logger.info("started")
@@ -182,7 +187,7 @@ def _patiently(write: Callable[[], Answer]) -> Answer:
     for _ in range(TRIES):
         try:
             return write()
-        except sqlite3.OperationalError:
+        except NOT_NOW:
             logger.warning("the row could not be written yet", exc_info=True)
             time.sleep(1)
     return write()
@@ -195,10 +200,17 @@ def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) ->
 
 
 def _import_pipeline() -> None:
-    """Seconds of torch and timm, spent before anybody waits."""
-    for module in ("headswap.pipeline", "timm"):
+    """Seconds of torch, timm and scipy, spent before anybody waits."""
+    for module in ("headswap.pipeline", "timm", "scipy.optimize"):
         importlib.import_module(module)
 
 
+def end(code: int) -> NoReturn:
+    """Leave at once: no thread that a library forgot keeps a process whose job is settled."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

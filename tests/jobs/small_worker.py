@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -52,9 +52,11 @@ def _end_badly(then: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if then == "hang":
         time.sleep(600)
+    if then == "forget a thread":
+        threading.Thread(target=time.sleep, args=(600,)).start()
     if then == "freeze":
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
 if __name__ == "__main__":
-    sys.exit(worker.main(work=small_work, prepare=lambda: None))
+    worker.end(worker.main(work=small_work, prepare=lambda: None))

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -208,6 +209,26 @@ def test_closing_does_not_wait_for_an_answer(
 
     assert time.monotonic() - start < 5
     assert len(problems) == 1
+
+
+def test_nobody_waits_for_ever_behind_a_slow_question(
+    open_desk: Open, tmp_path: Path, wait_for: Callable[..., None]
+) -> None:
+    desk = open_desk(wait_s=0.2)
+
+    def ask() -> None:
+        with suppress(HeadswapError):
+            desk.ask(f"sleep {tmp_path / 'asleep'}")
+
+    slow = threading.Thread(target=ask)
+    slow.start()
+    wait_for(lambda: (tmp_path / "asleep").exists())
+
+    with pytest.raises(HeadswapError, match=r"Too many people are asking at once\. Try again in a minute\."):
+        desk.ask("echo")
+
+    desk.close()
+    slow.join()
 
 
 def test_opening_and_closing_many_times_leaks_no_descriptor(open_desk: Open) -> None:

@@ -10,7 +10,7 @@ from headswap.jobs.job import check_job_id, error_of, new_job_id
 from headswap.runners.environment import child_environment
 
 MODULES = (
-    "attempt clerk desk job journal pulse queue schema store supervisor turns wire worker".split()  # noqa: SIM905
+    "attempt clerk database desk job journal pulse queue schema store supervisor turns wire worker".split()  # noqa: SIM905
 )
 
 

@@ -245,19 +245,3 @@ def test_only_the_spare_that_is_meant_finds_its_job(store: Store) -> None:
     assert store.meant_for("another") is None
     assert store.meant_for("") is None
     assert store.meant_for("token") == (job.id, job.attempt)
-
-
-def test_a_change_that_fails_half_way_is_undone(store: Store) -> None:
-    submit(store, "one")
-    job = store.assign_next(1)
-    assert job is not None
-
-    def change_half() -> None:
-        with store._writing():
-            store.crashed(job.id, job.attempt)
-            store.get("0" * 32)
-
-    with pytest.raises(NotFound, match="There is no such run"):
-        change_half()
-
-    assert store.get(job.id) == job

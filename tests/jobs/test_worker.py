@@ -59,6 +59,15 @@ def test_too_little_memory_is_said_plainly(office: Any) -> None:
     assert job.error.code == "out of memory"
 
 
+def test_a_thread_that_a_library_forgot_keeps_no_process(office: Any) -> None:
+    job_id = office.submit(then="forget a thread")
+    worker = office.claimed(job_id).worker
+
+    office.run(job_id)
+
+    office.tick_until(lambda: not office.runner.is_alive(worker))
+
+
 def test_a_full_disk_pauses_the_job(open_office: Callable[..., Any]) -> None:
     office = open_office(room_bytes=1)
     job_id = office.submit(then="disk")
