@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
@@ -75,7 +77,7 @@ class TransformersZoo:
     def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
         import torch
 
-        config = _config_class(name)(num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+        config = _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
         with torch.device(device):
             module: nn.Module = _model_class(name)(config)
         card = replace(self.describe(name), parameters=parameters.count(module))
@@ -165,9 +167,10 @@ def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
 
     model_class = _model_class(name)
     try:
-        module, report = model_class.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with _quiet():
+            module, report = model_class.from_pretrained(
+                str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise WeightsDamaged(
             f"{folder / _WEIGHTS} cannot be read as the weights of {name}: {first_line(error)}",
@@ -201,7 +204,7 @@ def _default_input(name: str) -> InputSpec:
     backends = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
     class_name = backends.get("pil") or backends.get("torchvision")
     usual = input_of(getattr(transformers, class_name)()) if class_name else InputSpec()
-    return _fitted(usual, _config_class(name)())
+    return _fitted(usual, _default_config(name))
 
 
 def _fitted(spec: InputSpec, config: Any) -> InputSpec:
@@ -237,6 +240,27 @@ def _config_class(name: str) -> Any:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     return CONFIG_MAPPING[_model_types()[name]]
+
+
+def _default_config(name: str, *, num_labels: int = 2) -> Any:
+    with _quiet():  # some defaults of the library make it warn of itself
+        return _config_class(name)(num_labels=num_labels)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library's remarks and bars off the screen; what matters is raised."""
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _model_class(name: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import torch
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
@@ -24,6 +25,11 @@ class Shelf:
     error_code: str = ""  # sent with every 404, as the hub does
     cut_after: int | None = None  # bytes, then the line goes dead
     asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 @pytest.fixture

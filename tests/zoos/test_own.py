@@ -19,11 +19,6 @@ from headswap.zoos.zoo import Zoo, ZooSettings
 CODE = ZooSettings(allow_code=True)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def _zoo(name: str) -> Zoo:
     return {"torchvision": TorchvisionZoo(), "timm": TimmZoo()}[name]
 

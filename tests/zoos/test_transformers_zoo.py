@@ -39,13 +39,15 @@ def saved(tmp_path: Path):
 
 
 def test_a_folder_written_by_save_pretrained_is_loaded_with_its_labels_and_preprocessing(
-    offline: TransformersZoo, tmp_path: Path, saved
+    offline: TransformersZoo, tmp_path: Path, saved, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder, module = saved
     shutil.copytree(folder, tmp_path / "transformers" / NAME)
 
+    capfd.readouterr()
     network = offline.load(NAME, silent)
 
+    assert capfd.readouterr().err == ""  # no bars, no remarks: the shell's own are enough
     assert offline.describe(NAME).weights.words == "on this machine"
     assert network.class_names == ("ant", "bee", "cat")
     assert network.card.num_classes == 3
