@@ -71,7 +71,10 @@ def evaluate_bundle(path: Path, data: Path, *, workspace: Path, listener: Listen
         said = bundle.logits(np.stack([_prepared(bundle, intake, picture) for picture in chunk])).argmax(
             axis=1
         )
-        right += sum(known[class_key(p.class_name)] == label for p, label in zip(chunk, said, strict=True))
+        right += sum(
+            known[class_key(picture.class_name)] == int(label)
+            for picture, label in zip(chunk, said, strict=True)
+        )
         listener(Progress("evaluate", start + len(chunk), len(pictures)))
     return Measured(
         right=right,

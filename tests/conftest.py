@@ -1,0 +1,63 @@
+"""What many tests need: the sample set, a place for features, one taught bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_this_machine() -> Iterator[None]:
+    """A test run neither reads nor fills the caches of the person who runs it."""
+    before = os.environ.pop("HEADSWAP_CACHE", None)
+    yield
+    if before is not None:
+        os.environ["HEADSWAP_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The public-domain drawings in four classes."""
+    return ROOT / "assets" / "sample"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real labelled sets that lie beside the project and are not part of it."""
+    if not SHARED.is_dir():
+        pytest.skip("the data sets beside the project are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def few_drawings(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight drawings of each of three classes: enough to teach, quick to run."""
+    folder = tmp_path_factory.mktemp("few") / "drawings"
+    for name in ("bird", "fruit", "vehicle"):
+        (folder / name).mkdir(parents=True)
+        for picture in sorted((sample / "train" / name).iterdir())[:8]:
+            shutil.copy(picture, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of one test session."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="session")
+def bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle taught on the few drawings with real weights."""
+    import headswap
+
+    place = tmp_path_factory.mktemp("bundles") / "drawings"
+    headswap.teach(few_drawings, out=place, workspace=workspace)
+    return place
