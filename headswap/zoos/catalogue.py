@@ -63,16 +63,19 @@ def build_network(
     *,
     num_classes: int | None = None,
     device: Device = "cpu",
+    variant: str = "",
     settings: ZooSettings = DEFAULT_SETTINGS,
 ) -> Network:
     """A network with random weights; on the "meta" device it has shapes only and costs no memory.
+
+    To build again what was loaded, give the `variant` of its card.
 
     Raises:
         ModelNotFound: no zoo has this name.
         HeadNotFound: it is an encoder that cannot be given classes.
     """
     zoo, own_name = resolve(name, settings)
-    return zoo.build(own_name, num_classes=num_classes, device=device)
+    return zoo.build(own_name, num_classes=num_classes, device=device, variant=variant)
 
 
 def describe_network(name: str, *, settings: ZooSettings = DEFAULT_SETTINGS) -> NetworkCard:

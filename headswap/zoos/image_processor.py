@@ -10,6 +10,7 @@ Reads attributes only; imports nothing of transformers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from headswap.network import ChannelOrder, InputSpec, Interpolation
@@ -31,9 +32,20 @@ def input_of(processor: Any) -> InputSpec:
     return _resizing(processor, common)
 
 
-def _resizing(processor: Any, common: InputSpec) -> InputSpec:
-    from dataclasses import replace
+def fitted(spec: InputSpec, config: Any) -> InputSpec:
+    """The picture size that the configuration states, where the processor's is another."""
+    stated = getattr(config, "image_size", None) or getattr(
+        getattr(config, "vision_config", None), "image_size", None
+    )
+    if stated is None:
+        return spec
+    height, width = (stated, stated) if isinstance(stated, int) else (int(stated[0]), int(stated[1]))
+    if (height, width) == (spec.height, spec.width):
+        return spec
+    return replace(spec, height=height, width=width, fit="squash", squash_px=None)
 
+
+def _resizing(processor: Any, common: InputSpec) -> InputSpec:
     shortest, both = _size(processor.size)
     crop = (
         _size(getattr(processor, "crop_size", None))[1]

@@ -24,7 +24,7 @@ from headswap.events import Listener
 from headswap.files import sha256_of
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.zoos import parameters
-from headswap.zoos.torchvision_zoo import as_published, drop_aux_heads
+from headswap.zoos.torchvision_zoo import WITHOUT_AUX, drop_aux_heads
 from headswap.zoos.weight_file import fill, match_names, read_tensors
 from headswap.zoos.zoo import Device, Zoo, ZooSettings
 
@@ -44,10 +44,9 @@ def load_own_weights(zoo: Zoo, name: str, path: Path) -> Network:
     tensors = read_tensors(path)
     architecture = not isinstance(zoo, OwnZoo)  # a factory decides its number of classes itself
     num_classes = _classes_in(zoo, name, tensors, path.name) if architecture else None
-    network = zoo.build(name, num_classes=num_classes)
-    _keep_aux_heads_of(tensors, network.module)
+    variant = _keep_aux_heads_of(tensors, zoo.build(name, device="meta").module) if architecture else ""
+    network = zoo.build(name, num_classes=num_classes, variant=variant)
     fill(network.module, tensors, file_name=path.name, network_name=name)
-    as_published(network.module)  # as when it was fine-tuned, which starts from the published network
     card = replace(
         network.card,
         weights=Weights(state="here", size_bytes=path.stat().st_size, source=str(path)),
@@ -86,7 +85,9 @@ class OwnZoo:
     def count_parameters(self, name: str) -> int:
         return parameters.count(self.build(name).module)
 
-    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+    def build(
+        self, name: str, *, num_classes: int | None = None, device: Device = "cpu", variant: str = ""
+    ) -> Network:
         import torch
 
         factory = _factory(name)
@@ -182,7 +183,9 @@ def _agreed(found: Mapping[str, int], file_name: str, name: str) -> int:
     )
 
 
-def _keep_aux_heads_of(tensors: Mapping[str, Tensor], module: nn.Module) -> None:
-    """A network saved without its auxiliary heads is built without them."""
-    if getattr(module, "aux_logits", False) and not any("aux" in name.lower() for name in tensors):
-        drop_aux_heads(module)
+def _keep_aux_heads_of(tensors: Mapping[str, Tensor], module: nn.Module) -> str:
+    """A network saved without its auxiliary heads is built without them: the variant."""
+    if not getattr(module, "aux_logits", False) or any("aux" in name.lower() for name in tensors):
+        return ""
+    drop_aux_heads(module)
+    return WITHOUT_AUX

@@ -62,7 +62,9 @@ class TimmZoo:
         known = _measured(name, _config(name))
         return known if known is not None else _count(self, name)
 
-    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+    def build(
+        self, name: str, *, num_classes: int | None = None, device: Device = "cpu", variant: str = ""
+    ) -> Network:
         headless = not _config(name).num_classes
         classes = NEW_HEAD_CLASSES if num_classes is None and headless else num_classes
         module = build_module(name, num_classes=classes, device=device)

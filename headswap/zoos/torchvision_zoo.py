@@ -27,6 +27,7 @@ from headswap.zoos.zoo import Device, ZooSettings
 if TYPE_CHECKING:
     from torch import nn
 
+WITHOUT_AUX = "without auxiliary heads"  # the only variant
 _USUAL_SIZE = 224  # px; what torchvision builds for when it is not told
 _NOISY = ("googlenet", "inception_v3")  # they warn unless told how their random numbers are drawn
 
@@ -61,9 +62,13 @@ class TorchvisionZoo:
         known = parameters.measured(self.name, name)
         return known if known is not None else _count(self, name)
 
-    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+    def build(
+        self, name: str, *, num_classes: int | None = None, device: Device = "cpu", variant: str = ""
+    ) -> Network:
         module = build_module(name, num_classes=num_classes, device=device)
-        card = replace(self.describe(name), parameters=parameters.count(module))
+        if variant == WITHOUT_AUX:
+            drop_aux_heads(module)
+        card = replace(self.describe(name), parameters=parameters.count(module), variant=variant)
         return Network(card=card, module=module.eval())
 
     def load(self, name: str, listener: Listener) -> Network:
@@ -73,7 +78,6 @@ class TorchvisionZoo:
         weights.check_named_hash(path, digest)
         module = build_module(name, num_classes=None, device="cpu")
         fill(module, read_tensors(path), file_name=path.name, network_name=name)
-        as_published(module)
         here = Weights(state="here", size_bytes=path.stat().st_size, source=str(path))
         card = replace(self.describe(name), parameters=parameters.count(module), weights=here)
         class_names = tuple(published.meta.get("categories") or ())
@@ -113,7 +117,12 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
     size = _published(name).transforms().crop_size[0]
     if size != _USUAL_SIZE and hasattr(_make(name, "meta", options), "image_size"):
         options["image_size"] = size  # a transformer's positions are made for one size
-    return _make(name, device, options)
+    module = _make(name, device, options)
+    if hasattr(
+        module, "transform_input"
+    ):  # published numbers want pictures normalised in another way; so it is
+        module.transform_input = True  # type: ignore[assignment]
+    return module
 
 
 def _make(name: str, device: Device, options: dict[str, Any]) -> nn.Module:
@@ -144,14 +153,6 @@ def _layers_on_meta() -> AbstractContextManager[Any]:
             return func(*args, **kwargs)
 
     return LayersOnMeta()
-
-
-def as_published(module: nn.Module) -> None:
-    """What torchvision's builders do beside reading the numbers, when they are given weights."""
-    if hasattr(module, "transform_input"):  # trained on pictures normalised in another way
-        module.transform_input = True  # type: ignore[assignment]
-    if type(module).__name__ == "GoogLeNet":  # its auxiliary heads were never trained; torchvision drops them
-        drop_aux_heads(module)
 
 
 def drop_aux_heads(module: nn.Module) -> None:

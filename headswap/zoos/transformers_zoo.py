@@ -27,7 +27,7 @@ from headswap.events import Listener, silent
 from headswap.files import sha256_of
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.zoos import hub, parameters, weights
-from headswap.zoos.image_processor import input_of
+from headswap.zoos.image_processor import fitted, input_of
 from headswap.zoos.weight_file import first_line
 from headswap.zoos.zoo import Device, ZooSettings
 
@@ -74,13 +74,15 @@ class TransformersZoo:
         known = parameters.measured(self.name, name)
         return known if known is not None else _count(self, name)
 
-    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
+    def build(
+        self, name: str, *, num_classes: int | None = None, device: Device = "cpu", variant: str = ""
+    ) -> Network:
         import torch
 
-        config = _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+        config = _config(name, num_classes, variant)
         with torch.device(device):
             module: nn.Module = _model_class(name)(config)
-        card = replace(self.describe(name), parameters=parameters.count(module))
+        card = replace(self.describe(name), parameters=parameters.count(module), variant=variant)
         return Network(card=card, module=module.eval(), head_is_new=True)
 
     def load(self, name: str, listener: Listener) -> Network:
@@ -98,6 +100,7 @@ class TransformersZoo:
             weights=here,
             parameters=parameters.count(module),
             num_classes=0 if head_is_new else config.num_labels,
+            variant=config.to_json_string(),
         )
         class_names = () if head_is_new else _class_names(config)
         return Network(
@@ -192,7 +195,7 @@ def _input_in(folder: Path, config: Any, usual: InputSpec) -> InputSpec:
 
     if (folder / _PROCESSOR).is_file():
         return input_of(AutoImageProcessor.from_pretrained(str(folder), local_files_only=True))
-    return _fitted(usual, config)
+    return fitted(usual, config)
 
 
 @cache
@@ -204,20 +207,7 @@ def _default_input(name: str) -> InputSpec:
     backends = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type) or {}
     class_name = backends.get("pil") or backends.get("torchvision")
     usual = input_of(getattr(transformers, class_name)()) if class_name else InputSpec()
-    return _fitted(usual, _default_config(name))
-
-
-def _fitted(spec: InputSpec, config: Any) -> InputSpec:
-    """The picture size that the configuration states, where the processor's is another."""
-    stated = getattr(config, "image_size", None) or getattr(
-        getattr(config, "vision_config", None), "image_size", None
-    )
-    if stated is None:
-        return spec
-    height, width = (stated, stated) if isinstance(stated, int) else (int(stated[0]), int(stated[1]))
-    if (height, width) == (spec.height, spec.width):
-        return spec
-    return replace(spec, height=height, width=width, fit="squash", squash_px=None)
+    return fitted(usual, _default_config(name))
 
 
 @cache
@@ -240,6 +230,17 @@ def _config_class(name: str) -> Any:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     return CONFIG_MAPPING[_model_types()[name]]
+
+
+def _config(name: str, num_classes: int | None, variant: str) -> Any:
+    """A checkpoint's own configuration, or the default one with a new head."""
+    if not variant:
+        return _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+    with _quiet():
+        config = _config_class(name).from_dict(json.loads(variant))
+    if num_classes is not None:
+        config.num_labels = num_classes
+    return config
 
 
 def _default_config(name: str, *, num_labels: int = 2) -> Any:

@@ -60,8 +60,13 @@ class Zoo(Protocol):
     def count_parameters(self, name: str) -> int:
         """How many numbers the network has as `build` gives it. Instant where measured before."""
 
-    def build(self, name: str, *, num_classes: int | None = None, device: Device = "cpu") -> Network:
-        """The architecture with random weights; `num_classes` None keeps what the library builds."""
+    def build(
+        self, name: str, *, num_classes: int | None = None, device: Device = "cpu", variant: str = ""
+    ) -> Network:
+        """The architecture with random weights; `num_classes` None keeps what the library builds.
+
+        `variant` is the `NetworkCard.variant` of a loaded network, to build that one and not the usual one.
+        """
 
     def load(self, name: str, listener: Listener) -> Network:
         """The network with its pretrained weights, fetched when they are not on this machine."""

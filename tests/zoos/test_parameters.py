@@ -59,7 +59,7 @@ def test_all_of_torchvision_has_the_numbers_that_torchvision_states() -> None:
 
     stated = {name: get_model_weights(name).DEFAULT.meta["num_params"] for name in names}
     other = {name for name in names if measured("torchvision", name) != stated[name]}
-    assert other == {"googlenet"}  # built with its auxiliary heads, which the published weights leave out
+    assert other == {"googlenet"}  # with its auxiliary heads, which torchvision does not count
 
 
 @pytest.mark.skipif(not SAME, reason="measured with other versions of the libraries")

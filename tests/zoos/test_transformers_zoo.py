@@ -53,6 +53,9 @@ def test_a_folder_written_by_save_pretrained_is_loaded_with_its_labels_and_prepr
     assert network.card.num_classes == 3
     assert (network.input.size, network.input.resize_px) == ((3, 96, 96), 110)
     assert not network.head_is_new
+    again = offline.build(NAME, num_classes=5, variant=network.card.variant, device="meta").module
+    assert again.config.depth_multiplier == 0.35
+    assert again.classifier.out_features == 5
     theirs = module.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in network.module.state_dict().items())
 
