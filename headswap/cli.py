@@ -70,7 +70,7 @@ def inspect(options: argparse.Namespace) -> Answer:
     """Find the head of a network and say how."""
     from headswap.inspection import inspect_network
 
-    found = inspect_network(options.model, path=options.head, weights=options.weights)
+    found = inspect_network(options.model, path=options.head, weights=options.weights, allow_code=True)
     card, site = found.card, found.site
     heads = _heads(site.paths, site.kinds, site.in_features, site.num_classes)
     aux_heads = _heads(site.aux_paths, site.aux_kinds, site.aux_in_features, site.num_classes)
@@ -180,7 +180,7 @@ def predict(options: argparse.Namespace) -> Answer:
     from headswap.artefacts.predictor import load_bundle
     from headswap.errors import UnreadablePicture
 
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(options.bundle, allow_code=options.allow_code)
     predictions, left_out, problem = [], [], None
     for image in options.images:
         try:
@@ -204,11 +204,11 @@ def predict(options: argparse.Namespace) -> Answer:
 def evaluate(options: argparse.Namespace) -> Answer:
     """Measure a bundle on any labelled folder."""
     from headswap.artefacts.evaluate import evaluate_bundle
+    from headswap.artefacts.predictor import load_bundle
 
+    bundle = load_bundle(options.bundle, allow_code=options.allow_code)
     with Bars() as bars:
-        result = evaluate_bundle(
-            Path(options.bundle), Path(options.data), workspace=_workspace(), listener=bars
-        )
+        result = evaluate_bundle(bundle, Path(options.data), workspace=_workspace(), listener=bars)
     low, high = result.interval
     record = {
         "accuracy": result.accuracy,
@@ -255,6 +255,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--weights", metavar="FILE", help="your own weights: .safetensors, .pt or .pth")
         sub.add_argument("--head", metavar="PATH", help="take this layer as the head instead of finding it")
 
+    def add_bundle(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("bundle", help="the folder or zip that `headswap teach` wrote")
+        sub.add_argument(
+            "--allow-code", action="store_true", help="let a bundle taught on your own code import that code"
+        )
+
     sub = verb("models", models)
     sub.add_argument("pattern", nargs="?", help="part of a name, or a pattern such as 'resnet*'")
     sub = verb("inspect", inspect)
@@ -274,10 +280,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="drives the split; default: %(default)s")
     add_network(sub)
     sub = verb("predict", predict)
-    sub.add_argument("bundle")
+    add_bundle(sub)
     sub.add_argument("images", nargs="+", metavar="IMAGE")
     sub = verb("evaluate", evaluate)
-    sub.add_argument("bundle")
+    add_bundle(sub)
     sub.add_argument("data")
     return parser
 

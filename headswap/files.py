@@ -53,7 +53,8 @@ class Seal:
 def _adapter(kind: Hashable) -> Any:
     from pydantic import TypeAdapter  # 0.1 s: only when a record is first read or written
 
-    return TypeAdapter(kind)
+    form: Any = kind
+    return TypeAdapter(form)
 
 
 def _kind(record: object) -> Any:

@@ -35,22 +35,31 @@ class Inspection:
     seconds: float  # that finding took
 
 
-def inspect_network(name: str, *, path: str | None = None, weights: str | Path | None = None) -> Inspection:
+def inspect_network(
+    name: str, *, path: str | None = None, weights: str | Path | None = None, allow_code: bool = False
+) -> Inspection:
     """Find the head of an architecture and describe what surrounds it.
 
     Args:
         name: of a network in some zoo, or "package.module:factory".
         path: take this layer as the head; it is proved like any other.
         weights: the person's own weight file, which decides the class count.
+        allow_code: whether the name may be Python code.
 
     Raises:
         ModelNotFound, HeadNotFound, WeightsDamaged.
     """
     from headswap.heads.detect import find_head
-    from headswap.heads.trainable import body_stages, head_parameters
+    from headswap.heads.stages import body_stages
+    from headswap.heads.trainable import head_parameters
     from headswap.zoos.catalogue import build_network, load_network
+    from headswap.zoos.zoo import ZooSettings
 
-    network = load_network(name, weights=Path(weights)) if weights else build_network(name)
+    settings = ZooSettings(allow_code=allow_code)
+    if weights:
+        network = load_network(name, weights=Path(weights), settings=settings)
+    else:
+        network = build_network(name, settings=settings)
     start = time.perf_counter()
     site = find_head(network, path=path)
     seconds = time.perf_counter() - start

@@ -31,7 +31,8 @@ from headswap.files import from_json, to_json
 from headswap.network import InputSpec, Network
 from headswap.training.config import TeachConfig
 from headswap.training.teach import Lesson, Taught, teach_head
-from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
+from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
+from headswap.zoos.zoo import ZooSettings
 
 DATASET = "dataset.json"
 
@@ -69,7 +70,12 @@ class _Clock:
 
 
 def run_experiment(
-    experiment: Experiment, place: Path, *, workspace: Path, listener: Listener = silent
+    experiment: Experiment,
+    place: Path,
+    *,
+    workspace: Path,
+    settings: ZooSettings = DEFAULT_SETTINGS,
+    listener: Listener = silent,
 ) -> Outcome:
     """Teach a new head and leave a bundle.
 
@@ -77,15 +83,18 @@ def run_experiment(
         experiment: every choice.
         place: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
+        settings: where weights come from, and whether the model may be Python code.
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
-    spec = describe_network(experiment.model).input
+    spec = describe_network(experiment.model, settings=settings).input
     with ThreadPoolExecutor(1) as beside:  # torch and the weights load while pictures are decoded
-        loading = beside.submit(_load, experiment, clock, listener)
+        loading = beside.submit(_load, experiment, settings, clock, listener)
         with clock.timing("pictures"):
             intake = read_pictures(experiment, spec, workspace, listener)
         network = loading.result()
+    if network.input != spec:  # the weights know better than the description: read the pictures again
+        intake = Intake(manifest=intake.manifest)
     manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
     _check_parts(manifest)
     lesson = Lesson(
@@ -159,7 +168,8 @@ def teach(
         teach=config or TeachConfig(),
     )
     folder = Path(workspace) if workspace else user_cache_path("headswap")
-    return run_experiment(experiment, place, workspace=folder, listener=listener)
+    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
 
 
 def _free_name(place: Path) -> Path:
@@ -195,10 +205,10 @@ def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, list
     )
 
 
-def _load(experiment: Experiment, clock: _Clock, listener: Listener) -> Network:
+def _load(experiment: Experiment, settings: ZooSettings, clock: _Clock, listener: Listener) -> Network:
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
-        return load_network(experiment.model, weights=weights, listener=listener)
+        return load_network(experiment.model, weights=weights, listener=listener, settings=settings)
 
 
 def _check_parts(manifest: Manifest) -> None:
@@ -226,6 +236,7 @@ def _card(experiment: Experiment, network: Network, taught: Taught, report: Repo
     return BundleCard(
         format=FORMAT,
         model=network.card.full_name,
+        variant=network.card.variant,
         classes=report.classes,
         input=network.input,
         site=taught.site,

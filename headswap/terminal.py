@@ -47,7 +47,7 @@ class Bars:
 
     def _open(self, event: Progress) -> tqdm[object]:
         in_bytes = event.unit == "bytes"
-        bar: "tqdm[object]" = tqdm(
+        bar: tqdm[object] = tqdm(  # type: ignore[assignment]
             total=event.total or None,
             desc=_WORDS[event.step],
             unit="B" if in_bytes else f" {event.unit}",

@@ -37,6 +37,7 @@ class BundleCard:
 
     format: int
     model: str  # zoo/name of the architecture
+    variant: str = ""  # of that architecture, as its zoo calls it
     classes: tuple[str, ...]
     input: InputSpec
     site: HeadSite  # of the new head

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headswap.artefacts.predictor import Bundle, load_bundle
+from headswap.artefacts.predictor import Bundle
 from headswap.data.intake import Intake, reread, take_in
 from headswap.data.layout import class_key
 from headswap.data.manifest import LeftOut, Picture
@@ -33,15 +33,14 @@ class Measured:
     left_out: tuple[LeftOut, ...]
 
 
-def evaluate_bundle(path: Path, data: Path, *, workspace: Path, listener: Listener = silent) -> Measured:
+def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent) -> Measured:
     """Let a bundle answer for every picture of a labelled folder or zip.
 
     Pictures of classes that the bundle was never taught are left out, by name.
 
     Raises:
-        BundleDamaged, BadUpload, TooFewPictures.
+        BadUpload, TooFewPictures.
     """
-    bundle = load_bundle(path)
     spec = bundle.card.input
     intake = take_in(
         data,

@@ -71,12 +71,12 @@ class Bundle:
         """(N, H, W, C) uint8 to (N, classes) logits, in single precision."""
         import torch
 
-        from headswap.features.body import logits_of
+        from headswap.heads.learning import logits_of
 
         batch = torch.from_numpy(to_float(pictures, self.card.input))
         with torch.inference_mode():
             output = self.network.module(batch)
-        return logits_of(output, len(self.classes)).double().numpy()
+        return logits_of(output, self.card.site).double().numpy()
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
         order = np.argsort(-row, kind="stable")
@@ -84,18 +84,24 @@ class Bundle:
         return Prediction(file=file, label=self.classes[order[0]], probabilities=best_first)
 
 
-def load_bundle(path: str | Path) -> Bundle:
+def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
     """Load a bundle, folder or zip, after checking its seal.
+
+    Args:
+        path: where it is.
+        allow_code: let a bundle that was taught on "package.module:factory" import that module.
 
     Raises:
         BundleDamaged: there is no bundle there, or it is not what was saved.
     """
     from headswap.heads.swap import swap_head
     from headswap.zoos.catalogue import build_network
+    from headswap.zoos.zoo import ZooSettings
 
     with opened(Path(path)) as folder:
         card = read_card(folder)
-        network = build_network(card.model)
+        settings = ZooSettings(allow_code=allow_code)
+        network = build_network(card.model, variant=card.variant, settings=settings)
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         load_weights(folder, network)
         network.module.eval()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from headswap.data.transforms import to_float
 from headswap.errors import HeadNotFound
 from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, exact, place, relative_error
-from headswap.heads.outputs import named_tensors
+from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 
@@ -91,7 +91,7 @@ class Body:
         parts = [
             pool(caught[number], width).float().cpu() for number, width in enumerate(self.site.in_features)
         ]  # each (N, D_k)
-        return torch.cat(parts, dim=1), logits_of(answer, self.site.num_classes).float().cpu()
+        return torch.cat(parts, dim=1), logits_of(answer, self.site).float().cpu()
 
     def _head_module(self, path: str) -> nn.Module:
         try:
@@ -101,17 +101,6 @@ class Body:
                 f"The head {path!r} of {self.network.name} is a bare parameter, not a layer.",
                 remedy="Its features cannot be caught; teach it through the whole network.",
             ) from None
-
-
-def logits_of(answer: Any, num_classes: int) -> Tensor:
-    """The (N, C) logits in what a network gives: a tensor, or the part of a tuple, dict or record."""
-    rows = [
-        (name, tensor)
-        for name, tensor in named_tensors(answer)
-        if tensor.ndim == 2 and tensor.shape[1] == num_classes and tensor.is_floating_point()
-    ]
-    called_so = [tensor for name, tensor in rows if "logits" in name and "aux" not in name]
-    return (called_so or [tensor for _, tensor in rows])[0]
 
 
 def pool(features: Tensor, width: int) -> Tensor:

@@ -22,8 +22,8 @@ from headswap.data.manifest import Picture
 from headswap.data.transforms import to_float
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Pass, Progress
-from headswap.features.body import logits_of
 from headswap.features.engines import choose_engine, exact, place
+from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import freeze_body
 from headswap.network import Network
@@ -74,7 +74,7 @@ def teach_through(
 
     def answer(pictures: Sequence[Picture]) -> Tensor:
         pixels = torch.from_numpy(to_float(batch(pictures), network.input)).to(engine.device)
-        return logits_of(module(pixels), site.num_classes)
+        return logits_of(module(pixels), site)
 
     def answer_all(pictures: Sequence[Picture]) -> Tensor:
         with torch.inference_mode():

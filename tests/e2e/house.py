@@ -1,0 +1,152 @@
+"""Start the whole house as a person does, and look at it through a real browser.
+
+`app_running` starts `python app.py` on a free port with a workspace of its own;
+`Visit` is one browser profile that notes what must never happen: an error on the
+console, a request to another host. Used by the tests and by `screenshots`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
+START_S = 60.0
+WAIT_MS = 60_000  # for what a person waits for; the goals are printed, not enforced here
+
+
+@dataclass
+class House:
+    """A running app."""
+
+    url: str
+    workspace: Path
+    seconds_to_start: float
+
+
+@dataclass
+class Visit:
+    """One browser profile with one page open."""
+
+    page: Page
+    host: str
+    errors: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def note_request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.host:
+            self.strangers.append(request.url)
+
+    def open_step(self, tab: str) -> None:
+        """Press a tab: model, pictures, teaching, test or home."""
+        self.page.click(f"#hs-{tab}-button")
+        self.page.wait_for_selector(f"#hs-{tab}", state="visible")
+
+    def wait(self, selector: str, state: str = "visible") -> None:
+        """Wait until something is on the page."""
+        self.page.wait_for_selector(selector, state=state, timeout=WAIT_MS)  # type: ignore[arg-type]
+
+    def use_sample(self) -> None:
+        """One press, from the first screen: the sample set is read and Teach is open and ready."""
+        self.wait("#hs-sample-first")
+        self.page.click("#hs-sample-first")
+        self.wait("#hs-teach:not([disabled])")
+
+    def teach(self) -> None:
+        """One press: until the report and a first prediction are on the page."""
+        self.page.click("#hs-teach")
+        self.wait("#hs-verdict .verdict")
+        self.wait("#hs-answer .bars")
+
+
+def chromium_path(playwright: Playwright) -> str | None:
+    """A Chromium of the system, else the one that playwright brought; None where there is neither."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if found := shutil.which(name):
+            return found
+    own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+@contextmanager
+def app_running(workspace: Path) -> Iterator[House]:
+    """Run `python app.py`; ends only the process it started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    workspace.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with (workspace / "app.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--workspace", str(workspace)], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait_until_answered(url, process, workspace / "app.log")
+        yield House(url, workspace, time.monotonic() - start)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_answered(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"app.py ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)  # polling the port, not waiting for the page
+    raise RuntimeError(f"app.py did not answer within {START_S:.0f} s:\n{log.read_text()[-2000:]}")
+
+
+@contextmanager
+def visiting(
+    browser: Browser, house: House, *, width: int = 1280, height: int = 900, dark: bool = False
+) -> Iterator[Visit]:
+    """Open the page with a fresh profile."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if dark else "light",
+        permissions=["camera"],
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    visit = Visit(page, urlsplit(house.url).netloc)
+    page.on("console", visit.note_console)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("request", visit.note_request)
+    page.goto(house.url)
+    visit.wait("#hs-chip .hs-status")
+    yield visit
+    context.close()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from headswap.artefacts.prediction import Prediction
+from headswap.ui.answer import answer
+
+
+def test_every_class_gets_a_bar_and_the_first_is_marked() -> None:
+    drawn = answer(Prediction(file="x.png", label="vehicle", probabilities={"vehicle": 0.61, "bug": 0.39}))
+
+    assert "It says <b>vehicle</b>, 61\u00a0% sure." in drawn
+    assert drawn.count('class="meter"') == 2
+    assert drawn.count('class="top"') == 1
+    assert "I have not seen anything like this" not in drawn
+
+
+def test_a_stranger_is_called_one() -> None:
+    drawn = answer(Prediction(file="x.png", label="a", probabilities={"a": 0.9, "b": 0.1}, unlike=1.4))
+
+    assert "I have not seen anything like this" in drawn
+
+
+def test_many_classes_are_summed_up_below_the_bars() -> None:
+    shares = {f"class {i}": 1 / 40 for i in range(40)}
+
+    assert "28 names more below 2" in answer(Prediction(file="x", label="class 0", probabilities=shares))
+
+
+def test_the_old_head_stands_beside_the_new_one(hostile: str) -> None:
+    drawn = answer(
+        Prediction(file="x", label=hostile, probabilities={hostile: 1.0}, old_head={"missile": 0.44})
+    )
+
+    assert "Old head, its own names" in drawn
+    assert hostile not in drawn

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from headswap.events import Pass
+from headswap.ui.chart import chart
+
+
+def passes(last: int) -> tuple[Pass, ...]:
+    return tuple(Pass(i, 30, 2 * i, 76, i // 2, 20) for i in range(1, last + 1))
+
+
+def test_both_lines_are_drawn_and_named_where_they_end() -> None:
+    drawn = chart(passes(13), 0.25, "always saying “bird”: 25 %")
+
+    assert drawn.count('class="practice"') == drawn.count('class="exam"') == 2  # wide and narrow
+    assert "practice 26 of 76" in drawn
+    assert "exam 6 of 20" in drawn
+    assert "After 13 of 30 passes 26 of 76 practice pictures and 6 of 20 exam pictures are right." in drawn
+
+
+def test_before_the_first_pass_there_are_axes_and_no_lines() -> None:
+    drawn = chart(())
+
+    assert "polyline" not in drawn
+    assert "No pass is over yet." in drawn
+
+
+def test_every_moment_of_a_lesson_is_well_formed_and_inside_the_drawing() -> None:
+    for last in (1, 15, 30):
+        wide = chart(passes(last)).split("</svg>")[0] + "</svg>"
+        for text in ElementTree.fromstring(wide).iter("text"):
+            assert 0 <= float(text.attrib["y"]) <= 318

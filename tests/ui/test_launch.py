@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from headswap.ui.launch import browser_secret
+from headswap.ui.theme import COLOURS, page_head, theme
+
+
+def test_the_lock_of_the_browsers_is_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None:
+    first = browser_secret(tmp_path / "data")
+
+    assert browser_secret(tmp_path / "data") == first
+    assert len(first) >= 32
+    assert stat.S_IMODE((tmp_path / "data" / "browser.key").stat().st_mode) == 0o600
+
+
+def test_nothing_in_the_head_of_the_page_comes_from_another_host() -> None:
+    head = page_head()
+
+    assert "<style>" in head
+    assert not re.findall(
+        r"(?:src|href)=\"(?!data:)|url\(|@import|//[a-z]", head.replace("http://www.w3.org", "")
+    )
+
+
+def test_every_colour_of_gradio_is_one_of_our_tokens_in_light_and_dark() -> None:
+    tokens = page_head()
+
+    assert all(f"{token}:" in tokens for token in COLOURS.values())
+    assert theme().body_background_fill == theme().body_background_fill_dark == "var(--hs-paper)"

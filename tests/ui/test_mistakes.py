@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from headswap.errors import BadUpload
+from headswap.ui.mistakes import errors_as_words
+
+
+def test_a_mistake_becomes_words_in_the_status_line_and_nothing_else_changes(hostile: str) -> None:
+    @errors_as_words("status", {"drawing": ""})
+    def handler() -> dict[str, str]:
+        raise BadUpload(f"{hostile} is not a zip.", remedy="Choose a folder or a zip.")
+
+    shown = handler()
+
+    assert set(shown) == {"status", "drawing"}
+    assert "&lt;img src=x onerror=alert(1)&gt; is not a zip.</b> Choose a folder or a zip." in shown["status"]
+
+
+def test_when_all_is_well_an_old_mistake_is_cleared() -> None:
+    @errors_as_words("status")
+    def handler(name: str) -> dict[str, str]:
+        return {"name": name}
+
+    assert handler("mug") == {"status": "", "name": "mug"}
+
+
+def test_a_bug_is_not_hidden() -> None:
+    @errors_as_words("status")
+    def handler() -> dict[str, str]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handler()

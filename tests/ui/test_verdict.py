@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+from headswap.evaluation.report import Report
+from headswap.ui.verdict import advice, doubts, hardest, trust, verdict
+
+
+def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Report) -> None:
+    words = verdict(report)
+
+    assert "2 of 3 exam pictures right" in words
+    assert "probably 21–94" in words
+    assert "would get 67" in words
+
+
+def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> None:
+    words = verdict(replace(report, method="cross-validated"))
+
+    assert "each was examined by a head that had not practised on it" in words
+
+
+def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:
+    for accuracy in (0.0, 0.5, 1.0):
+        words = verdict(replace(report, accuracy=accuracy, interval=(0.0, 1.0)))
+        start = words.index("<svg")
+        ElementTree.fromstring(words[start : words.index("</svg>") + len("</svg>")])
+
+
+def test_trust_counts_every_answer_once(report: Report) -> None:
+    words = trust(report)
+
+    assert "right 1 of 1" in words  # 90 % sure
+    assert "right 0 of 1" in words  # 70 % sure
+    assert words.count("<i></i>") + words.count('<i class="no"></i>') == 3
+
+
+def test_the_hardest_picture_comes_first(report: Report) -> None:
+    words = hardest(report, {})
+
+    assert words.index("b.png") < words.index("c.png") < words.index("a.png")
+    assert "1 of these 3 wrong." in words
+
+
+def test_names_and_advice_stay_text(report: Report, hostile: str) -> None:
+    everything = verdict(report) + hardest(report, {}) + doubts(report, {}) + advice(report) + trust(report)
+
+    assert hostile not in everything
+    assert "Add &lt;pictures&gt;." in everything
+
+
+def test_without_doubts_nothing_is_asked(report: Report) -> None:
+    assert doubts(replace(report, doubts=()), {}) == ""
