@@ -15,7 +15,7 @@ import numpy as np
 from headswap.artefacts.bundle import BundleCard, load_weights, opened, read_card, read_report
 from headswap.artefacts.prediction import Prediction
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import UnreadablePicture
+from headswap.errors import BadSetting, UnreadablePicture
 from headswap.evaluation.metrics import Floats, softmax
 from headswap.evaluation.report import Report
 from headswap.images import read_picture
@@ -96,10 +96,16 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
     """
     from headswap.heads.swap import swap_head
     from headswap.zoos.catalogue import build_network
+    from headswap.zoos.own import names_code
     from headswap.zoos.zoo import ZooSettings
 
     with opened(Path(path)) as folder:
         card = read_card(folder)
+        if names_code(card.model.partition("/")[2]) and not allow_code:
+            raise BadSetting(
+                f"This bundle was taught on Python code of yours, {card.model.partition('/')[2]}.",
+                remedy="If you trust it, allow it: --allow-code in the shell, allow_code=True in Python.",
+            )
         settings = ZooSettings(allow_code=allow_code)
         network = build_network(card.model, variant=card.variant, settings=settings)
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)

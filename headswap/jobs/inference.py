@@ -35,6 +35,7 @@ class AskInspection:
 
     model: str
     path: str | None
+    weights: str | None = None  # the person's own weight file
     kind: Literal["inspect"] = "inspect"
 
 
@@ -63,8 +64,8 @@ def answer(question_json: str) -> str:
     match question:
         case AskModels(pattern):
             return to_json(Cards(list_networks(pattern or None)))
-        case AskInspection(model, path):
-            inspection: Inspection = inspect_network(model, path=path)
+        case AskInspection(model, path, weights):
+            inspection: Inspection = inspect_network(model, path=path, weights=weights)
             return to_json(inspection)
         case AskPrediction(bundle, picture):
             prediction: Prediction = _bundle(bundle).predict(Path(picture))

@@ -7,6 +7,8 @@ networks live in the inference process, decoders in the import process, teaching
 
 from __future__ import annotations
 
+import secrets
+import shutil
 import time
 from dataclasses import replace
 from functools import lru_cache
@@ -38,6 +40,7 @@ from headswap.service.settings import Settings
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
 
+_WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
 _LONGEST_NAME = 80  # letters of a project's name
 
 
@@ -88,9 +91,7 @@ class Service:
 
     def inspect(self, model: str, *, path: str | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
-        question = to_json(AskInspection(model, path or None))
-        inspection: Inspection = from_json(Inspection, self._inference.ask(question))
-        return inspection
+        return self._inspect(model, path, None)
 
     # Projects ---------------------------------------------------------------------
 
@@ -113,7 +114,27 @@ class Service:
         """Take another network; its head is found, or proved when the person names it."""
         found = self._projects.get(owner, project)
         self.inspect(model, path=path)  # raises when there is no such network, or no such head
-        return self._view(self._projects.save(replace(found, model=model, head_path=path or None)))
+        return self._view(
+            self._projects.save(replace(found, model=model, head_path=path or None, weights=None))
+        )
+
+    def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
+        """Take the person's own weight file for the chosen architecture; it decides the old class count."""
+        found = self._projects.get(owner, project)
+        suffix = file.suffix.lower()
+        if suffix not in _WEIGHT_FILES:
+            raise BadSetting(
+                f"{file.name[:80]} is not a weight file.", remedy=f"Give one of {', '.join(_WEIGHT_FILES)}."
+            )
+        place = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
+        shutil.copyfile(file, place)
+        try:
+            inspection = self._inspect(found.model, found.head_path, place)
+        except BaseException:
+            place.unlink()
+            raise
+        self._projects.save(replace(found, weights=place.name))
+        return inspection
 
     # Pictures ---------------------------------------------------------------------
 
@@ -158,9 +179,11 @@ class Service:
             raise BadSetting(
                 "There are no pictures yet.", remedy="Add some in step 2, or use the sample set."
             )
+        weights = self._projects.weights(found)
         experiment = Experiment(
             data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
             model=found.model,
+            weights=str(weights) if weights else None,
             head_path=found.head_path,
             teach=teach or TeachConfig(),
         )
@@ -211,10 +234,16 @@ class Service:
             name=project.name,
             model=project.model,
             head_path=project.head_path,
+            has_own_weights=project.weights is not None,
             has_pictures=project.data is not None,
             job=jobs[0].id if jobs else None,
             done_job=done[0].id if done else None,
         )
+
+    def _inspect(self, model: str, path: str | None, weights: Path | None) -> Inspection:
+        question = AskInspection(model, path or None, str(weights) if weights else None)
+        inspection: Inspection = from_json(Inspection, self._inference.ask(to_json(question)))
+        return inspection
 
     def _import(self, project: Project, source: Path, name: str) -> Manifest:
         folder = self._projects.new_data_folder(project)

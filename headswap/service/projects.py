@@ -32,6 +32,7 @@ class Project:
     name: str
     model: str = DEFAULT_MODEL
     head_path: str | None = None
+    weights: str | None = None  # name of the person's own weight file in the project's folder
     data: str | None = None  # name of the data folder in use
 
 
@@ -85,6 +86,10 @@ class Projects:
     def use_data(self, project: Project, folder: Path, name: str) -> Project:
         """Make a filled data folder the project's own."""
         return self.save(replace(project, data=folder.name, name=name))
+
+    def weights(self, project: Project) -> Path | None:
+        """The person's own weight file, if they gave one."""
+        return self.folder(project.id) / project.weights if project.weights else None
 
     def dataset(self, project: Project) -> Path | None:
         """The dataset.json in use, if there are pictures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headswap.events import Event, Guesses, Pass, Progress
+from headswap.events import Event, Guesses, Pass
 from headswap.jobs.job import Job, JobState
 from headswap.service.views import JobView
 
@@ -74,13 +74,14 @@ def _sentence(job: Job, passes: Sequence[Pass], place: int | None) -> str:
             last = passes[-1] if passes else None
             return _result(last) if last else "Done."
         case JobState.RUNNING:
-            return _doing(job.progress)
+            return "Stopping." if job.cancel_requested else _doing(job)
 
 
-def _doing(progress: Progress | None) -> str:
-    if progress is None:
-        return "Getting ready."
-    return _WORDS[progress.step].format(done=progress.done, total=progress.total)
+def _doing(job: Job) -> str:
+    again = "The worker stopped and was started again. " if job.crashes else ""
+    if job.progress is None:
+        return f"{again}Getting ready."
+    return again + _WORDS[job.progress.step].format(done=job.progress.done, total=job.progress.total)
 
 
 def _result(last: Pass) -> str:

@@ -18,6 +18,7 @@ class ProjectView:
     name: str
     model: str
     head_path: str | None
+    has_own_weights: bool
     has_pictures: bool
     job: str | None  # the newest job, if any
     done_job: str | None  # the newest job that ended well: what Test and Take home use

@@ -90,6 +90,7 @@ def test_nobody_sees_what_is_somebody_else_s(
         lambda who, p, j: service.project(who, p),
         lambda who, p, j: service.rename_project(who, p, "mine"),
         lambda who, p, j: service.choose_model(who, p, "tf_efficientnet_lite0"),
+        lambda who, p, j: service.use_weights(who, p, picture),
         lambda who, p, j: service.use_sample(who, p),
         lambda who, p, j: service.add_pictures(who, p, sample),
         lambda who, p, j: service.manifest(who, p),
@@ -146,3 +147,22 @@ def test_networks_are_listed_and_opened_without_torch_in_the_server(service: Ser
     assert chosen.model == "torchvision/resnet18"
     with pytest.raises(HeadswapError, match="resnet18"):
         service.choose_model("ada", project, "resnet18x")
+
+
+def test_a_person_s_own_weights_are_taken_only_when_they_fit(
+    service: Service, shared_data: Path, tmp_path: Path
+) -> None:
+    project = service.new_project("ada").id
+    weights = shared_data / "weights" / "torchvision_squeezenet1_1.safetensors"
+    with pytest.raises(HeadswapError, match="tf_efficientnet_lite0"):
+        service.use_weights("ada", project, weights)
+    assert not service.project("ada", project).has_own_weights
+    with pytest.raises(BadSetting, match="not a weight file"):
+        service.use_weights("ada", project, tmp_path / "weights.exe")
+
+    service.choose_model("ada", project, "squeezenet1_1")
+    inspection = service.use_weights("ada", project, weights)
+
+    assert inspection.site.paths == ("classifier.1",)
+    assert inspection.card.weights.state == "here"
+    assert service.project("ada", project).has_own_weights
