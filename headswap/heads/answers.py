@@ -14,7 +14,7 @@ from torch import Tensor
 
 from headswap.errors import HeadNotFound
 from headswap.heads.dry_run import DryRun
-from headswap.heads.graph import Record, Walk, walk_back
+from headswap.heads.graph import Record, Walk, record_of, walk_back
 
 _NOT_ANSWERS = ("embed", "pool", "hidden", "feature")  # what outputs that are no answers say of themselves
 _FLATTEN = "A classifier gives one row of numbers per picture, of shape (pictures, classes)."
@@ -33,14 +33,31 @@ class Answer:
         return self.logits.shape[-1]
 
 
-def answers_of(run: DryRun, record: Record, wanted: frozenset[int] | None = None) -> tuple[Answer, ...]:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One pass, read: what autograd recorded of it, and the outputs that may be answers."""
+
+    run: DryRun
+    record: Record
+    rows: tuple[tuple[str, Tensor], ...]  # (place, (B, classes)), depending on the picture
+
+
+def read(run: DryRun, stated: int | None) -> Seen:
+    """Read a pass; `stated` is the class count that the network states itself."""
+    record = record_of([value for _, value in run.outputs], run.picture)
+    return Seen(run, record, _rows(run, record, stated))
+
+
+def answers_of(seen: Seen, wanted: frozenset[int] | None = None) -> tuple[Answer, ...]:
     """The outputs with a head of their own; outputs that feed the head of another one are left out."""
-    walked = [Answer(name, value, walk_back(record, value, wanted)) for name, value in rows_of(run, record)]
+    walked = [Answer(name, value, walk_back(seen.record, value, wanted)) for name, value in seen.rows]
     headed = [answer for answer in walked if answer.walk.heads]
-    return tuple(answer for answer in headed if not any(_feeds(record, answer, other) for other in headed))
+    return tuple(
+        answer for answer in headed if not any(_feeds(seen.record, answer, other) for other in headed)
+    )
 
 
-def rows_of(run: DryRun, record: Record) -> list[tuple[str, Tensor]]:
+def _rows(run: DryRun, record: Record, stated: int | None) -> tuple[tuple[str, Tensor], ...]:
     """Outputs of shape (B, classes) that depend on the picture; those called logits, if any are."""
     rows = [
         (name, value)
@@ -52,8 +69,12 @@ def rows_of(run: DryRun, record: Record) -> list[tuple[str, Tensor]]:
         and value.grad_fn in record.from_picture
     ]
     called_logits = [row for row in rows if "logit" in row[0].lower()]
-    answering = [row for row in rows if not any(word in row[0].lower() for word in _NOT_ANSWERS)]
-    return called_logits or answering
+    answering = [
+        (name, value)
+        for name, value in rows
+        if value.shape[1] == stated or not any(word in name.lower() for word in _NOT_ANSWERS)
+    ]
+    return tuple(called_logits or answering)
 
 
 def refuse_other_answers(run: DryRun) -> None:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from headswap.heads.answers import Answer, answers_of, refuse_other_answers, rows_of
+from headswap.heads.answers import Answer, Seen, answers_of, read, refuse_other_answers
 from headswap.heads.dry_run import DryRun, InputSize
 from headswap.heads.evidence import Found, described_site
-from headswap.heads.graph import Hit, Record, feed_each_other, record_of
+from headswap.heads.graph import Hit, feed_each_other
 from headswap.heads.metadata import declared_by
 from headswap.heads.pictures import LARGER_SIZES_PX, attempt, checked_size, first_run
 from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, with_part
@@ -70,74 +70,72 @@ def locate(
 ) -> Located:
     """Find the head, and plan what would change with it; `paths` are layers that were pointed at."""
     module = plain_module(target)
+    declared = declared_by(module)
     run = first_run(target, module, checked_size(input_size))
     refuse_other_answers(run)
-    run, record = _recorded(module, run)
-    declared = declared_by(module)
+    seen = _seen_whole(module, run, declared.classes)
     if paths is None:
         refuse_without_head(declared)
-        answers = answers_of(run, record)
+        answers = answers_of(seen)
         if not answers:
-            refuse_fixed_numbers(module, run, rows_of(run, record))
-        _refuse_doubtful(module, run, record, answers, declared.classes)
+            refuse_fixed_numbers(module, seen)
+        _refuse_doubtful(module, seen, answers, declared.classes)
     else:
-        answers = _pointed_at(module, run, record, paths)
-    owners = _owners(module, run, answers)
-    aux = _silent_heads(module, run, record, answers)
+        answers = _pointed_at(module, seen, paths)
+    owners = _owners(module, seen, answers)
+    aux = _silent_heads(module, seen, answers)
     owners = in_order(module, (*owners, *aux.owners))
     found = Found(
         target=target,
         module=module,
-        run=run if input_size is not None else replace(run, how=replace(run.how, size=aux.size)),
-        record=record,
+        seen=seen,
+        input_size=run.how.size if input_size is not None else aux.size,
         answers=answers,
         owners=owners,
         aux_outputs=aux.outputs,
         declared=declared,
         pointed_at=paths or (),
     )
-    return Located(
-        module=module, site=described_site(found), plan=HeadPlan(owners=owners), train_size=aux.size
-    )
+    plan = HeadPlan(owners=owners)
+    return Located(module=module, site=described_site(found), plan=plan, train_size=aux.size)
 
 
-def _recorded(module: nn.Module, run: DryRun) -> tuple[DryRun, Record]:
-    """Autograd's record of the run; of a second run, if the network cut the picture off on its way."""
-    record = record_of([value for _, value in run.outputs], run.picture)
-    if rows_of(run, record):
-        return run, record
+def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> Seen:
+    """The run, read; or a second run, if the network cut the picture off on its way."""
+    seen = read(run, stated)
+    if seen.rows:
+        return seen
     again = attempt(module, replace(run.how, force_grad=True))
-    if isinstance(again, DryRun):
-        run, record = again, record_of([value for _, value in again.outputs], again.picture)
-    return run, record
+    return read(again, stated) if isinstance(again, DryRun) else seen
 
 
-def _pointed_at(module: nn.Module, run: DryRun, record: Record, paths: tuple[str, ...]) -> tuple[Answer, ...]:
+def _pointed_at(module: nn.Module, seen: Seen, paths: tuple[str, ...]) -> tuple[Answer, ...]:
     """The answers that the layers a person points at make."""
     wanted: set[int] = set()
     for path in paths:
-        below = {key for key, names in run.leaves.items() if any(is_within(name, [path]) for name in names)}
+        names_of = seen.run.leaves.items()
+        below = {key for key, names in names_of if any(is_within(name, [path]) for name in names)}
         if not below:
-            refuse_path(module, path, [])
+            refuse_path(module, path, seen)
         wanted |= below
-    answers = answers_of(run, record, frozenset(wanted))
+    answers = answers_of(seen, frozenset(wanted))
     if not answers:
-        refuse_path(module, paths[0], rows_of(run, record))
+        refuse_path(module, paths[0], seen)
     return answers
 
 
 def _refuse_doubtful(
-    module: nn.Module, run: DryRun, record: Record, answers: tuple[Answer, ...], declared: int | None
+    module: nn.Module, seen: Seen, answers: tuple[Answer, ...], declared: int | None
 ) -> None:
     """Refuse what walks like a head and is the body's own output."""
     for answer in answers:
-        if feed_each_other(record, answer.walk.heads):
+        if feed_each_other(seen.record, answer.walk.heads):
             refuse_residual_stream(module, answer)
         if answer.classes != declared:
-            refuse_features(run, answer)
+            refuse_features(seen.run, answer)
 
 
-def _owners(module: nn.Module, run: DryRun, answers: tuple[Answer, ...]) -> tuple[Owner, ...]:
+def _owners(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> tuple[Owner, ...]:
     """Heads, and what comes after them, of all answers together."""
     met = frozenset[int]().union(*(answer.walk.met for answer in answers))
     heads: dict[str, Owner] = {}
@@ -150,7 +148,7 @@ def _owners(module: nn.Module, run: DryRun, answers: tuple[Answer, ...]) -> tupl
         )
         for hits, part in parts:
             uses = [(use, answer.classes) for hit in hits for use in hit.uses]
-            for owner in with_part(owners_of(module, uses, run.leaves, met, "head"), part):
+            for owner in with_part(owners_of(module, uses, seen.run.leaves, met, "head"), part):
                 heads[owner.path] = _merged(heads.get(owner.path), owner)
     return tuple(heads.values())
 
@@ -186,9 +184,10 @@ class Silent:
     size: InputSize  # the size at which the network runs in training mode
 
 
-def _silent_heads(module: nn.Module, run: DryRun, record: Record, answers: tuple[Answer, ...]) -> Silent:
+def _silent_heads(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> Silent:
     """Look for heads among the parameters that did not speak in eval mode."""
-    heard = {id(leaf) for leaf in record.leaves.values()}
+    run = seen.run
+    heard = {id(leaf) for leaf in seen.record.leaves.values()}
     silent = [leaf for leaf in run.stand_ins if id(leaf) in run.leaves and id(leaf) not in heard]
     if not any(leaf.dim() >= 2 and leaf.is_floating_point() for leaf in silent):
         return Silent(size=run.how.size)
@@ -203,10 +202,9 @@ def _silent_heads(module: nn.Module, run: DryRun, record: Record, answers: tuple
 
 
 def _aux_heads(module: nn.Module, training: DryRun, classes: int, quiet: frozenset[str]) -> Silent:
-    record = record_of([value for _, value in training.outputs], training.picture)
     found: dict[str, Owner] = {}
     outputs = []
-    for answer in answers_of(training, record):
+    for answer in answers_of(read(training, classes)):
         hits = (*answer.walk.heads, *answer.walk.tail)
         uses = [(use, classes) for hit in hits for use in hit.uses]
         owners = owners_of(module, uses, training.leaves, answer.walk.met, "aux")

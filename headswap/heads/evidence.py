@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from headswap.heads.answers import Answer
-from headswap.heads.dry_run import DryRun
+from headswap.heads.answers import Answer, Seen
+from headswap.heads.dry_run import DryRun, InputSize
 from headswap.heads.graph import Record
 from headswap.heads.metadata import Declared, agreement
 from headswap.heads.pictures import words_of
@@ -42,8 +42,8 @@ class Found:
 
     target: Target
     module: nn.Module
-    run: DryRun
-    record: Record
+    seen: Seen
+    input_size: InputSize
     answers: tuple[Answer, ...]
     owners: tuple[Owner, ...]
     aux_outputs: tuple[str, ...]
@@ -72,7 +72,7 @@ def described_site(found: Found) -> HeadSite:
         in_features=tuple(owner.in_features for owner in heads),
         out_features=tuple(owner.classes for owner in heads),
         num_classes=answers[0].classes,
-        input_size=found.run.how.size,
+        input_size=found.input_size,
         aux_paths=tuple(owner.path for owner in aux),
         aux_kinds=tuple(owner.kind for owner in aux),
         aux_in_features=tuple(owner.in_features for owner in aux),
@@ -114,7 +114,7 @@ def _answer_kind(answer: Answer) -> AnswerKind:
 
 
 def _sentences(found: Found) -> tuple[str, ...]:
-    run, tail, aux = found.run, found.of("tail"), found.of("aux")
+    run, tail, aux = found.seen.run, found.of("tail"), found.of("aux")
     how = "with real numbers" if run.how.real else "as shapes only, without computing"
     said = [f"A picture of {words_of(run.how.size)} went through the network {how}."]
     if run.how.force_grad:
@@ -140,7 +140,7 @@ def _sentences(found: Found) -> tuple[str, ...]:
 
 def _candidates(found: Found) -> tuple[Candidate, ...]:
     """The last layers of the network, and any other layer as wide as the answer, that are not the head."""
-    run, record, answers = found.run, found.record, found.answers
+    run, record, answers = found.seen.run, found.seen.record, found.answers
     taken = {owner.path for owner in found.owners}
     taken |= {one.name for owner in found.owners for one in owner.resizes}
     classes = {answer.classes for answer in answers}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from torch import Tensor, nn
+from torch import nn
 
 from headswap.errors import HeadNotFound
-from headswap.heads.answers import Answer
+from headswap.heads.answers import Answer, Seen
 from headswap.heads.dry_run import DryRun
 from headswap.heads.graph import Hit
 from headswap.heads.metadata import Declared
@@ -55,15 +55,15 @@ def refuse_features(run: DryRun, answer: Answer) -> None:
             )
 
 
-def refuse_fixed_numbers(module: nn.Module, run: DryRun, rows: list[tuple[str, Tensor]]) -> NoReturn:
+def refuse_fixed_numbers(module: nn.Module, seen: Seen) -> NoReturn:
     """No parameter on the way has one row per class."""
-    if not rows:
-        names = ", ".join(f"`{name}`" for name, _ in run.outputs if name) or "its output"
+    if not seen.rows:
+        names = ", ".join(f"`{name}`" for name, _ in seen.run.outputs if name) or "its output"
         raise HeadNotFound(
             f"This network gives features ({names}), not one score per class.",
             remedy="Load the variant with a classifier, or add a layer (torch.nn.Linear) after the features.",
         )
-    classes = rows[0][1].shape[-1]
+    classes = seen.rows[0][1].shape[-1]
     fixed = [name for name, value in module.named_buffers() if value.dim() >= 2 and classes in value.shape]
     if fixed:
         raise HeadNotFound(
@@ -78,12 +78,12 @@ def refuse_fixed_numbers(module: nn.Module, run: DryRun, rows: list[tuple[str, T
     )
 
 
-def refuse_path(module: nn.Module, path: str, rows: list[tuple[str, Tensor]]) -> NoReturn:
+def refuse_path(module: nn.Module, path: str, seen: Seen) -> NoReturn:
     """The layer a person points at does not exist, or does not make the answer."""
     known = {name for name, _ in module.named_modules()} | {name for name, _ in module.named_parameters()}
     if path not in known or not path:
         raise HeadNotFound(f"The network has no layer named {path!r}.", remedy=point_at_one(module))
-    counts = " or ".join(str(value.shape[-1]) for _, value in rows) or "class"
+    counts = " or ".join(str(value.shape[-1]) for _, value in seen.rows) or "class"
     raise HeadNotFound(
         f"The layer {path!r} does not make the network's {counts} answers.", remedy=point_at_one(module)
     )

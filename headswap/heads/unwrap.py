@@ -92,7 +92,7 @@ def _is_exported(module: object) -> bool:
 
 def _is_quantized(part: nn.Module) -> bool:
     """torch's quantized layers, and any layer whose weight is a matrix of whole numbers."""
-    if ".quantized" in type(part).__module__ and type(part).__module__.startswith("torch.ao.nn"):
+    if type(part).__module__.startswith("torch.ao.nn") and hasattr(part, "_packed_params"):
         return True
     return any(
         value is not None
