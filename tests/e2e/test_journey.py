@@ -58,7 +58,7 @@ def test_a_reload_in_the_middle_finds_the_same_lesson_again(visit: Visit) -> Non
     visit.page.click("#hs-teach")
     visit.wait("#hs-chip [data-state=running], #hs-chip [data-state=queued]")
 
-    visit.page.reload()
+    visit.reload()
 
     visit.wait("#hs-chip .hs-status[data-state]")
     assert visit.page.get_attribute("#hs-chip .hs-status", "data-state") in ("queued", "running", "done")
@@ -85,14 +85,14 @@ def test_a_double_click_makes_one_job_and_stop_stops_it(visit: Visit, house: Hou
 
 def jobs_of(house: House) -> int:
     with sqlite3.connect(f"file:{house.workspace / 'jobs.sqlite'}?mode=ro", uri=True) as store:
-        return int(store.execute("SELECT count(*) FROM jobs").fetchone()[0])
+        return int(store.execute("SELECT count(*) FROM job").fetchone()[0])
 
 
 def test_another_profile_sees_nothing_of_the_first(enter: Callable[..., Visit]) -> None:
     first, second = enter(), enter()
     first.use_sample()
 
-    second.page.reload()
+    second.reload()
 
     second.open_step("pictures")
     second.wait("#hs-classes .hs-empty")

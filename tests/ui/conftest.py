@@ -45,8 +45,8 @@ def inspection(card: NetworkCard) -> Inspection:
 def manifest() -> Manifest:
     pictures = tuple(
         Picture(
-            file=f"{name}/{i}.png", source=f"{name}/{i}.png", class_name=name, sha256=f"{len(name)}-{i}", width=9,
-            height=9, look="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
+            file=f"{name}/{i}.png", source=f"{name}/{i}.png", class_name=name, sha256=f"{len(name)}-{i}",
+            width=9, height=9, look="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
         )
         for name in (HOSTILE, "mug")
         for i in range(12)

@@ -1,0 +1,62 @@
+"""Model cards: three networks to start with, as radio buttons that look like cards."""
+
+from __future__ import annotations
+
+from headswap.network import NetworkCard
+from headswap.ui.icons import icon
+from headswap.ui.words import file_size, millions, safe
+
+LEGEND = '<legend class="hs-eyebrow">Three to start with</legend>'
+
+
+def model_cards(three: tuple[tuple[str, str], ...], known: tuple[NetworkCard, ...], chosen: str) -> str:
+    """Draw the three; a chosen network that is none of them gets a card of its own below.
+
+    Args:
+        three: (word, name of the network), as the service gives them.
+        known: every card; empty while the list is still being made.
+        chosen: name of the project's network, with or without its zoo.
+    """
+    by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
+    rows = list(three)
+    if chosen.split("/")[-1] not in {name.split("/")[-1] for _, name in three}:
+        rows.append(("Your choice", chosen))
+    drawn = "".join(
+        _card(word, name, by_name.get(name), name.split("/")[-1] == chosen.split("/")[-1])
+        for word, name in rows
+    )
+    return f'<fieldset class="cards">{LEGEND}{drawn}</fieldset>'
+
+
+def search_choices(known: tuple[NetworkCard, ...]) -> list[tuple[str, str]]:
+    """(what the search box shows, full name) of every network, those on this machine first."""
+    order = {"here": 0, "to fetch": 1, "not available": 2}
+    mark = {"here": "✓ ", "to fetch": "⬇ ", "not available": ""}
+    ranked = sorted(known, key=lambda card: (order[card.weights.state], card.name))
+    return [(f"{mark[card.weights.state]}{card.name}  ({card.zoo})", card.full_name) for card in ranked]
+
+
+def weights_tag(card: NetworkCard) -> str:
+    """Where the weights are, with an icon and words."""
+    state = card.weights.state
+    if state == "here":
+        return f'<span class="tag good">{icon("good")}on this machine</span>'
+    if state == "to fetch":
+        size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
+        return f'<span class="tag hs-soft">{icon("fetch")}{size} to fetch</span>'
+    return f'<span class="tag hs-soft">{icon("absent")}not available offline</span>'
+
+
+def _card(word: str, name: str, card: NetworkCard | None, is_chosen: bool) -> str:
+    checked = " checked" if is_chosen else ""
+    facts = "<li>looking it up …</li>"
+    tag = ""
+    if card is not None:
+        licence = safe(card.licence) if card.licence else "licence not stated"
+        year = str(card.year) if card.year else "year not stated"
+        facts = f"<li>{millions(card.parameters)}</li><li>{licence}</li><li>{year}</li>"
+        tag = f'<div class="state">{weights_tag(card)}</div>'
+    return (
+        f'<label class="card"><input type="radio" name="hs-network" value="{safe(name)}"{checked}>'
+        f"<strong>{word}</strong><code>{safe(name.split('/')[-1])}</code><ul>{facts}</ul>{tag}</label>"
+    )

@@ -1,0 +1,126 @@
+"""Step 1, Model: three cards, a search over every architecture, and the head view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from headswap.service.views import Inspection
+from headswap.ui.cards import model_cards, search_choices
+from headswap.ui.headview import evidence, head_view, intro
+from headswap.ui.html import fragment, next_bar
+from headswap.ui.mistakes import errors_as_words
+from headswap.ui.scene import Scene, Shared, Updates, owner_of, thumbnails
+
+CARD_SCRIPT = """
+element.addEventListener('change', (happened) => {
+  if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
+});
+"""
+WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
+
+
+@dataclass(frozen=True)
+class ModelStep:
+    """The components of step 1."""
+
+    intro: gr.HTML
+    cards: gr.HTML
+    search: gr.Dropdown
+    drawing: gr.HTML
+    evidence: gr.HTML
+    own_path: gr.Textbox
+    check: gr.Button
+    status: gr.HTML
+    sample: gr.Button
+    onward: gr.Button
+
+
+def build_model_step() -> ModelStep:
+    """Lay out step 1."""
+    with gr.Row(elem_classes="hs-opening"):
+        words = fragment(intro(None, None))
+        with gr.Column(elem_classes="hs-quick"):
+            fragment(
+                '<h2>In a hurry?</h2><p class="hs-soft">96 drawings of birds, bugs, fruit and vehicles. '
+                "Two presses to a network of your own.</p>"
+            )
+            sample = gr.Button("Use the sample", elem_id="hs-sample-first")
+    with gr.Row(elem_classes="hs-two"):
+        with gr.Column(elem_classes="stack"):
+            cards = fragment(name="hs-cards", script=CARD_SCRIPT)
+            search = gr.Dropdown(
+                [], value=None, label="Any other network", filterable=True, elem_id="hs-search",
+                info="Every architecture of torchvision and timm. ✓ on this machine, ⬇ to be fetched.",
+            )  # fmt: skip
+        with gr.Column(elem_classes="hs-panel headview"):
+            status = fragment(classes="status")
+            drawing = fragment(WAITING, name="hs-head")
+            with gr.Accordion("How was it found?", open=False, elem_classes="hs-fold", elem_id="hs-how"):
+                found = fragment()
+                with gr.Row(elem_classes="own-path"):
+                    own_path = gr.Textbox(
+                        label="Use another layer", elem_id="hs-path", elem_classes="mono",
+                        info="The path of the layer inside the network, such as fc, classifier.6 or head.fc.",
+                    )  # fmt: skip
+                    check = gr.Button("Check", elem_id="hs-check", scale=0)
+    _, onward = next_bar(
+        "You can change the network later; your pictures stay.", "Next: pictures", "hs-to-pictures"
+    )
+    return ModelStep(words, cards, search, drawing, found, own_path, check, status, sample, onward)
+
+
+def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: Shared) -> Updates:
+    """The head view, with the person's classes growing in."""
+    first = scene.manifest.pictures[:1] if scene.manifest else ()
+    uri = "".join(thumbnails(shared.thumbnail, scene, first).values())
+    return {
+        step.intro: intro(inspection.card, inspection),
+        step.drawing: head_view(inspection, scene.classes, uri),
+        step.evidence: evidence(inspection),
+        step.own_path: ", ".join(inspection.site.paths),
+    }
+
+
+def connect_model_step(step: ModelStep, shared: Shared) -> None:
+    """Connect step 1 to the service."""
+    service = shared.service
+
+    @errors_as_words(step.status)
+    def on_models(project_id: str, request: gr.Request) -> Updates:
+        known = service.models()
+        chosen = service.project(owner_of(request), project_id).model
+        cards = model_cards(service.three_to_start(), known, chosen)
+        return {step.cards: cards, step.search: gr.Dropdown(choices=search_choices(known))}
+
+    def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
+        project = service.choose_model(owner_of(request), project_id, model, path=path)
+        cards = model_cards(service.three_to_start(), service.models(), project.model)
+        return shared.show(shared.look(project_id, request)) | {step.cards: cards}
+
+    @errors_as_words(step.status)
+    def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
+        return choose(project_id, str(event.chosen), None, request)
+
+    @errors_as_words(step.status)
+    def on_search(project_id: str, model: str, request: gr.Request) -> Updates:
+        return choose(project_id, model, None, request)
+
+    @errors_as_words(step.status)
+    def on_check(project_id: str, path: str, request: gr.Request) -> Updates:
+        model = service.project(owner_of(request), project_id).model
+        return choose(project_id, model, path.strip() or None, request)
+
+    outputs = [*shared.redrawn, step.cards, step.status]
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    step.cards.click(on_card, shared.project_id, outputs, **quiet)
+    step.search.input(on_search, [shared.project_id, step.search], outputs, **quiet)
+    gr.on(
+        [step.check.click, step.own_path.submit],
+        on_check,
+        [shared.project_id, step.own_path],
+        outputs,
+        **quiet,
+    )
+    shared.project_id.change(on_models, shared.project_id, [step.cards, step.search, step.status], **quiet)
