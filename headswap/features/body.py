@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from headswap.data.transforms import to_float
 from headswap.errors import HeadNotFound
 from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, exact, place, relative_error
+from headswap.features.fold import folded
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.network import Network
@@ -35,8 +36,8 @@ class Body:
 
     def __post_init__(self) -> None:
         self._module = place(self.network.module.eval(), self.engine)
-        self._heads = [self._head_module(path) for path in self.site.paths]
-        self._checked = self.engine.precision == "float32"
+        self._folded: nn.Module | None = None
+        self._checked = self.engine.is_exact
 
     @property
     def width(self) -> int:
@@ -68,9 +69,11 @@ class Body:
     def _check(self, batch: Tensor) -> None:
         """Compare the fast engine with the exact one; keep the exact one when they differ."""
         self._checked = True
+        if self.engine.folded:
+            self._folded = folded(self._module, batch[:1])
         rough, true = self._run(batch, self.engine)[0], self._run(batch, exact(self.engine))[0]
         if relative_error(rough, true) > MAX_RELATIVE_ERROR:
-            self.engine = exact(self.engine)
+            self.engine, self._folded = exact(self.engine), None
 
     def _run(self, batch: Tensor, engine: Engine) -> tuple[Tensor, Tensor]:
         caught: dict[int, Tensor] = {}
@@ -81,10 +84,14 @@ class Body:
 
             return hook
 
-        hooks = [head.register_forward_pre_hook(catch(number)) for number, head in enumerate(self._heads)]
+        module = self._folded if engine.folded and self._folded is not None else self._module
+        hooks = [
+            self._head_module(module, path).register_forward_pre_hook(catch(number))
+            for number, path in enumerate(self.site.paths)
+        ]
         try:
             with engine.running():
-                answer = self._module(batch)
+                answer = module(batch)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -93,9 +100,9 @@ class Body:
         ]  # each (N, D_k)
         return torch.cat(parts, dim=1), logits_of(answer, self.site).float().cpu()
 
-    def _head_module(self, path: str) -> nn.Module:
+    def _head_module(self, module: nn.Module, path: str) -> nn.Module:
         try:
-            return self._module.get_submodule(path)
+            return module.get_submodule(path)
         except AttributeError:
             raise HeadNotFound(
                 f"The head {path!r} of {self.network.name} is a bare parameter, not a layer.",

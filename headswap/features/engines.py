@@ -1,9 +1,10 @@
 """Which way of running a body is fastest here, and is it near enough to the exact one.
 
 An engine is a device and a precision. CUDA runs in half precision (AMP), Apple MPS in
-single; a processor with native bfloat16 runs in it, any other in single precision.
-Half precision is checked against single on the first pictures and given up when the
-features differ by more than `MAX_RELATIVE_ERROR`.
+single; a processor with native bfloat16 runs in it, any other in single precision. Norms are
+folded into convolutions where the network allows. All of this is checked against the network
+as it is, in single precision, on the first pictures, and given up when the features differ by
+more than `MAX_RELATIVE_ERROR`.
 """
 
 from __future__ import annotations
@@ -25,10 +26,16 @@ class Engine:
 
     device: str  # "cpu", "cuda", "mps"
     precision: Literal["float32", "bfloat16", "float16"]
+    folded: bool = False  # norms folded into convolutions
 
     @property
     def name(self) -> str:
-        return f"torch-{self.device}-{self.precision}"
+        return f"torch-{self.device}-{self.precision}{'-folded' if self.folded else ''}"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether it computes just what the network says, in single precision."""
+        return self.precision == "float32" and not self.folded
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -41,17 +48,17 @@ class Engine:
 
 
 def exact(engine: Engine) -> Engine:
-    """The same device in single precision."""
+    """The same device, the network as it is, in single precision."""
     return Engine(engine.device, "float32")
 
 
 def choose_engine() -> Engine:
     """The fastest engine that this machine offers; measured in docs/log.md."""
     if torch.cuda.is_available():
-        return Engine("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float16")
+        return Engine("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float16", folded=True)
     if torch.backends.mps.is_available():
         return Engine("mps", "float32")
-    return Engine("cpu", "bfloat16" if _has_fast_bfloat16() else "float32")
+    return Engine("cpu", "bfloat16" if _has_fast_bfloat16() else "float32", folded=True)
 
 
 def place(module: nn.Module, engine: Engine) -> nn.Module:

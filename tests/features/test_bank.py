@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from headswap.errors import HeadNotFound
+from headswap.features.bank import SHARD, fill_bank
+from headswap.features.body import Body, pool
+from headswap.features.engines import Engine, choose_engine
+from headswap.heads.detect import find_head
+from headswap.network import InputSpec, Network, NetworkCard, Weights
+
+SPEC = InputSpec(height=16, width=16, resize_px=16)
+
+
+def network(*, explode: bool = False) -> Network:
+    class Explodes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (
+                x
+                * (3e38 if x.dtype == torch.bfloat16 else 1.0)
+                * (3e38 if x.dtype == torch.bfloat16 else 1.0)
+            )
+
+    torch.manual_seed(0)
+    layers: list[nn.Module] = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()]
+    layers += [Explodes()] if explode else []
+    module = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    card = NetworkCard(name="tiny", zoo="test", input=SPEC, weights=Weights(state="here"))
+    return Network(card=card, module=module.eval())
+
+
+def body(engine: Engine, **options: bool) -> Body:
+    made = network(**options)
+    return Body(made, find_head(made), engine)
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
+
+
+def names(count: int) -> list[str]:
+    return [f"{number:064x}" for number in range(count)]
+
+
+def test_features_are_what_reaches_the_head() -> None:
+    runner = body(Engine("cpu", "float32"))
+    batch = pictures(3)
+
+    features, logits = runner.look(batch)
+
+    head = runner.network.module[-1]
+    assert features.shape == (3, 8)
+    assert torch.allclose(head(features), logits, atol=1e-6)
+
+
+def test_the_fast_engine_is_near_the_exact_one() -> None:
+    fast, true = body(choose_engine()), body(Engine("cpu", "float32"))
+    batch = pictures(8)
+
+    rough, exact = fast.features(batch), true.features(batch)
+
+    assert (rough - exact).norm() / exact.norm() < 0.05
+
+
+def test_an_engine_that_is_not_near_enough_is_given_up() -> None:
+    runner = body(Engine("cpu", "bfloat16"), explode=True)
+
+    features = runner.features(pictures(4))
+
+    assert runner.engine == Engine("cpu", "float32")
+    assert torch.isfinite(features).all()
+
+
+def test_no_picture_is_computed_twice(tmp_path: Path) -> None:
+    batch = pictures(SHARD + 10)
+    asked: list[int] = []
+
+    def prepare(number: int) -> np.ndarray:
+        asked.append(number)
+        return batch[number]
+
+    first = fill_bank(body(Engine("cpu", "float32")), names(len(batch)), prepare, folder=tmp_path)
+    again = fill_bank(body(Engine("cpu", "float32")), names(len(batch))[::-1], prepare, folder=tmp_path)
+
+    assert sorted(asked) == list(range(len(batch)))
+    assert (first.computed, again.computed) == (len(batch), 0)
+    assert torch.equal(first.features, again.features.flip(0))
+
+
+def test_a_damaged_shard_costs_its_own_pictures_only(tmp_path: Path) -> None:
+    batch = pictures(SHARD + 10)
+    runner = body(Engine("cpu", "float32"))
+    first = fill_bank(runner, names(len(batch)), lambda number: batch[number], folder=tmp_path)
+    small = min(tmp_path.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
+    small.write_bytes(small.read_bytes()[:-40])
+
+    again = fill_bank(runner, names(len(batch)), lambda number: batch[number], folder=tmp_path)
+
+    assert again.computed == 10
+    assert torch.equal(first.features, again.features)
+
+
+def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) -> None:
+    batch, runner = pictures(4), body(Engine("cpu", "float32"))
+    fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
+    with torch.no_grad():
+        runner.network.module[0].weight.add_(0.1)
+
+    changed = fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
+    other = fill_bank(
+        body(Engine("cpu", "bfloat16")), names(4), lambda number: batch[number], folder=tmp_path
+    )
+
+    assert (changed.computed, other.computed) == (4, 4)
+
+
+def test_equal_pictures_are_computed_once(tmp_path: Path) -> None:
+    batch = pictures(1)
+
+    bank = fill_bank(body(Engine("cpu", "float32")), names(1) * 3, lambda _: batch[0], folder=tmp_path)
+
+    assert bank.computed == 1
+    assert bank.features.shape == (3, 8)
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (2, 8, 3, 3), (2, 5, 8)])
+def test_what_reaches_a_head_is_averaged_over_places(shape: tuple[int, ...]) -> None:
+    assert pool(torch.ones(shape), 8).shape == (2, 8)
+
+
+def test_a_bare_parameter_has_no_door_to_wait_at() -> None:
+    class Bare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.weight = nn.Conv2d(3, 8, 3), nn.Parameter(torch.randn(8, 5))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x).mean((2, 3)) @ self.weight
+
+    made = Network(card=network().card, module=Bare().eval())
+
+    with pytest.raises(HeadNotFound, match="bare parameter"):
+        Body(made, find_head(made), Engine("cpu", "float32")).features(pictures(2))
