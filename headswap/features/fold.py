@@ -42,14 +42,11 @@ def folded(module: nn.Module, example: Tensor) -> nn.Module:
     pairs = _pairs(twin, example)
     names = {part: name for name, part in twin.named_modules()}
     for norm, convolution in pairs.items():
+        mean, variance = norm.running_mean, norm.running_var
+        if mean is None or variance is None:  # it measures each batch anew
+            continue
         weight, bias = fuse_conv_bn_weights(
-            convolution.weight,
-            convolution.bias,
-            norm.running_mean,  # type: ignore[arg-type]  checked by _pairs
-            norm.running_var,  # type: ignore[arg-type]
-            norm.eps,
-            norm.weight,
-            norm.bias,
+            convolution.weight, convolution.bias, mean, variance, norm.eps, norm.weight, norm.bias
         )
         convolution.weight, convolution.bias = weight, bias
         twin.set_submodule(names[norm], AfterNorm(norm))
@@ -86,7 +83,6 @@ def _pairs(module: nn.Module, example: Tensor) -> dict[_BatchNorm, nn.Conv2d]:
         for convolution, reading in readers.items()
         if len(reading) == 1
         and isinstance(reading[0], _BatchNorm)
-        and reading[0].running_mean is not None
         and calls[convolution] == calls[reading[0]] == 1
         and _may_change(convolution)
     }
