@@ -43,9 +43,14 @@ class Seen:
 
 
 def read(run: DryRun, stated: int | None) -> Seen:
-    """Read a pass; `stated` is the class count that the network states itself."""
+    """Read a pass; `stated` is the class count that the network states itself.
+
+    In eval mode outputs called logits are preferred, if any are; in training mode every answer counts.
+    """
     record = record_of([value for _, value in run.outputs], run.picture)
-    return Seen(run, record, _rows(run, record, stated))
+    rows = _rows(run, record, stated)
+    called_logits = () if run.how.training else tuple(row for row in rows if "logit" in row[0].lower())
+    return Seen(run, record, called_logits or rows)
 
 
 def answers_of(seen: Seen, wanted: frozenset[int] | None = None) -> tuple[Answer, ...]:
@@ -58,7 +63,7 @@ def answers_of(seen: Seen, wanted: frozenset[int] | None = None) -> tuple[Answer
 
 
 def _rows(run: DryRun, record: Record, stated: int | None) -> tuple[tuple[str, Tensor], ...]:
-    """Outputs of shape (B, classes) that depend on the picture; those called logits, if any are."""
+    """Outputs of shape (B, classes) that depend on the picture and do not call themselves features."""
     rows = [
         (name, value)
         for name, value in run.outputs
@@ -68,13 +73,11 @@ def _rows(run: DryRun, record: Record, stated: int | None) -> tuple[tuple[str, T
         and value.is_floating_point()
         and value.grad_fn in record.from_picture
     ]
-    called_logits = [row for row in rows if "logit" in row[0].lower()]
-    answering = [
+    return tuple(
         (name, value)
         for name, value in rows
         if value.shape[1] == stated or not any(word in name.lower() for word in _NOT_ANSWERS)
-    ]
-    return tuple(called_logits or answering)
+    )
 
 
 def refuse_other_answers(run: DryRun) -> None:

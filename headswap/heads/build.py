@@ -99,6 +99,7 @@ def _exchange(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead, e
     fresh = _exchange_parameters(module, plan, dict(choice.axes), new, edits)
     layers = [(owner, module.get_submodule(owner.path)) for owner in plan.owners if not owner.bare]
     for owner, layer in layers:
+        _refuse_uneven_groups(layer, new.num_classes)
         for name, container, key in _other_tensors(module, owner):
             follows = owner.classes in container[key].shape and name not in choice.kept
             edits.put(container, key, _stretched(container[key], owner.classes if follows else None, new))
@@ -135,6 +136,16 @@ def _new_parameter(old: Tensor, one: Resize, axis: int, new: NewHead) -> nn.Para
     else:
         value.fill_(1.0 if one.role == "scale" else 0.0)
     return nn.Parameter(value)
+
+
+def _refuse_uneven_groups(layer: nn.Module, num_classes: int) -> None:
+    """Meta tensors do not notice groups that cannot be filled evenly."""
+    for attribute in ("groups", "num_groups"):
+        groups = getattr(layer, attribute, 1)
+        if isinstance(groups, int) and num_classes % groups:
+            raise RuntimeError(
+                f"the layer works in {groups} groups, which {num_classes} cannot be divided into"
+            )
 
 
 def _other_tensors(module: nn.Module, owner: Owner) -> list[tuple[str, dict[str, Any], str]]:

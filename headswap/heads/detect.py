@@ -22,7 +22,7 @@ from headswap.heads.evidence import Found, described_site
 from headswap.heads.graph import Hit, feed_each_other
 from headswap.heads.metadata import declared_by
 from headswap.heads.pictures import LARGER_SIZES_PX, attempt, checked_size, first_run
-from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, with_part
+from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, silent_owner, with_part
 from headswap.heads.refusals import (
     refuse_features,
     refuse_fixed_numbers,
@@ -150,6 +150,9 @@ def _owners(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> tuple
             uses = [(use, answer.classes) for hit in hits for use in hit.uses]
             for owner in with_part(owners_of(module, uses, seen.run.leaves, met, "head"), part):
                 heads[owner.path] = _merged(heads.get(owner.path), owner)
+        for path, given in seen.run.sized:
+            if given.grad_fn in answer.walk.way:
+                heads.setdefault(path, silent_owner(module, path, answer.classes))
     return tuple(heads.values())
 
 

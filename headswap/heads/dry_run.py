@@ -54,6 +54,9 @@ class DryRun:
     leaves: MappingProxyType[int, tuple[str, ...]]  # id of a stand-in -> names of the parameter
     stand_ins: tuple[Tensor, ...]  # kept alive, so that ids stay true
     order: tuple[str, ...]  # paths of the modules in the order they first ran
+    sized: tuple[
+        tuple[str, Tensor], ...
+    ]  # what modules gave that have a size and no parameters, with their path
 
 
 def dry_run(module: nn.Module, how: Pass) -> DryRun:
@@ -62,7 +65,8 @@ def dry_run(module: nn.Module, how: Pass) -> DryRun:
         stand_ins, leaves = _stand_ins(module, how)
         picture = _picture(module, how).requires_grad_(how.trainable is None)
         order: dict[str, None] = {}
-        _note_order(module, order)
+        sized: list[tuple[str, Tensor]] = []
+        _take_notes(module, order, sized)
         module.train(how.training)
         entering = picture.clone()  # survives a network that writes into its input
         answer = torch.func.functional_call(module, stand_ins, *_call(module, entering))
@@ -73,6 +77,7 @@ def dry_run(module: nn.Module, how: Pass) -> DryRun:
         leaves=MappingProxyType(leaves),
         stand_ins=tuple(stand_ins.values()),
         order=tuple(order),
+        sized=tuple(sized),
     )
 
 
@@ -164,18 +169,22 @@ def _call(module: nn.Module, picture: Tensor) -> tuple[tuple[Tensor, ...], dict[
     return (picture,), {}
 
 
-def _note_order(module: nn.Module, order: dict[str, None]) -> None:
-    """Hooks that write down which module runs when; `unchanged` takes them off again."""
+def _take_notes(module: nn.Module, order: dict[str, None], sized: list[tuple[str, Tensor]]) -> None:
+    """Hooks that write down which module runs when, and what some gave; `unchanged` takes them off again."""
 
-    def noting(path: str) -> Callable[[nn.Module, Any], None]:
-        def hook(part: nn.Module, arguments: Any) -> None:
-            order.setdefault(path)
+    def entering(path: str) -> Callable[[nn.Module, Any], None]:
+        return lambda part, arguments: order.setdefault(path)
 
-        return hook
+    def leaving(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        return lambda part, arguments, given: sized.append((path, given)) if torch.is_tensor(given) else None
 
     for path, part in module.named_modules():
-        if path and not isinstance(part, torch.jit.ScriptModule):
-            part.register_forward_pre_hook(noting(path))
+        if not path or isinstance(part, torch.jit.ScriptModule):
+            continue
+        part.register_forward_pre_hook(entering(path))
+        learns = any(value is not None for value in part._parameters.values())
+        if not learns and not part._modules and (part._buffers or hasattr(part, "normalized_shape")):
+            part.register_forward_hook(leaving(path))
 
 
 class _AlwaysGrad(TorchFunctionMode):

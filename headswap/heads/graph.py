@@ -70,6 +70,7 @@ class Walk:
 
     heads: tuple[Hit, ...]
     tail: tuple[Hit, ...]  # between a head and the answer: norms, scales and biases, one entry per class
+    way: frozenset[Node]  # nodes between a head and the answer
     met: frozenset[int]  # ids of all stand-ins at the side of the way, whatever their shape
 
 
@@ -138,7 +139,9 @@ def _walk(
             if source in record.from_picture and source not in after:
                 after[source] = (*after[node], node.name())
                 waiting.append(source)
-    return Walk(tuple(heads), _between(record, heads, tail), frozenset(met))
+    nodes = {hit.node for hit in heads}
+    way = frozenset(node for node in after if not nodes.isdisjoint(record.upstream([node])))
+    return Walk(tuple(heads), tuple(hit for hit in tail if hit.node in way), way, frozenset(met))
 
 
 def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
@@ -153,12 +156,6 @@ def feed_each_other(record: Record, heads: Iterable[Hit]) -> bool:
     return len(nodes) > 1 and any(
         not nodes.isdisjoint(record.upstream(record.sources[node])) for node in nodes
     )
-
-
-def _between(record: Record, heads: list[Hit], tail: list[Hit]) -> tuple[Hit, ...]:
-    """The tail hits that a head's values pass through."""
-    nodes = {hit.node for hit in heads}
-    return tuple(hit for hit in tail if not nodes.isdisjoint(record.upstream([hit.node])))
 
 
 def _is_matrix(shape: Shape, classes: int) -> bool:

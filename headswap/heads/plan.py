@@ -42,16 +42,13 @@ class Owner:
     kind: str  # class name, or "Parameter"
     part: Part
     in_features: int
-    resizes: tuple[Resize, ...]
+    classes: int
+    resizes: tuple[Resize, ...]  # none for a norm that keeps statistics and learns nothing
 
     @property
     def bare(self) -> bool:
         """Whether the path is a parameter's own."""
         return self.kind == "Parameter"
-
-    @property
-    def classes(self) -> int:
-        return self.resizes[0].classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +91,12 @@ def owners_of(
     return tuple(_owner(module, path, tuple(resizes.values()), part) for path, resizes in grouped.items())
 
 
+def silent_owner(module: nn.Module, path: str, classes: int) -> Owner:
+    """A part of the tail that has no parameters, only a size."""
+    kind = plain_kind(module.get_submodule(path))
+    return Owner(path=path, kind=kind, part="tail", in_features=classes, classes=classes, resizes=())
+
+
 def holder_of(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     """The module that a parameter hangs on, and the parameter's last name."""
     path, _, leaf = name.rpartition(".")
@@ -107,9 +110,13 @@ def plain_kind(module: nn.Module) -> str:
 
 
 def in_order(module: nn.Module, owners: Iterable[Owner]) -> tuple[Owner, ...]:
-    """Owners in the order in which the network registers their parameters."""
-    place = {name: number for number, (name, _) in enumerate(module.named_parameters(remove_duplicate=False))}
-    return tuple(sorted(owners, key=lambda owner: place[owner.resizes[0].name]))
+    """Owners in the order in which the network registers them."""
+    names = [
+        name
+        for path, part in module.named_modules(remove_duplicate=False)
+        for name in (path, *(f"{path}.{own}".lstrip(".") for own in part._parameters))
+    ]
+    return tuple(sorted(owners, key=lambda owner: names.index(owner.path)))
 
 
 def with_part(owners: Iterable[Owner], part: Part) -> tuple[Owner, ...]:
@@ -151,6 +158,7 @@ def _owner(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part
         kind="Parameter" if owner is None else plain_kind(owner),
         part=part if matrices else "tail",
         in_features=_in_features(module, owner, matrices or list(resizes)),
+        classes=resizes[0].classes,
         resizes=resizes,
     )
 

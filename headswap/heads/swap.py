@@ -107,8 +107,8 @@ def _proved(module: nn.Module, claim: Claim, choice: Choice, new: NewHead) -> Ed
         edits = resize(module, claim.plan, choice, new)
     except RuntimeError as error:
         raise SwapFailed(
-            f"The head cannot be made for {new.num_classes} classes: {error}",
-            remedy="The network is as it was. Point at another layer with path=….",
+            f"The head cannot be made for {new.num_classes} classes: {str(error).rstrip('.')}.",
+            remedy="The network is as it was. Choose another number of classes, or point at another layer.",
         ) from error
     try:
         prove(module, claim)

@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+from torch.utils.checkpoint import checkpoint
+
 from headswap.errors import HeadNotFound
 from headswap.heads.detect import find_head
 from headswap.heads.outputs import named_tensors
 from headswap.heads.swap import swap_head
 from headswap.heads.trainable import head_parameters
-from torch import Tensor, nn
-from torch.nn.utils import parametrizations
-from torch.utils.checkpoint import checkpoint
 
 WIDTH, CLASSES = 12, 10
 
@@ -241,7 +242,13 @@ MUST_WORK = {
     "norm without parameters after the head": Case(
         lambda: nn.Sequential(body(), linear(), nn.LayerNorm(CLASSES, elementwise_affine=False)),
         ("1",),
-        counts=(),
+        tail=("2",),
+        counts=(2, 7),
+    ),
+    "norm that only keeps statistics after the head": Case(
+        lambda: nn.Sequential(body(), linear(), nn.BatchNorm1d(CLASSES, affine=False)),
+        ("1",),
+        tail=("2",),
     ),
     "scale and bias on the root after the head": Case(
         lambda: WithForward(
