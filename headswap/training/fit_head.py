@@ -8,6 +8,9 @@ after which the problem is (N, <= N) however wide the network is. The penalty is
 cross-validation; near duplicates stay in one fold. Strong penalties are solved first and
 each solution starts the next. The scale is folded back, so the head is one linear layer.
 
+Every class counts the same, however few its pictures are: with 1 picture to 100 a class
+would otherwise hardly ever be named (docs/log.md).
+
 The out-of-fold logits of the chosen penalty are kept: they calibrate, and they tell
 pictures whose label may be wrong.
 """
@@ -66,7 +69,7 @@ class _Problem:
     """Pictures in some basis and the classes they should get."""
 
     coordinates: Tensor  # (N, R)
-    targets: Tensor  # (N, C), one-hot
+    targets: Tensor  # (N, C), one-hot times the weight of each picture
     intercept: bool
 
     def loss_and_slope(self, solution: Tensor, strength: float) -> tuple[float, Tensor]:
@@ -74,7 +77,7 @@ class _Problem:
         weight, count = solution[:-1], len(self.targets)
         log_likely = torch.addmm(solution[-1], self.coordinates, weight).log_softmax(dim=1)  # (N, C)
         loss = -(log_likely * self.targets).sum() / count + strength / 2 * weight.square().sum()
-        error = (log_likely.exp() - self.targets) / count  # (N, C)
+        error = (log_likely.exp() * self.targets.sum(1, keepdim=True) - self.targets) / count  # (N, C)
         bias_slope = error.sum(dim=0, keepdim=True) * float(self.intercept)
         return float(loss), torch.cat([self.coordinates.T @ error + strength * weight, bias_slope])
 
@@ -109,9 +112,9 @@ def fit_head(
     config = config or TeachConfig()
     _check(features, labels, num_classes)
     with _few_threads(features.shape, num_classes):
-        folds = _folds(labels.numpy(), groups, config.folds, seed)
+        folds = folds_of(labels.numpy(), groups, config.folds, seed)
         return _fit(
-            _span_of(features, centre=intercept), one_hot(labels, num_classes).float(), config, folds, watch
+            _span_of(features, centre=intercept), _balanced(labels, num_classes), config, folds, watch
         )
 
 
@@ -165,6 +168,13 @@ def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
         )
 
 
+def _balanced(labels: Tensor, num_classes: int) -> Tensor:
+    """(N, C) one-hot rows, weighted so that every class has the same sum and a row weighs 1 on average."""
+    counts = torch.bincount(labels, minlength=num_classes)
+    weights = len(labels) / (num_classes * counts)  # (C,)
+    return one_hot(labels, num_classes) * weights[labels, None]
+
+
 def _span_of(features: Tensor, *, centre: bool) -> _Span:
     mean = features.mean(dim=0) if centre else torch.zeros(features.shape[1])
     scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
@@ -179,7 +189,7 @@ def _span_of(features: Tensor, *, centre: bool) -> _Span:
     return _Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale, centre)
 
 
-def _folds(
+def folds_of(
     labels: NDArray[np.int64], groups: Sequence[int] | None, count: int, seed: int
 ) -> NDArray[np.int64] | None:
     """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups."""

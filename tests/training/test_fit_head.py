@@ -153,3 +153,26 @@ def test_features_that_are_no_numbers_are_refused() -> None:
 
     with pytest.raises(TeachingFailed, match="choose another network"):
         fit_head(features, torch.tensor([0, 0, 1, 1]), num_classes=2)
+
+
+def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
+    features, labels = clouds(1200, 100, 2, noise=2.5)
+    common, rare = torch.nonzero(labels == 0).flatten(), torch.nonzero(labels == 1).flatten()
+    practice, exam = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
+
+    solved = fit_head(features[practice], labels[practice], num_classes=2)
+
+    said = (features[exam] @ solved.weight.T + solved.bias).argmax(1)
+    recall = [float((said[labels[exam] == number] == number).float().mean()) for number in (0, 1)]
+    assert recall[0] > 0.95
+    assert recall[1] > 0.25  # 0.03 when every picture counts the same
+
+
+def test_two_hundred_classes_of_three_pictures_are_learned() -> None:
+    features, labels = clouds(800, 256, 200, noise=0.5)
+
+    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TeachConfig(strengths=(0.1,)))
+
+    assert right_share(features[600:], labels[600:], solved.weight, solved.bias) > 0.8
+    assert solved.fold_logits is not None
+    assert solved.fold_logits.shape == (600, 200)
