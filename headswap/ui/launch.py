@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from pathlib import Path
 
 import gradio as gr
@@ -25,7 +26,8 @@ def browser_secret(workspace: Path) -> str:
 
 
 def launch(page: gr.Blocks, *, host: str | None, port: int | None) -> None:
-    """Serve the page until the process is asked to end."""
+    """Serve the page until the process is asked to end, by Ctrl-C or by SIGTERM alike."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     page.queue(default_concurrency_limit=8)
     if hasattr(page, "_queue") and hasattr(page._queue, "sleep_when_free"):
         page._queue.sleep_when_free = max(IDLE_LOOP_S, page._queue.sleep_when_free)
