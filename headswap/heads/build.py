@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.counts import follow_counts
+from headswap.heads.counts import follow_counts, on_the_way
 from headswap.heads.plan import HeadPlan, Owner, Resize, holder_of
 from headswap.heads.settle import settle
 
@@ -51,7 +51,7 @@ class Choice:
 
     axes: tuple[tuple[str, int], ...]  # parameter name -> dimension
     kept: frozenset[str] = frozenset()  # buffers that are as long as the classes by chance
-    every_count: bool = False  # whether every number equal to the old count follows, or only the usual names
+    every_count: bool = False  # whether numbers of any name and buffers around the head follow the count, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,8 @@ def _exchange(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead, e
         reset = getattr(layer, "reset_running_stats", None)
         if callable(reset):
             reset()
+    if choice.every_count:
+        _stretch_buffers_on_the_way(module, plan, new, edits)
     follow_counts(module, plan, new.num_classes, choice.every_count, edits.put)
     for _, layer in layers:
         settle(layer, fresh, new.init_std)
@@ -136,6 +138,20 @@ def _new_parameter(old: Tensor, one: Resize, axis: int, new: NewHead) -> nn.Para
     else:
         value.fill_(1.0 if one.role == "scale" else 0.0)
     return nn.Parameter(value)
+
+
+def _stretch_buffers_on_the_way(module: nn.Module, plan: HeadPlan, new: NewHead, edits: Edits) -> None:
+    """Masks, priors and class weights that a module around the head keeps in buffers."""
+    classes = {owner.classes for owner in plan.owners}
+    for part in on_the_way(module, plan):
+        for key, value in list(part._buffers.items()):
+            length = (
+                next((length for length in value.shape if length in classes), None)
+                if value is not None
+                else None
+            )
+            if value is not None and length is not None:
+                edits.put(part._buffers, key, _stretched(value, length, new))
 
 
 def _refuse_uneven_groups(layer: nn.Module, num_classes: int) -> None:

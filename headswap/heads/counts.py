@@ -43,7 +43,7 @@ def follow_counts(module: nn.Module, plan: HeadPlan, num_classes: int, every_cou
             layer = module.get_submodule(owner.path).__dict__
             _follow(layer, {owner.classes}, num_classes, _LAYER_SIZE.search, put)
     if every_count:
-        for part in _on_the_way(module, plan):
+        for part in on_the_way(module, plan):
             _follow(part.__dict__, counts, num_classes, lambda name: not _INPUT_SIDE.search(name), put)
 
 
@@ -80,7 +80,7 @@ def _configs(module: nn.Module) -> Iterable[Any]:
     return {id(config): config for config in held if hasattr(config, "__dict__")}.values()
 
 
-def _on_the_way(module: nn.Module, plan: HeadPlan) -> Iterable[nn.Module]:
+def on_the_way(module: nn.Module, plan: HeadPlan) -> Iterable[nn.Module]:
     """The root, the owners and every module around them."""
     paths = {""}
     for owner in plan.owners:

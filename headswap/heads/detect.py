@@ -168,14 +168,13 @@ def _merged(known: Owner | None, owner: Owner) -> Owner:
 
 def _split_scores(answer: Answer) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
     """Heads that answer for the picture, and auxiliary ones that score its places and are added to those."""
-    size = answer.logits.numel()
-    places = {id(hit): math.prod(hit.shape) > size for hit in answer.walk.heads}
-    if len(set(places.values())) < 2:
-        return answer.walk.heads, ()
-    return (
-        tuple(hit for hit in answer.walk.heads if not places[id(hit)]),
-        tuple(hit for hit in answer.walk.heads if places[id(hit)]),
-    )
+    whole: list[Hit] = []
+    scored: list[Hit] = []
+    for hit in answer.walk.heads:
+        per_place = hit.shape[-1:] == (answer.classes,) or "onvolution" in hit.node.name()
+        several = math.prod(hit.shape) > answer.logits.numel()
+        (scored if per_place and several else whole).append(hit)
+    return (tuple(whole), tuple(scored)) if whole else (tuple(scored), ())
 
 
 @dataclass(frozen=True, kw_only=True)

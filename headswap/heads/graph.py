@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 Shape: TypeAlias = tuple[int, ...]
+_ENTRY_BY_ENTRY = ("AddBackward", "SubBackward", "RsubBackward", "MulBackward", "DivBackward", "PowBackward")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,7 @@ class Hit:
     shape: Shape  # of what the node gives
     uses: tuple[Use, ...]  # the parameters at its side that have one entry, row or slice per class
     after: tuple[str, ...]  # operations between this node and the answer, nearest to the answer first
+    passes: bool = False  # whether what came before already had one entry per class, and goes through unmixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +132,14 @@ def _walk(
         )
         hit = Hit(node, shape or (), classwise, after[node])
         weights = {id(use.leaf) for use in classwise if use.is_weight}
+        sources = record.sources[node]
         if weights and (wanted is None or weights & wanted):
-            heads.append(hit)
-            continue
-        if classwise and not weights:
+            passes = node.name().startswith(_ENTRY_BY_ENTRY)
+            sources = tuple(source for source in sources if passes and given_shape(source) == shape)
+            heads.append(replace(hit, passes=bool(sources)))
+        elif classwise and not weights:
             tail.append(hit)
-        for source in record.sources[node]:
+        for source in sources:
             if source in record.from_picture and source not in after:
                 after[source] = (*after[node], node.name())
                 waiting.append(source)
@@ -152,7 +156,7 @@ def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
 
 def feed_each_other(record: Record, heads: Iterable[Hit]) -> bool:
     """Whether one of the heads depends on another: then they are a residual stream, not heads."""
-    nodes = {hit.node for hit in heads}
+    nodes = {hit.node for hit in heads if not hit.passes}
     return len(nodes) > 1 and any(
         not nodes.isdisjoint(record.upstream(record.sources[node])) for node in nodes
     )

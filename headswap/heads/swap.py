@@ -105,7 +105,7 @@ def _resize_and_prove(located: Located, new: NewHead) -> Edits:
 def _proved(module: nn.Module, claim: Claim, choice: Choice, new: NewHead) -> Edits:
     try:
         edits = resize(module, claim.plan, choice, new)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # a layer that computes its weight may not take the new shape
         raise SwapFailed(
             f"The head cannot be made for {new.num_classes} classes: {str(error).rstrip('.')}.",
             remedy="The network is as it was. Choose another number of classes, or point at another layer.",

@@ -62,6 +62,11 @@ def _refuse_sealed(module: object) -> None:
             f"This is a {type(module).__name__}, not a network.",
             remedy="Give a torch.nn.Module, or a Network from headswap.load_network.",
         )
+    scripted = [name for name, part in module.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    if scripted:
+        raise HeadNotFound(
+            f"The part {scripted[0]!r} of this network is scripted (TorchScript).", remedy=_LOAD_ORIGINAL
+        )
     quantized = [name for name, part in module.named_modules() if _is_quantized(part)]
     if quantized:
         raise HeadNotFound(

@@ -85,7 +85,8 @@ def test_the_evidence_tells_the_search_in_sentences() -> None:
     assert site.evidence == (
         "A picture of 3×16×16 went through the network as shapes only, without computing.",
         "The network answers each picture with 10 numbers.",
-        "Going back from the answer, the first layer with one row of weights per class is `fc` (Linear, 8 → 10).",
+        "Going back from the answer, the first layer with one row of weights per class is "
+        "`fc` (Linear, 8 → 10).",
     )
 
 
@@ -133,7 +134,7 @@ def test_what_the_numbers_are_is_told(last: nn.Module, kind: str) -> None:
 
 
 def test_a_size_it_does_not_take_is_refused_with_the_networks_own_words() -> None:
-    with pytest.raises(HeadNotFound, match="does not run on a picture of 3×8×8: .*Give the input_size"):
+    with pytest.raises(HeadNotFound, match=r"does not run on a picture of 3×8×8: .*Give the input_size"):
         find_head(nn.Sequential(nn.Flatten(), nn.Linear(48, 5)), input_size=(3, 8, 8))
 
 
@@ -142,5 +143,5 @@ def test_a_network_that_takes_no_picture_at_all_says_so() -> None:
         def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             return tokens
 
-    with pytest.raises(HeadNotFound, match="on a picture of any common size.*Give input_size"):
+    with pytest.raises(HeadNotFound, match=r"on a picture of any common size.*Give input_size"):
         find_head(Texts())

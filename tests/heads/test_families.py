@@ -1,4 +1,4 @@
-"""One architecture of every family of torchvision, timm and transformers, and every family with a special head.
+"""One architecture of every family of torchvision and timm, and every family with a special head.
 
 A family is a module of the library's own source. The judge is the architecture itself, built with
 two class counts: the parameters whose shapes differ are the head. All on meta tensors.
@@ -162,7 +162,7 @@ def test_an_encoder_without_a_head_is_refused(name: str) -> None:
     with torch.device("meta"):
         net = timm.create_model(name)
 
-    with pytest.raises(HeadNotFound, match="not a picture classifier.*one row of numbers per picture"):
+    with pytest.raises(HeadNotFound, match=r"not a picture classifier.*one row of numbers per picture"):
         find_head(net)
 
 

@@ -41,7 +41,7 @@ def test_any_number_of_classes_can_be_asked_for(count: int) -> None:
 
 @pytest.mark.parametrize("count", [0, -3, 2.0, True, "3"])
 def test_a_count_that_cannot_be_is_refused(count: object) -> None:
-    with pytest.raises(BadSetting, match="num_classes is .* whole number of 1 or more"):
+    with pytest.raises(BadSetting, match=r"num_classes is .* whole number of 1 or more"):
         swap_head(network(), count, input_size=SIZE)  # type: ignore[arg-type]
 
 
@@ -146,7 +146,7 @@ def test_a_site_of_another_network_is_refused() -> None:
 
 
 def test_a_path_that_does_not_exist_names_the_last_layers() -> None:
-    with pytest.raises(HeadNotFound, match="no layer named 'fc'.*the last ones are '0', '5'"):
+    with pytest.raises(HeadNotFound, match=r"no layer named 'fc'.*the last ones are '0', '5'"):
         swap_head(network(), 3, input_size=SIZE, path="fc")
 
 
@@ -215,7 +215,7 @@ class NeedsLabelsInTraining(nn.Module):
 
 
 def test_a_network_that_cannot_run_in_training_mode_is_refused_with_its_own_words() -> None:
-    with pytest.raises(SwapFailed, match="does not run in training mode .*labels are needed"):
+    with pytest.raises(SwapFailed, match=r"does not run in training mode .*labels are needed"):
         swap_head(NeedsLabelsInTraining(), 7, input_size=SIZE)
 
 

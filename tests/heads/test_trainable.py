@@ -1,4 +1,4 @@
-"""What may learn, what stays still, and how a body is divided."""
+"""What may learn, and what stays still."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from headswap.heads.detect import find_head
-from headswap.heads.learning import logits_of, switch_off_aux, training_loss
-from headswap.heads.site import HeadSite
-from headswap.heads.stages import body_stages
-from headswap.heads.swap import swap_head
 from headswap.heads.trainable import freeze_body, head_parameters, keep_frozen_norms_in_eval
 
 SIZE = (3, 16, 16)
@@ -118,107 +114,3 @@ def test_a_copy_holds_its_own_norms_still() -> None:
     assert not twin.stem[1].training
     assert twin.blocks[0][1].training
     assert not net.blocks[0][1].training
-
-
-def test_the_body_comes_as_its_stages_in_the_order_they_run() -> None:
-    net = Net()
-    site = find_head(net, input_size=SIZE)
-
-    stages = body_stages(net, site)
-
-    assert [stage.path for stage in stages] == ["token", "stem", "blocks.0", "blocks.1", "blocks.2"]
-    assert stages[0].kind == "Parameter"
-    assert stages[1].kind == "Sequential"
-    heads = sum(value.numel() for value in head_parameters(net, site))
-    assert sum(stage.parameters for stage in stages) + heads == sum(v.numel() for v in net.parameters())
-    assert stages[-1].names == (
-        "blocks.2.0.weight",
-        "blocks.2.0.bias",
-        "blocks.2.1.weight",
-        "blocks.2.1.bias",
-    )
-
-
-def test_stages_come_in_the_order_they_run_and_not_as_they_are_registered() -> None:
-    class Backwards(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.fc, self.late, self.early = nn.Linear(8, 4), nn.Linear(8, 8), nn.Linear(48, 8)
-
-        def forward(self, picture: Tensor) -> Tensor:
-            return self.fc(self.late(self.early(picture.flatten(1)).relu()).relu())
-
-    net = Backwards()
-
-    stages = body_stages(net, find_head(net, input_size=(3, 4, 4)))
-
-    assert [stage.path for stage in stages] == ["early", "late"]
-
-
-def test_the_loss_adds_a_part_of_the_auxiliary_heads() -> None:
-    net = Net()
-    site = swap_head(net, 3, input_size=SIZE).site
-    labels = torch.tensor([0, 1, 2, 0])
-    answer = net.train()(torch.rand(4, *SIZE))
-    main, aux = (nn.functional.cross_entropy(row, labels) for row in answer)
-
-    assert site.aux_outputs == ("aux",)
-    torch.testing.assert_close(training_loss(answer, labels, site), main + 0.3 * aux)
-    torch.testing.assert_close(training_loss(answer, labels, site, aux_weight=0.0), main)
-    torch.testing.assert_close(training_loss(answer.logits, labels, site), main)
-
-
-def test_auxiliary_heads_can_be_switched_off_and_on() -> None:
-    net = Net()
-    site = swap_head(net, 3, input_size=SIZE).site
-    picture = torch.rand(4, *SIZE)
-    predicted = net.eval()(picture)
-
-    switch_on = switch_off_aux(net, site)
-
-    assert net.train()(picture).shape == (4, 3)
-    assert not net.aux.weight.requires_grad
-    torch.testing.assert_close(net.eval()(picture).shape, predicted.shape)
-    switch_on()
-    assert isinstance(net.train()(picture), Answers)
-    assert net.aux.weight.requires_grad
-
-
-def test_distilled_heads_are_averaged_and_both_are_taught() -> None:
-    site = HeadSite(
-        paths=("a", "b"),
-        kinds=("Linear",) * 2,
-        in_features=(8, 8),
-        num_classes=3,
-        input_size=SIZE,
-        outputs=("",),
-    )
-    one, other, labels = torch.rand(4, 3), torch.rand(4, 3), torch.tensor([0, 1, 2, 0])
-
-    loss = training_loss((one, other), labels, site)
-
-    both = [nn.functional.cross_entropy(row, labels) for row in (one, other)]
-    torch.testing.assert_close(loss, sum(both) / 2)
-    torch.testing.assert_close(logits_of((one, other), site), (one + other) / 2)
-
-
-@pytest.mark.parametrize("last", [nn.Identity(), nn.Softmax(1), nn.LogSoftmax(1)])
-def test_a_softmax_inside_the_network_is_not_applied_twice(last: nn.Module) -> None:
-    torch.manual_seed(0)
-    plain = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))
-    net = nn.Sequential(*plain, last)
-    site = find_head(net, input_size=(3, 4, 4))
-    picture, labels = torch.rand(6, 3, 4, 4), torch.tensor([0, 1, 2, 3, 4, 0])
-
-    torch.testing.assert_close(logits_of(net(picture), site).softmax(1), plain(picture).softmax(1))
-    expected = nn.functional.cross_entropy(plain(picture), labels)
-    torch.testing.assert_close(training_loss(net(picture), labels, site), expected)
-
-
-def test_the_answer_is_taken_out_of_whatever_wraps_it() -> None:
-    site = HeadSite(
-        paths=("fc",), kinds=("Linear",), in_features=(8,), num_classes=3, input_size=SIZE, outputs=("1",)
-    )
-    features, logits = torch.rand(4, 3), torch.rand(4, 3)
-
-    assert torch.equal(logits_of((features, logits), site), logits)
