@@ -6,11 +6,18 @@ Flow:  name --inspect_network--> Inspection (everything the head view and the sh
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.heads.site import HeadSite
 from headswap.network import NetworkCard
+
+_PROBE_CLASSES = 7
+_PROOF = (
+    f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
+    f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
+    "Then the old one was put back."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +58,7 @@ def inspect_network(
     """
     from headswap.heads.detect import find_head
     from headswap.heads.stages import body_stages
+    from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
     from headswap.zoos.catalogue import build_network, load_network
     from headswap.zoos.zoo import ZooSettings
@@ -63,11 +71,12 @@ def inspect_network(
     start = time.perf_counter()
     site = find_head(network, path=path)
     seconds = time.perf_counter() - start
+    swap_head(network, _PROBE_CLASSES, site=site).undo()  # raises when the head does not prove itself
     in_head = {id(parameter) for parameter in head_parameters(network.module, site)}
     counts = {id(p): p.numel() for p in network.module.parameters()}
     return Inspection(
         card=network.card,
-        site=site,
+        site=replace(site, evidence=(*site.evidence, _PROOF)),
         stages=tuple(
             Stage(path=stage.path, kind=stage.kind, parameters=stage.parameters)
             for stage in body_stages(network.module, site)
