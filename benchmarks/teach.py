@@ -1,0 +1,275 @@
+"""Teach the same pictures in several ways and compare seconds and accuracy.
+
+    python -m benchmarks.teach DATA... [--ways headswap tutorial timm fastai] [--tutorial-passes 5] [--seed 0]
+
+Every way gets the same backbone (EfficientNet-Lite0, ImageNet weights), the same split (headswap's:
+near duplicates never on both sides) and the same machine, one after the other. Imports and
+process start are apart: each way is imported before its clock starts, and headswap's features
+are computed anew in an empty folder. fastai is an extra: `pip install fastai`.
+
+A row per set and way, then the totals and the ratios. With --json FILE the rows are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+import headswap
+from headswap.data.intake import take_in
+from headswap.data.manifest import Manifest, Picture
+from headswap.data.split import split
+from headswap.training.config import TeachConfig
+
+MEAN, STD, SIZE = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 224
+MODEL = "tf_efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way on one set."""
+
+    data: str
+    way: str
+    seconds: float
+    accuracy: float
+    test_images: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One set, split."""
+
+    source: Path
+    manifest: Manifest
+    seed: int
+    passes: int  # of the tutorial recipe
+
+    def files(self, part: str) -> list[tuple[Path, int]]:
+        pictures: Sequence[Picture] = [one for one in self.manifest.pictures if one.part == part]
+        return [(self.manifest.path(one), self.manifest.label(one)) for one in pictures]
+
+
+def by_headswap(task: Task) -> float:
+    """The solved head."""
+    with tempfile.TemporaryDirectory() as place:
+        outcome = headswap.teach(
+            task.source,
+            model=MODEL,
+            out=Path(place) / "bundle",
+            seed=task.seed,
+            config=TeachConfig(),
+            workspace=Path(place) / "work",
+        )
+        answers = outcome.report.answers
+        tested = {picture.sha256 for picture in task.manifest.part("test")}
+        mine = [answer for answer in answers if answer.sha256 in tested]
+        return sum(answer.is_right for answer in mine) / len(mine)
+
+
+def by_tutorial(task: Task) -> float:
+    """PyTorch's transfer learning tutorial: everything moves, SGD 1e-3, a tenth of it after 7 passes."""
+    network = _fresh_network(len(task.manifest.classes))
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
+    best = 0.0
+    for _ in range(task.passes):
+        _one_pass(network, _loader(task, "train", 4, _crops()), optimizer, nn.functional.cross_entropy)
+        schedule.step()
+        best = max(best, _accuracy(network, task))  # the tutorial keeps the best pass of its validation part
+    return best
+
+
+def by_timm(task: Task) -> float:
+    """A timm-style fine-tune: AdamW, cosine after a warm-up pass, RandAugment, smooth labels, 10 passes."""
+    from timm.data import create_transform
+    from timm.loss import LabelSmoothingCrossEntropy
+
+    network = _fresh_network(len(task.manifest.classes))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-4, weight_decay=0.05)
+    warm = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=1)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 9)
+    schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, cosine], milestones=[1])
+    augment = create_transform(SIZE, is_training=True, auto_augment="rand-m6-mstd0.5", mean=MEAN, std=STD)
+    for _ in range(10):
+        _one_pass(network, _loader(task, "train", 32, augment), optimizer, LabelSmoothingCrossEntropy(0.1))
+        schedule.step()
+    return _accuracy(network, task)
+
+
+def by_fastai(task: Task) -> float:
+    """fastai's vision_learner and fine_tune(5), its defaults."""
+    import pandas as pd
+    from fastai.vision.all import (
+        ImageDataLoaders,
+        Normalize,
+        Resize,
+        accuracy,
+        aug_transforms,
+        vision_learner,
+    )
+
+    rows = [
+        {"path": str(path), "label": str(label), "valid": part == "test"}
+        for part in ("train", "test")
+        for path, label in task.files(part)
+    ]
+    loaders = ImageDataLoaders.from_df(
+        pd.DataFrame(rows),
+        path="/",
+        valid_col="valid",
+        item_tfms=Resize(320),
+        batch_tfms=[*aug_transforms(size=SIZE), Normalize.from_stats(MEAN, STD)],
+        bs=32,
+        num_workers=2,
+    )
+    learner = vision_learner(loaders, _pretrained_body, metrics=accuracy, normalize=False, pretrained=True)
+    with learner.no_bar(), learner.no_logging():
+        learner.fine_tune(5)
+    return float(learner.validate()[1])
+
+
+def _pretrained_body(pretrained: bool = True) -> nn.Module:
+    return headswap.load_network(MODEL).module
+
+
+WAYS: dict[str, Callable[[Task], float]] = {
+    "headswap": by_headswap,
+    "tutorial": by_tutorial,
+    "timm": by_timm,
+    "fastai": by_fastai,
+}
+
+
+class _Files(Dataset[tuple[Tensor, int]]):
+    def __init__(self, files: list[tuple[Path, int]], transform: Callable[..., Tensor]) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, int]:
+        from PIL import Image, ImageOps
+
+        path, label = self.files[row]
+        with Image.open(path) as image:
+            return self.transform(ImageOps.exif_transpose(image).convert("RGB")), label
+
+
+def _fresh_network(classes: int) -> nn.Module:
+    network = headswap.load_network(MODEL)
+    headswap.swap_head(network, classes)
+    return network.module
+
+
+def _crops() -> Callable[..., Tensor]:
+    from torchvision import transforms
+
+    return transforms.Compose(
+        [
+            transforms.RandomResizedCrop(SIZE),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def _centre() -> Callable[..., Tensor]:
+    from torchvision import transforms
+
+    return transforms.Compose(
+        [
+            transforms.Resize(256, interpolation=transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(SIZE),
+            transforms.ToTensor(),
+            transforms.Normalize(MEAN, STD),
+        ]
+    )
+
+
+def _loader(
+    task: Task, part: str, batch: int, transform: Callable[..., Tensor]
+) -> DataLoader[tuple[Tensor, int]]:
+    return DataLoader(_Files(task.files(part), transform), batch, shuffle=part == "train", num_workers=2)
+
+
+def _one_pass(
+    network: nn.Module,
+    loader: DataLoader[tuple[Tensor, int]],
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    network.train()
+    for pictures, labels in loader:
+        optimizer.zero_grad()
+        loss(network(pictures), labels).backward()
+        optimizer.step()
+
+
+@torch.inference_mode()
+def _accuracy(network: nn.Module, task: Task) -> float:
+    network.eval()
+    right = total = 0
+    for pictures, labels in _loader(task, "test", 32, _centre()):
+        right += int((network(pictures).argmax(1) == labels).sum())
+        total += len(labels)
+    return right / total
+
+
+def _warm(ways: Sequence[str]) -> None:
+    """Import what a way needs before its clock starts."""
+    import scipy.optimize
+    import timm
+    import torchvision
+
+    headswap.load_network(MODEL)
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
+    if "fastai" in ways:
+        pass
+    del scipy, timm, torchvision
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=["headswap", "tutorial"])
+    parser.add_argument("--tutorial-passes", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    choices = parser.parse_args()
+    _warm(choices.ways)
+    rows = []
+    for source in choices.data:
+        manifest = split(take_in(source).manifest, seed=choices.seed)
+        for way in choices.ways:
+            torch.manual_seed(choices.seed)
+            begin = time.perf_counter()
+            accuracy = WAYS[way](Task(source, manifest, choices.seed, choices.tutorial_passes))
+            seconds = time.perf_counter() - begin
+            rows.append(Row(source.name, way, seconds, accuracy, len(manifest.part("test"))))
+            print(f"{source.name:24} {way:10} {seconds:8.1f} s  {accuracy:.3f}", flush=True)
+    print(f"{'':24} {'way':10} {'seconds':>8}    mean accuracy")
+    ours = sum(row.seconds for row in rows if row.way == "headswap")
+    for way in choices.ways:
+        mine = [row for row in rows if row.way == way]
+        seconds = sum(row.seconds for row in mine)
+        ratio = f"  headswap is {seconds / ours:.1f}x faster" if ours and way != "headswap" else ""
+        mean = statistics.mean(row.accuracy for row in mine)
+        print(f"{'total':24} {way:10} {seconds:8.1f} s  {mean:.3f}{ratio}")
+    if choices.json:
+        choices.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+
+
+if __name__ == "__main__":
+    main()
