@@ -72,6 +72,9 @@ def _follow_config(config: Any, counts: set[int], num_classes: int, put: Put) ->
         put(attributes, "id2label", names)
         if "label2id" in attributes:
             put(attributes, "label2id", {name: number for number, name in names.items()})
+    impossible = "single_label_classification" if num_classes == 1 else "regression"
+    if attributes.get("problem_type") == impossible:  # the loss would be the old count's
+        put(attributes, "problem_type", None)
 
 
 def _configs(module: nn.Module) -> Iterable[Any]:

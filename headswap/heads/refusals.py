@@ -15,9 +15,9 @@ from headswap.heads.dry_run import DryRun
 from headswap.heads.graph import Hit
 from headswap.heads.metadata import Declared
 
-_ACTIVATIONS = (
+_ACTIVATIONS = (  # of bodies; softmax, sigmoid, softplus and a soft cap are what classifiers end in
     *("Relu", "LeakyRelu", "PreluKernel", "RreluWithNoise", "Elu", "Celu", "Selu", "Gelu", "Silu", "Mish"),
-    *("Hardswish", "Hardtanh", "Hardsigmoid", "Softplus", "Threshold", "Glu", "Clamp"),
+    *("Hardswish", "Hardtanh", "Glu"),
 )
 _NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "RmsNorm", "InstanceNorm")
 
@@ -103,7 +103,7 @@ def point_at_one(module: nn.Module) -> str:
 
 def _body_like(hit: Hit) -> str:
     """Why a head may be the last layer of a body; empty when nothing speaks for that."""
-    names = [name.removesuffix("0").removesuffix("Backward") for name in hit.after]
+    names = [name.rstrip("0123456789").removesuffix("Backward") for name in hit.after]
     activated = any(name in _ACTIVATIONS for name in names) or names[:1] == ["Tanh"]
     normed = any(norm in name for name in names for norm in _NORMS)
     if not hit.node.name().startswith(("Convolution", "MkldnnConvolution", "CudnnConvolution")):

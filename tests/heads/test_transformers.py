@@ -92,6 +92,19 @@ def test_the_loss_is_right_for_another_count_than_the_first_one() -> None:
     torch.testing.assert_close(answer.loss, nn.functional.cross_entropy(answer.logits, torch.tensor([6, 0])))
 
 
+def test_a_regression_turned_into_a_classifier_gets_a_classifiers_loss() -> None:
+    net = tiny("ViTForImageClassification", labels=1)
+    net(pixel_values=torch.rand(1, 3, 32, 32), labels=torch.tensor([0.5]))
+    net.config.problem_type = "regression"
+
+    record = swap_head(net, 3)
+
+    answer = net(pixel_values=torch.rand(2, 3, 32, 32), labels=torch.tensor([2, 0]))
+    torch.testing.assert_close(answer.loss, nn.functional.cross_entropy(answer.logits, torch.tensor([2, 0])))
+    record.undo()
+    assert net.config.problem_type == "regression"
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_a_swapped_network_is_saved_and_loaded_again(name: str, tmp_path: Path) -> None:
     net = tiny(name)
