@@ -118,6 +118,12 @@ class Service:
             self._projects.save(replace(found, model=model, head_path=path or None, weights=None))
         )
 
+    def opened(self, owner: str, project: str) -> Inspection:
+        """The network of a project, opened up: with the person's layer and weight file, if they gave any."""
+        found = self._projects.get(owner, project)
+        weights = self._projects.folder(found.id) / found.weights if found.weights else None
+        return self._inspect(found.model, found.head_path, weights)
+
     def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
         """Take the person's own weight file for the chosen architecture; it decides the old class count."""
         found = self._projects.get(owner, project)

@@ -72,6 +72,11 @@ def opened(report: Report, cell: str, thumbnails: dict[str, str]) -> str:
     if not answers:
         return ""
     truth, said = report.classes[answers[0].truth], report.classes[answers[0].label]
+    more = (
+        f'<p class="hs-note">The {MOST_OPEN} surest of {len(answers)}.</p>'
+        if len(answers) > MOST_OPEN
+        else ""
+    )
     title = f"{count(len(answers), 'picture')} of {safe(truth)} called {safe(said)}"
     items = "".join(
         f"<li>{plate(thumbnails.get(a.sha256, ''), a.file)}<span>{percent(a.sure)} sure</span></li>"
@@ -79,5 +84,5 @@ def opened(report: Report, cell: str, thumbnails: dict[str, str]) -> str:
     )
     return (
         f'<div class="hs-rule-top opened" data-open="{safe(cell)}"><h3>{title}</h3><ul class="near">'
-        f"{items}</ul></div>"
+        f"{items}</ul>{more}</div>"
     )

@@ -17,19 +17,20 @@ Handler = Callable[Inputs, dict[Any, Any]]
 
 
 def errors_as_words(
-    status: Any, otherwise: Mapping[Any, Any] = MappingProxyType({})
+    status: Any, otherwise: Mapping[Any, Any] = MappingProxyType({}), *, clears: bool = True
 ) -> Callable[[Handler[Inputs]], Handler[Inputs]]:
     """Show a `HeadswapError` of a handler in the component `status`, and clear it when all is well.
 
     A handler returns {component: value}, so nothing but the status line changes on a mistake
     (`gr.Error` would stamp every output). `otherwise` is what else to show on a mistake.
+    What nobody pressed must not clear (`clears=False`): it may end after a person's mistake was told.
     """
 
     def decorate(handler: Handler[Inputs]) -> Handler[Inputs]:
         @wraps(handler)
         def handle(*args: Inputs.args, **kwargs: Inputs.kwargs) -> dict[Any, Any]:
             try:
-                return {status: ""} | handler(*args, **kwargs)
+                return ({status: ""} if clears else {}) | handler(*args, **kwargs)
             except HeadswapError as mistake:
                 return {status: mistake_words(mistake.problem, mistake.remedy), **otherwise}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 
@@ -18,6 +19,11 @@ element.addEventListener('change', (happened) => {
   if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
 });
 """
+OWN_WEIGHTS = (
+    '<p class="hs-soft">A file made for the chosen architecture, by you or somebody you know. It is read '
+    "as numbers "
+    "only: nothing in it is run.</p>"
+)
 WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
 
 
@@ -30,6 +36,7 @@ class ModelStep:
     search: gr.Dropdown
     drawing: gr.HTML
     evidence: gr.HTML
+    weights: gr.UploadButton
     own_path: gr.Textbox
     check: gr.Button
     status: gr.HTML
@@ -54,6 +61,13 @@ def build_model_step() -> ModelStep:
                 [], value=None, label="Any other network", filterable=True, elem_id="hs-search",
                 info="Every architecture of torchvision and timm. ✓ on this machine, ⬇ to be fetched.",
             )  # fmt: skip
+            with gr.Accordion("Your own weights", open=False, elem_classes="hs-fold", elem_id="hs-own"):
+                fragment(OWN_WEIGHTS)
+                weights = gr.UploadButton(
+                    "Choose a weight file",
+                    file_types=[".safetensors", ".pt", ".pth", ".bin"],
+                    elem_id="hs-weights",
+                )
         with gr.Column(elem_classes="hs-panel headview"):
             status = fragment(classes="status")
             drawing = fragment(WAITING, name="hs-head")
@@ -68,7 +82,7 @@ def build_model_step() -> ModelStep:
     _, onward = next_bar(
         "You can change the network later; your pictures stay.", "Next: pictures", "hs-to-pictures"
     )
-    return ModelStep(words, cards, search, drawing, found, own_path, check, status, sample, onward)
+    return ModelStep(words, cards, search, drawing, found, weights, own_path, check, status, sample, onward)
 
 
 def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: Shared) -> Updates:
@@ -87,7 +101,7 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
     """Connect step 1 to the service."""
     service = shared.service
 
-    @errors_as_words(step.status)
+    @errors_as_words(step.status, clears=False)
     def on_models(project_id: str, request: gr.Request) -> Updates:
         known = service.models()
         chosen = service.project(owner_of(request), project_id).model
@@ -112,9 +126,17 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
         model = service.project(owner_of(request), project_id).model
         return choose(project_id, model, path.strip() or None, request)
 
+    @errors_as_words(step.status)
+    def on_weights(project_id: str, file: str, request: gr.Request) -> Updates:
+        inspection = service.use_weights(owner_of(request), project_id, Path(file))
+        scene = shared.look(project_id, request)
+        return shared.show(scene) | show_network(step, inspection, scene, shared)
+
     outputs = [*shared.redrawn, step.cards, step.status]
+    drawn = [step.intro, step.drawing, step.evidence, step.own_path]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
     step.cards.click(on_card, shared.project_id, outputs, **quiet)
+    step.weights.upload(on_weights, [shared.project_id, step.weights], [*outputs, *drawn], **quiet)
     step.search.input(on_search, [shared.project_id, step.search], outputs, **quiet)
     gr.on(
         [step.check.click, step.own_path.submit],

@@ -15,6 +15,7 @@ from typing import Any
 import gradio as gr
 
 from headswap.service.facade import Service
+from headswap.ui.cards import model_cards
 from headswap.ui.header import build_header, connect_header, show_header
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.model import ModelStep, build_model_step, connect_model_step, show_network
@@ -80,7 +81,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         connect_teach_step(teach, shared)
         connect_test_step(test, shared, done_job)
         connect_take_home_step(take_home, shared, done_job)
-        _connect_load(page, shared, header.status)
+        _connect_load(page, shared, header.status, model)
         _connect_timer(timer, shared, header, teach)
         _connect_network(network_key, model, pictures, teach, shared)
         for button, to in (
@@ -100,7 +101,9 @@ def _kept(value: str) -> gr.Textbox:
 
 def _network_key(scene: Scene) -> str:
     """Changes when the head view has to be drawn anew: another network, path or set of classes."""
-    return "\n".join((scene.project.model, scene.project.head_path or "", *scene.classes, "."))
+    project = scene.project
+    weights = "own" if project.has_own_weights else "pretrained"
+    return "\n".join((project.model, project.head_path or "", weights, *scene.classes))
 
 
 def _on_tab(event: gr.SelectData) -> str:
@@ -114,15 +117,17 @@ def _connect_move(button: gr.Button, to: str, shared: Shared) -> None:
     )
 
 
-def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML) -> None:
+def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML, model: ModelStep) -> None:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
 
     @errors_as_words(status)
     def on_load(project_id: str, request: gr.Request) -> Updates:
         project = open_project(shared.service, owner_of(request), project_id)
-        return {shared.project_id: project.id} | shared.show(shared.look(project.id, request))
+        cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
+        known = {shared.project_id: project.id, model.cards: cards}
+        return known | shared.show(shared.look(project.id, request))
 
-    page.load(on_load, shared.project_id, [shared.project_id, *shared.redrawn, status], **QUIET)
+    page.load(on_load, shared.project_id, [shared.project_id, model.cards, *shared.redrawn, status], **QUIET)
 
 
 def _connect_timer(timer: gr.Timer, shared: Shared, header: Any, teach: TeachStep) -> None:
@@ -149,10 +154,10 @@ def _connect_network(
 ) -> None:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
 
-    @errors_as_words(model.status, {model.drawing: "", model.evidence: ""})
+    @errors_as_words(model.status, {model.drawing: "", model.evidence: ""}, clears=False)
     def on_network(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
-        inspection = shared.service.inspect(scene.project.model, path=scene.project.head_path)
+        inspection = shared.service.opened(scene.owner, project_id)
         return show_network(model, inspection, scene, shared) | {
             pictures.intro: pictures_intro(inspection, scene.classes),
             teach.intro: teach_intro(inspection, scene.classes),

@@ -1,8 +1,12 @@
-"""The few strokes that the drawings share. Words given here are harmless already."""
+"""The few strokes that the drawings share. Words given to `line_of_text` are harmless already."""
 
 from __future__ import annotations
 
 import math
+
+from headswap.ui.words import number, short
+
+MOST_NAMES = 5  # of a new head; more are counted
 
 
 def line_of_text(
@@ -62,3 +66,23 @@ def landscape(x: float, y: float, side: float, picture: str) -> str:
         f'<circle cx="{x + side * 0.68:.1f}" cy="{y + side * 0.3:.1f}" r="{side * 0.07:.1f}" fill="none" '
         'stroke="#67625a" stroke-width="1.6"/>'
     )
+
+
+def names_down(classes: tuple[str, ...], x: float, top: float, bottom: float) -> tuple[list[float], str]:
+    """The dots and names of the new head, spread between two heights; returns the heights of the dots too."""
+    shown = classes[:MOST_NAMES]
+    lines = [short(name) for name in shown]
+    if len(classes) > MOST_NAMES:
+        lines[-1] = f"… {number(len(classes))} names"
+    if not classes:
+        lines = ["your names"]
+    step = min(30.0, (bottom - top) / max(1, len(lines) - 1))
+    first = (top + bottom) / 2 - step * (len(lines) - 1) / 2
+    heights = [first + step * i for i in range(len(lines))]
+    fill = "var(--hs-accent)" if classes else "none"
+    drawn = "".join(
+        f'<circle cx="{x}" cy="{y:.1f}" r="6.5" fill="{fill}" stroke="var(--hs-accent)" stroke-width="1.5"/>'
+        + line_of_text(x + 18, y + 5, words, size=16, weight=600)
+        for y, words in zip(heights, lines, strict=True)
+    )
+    return heights, drawn

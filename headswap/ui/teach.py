@@ -11,7 +11,7 @@ from headswap.training.config import TeachConfig
 from headswap.ui.chart import chart
 from headswap.ui.chip import live_panel
 from headswap.ui.guesses import six_guesses
-from headswap.ui.headview import numbers_to_learn
+from headswap.ui.headdrawing import numbers_to_learn
 from headswap.ui.html import fragment, next_bar
 from headswap.ui.icons import term
 from headswap.ui.mistakes import errors_as_words

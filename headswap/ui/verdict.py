@@ -11,6 +11,7 @@ from headswap.ui.words import percent, safe, short
 
 HARDEST = 5
 DOUBTS = 5
+MOST_DOTS = 60  # answers; beyond, bars take the place of dots
 SURE_STEPS = (
     (0.9, 1.01, "more than 90 % sure"),
     (0.7, 0.9, "70–90 % sure"),
@@ -22,17 +23,14 @@ def verdict(report: Report) -> str:
     """The headline, what it is worth, and what always saying one class would get."""
     low, high = (round(100 * share) for share in report.interval)
     few = "; with so few the true figure is" if report.total < 100 else "; the true figure is"
-    what = "exam" if report.method == "exam" else "practice"
+    what = "exam pictures" if report.method == "exam" else "pictures"
     how = (
         ""
         if report.method == "exam"
-        else (
-            " There are too few pictures to lock some away, so each was examined by a head that had not "
-            "practised on it."
-        )
+        else " The exam alone would be too small, so every picture was judged by a head that never saw it."
     )
     return (
-        f'<div class="verdict"><div><h1>{report.right} of {report.total} {what} pictures right</h1>'
+        f'<div class="verdict"><div><h1>{report.right} of {report.total} {what} right</h1>'
         f"<p>{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
         f"“{safe(report.baseline_class)}” would get {percent(report.baseline_accuracy)}.{how}</p></div>"
         f"<div>{_ruler(report, 500, 'wide')}{_ruler(report, 330, 'narrow')}</div></div>"
@@ -73,13 +71,14 @@ def hardest(report: Report, thumbnails: dict[str, str]) -> str:
     """The exam pictures whose true class was believed least."""
     worst = hardest_answers(report)
     wrong = sum(not answer.is_right for answer in worst)
-    note = f"{wrong} of these {len(worst)} wrong." if wrong else "All right, but these were the least sure."
+    all_wrong = f"All {len(worst)} wrong." if wrong == len(worst) else f"{wrong} of these {len(worst)} wrong."
+    note = all_wrong if wrong else "All right, but these were the least sure."
     drawn = "".join(
         f"<li>{plate(thumbnails.get(a.sha256, ''), a.file)}<span>{_said(report, a)}</span></li>"
         for a in worst
     )
     return (
-        f'<div class="hs-rule-top"><h3>Hardest exam pictures</h3><ul class="near">{drawn}</ul><p '
+        f'<div class="hs-rule-top"><h3>Hardest pictures</h3><ul class="near">{drawn}</ul><p '
         f'class="hs-note">{note}</p></div>'
     )
 
@@ -96,13 +95,16 @@ def _said(report: Report, answer: Answer) -> str:
 
 def trust(report: Report) -> str:
     """Whether its sureness can be trusted: of those it was so sure of, how many were right."""
-    rows = []
+    rows, crowded = [], report.total > MOST_DOTS
     for low, high, words in SURE_STEPS:
         group = [answer for answer in report.answers if low <= answer.sure < high]
         right = sum(answer.is_right for answer in group)
         dots = "<i></i>" * right + '<i class="no"></i>' * (len(group) - right)
         told = f"right {right} of {len(group)}" if group else "none"
-        bar = f'<span class="dots" aria-hidden="true">{dots if len(group) <= 40 else ""}</span>'
+        bar = f'<span class="dots" aria-hidden="true">{dots}</span>'
+        if crowded:
+            share = 100 * right / len(group) if group else 0
+            bar = f'<span class="meter" aria-hidden="true"><i style="width:{share:.0f}%"></i></span>'
         rows.append(f"<li><span>{words}</span>{bar}<span>{told}</span></li>")
     return (
         f'<div class="hs-panel"><h2>Can its sureness be trusted? {term("sure", "confidence")}</h2>'
@@ -112,7 +114,7 @@ def trust(report: Report) -> str:
 
 def _trust_sentence(report: Report) -> str:
     gap = report.calibration.error_after if report.calibration else None
-    rough = f" With {report.total} exam pictures this is a rough figure." if report.total < 100 else ""
+    rough = f" With {report.total} pictures this is a rough figure." if report.total < 100 else ""
     if gap is None:
         return f"There were too few pictures to correct its sureness: take it as a hint.{rough}"
     if gap < 0.05:

@@ -66,11 +66,9 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
         for k, (name, how_many) in enumerate(counts.items()):
             (root / name).mkdir(parents=True)
             for i in range(how_many):
-                image = Image.new("RGB", (160, 120), (60 + 60 * k, 40 + 9 * i, 90))
+                image = Image.new("RGB", (160, 120), (60 + 60 * k, 40 + 2 * i, 90))
                 pen = ImageDraw.Draw(image)
-                pen.rectangle(
-                    (8 * i, 5 * k + 3 * i, 70 + 6 * i, 90), fill=(200 - 12 * i, 50 * k, 20 + 15 * i)
-                )
+                pen.rectangle((i, 5 * k, 60 + i, 60 + i // 3), fill=(220 - 2 * i, 50 * k, 20 + 2 * i))
                 image.save(root / name / f"picture {i}.PNG")
         return root
 

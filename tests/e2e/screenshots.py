@@ -49,7 +49,7 @@ def walk(visit: Visit, folder: Path, name: str) -> None:
     shoot("3-teach")
     visit.wait("#hs-chip [data-state=done]")
     visit.open_step("test")
-    visit.wait("#hs-examples .told svg")
+    visit.wait("#hs-examples li:nth-child(8) .told svg")
     shoot("4-test")
     visit.open_step("home")
     visit.wait("#hs-download:not([disabled])")

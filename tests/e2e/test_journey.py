@@ -27,8 +27,8 @@ def test_a_newcomer_gets_a_first_prediction_with_two_presses(
     done = time.monotonic()
 
     page = visit.page
-    assert "exam pictures right" in page.inner_text("#hs-verdict h1")
-    assert page.locator("#hs-answer .bars li").count() == 4
+    assert "pictures right" in page.inner_text("#hs-verdict h1")
+    assert page.locator("#hs-answer .bars").first.locator("li").count() == 4
     with capsys.disabled():
         print(  # noqa: T201
             f"\nserver up {house.seconds_to_start:.1f} s (goal 12) · sample read {ready - start:.1f} s · "
@@ -40,7 +40,15 @@ def test_a_newcomer_gets_a_first_prediction_with_two_presses(
     visit.wait("#hs-examples li:nth-child(8) .told svg")  # all eight examples have their answer
     page.set_input_files("#hs-try input[type=file]", SAMPLE / "train" / "fruit" / "banana.png")
     visit.wait("#hs-answer .live:has-text('It says')")
-    assert page.locator("#hs-answer .bars li").count() == 4
+    assert page.locator("#hs-answer .bars").first.locator("li").count() == 4
+
+    cell = page.locator("#hs-grid .cell.hit").first
+    called = cell.get_attribute("aria-label") or ""
+    cell.click()
+    visit.wait(f"#hs-opened h3:has-text('called {called.split(' called ')[1].split(':')[0]}')")
+    assert page.locator("#hs-opened li").count() == min(12, int(cell.inner_text()))
+    page.click("#hs-examples [data-example='3']")
+    visit.wait("#hs-examples [data-example='3'][aria-pressed=true]")
 
     visit.open_step("home")
     visit.wait("#hs-download:not([disabled])")
@@ -69,8 +77,14 @@ def test_a_reload_in_the_middle_finds_the_same_lesson_again(visit: Visit) -> Non
     assert "96 pictures in four classes" in visit.page.inner_text("#hs-classes h2")
 
 
-def test_a_double_click_makes_one_job_and_stop_stops_it(visit: Visit, house: House) -> None:
-    visit.use_sample()
+def test_a_double_click_makes_one_job_and_stop_stops_it(
+    visit: Visit, house: House, class_folders: Callable[[dict[str, int]], Path]
+) -> None:
+    visit.open_step("pictures")
+    visit.page.set_input_files("#hs-picker input[type=file]", class_folders({"ring": 90, "square": 90}))
+    visit.wait("#hs-classes .klass")
+    visit.open_step("teaching")
+    visit.wait("#hs-teach:not([disabled])")
     before = jobs_of(house)
 
     visit.page.dblclick("#hs-teach")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visi
     visit.wait("#hs-model .mistake")
     assert "no.such.layer" in page.inner_text("#hs-model .mistake")
     assert "resnet50" in page.inner_text("#hs-head h2")
+
+
+def test_a_weight_file_that_is_none_is_refused_in_words_and_the_network_stays(
+    visit: Visit, tmp_path: Path
+) -> None:
+    fake = tmp_path / "mine.safetensors"
+    fake.write_bytes(b"not a weight file at all")
+    visit.wait("#hs-head svg.wide")
+
+    visit.page.click("#hs-own > button")
+    visit.wait("#hs-weights")
+    visit.page.set_input_files("#hs-own input[type=file]", fake)
+
+    visit.wait("#hs-model .mistake")
+    assert "tf_efficientnet_lite0" in visit.page.inner_text("#hs-head h2")
 
 
 @pytest.mark.parametrize("width", [390, 320])

@@ -8,7 +8,8 @@ from headswap.service.views import JobView, ProjectView
 from headswap.ui.chip import chip, live_panel
 
 PROJECT = ProjectView(
-    id="p", name="n", model="m", head_path=None, has_pictures=True, job="j", done_job=None
+    id="p", name="n", model="m", head_path=None, has_own_weights=False, has_pictures=True,
+    job="j", done_job=None,
 )  # fmt: skip
 RUNNING = JobView(
     id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, passes=(),

@@ -25,6 +25,14 @@ def test_when_all_is_well_an_old_mistake_is_cleared() -> None:
     assert handler("mug") == {"status": "", "name": "mug"}
 
 
+def test_what_nobody_pressed_leaves_an_earlier_mistake_on_the_page() -> None:
+    @errors_as_words("status", clears=False)
+    def handler() -> dict[str, str]:
+        return {"cards": "drawn"}
+
+    assert handler() == {"cards": "drawn"}
+
+
 def test_a_bug_is_not_hidden() -> None:
     @errors_as_words("status")
     def handler() -> dict[str, str]:

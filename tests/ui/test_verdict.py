@@ -18,7 +18,7 @@ def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Repor
 def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> None:
     words = verdict(replace(report, method="cross-validated"))
 
-    assert "each was examined by a head that had not practised on it" in words
+    assert "every picture was judged by a head that never saw it" in words
 
 
 def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:
