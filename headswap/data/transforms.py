@@ -67,6 +67,30 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     return np.asarray(image).reshape(spec.height, spec.width, spec.channels)
 
 
+def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
+    """The same picture before the cut, for practice crops drawn from all of it.
+
+    Args:
+        image: RGB, as `read_picture` gives it.
+        spec: what the network expects.
+
+    Returns:
+        (H, W, C) uint8, as large as `prepare` makes it before it cuts; of a very long picture the
+        middle, twice as long as wide. Where `prepare` cuts nothing away, what `prepare` gives.
+    """
+    if spec.fit != "crop":
+        return prepare(image, spec)
+    if spec.channels == 1 and image.mode != "L":
+        image = image.convert("L")
+    most = 2 * min(image.size)
+    if max(image.size) > most:
+        fill = (0,) * spec.channels if spec.channels > 1 else 0
+        image = _cut_centre(image, min(image.width, most), min(image.height, most), fill)
+    width, height = _size_before_crop(image.width, image.height, spec)
+    image = image.resize((width, height), _FILTERS[spec.interpolation])
+    return np.asarray(image).reshape(height, width, spec.channels)
+
+
 def to_float(batch: NDArray[np.uint8], spec: InputSpec) -> NDArray[np.float32]:
     """Scale prepared pictures to the network's numbers: ((value / 255) - mean) / std.
 

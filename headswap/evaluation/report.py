@@ -66,13 +66,54 @@ class Doubt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Further:
+    """What came of moving more than the head, judged inside the practice part."""
+
+    asked: str  # "auto", or the depth that the person chose
+    depth: str  # what moved in the end; "head": the solved head was kept
+    learning_rate: float | None  # of what was kept, or of the best that was tried
+    passes: int  # over the practice pictures, in the run that was kept
+    planned_passes: int  # where its cosine would have ended
+    parts: int  # validation parts on which it was tried
+    tried: int  # ways that were tried
+    validation: int  # pictures held back, over all tries of the best way
+    right_before: int  # of these, with the solved head
+    right_after: int  # of these, by the best way that was tried
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortcut:
+    """A single number per picture that tells the classes nearly as well as the network does."""
+
+    name: str  # what it is: "brightness", "size", "shape", "border"
+    lesson: str  # what the network may have learned instead of what the pictures show
+    right: int  # of the pictures judged, by this number alone
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning:
+    """What fewer pictures would have given: whether more of them would help."""
+
+    fewer: int  # pictures that each head practised on
+    fewer_right: int
+    more: int
+    more_right: int
+    total: int  # pictures judged, the same for both
+
+    @property
+    def gain(self) -> float:
+        """Accuracy that the additional pictures brought."""
+        return (self.more_right - self.fewer_right) / self.total
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """How good a taught head is, with its uncertainty."""
 
     classes: tuple[str, ...]
-    method: Literal[
-        "exam", "cross-validated"
-    ]  # what `answers` are: a locked-away part, or every fold's own part
+    method: Literal["exam", "cross-validated"]  # what `answers` are: the exam, or every picture's own fold
     answers: tuple[Answer, ...]
     right: int
     total: int
@@ -87,6 +128,13 @@ class Report:
     calibration: Calibration | None
     doubts: tuple[Doubt, ...] = ()
     advice: tuple[str, ...] = ()
+    exam_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
+    exam_total: int = 0
+    reliability: str = ""  # whether its sureness can be trusted, in one sentence
+    shortcuts: tuple[Shortcut, ...] = ()
+    learning: Learning | None = None  # None: too few pictures to tell
+    twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
+    further: Further | None = None  # None: only the head was taught
 
     @property
     def hardest(self) -> tuple[Answer, ...]:

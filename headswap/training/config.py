@@ -2,28 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Literal
 
 from headswap.errors import BadSetting
 
-Depth = Literal["head"]
+Depth = Literal["head", "norms", "last", "everything", "auto"]
+Norms = Literal["frozen", "recalibrate", "train"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FurtherConfig:
+    """How the body is taught after the head is solved. The defaults work."""
+
+    passes: int = 20  # over the practice pictures, in the run that is kept
+    learning_rate: float | None = None  # peak, of the head; None: chosen by a small search
+    stage_decay: float = 0.7  # each stage moves at this share of the rate of the one above it
+    last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the body
+    batch_size: int = 32  # pictures of one step
+    warm_up: float = 0.1  # share of the steps in which a stage's rate rises from 0
+    release: float = 0.2  # share of the passes over which the stages begin to move, from the top
+    weight_decay: float = 0.01  # of matrices and filters; never of norms and biases
+    clip_norm: float = 1.0  # longest gradient of one step
+    norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured anew after a pass; drifting
+    least_crop: float = 0.35  # share of a picture that a practice crop shows at least; 1: no crops
+    flip: bool = True  # half of the practice pictures are mirrored
+    label_smoothing: float = 0.1
+    mixup: float = 0.0  # alpha of mixing two pictures; 0: none
+    aux_weight: float = 0.0  # of auxiliary heads, which begin at random; 0: switched off; 0.3 is usual
+    patience: int = 6  # passes without gain on the validation part before a run ends
+    validation_share: float = 0.25  # of the practice part, held back while choosing
+    confirmations: int = 2  # validation parts on which the winner of the search is tried in full
+    checkpoint_every_s: float = 10.0  # a pass that ends sooner after the last checkpoint writes none
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            raise BadSetting(f"learning_rate is {rate}.", remedy="Choose a number above 0, such as 0.001.")
+        for name, least, most in (("passes", 1, 1000), ("batch_size", 2, 1024), ("patience", 1, 1000)):
+            if not least <= getattr(self, name) <= most:
+                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy=f"Choose {least} to {most}.")
+        for name in ("stage_decay", "last_share", "least_crop"):
+            if not 0 < getattr(self, name) <= 1:
+                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose more than 0, at most 1.")
+        for name in ("warm_up", "release", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose 0 or more, below 1.")
+        for name in ("weight_decay", "mixup", "aux_weight", "checkpoint_every_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose 0 or more.")
+        if not 0 < self.clip_norm < math.inf:
+            raise BadSetting(f"clip_norm is {self.clip_norm}.", remedy="Choose a number above 0, such as 1.")
+        if not 0.05 <= self.validation_share <= 0.5:
+            raise BadSetting(
+                f"validation_share is {self.validation_share}.", remedy="Choose 0.05 to 0.5, such as 0.25."
+            )
+        if not 1 <= self.confirmations <= 10:
+            raise BadSetting(f"confirmations is {self.confirmations}.", remedy="Choose 1 to 10.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeachConfig:
     """How the new head is taught. The defaults work."""
 
-    depth: Depth = "head"  # what may move
+    depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
+    budget_s: float | None = None  # time for the whole run; the best found by then is kept
     mirror: bool = False  # average the features of picture and mirrored picture: twice the body's time
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
+    strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     passes: int = 30  # lesson passes shown while the head learns; they cost under a second
     batch_size: int = 32  # pictures a body sees at once
+    further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
 
     def __post_init__(self) -> None:
+        if self.budget_s is not None and not 0 < self.budget_s < math.inf:
+            raise BadSetting(f"budget_s is {self.budget_s}.", remedy="Choose seconds above 0, such as 120.")
         if not self.strengths or min(self.strengths) <= 0:
             raise BadSetting(f"strengths is {self.strengths}.", remedy="Give one or more numbers above 0.")
+        if self.strength is not None and not 0 < self.strength < math.inf:
+            raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")
         if self.folds < 2:
             raise BadSetting(f"folds is {self.folds}.", remedy="Choose 2 or more.")
         if not 0 <= self.passes <= 1000:

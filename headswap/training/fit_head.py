@@ -122,13 +122,15 @@ def _fit(
     span: _Span, targets: Tensor, config: TeachConfig, folds: NDArray[np.int64] | None, watch: Watch | None
 ) -> SolvedHead:
     problem = _Problem(span.coordinates, targets, bool(span.centred))
-    strengths = sorted(config.strengths, reverse=True)
-    strength = min(strengths, key=lambda value: abs(np.log10(value / _PLAIN_STRENGTH)))
+    asked = set(config.strengths) if config.strength is None else {*config.strengths, config.strength}
+    strengths = sorted(asked, reverse=True)
+    plain = config.strength or _PLAIN_STRENGTH
+    strength = min(strengths, key=lambda value: abs(np.log10(value / plain)))
     fold_logits, losses = None, {}
     if folds is not None:
         logits = _cross_validate(problem, strengths, folds)  # (S, N, C)
         per_strength = -(logits.log_softmax(-1) * targets).sum(-1).mean(-1)  # (S,)
-        best = int(per_strength.argmin())
+        best = int(per_strength.argmin()) if config.strength is None else strengths.index(config.strength)
         strength, fold_logits = strengths[best], logits[best]
         losses = dict(zip(strengths, per_strength.tolist(), strict=True))
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))

@@ -1,0 +1,299 @@
+"""Teach head and body together: the loop, in plain sight.
+
+Flow:  network with a solved head + Drill --finetune--> the same network, its best weights, Trained
+
+Each pass draws crops anew, moves the groups that have begun, and is judged on a validation
+part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
+statistics stay as pretrained unless the person wants otherwise: in training mode they
+ruin small sets. A run that is killed goes on from its last checkpoint, to the same bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from headswap.features.engines import Engine, place
+from headswap.heads.learning import logits_of, training_loss
+from headswap.heads.site import HeadSite
+from headswap.training.album import Album, Augment, mixer
+from headswap.training.budget import Budget
+from headswap.training.checkpoint import PassResult, Stopped, load_checkpoint, save_checkpoint
+from headswap.training.config import FurtherConfig
+from headswap.training.groups import Moving, build_optimizer, moving_groups
+from headswap.training.judge import answers, balance
+from headswap.training.modes import (
+    borrowed,
+    moving_tensors,
+    own_random,
+    practise_mode,
+    precision,
+    recalibrate,
+    training_engine,
+)
+from headswap.training.schedule import rate_at, release_pass
+from headswap.training.standing import Standing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What one run does."""
+
+    depth: Moving
+    learning_rate: float  # peak, of the head
+    passes: int  # where the cosine ends
+    stop_after: int  # the pass after which the run ends; at most `passes`
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drill:
+    """What one run works on; rows are those of the album."""
+
+    recipe: Recipe
+    config: FurtherConfig
+    learn: Tensor  # (N,) rows to practise on
+    watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
+    labels: Tensor  # (rows of the album,) int64
+    seed: int
+    folder: Path | None = None  # for checkpoints; None: none
+    engine: Engine = field(default_factory=training_engine)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    """What a run learned; its best weights are in the network."""
+
+    recipe: Recipe
+    stopped: Stopped
+    history: tuple[PassResult, ...]
+    best_pass: int  # 0: the solved head was never beaten
+    start: Tensor  # (V, C) logits of the solved head on the validation part
+    best: Tensor  # (V, C) of the best weights
+    last: Tensor  # (V, C) of the last pass
+    weights: dict[str, Tensor]  # the best, of all that moved
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
+        return self.stopped == "done" and self.best_pass > 0
+
+    @property
+    def judged(self) -> Tensor:
+        """(V, C) logits to judge the recipe by: choosing the best of many passes flatters it."""
+        return self.last if self.is_whole else self.best
+
+    @property
+    def judged_pass(self) -> int:
+        """The pass that gave these logits."""
+        return len(self.history) if self.is_whole else self.best_pass
+
+
+Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
+OnPass = Callable[[PassResult, Answer], None]
+Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled
+
+
+def finetune(
+    module: nn.Module,
+    site: HeadSite,
+    album: Album,
+    drill: Drill,
+    *,
+    budget: Budget,
+    tick: Tick = lambda pictures: None,
+    on_pass: OnPass = lambda result, answer: None,
+) -> Trained:
+    """Teach head and body together, in place.
+
+    Args:
+        module: swapped, with a solved head; ends in eval mode with the best weights found.
+        site: of the new head.
+        album: the pictures.
+        drill: what to do with them.
+        budget: when it is over, the best found by then is kept.
+        tick: hears of every batch.
+        on_pass: hears of every pass; may ask for answers.
+
+    Raises:
+        TeachingFailed: a parameter is not in exactly one group.
+    """
+    module = place(module, drill.engine)
+    with borrowed(module, site, drill.config), own_random(drill.engine, drill.seed):
+        run = _Run(module, site, album, drill)
+        run.resume(budget)
+        standing = run.standing
+        while not standing.stopped:
+            run.one_pass(budget, tick)
+            if len(standing.history) and standing.stopped not in ("time", "diverged"):
+                on_pass(standing.history[-1], run.answer)
+            run.checkpoint()
+        standing.put_best()
+    return Trained(
+        recipe=drill.recipe,
+        stopped=standing.stopped,
+        history=tuple(standing.history),
+        best_pass=standing.best_pass,
+        start=standing.start,
+        best=standing.logits,
+        last=standing.last,
+        weights=standing.best,
+    )
+
+
+class _Run:
+    """A network, its optimizer and where they stand."""
+
+    def __init__(self, module: nn.Module, site: HeadSite, album: Album, drill: Drill) -> None:
+        self.module, self.site, self.album, self.drill = module, site, album, drill
+        engine, config = drill.engine, drill.config
+        self.engine = engine
+        self.groups = moving_groups(module, site, drill.recipe.depth, config)
+        self.optimizer = build_optimizer(module, self.groups, config)
+        self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
+        self.order = torch.Generator().manual_seed(drill.seed)
+        self.augment, self.mix = Augment(album.spec, config), mixer(config, site.num_classes)
+        weight = balance(drill.labels[drill.learn], site.num_classes).float().to(engine.device)
+        self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
+        names = [name for group in self.groups for name in group.names]
+        self.standing = Standing(
+            labels=drill.labels[drill.watch],
+            start=self.answer(drill.watch),
+            moving=moving_tensors(module, names, config.norms),
+        )
+        self._saved_at = time.perf_counter()
+
+    def answer(self, rows: Tensor) -> Tensor:
+        return answers(self.module, self.site, self.album, rows, self.engine)
+
+    def one_pass(self, budget: Budget, tick: Tick) -> None:
+        """Practise once on every picture, then look."""
+        begin, standing, drill = time.perf_counter(), self.standing, self.drill
+        batches = self._batches()
+        number = len(standing.history)
+        begins = self._release(number, len(batches))
+        practise_mode(self.module, drill.config.norms)
+        loss_sum, right, total = 0.0, 0, 0
+        drawn = self.album.practice([batch.tolist() for batch in batches], self.augment)
+        for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
+            self._set_rates(step, drill.recipe.passes * len(batches), begins)
+            loss, hits = self._step(pictures, drill.labels[batch])
+            loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
+            standing.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
+            tick(len(batch))
+            if standing.stopped:
+                break
+        else:
+            if drill.config.norms == "recalibrate":
+                self._recalibrate()
+            standing.add(
+                self.answer(drill.watch),
+                loss_sum / total,
+                right,
+                total,
+                patience=drill.config.patience,
+                last=drill.recipe.stop_after,
+            )
+        standing.seconds += time.perf_counter() - begin
+
+    def _step(self, pictures: Tensor, labels: Tensor) -> tuple[float, int]:
+        """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
+        config, device = self.drill.config, self.engine.device
+        batch, targets = self.mix(pictures, labels)
+        with precision(self.engine):
+            answer = self.module(batch.to(device, memory_format=torch.channels_last))
+            loss = training_loss(
+                answer,
+                targets.to(device),
+                self.site,
+                loss=self.loss,
+                aux_weight=config.aux_weight,
+            )
+        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        moving = [value for part in self.optimizer.param_groups for value in part["params"]]
+        length = nn.utils.clip_grad_norm_(moving, config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        broke = not bool(torch.isfinite(length)) and not self.scaler.is_enabled()
+        return math.nan if broke else float(loss.detach()), int((said == labels).sum())
+
+    def _batches(self) -> list[Tensor]:
+        """All practice rows in a new order; a last picture that would be alone is left out."""
+        shuffled = self.drill.learn[torch.randperm(len(self.drill.learn), generator=self.order)]
+        batches = list(shuffled.split(self.drill.config.batch_size))
+        return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
+
+    def _release(self, number: int, steps: int) -> list[int]:
+        """Let the groups move whose turn it is; gives the step at which each group begins."""
+        share, passes = self.drill.config.release, self.drill.recipe.passes
+        first = [release_pass(at, len(self.groups), passes, share) for at in range(len(self.groups))]
+        for part in self.optimizer.param_groups:
+            for value in part["params"]:
+                value.requires_grad_(number >= first[part["place"]])
+        return [one * steps for one in first]
+
+    def _set_rates(self, step: int, steps: int, begins: list[int]) -> None:
+        for part in self.optimizer.param_groups:
+            at = part["place"]
+            rate = rate_at(step, steps, begins[at], self.drill.config)
+            part["lr"] = self.drill.recipe.learning_rate * self.groups[at].rate * rate
+
+    def _recalibrate(self) -> None:
+        rows = self.drill.learn.split(self.drill.config.batch_size)
+        recalibrate(
+            self.module,
+            (
+                self.album.inputs(some.tolist()).to(self.engine.device, memory_format=torch.channels_last)
+                for some in rows
+            ),
+        )
+
+    def checkpoint(self) -> None:
+        """Seal one when the run is over, or long enough after the last."""
+        folder, now = self.drill.folder, time.perf_counter()
+        due = self.standing.stopped or now - self._saved_at >= self.drill.config.checkpoint_every_s
+        if folder is None or not due:
+            return
+        more = {"random/torch": torch.get_rng_state(), "random/order": self.order.get_state()}
+        if self.engine.device == "cuda":
+            more["random/cuda"] = torch.cuda.get_rng_state()
+        for name, value in self._learning().items():
+            for key, memory in self.optimizer.state.get(value, {}).items():
+                more[f"optimizer/{key}/{name}"] = memory
+        save_checkpoint(folder, self.standing.to_checkpoint(more, self.scaler.state_dict()))
+        self._saved_at = time.perf_counter()
+
+    def resume(self, budget: Budget) -> None:
+        """Stand where a killed run stood; the time it took counts."""
+        found = load_checkpoint(self.drill.folder) if self.drill.folder is not None else None
+        if found is None:
+            return
+        self.standing.from_checkpoint(found)
+        budget.spend(found.state.seconds)
+        torch.set_rng_state(found.tensors["random/torch"])
+        self.order.set_state(found.tensors["random/order"])
+        if "random/cuda" in found.tensors and self.engine.device == "cuda":
+            torch.cuda.set_rng_state(found.tensors["random/cuda"])
+        if self.scaler.is_enabled():
+            memory = {"scale": found.state.scale, "_growth_tracker": found.state.growth}
+            self.scaler.load_state_dict({**self.scaler.state_dict(), **memory})
+        named = self._learning()
+        for place_, memory_ in found.tensors.items():
+            if place_.startswith("optimizer/"):
+                _, key, name = place_.split("/", 2)
+                like = torch.empty_like(named[name]) if memory_.shape == named[name].shape else memory_
+                self.optimizer.state[named[name]][key] = like.copy_(memory_)
+
+    def _learning(self) -> dict[str, nn.Parameter]:
+        named = dict(self.module.named_parameters(remove_duplicate=False))
+        return {name: named[name] for group in self.groups for name in group.names}

@@ -1,0 +1,150 @@
+"""A tiny network with a solved head and pictures it can be taught on further."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from headswap.features.engines import Engine
+from headswap.heads.site import HeadSite
+from headswap.heads.swap import swap_head
+from headswap.network import InputSpec
+from headswap.training.album import Album
+from headswap.training.budget import Budget
+from headswap.training.config import FurtherConfig, TeachConfig
+from headswap.training.finetune import Drill, Recipe
+from headswap.training.fit_head import fit_head
+from headswap.training.modes import recalibrate
+from headswap.training.trials import Course
+
+SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+class Block(nn.Module):
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width_in, width, 3, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x)).relu()
+
+
+class Tiny(nn.Module):
+    """Three blocks, dropout and a head; the auxiliary head speaks in training only, if there is one."""
+
+    def __init__(self, *, aux: bool = False) -> None:
+        super().__init__()
+        self.low, self.middle, self.high = Block(3, 6), Block(6, 8), Block(8, 8)
+        self.drop, self.fc = nn.Dropout(0.1), nn.Linear(8, 5)
+        self.aux = nn.Linear(8, 5) if aux else None
+
+    def body(self, x: Tensor) -> Tensor:
+        return self.high(self.middle(self.low(x))).mean((2, 3))
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        answer = self.fc(self.drop(self.body(x)))
+        if self.training and self.aux is not None:
+            return answer, self.aux(self.middle(self.low(x)).mean((2, 3)))
+        return answer
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """Everything that the tests teach with."""
+
+    module: Tiny
+    site: HeadSite
+    album: Album
+    labels: Tensor
+    start: Callable[[Tensor], None]
+
+    def drill(self, config: FurtherConfig, **recipe: object) -> Drill:
+        depth, rate = recipe.get("depth", "everything"), recipe.get("learning_rate", 3e-3)
+        passes = int(str(recipe.get("passes", 4)))
+        rows = torch.arange(len(self.labels))
+        held = rows % 4 == 0 if recipe.get("watch", True) else rows < 0
+        folder = recipe.get("folder")
+        assert folder is None or isinstance(folder, Path)
+        return Drill(
+            recipe=Recipe(depth=depth, learning_rate=rate, passes=passes, stop_after=passes),  # type: ignore[arg-type]
+            config=config,
+            learn=rows[~held],
+            watch=rows[held],
+            labels=self.labels,
+            seed=1,
+            folder=folder,
+            engine=Engine("cpu", "float32"),
+        )
+
+    def course(
+        self, config: TeachConfig, budget_s: float | None = None, folder: Path | None = None
+    ) -> Course:
+        return Course(
+            module=self.module,
+            site=self.site,
+            album=self.album,
+            practice=torch.arange(len(self.labels)),
+            labels=self.labels,
+            groups=list(range(len(self.labels))),
+            start=self.start,
+            engine=Engine("cpu", "float32"),
+            config=config,
+            seed=1,
+            budget=Budget(budget_s),
+            folder=folder,
+        )
+
+
+def stripes(count: int, seed: int = 0) -> tuple[np.ndarray, Tensor]:
+    """Pictures whose stripes lie level, upright or aslant: (N, 20, 24, 3) uint8 and their classes."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:20, :24]
+    labels = np.arange(count) % 3
+    along = np.stack([y, x, x + y])[labels]  # (N, 20, 24)
+    waves = np.sin(along * 1.3 + random.uniform(0, 6, (count, 1, 1)))[..., None]
+    noise = random.normal(0, 0.9, (count, 20, 24, 3))
+    return np.clip(128 + 50 * (waves + noise), 0, 255).astype(np.uint8), torch.from_numpy(labels)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def classroom() -> Callable[..., Classroom]:
+    """Makes one, always the same."""
+
+    def make(count: int = 48, *, aux: bool = False, shuffled: bool = False) -> Classroom:
+        torch.manual_seed(0)
+        module = Tiny(aux=aux).eval()
+        site = swap_head(module, 3, input_size=SPEC.size).site
+        pictures, labels = stripes(count)
+        if shuffled:  # nothing can be learned from these
+            labels = labels[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
+        album = Album(SPEC, read_input=lambda row: pictures[row, 2:18, 4:20], read_uncut=pictures.__getitem__)
+        recalibrate(module, [album.inputs(range(count))])  # as if pretrained on pictures like these
+        with torch.no_grad():
+            features = copy.deepcopy(module).body(album.inputs(range(count)))
+
+        def start(rows: Tensor) -> None:
+            solved = fit_head(features[rows], labels[rows], num_classes=3)
+            with torch.no_grad():
+                module.fc.weight.copy_(solved.weight)
+                module.fc.bias.copy_(solved.bias)
+
+        start(torch.arange(count))
+        return Classroom(module, site, album, labels, start)
+
+    return make
