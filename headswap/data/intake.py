@@ -207,6 +207,7 @@ def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
         height=decoded.height,
         look=look.bits,
         brightness=look.brightness,
+        border=look.border,
         given_part=placed.given_part,
     )
     return _Taken(picture=picture, prepared=prepared)

@@ -1,6 +1,6 @@
 """What a picture looks like in a few bits, to tell duplicates and dark classes.
 
-    look_at(image) -> Look (256-bit difference hash, mean brightness)
+    look_at(image) -> Look (256-bit difference hash, brightness of the whole and of the border)
 
 Knows pixels only.
 """
@@ -21,6 +21,7 @@ class Look:
 
     bits: str  # 64 hex digits: 256 comparisons of a cell with its right neighbour
     brightness: float  # mean grey, in [0, 1]
+    border: float  # the same of the outermost sixteenth all round
 
 
 def look_at(image: Image.Image) -> Look:
@@ -32,4 +33,7 @@ def look_at(image: Image.Image) -> Look:
     grey = image.convert("L")
     cells = np.asarray(grey.resize((SIDE + 1, SIDE), Image.Resampling.LANCZOS))  # (16, 17)
     bits = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return Look(bits.tobytes().hex(), float(ImageStat.Stat(grey).mean[0]) / 255.0)
+    border = np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]])
+    return Look(
+        bits.tobytes().hex(), float(ImageStat.Stat(grey).mean[0]) / 255.0, float(border.mean()) / 255.0
+    )

@@ -25,6 +25,7 @@ class Picture:
     height: int
     look: str  # 256-bit difference hash, 64 hex digits
     brightness: float  # mean grey, in [0, 1]
+    border: float | None = None  # mean grey of the outermost sixteenth all round; None: not measured
     group: int = -1  # near duplicates share a group; -1: not grouped yet
     part: Part = "train"
     given_part: Part | None = None  # from train/val/test folders

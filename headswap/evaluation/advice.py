@@ -1,13 +1,23 @@
-"""What to do next, in words: each sentence follows from figures in the report."""
+"""What to do next, in words: each sentence follows from figures in the report.
+
+Flow:  Report (with its figures) --advise--> the same Report with advice
+
+The ways out are always the same four: more pictures, let more of the body move, another
+network, or stop. Which one is said first depends on what was measured.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from headswap.evaluation.report import Report
 
 _FEW = 20  # practice pictures of a class below which more of them help most
+_GOOD = 0.9  # accuracy above which nobody is told to change much
+_GAP = 0.15  # practice over new pictures: memorising
+_RISING = 0.02  # accuracy that the last third of the pictures brought
+_MOVE = "let more of the body move (depth “auto” keeps the head alone where that is better)"
 
 
 def advise(report: Report, practice_counts: Sequence[int]) -> Report:
@@ -17,37 +27,78 @@ def advise(report: Report, practice_counts: Sequence[int]) -> Report:
         report: with its figures.
         practice_counts: practice pictures of each class, in the order of `report.classes`.
     """
-    advice: list[str] = []
-    low, high = report.interval
-    practice = report.practice_right / report.practice_total if report.practice_total else 0.0
-    if low <= report.baseline_accuracy:
-        advice.append(
+    return replace(report, advice=tuple(_sentences(report, practice_counts)))
+
+
+def _sentences(report: Report, practice_counts: Sequence[int]) -> Iterator[str]:
+    if report.interval[0] <= report.baseline_accuracy:
+        yield (
             f"Not shown to be better than always saying “{report.baseline_class}”. "
             "Check that the pictures show what their class names say."
         )
     elif report.right == report.total and report.total >= 20:
-        advice.append(
-            "Nothing to mend in this exam. Try pictures from another place or camera before relying on it."
-        )
+        yield "Nothing to mend in this exam. Try pictures from another place or camera before relying on it."
+    elif report.accuracy >= 0.98:
+        yield "It is hard to do better than this on these pictures: you can stop here."
+    yield from _shortcuts(report)
+    yield from _twins(report)
     few = [name for name, count in zip(report.classes, practice_counts, strict=True) if count < _FEW]
-    if few and high < 0.98:
-        advice.append(
-            f"More pictures would help most: {_some(few)} {_has(few)} fewer than {_FEW} to practise on."
-        )
-    if report.accuracy < 0.9 and practice - report.accuracy > 0.15:
-        advice.append(
-            "It knows its practice pictures much better than new ones: it is memorising. "
-            "More and more varied pictures are the cure."
-        )
-    elif report.accuracy < 0.9 and practice < 0.9:
-        advice.append(
-            "Even the practice pictures are not learned well: the features of this body do not fit them. "
-            "Try another network."
-        )
+    rising = report.learning is None or report.learning.gain >= _RISING
+    if few and rising and report.interval[1] < 0.98:
+        yield f"More pictures would help most: {_some(few)} {_has(few)} fewer than {_FEW} to practise on."
+    if report.accuracy < _GOOD:
+        yield from _way_out(report)
     mixed = _most_mixed(report)
     if mixed:
-        advice.append(f"It mixes up {mixed[0]} and {mixed[1]} most: add pictures that show the difference.")
-    return replace(report, advice=tuple(advice))
+        yield f"It mixes up {mixed[0]} and {mixed[1]} most: add pictures that show the difference."
+
+
+def _shortcuts(report: Report) -> Iterator[str]:
+    for shortcut in report.shortcuts:
+        yield (
+            f"{shortcut.name.capitalize()} alone gets {shortcut.right} of {shortcut.total} right: "
+            f"the network may have learned {shortcut.lesson} instead of what it shows. Take pictures "
+            "of every class in the same light and in the same way."
+        )
+
+
+def _twins(report: Report) -> Iterator[str]:
+    if len(report.twins) >= max(3, 0.05 * report.exam_total):
+        yield (
+            f"{len(report.twins)} exam pictures look to the network almost the same as a practice picture: "
+            "if they show the same thing, the true figure is lower."
+        )
+
+
+def _way_out(report: Report) -> Iterator[str]:
+    """For a head that falls short: what is wrong, and the way out that follows."""
+    practice = report.practice_right / report.practice_total if report.practice_total else 0.0
+    learning = report.learning
+    if practice < _GOOD:
+        way = "try another network" if report.further else f"{_MOVE}, or try another network"
+        yield (
+            f"Even of the practice pictures it gets only {practice:.0%} right (underfitting): the features "
+            f"of this body do not fit them. To mend it, {way}."
+        )
+        return
+    if practice - report.accuracy <= _GAP:
+        return
+    way = "try another network" if report.further else _MOVE
+    memorising = f"It knows {practice:.0%} of its practice pictures and {report.accuracy:.0%} of new ones"
+    if learning is None or learning.gain >= _RISING:
+        grown = ""
+        if learning is not None:
+            fewer, more = learning.fewer_right / learning.total, learning.more_right / learning.total
+            grown = f" (practising on {learning.fewer} gave {fewer:.0%}, on {learning.more} {more:.0%})"
+        yield (
+            f"{memorising}: it is memorising. More and more varied pictures are the cure{grown}. "
+            f"Without more pictures, {way}."
+        )
+    else:
+        yield (
+            f"{memorising}: it is memorising, and more pictures of the same kind hardly helped "
+            f"({learning.fewer} to practise on did as well as {learning.more}). Rather {way}."
+        )
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:
