@@ -4,6 +4,7 @@
       bundle.json          names, preprocessing, the head's place, versions
       experiment.json      every choice of the run
       weights.safetensors  the whole network, body and new head
+      memory.safetensors   looks of practice pictures, the old head (may be missing)
       report.json          how good it is
       dataset.json         which pictures, by hash, in which part
       seal.json            sha256 and size of each of these
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headswap.artefacts.memory import Memory, save_memory
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
@@ -28,6 +30,7 @@ from headswap.network import InputSpec, Network
 
 FORMAT = 1
 EXPERIMENT = "experiment.json"
+MEMORY = "memory.safetensors"
 _CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
 
 
@@ -52,13 +55,22 @@ class BundleCard:
 
 
 def save_bundle(
-    place: Path, network: Network, card: BundleCard, experiment_json: str, report: Report, manifest: Manifest
+    place: Path,
+    network: Network,
+    card: BundleCard,
+    experiment_json: str,
+    report: Report,
+    manifest: Manifest,
+    *,
+    memory: Memory | None = None,
 ) -> None:
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model
 
     with sealed_folder(place) as draft:
         save_model(network.module, str(draft / _WEIGHTS))
+        if memory is not None:
+            save_memory(draft / MEMORY, memory)
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))
@@ -145,7 +157,7 @@ def opened(path: Path) -> Iterator[Path]:
         )
 
 
-_KNOWN = (_CARD, EXPERIMENT, _WEIGHTS, _REPORT, _DATASET, "seal.json")
+_KNOWN = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, "seal.json")
 _MOST_BYTES = 32 * 2**30
 
 

@@ -1,7 +1,8 @@
-"""What a bundle says of one picture: a record; importing this file loads no torch."""
+"""What a bundle says of one picture: records; importing this file loads no torch."""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 
 
@@ -12,9 +13,7 @@ class Prediction:
     file: str
     label: str
     probabilities: dict[str, float]  # every class, most likely first; calibrated; sums to 1
-    unlike: float | None = (
-        None  # distance to the practice pictures over the alarm threshold; > 1: unlike all of them
-    )
+    unlike: float | None = None  # distance to the practice pictures over the alarm; > 1: unlike all of them
     old_head: dict[str, float] | None = None  # the pretrained head's five best names for the same picture
     nearest: tuple[str, ...] = ()  # the practice pictures (sha256) whose features are closest, closest first
 
@@ -27,3 +26,17 @@ class Prediction:
     def is_unlike(self) -> bool:
         """Whether the picture is unlike everything practised on."""
         return self.unlike is not None and self.unlike > 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap:
+    """Where a network looked when it named a picture."""
+
+    label: str  # the class that is explained
+    width: int  # px, of the picture as the network saw it
+    height: int
+    png_base64: str  # that picture with what counted lit up
+
+    @property
+    def png(self) -> bytes:
+        return b64decode(self.png_base64)

@@ -6,13 +6,14 @@ Flow:  bundle --load_bundle--> Bundle --predict(image)--> Prediction
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headswap.artefacts.bundle import BundleCard, load_weights, opened, read_card, read_report
+from headswap.artefacts.bundle import MEMORY, BundleCard, load_weights, opened, read_card, read_report
+from headswap.artefacts.memory import Floats32, Memory, read_memory
 from headswap.artefacts.prediction import Prediction
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
@@ -32,6 +33,7 @@ class Bundle:
     card: BundleCard
     report: Report
     network: Network
+    memory: Memory | None = None  # of its practice pictures; None: it was taught without
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,9 +56,12 @@ class Bundle:
         """The same for many pictures, a batch at a time."""
         for chunk in _chunks(images, batch_size):
             pictures = np.stack([self.prepare(image) for image in chunk])
-            rows = softmax(self.logits(pictures) / self.card.temperature)
-            for image, row in zip(chunk, rows, strict=True):
-                yield self._prediction(_name(image), row)
+            features, logits = self._look(pictures)
+            rows = softmax(logits / self.card.temperature)
+            beside = self._beside(features, len(chunk))
+            for image, row, (unlike, near, old) in zip(chunk, rows, beside, strict=True):
+                said = self._prediction(_name(image), row)
+                yield replace(said, unlike=unlike, nearest=near, old_head=old)
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """A picture as this network's input, (H, W, C) uint8."""
@@ -77,6 +82,26 @@ class Bundle:
         with torch.inference_mode():
             output = self.network.module(batch)
         return logits_of(output, self.card.site).double().numpy()
+
+    def _look(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Floats32 | None, Floats]:
+        """Features and logits from one run; no features when nothing is remembered to compare them with."""
+        if self.memory is None:
+            return None, self.logits(pictures)
+        from headswap.features.body import Body
+        from headswap.features.engines import Engine
+
+        features, logits = Body(self.network, self.card.site, Engine("cpu", "float32")).look(pictures)
+        return features.numpy(), logits.double().numpy()
+
+    def _beside(
+        self, features: Floats32 | None, count: int
+    ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
+        """How unlike each picture is, its nearest practice pictures, the old head's names."""
+        if self.memory is None or features is None:
+            return [(None, (), None)] * count
+        unlike, near = self.memory.compare(features)
+        old = self.memory.old.top(features) if self.memory.old else (None,) * count
+        return list(zip(unlike, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
         order = np.argsort(-row, kind="stable")
@@ -111,7 +136,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         load_weights(folder, network)
         network.module.eval()
-        return Bundle(card, read_report(folder), network)
+        return Bundle(card, read_report(folder), network, read_memory(folder / MEMORY))
 
 
 def _chunks(

@@ -1,4 +1,4 @@
-"""What the inference process answers: which networks there are, their heads, predictions.
+"""What the inference process answers: which networks there are, their heads, predictions, heat-maps.
 
 Flow:  question (JSON) --answer--> answer (JSON)
 
@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from headswap.artefacts.heatmap import heat_map
 from headswap.artefacts.prediction import Prediction
 from headswap.artefacts.predictor import Bundle, load_bundle
 from headswap.files import from_json, to_json
@@ -48,7 +49,17 @@ class AskPrediction:
     kind: Literal["predict"] = "predict"
 
 
-Question = AskModels | AskInspection | AskPrediction
+@dataclass(frozen=True)
+class AskHeatMap:
+    """What in this picture counted?"""
+
+    bundle: str
+    picture: str
+    label: str | None  # the class to explain; None: the one it chose
+    kind: Literal["heat-map"] = "heat-map"
+
+
+Question = AskModels | AskInspection | AskPrediction | AskHeatMap
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ def answer(question_json: str) -> str:
         case AskPrediction(bundle, picture):
             prediction: Prediction = _bundle(bundle).predict(Path(picture))
             return to_json(prediction)
+        case AskHeatMap(bundle, picture, label):
+            return to_json(heat_map(_bundle(bundle), Path(picture), label=label))
 
 
 @lru_cache(maxsize=3)

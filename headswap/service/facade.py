@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from headswap.artefacts.bundle import pack, read_report
-from headswap.artefacts.prediction import Prediction
+from headswap.artefacts.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
 from headswap.evaluation.report import Report
@@ -26,7 +26,7 @@ from headswap.files import from_json, to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.importing import AskImport
-from headswap.jobs.inference import AskInspection, AskModels, AskPrediction, Cards
+from headswap.jobs.inference import AskHeatMap, AskInspection, AskModels, AskPrediction, Cards
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
@@ -223,6 +223,12 @@ class Service:
         question = AskPrediction(str(self._bundle(owner, job)), str(picture))
         prediction: Prediction = from_json(Prediction, self._inference.ask(to_json(question)))
         return prediction
+
+    def heat_map(self, owner: str, job: str, picture: Path, *, label: str | None = None) -> HeatMap:
+        """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
+        question = AskHeatMap(str(self._bundle(owner, job)), str(picture), label)
+        heat: HeatMap = from_json(HeatMap, self._inference.ask(to_json(question)))
+        return heat
 
     def export(self, owner: str, job: str) -> Path:
         """One zip of everything a run left, ready to take home."""
