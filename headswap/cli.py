@@ -14,11 +14,15 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from headswap.errors import HeadswapError
 from headswap.terminal import Bars
+from headswap.training.config import Depth, TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from headswap.pipeline import Outcome
 
 Answer = tuple[dict[str, Any], str]  # what --json prints, what people read
 
@@ -133,22 +137,44 @@ def check(options: argparse.Namespace) -> Answer:
 
 def teach(options: argparse.Namespace) -> Answer:
     """Replace the head of a network and teach it."""
+    from headswap.again import teach_again
+    from headswap.evaluation.words import words_of
     from headswap.pipeline import teach as run
 
     with Bars() as bars:
-        outcome = run(
-            options.data,
-            model=options.model,
-            out=options.out,
-            test_share=options.test_share,
-            seed=options.seed,
-            weights=options.weights,
-            head_path=options.head,
-            workspace=_workspace(),
-            listener=bars,
-        )
+        if options.again:
+            outcome = teach_again(
+                options.again,
+                options.data,
+                out=options.out,
+                weights=options.weights,
+                workspace=_workspace(),
+                listener=bars,
+            )
+        else:
+            outcome = run(
+                options.data,
+                model=options.model,
+                out=options.out,
+                test_share=options.test_share,
+                seed=options.seed,
+                weights=options.weights,
+                head_path=options.head,
+                config=TeachConfig(depth=options.depth, budget_s=options.budget),
+                workspace=_workspace(),
+                listener=bars,
+            )
+    lines = [
+        *words_of(outcome.report),
+        *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
+        f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
+    ]
+    return _record_of(outcome), "\n".join(lines)
+
+
+def _record_of(outcome: Outcome) -> dict[str, Any]:
     report = outcome.report
-    record = {
+    return {
         "bundle": outcome.bundle,
         "model": outcome.model.partition("/")[2],
         "zoo": outcome.model.partition("/")[0],
@@ -156,6 +182,8 @@ def teach(options: argparse.Namespace) -> Answer:
         "train_images": outcome.train_images,
         "test_images": outcome.test_images,
         "test_accuracy": report.accuracy,
+        "method": report.method,
+        "exam_right": report.exam_right,
         "interval": list(report.interval),
         "baseline_accuracy": report.baseline_accuracy,
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
@@ -163,16 +191,6 @@ def teach(options: argparse.Namespace) -> Answer:
         "advice": list(report.advice),
         "seconds": outcome.seconds,
     }
-    low, high = report.interval
-    lines = [
-        f"{report.right} of {report.total} exam pictures right ({report.accuracy:.0%}; "
-        f"the true figure is probably {low:.0%} to {high:.0%}).",
-        f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
-        *report.advice,
-        *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
-        f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
-    ]
-    return record, "\n".join(lines)
 
 
 def predict(options: argparse.Namespace) -> Answer:
@@ -192,11 +210,23 @@ def predict(options: argparse.Namespace) -> Answer:
         raise problem
     record = {
         "predictions": [
-            {"file": one.file, "label": one.label, "probabilities": one.probabilities} for one in predictions
+            {
+                "file": one.file,
+                "label": one.label,
+                "probabilities": one.probabilities,
+                "unlike": one.unlike,
+                "is_unlike": one.is_unlike,
+                "nearest": list(one.nearest),
+                "old_head": one.old_head,
+            }
+            for one in predictions
         ],
         "left_out": left_out,
     }
-    lines = [f"{one.file}: {one.label} ({one.sure:.0%})" for one in predictions]
+    lines = [
+        f"{one.file}: {one.label} ({one.sure:.0%}){' — unlike all practice pictures' * one.is_unlike}"
+        for one in predictions
+    ]
     lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
     return record, "\n".join(lines)
 
@@ -269,15 +299,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("check", check)
     sub.add_argument("data", help="a folder of class folders, or a zip")
     sub = verb("teach", teach)
-    sub.add_argument("data", help="a folder of class folders, or a zip")
-    sub.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
-    sub.add_argument(
-        "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
-    )
-    sub.add_argument(
-        "--test-share", type=float, default=0.2, help="locked away for the exam; default: %(default)s"
-    )
-    sub.add_argument("--seed", type=int, default=0, help="drives the split; default: %(default)s")
+    _add_teaching(sub)
     add_network(sub)
     sub = verb("predict", predict)
     add_bundle(sub)
@@ -286,6 +308,31 @@ def _parser() -> argparse.ArgumentParser:
     add_bundle(sub)
     sub.add_argument("data")
     return parser
+
+
+def _add_teaching(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    sub.add_argument(
+        "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
+    )
+    sub.add_argument(
+        "--test-share", type=float, default=0.2, help="locked away for the exam; default: %(default)s"
+    )
+    sub.add_argument(
+        "--from", dest="again", metavar="BUNDLE", help="repeat the run that left BUNDLE, choice by choice"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="drives the split; default: %(default)s")
+    sub.add_argument(
+        "--depth",
+        choices=get_args(Depth),
+        default="head",
+        help="what may move: the head alone, also the norms, the last blocks or everything; auto: further "
+        "than the head only where validation pictures say that it helps; default: %(default)s",
+    )
+    sub.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
+    )
 
 
 if __name__ == "__main__":

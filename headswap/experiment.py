@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
 from headswap.training.config import TeachConfig
+from headswap.training.replay import Replay
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -41,3 +42,4 @@ class Experiment:
     weights: str | None = None  # the person's own weight file
     head_path: str | None = None  # the person's own choice of layer; None: found
     teach: TeachConfig = field(default_factory=TeachConfig)
+    replay: Replay | None = None  # what an earlier run measured, to repeat it exactly; None: measured anew

@@ -10,6 +10,7 @@ practice and exam alike, but only practice pictures reach the solver.
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,20 +18,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headswap.artefacts.bundle import FORMAT, BundleCard, save_bundle
+from headswap.binding import bind, report_of
 from headswap.data.intake import Intake, take_in
 from headswap.data.manifest import LeftOut, Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, TooFewPictures
-from headswap.evaluation.build import build_report, temperature_of
 from headswap.evaluation.report import Report
 from headswap.events import Listener, silent
 from headswap.experiment import DataConfig, Experiment
-from headswap.files import from_json, to_json
+from headswap.files import from_json
 from headswap.network import InputSpec, Network
+from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
-from headswap.training.teach import Lesson, Taught, teach_head
+from headswap.training.replay import Replay, settled
+from headswap.training.teach import Lesson, teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
@@ -65,8 +67,12 @@ class _Clock:
         yield
         self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - begin, 3)
 
+    @property
+    def passed_s(self) -> float:
+        return time.perf_counter() - self.start
+
     def stop(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(time.perf_counter() - self.start, 3)}
+        return {**self.seconds, "total": round(self.passed_s, 3)}
 
 
 def run_experiment(
@@ -87,6 +93,7 @@ def run_experiment(
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
+    unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     spec = describe_network(experiment.model, settings=settings).input
     with ThreadPoolExecutor(1) as beside:  # torch and the weights load while pictures are decoded
         loading = beside.submit(_load, experiment, settings, clock, listener)
@@ -97,20 +104,15 @@ def run_experiment(
         intake = Intake(manifest=intake.manifest)
     manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
     _check_parts(manifest)
-    lesson = Lesson(
-        manifest=manifest,
-        intake=intake,
-        config=experiment.teach,
-        features_folder=workspace / "features",
-        head_path=experiment.head_path,
-        seed=experiment.data.seed,
-    )
-    taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
-    with clock.timing("evaluate"):
-        report = _report(taught, manifest)
-    with clock.timing("save"):
-        card = _card(experiment, network, taught, report)
-        save_bundle(place, network, card, to_json(_portable(experiment), indent=1), report, manifest)
+    lesson = _lesson(experiment, manifest, intake, workspace, unfinished)
+    lesson = replace(lesson, budget=Budget(lesson.config.budget_s, spent_s=clock.passed_s))
+    with _threads(experiment.replay):
+        taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
+        with clock.timing("evaluate"):
+            report = report_of(taught, manifest)
+        with clock.timing("save"):
+            bind(place, experiment, lesson, taught, network, report)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return Outcome(
         bundle=str(place),
         model=network.card.full_name,
@@ -157,7 +159,7 @@ def teach(
     from platformdirs import user_cache_path
 
     source = Path(data)
-    place = Path(out) if out else _free_name(Path(f"{source.resolve().stem}-bundle"))
+    place = Path(out) if out else free_name(Path(f"{source.resolve().stem}-bundle"))
     if place.exists():
         raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
     experiment = Experiment(
@@ -172,7 +174,7 @@ def teach(
     return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
 
 
-def _free_name(place: Path) -> Path:
+def free_name(place: Path) -> Path:
     """The place, or the first of place-2, place-3, ... that is free."""
     names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
     return place if not place.exists() else next(name for name in names if not name.exists())
@@ -211,60 +213,40 @@ def _load(experiment: Experiment, settings: ZooSettings, clock: _Clock, listener
         return load_network(experiment.model, weights=weights, listener=listener, settings=settings)
 
 
+def _lesson(
+    experiment: Experiment, manifest: Manifest, intake: Intake, workspace: Path, unfinished: Path
+) -> Lesson:
+    """What is taught; when a run is repeated, with nothing left to be measured."""
+    replay = experiment.replay
+    return Lesson(
+        manifest=manifest,
+        intake=intake,
+        config=settled(experiment.teach, replay) if replay else experiment.teach,
+        features_folder=workspace / "features",
+        head_path=experiment.head_path,
+        seed=experiment.data.seed,
+        engine=replay.engine if replay else None,
+        checkpoints=unfinished,
+    )
+
+
+@contextmanager
+def _threads(replay: Replay | None) -> Iterator[None]:
+    """Inside, torch uses as many threads as in the run that is repeated."""
+    import torch
+
+    before = torch.get_num_threads()
+    if replay:
+        torch.set_num_threads(replay.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _check_parts(manifest: Manifest) -> None:
     if not manifest.part("test"):
         raise TooFewPictures(
             "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )
-
-
-def _report(taught: Taught, manifest: Manifest) -> Report:
-    practice = manifest.part("train")
-    temperature = temperature_of(taught.practice)
-    return build_report(
-        manifest.classes,
-        taught.exam,
-        practice=taught.practice,
-        practice_right=taught.practice_right,
-        practice_counts=[sum(p.class_name == name for p in practice) for name in manifest.classes],
-        temperature=temperature,
-    )
-
-
-def _card(experiment: Experiment, network: Network, taught: Taught, report: Report) -> BundleCard:
-    return BundleCard(
-        format=FORMAT,
-        model=network.card.full_name,
-        variant=network.card.variant,
-        classes=report.classes,
-        input=network.input,
-        site=taught.site,
-        temperature=report.calibration.temperature if report.calibration else 1.0,
-        head_path=experiment.head_path,
-        engine=taught.engine,
-        strength=taught.strength,
-        body_sha256=network.weights_sha256,
-        versions=_versions(),
-        parameters=sum(parameter.numel() for parameter in network.module.parameters()),
-        licence=network.card.licence,
-    )
-
-
-def _portable(experiment: Experiment) -> Experiment:
-    """The same choices without a path of this machine."""
-    data = replace(experiment.data, source=Path(experiment.data.source).name)
-    weights = Path(experiment.weights).name if experiment.weights else None
-    return replace(experiment, data=data, weights=weights)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for package in ("headswap", "torch", "torchvision", "timm", "transformers", "numpy", "pillow"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -92,6 +92,10 @@ def test_teach_predict_and_evaluate_agree(
     assert measured["accuracy"] > 0.8
     assert [row["file"] for row in predicted] == [str(path) for path in tries]
     assert all(set(row["probabilities"]) == {"bird", "fruit", "vehicle"} for row in predicted)
+    assert all(
+        row["unlike"] > 0 and len(row["nearest"]) == 3 and len(row["old_head"]) == 5 for row in predicted
+    )
+    assert taught["method"] == "cross-validated"
 
 
 @pytest.mark.parametrize(

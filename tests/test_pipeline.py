@@ -23,7 +23,7 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
     assert card.classes == ("bird", "fruit", "vehicle")
     assert card.input.mean == (0.5, 0.5, 0.5)
     assert card.site.paths == ("classifier",)
-    assert report.total == len(dataset.part("test")) >= 3
+    assert report.exam_total == len(dataset.part("test")) >= 3
     assert report.accuracy > report.baseline_accuracy
     here = str(few_drawings.parent)
     assert not [path for path in bundle.glob("*.json") if here in path.read_text()]
@@ -75,7 +75,7 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
     assert pictures == sorted(pictures)
     assert pictures[-1] == 24
     assert [event.number for event in passes] == list(range(1, len(passes) + 1))
-    assert passes[-1].exam_right == outcome.report.right
+    assert passes[-1].exam_right == outcome.report.exam_right
     assert [event for event in heard if isinstance(event, Guesses)]
 
 

@@ -1,16 +1,22 @@
 """Make the verdict from logits: figures, calibration, advice.
 
-Flow:  exam logits + practice logits out of fold --build_report--> Report
+Flow:  Evidence --build_report--> Report
+
+When the exam part is small, the verdict is cross-validated: every picture is judged by a head
+that never saw it, near duplicates always together, and its sureness is corrected by a
+temperature that never saw it either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from headswap.data.manifest import Manifest, Picture
 from headswap.evaluation.advice import advise
+from headswap.evaluation.doubts import doubts_of
 from headswap.evaluation.metrics import (
     Floats,
     Labels,
@@ -20,10 +26,23 @@ from headswap.evaluation.metrics import (
     softmax,
     wilson_interval,
 )
-from headswap.evaluation.report import Answer, Calibration, ClassScore, Doubt, Report
+from headswap.evaluation.report import (
+    Answer,
+    Calibration,
+    ClassScore,
+    Doubt,
+    Further,
+    Learning,
+    Report,
+    Shortcut,
+)
+from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
+from headswap.evaluation.words import reliability
 
 ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
+_MOST_DOUBTS = 20
+_HALVES = 2  # for the temperature of a cross-validated verdict
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +55,22 @@ class Sitting:
     logits: Floats  # (N, C)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Evidence:
+    """What a verdict is made from."""
+
+    manifest: Manifest
+    exam: Sitting  # pictures that the head never practised on
+    practice: Sitting | None  # with out-of-fold logits; None when there were too few to fold
+    practice_right: int  # practice pictures that the final head gets right
+    everyone: Sitting | None = (
+        None  # all pictures in the manifest's order, out of fold; None: the exam speaks
+    )
+    learning: Learning | None = None
+    twins: tuple[str, ...] = ()
+    further: Further | None = None
+
+
 def temperature_of(practice: Sitting | None) -> float:
     """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
     if practice is None or len(practice.labels) < _FEWEST_TO_CALIBRATE:
@@ -43,53 +78,71 @@ def temperature_of(practice: Sitting | None) -> float:
     return fit_temperature(practice.logits, practice.labels)
 
 
-def build_report(
-    classes: Sequence[str],
-    exam: Sitting,
-    *,
-    practice: Sitting | None,
-    practice_right: int,
-    practice_counts: Sequence[int],
-    temperature: float,
-) -> Report:
+def build_report(evidence: Evidence, *, temperature: float) -> Report:
     """Put the verdict together.
 
     Args:
-        classes: C names.
-        exam: pictures the head never practised on, with its logits.
-        practice: practice pictures with out-of-fold logits; None when there were too few to fold.
-        practice_right: practice pictures that the final head gets right.
-        practice_counts: practice pictures of each class.
+        evidence: logits and what else was learned on the way.
         temperature: from `temperature_of`.
     """
-    probabilities = softmax(exam.logits / temperature)
+    exam, everyone = evidence.exam, evidence.everyone
+    manifest, classes = evidence.manifest, evidence.manifest.classes
+    small = everyone is not None and len(exam.labels) < ENOUGH_FOR_AN_EXAM
+    judged = everyone if everyone is not None and small else exam
+    probabilities = _calibrated(judged, manifest.pictures if small else None, temperature)
     said = probabilities.argmax(axis=1)
-    right, total = int((said == exam.labels).sum()), len(exam.labels)
+    right, total = int((said == judged.labels).sum()), len(judged.labels)
+    practice_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
     common = int(np.argmax(practice_counts))
-    confusion = confusion_matrix(exam.labels, said, len(classes))
+    confusion = confusion_matrix(judged.labels, said, len(classes))
+    exam_right = int((exam.logits.argmax(axis=1) == exam.labels).sum())
+    known = evidence.practice is not None and len(evidence.practice.labels) >= _FEWEST_TO_CALIBRATE
+    calibration = _calibration(judged, probabilities, temperature) if known else None
     report = Report(
         classes=tuple(classes),
-        method="exam",
-        answers=tuple(
-            Answer(file=file, sha256=sha, truth=int(label), probabilities=tuple(map(float, row)))
-            for file, sha, label, row in zip(
-                exam.files, exam.sha256s, exam.labels, probabilities, strict=True
-            )
-        ),
+        method="cross-validated" if small else "exam",
+        answers=_answers(judged, probabilities),
         right=right,
         total=total,
         accuracy=right / total if total else 0.0,
         interval=wilson_interval(right, total),
         baseline_class=classes[common],
-        baseline_accuracy=float((exam.labels == common).mean()),
-        practice_right=practice_right,
+        baseline_accuracy=float((judged.labels == common).mean()),
+        practice_right=evidence.practice_right,
         practice_total=sum(practice_counts),
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
-        calibration=_calibration(exam, temperature) if practice is not None else None,
-        doubts=_doubts(practice, temperature),
+        calibration=calibration,
+        doubts=_doubts(everyone if everyone is not None else evidence.practice, temperature),
+        exam_right=exam_right,
+        exam_total=len(exam.labels),
+        reliability=reliability(probabilities, judged.labels, calibration),
+        learning=evidence.learning,
+        twins=evidence.twins,
+        further=evidence.further,
     )
-    return advise(report, practice_counts)
+    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
+
+
+def _calibrated(judged: Sitting, pictures: Sequence[Picture] | None, temperature: float) -> Floats:
+    """Probabilities; with `pictures`, each half is calibrated on the other, groups whole."""
+    if pictures is None or len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
+        return softmax(judged.logits / temperature)
+    half = np.array([picture.group for picture in pictures]) % _HALVES
+    probabilities = np.empty_like(judged.logits)
+    for number in range(_HALVES):
+        mine, other = half == number, half != number
+        own = fit_temperature(judged.logits[other], judged.labels[other]) if other.any() else temperature
+        probabilities[mine] = softmax(judged.logits[mine] / own)
+    return probabilities
+
+
+def _answers(judged: Sitting, probabilities: Floats) -> tuple[Answer, ...]:
+    rows = zip(judged.files, judged.sha256s, judged.labels, probabilities, strict=True)
+    return tuple(
+        Answer(file=file, sha256=sha256, truth=int(label), probabilities=tuple(map(float, row)))
+        for file, sha256, label, row in rows
+    )
 
 
 def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassScore, ...]:
@@ -107,42 +160,42 @@ def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassS
     return tuple(scores)
 
 
-def _calibration(exam: Sitting, temperature: float) -> Calibration:
+def _calibration(judged: Sitting, probabilities: Floats, temperature: float) -> Calibration:
     return Calibration(
         temperature=temperature,
-        error_before=expected_calibration_error(softmax(exam.logits), exam.labels),
-        error_after=expected_calibration_error(softmax(exam.logits / temperature), exam.labels),
+        error_before=expected_calibration_error(softmax(judged.logits), judged.labels),
+        error_after=expected_calibration_error(probabilities, judged.labels),
     )
 
 
-def _doubts(practice: Sitting | None, temperature: float, *, most: int = 20) -> tuple[Doubt, ...]:
-    """Practice pictures that heads which never saw them call something else, surest first.
-
-    A picture is doubted when another class is believed more than that class is believed, on
-    average, for its own pictures: confident learning, Northcutt et al. (2021), arXiv:1911.00068.
-    """
-    if practice is None:
+def _doubts(judged: Sitting | None, temperature: float) -> tuple[Doubt, ...]:
+    """Pictures that heads which never saw them call something else, surest first."""
+    if judged is None:
         return ()
-    probabilities = softmax(practice.logits / temperature)
-    classes = probabilities.shape[1]
-    usual = np.array(
-        [
-            probabilities[practice.labels == c, c].mean() if (practice.labels == c).any() else 1.0
-            for c in range(classes)
-        ]
-    )
-    believed = np.where(probabilities >= usual - 1e-9, probabilities, 0.0)  # (N, C)
-    suggested = believed.argmax(axis=1)
-    wrong = (believed.max(axis=1) > 0) & (suggested != practice.labels)
-    margin = probabilities[np.arange(len(practice.labels)), practice.labels] - probabilities.max(axis=1)
-    order = [int(row) for row in np.argsort(margin, kind="stable") if wrong[row]]
+    probabilities = softmax(judged.logits / temperature)
     return tuple(
         Doubt(
-            file=practice.files[row],
-            sha256=practice.sha256s[row],
-            label=int(practice.labels[row]),
-            suggested=int(suggested[row]),
-            sure=float(probabilities[row, suggested[row]]),
+            file=judged.files[row],
+            sha256=judged.sha256s[row],
+            label=int(judged.labels[row]),
+            suggested=suggested,
+            sure=float(probabilities[row, suggested]),
         )
-        for row in order[:most]
+        for row, suggested in doubts_of(judged.labels, probabilities)[:_MOST_DOUBTS]
+    )
+
+
+def _shortcuts(evidence: Evidence, report: Report) -> tuple[Shortcut, ...]:
+    manifest = evidence.manifest
+    numbers = {name: number for number, name in enumerate(manifest.classes)}
+
+    def traits(pictures: Sequence[Picture]) -> Traits:
+        return traits_of(pictures, np.array([numbers[picture.class_name] for picture in pictures]))
+
+    whole = report.method == "cross-validated"
+    return shortcuts_of(
+        None if whole else traits(manifest.part("train")),
+        traits(manifest.pictures if whole else manifest.part("test")),
+        accuracy=report.accuracy,
+        baseline=report.baseline_accuracy,
     )

@@ -61,6 +61,14 @@ def choose_engine() -> Engine:
     return Engine("cpu", "bfloat16" if _has_fast_bfloat16() else "float32", folded=True)
 
 
+def engine_named(name: str) -> Engine | None:
+    """The engine of that name, to repeat a run; None when this machine has no such thing."""
+    devices = ["cpu", *["cuda"] * torch.cuda.is_available(), *["mps"] * torch.backends.mps.is_available()]
+    precisions: tuple[Literal["float32", "bfloat16", "float16"], ...] = ("float32", "bfloat16", "float16")
+    every = [Engine(device, how, fold) for device in devices for how in precisions for fold in (False, True)]
+    return next((engine for engine in every if engine.name == name), None)
+
+
 def place(module: nn.Module, engine: Engine) -> nn.Module:
     """Move a module to the engine's device, with channels last where convolutions gain by it."""
     return module.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

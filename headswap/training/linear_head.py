@@ -31,6 +31,7 @@ class LinearHeads:
 
     solved: tuple[SolvedHead, ...]
     widths: tuple[int, ...]  # features of each
+    lift: float = 0.0  # added to every class when installed, so that a ReLU behind the head clips nothing
     factor: float = 1.0  # network logits over averaged logits, as the network combines them
 
     def logits(self, features: Tensor) -> Tensor:
@@ -102,8 +103,8 @@ def can_hold(module: nn.Module, site: HeadSite, num_classes: int) -> bool:
 
 
 @torch.no_grad()
-def install(module: nn.Module, site: HeadSite, heads: LinearHeads, *, lift: float = 0.0) -> None:
-    """Write solved heads into the layers of a swapped network; `lift` is added to every class."""
+def install(module: nn.Module, site: HeadSite, heads: LinearHeads) -> None:
+    """Write solved heads into the layers of a swapped network."""
     for path, solved in zip(site.paths, heads.solved, strict=True):
         layer = module.get_submodule(path)
         weight: Tensor = layer.weight  # type: ignore[assignment]
@@ -113,7 +114,7 @@ def install(module: nn.Module, site: HeadSite, heads: LinearHeads, *, lift: floa
         else:
             weight.copy_(new)
         if layer.bias is not None:
-            layer.bias.copy_((solved.bias + lift).to(layer.bias))  # type: ignore[operator, arg-type]
+            layer.bias.copy_((solved.bias + heads.lift).to(layer.bias))  # type: ignore[operator, arg-type]
 
 
 def agree(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> LinearHeads | None:

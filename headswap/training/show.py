@@ -31,7 +31,6 @@ class Show:
         self._classes, self._practice, self._exam = classes, practice, exam
         self._files, self._listener = exam_files, listener
         self._passes: list[tuple[int, int]] = []
-        self._watched = _spread(exam[1])
 
     def watch(self, weight: Tensor, bias: Tensor) -> None:
         """One pass is over; (C, D) and (C,) are where the head stands."""
@@ -53,13 +52,22 @@ class Show:
         self._listener(
             Pass(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
         )
-        probabilities = exam_logits[self._watched].softmax(1)
-        sure, said = probabilities.max(dim=1)
-        guesses = tuple(
-            Guess(self._files[row], self._classes[int(truths[row])], self._classes[int(label)], float(share))
-            for row, label, share in zip(self._watched, said, sure, strict=True)
-        )
-        self._listener(Guesses(number, guesses))
+        self._listener(guesses_on(number, exam_logits, truths, self._classes, self._files))
+
+
+def guesses_on(
+    number: int, logits: Tensor, truths: Tensor, classes: Sequence[str], files: Sequence[str]
+) -> Guesses:
+    """What a pass says of the few watched pictures; (M, C) logits, (M,) truths and M files of the exam."""
+    watched = _spread(truths)
+    sure, said = logits[watched].softmax(1).max(dim=1)
+    return Guesses(
+        number,
+        tuple(
+            Guess(files[row], classes[int(truths[row])], classes[int(label)], float(share))
+            for row, label, share in zip(watched, said, sure, strict=True)
+        ),
+    )
 
 
 def _spread(labels: Tensor) -> list[int]:

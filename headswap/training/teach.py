@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +22,24 @@ from headswap.data.intake import Intake, reread
 from headswap.data.manifest import Manifest, Picture
 from headswap.data.transforms import prepare, wanted_px
 from headswap.evaluation.build import Sitting
+from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, silent
 from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.body import Body
-from headswap.features.engines import choose_engine, exact
+from headswap.features.engines import Engine, choose_engine, engine_named, exact
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
+from headswap.heads.trainable import head_parameters
 from headswap.network import Network
+from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
+from headswap.training.fit_head import Watch
 from headswap.training.linear_head import LinearHeads, agree, can_hold, fit_heads, has_bias, install
+from headswap.training.onward import go_on
 from headswap.training.show import Show
-from headswap.training.through import teach_through
+from headswap.training.study import Study, old_head_of, study
+from headswap.training.through import Answers, teach_through
 
 Timing = Callable[[str], AbstractContextManager[None]]
 _PROOF_PICTURES = 8
@@ -49,6 +55,9 @@ class Lesson:
     features_folder: Path
     head_path: str | None = None  # the person's own choice; None: found
     seed: int = 0
+    budget: Budget = field(default_factory=lambda: Budget(None))
+    engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
+    checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
     def prepared(self, picture: Picture, network: Network) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory, or read again when memory was full."""
@@ -73,6 +82,17 @@ class Taught:
     practice_right: int  # by the final head
     engine: str
     strength: float | None  # None: taught by gradient
+    study: Study | None = None  # what the features say beside; None: they are not those of this network
+    further: Further | None = None  # what came of moving more than the head; None: nobody asked
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Beginning:
+    """A taught head, from which a run may go further."""
+
+    taught: Taught
+    start: Callable[[Tensor], None]  # teaches the head anew, on some rows of the manifest only
+    only_exact: bool = False  # its numbers are too large for half precision
 
 
 def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Taught:
@@ -81,9 +101,17 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
     Args:
         lesson: pictures and choices.
         network: pretrained; ends with the taught head.
-        timing: takes the seconds of the steps "load", "features" and "head".
+        timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
+    beginning = _head_taught(lesson, network, timing, listener)
+    if lesson.config.depth == "head":
+        return beginning.taught
+    with timing("finetune"):
+        return go_on(lesson, network, beginning, listener)
+
+
+def _head_taught(lesson: Lesson, network: Network, timing: Timing, listener: Listener) -> Beginning:
     with timing("load"):
         site = find_head(network, path=lesson.head_path)
     classes = len(lesson.manifest.classes)
@@ -93,24 +121,51 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
     with timing("features"):
         bank = _bank(lesson, network, site, listener)
     with timing("head"):
+        old_head = old_head_of(network.module, site)
         record = swap_head(network, classes, site=site)
         heads = _solve(lesson, network, record.site, bank, listener)
         proved = _install(lesson, network, record.site, heads, bank)
         if proved is None:
             return _by_gradient(lesson, network, record, listener)
-        return _taught(lesson, record.site, proved, bank)
+        taught = _taught(lesson, record.site, proved, bank)
+    with timing("evaluate"):
+        beside = study(
+            lesson.manifest,
+            bank.features,
+            proved,
+            record.site,
+            config=lesson.config,
+            old_head=old_head,
+            seed=lesson.seed,
+        )
+
+    def start(rows: Tensor) -> None:
+        fitted = _fit(lesson, network, record.site, bank, rows)
+        install(network.module, record.site, replace(fitted, lift=proved.lift))
+
+    taught = replace(taught, study=beside)
+    return Beginning(taught=taught, start=start, only_exact=proved.lift != 0)
 
 
 def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
     pictures = lesson.manifest.pictures
     return fill_bank(
-        Body(network, site, choose_engine()),
+        Body(network, site, _engine(lesson, listener)),
         [picture.sha256 for picture in pictures],
         lambda number: lesson.prepared(pictures[number], network),
         folder=lesson.features_folder,
         batch_size=lesson.config.batch_size,
         listener=listener,
     )
+
+
+def _engine(lesson: Lesson, listener: Listener) -> Engine:
+    if lesson.engine is None:
+        return choose_engine()
+    engine = engine_named(lesson.engine)
+    if engine is None:
+        listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
+    return engine or choose_engine()
 
 
 def _rows(lesson: Lesson, part: str) -> Tensor:
@@ -131,19 +186,33 @@ def _solve(
         [picture.file for picture in exam],
         listener,
     )
-    heads = fit_heads(
-        features,
-        labels,
+    rows = torch.nonzero(_rows(lesson, "train")).flatten()
+    heads = _fit(lesson, network, site, bank, rows, show.watch)
+    show.finish(heads.logits)
+    return heads
+
+
+def _fit(
+    lesson: Lesson,
+    network: Network,
+    site: HeadSite,
+    bank: FeatureBank,
+    rows: Tensor,
+    watch: Watch | None = None,
+) -> LinearHeads:
+    """Solve the head on some rows of the bank."""
+    pictures = lesson.manifest.pictures
+    return fit_heads(
+        bank.features[rows],
+        lesson.labels(tuple(pictures[row] for row in rows.tolist())),
         site,
         num_classes=len(lesson.manifest.classes),
         has_bias=has_bias(network.module, site),
         config=lesson.config,
-        groups=[picture.group for picture in practice],
+        groups=[pictures[row].group for row in rows.tolist()],
         seed=lesson.seed,
-        watch=show.watch,
+        watch=watch,
     )
-    show.finish(heads.logits)
-    return heads
 
 
 def _install(
@@ -156,7 +225,8 @@ def _install(
     for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
         if lift and not all(has_bias(network.module, site)):
             break
-        install(network.module, site, heads, lift=lift)
+        heads = replace(heads, lift=lift)
+        install(network.module, site, heads)
         features, logits = Body(network, site, exact(choose_engine())).look(pictures)
         proved = agree(heads, features, logits)
         if proved is not None:
@@ -179,7 +249,7 @@ def _taught(lesson: Lesson, site: HeadSite, heads: LinearHeads, bank: FeatureBan
     )
 
 
-def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Taught:
+def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Beginning:
     """Teach a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
     practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
@@ -187,19 +257,23 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
     def batch(pictures: Sequence[Picture]) -> NDArray[np.uint8]:
         return np.stack([lesson.prepared(picture, network) for picture in pictures])
 
-    answers = teach_through(
-        network,
-        record.site,
-        batch,
-        practice,
-        lesson.labels(practice),
-        exam,
-        lesson.labels(exam),
-        config=lesson.config,
-        seed=lesson.seed,
-        listener=listener,
-    )
-    return Taught(
+    def through(pictures: tuple[Picture, ...], beside: tuple[Picture, ...], hears: Listener) -> Answers:
+        return teach_through(
+            network,
+            record.site,
+            batch,
+            pictures,
+            lesson.labels(pictures),
+            beside,
+            lesson.labels(beside),
+            config=lesson.config,
+            seed=lesson.seed,
+            listener=hears,
+        )
+
+    untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
+    answers = through(practice, exam, listener)
+    taught = Taught(
         site=record.site,
         exam=_sitting(lesson, "test", answers.exam),
         practice=None,
@@ -207,6 +281,14 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
         engine=answers.engine,
         strength=None,
     )
+
+    def start(rows: Tensor) -> None:
+        for value, before in untaught:
+            value.data.copy_(before)
+        some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+        through(some, some[:1], silent)
+
+    return Beginning(taught=taught, start=start)
 
 
 def _sitting(lesson: Lesson, part: str, logits: Tensor) -> Sitting:

@@ -50,13 +50,17 @@ def test_the_journey_from_sample_to_prediction(
 
     view, report = service.job("ada", job), service.report("ada", job)
     prediction = service.predict("ada", job, sample / "try" / "vehicle_rocket.png")
+    heat = service.heat_map("ada", job, sample / "try" / "vehicle_rocket.png")
     packed = service.export("ada", job)
 
     assert service.project("ada", project).done_job == job
     assert view.share == 1.0
-    assert view.passes[-1].exam_right == report.right
-    assert len(view.guesses) == min(6, report.total)
+    assert view.passes[-1].exam_right == report.exam_right
+    assert len(view.guesses) == min(6, report.exam_total)
     assert set(prediction.probabilities) == {"bird", "fruit", "vehicle"}
+    assert prediction.nearest
+    assert heat.label == prediction.label
+    assert heat.png.startswith(b"\x89PNG")
     assert zipfile.is_zipfile(packed)
     assert load_bundle(packed).predict(sample / "try" / "vehicle_rocket.png").label == prediction.label
 

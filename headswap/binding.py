@@ -1,0 +1,123 @@
+"""From what a run taught to what it leaves: the verdict, the card, and a sealed bundle.
+
+Flow:  Lesson + Taught --report_of--> Report;  all of it --bind--> Bundle on the disk
+
+Nothing of this machine goes into a bundle: no paths, only names and hashes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from headswap.artefacts.bundle import FORMAT, BundleCard, save_bundle
+from headswap.artefacts.memory import Memory, OldNames, remember, rows_to_remember
+from headswap.data.manifest import Manifest
+from headswap.evaluation.build import Evidence, build_report, temperature_of
+from headswap.evaluation.report import Report
+from headswap.experiment import Experiment
+from headswap.files import to_json
+from headswap.network import Network
+from headswap.training.config import Depth
+from headswap.training.replay import Replay
+from headswap.training.study import features_of
+from headswap.training.teach import Lesson, Taught
+
+
+def report_of(taught: Taught, manifest: Manifest) -> Report:
+    study = taught.study
+    evidence = Evidence(
+        manifest=manifest,
+        exam=taught.exam,
+        practice=taught.practice,
+        practice_right=taught.practice_right,
+        everyone=study.everyone if study else None,
+        learning=study.learning if study else None,
+        twins=study.twins if study else (),
+        further=taught.further,
+    )
+    report = build_report(evidence, temperature=temperature_of(taught.practice))
+    if taught.further is None:
+        return report
+    return replace(report, advice=(taught.further.sentence, *report.advice))
+
+
+def bind(
+    place: Path, experiment: Experiment, lesson: Lesson, taught: Taught, network: Network, report: Report
+) -> None:
+    """Leave a sealed bundle at a place that must not exist yet."""
+    card = _card(experiment, network, taught, report)
+    words = to_json(replace(_portable(experiment), replay=_replay(taught)), indent=1)
+    memory = _memory(lesson, taught, network)
+    save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
+
+
+def _memory(lesson: Lesson, taught: Taught, network: Network) -> Memory | None:
+    """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
+    manifest, old = lesson.manifest, None
+    rows, exam = rows_to_remember(manifest, sum(taught.site.in_features))
+    if taught.study is None:
+        features = features_of(lesson, taught.site, network, [*rows, *exam])
+        if features is None:
+            return None
+    else:
+        features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
+        if head is not None and len(network.class_names) == len(head.weight):
+            old = OldNames(weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names)
+    pictures = [manifest.pictures[row] for row in rows]
+    return remember(pictures, features[: len(rows)], features[len(rows) :], old)
+
+
+def _card(experiment: Experiment, network: Network, taught: Taught, report: Report) -> BundleCard:
+    return BundleCard(
+        format=FORMAT,
+        model=network.card.full_name,
+        variant=network.card.variant,
+        classes=report.classes,
+        input=network.input,
+        site=taught.site,
+        temperature=report.calibration.temperature if report.calibration else 1.0,
+        head_path=experiment.head_path,
+        engine=taught.engine,
+        strength=taught.strength,
+        body_sha256=network.weights_sha256,
+        versions=_versions(),
+        parameters=sum(parameter.numel() for parameter in network.module.parameters()),
+        licence=network.card.licence,
+    )
+
+
+def _portable(experiment: Experiment) -> Experiment:
+    """The same choices without a path of this machine."""
+    data = replace(experiment.data, source=Path(experiment.data.source).name)
+    weights = Path(experiment.weights).name if experiment.weights else None
+    return replace(experiment, data=data, weights=weights)
+
+
+def _replay(taught: Taught) -> Replay:
+    """What this run measured."""
+    import torch
+
+    further = taught.further if taught.further and taught.further.depth != "head" else None
+    return Replay(
+        engine=taught.engine,
+        threads=torch.get_num_threads(),
+        strength=taught.strength,
+        depth=cast(Depth, further.depth) if further else "head",
+        learning_rate=further.learning_rate if further else None,
+        passes=further.planned_passes if further else None,
+        parts=further.parts if further else None,
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("headswap", "torch", "torchvision", "timm", "transformers", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

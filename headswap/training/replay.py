@@ -1,0 +1,38 @@
+"""What a run found out about this machine and these pictures, so that it can be repeated exactly.
+
+    Replay: engine, threads, penalty, and how far the network went
+
+Everything else of a run follows from its settings and its seed. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from headswap.training.config import Depth, TeachConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Choices that were measured; a repeated run takes them as they are."""
+
+    engine: str  # what ran the body
+    threads: int  # of torch
+    strength: float | None  # the penalty that cross-validation chose; None: taught by gradient
+    depth: Depth = "head"  # what moved in the end
+    learning_rate: float | None = None  # when more than the head moved
+    passes: int | None = None  # that were planned for it
+    parts: int | None = None  # validation parts on which it was tried
+
+
+def settled(config: TeachConfig, replay: Replay) -> TeachConfig:
+    """The settings with nothing left to chance: no search for depth or rate, no clock."""
+    further = config.further
+    if replay.learning_rate is not None:
+        further = replace(
+            further,
+            learning_rate=replay.learning_rate,
+            passes=replay.passes or further.passes,
+            confirmations=replay.parts or further.confirmations,
+        )
+    return replace(config, depth=replay.depth, strength=replay.strength, budget_s=None, further=further)
