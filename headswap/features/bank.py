@@ -27,6 +27,7 @@ from headswap.features.body import Body
 from headswap.files import to_json, write_bytes
 
 SHARD = 256  # pictures
+_GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
 _FORMAT = "1"  # of a shard; another number is another folder
 
 
@@ -61,8 +62,10 @@ def fill_bank(
         batch_size: pictures that the body sees at once.
         listener: hears Progress("features").
     """
-    place = folder / _key(body)
-    rows = dict(_read_shards(place, body.width))
+    asked = folder / _key(body)
+    if (asked / _GIVEN_UP).exists():  # remembered, or every run would find it out and compute anew
+        body.give_up()
+    rows = dict(_read_shards(folder / _key(body), body.width))
     numbers = {sha: number for number, sha in enumerate(sha256s)}
     missing = [number for sha, number in sorted(numbers.items(), key=lambda item: item[1]) if sha not in rows]
     done = len(sha256s) - len(missing)
@@ -79,6 +82,9 @@ def fill_bank(
         names = [sha256s[number] for number in shard]
         _write_shard(folder / _key(body), names, features)  # the key again: the engine may have fallen back
         rows.update(zip(names, features, strict=True))
+    if folder / _key(body) != asked:
+        asked.mkdir(parents=True, exist_ok=True)
+        write_bytes(asked / _GIVEN_UP, body.engine.name.encode())
     bank = torch.stack([rows[sha] for sha in sha256s]) if sha256s else torch.empty(0, body.width)
     return FeatureBank(bank, body.engine.name, len(missing))
 

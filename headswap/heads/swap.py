@@ -92,14 +92,13 @@ def _resize_and_prove(located: Located, new: NewHead) -> Edits:
         eval_size=located.site.input_size,
         train_size=located.train_size,
     )
-    first_failure: SwapFailed | None = None
+    failures: list[SwapFailed] = []
     for choice in choices_for(located.module, located.plan):
         try:
             return _proved(located.module, claim, choice, new)
         except SwapFailed as failure:
-            first_failure = first_failure or failure
-    assert first_failure is not None  # a plan has at least one reading
-    raise first_failure
+            failures.append(failure)
+    raise failures[0]  # a plan has at least one reading
 
 
 def _proved(module: nn.Module, claim: Claim, choice: Choice, new: NewHead) -> Edits:

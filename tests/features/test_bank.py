@@ -92,6 +92,20 @@ def test_no_picture_is_computed_twice(tmp_path: Path) -> None:
     assert torch.equal(first.features, again.features.flip(0))
 
 
+def test_features_of_an_engine_that_was_given_up_are_found_again(tmp_path: Path) -> None:
+    batch = pictures(4)
+
+    def prepare(number: int) -> np.ndarray:
+        return batch[number]
+
+    rough = Engine("cpu", "bfloat16")
+    fill_bank(body(rough, explode=True), names(4), prepare, folder=tmp_path)
+
+    again = fill_bank(body(rough, explode=True), names(4), prepare, folder=tmp_path)
+
+    assert again.computed == 0
+
+
 def test_a_damaged_shard_costs_its_own_pictures_only(tmp_path: Path) -> None:
     batch = pictures(SHARD + 10)
     runner = body(Engine("cpu", "float32"))
