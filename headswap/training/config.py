@@ -32,6 +32,7 @@ class FurtherConfig:
     mixup: float = 0.0  # alpha of mixing two pictures; 0: none
     aux_weight: float = 0.0  # of auxiliary heads, which begin at random; 0: switched off; 0.3 is usual
     patience: int = 6  # passes without gain on the validation part before a run ends
+    crops: int = 6  # of each picture, kept where only the last blocks learn and the rest runs once
     validation_share: float = 0.25  # of the practice part, held back while choosing
     confirmations: int = 2  # validation parts on which the winner of the search is tried in full
     checkpoint_every_s: float = 10.0  # a pass that ends sooner after the last checkpoint writes none
@@ -40,7 +41,12 @@ class FurtherConfig:
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             raise BadSetting(f"learning_rate is {rate}.", remedy="Choose a number above 0, such as 0.001.")
-        for name, least, most in (("passes", 1, 1000), ("batch_size", 2, 1024), ("patience", 1, 1000)):
+        for name, least, most in (
+            ("passes", 1, 1000),
+            ("batch_size", 2, 1024),
+            ("patience", 1, 1000),
+            ("crops", 2, 100),
+        ):
             if not least <= getattr(self, name) <= most:
                 raise BadSetting(f"{name} is {getattr(self, name)}.", remedy=f"Choose {least} to {most}.")
         for name in ("stage_decay", "last_share", "least_crop"):

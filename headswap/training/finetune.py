@@ -12,23 +12,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from headswap.features.engines import Engine, place
+from headswap.features.engines import place
 from headswap.heads.learning import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.album import Album, Augment, mixer
 from headswap.training.budget import Budget
-from headswap.training.checkpoint import PassResult, Stopped, load_checkpoint, save_checkpoint
-from headswap.training.config import FurtherConfig
-from headswap.training.groups import Moving, build_optimizer, moving_groups
+from headswap.training.checkpoint import load_checkpoint, save_checkpoint
+from headswap.training.drill import Drill, OnPass, Tick, Trained
+from headswap.training.groups import build_optimizer, moving_groups
 from headswap.training.judge import answers, balance
 from headswap.training.modes import (
     borrowed,
@@ -37,68 +34,9 @@ from headswap.training.modes import (
     practise_mode,
     precision,
     recalibrate,
-    training_engine,
 )
 from headswap.training.schedule import rate_at, release_pass
 from headswap.training.standing import Standing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What one run does."""
-
-    depth: Moving
-    learning_rate: float  # peak, of the head
-    passes: int  # where the cosine ends
-    stop_after: int  # the pass after which the run ends; at most `passes`
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Drill:
-    """What one run works on; rows are those of the album."""
-
-    recipe: Recipe
-    config: FurtherConfig
-    learn: Tensor  # (N,) rows to practise on
-    watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
-    labels: Tensor  # (rows of the album,) int64
-    seed: int
-    folder: Path | None = None  # for checkpoints; None: none
-    engine: Engine = field(default_factory=training_engine)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Trained:
-    """What a run learned; its best weights are in the network."""
-
-    recipe: Recipe
-    stopped: Stopped
-    history: tuple[PassResult, ...]
-    best_pass: int  # 0: the solved head was never beaten
-    start: Tensor  # (V, C) logits of the solved head on the validation part
-    best: Tensor  # (V, C) of the best weights
-    last: Tensor  # (V, C) of the last pass
-    weights: dict[str, Tensor]  # the best, of all that moved
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
-        return self.stopped == "done" and self.best_pass > 0
-
-    @property
-    def judged(self) -> Tensor:
-        """(V, C) logits to judge the recipe by: choosing the best of many passes flatters it."""
-        return self.last if self.is_whole else self.best
-
-    @property
-    def judged_pass(self) -> int:
-        """The pass that gave these logits."""
-        return len(self.history) if self.is_whole else self.best_pass
-
-
-Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
-OnPass = Callable[[PassResult, Answer], None]
-Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled
 
 
 def finetune(
@@ -171,6 +109,9 @@ class _Run:
         self._saved_at = time.perf_counter()
 
     def answer(self, rows: Tensor) -> Tensor:
+        """(n, C) logits of the network as it is now."""
+        if self.drill.top is not None:
+            return self.drill.top.answers(rows)
         return answers(self.module, self.site, self.album, rows, self.engine)
 
     def one_pass(self, budget: Budget, tick: Tick) -> None:
@@ -181,7 +122,8 @@ class _Run:
         begins = self._release(number, len(batches))
         practise_mode(self.module, drill.config.norms)
         loss_sum, right, total = 0.0, 0, 0
-        drawn = self.album.practice([batch.tolist() for batch in batches], self.augment)
+        rows, top = [batch.tolist() for batch in batches], drill.top
+        drawn = self.album.practice(rows, self.augment) if top is None else top.practice(rows)
         for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
             self._set_rates(step, drill.recipe.passes * len(batches), begins)
             loss, hits = self._step(pictures, drill.labels[batch])
@@ -208,7 +150,10 @@ class _Run:
         config, device = self.drill.config, self.engine.device
         batch, targets = self.mix(pictures, labels)
         with precision(self.engine):
-            answer = self.module(batch.to(device, memory_format=torch.channels_last))
+            if self.drill.top is not None:
+                answer = self.drill.top.answer(batch)
+            else:
+                answer = self.module(batch.to(device, memory_format=torch.channels_last))
             loss = training_loss(
                 answer,
                 targets.to(device),

@@ -11,7 +11,6 @@ all practice pictures, from the head solved on all of them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,9 +20,9 @@ from torch import Tensor
 from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, Progress
 from headswap.files import from_json, to_json, write_text
-from headswap.training.finetune import OnPass, Trained
+from headswap.training.drill import OnPass, Trained
 from headswap.training.judge import Gain, compare, judge, together
-from headswap.training.search import BESIDE, Candidate, Plan, candidates_for, least_pictures, plan_search
+from headswap.training.search import Candidate, Plan, least_seconds, plan_search
 from headswap.training.trials import Course, Trials
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
@@ -98,7 +97,9 @@ class _Search:
         if isinstance(plan, str):
             return self._stay(None, plan)
         every = len(self.course.practice)
-        self.total = round(plan.pictures(every - held, every) / BESIDE)
+        self.total = plan.pictures(every - held, every) + self.trials.pictures_below(plan.depths)
+        if not self.trials.fill(plan.depths, self._tick):
+            return self._stay(None, "There was no time for more than that.")
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
@@ -117,19 +118,15 @@ class _Search:
         if place is not None and place.is_file():
             plan: Plan = from_json(Plan, place.read_bytes())
             return plan
-        candidates = candidates_for(course.config.depth, config)
-        rest, every = len(self.trials.rows(0)[0]), len(course.practice)
-        affordable, seconds = math.inf, 0.0
-        if course.budget.is_limited:
-            seconds = self.trials.seconds_per_picture()
-            course.budget.keep_back(seconds / 2 * len(course.labels))  # the exam, and saving
-            affordable = course.budget.left_s / seconds
-        made = plan_search(candidates, config, rest=rest, every=every, affordable=affordable)
+        depth, is_limited = course.config.depth, course.budget.is_limited
+        costs = self.trials.costs(measured=is_limited)
+        if is_limited:
+            course.budget.keep_back(costs.picture["everything"] / 2 * len(course.labels))  # exam, saving
+        made = plan_search(depth, config, costs, seconds=course.budget.left_s)
         if made is None:
-            needed = seconds * least_pictures(config, rest=rest, every=every)
             return (
                 f"There was no time for it: {max(0.0, course.budget.left_s):.0f} s were left, and it takes "
-                f"{needed:.0f} s at least."
+                f"{least_seconds(depth, config, costs):.0f} s at least."
             )
         if place is not None:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,19 @@ from torch import Tensor, nn
 from headswap.features.engines import Engine, place
 from headswap.heads.learning import training_loss
 from headswap.heads.site import HeadSite
-from headswap.training.album import Album, Augment
+from headswap.training.album import Album
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
-from headswap.training.finetune import Drill, OnPass, Recipe, Tick, Trained, finetune
+from headswap.training.drill import Drill, OnPass, Recipe, Tick, Trained
+from headswap.training.finetune import finetune
 from headswap.training.fit_head import folds_of
+from headswap.training.groups import Moving
 from headswap.training.modes import borrowed, own_random, practise_mode, precision
-from headswap.training.search import Candidate
+from headswap.training.search import Candidate, Costs
 from headswap.training.standing import copied
+from headswap.training.top import Top, find_top
+
+_MEASURED = 8  # pictures
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,6 +61,7 @@ class Trials:
         folds = folds_of(labels.numpy(), course.groups, count, course.seed)
         self.parts = [] if folds is None else [torch.from_numpy(folds == one) for one in range(count)]
         self.parts = [held for held in self.parts if self._is_usable(held, labels)]
+        self.top, self._crops = self._find_top()
 
     def rows(self, part: int) -> tuple[Tensor, Tensor]:
         """Rows outside a validation part, and in it."""
@@ -99,26 +106,82 @@ class Trials:
             for name, value in moved.items():
                 named[name].copy_(value)
 
-    def seconds_per_picture(self) -> float:
-        """What practising on one picture takes here, with everything moving; measured on two batches."""
-        course, config = self.course, self.course.config.further
-        rows = course.practice[: config.batch_size]
-        augment, seconds = Augment(course.album.spec, config), 0.0
-        with borrowed(course.module, course.site, config), own_random(course.engine, course.seed):
-            practise_mode(course.module, config.norms)
-            course.module.requires_grad_(True)
-            for _ in range(2):  # the first is slower: pictures are read, memory is claimed
+    def costs(self, *, measured: bool) -> Costs:
+        """What practice takes here; where time is no matter, nothing is measured."""
+        course = self.course
+        rest, every = len(self.rows(0)[0]), len(course.practice)
+        if not measured:
+            same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
+            return Costs(picture=same, setup={}, rest=rest, every=every)
+        few = course.practice[:_MEASURED].tolist()
+        with borrowed(course.module, course.site, course.config.further), own_random(course.engine, 0):
+            practise_mode(course.module, course.config.further.norms)
+            whole = self._timed(course.module, course.album.inputs(few))
+            picture: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
+            setup: dict[Moving, float] = {}
+            if self.top is not None:
                 begin = time.perf_counter()
-                for pictures in course.album.practice([rows.tolist()], augment):
-                    batch = pictures.to(course.engine.device, memory_format=torch.channels_last)
-                    with precision(course.engine):
-                        targets = course.labels[rows].to(course.engine.device)
-                        loss = training_loss(course.module(batch), targets, course.site, aux_weight=0.0)
-                    loss.backward()
-                    float(loss.detach())
-                seconds = time.perf_counter() - begin
+                reached = self.top.reach(course.album.inputs(few)).to(course.engine.device)
+                below = (time.perf_counter() - begin) / len(few)
+                setup["last"] = below * self.pictures_below(frozenset({"last"}))
+                practise_mode(course.module, course.config.further.norms)
+                picture["last"] = self._timed(self.top.answer, reached)
         self.put_back()
-        return seconds / len(rows)
+        return Costs(picture=picture, setup=setup, rest=rest, every=every)
+
+    def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
+        """Seconds of one picture, there and back; the second of two times."""
+        course, seconds = self.course, 0.0
+        targets = course.labels[course.practice[: len(batch)]].to(course.engine.device)
+        course.module.requires_grad_(True)
+        for _ in range(2):
+            begin = time.perf_counter()
+            with precision(course.engine):
+                placed = batch.to(course.engine.device, memory_format=_layout(batch))
+                loss = training_loss(answer(placed), targets, course.site, aux_weight=0.0)
+            loss.backward()
+            float(loss.detach())
+            seconds = time.perf_counter() - begin
+        return seconds / len(batch)
+
+    def pictures_below(self, depths: frozenset[Moving]) -> int:
+        """How many pictures go through the frozen part once."""
+        if self.top is None or "last" not in depths:
+            return 0
+        return len(self.course.labels) + self._crops * len(self.course.practice)
+
+    def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
+        """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
+        course, done = self.course, 0
+        if self.top is None or "last" not in depths:
+            return True
+        self.put_back()
+        filling = self.top.fill(
+            course.album,
+            course.practice,
+            len(course.labels),
+            course.config.further,
+            seed=course.seed,
+            crops=self._crops,
+        )
+        for now in filling:
+            tick(now - done)
+            done = now
+            if course.budget.left_s <= 0:
+                return False
+        return True
+
+    def _find_top(self) -> tuple[Top | None, int]:
+        """Where the network can be cut, and how many crops of each picture memory allows."""
+        course = self.course
+        if course.config.depth not in ("last", "auto") or not self.parts:
+            return None, 0
+        few = course.album.inputs(course.practice[:2].tolist())
+        top = find_top(course.module, course.site, few, course.config.further, course.engine)
+        if top is None:
+            return None, 0
+        crops = top.crops_that_fit(len(course.practice), len(course.labels), course.config.further.crops)
+        return (top, crops) if crops else (None, 0)
 
     def _finetune(
         self, recipe: Recipe, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_pass: OnPass
@@ -134,6 +197,7 @@ class Trials:
             seed=course.seed,
             folder=None if course.folder is None else course.folder / place_,
             engine=course.engine,
+            top=self.top if recipe.depth == "last" else None,
         )
         return finetune(
             course.module,
@@ -148,3 +212,7 @@ class Trials:
     def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
         """Whether every class is left to practise on."""
         return bool(held.any()) and len(labels[~held].unique()) == self.course.site.num_classes
+
+
+def _layout(batch: Tensor) -> torch.memory_format:
+    return torch.channels_last if batch.dim() == 4 else torch.preserve_format

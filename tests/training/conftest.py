@@ -19,7 +19,7 @@ from headswap.network import InputSpec
 from headswap.training.album import Album
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.finetune import Drill, Recipe
+from headswap.training.drill import Drill, Recipe
 from headswap.training.fit_head import fit_head
 from headswap.training.modes import recalibrate
 from headswap.training.trials import Course
