@@ -35,7 +35,25 @@ if TYPE_CHECKING:
 
 
 def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener) -> Taught:
-    """Let more of the network learn where that helps, in place; rows are those of the manifest."""
+    """Let more of the network learn where that helps, in place."""
+    course, exam = course_of(lesson, network, beginning), _rows(lesson, "test")
+    files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
+    truths = course.labels[exam]
+
+    def on_pass(result: PassResult, answer: Answer) -> None:
+        said = answer(exam)
+        right = int((said.argmax(1) == truths).sum())
+        listener(Pass(result.number, result.of, result.right, result.total, right, len(truths)))
+        listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
+
+    journey = go_further(course, listener=listener, on_pass=on_pass)
+    if not journey.moved:
+        return replace(beginning.taught, further=journey.further)
+    return _taught(lesson, beginning.taught, course, journey)
+
+
+def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
+    """What can be practised on, and how; rows are those of the manifest."""
     pictures, spec = lesson.manifest.pictures, network.input
     album = Album(
         spec,
@@ -43,8 +61,8 @@ def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: List
         read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
     )
     engine = training_engine()
-    practice, exam = _rows(lesson, "train"), _rows(lesson, "test")
-    course = Course(
+    practice = _rows(lesson, "train")
+    return Course(
         module=network.module,
         site=beginning.taught.site,
         album=album,
@@ -58,19 +76,6 @@ def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: List
         budget=lesson.budget,
         folder=_folder(lesson, network, beginning.taught),
     )
-    files = [pictures[row].file for row in exam.tolist()]
-    truths = course.labels[exam]
-
-    def on_pass(result: PassResult, answer: Answer) -> None:
-        said = answer(exam)
-        right = int((said.argmax(1) == truths).sum())
-        listener(Pass(result.number, result.of, result.right, result.total, right, len(truths)))
-        listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
-
-    journey = go_further(course, listener=listener, on_pass=on_pass)
-    if not journey.moved:
-        return replace(beginning.taught, further=journey.further)
-    return _taught(lesson, beginning.taught, course, journey)
 
 
 def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) -> Taught:

@@ -104,14 +104,15 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
-    beginning = _head_taught(lesson, network, timing, listener)
+    beginning = begin(lesson, network, timing=timing, listener=listener)
     if lesson.config.depth == "head":
         return beginning.taught
     with timing("finetune"):
         return go_on(lesson, network, beginning, listener)
 
 
-def _head_taught(lesson: Lesson, network: Network, timing: Timing, listener: Listener) -> Beginning:
+def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
+    """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
     with timing("load"):
         site = find_head(network, path=lesson.head_path)
     classes = len(lesson.manifest.classes)

@@ -1,0 +1,124 @@
+"""What each way of going further than the head gains, on the exam, over several splits.
+
+    python -m benchmarks.further DATA... [--ways last:1e-3 everything:1e-3] [--seeds 0 1 2] [--passes 20]
+
+Every way begins from the same solved head, practises on all practice pictures and is looked at
+once, on the exam. Nothing is chosen: this shows what there is to choose from. With --auto
+the search itself is run too. A row per set, split and way; with --json FILE the rows are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from headswap.data.intake import take_in
+from headswap.data.manifest import Manifest
+from headswap.data.split import split
+from headswap.data.transforms import prepare, wanted_px
+from headswap.training.config import FurtherConfig, TeachConfig
+from headswap.training.groups import Moving
+from headswap.training.judge import answers
+from headswap.training.onward import course_of, go_on
+from headswap.training.search import Candidate
+from headswap.training.teach import Lesson, begin
+from headswap.training.trials import Course, Trials
+from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way on one split of one set."""
+
+    data: str
+    seed: int
+    way: str
+    right: int
+    exam: int
+    seconds: float
+
+
+@contextmanager
+def untimed(step: str) -> Iterator[None]:
+    yield
+
+
+def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Row]:
+    """All ways on one split."""
+    spec = describe_network(options.model).input
+    intake = take_in(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
+    manifest = split(intake.manifest, seed=seed)
+    network = load_network(options.model)
+    config = TeachConfig(depth="auto", budget_s=options.budget, further=FurtherConfig(passes=options.passes))
+    with tempfile.TemporaryDirectory() as folder:
+        lesson = Lesson(
+            manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
+        )
+        start = time.perf_counter()
+        beginning = begin(lesson, network, timing=untimed)
+        labels, logits = beginning.taught.exam.labels, beginning.taught.exam.logits
+        head_s = time.perf_counter() - start
+        yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
+        course = course_of(lesson, network, beginning)
+        trials = Trials(course)
+        trials.fill(frozenset({"last"}), lambda pictures: None)
+        for way in options.ways:
+            yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
+        trials.put_back()
+        if options.auto:
+            start = time.perf_counter()
+            taught = go_on(lesson, network, beginning, lambda event: None)
+            right = int((taught.exam.logits.argmax(1) == labels).sum())
+            depth = taught.further.depth if taught.further else "head"
+            seconds = time.perf_counter() - start
+            yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
+
+
+def _tried(way: str, course: Course, trials: Trials, manifest: Manifest, row: Row) -> Row:
+    depth, _, rate = way.partition(":")
+    candidate = Candidate(depth=cast(Moving, depth), learning_rate=float(rate))
+    passes, start = course.config.further.passes, time.perf_counter()
+    trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
+    exam = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])
+    said = answers(course.module, course.site, course.album, exam, course.engine).argmax(1)
+    seconds = time.perf_counter() - start
+    return replace(row, right=int((said == course.labels[exam]).sum()), seconds=round(seconds, 1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--ways", nargs="*", default=["last:1e-3", "everything:1e-3"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--passes", type=int, default=20)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--auto", action="store_true")
+    parser.add_argument("--budget", type=float)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for source in options.data:
+        for seed in options.seeds:
+            for row in measure(source, seed, options):
+                rows.append(row)
+                counted = f"{row.right:4} of {row.exam:4}  {row.seconds:7.1f} s"
+                print(f"{row.data:22} {row.seed}  {row.way:20} {counted}", flush=True)
+                if options.json:
+                    options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1))
+    for way in dict.fromkeys(row.way for row in rows):
+        shares = [row.right / row.exam for row in rows if row.way == way]
+        print(f"{way:20} mean {statistics.mean(shares):.3f} over {len(shares)} splits")
+
+
+if __name__ == "__main__":
+    main()
