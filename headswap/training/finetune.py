@@ -236,7 +236,7 @@ class _Run:
         for place_, memory_ in found.tensors.items():
             if place_.startswith("optimizer/"):
                 _, key, name = place_.split("/", 2)
-                like = torch.empty_like(named[name]) if memory_.shape == named[name].shape else memory_
+                like = memory_ if key == "step" else torch.empty_like(named[name])  # steps count on the CPU
                 self.optimizer.state[named[name]][key] = like.copy_(memory_)
 
     def _learning(self) -> dict[str, nn.Parameter]:

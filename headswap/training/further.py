@@ -64,8 +64,13 @@ class _Best:
 
     @property
     def stop_after(self) -> int:
-        passes = sorted(one.judged_pass for one in self.tries)
+        passes = sorted(one.judged_pass for one in self.gaining)
         return passes[len(passes) // 2]
+
+    @property
+    def gaining(self) -> tuple[Trained, ...]:
+        """The tries in which some pass was better than the solved head."""
+        return tuple(one for one in self.tries if one.best_pass > 0)
 
 
 def go_further(course: Course, *, listener: Listener, on_pass: OnPass) -> Journey:
@@ -108,7 +113,7 @@ class _Search:
             best.candidate, plan.passes, best.stop_after, tick=self._tick, on_pass=on_pass
         )
         if last.stopped in ("time", "diverged"):
-            self.trials.put_back(best.tries[0].weights)
+            self.trials.put_back(best.gaining[0].weights)
         return self._moved(best)
 
     def _planned(self) -> Plan | str:
@@ -182,7 +187,7 @@ class _Search:
                 f"With a learning rate of {rate:g} the loss grew beyond all bounds. Choose 0.001 or less, "
                 "or leave the rate to the search."
             )
-        if best.tries[0].best_pass == 0 or best.stop_after == 0:
+        if not best.gaining:
             return f"No pass was better than the solved head: {counted}. More pictures would help more."
         if self.course.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
             return f"No clear gain showed: {counted}."
