@@ -31,7 +31,7 @@ class FurtherConfig:
     label_smoothing: float = 0.1
     mixup: float = 0.0  # alpha of mixing two pictures; 0: none
     aux_weight: float = 0.0  # of auxiliary heads, which begin at random; 0: switched off; 0.3 is usual
-    patience: int = 6  # passes without gain on the validation part before a run ends
+    patience: int = 6  # passes without gain on the validation part before a run ends, in its second half
     crops: int = 6  # of each picture, kept where only the last blocks learn and the rest runs once
     validation_share: float = 0.25  # of the practice part, held back while choosing
     confirmations: int = 2  # validation parts on which the winner of the search is tried in full

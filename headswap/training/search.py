@@ -17,7 +17,7 @@ _BESIDE = 1.25  # looking at validation and exam pictures, as a share of practis
 _CHEAP = 0.5  # of the cost of the likeliest way: "last" is then tried alone where that way is too slow
 _RATES: dict[Moving, tuple[float, ...]] = {
     "everything": (1e-3, 3e-4),
-    "last": (1e-3, 3e-4),
+    "last": (1e-3, 3e-3),
     "norms": (3e-3, 1e-3),
 }
 
@@ -116,10 +116,12 @@ def least_seconds(depth: Depth, config: FurtherConfig, costs: Costs) -> float:
 
 
 def _plans(depth: Depth, config: FurtherConfig, costs: Costs) -> Iterator[Plan]:
-    """With all passes, from thorough to hasty."""
+    """From thorough to hasty; none with fewer than half of the passes."""
     ways = candidates_for(depth, config)
     for some, confirmations in ((ways, config.confirmations), (ways, 1), (ways[:2], 1), (ways[:1], 1)):
         yield _plan(some, config.passes, confirmations)
+    if config.passes >= 2 * FEWEST_PASSES:
+        yield _plan(ways[:1], config.passes // 2, 1)
     if depth == "auto" and costs.picture["last"] < _CHEAP * costs.picture[ways[0].depth]:
         cheap = candidates_for("last", config)
         for some, confirmations in ((cheap, config.confirmations), (cheap, 1), (cheap[:1], 1)):

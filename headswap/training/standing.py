@@ -41,7 +41,8 @@ class Standing:
         Args:
             logits: (V, C) of the network as it is now.
             loss, right, total: of the practice pictures, while it moved.
-            patience: passes without gain after which the run ends.
+            patience: passes without gain after which the run ends, but not before half of it is over:
+                while the rates are high a good run is often worse than the solved head.
             last: the pass after which it ends anyway.
         """
         number, self.last = len(self.history) + 1, logits
@@ -51,7 +52,7 @@ class Standing:
             self.stopped = "diverged"
         elif now is None or now.loss < judge(self.logits, self.labels).loss:
             self.best_pass, self.logits, self.best = number, logits, copied(self.moving)
-        elif number - self.best_pass >= patience:
+        elif number - max(self.best_pass, last // 2) >= patience:
             self.stopped = "early"
         if not self.stopped and number >= last:
             self.stopped = "done"
