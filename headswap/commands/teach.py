@@ -1,0 +1,99 @@
+"""`headswap teach DATA`: replace the head of a network, teach it, leave a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, get_args
+
+from headswap.commands.verb import Answer, Verbs, add_network, new_verb
+from headswap.terminal import Bars
+from headswap.training.config import Depth, TeachConfig
+from headswap.zoos.catalogue import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from headswap.pipeline import Outcome
+
+
+def add(verbs: Verbs) -> None:
+    sub = new_verb(verbs, "teach", run)
+    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    sub.add_argument(
+        "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
+    )
+    sub.add_argument(
+        "--test-share", type=float, default=0.2, help="locked away for the exam; default: %(default)s"
+    )
+    sub.add_argument(
+        "--from", dest="again", metavar="BUNDLE", help="repeat the run that left BUNDLE, choice by choice"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="drives the split; default: %(default)s")
+    sub.add_argument(
+        "--depth",
+        choices=get_args(Depth),
+        default="head",
+        help="what may move: the head alone, also the norms, the last blocks or everything; auto: further "
+        "than the head only where validation pictures say that it helps; default: %(default)s",
+    )
+    sub.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
+    )
+    add_network(sub)
+
+
+def run(choices: argparse.Namespace) -> Answer:
+    """Replace the head of a network and teach it."""
+    from headswap.again import teach_again
+    from headswap.evaluation.words import words_of
+    from headswap.pipeline import teach
+
+    with Bars() as bars:
+        if choices.again:
+            outcome = teach_again(
+                choices.again,
+                choices.data,
+                out=choices.out,
+                weights=choices.weights,
+                workspace=choices.workspace,
+                listener=bars,
+            )
+        else:
+            outcome = teach(
+                choices.data,
+                model=choices.model,
+                out=choices.out,
+                test_share=choices.test_share,
+                seed=choices.seed,
+                weights=choices.weights,
+                head_path=choices.head,
+                config=TeachConfig(depth=choices.depth, budget_s=choices.budget),
+                workspace=choices.workspace,
+                listener=bars,
+            )
+    lines = [
+        *words_of(outcome.report),
+        *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
+        f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
+    ]
+    return Answer(_record_of(outcome), "\n".join(lines))
+
+
+def _record_of(outcome: Outcome) -> dict[str, Any]:
+    report = outcome.report
+    return {
+        "bundle": outcome.bundle,
+        "model": outcome.model.partition("/")[2],
+        "zoo": outcome.model.partition("/")[0],
+        "classes": outcome.counts,
+        "train_images": outcome.train_images,
+        "test_images": outcome.test_images,
+        "test_accuracy": report.accuracy,
+        "method": report.method,
+        "exam_right": report.exam_right,
+        "interval": list(report.interval),
+        "baseline_accuracy": report.baseline_accuracy,
+        "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
+        "engine": outcome.engine,
+        "advice": list(report.advice),
+        "seconds": outcome.seconds,
+    }

@@ -1,0 +1,38 @@
+"""`headswap predict`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Ask = Callable[..., dict[str, Any]]
+
+
+def test_one_unreadable_picture_does_not_stop_the_others(
+    bundle: Path, sample: Path, tmp_path: Path, shell: Callable[..., int], answer: Ask
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+
+    record = answer("predict", bundle, tmp_path / "broken.png", sample / "try" / "vehicle_rocket.png")
+
+    assert len(record["predictions"]) == 1
+    assert record["left_out"][0]["file"].endswith("broken.png")
+    assert shell("predict", bundle, tmp_path / "broken.png", "--json") == 2
+
+
+def test_a_damaged_bundle_is_refused(
+    bundle: Path, tmp_path: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    weights = bytearray((copy / "weights.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (copy / "weights.safetensors").write_bytes(weights)
+
+    assert shell("predict", copy, "assets/sample/try/vehicle_rocket.png") == 2
+
+    assert "weights.safetensors is not what was saved" in capsys.readouterr().err
