@@ -6,7 +6,9 @@ old file or the new one. A folder is *sealed*: filled under a temporary name, gi
 
     with sealed_folder(place) as draft: ...write into draft...   ->   place exists, whole
 
-Knows files and records; nothing of pictures or networks.
+Everything that changes the disk goes through `disk`, so that a test can make each single
+deed fail, or cut the power at it (tests/faults). Knows files and records; nothing of
+pictures or networks.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from headswap.disk import Disk, RealDisk
 from headswap.errors import BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
@@ -31,6 +34,13 @@ _DRAFT_MARK = ".draft-"
 
 class DiskFull(HeadswapError):
     """There is no room left on the disk."""
+
+
+class DiskFailed(HeadswapError):
+    """The disk cannot be written, and not for want of room."""
+
+
+disk: Disk = RealDisk()  # a constant, except in the tests of faults
 
 
 @dataclass(frozen=True)
@@ -93,17 +103,33 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file as a whole: the old bytes or the new, never less."""
-    draft = path.with_name(f"{path.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
+    """Give an open file to write into; on a clean exit it takes the place of `path`, on disk.
+
+    Args:
+        path: where it goes.
+        before: a second name, under which the file that was there is kept.
+
+    Raises:
+        DiskFull, DiskFailed: the old file is as it was, and nothing is left behind.
+    """
+    draft = _draft_of(path)
     with room_on(path.parent):
         try:
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-            _sync_folder(path.parent)
+            with disk.create(draft) as file:
+                yield file
+            disk.sync(draft)
+            if before is not None and path.exists():
+                disk.keep_beside(path, before)
+            disk.rename(draft, path)
+            disk.sync(path.parent)
         except BaseException:
-            draft.unlink(missing_ok=True)
+            disk.remove(draft)
             raise
 
 
@@ -113,22 +139,53 @@ def sealed_folder(place: Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: `place` exists; a sealed folder is never changed.
-        DiskFull: there is no room; nothing is left behind.
+        DiskFull, DiskFailed: nothing is left behind.
     """
     if place.exists():
         raise FileExistsError(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f"{place.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
+    draft = _draft_of(place)
     with room_on(place.parent):
-        draft.mkdir()
+        disk.make_folder(place.parent)
         try:
+            disk.make_folder(draft)
             yield draft
             _seal(draft)
-            draft.rename(place)
-            _sync_folder(place.parent)
+            disk.rename(draft, place)
+            disk.sync(place.parent)
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
+            disk.remove(draft)
             raise
+
+
+def write_by_library(path: Path, write: Callable[[], None]) -> None:
+    """Let a library write one file of a draft folder by itself; the seal flushes it to the disk."""
+    with room_on(path.parent):
+        disk.by_library(path, write)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to the end of a file; a kill may leave a part of `data`, never harm what was there."""
+    with room_on(path.parent):
+        disk.append(path, data)
+
+
+def make_folder(path: Path) -> Path:
+    """Make sure that a folder is there."""
+    if not path.is_dir():
+        with room_on(path.parent):
+            disk.make_folder(path)
+    return path
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole folder; what is not there is fine."""
+    disk.remove(path)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file; the whole of it, or nothing."""
+    with source.open("rb") as given, replacing(target) as file:
+        shutil.copyfileobj(given, file, 2**20)
 
 
 def check_seal(folder: Path) -> None:
@@ -154,6 +211,23 @@ def check_seal(folder: Path) -> None:
             )
 
 
+def read_sealed(folder: Path, name: str) -> bytes:
+    """The bytes of one file of a sealed folder, compared with its line in the seal.
+
+    Raises:
+        BundleDamaged: there is no such file, or it is not what was saved.
+    """
+    path = folder / name
+    if (folder / SEAL).is_file() and path.is_file():
+        seal: Seal = from_json(Seal, (folder / SEAL).read_bytes())
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() in [line.sha256 for line in seal.files if line.path == name]:
+            return data
+    raise BundleDamaged(
+        f"{name} is not what was saved.", remedy="Copy the whole folder again, or teach again."
+    )
+
+
 def sha256_of(path: Path) -> str:
     """Hex digest of a file, read in blocks."""
     with path.open("rb") as file:
@@ -167,18 +241,21 @@ def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
     for path in stale:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        disk.remove(path)
     return len(stale)
+
+
+def _draft_of(place: Path) -> Path:
+    return place.with_name(f"{place.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
 
 
 def _seal(folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in paths:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        disk.sync(path)
+    for inner in folder.rglob("*"):
+        if inner.is_dir():
+            disk.sync(inner)
     lines = tuple(
         SealedFile(path.relative_to(folder).as_posix(), sha256_of(path), path.stat().st_size)
         for path in paths
@@ -186,25 +263,23 @@ def _seal(folder: Path) -> None:
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there; the rename itself is durable enough
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+_CANNOT = (errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV)
 
 
 @contextmanager
 def room_on(folder: Path) -> Iterator[None]:
-    """Turn the system's "no space left" into a sentence; `folder` is where the writing goes."""
+    """Turn what the system says of a disk into a sentence; `folder` is where the writing goes."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise DiskFull(
-            f"There is no room left on the disk that holds {folder}.",
-            remedy="Free some space, then try again.",
-        ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(
+                f"There is no room left on the disk that holds {folder}.",
+                remedy="Free some space, then try again.",
+            ) from error
+        if error.errno in _CANNOT:
+            raise DiskFailed(
+                f"The disk that holds {folder} cannot be written: {os.strerror(error.errno)}.",
+                remedy="Look whether it is healthy and may be written, then try again.",
+            ) from error
+        raise
