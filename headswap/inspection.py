@@ -8,11 +8,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headswap.heads.site import HeadSite
 from headswap.network import NetworkCard
 
+if TYPE_CHECKING:
+    from torch import nn
+
 _PROBE_CLASSES = 7
+_MOST_TRIES, _LONGEST_S = 4, 0.5  # of one picture, to measure how fast the network is here
 _PROOF = (
     f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
     f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
@@ -40,6 +45,7 @@ class Inspection:
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
+    picture_ms: float | None = None  # one picture through the network on this machine; None: not measured
 
 
 def inspect_network(
@@ -85,4 +91,20 @@ def inspect_network(
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,
+        picture_ms=_picture_ms(network.module, site.input_size),
     )
+
+
+def _picture_ms(module: nn.Module, size: tuple[int, ...]) -> float:
+    """Milliseconds for one picture: the best of a few tries, as others may be using the machine."""
+    import torch
+
+    picture, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
+    with torch.inference_mode():
+        for _ in range(_MOST_TRIES):
+            start = time.perf_counter()
+            module(picture)
+            best = min(best, time.perf_counter() - start)
+            if time.perf_counter() - begin > _LONGEST_S:
+                break
+    return round(1000 * best, 1)

@@ -8,6 +8,7 @@ bundles stay loaded, so a second prediction costs no loading.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from headswap.artefacts.predictor import Bundle, load_bundle
 from headswap.files import from_json, to_json
 from headswap.inspection import Inspection, inspect_network
 from headswap.network import NetworkCard
-from headswap.zoos.catalogue import list_networks
+from headswap.zoos.catalogue import describe_network, list_networks
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,29 @@ class AskInspection:
 
 
 @dataclass(frozen=True)
-class AskPrediction:
-    """What does this picture show?"""
+class AskCards:
+    """What is known of these few networks?"""
+
+    names: tuple[str, ...]
+    kind: Literal["cards"] = "cards"
+
+
+@dataclass(frozen=True)
+class AskPredictions:
+    """What do these pictures show? All of them run through the network at once."""
 
     bundle: str
-    picture: str
+    pictures: tuple[str, ...]  # paths
     kind: Literal["predict"] = "predict"
+
+
+@dataclass(frozen=True)
+class AskFrame:
+    """What does this picture of a camera show? It is never written to the disk."""
+
+    bundle: str
+    picture_base64: str
+    kind: Literal["frame"] = "frame"
 
 
 @dataclass(frozen=True)
@@ -59,7 +77,7 @@ class AskHeatMap:
     kind: Literal["heat-map"] = "heat-map"
 
 
-Question = AskModels | AskInspection | AskPrediction | AskHeatMap
+Question = AskModels | AskCards | AskInspection | AskPredictions | AskFrame | AskHeatMap
 
 
 @dataclass(frozen=True)
@@ -67,6 +85,13 @@ class Cards:
     """Networks, in the order of their zoos."""
 
     cards: tuple[NetworkCard, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers, in the order of the pictures."""
+
+    predictions: tuple[Prediction, ...]
 
 
 def answer(question_json: str) -> str:
@@ -78,9 +103,13 @@ def answer(question_json: str) -> str:
         case AskInspection(model, path, weights):
             inspection: Inspection = inspect_network(model, path=path, weights=weights)
             return to_json(inspection)
-        case AskPrediction(bundle, picture):
-            prediction: Prediction = _bundle(bundle).predict(Path(picture))
-            return to_json(prediction)
+        case AskCards(names):
+            return to_json(Cards(tuple(describe_network(name) for name in names)))
+        case AskPredictions(bundle, pictures):
+            found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
+            return to_json(Predictions(tuple(found)))
+        case AskFrame(bundle, picture):
+            return to_json(_bundle(bundle).predict(b64decode(picture)))
         case AskHeatMap(bundle, picture, label):
             return to_json(heat_map(_bundle(bundle), Path(picture), label=label))
 

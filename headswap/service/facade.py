@@ -11,22 +11,18 @@ import secrets
 import shutil
 import time
 from dataclasses import replace
-from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Self
 
-from headswap.artefacts.bundle import pack, read_report
+from headswap.artefacts.bundle import pack
 from headswap.artefacts.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
 from headswap.evaluation.report import Report
 from headswap.experiment import DataConfig, Experiment
-from headswap.files import from_json, to_json
+from headswap.files import to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
-from headswap.jobs.importing import AskImport
-from headswap.jobs.inference import AskHeatMap, AskInspection, AskModels, AskPrediction, Cards
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
@@ -34,11 +30,15 @@ from headswap.jobs.store import Store
 from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
+from headswap.service.networks import THREE_TO_START, Networks
+from headswap.service.pictures import Pictures, small_jpeg
 from headswap.service.projects import Project, Projects
+from headswap.service.results import Results
 from headswap.service.runs import share_of, view_of
 from headswap.service.settings import Settings
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
+from headswap.zoos.catalogue import DEFAULT_MODEL
 
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
 _LONGEST_NAME = 80  # letters of a project's name
@@ -61,11 +61,20 @@ class Service:
         self._importing = Desk(
             "headswap.jobs.importing:answer", timeout_s=settings.import_timeout_s, log=root / "importing.log"
         )
+        self.networks = Networks(self._inference, root / "networks")
+        self.results = Results(self._store, self._inference, small_jpeg)
+        self.pictures = Pictures(
+            self._projects,
+            self._importing,
+            sample=settings.sample,
+            is_wanted=self._is_wanted,
+            came=self._queue.warm,
+        )
         self._pace: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen running
 
     def __enter__(self) -> Self:
         self._supervisor.start()
-        self._inference.warm()
+        self.networks.warm(DEFAULT_MODEL)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,20 +87,15 @@ class Service:
 
     def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
         """Every network that has the pattern in its name."""
-        cards: Cards = from_json(Cards, self._inference.ask(to_json(AskModels(pattern[:100]))))
-        return cards.cards
+        return self.networks.models(pattern)
 
     def three_to_start(self) -> tuple[tuple[str, str], ...]:
         """What a newcomer chooses from: a word and the name of a network."""
-        return (
-            ("Small", "tf_efficientnet_lite0"),
-            ("Balanced", "torchvision/resnet50"),
-            ("Strong", "torchvision/convnext_base"),
-        )
+        return THREE_TO_START
 
     def inspect(self, model: str, *, path: str | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
-        return self._inspect(model, path, None)
+        return self.networks.inspect(model, path)
 
     # Projects ---------------------------------------------------------------------
 
@@ -122,7 +126,7 @@ class Service:
         """The network of a project, opened up: with the person's layer and weight file, if they gave any."""
         found = self._projects.get(owner, project)
         weights = self._projects.folder(found.id) / found.weights if found.weights else None
-        return self._inspect(found.model, found.head_path, weights)
+        return self.networks.inspect(found.model, found.head_path, weights)
 
     def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
         """Take the person's own weight file for the chosen architecture; it decides the old class count."""
@@ -135,7 +139,7 @@ class Service:
         place = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
         shutil.copyfile(file, place)
         try:
-            inspection = self._inspect(found.model, found.head_path, place)
+            inspection = self.networks.inspect(found.model, found.head_path, place)
         except BaseException:
             place.unlink()
             raise
@@ -145,26 +149,20 @@ class Service:
     # Pictures ---------------------------------------------------------------------
 
     def add_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder; it takes the place of what was there."""
-        return self._import(self._projects.get(owner, project), upload, upload.stem)
+        """Take in a zip or folder, beside what is there."""
+        return self.pictures.add(owner, project, upload)
 
     def use_sample(self, owner: str, project: str) -> Manifest:
-        """Take in the sample set."""
-        return self._import(
-            self._projects.get(owner, project), self._settings.sample, "Four kinds of drawings"
-        )
+        """Take in the sample set, in the place of what was there."""
+        return self.pictures.use_sample(owner, project)
 
     def manifest(self, owner: str, project: str) -> Manifest | None:
         """The pictures of a project, if there are any."""
-        return self._projects.manifest(self._projects.get(owner, project))
+        return self.pictures.manifest(owner, project)
 
     def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
         """A small JPEG of one picture of a project."""
-        manifest = self.manifest(owner, project)
-        for picture in manifest.pictures if manifest else ():
-            if picture.sha256 == sha256 and manifest is not None:
-                return _thumbnail(manifest.path(picture), min(max(px, 16), 640))
-        raise NotFound("There is no such picture in this project.", remedy="Load the page again.")
+        return self.pictures.thumbnail(owner, project, sha256, px)
 
     # Teaching ---------------------------------------------------------------------
 
@@ -216,23 +214,19 @@ class Service:
 
     def report(self, owner: str, job: str) -> Report:
         """The verdict of a finished run."""
-        return read_report(self._bundle(owner, job))
+        return self.results.report(owner, job)
 
     def predict(self, owner: str, job: str, picture: Path) -> Prediction:
         """Let a taught network say what a picture shows."""
-        question = AskPrediction(str(self._bundle(owner, job)), str(picture))
-        prediction: Prediction = from_json(Prediction, self._inference.ask(to_json(question)))
-        return prediction
+        return self.results.predict(owner, job, (picture,))[0]
 
     def heat_map(self, owner: str, job: str, picture: Path, *, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        question = AskHeatMap(str(self._bundle(owner, job)), str(picture), label)
-        heat: HeatMap = from_json(HeatMap, self._inference.ask(to_json(question)))
-        return heat
+        return self.results.heat_map(owner, job, picture, label)
 
     def export(self, owner: str, job: str) -> Path:
         """One zip of everything a run left, ready to take home."""
-        bundle = self._bundle(owner, job)
+        bundle = self.results.bundle(owner, job)
         target = bundle.parent / "headswap-bundle.zip"
         return target if target.exists() else pack(bundle, target)
 
@@ -252,26 +246,10 @@ class Service:
             done_job=done[0].id if done else None,
         )
 
-    def _inspect(self, model: str, path: str | None, weights: Path | None) -> Inspection:
-        question = AskInspection(model, path or None, str(weights) if weights else None)
-        inspection: Inspection = from_json(Inspection, self._inference.ask(to_json(question)))
-        return inspection
-
-    def _import(self, project: Project, source: Path, name: str) -> Manifest:
-        folder = self._projects.new_data_folder(project)
-        question = AskImport(
-            str(source), str(folder), name[:_LONGEST_NAME], DataConfig(source="").test_share, 0
-        )
-        manifest: Manifest = from_json(Manifest, self._importing.ask(to_json(question)))
-        self._projects.use_data(project, folder, name[:_LONGEST_NAME])
-        self._queue.warm()
-        return manifest
-
-    def _bundle(self, owner: str, job: str) -> Path:
-        found = self._store.get(job, owner=owner)
-        if found.state is not JobState.DONE:
-            raise NotFound("This run has no result yet.", remedy="Wait until it is done, or teach again.")
-        return self._store.folder(found.id) / found.result
+    def _is_wanted(self, project: Project, dataset: Path) -> bool:
+        """Whether a run of the project was started with these pictures."""
+        jobs = self._store.of_project(project.owner, project.id)
+        return any(dataset.parent.name in job.experiment_json for job in jobs)
 
     def _seconds_left(self, job: Job) -> float | None:
         """From the pace since it was first seen running; None before that says anything."""
@@ -283,15 +261,3 @@ class Service:
         if share - first < 0.05 or now - since < 1.0:
             return None
         return (now - since) * (1.0 - share) / (share - first)
-
-
-@lru_cache(maxsize=2048)
-def _thumbnail(path: Path, px: int) -> bytes:
-    """Named by content, so a thumbnail never goes stale."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image.thumbnail((px, px))
-        target = BytesIO()
-        image.convert("RGB").save(target, "JPEG", quality=80)
-        return target.getvalue()

@@ -69,7 +69,8 @@ class TorchvisionZoo:
         if variant == WITHOUT_AUX:
             drop_aux_heads(module)
         card = replace(self.describe(name), parameters=parameters.count(module), variant=variant)
-        return Network(card=card, module=module.eval())
+        stated = tuple(_published(name).meta.get("categories") or ()) if num_classes is None else ()
+        return Network(card=card, module=module.eval(), class_names=stated)
 
     def load(self, name: str, listener: Listener) -> Network:
         published = _published(name)

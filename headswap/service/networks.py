@@ -1,0 +1,105 @@
+"""Networks as the page knows them: their cards, and what opening one up showed.
+
+Flow:  name --Networks.inspect--> Inspection, from the disk when it was opened here before
+
+An architecture does not change, so it is opened up once per machine and version of the
+libraries; a page that is loaded again shows the head without loading torch. The weights are
+not part of that: a card says each time whether they are here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from headswap.errors import BundleDamaged, HeadswapError
+from headswap.files import from_json, to_json, write_text
+from headswap.inspection import Inspection
+from headswap.jobs.desk import Desk
+from headswap.jobs.inference import AskCards, AskInspection, AskModels, Cards
+from headswap.network import NetworkCard
+
+THREE_TO_START = (
+    ("Small", "tf_efficientnet_lite0"),
+    ("Balanced", "torchvision/resnet50"),
+    ("Strong", "torchvision/convnext_base"),
+)
+_LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
+_FORM = 1  # of what is kept; another number forgets it all
+
+
+class Networks:
+    """What is asked about networks that are not taught yet."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        """Keep in `folder` what opening a network up showed; safe to delete."""
+        self._desk, self._folder = desk, folder
+
+    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
+        """Every network that has the pattern in its name."""
+        return self._cards(to_json(AskModels(pattern[:100])))
+
+    def cards(self, names: tuple[str, ...]) -> tuple[NetworkCard, ...]:
+        """The cards of a few networks, in their order; cheaper than listing all."""
+        return self._cards(to_json(AskCards(names)))
+
+    def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
+        """Open a network up; with `path`, take that layer as its head."""
+        place = self._place(model, path, weights)
+        kept = _read(place)
+        if kept is not None:
+            return kept
+        question = AskInspection(model, path or None, str(weights) if weights else None)
+        found: Inspection = from_json(Inspection, self._desk.ask(to_json(question)))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_text(place, to_json(found))
+        return found
+
+    def picture_ms(self, model: str) -> float | None:
+        """How long one picture takes here; None when this network was not opened up here yet."""
+        kept = _read(self._place(model, None, None))
+        return kept.picture_ms if kept else None
+
+    def warm(self, model: str) -> None:
+        """Start the process that answers, and open one network up that most people begin with."""
+        self._desk.warm()
+        if _read(self._place(model, None, None)) is None:
+            threading.Thread(target=self._open_quietly, args=(model,), daemon=True).start()
+
+    def _open_quietly(self, model: str) -> None:
+        with suppress(HeadswapError):  # whoever asks for it later hears why
+            self.inspect(model)
+
+    def _cards(self, question: str) -> tuple[NetworkCard, ...]:
+        cards: Cards = from_json(Cards, self._desk.ask(question))
+        return cards.cards
+
+    def _place(self, model: str, path: str | None, weights: Path | None) -> Path:
+        words = [str(_FORM), *_versions(), model, path or ""]
+        if weights is not None:
+            words += [str(weights), str(weights.stat().st_mtime_ns)]
+        return self._folder / f"{hashlib.sha256(chr(0).join(words).encode()).hexdigest()[:32]}.json"
+
+
+def _read(place: Path) -> Inspection | None:
+    if not place.is_file():
+        return None
+    try:
+        kept: Inspection = from_json(Inspection, place.read_bytes())
+    except BundleDamaged:  # cut short, or of another version: open it up again
+        return None
+    return kept
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return tuple(found)
