@@ -10,7 +10,6 @@ practice and exam alike, but only practice pictures reach the solver.
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +22,13 @@ from headswap.data.intake import Intake, take_in
 from headswap.data.manifest import LeftOut, Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, TooFewPictures
+from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.report import Report
 from headswap.events import Listener, silent
 from headswap.experiment import DataConfig, Experiment
-from headswap.files import from_json
+from headswap.files import check_seal, from_json, remove
 from headswap.network import InputSpec, Network
+from headswap.records import read_record
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.replay import Replay, settled
@@ -112,7 +112,7 @@ def run_experiment(
             report = report_of(taught, manifest)
         with clock.timing("save"):
             bind(place, experiment, lesson, taught, network, report)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    remove(unfinished)
     return Outcome(
         bundle=str(place),
         model=network.card.full_name,
@@ -184,9 +184,21 @@ def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
     """What a worker process does: one experiment; returns the name of the sealed result."""
     experiment: Experiment = from_json(Experiment, experiment_json)
     place = job_folder / "bundle"
-    if not place.exists():  # a worker that died after sealing left it whole
+    if not _is_whole(place):  # a worker that died after sealing left it whole
         run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
     return place.name
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether a sealed bundle is there; a damaged one is cleared away, to be made again."""
+    if not place.exists():
+        return False
+    try:
+        check_seal(place)
+    except BundleDamaged:
+        remove(place)
+        return False
+    return True
 
 
 def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener) -> Intake:
@@ -196,7 +208,7 @@ def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, list
     """
     source = Path(experiment.data.source)
     if source.name == DATASET and source.is_file():
-        manifest: Manifest = from_json(Manifest, source.read_bytes())
+        manifest: Manifest = read_record(Manifest, source)
         return Intake(manifest=manifest, prepared={})
     return take_in(
         source,

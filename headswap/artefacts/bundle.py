@@ -24,7 +24,16 @@ from headswap.artefacts.memory import Memory, save_memory
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
-from headswap.files import check_seal, from_json, sealed_folder, to_json, write_text
+from headswap.files import (
+    check_seal,
+    from_json,
+    read_sealed,
+    replacing,
+    sealed_folder,
+    to_json,
+    write_by_library,
+    write_text,
+)
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 
@@ -68,7 +77,8 @@ def save_bundle(
     from safetensors.torch import save_model
 
     with sealed_folder(place) as draft:
-        save_model(network.module, str(draft / _WEIGHTS))
+        weights = draft / _WEIGHTS
+        write_by_library(weights, lambda: save_model(network.module, str(weights)))
         if memory is not None:
             save_memory(draft / MEMORY, memory)
         write_text(draft / _CARD, to_json(card, indent=1))
@@ -89,7 +99,7 @@ def read_card(folder: Path) -> BundleCard:
             f"{folder.name} is not a headswap bundle: it has no {_CARD}.",
             remedy="Choose the folder or zip that `headswap teach` wrote.",
         )
-    card: BundleCard = from_json(BundleCard, path.read_bytes())
+    card: BundleCard = from_json(BundleCard, read_sealed(folder, _CARD))
     if card.format != FORMAT:
         raise BundleDamaged(
             f"{folder.name} has format {card.format}; this headswap reads format {FORMAT}.",
@@ -100,13 +110,13 @@ def read_card(folder: Path) -> BundleCard:
 
 def read_report(folder: Path) -> Report:
     """The verdict kept in a bundle."""
-    report: Report = from_json(Report, (folder / _REPORT).read_bytes())
+    report: Report = from_json(Report, read_sealed(folder, _REPORT))
     return report
 
 
 def read_dataset(folder: Path) -> Manifest:
     """Which pictures a bundle was taught and examined on; no pictures, no paths."""
-    manifest: Manifest = from_json(Manifest, (folder / _DATASET).read_bytes())
+    manifest: Manifest = from_json(Manifest, read_sealed(folder, _DATASET))
     return manifest
 
 
@@ -125,12 +135,16 @@ def load_weights(folder: Path, network: Network) -> None:
 
 
 def pack(folder: Path, target: Path) -> Path:
-    """Pack a sealed bundle into one zip, by rename."""
-    draft = target.with_name(f".{target.name}.part")
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+    """Pack a sealed bundle into one zip, by rename.
+
+    Raises:
+        BundleDamaged: the bundle is not what was saved; it is not handed on.
+        DiskFull, DiskFailed: there is no zip, or the one that was there.
+    """
+    check_seal(folder)
+    with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.write(path, f"{target.stem}/{path.relative_to(folder).as_posix()}")
-    draft.replace(target)
     return target
 
 

@@ -10,6 +10,7 @@ that was killed recomputes one shard at most; another run over the same pictures
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from headswap.events import Listener, Progress, silent
 from headswap.features.body import Body
-from headswap.files import to_json, write_bytes
+from headswap.files import make_folder, remove, to_json, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -39,6 +40,8 @@ class FeatureBank:
     engine: str  # what computed them
     computed: int  # pictures that went through the body now; the others were on disk
 
+
+logger = logging.getLogger(__name__)
 
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
@@ -83,7 +86,7 @@ def fill_bank(
         _write_shard(folder / _key(body), names, features)  # the key again: the engine may have fallen back
         rows.update(zip(names, features, strict=True))
     if folder / _key(body) != asked:
-        asked.mkdir(parents=True, exist_ok=True)
+        make_folder(asked)
         write_bytes(asked / _GIVEN_UP, body.engine.name.encode())
     bank = torch.stack([rows[sha] for sha in sha256s]) if sha256s else torch.empty(0, body.width)
     return FeatureBank(bank, body.engine.name, len(missing))
@@ -113,16 +116,28 @@ def _read_shards(place: Path, width: int) -> Iterator[tuple[str, Tensor]]:
     for path in sorted(place.glob("*.safetensors")):
         try:
             with safe_open(path, framework="pt") as shard:
-                names = (shard.metadata() or {}).get("sha256", "").split()
+                facts = shard.metadata() or {}
                 features = shard.get_tensor("features")
         except (SafetensorError, OSError):
-            path.unlink(missing_ok=True)  # damaged: its pictures are simply computed again
-            continue
-        if features.shape == (len(names), width):
+            facts, features = {}, torch.empty(0)
+        names = facts.get("sha256", "").split()
+        if facts.get("check") != _check_of(names, features):
+            logger.warning("a shard of features is damaged; its pictures are computed again: %s", path.name)
+            remove(path)
+        elif features.shape == (len(names), width):
             yield from zip(names, features, strict=True)
 
 
+def _check_of(names: Sequence[str], features: Tensor) -> str:
+    """Over every name and every number: safetensors alone would not notice a flipped bit."""
+    digest = hashlib.sha256(f"{features.dtype} {tuple(features.shape)} {' '.join(names)}".encode())
+    digest.update(features.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _write_shard(place: Path, names: Sequence[str], features: Tensor) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    data = save({"features": features.contiguous()}, metadata={"sha256": " ".join(names)})
+    make_folder(place)
+    features = features.contiguous()
+    facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
+    data = save({"features": features}, metadata=facts)
     write_bytes(place / f"{uuid.uuid4().hex}.safetensors", data)

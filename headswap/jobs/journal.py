@@ -15,7 +15,7 @@ from pathlib import Path
 
 from headswap.errors import BundleDamaged
 from headswap.events import Event, Guesses, Pass
-from headswap.files import from_json, to_json
+from headswap.files import append, from_json, to_json
 
 FILE = "events.jsonl"
 
@@ -28,14 +28,17 @@ class Journal:
         self._is_whole = False  # whether the last line is known to have its end
 
     def append(self, event: Event) -> None:
-        """Write one line with one system call."""
+        """Write one line with one system call.
+
+        Raises:
+            DiskFull, DiskFailed: the line is not there, or a part of it that readers pass over.
+        """
         line = to_json(event).encode() + b"\n"
-        with self._path.open("ab+", buffering=0) as file:
-            if not self._is_whole:
-                line = _missing_end(file.fileno()) + line
-            self._is_whole = False
-            file.write(line)
-            self._is_whole = True
+        if not self._is_whole:
+            line = _missing_end(self._path) + line
+        self._is_whole = False
+        append(self._path, line)
+        self._is_whole = True
 
 
 def read_events(folder: Path) -> tuple[Event, ...]:
@@ -62,9 +65,9 @@ def _is_undone(old: Event, new: Pass | Guesses) -> bool:
     return isinstance(old, type(new)) and old.number >= new.number
 
 
-def _missing_end(descriptor: int) -> bytes:
-    size = os.fstat(descriptor).st_size
-    if size == 0:
+def _missing_end(path: Path) -> bytes:
+    if not path.is_file() or path.stat().st_size == 0:
         return b""
-    os.lseek(descriptor, size - 1, os.SEEK_SET)
-    return b"" if os.read(descriptor, 1) == b"\n" else b"\n"
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return b"" if file.read(1) == b"\n" else b"\n"

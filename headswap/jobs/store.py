@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.events import Progress
-from headswap.files import from_json, to_json
+from headswap.files import from_json, make_folder, to_json
 from headswap.jobs.database import Database
 from headswap.jobs.job import (
     MOST_CRASHES,
@@ -64,8 +64,7 @@ class Store:
             NotFound: the id is not well-formed.
         """
         folder = self.path.parent / "jobs" / check_job_id(job_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return make_folder(folder)
 
     def folders(self) -> list[Path]:
         """The folders of all jobs that have one."""

@@ -1,16 +1,17 @@
 """Where a run of fine-tuning stands, on disk: kill it, and the next one goes on as if nothing was.
 
     run/
+      00006/              the one before, for the day that the last one turns out damaged
       00007/              the last pass that was kept, sealed
         state.json        what was counted
         tensors.safetensors   what moves, its best form, the optimizer's memory, the random generators
 
-A new checkpoint is sealed before the old one goes. No pickles.
+A new checkpoint is sealed before an old one goes. No pickles.
 """
 
 from __future__ import annotations
 
-import shutil
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from headswap.errors import BundleDamaged
 from headswap.files import (
     check_seal,
     from_json,
+    remove,
     sealed_folder,
     sweep_drafts,
     to_json,
@@ -31,6 +33,9 @@ from headswap.files import (
 
 Stopped = Literal["", "done", "early", "time", "diverged"]
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
+_KEPT_BEFORE = 1  # whole checkpoints beside the newest
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,19 +72,19 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Seal a new checkpoint, then let the older ones go."""
+    """Seal a new checkpoint, then let all but the one before it go."""
     older = _places(folder)
     number = int(older[-1].name) + 1 if older else 1
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.tensors.items()}
     with sealed_folder(folder / f"{number:05}") as draft:
         write_bytes(draft / _TENSORS, save(tensors))
         write_text(draft / _STATE, to_json(checkpoint.state))
-    for place in older:
-        shutil.rmtree(place, ignore_errors=True)
+    for place in older[:-_KEPT_BEFORE]:
+        remove(place)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint; None: there is none."""
+    """The newest whole checkpoint; a damaged one is passed over, and the log says so. None: there is none."""
     if not folder.is_dir():
         return None
     sweep_drafts(folder)
@@ -87,8 +92,9 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         try:
             check_seal(place)
             state: RunState = from_json(RunState, (place / _STATE).read_bytes())
-        except BundleDamaged:
-            shutil.rmtree(place, ignore_errors=True)
+        except BundleDamaged as error:
+            logger.warning("checkpoint %s is damaged (%s); the one before it is used", place.name, error)
+            remove(place)
             continue
         return Checkpoint(state, load((place / _TENSORS).read_bytes()))
     return None

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, Progress
-from headswap.files import from_json, to_json, write_text
+from headswap.files import make_folder
+from headswap.records import is_record_whole, read_record, write_record
 from headswap.training.drill import OnPass, Trained
 from headswap.training.judge import Gain, compare, judge, together
 from headswap.training.search import Candidate, Plan, least_seconds, plan_search
@@ -120,8 +121,8 @@ class _Search:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
         course, config = self.course, self.course.config.further
         place = None if course.folder is None else course.folder / "plan.json"
-        if place is not None and place.is_file():
-            plan: Plan = from_json(Plan, place.read_bytes())
+        if place is not None and place.is_file() and is_record_whole(Plan, place):
+            plan: Plan = read_record(Plan, place)
             return plan
         depth, is_limited = course.config.depth, course.budget.is_limited
         costs = self.trials.costs(measured=is_limited)
@@ -134,8 +135,8 @@ class _Search:
                 f"{least_seconds(depth, config, costs):.0f} s at least."
             )
         if place is not None:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_text(place, to_json(made))
+            make_folder(place.parent)
+            write_record(place, made)
         return made
 
     def _found(self, plan: Plan) -> _Best:

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import re
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from headswap.errors import WeightsDamaged, WeightsNotHere
 from headswap.events import Listener, Progress
-from headswap.files import room_on
+from headswap.files import make_folder, replacing
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 TIMEOUT_S = 10.0  # to connect, and for each block
@@ -53,20 +51,15 @@ def fetch(url: str, place: Path, *, name: str, by_hand_place: Path, listener: Li
         WeightsDamaged: what came is not what the address promises; nothing is kept.
         Cancelled: from the listener; nothing is kept.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f"{place.name}.draft-{uuid.uuid4().hex[:8]}")
+    make_folder(place.parent)
     try:
-        with room_on(place.parent):
-            digest = _download(url, draft, listener)
-            _check_hash(digest, place.name)
-            draft.replace(place)
+        with replacing(place) as draft:
+            _check_hash(_download(url, draft, listener), place.name)
     except urllib.error.HTTPError as error:
         reason = f"{url} answers {error.code}"
         raise not_here(name, by_hand_place, reason=reason) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise not_here(name, by_hand_place) from error
-    finally:
-        draft.unlink(missing_ok=True)
     return place
 
 
@@ -90,21 +83,19 @@ def online(url: str) -> bool:
         return False
 
 
-def _download(url: str, draft: Path, listener: Listener) -> str:
+def _download(url: str, draft: BinaryIO, listener: Listener) -> str:
     request = urllib.request.Request(url, headers={"User-Agent": "headswap"})
     sha256 = hashlib.sha256()
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply, draft.open("wb") as file:
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:
         total = int(reply.headers.get("Content-Length") or 0)
         done = 0
         for block in _blocks(reply):
-            file.write(block)
+            draft.write(block)
             sha256.update(block)
             done += len(block)
             listener(Progress("fetch", done, total, unit="bytes"))
         if done < total:
             raise ConnectionError(f"{done} of {total} bytes came")
-        file.flush()
-        os.fsync(file.fileno())
     return sha256.hexdigest()
 
 

@@ -119,6 +119,23 @@ def test_a_damaged_shard_costs_its_own_pictures_only(tmp_path: Path) -> None:
     assert torch.equal(first.features, again.features)
 
 
+def test_a_flipped_bit_in_a_feature_is_noticed_and_computed_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch, runner = pictures(4), body(Engine("cpu", "float32"))
+    first = fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
+    (shard,) = tmp_path.rglob("*.safetensors")
+    data = bytearray(shard.read_bytes())
+    data[-20] ^= 1
+    shard.write_bytes(data)
+
+    again = fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
+
+    assert again.computed == 4
+    assert torch.equal(first.features, again.features)
+    assert "a shard of features is damaged; its pictures are computed again" in caplog.text
+
+
 def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) -> None:
     batch, runner = pictures(4), body(Engine("cpu", "float32"))
     fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
