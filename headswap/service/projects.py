@@ -16,7 +16,8 @@ from pathlib import Path
 
 from headswap.data.manifest import Manifest
 from headswap.errors import NotFound
-from headswap.files import from_json, to_json, write_text
+from headswap.files import make_folder, remove
+from headswap.records import read_record, write_record
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -45,8 +46,12 @@ class Projects:
     def create(self, owner: str, name: str = "New project") -> Project:
         """Add an empty project with an id that cannot be guessed."""
         project = Project(id=secrets.token_hex(16), owner=owner, name=name)
-        self.folder(project.id).mkdir(parents=True)
-        return self.save(project)
+        folder = make_folder(self.folder(project.id))
+        try:
+            return self.save(project)
+        except BaseException:  # no room for the record: no empty folder either
+            remove(folder)
+            raise
 
     def get(self, owner: str, project: str) -> Project:
         """One project of one owner.
@@ -57,14 +62,14 @@ class Projects:
         record = self.folder(project) / _RECORD
         if not record.is_file():
             raise _no_such_project()
-        found: Project = from_json(Project, record.read_bytes())
+        found: Project = read_record(Project, record)
         if found.owner != owner:
             raise _no_such_project()
         return found
 
     def save(self, project: Project) -> Project:
-        """Write the record, as a whole."""
-        write_text(self.folder(project.id) / _RECORD, to_json(project, indent=1))
+        """Write the record, as a whole; the one before is kept beside it."""
+        write_record(self.folder(project.id) / _RECORD, project)
         return project
 
     def folder(self, project: str) -> Path:
@@ -80,8 +85,7 @@ class Projects:
     def new_data_folder(self, project: Project) -> Path:
         """A fresh, empty folder for the pictures of an upload."""
         folder = self.folder(project.id) / f"data-{secrets.token_hex(4)}"
-        folder.mkdir(parents=True)
-        return folder
+        return make_folder(folder)
 
     def use_data(self, project: Project, folder: Path, name: str) -> Project:
         """Make a filled data folder the project's own."""
@@ -100,7 +104,7 @@ class Projects:
         path = self.dataset(project)
         if path is None:
             return None
-        manifest: Manifest = from_json(Manifest, path.read_bytes())
+        manifest: Manifest = read_record(Manifest, path)
         return manifest
 
 

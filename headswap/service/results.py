@@ -24,6 +24,7 @@ from headswap.jobs.desk import Desk
 from headswap.jobs.inference import AskFrame, AskHeatMap, AskPredictions, Predictions
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
+from headswap.records import read_record
 
 Thumbnail = Callable[[Path, int], bytes]
 MOST_AT_ONCE = 32  # pictures in one question
@@ -130,7 +131,7 @@ class Results:
         source = Path(experiment.data.source)
         if not source.is_file():
             return None
-        manifest: Manifest = from_json(Manifest, source.read_bytes())
+        manifest: Manifest = read_record(Manifest, source)
         return manifest
 
     def _settled(self, owner: str, job: str) -> tuple[str, ...]:
