@@ -2,7 +2,8 @@
 
 Flow:  Manifest (grouped) --check--> the same Manifest with findings
 
-Nothing here stops anybody: what cannot work is an error elsewhere.
+Nothing here stops anybody: what cannot work is an error elsewhere. A finding carries what
+would mend it, where that is known: pictures that could go (`spare`), classes that need more.
 
 Knows records only: opens no picture.
 """
@@ -61,17 +62,21 @@ def _few(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(
             code="few",
             sentence=f"Few pictures of {listed}: with {FEW} or more of each, the result can be trusted.",
+            classes=tuple(few),
         )
 
 
 def _unbalanced(manifest: Manifest) -> Iterator[Finding]:
     counts = manifest.counts
+    if len(counts) < 2:
+        return
     most, least = max(counts, key=lambda name: counts[name]), min(counts, key=lambda name: counts[name])
     if counts[most] > UNBALANCED * counts[least]:
         yield Finding(
             code="unbalanced",
             sentence=f"{shown_name(most)} has {counts[most]} pictures, {shown_name(least)} only "
             f"{counts[least]}: more of {shown_name(least)} would help most.",
+            classes=(least,),
         )
 
 
@@ -90,6 +95,7 @@ def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
             sentence=f"{copies} of another picture of the same class; "
             "copies stay together, for practice or in the exam.",
             files=tuple(picture.file for group in within for picture in group),
+            spare=tuple(picture.file for group in within for picture in group[1:]),
         )
     if across:
         first = _listed([shown_name(picture.file) for picture in across[0]])
@@ -117,7 +123,21 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
         sentence=f"{sum(map(len, alike))} pictures look almost like another ({groups}); "
         f"each group stays together, for practice or in the exam.{words}",
         files=tuple(picture.file for group in alike for picture in group),
+        spare=_spare(alike, manifest.counts),
     )
+
+
+def _spare(alike: Sequence[Sequence[Picture]], counts: dict[str, int]) -> tuple[str, ...]:
+    """All but one of each group and class, unless a class would have too few left (a burst of a camera)."""
+    spare: list[Picture] = []
+    for group in alike:
+        seen: set[str] = set()
+        for picture in group:
+            if picture.class_name in seen:
+                spare.append(picture)
+            seen.add(picture.class_name)
+    going = Counter(picture.class_name for picture in spare)
+    return tuple(p.file for p in spare if counts[p.class_name] - going[p.class_name] >= FEW)
 
 
 def _given_parts(manifest: Manifest) -> Iterator[Finding]:
@@ -138,6 +158,7 @@ def _given_parts(manifest: Manifest) -> Iterator[Finding]:
             code="leak",
             sentence=f"{pictures} almost the same as one in the practice folder: the result will flatter.",
             files=tuple(picture.file for picture in leaks),
+            spare=tuple(picture.file for picture in leaks),
         )
 
 
@@ -176,6 +197,7 @@ def _giveaways(manifest: Manifest) -> Iterator[Finding]:
                 code=code,
                 sentence=f"Almost all pictures of {shown_name(name)} are {word} than the others: "
                 f"the network may learn {lesson} instead.",
+                classes=(name,),
             )
             if len(manifest.classes) == 2:
                 break  # the other class says the same the other way round

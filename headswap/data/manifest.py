@@ -46,6 +46,8 @@ class Finding:
     code: str  # "few", "unbalanced", "duplicates", "near-duplicates", "two-classes", "brightness", ...
     sentence: str
     files: tuple[str, ...] = ()  # the pictures it is about
+    spare: tuple[str, ...] = ()  # those of them that could be left out to mend it
+    classes: tuple[str, ...] = ()  # the classes that more pictures would help
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from headswap.data.checks import check
-from headswap.data.manifest import LeftOut, Manifest, Part, Picture
+from headswap.data.manifest import Finding, LeftOut, Manifest, Part, Picture
 
 
 def pictures(
@@ -127,3 +127,33 @@ def test_given_folders_and_their_leaks_are_explained() -> None:
     assert words["leak"] == (
         "1 picture of the exam is almost the same as one in the practice folder: the result will flatter."
     )
+
+
+def findings(*groups: list[Picture]) -> dict[str, Finding]:
+    everything = tuple(picture for group in groups for picture in group)
+    classes = tuple(sorted({picture.class_name for picture in everything}))
+    manifest = Manifest(name="set", root="/", classes=classes, pictures=everything)
+    return {finding.code: finding for finding in check(manifest).findings}
+
+
+def test_a_finding_carries_what_would_mend_it() -> None:
+    cats, dogs = pictures("cat", 20), pictures("dog", 4)
+    cats.append(replace(cats[0], file="cat/copy.jpg"))
+
+    found = findings(cats, dogs)
+
+    assert found["few"].classes == found["unbalanced"].classes == ("dog",)
+    assert found["duplicates"].spare == ("cat/copy.jpg",)
+    assert found["duplicates"].classes == ()
+
+
+def test_one_of_each_alike_is_kept_unless_too_few_would_be_left() -> None:
+    cats, burst = pictures("cat", 20), pictures("dog", 20)
+    cats[1] = replace(cats[1], group=cats[0].group)
+    burst = [replace(picture, group=burst[i // 10].group) for i, picture in enumerate(burst)]
+
+    assert findings(cats, burst)["near-duplicates"].spare == ("cat/1.jpg",)
+
+
+def test_one_class_alone_is_not_unbalanced() -> None:
+    assert said(pictures("cat", 30)) == {}
