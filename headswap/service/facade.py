@@ -17,7 +17,7 @@ from typing import Self
 from headswap.artefacts.bundle import pack
 from headswap.artefacts.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting, NotFound
+from headswap.errors import BadSetting
 from headswap.evaluation.report import Report
 from headswap.experiment import DataConfig, Experiment
 from headswap.files import to_json
@@ -65,7 +65,7 @@ class Service:
         self.results = Results(self._store, self._inference, small_jpeg)
         self.pictures = Pictures(
             self._projects,
-            self._importing,
+            self._importing.ask,
             sample=settings.sample,
             is_wanted=self._is_wanted,
             came=self._queue.warm,
