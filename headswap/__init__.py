@@ -19,6 +19,7 @@ from headswap.errors import HeadswapError
 
 if TYPE_CHECKING:
     from headswap.artefacts.predictor import Bundle, load_bundle
+    from headswap.comparison import Comparison, compare
     from headswap.heads.detect import find_head
     from headswap.heads.site import HeadSite
     from headswap.heads.swap import SwapRecord, swap_head
@@ -29,10 +30,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Bundle",
+    "Comparison",
     "HeadSite",
     "HeadswapError",
     "Outcome",
     "SwapRecord",
+    "compare",
     "find_head",
     "load_bundle",
     "load_network",
@@ -43,9 +46,11 @@ __all__ = [
 
 _HOMES = {
     "Bundle": "headswap.artefacts.predictor",
+    "Comparison": "headswap.comparison",
     "HeadSite": "headswap.heads.site",
     "Outcome": "headswap.pipeline",
     "SwapRecord": "headswap.heads.swap",
+    "compare": "headswap.comparison",
     "find_head": "headswap.heads.detect",
     "load_bundle": "headswap.artefacts.predictor",
     "load_network": "headswap.zoos.catalogue",

@@ -1,7 +1,7 @@
 """The same verbs from a shell.
 
-    headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | predict BUNDLE IMAGE...
-             | evaluate BUNDLE DATA
+    headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
+             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
@@ -20,11 +20,11 @@ from typing import NoReturn
 
 from platformdirs import user_cache_path
 
-from headswap.commands import check, evaluate, inspect, models, predict, teach
+from headswap.commands import check, compare, evaluate, inspect, models, predict, teach
 from headswap.commands.verb import Answer
 from headswap.errors import HeadswapError
 
-VERBS = (models, inspect, check, teach, predict, evaluate)  # as `headswap --help` lists them
+VERBS = (models, inspect, check, teach, compare, predict, evaluate)  # as `headswap --help` lists them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(answer.record, ensure_ascii=False) if choices.json else answer.words, flush=True)
     except BrokenPipeError:  # `headswap models | head`: whoever read has read enough
         sys.stderr.close()
-    return 0
+    return answer.code
 
 
 def _workspace() -> Path:

@@ -42,6 +42,8 @@ class Bars:
             tqdm.write(event.sentence, file=sys.stderr)
         if isinstance(event, Progress):
             bar = self._bars.get(event.step) or self._open(event)
+            if event.done < bar.n:  # the same step of the next network
+                bar.reset(event.total or None)
             bar.total = event.total or None
             bar.update(event.done - bar.n)
 

@@ -16,6 +16,7 @@ class Answer:
 
     record: dict[str, Any]  # the one object that --json prints
     words: str  # what people read
+    code: int = 0  # of the process
 
 
 def new_verb(verbs: Verbs, name: str, run: Callable[[argparse.Namespace], Answer]) -> argparse.ArgumentParser:

@@ -1,0 +1,62 @@
+"""How fast and how large a network is here: what a person weighs against its accuracy.
+
+Flow:  Network + one prepared picture --pace_of--> milliseconds for one picture, the median of a few
+
+Measured as a prediction runs: one picture, single precision, the network as it is.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from headswap.data.transforms import to_float
+from headswap.network import Network
+
+_WARM_UPS, _MOST_TRIES, _MOST_S = 2, 9, 1.5
+
+
+def pace_of(network: Network, picture: NDArray[np.uint8]) -> float:
+    """Milliseconds from a prepared picture to the network's answer, the median of a few tries.
+
+    Args:
+        network: on the processor, or wherever its weights are.
+        picture: (H, W, C) uint8, as `headswap.data.transforms.prepare` gives it.
+    """
+    module = network.module
+    was_training = module.training
+    module.eval()
+    device = next((value.device for value in module.parameters()), torch.device("cpu"))
+    tries: list[float] = []
+    with torch.inference_mode():
+        begin = time.perf_counter()
+        for number in range(_WARM_UPS + _MOST_TRIES):
+            start = time.perf_counter()
+            answer = module(torch.from_numpy(to_float(picture[None], network.input)).to(device))
+            _wait_for(answer, device)
+            if number >= _WARM_UPS:
+                tries.append(1000 * (time.perf_counter() - start))
+            if tries and time.perf_counter() - begin > _MOST_S:
+                break
+    module.train(was_training)
+    return statistics.median(tries)
+
+
+def size_of(module: nn.Module) -> tuple[int, int]:
+    """Parameters of a network, and its bytes as a file: parameters and buffers, each once."""
+    state = {value.data_ptr(): value for value in module.state_dict(keep_vars=True).values()}
+    numbers = sum(value.numel() for value in module.parameters())
+    return numbers, sum(value.numel() * value.element_size() for value in state.values())
+
+
+def _wait_for(answer: object, device: torch.device) -> None:
+    """A GPU answers before it has finished."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

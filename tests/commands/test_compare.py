@@ -1,0 +1,47 @@
+"""`headswap compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+LITE = "tf_efficientnet_lite0"
+
+
+def test_a_table_and_a_plot_of_what_could_be_judged(
+    few_drawings: Path, tmp_path: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = shell(
+        "compare", few_drawings, "--models", LITE, "nothing", "--folds", 4, "--plot", tmp_path / "p.svg"
+    )
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "% to" in said
+    assert "nothing: No zoo has a network called 'nothing'" in said
+    assert "24 pictures, each judged by a head that never saw it (4 folds)" in said
+    assert LITE in ElementTree.parse(tmp_path / "p.svg").getroot().attrib["aria-label"]
+
+
+def test_the_record_holds_every_row(few_drawings: Path, answer: Callable[..., dict[str, Any]]) -> None:
+    record = answer("compare", few_drawings, "--models", LITE, "--folds", 4)
+
+    assert record["counts"] == {"bird": 8, "fruit": 8, "vehicle": 8}
+    assert record["rows"][0]["accuracy"] > 0.8
+    assert record["rows"][0]["ms_per_picture"] > 0
+
+
+@pytest.mark.parametrize(
+    ("plot", "sentence"), [("p.png", "Let its name end in .svg"), ("nowhere/p.svg", "There is no folder")]
+)
+def test_a_plot_that_cannot_be_written_is_said_before_the_work(
+    plot: str, sentence: str, few_drawings: Path, tmp_path: Path, shell: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert shell("compare", few_drawings, "--models", LITE, "--plot", tmp_path / plot) == 2
+
+    assert sentence in capsys.readouterr().err
