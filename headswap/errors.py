@@ -54,6 +54,10 @@ class BadUpload(HeadswapError):
     """A folder or zip as a whole cannot be used."""
 
 
+class TooMuch(HeadswapError):
+    """More than this installation allows one person."""
+
+
 class TooFewPictures(HeadswapError):
     """There are not enough pictures or classes to teach or to measure."""
 

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 
 from headswap import images
+from headswap.data.care import Care
 from headswap.data.checks import check
 from headswap.data.layout import Placed
 from headswap.data.look import look_at
 from headswap.data.manifest import LeftOut, Manifest, Picture
 from headswap.data.split import with_groups
 from headswap.data.upload import Upload, open_upload
-from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
+from headswap.errors import BadUpload, TooFewPictures, TooMuch, UnreadablePicture
 from headswap.events import Listener, Progress, silent
 from headswap.files import write_bytes
 
@@ -62,6 +63,7 @@ class _Plan:
     prepare: Prepare | None
     decode_px: int | None
     room: _Room
+    care: Care
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,6 +96,7 @@ def take_in(
     keep_bytes: int = 512 * 2**20,
     threads: int | None = None,
     min_classes: int = 2,
+    care: Care | None = None,
     listener: Listener = silent,
 ) -> Intake:
     """Read a folder of class folders, or a zip of one.
@@ -108,13 +111,17 @@ def take_in(
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate or predict).
+        care: limits, and who watches over the decoding; None: the person's own pictures.
         listener: hears `Progress` of step "pictures".
 
     Raises:
+        TooMuch: more pictures than `care` allows.
         BadUpload: nothing usable there, or not safe.
         TooFewPictures: fewer classes with readable pictures than `min_classes`.
     """
+    care = care or Care()
     with open_upload(source, min_classes=min_classes) as upload:
+        _check_not_too_many(upload, care)
         if store is None and not upload.in_place:
             raise BadUpload(
                 f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in."
@@ -125,7 +132,14 @@ def take_in(
             decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
         else:
             decode_px = images.LEAST_PX if prepare is None else wanted_px
-        plan = _Plan(upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=_Room(keep_bytes))
+        plan = _Plan(
+            upload=upload,
+            store=store,
+            prepare=prepare,
+            decode_px=decode_px,
+            room=_Room(keep_bytes),
+            care=care,
+        )
         pictures: list[Picture] = []
         left_out = list(upload.left_out)
         prepared: dict[str, NDArray[np.uint8]] = {}
@@ -185,11 +199,25 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
 def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
     """One file: read, decode, look, prepare, keep."""
     name = placed.file.rsplit("/", 1)[-1]
+    if placed.file in plan.care.skip:
+        return LeftOut(
+            file=placed.file, reason=f"{images.shown_name(name)} stopped the program that reads pictures."
+        )
+    plan.care.begin(placed.file)
     try:
         data = plan.upload.read(placed)
-        decoded = images.decode(data, name=name, wanted_px=plan.decode_px)
+        decoded = images.decode(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
+        return _look(plan, placed, data, decoded)
     except UnreadablePicture as error:
         return LeftOut(file=placed.file, reason=error.problem)
+    except MemoryError:  # a reader of strangers' pictures has a limit
+        return LeftOut(file=placed.file, reason=f"{images.shown_name(name)} needs more memory than there is.")
+    finally:
+        plan.care.end(placed.file)
+
+
+def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> _Taken:
+    """A decoded picture: its look, its copy in the store, its input for the network."""
     image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
     look = look_at(image)
     kept = placed.file
@@ -216,6 +244,16 @@ def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
 _LOSSY: tuple[images.Kind, ...] = ("JPEG", "HEIC", "AVIF")
 
 
+def keep_picture(data: bytes, *, name: str, store: Path, limits: images.PictureLimits) -> str:
+    """Put one picture into a store as `take_in` would; returns its name there.
+
+    Raises:
+        UnreadablePicture: it is none, or beyond the limits.
+    """
+    decoded = images.decode(data, name=name, wanted_px=STORE_PX // 2, limits=limits)
+    return _keep(decoded.image, hashlib.sha256(data).hexdigest(), store, lossy=decoded.kind in _LOSSY)[0]
+
+
 def _keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
     """Write a picture into the store; returns its name there and the picture as it will be read again."""
     shorter = min(image.size)
@@ -238,6 +276,15 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+def _check_not_too_many(upload: Upload, care: Care) -> None:
+    if 0 < care.most_pictures < len(upload.placed):
+        raise TooMuch(
+            f"{images.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
+            f"{care.most_pictures:,} are allowed here.",
+            remedy="Choose fewer pictures of each class.",
+        )
 
 
 def _check_enough(

@@ -1,16 +1,20 @@
 """The child behind a `Desk`: answers one question after another until its server is gone.
 
-    python -m headswap.jobs.clerk package.module:function
+    python -m headswap.jobs.clerk package.module:function [--memory BYTES] [--hush]
 
 Questions come on stdin and answers leave on the stdout that the process was born
 with; whatever a library prints goes to stderr. A closed stdin means that the server
-is gone: the process ends at once, even in the middle of an answer.
+is gone: the process ends at once, even in the middle of an answer. With --memory it can
+take no more than so much; with --hush what a library prints goes nowhere, so that no
+stranger's picture can fill a log.
 
 Knows the wire and one function by name.
 """
 
 from __future__ import annotations
 
+import argparse
+import faulthandler
 import importlib
 import logging
 import os
@@ -22,16 +26,23 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from headswap.errors import HeadswapError
+from headswap.jobs.logbook import log_to
+from headswap.jobs.memory import hold_memory
 from headswap.jobs.wire import FAULT, READY, Answer, Question, read_message, write_message
 
 logger = logging.getLogger("headswap.clerk")
 
 
-def main(target: str) -> None:
+def main(target: str, *, memory_bytes: int = 0, hush: bool = False) -> None:
     """Serve questions with `package.module:function`, which takes a text and gives one."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    hold_memory(memory_bytes)
+    own_words = os.fdopen(os.dup(2), "w", buffering=1)
+    log_to(own_words)
+    faulthandler.enable(own_words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin
     replies = os.fdopen(os.dup(1), "wb")
+    if hush:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)
     questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True).start()
@@ -58,5 +69,14 @@ def _answer(function: Callable[[str], str], question: Question) -> Answer:
         return Answer(error=FAULT, problem=type(error).__name__)
 
 
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="headswap.jobs.clerk")
+    parser.add_argument("target")
+    parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--hush", action="store_true")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    chosen = _parse()
+    main(chosen.target, memory_bytes=chosen.memory, hush=chosen.hush)

@@ -26,6 +26,10 @@ from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_mess
 from headswap.runners.environment import apart_from_the_server, child_environment, python_command
 
 
+class ChildEnded(HeadswapError):
+    """The process that answers died, or was ended, in the middle of an answer."""
+
+
 class Desk:
     """Answers questions with a function that runs in a process of its own."""
 
@@ -37,6 +41,8 @@ class Desk:
         timeout_s: float = 60.0,
         start_s: float = 120.0,
         wait_s: float = 120.0,
+        memory_bytes: int = 0,
+        hush: bool = False,
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -48,11 +54,14 @@ class Desk:
             timeout_s: for one answer; then the child is ended.
             start_s: for the child to import what it needs; then it is ended.
             wait_s: for one's turn, when others ask; then the asker is sent away.
+            memory_bytes: the child can take no more than so much; 0: what there is.
+            hush: what libraries print in the child goes nowhere.
             log: what the child says besides its answers; None: nowhere.
             environment: variables on top of the server's own.
         """
         self._target, self._log_path = answer, log
         self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
+        self._options = ("--memory", str(memory_bytes), *(("--hush",) if hush else ()))
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
         self._gate = threading.Lock()  # around the child itself, held for moments only
@@ -136,7 +145,7 @@ class Desk:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with (self._log_path or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
-                [*python_command("headswap.jobs.clerk"), self._target],
+                [*python_command("headswap.jobs.clerk"), self._target, *self._options],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -191,7 +200,7 @@ def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s
         raise HeadswapError(
             f"No answer came within {limit_s:g} seconds.", remedy="Try again, or choose a smaller network."
         )
-    raise HeadswapError(
+    raise ChildEnded(
         "The process that answers has stopped unexpectedly.",
         remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
     )

@@ -1,20 +1,46 @@
-"""Take pictures into a project, in a process of its own: decoders see strangers' files.
+"""Read strangers' pictures, in a process of its own: an upload into a project, or one picture to try.
 
-Flow:  upload (+ the pictures there already) --answer--> Manifest, kept as dataset.json
+Flow:  upload + store --AskImport--> Imported: a Manifest, kept as dataset.json; pictures in the store
+       one file --AskPicture--> the same picture as an upload would keep it: upright, RGB, no metadata
 
-Runs in the child process of a `Desk`; loads Pillow and no torch.
+Runs in the child process of a `Desk`, under a memory limit; loads Pillow and no torch. Which files are
+being decoded is noted in `reading.txt`: if a decoder takes the process down, `headswap.jobs.reader` knows
+whose fault it was. A decoder that says nothing for `patience_s` is ended the same way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import faulthandler
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from headswap.data.intake import take_in
+from headswap.data.care import Care
+from headswap.data.intake import keep_picture, take_in
 from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
+from headswap.errors import TooMuch
 from headswap.files import from_json, to_json, write_text
+from headswap.images import PictureLimits
+
+NOTES = "reading.txt"
+AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
+BYTES_A_PIXEL = 16  # measured: a 25-megapixel RGBA picture takes 400 MB while it is turned to RGB
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderLimits:
+    """What a reader refuses, and what it may take; the server decides, not the question's author."""
+
+    picture: PictureLimits = field(default_factory=PictureLimits)
+    most_pictures: int = 0  # in one upload; 0: any number
+    memory_bytes: int = 0  # of the process; decides how many are decoded at once; 0: no limit
+    patience_s: float = 10.0  # for one picture
 
 
 @dataclass(frozen=True)
@@ -26,6 +52,10 @@ class AskImport:
     dataset: str  # the dataset.json to write
     name: str  # what the data set is called
     before: str = ""  # the dataset.json that this one adds to; empty: none
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
+    one_by_one: bool = False  # after a death: so that the next one names its cause
+    skip: tuple[str, ...] = ()  # files that ended earlier readers
+    kind: Literal["import"] = "import"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +67,123 @@ class Imported:
     added: int  # of them, those that were not there already
 
 
+@dataclass(frozen=True)
+class AskPicture:
+    """Read this one picture."""
+
+    file: str
+    name: str  # what to call it in a sentence
+    folder: str  # where the copy goes
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
+    kind: Literal["picture"] = "picture"
+
+
+Question = AskImport | AskPicture
+
+
 def answer(question_json: str) -> str:
-    """Take one upload in; called in the child process."""
-    question: AskImport = from_json(AskImport, question_json)
-    before: Manifest | None = None
-    if question.before:
-        before = from_json(Manifest, Path(question.before).read_bytes())
-    came = take_in(Path(question.source), store=Path(question.store), min_classes=1).manifest
+    """Answer one question; called in the child process."""
+    question: Question = from_json(Question, question_json)
+    match question:
+        case AskImport():
+            return _take_in(question)
+        case AskPicture():
+            return _read_one(question)
+
+
+def _take_in(question: AskImport) -> str:
+    limits, dataset = question.limits, Path(question.dataset)
+    before: Manifest | None = (
+        from_json(Manifest, Path(question.before).read_bytes()) if question.before else None
+    )
+    with _watched(dataset.parent / NOTES, limits.patience_s) as watch:
+        came = take_in(
+            Path(question.source),
+            store=Path(question.store),
+            threads=1 if question.one_by_one else _threads(limits),
+            min_classes=1,  # the second class may come later
+            care=Care(
+                limits=limits.picture,
+                most_pictures=limits.most_pictures,
+                skip=frozenset(question.skip),
+                begin=watch.begin,
+                end=watch.end,
+            ),
+        ).manifest
     manifest = join(before, came) if before else split(replace(came, name=question.name))
-    write_text(Path(question.dataset), to_json(manifest))
+    if 0 < limits.most_pictures < len(manifest.pictures):
+        raise TooMuch(
+            f"Together these are {len(manifest.pictures):,} pictures; "
+            f"{limits.most_pictures:,} are allowed here.",
+            remedy="Add fewer, or leave some of the others out first.",
+        )
+    write_text(dataset, to_json(manifest))
     added = len(manifest.pictures) - (len(before.pictures) if before else 0)
     return to_json(Imported(manifest=manifest, came=len(came.pictures), added=added))
+
+
+def _read_one(question: AskPicture) -> str:
+    with _watched(None, question.limits.patience_s) as watch:
+        watch.begin(question.name)
+        data = Path(question.file).read_bytes()
+        store = Path(question.folder)
+        return keep_picture(data, name=question.name, store=store, limits=question.limits.picture)
+
+
+def _threads(limits: ReaderLimits) -> int | None:
+    """As many at once as have room beside each other; None: as many as there are processors."""
+    if not limits.memory_bytes:
+        return None
+    each = limits.picture.megapixels * 1e6 * BYTES_A_PIXEL
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(processors, int((limits.memory_bytes - AT_REST_BYTES) / each)))
+
+
+class _Watch:
+    """Notes what is being decoded, and ends the process when a decoder does not come back."""
+
+    def __init__(self, notes: int | None, patience_s: float) -> None:
+        self._notes, self._patience_s = notes, patience_s
+        self._lock = threading.Lock()
+        self._open = 0
+
+    def begin(self, file: str) -> None:
+        self._note("+", file, 1)
+
+    def end(self, file: str) -> None:
+        self._note("-", file, -1)
+
+    def _note(self, mark: str, file: str, change: int) -> None:
+        with self._lock:
+            self._open += change
+            if self._notes is not None:
+                os.write(self._notes, f"{mark}{to_json(file)}\n".encode())
+            if self._open:  # not a Python thread: a decoder that keeps the interpreter to itself is ended too
+                faulthandler.dump_traceback_later(self._patience_s, exit=True, file=2)
+            else:
+                faulthandler.cancel_dump_traceback_later()
+
+
+@contextmanager
+def _watched(notes: Path | None, patience_s: float) -> Iterator[_Watch]:
+    descriptor = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600) if notes else None
+    try:
+        yield _Watch(descriptor, patience_s)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        if descriptor is not None and notes is not None:
+            os.close(descriptor)
+            notes.unlink(missing_ok=True)
+
+
+def being_read(notes: Path) -> tuple[str, ...]:
+    """The files that a dead reader had begun and not ended."""
+    if not notes.is_file():
+        return ()
+    begun: dict[str, None] = {}
+    for line in notes.read_text(encoding="utf-8").splitlines():
+        if line.startswith("+"):
+            begun[from_json(str, line[1:])] = None
+        elif line.startswith("-"):
+            begun.pop(from_json(str, line[1:]), None)
+    return tuple(begun)

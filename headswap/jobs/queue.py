@@ -24,6 +24,7 @@ from pathlib import Path
 from headswap.errors import BadSetting
 from headswap.files import sweep_drafts
 from headswap.jobs.job import Job, JobError, JobState
+from headswap.jobs.memory import free_bytes, need_of
 from headswap.jobs.pulse import Pulse
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.runners.environment import python_command, thread_environment
@@ -44,6 +45,8 @@ class QueueSettings:
     force_s: float = 10.0  # a cancelled worker that has not stopped by itself is ended
     spare_idle_s: float = 0.0  # how long a warm worker waits after the last sign of interest; 0: none is kept
     room_bytes: int = 200_000_000  # with less free disk than this, no job starts
+    most_waiting: int = 0  # jobs of one owner that may wait; 0: any number
+    worker_bytes: int = 0  # memory that a worker can take; 0: what there is
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -67,6 +70,7 @@ class Queue:
         *,
         worker: Sequence[str] = python_command("headswap.jobs.worker"),
         clock: Callable[[], float] = time.monotonic,
+        free_memory: Callable[[], int] = free_bytes,
     ) -> None:
         self.store = store
         self.woken = threading.Event()  # set when a tick would find something new
@@ -74,6 +78,7 @@ class Queue:
         self._settings = settings or QueueSettings()
         self._worker = tuple(worker)
         self._clock = clock
+        self._free_memory = free_memory
         self._pulse = Pulse(clock)
         self._lock = threading.Lock()
         self._spare: _Spare | None = None
@@ -84,7 +89,8 @@ class Queue:
 
     def submit(self, owner: str, project: str, experiment_json: str, idempotency_key: str) -> str:
         """Queue an experiment and return the job's id; the same key again gives the same job."""
-        job = self.store.submit(owner, project, experiment_json, idempotency_key)
+        most = self._settings.most_waiting
+        job = self.store.submit(owner, project, experiment_json, idempotency_key, most_waiting=most)
         self.warm()
         return job.id
 
@@ -159,7 +165,7 @@ class Queue:
         """Clear up after a dead worker. A job that it settled in time is not touched."""
         sweep_drafts(self.store.folder(job.id))
         if self.store.crashed(job.id, job.attempt):
-            logger.warning("job %s: the worker of attempt %d is gone", job.id, job.attempt)
+            logger.warning("its worker is gone", extra={"job": job.id, "attempt": job.attempt})
 
     def _try_paused(self) -> None:
         paused = self.store.in_state(JobState.PAUSED)
@@ -185,6 +191,8 @@ class Queue:
             if self._spare and not self._runner.is_alive(self._spare.handle):
                 self._spare, self._last_interest = None, None  # it died; another would, too
             spare = self._spare
+            if not self._has_memory():
+                return
             chosen = self.store.assign_next(self._settings.capacity, spare=spare.token if spare else "")
             if chosen is None:
                 return
@@ -193,6 +201,13 @@ class Queue:
                 self.store.name_worker(chosen.id, chosen.attempt, spare.handle)
             else:
                 self._start_worker(chosen)
+
+    def _has_memory(self) -> bool:
+        """Whether the next job has room beside those that run; a job alone may always try."""
+        waiting = self.store.waiting()
+        if not waiting or not self.store.in_state(JobState.RUNNING):
+            return True
+        return self._free_memory() >= need_of(waiting[0].experiment_json)
 
     def _start_worker(self, job: Job) -> None:
         words = ("--job", job.id, "--attempt", str(job.attempt))
@@ -204,7 +219,8 @@ class Queue:
 
     def _start(self, words: Sequence[str], log: Path) -> str:
         """Start a worker process; empty when the machine refuses."""
-        command = (*self._worker, "--store", str(self.store.path), *words)
+        limit = ("--memory", str(self._settings.worker_bytes)) if self._settings.worker_bytes else ()
+        command = (*self._worker, "--store", str(self.store.path), *words, *limit)
         try:
             return self._runner.start(
                 command, log=log, environment=thread_environment(self._settings.threads)

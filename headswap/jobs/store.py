@@ -13,12 +13,14 @@ Knows rows and folders; starts nothing.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from headswap.errors import TooMuch
 from headswap.events import Progress
 from headswap.files import from_json, make_folder, to_json
 from headswap.jobs.database import Database
@@ -73,9 +75,26 @@ class Store:
 
     # What people ask ------------------------------------------------------------
 
-    def submit(self, owner: str, project: str, experiment_json: str, idempotency_key: str) -> Job:
-        """Add a queued job; the same owner and key again give the job that is there already."""
+    def submit(
+        self,
+        owner: str,
+        project: str,
+        experiment_json: str,
+        idempotency_key: str,
+        *,
+        most_waiting: int = 0,
+    ) -> Job:
+        """Add a queued job; the same owner and key again give the job that is there already.
+
+        Raises:
+            TooMuch: the owner has `most_waiting` jobs waiting (0: any number).
+        """
         with self._rows.writing():
+            there = self._select("owner = ? AND idempotency_key = ?", (owner, idempotency_key))
+            if there:
+                return there[0]
+            if most_waiting:
+                self._check_waiting(owner, most_waiting)
             self._rows.change(
                 "INSERT INTO job (id, owner, project, idempotency_key, experiment, created_at)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, idempotency_key) DO NOTHING",
@@ -97,6 +116,20 @@ class Store:
     def of_project(self, owner: str, project: str) -> list[Job]:
         """The jobs of one project, newest first."""
         return self._select("owner = ? AND project = ?", (owner, project))[::-1]
+
+    def of_owner(self, owner: str) -> list[Job]:
+        """The jobs of one person, oldest first."""
+        return self._select("owner = ?", (owner,))
+
+    def forget(self, job_id: str) -> bool:
+        """Remove a job that is over, with its folder; False: it is not over, and nothing changed."""
+        with self._rows.writing():
+            gone = self._rows.change(
+                "DELETE FROM job WHERE id = ? AND state IN ('done', 'failed', 'cancelled')", (job_id,)
+            )
+        if gone:
+            shutil.rmtree(self.path.parent / "jobs" / check_job_id(job_id), ignore_errors=True)
+        return gone == 1
 
     def in_state(self, state: JobState) -> list[Job]:
         """All jobs that stand so, oldest first."""
@@ -214,6 +247,15 @@ class Store:
             return self._if_current(change, values, job_id, attempt)
 
     # ------------------------------------------------------------------------------
+
+    def _check_waiting(self, owner: str, most: int) -> None:
+        waiting = self._select("owner = ? AND state IN ('queued', 'paused')", (owner,))
+        if len(waiting) >= most:
+            runs = "1 run waits" if len(waiting) == 1 else f"{len(waiting)} runs wait"
+            raise TooMuch(
+                f"{runs} for you already, and no more than {most} may.",
+                remedy="Wait until one has started, or stop one.",
+            )
 
     def _if_current(self, change: str, values: tuple[object, ...], job_id: str, attempt: int) -> bool:
         """The fence: change the row unless the attempt is over, and say whether it changed."""

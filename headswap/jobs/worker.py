@@ -1,7 +1,7 @@
 """The process that does one job, then ends.
 
-    python -m headswap.jobs.worker --store DB --job ID --attempt N
-    python -m headswap.jobs.worker --store DB --spare TOKEN --server HANDLE
+    python -m headswap.jobs.worker --store DB --job ID --attempt N [--memory BYTES]
+    python -m headswap.jobs.worker --store DB --spare TOKEN --server HANDLE [--memory BYTES]
 
 A spare imports the slow libraries first, then waits until the queue means a job for
 it or its server dies. Either way the attempt is claimed once, worked on under its
@@ -33,6 +33,8 @@ from headswap.files import SEAL, DiskFull
 from headswap.jobs.attempt import Attempt
 from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job, JobError, JobState, error_of
+from headswap.jobs.logbook import log_to
+from headswap.jobs.memory import hold_memory
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.runners.local import LocalRunner
 
@@ -74,6 +76,7 @@ def main(
         0 when the attempt was settled, 3 when there was nothing to claim, or it was lost.
     """
     choice = _parse(arguments)
+    hold_memory(choice.memory)
     stopping = threading.Event()
     _on_stop(stopping.set)
     store = Store(choice.store)
@@ -101,6 +104,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--attempt", type=int, default=0)
     parser.add_argument("--spare", default="")
     parser.add_argument("--server", default="")
+    parser.add_argument("--memory", type=int, default=0)
     return parser.parse_args(arguments)
 
 
@@ -134,8 +138,7 @@ def _write_to(log: Path, job: Job) -> None:
         os.dup2(descriptor, stream)
     os.close(descriptor)
     faulthandler.enable()
-    form = f"%(asctime)s %(levelname)s job={job.id} attempt={job.attempt} %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr, force=True)
+    log_to(sys.stderr, job=job.id, attempt=job.attempt)
 
 
 def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:

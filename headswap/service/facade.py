@@ -26,6 +26,7 @@ from headswap.jobs.desk import Desk
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
+from headswap.jobs.reader import Reader
 from headswap.jobs.store import Store
 from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
@@ -53,19 +54,22 @@ class Service:
         root.mkdir(parents=True, exist_ok=True)
         self._projects = Projects(root / "projects")
         self._store = Store(root / "jobs.sqlite")
-        self._queue = Queue(self._store, LocalRunner(), settings.queue)
+        self._queue = Queue(self._store, LocalRunner(), settings.for_queue())
         self._supervisor = Supervisor(self._queue)
         self._inference = Desk(
-            "headswap.jobs.inference:answer", timeout_s=settings.answer_timeout_s, log=root / "inference.log"
+            "headswap.jobs.inference:answer",
+            timeout_s=settings.answer_timeout_s,
+            memory_bytes=settings.for_queue().worker_bytes,
+            log=root / "logs" / "inference.jsonl",
         )
-        self._importing = Desk(
-            "headswap.jobs.importing:answer", timeout_s=settings.import_timeout_s, log=root / "importing.log"
+        self._reader = Reader(
+            root / "logs", settings.for_reader(), upload_timeout_s=settings.import_timeout_s
         )
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._inference, small_jpeg)
         self.pictures = Pictures(
             self._projects,
-            self._importing.ask,
+            self._reader.ask,
             sample=settings.sample,
             is_wanted=self._is_wanted,
             came=self._queue.warm,
@@ -80,7 +84,7 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._supervisor.stop()
         self._inference.close()
-        self._importing.close()
+        self._reader.close()
         self._store.close()
 
     # Networks ---------------------------------------------------------------------

@@ -1,11 +1,14 @@
-"""How one installation runs; made in `app.py`, nowhere else."""
+"""How one installation runs; made by whoever starts it, nowhere else."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from headswap.images import PictureLimits
+from headswap.jobs.importing import ReaderLimits
 from headswap.jobs.queue import QueueSettings
+from headswap.service.limits import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +17,27 @@ class Settings:
 
     workspace: Path  # jobs, projects, features; on a local disk
     sample: Path  # folder of class folders that "the sample set" means
+    limits: Limits = field(default_factory=Limits)
+    protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
+    picture_timeout_s: float = 10.0  # for one picture; a decoder that takes longer is ended
+
+    def for_reader(self) -> ReaderLimits:
+        """What a reader of strangers' pictures is held to."""
+        return ReaderLimits(
+            picture=PictureLimits(megapixels=self.limits.megapixels),
+            most_pictures=self.limits.pictures,
+            memory_bytes=self.limits.reader_mb * 1_000_000,
+            patience_s=self.picture_timeout_s,
+        )
+
+    def for_queue(self) -> QueueSettings:
+        """The queue's own settings, under these limits."""
+        return replace(
+            self.queue,
+            spare_idle_s=self.queue.spare_idle_s if self.limits.spare else 0.0,
+            most_waiting=self.limits.waiting,
+            worker_bytes=int(self.limits.worker_gb * 1e9),
+        )

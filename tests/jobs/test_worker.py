@@ -50,7 +50,7 @@ def test_a_fault_fails_the_job_and_leaves_its_traceback_in_the_log(office: Any) 
 
     assert (job.state, job.error.code) == (JobState.FAILED, "fault")
     assert "ZeroDivisionError: on purpose" in log_of(office, job.id)
-    assert f"job={job.id} attempt=1" in log_of(office, job.id)
+    assert f'"job": "{job.id}", "attempt": 1' in log_of(office, job.id)
 
 
 def test_too_little_memory_is_said_plainly(office: Any) -> None:

@@ -1,0 +1,68 @@
+"""Logs as JSON lines: one object a line, with time, level, where it was said, and the job it is about.
+
+Flow:  logging.info("...", extra={"job": id}) --JsonLines--> {"time": ..., "level": ..., "job": ..., ...}
+
+Server, workers and children write the same form. Nothing that opens a door is ever logged: no codes,
+no cookies, no uploads' addresses. `keep_log` rotates its file; a worker's log ends with its job.
+
+Knows logging only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TextIO
+
+LOG_BYTES, LOGS_KEPT = 5_000_000, 4
+_EXTRAS = ("job", "attempt", "owner", "event")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; a line break in a message stays inside its string."""
+
+    def __init__(self, **always: str | int) -> None:
+        super().__init__()
+        self._always = always
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            **self._always,
+            **{name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)},
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to(stream: TextIO, **always: str | int) -> None:
+    """All that this process logs goes to a stream, each line with `always` in it."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines(**always))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def keep_log(folder: Path) -> logging.Handler:
+    """What headswap's server logs is kept in a folder, in a few files of a few megabytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "server.jsonl"
+    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
+    path.chmod(0o600)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("headswap")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    return handler
+
+
+def close_log(handler: logging.Handler) -> None:
+    """Let go of the file."""
+    logging.getLogger("headswap").removeHandler(handler)
+    handler.close()

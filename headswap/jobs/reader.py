@@ -1,0 +1,106 @@
+"""The server's side of reading strangers' pictures: two children, under limits, watched over.
+
+Flow:  upload --Reader.ask--> Imported          one file --Reader.read_one--> a clean copy of it
+
+A picture that takes its reader down costs nobody else anything: the next reader takes the upload one
+picture at a time, and leaves out by name what ended the one before. Uploads and single pictures have a
+child each, so that a tried picture does not wait for a class to hand in its folders.
+
+Knows desks and questions; decodes nothing itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from headswap.errors import BadUpload, UnreadablePicture
+from headswap.files import from_json, to_json
+from headswap.images import shown_name
+from headswap.jobs.desk import ChildEnded, Desk
+from headswap.jobs.importing import NOTES, AskImport, AskPicture, ReaderLimits, being_read
+
+logger = logging.getLogger(__name__)
+
+MOST_DEATHS = 5  # readers that one upload may end
+_ANSWER = "headswap.jobs.importing:answer"
+
+
+class Reader:
+    """Reads pictures in children; starts them when asked, lets them go when idle."""
+
+    def __init__(
+        self, logs: Path, limits: ReaderLimits, *, upload_timeout_s: float, wait_s: float = 600.0
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            logs: folder for what the children say.
+            limits: of each child and each picture.
+            upload_timeout_s: for one upload as a whole.
+            wait_s: for one's turn, when others hand in their pictures.
+        """
+        self._limits = limits
+        self._uploads = Desk(
+            _ANSWER,
+            timeout_s=upload_timeout_s,
+            wait_s=wait_s,
+            idle_s=120.0,
+            memory_bytes=limits.memory_bytes,
+            hush=True,
+            log=logs / "importing.jsonl",
+        )
+        self._tries = Desk(
+            _ANSWER,
+            timeout_s=30.0,
+            idle_s=120.0,
+            memory_bytes=limits.memory_bytes,
+            hush=True,
+            log=logs / "reading.jsonl",
+        )
+
+    def close(self) -> None:
+        """Let both children go."""
+        self._uploads.close()
+        self._tries.close()
+
+    def ask(self, question_json: str) -> str:
+        """Take an upload in (`AskImport`), whatever its pictures do to their readers; gives `Imported`.
+
+        Raises:
+            HeadswapError: what the upload as a whole is refused for.
+        """
+        question: AskImport = from_json(AskImport, question_json)
+        question = replace(question, limits=self._limits)
+        notes = Path(question.dataset).parent / NOTES
+        for _ in range(MOST_DEATHS + 1):
+            try:
+                return self._uploads.ask(to_json(question))
+            except ChildEnded:
+                suspects = being_read(notes)
+                if not suspects:
+                    raise
+                guilty = suspects if len(suspects) == 1 else ()
+                logger.warning("a reader of pictures died over %s", ascii(suspects)[:300])
+                question = replace(question, one_by_one=True, skip=(*question.skip, *guilty))
+        names = ", ".join(shown_name(name, most=40) for name in question.skip)
+        raise BadUpload(
+            f"Too many of these pictures stop the program that reads them: {names}.",
+            remedy="Leave them out, and give the rest again.",
+        )
+
+    def read_one(self, file: Path, folder: Path) -> Path:
+        """A clean copy of one picture, in a folder that must exist.
+
+        Raises:
+            UnreadablePicture: it is none, it is too large, or it took its reader down.
+        """
+        question = AskPicture(str(file), file.name, str(folder), self._limits)
+        try:
+            return folder / self._tries.ask(to_json(question))
+        except ChildEnded as error:
+            raise UnreadablePicture(
+                f"{shown_name(file.name)} stopped the program that reads pictures.",
+                remedy="Save it again as JPEG or PNG, or choose another.",
+            ) from error
