@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser
+import sys
 from pathlib import Path
 
+from headswap.errors import HeadswapError
+from headswap.service.choices import read_choices, start_words
 from headswap.service.facade import Service
-from headswap.service.settings import Settings
+from headswap.service.temporary import temporary_folder
 from headswap.ui.launch import browser_secret, launch
 from headswap.ui.page import build_page
 
 HERE = Path(__file__).resolve().parent
 
 
-def main() -> None:
+def main() -> int:
     """Read the choices, build the house from the bottom up, open the door."""
-    choices = ArgumentParser(description="Swap the head of a network, in your browser.")
-    choices.add_argument(
-        "--host", default=os.environ.get("GRADIO_SERVER_NAME"), help="0.0.0.0: the whole network"
-    )
-    choices.add_argument("--port", type=int, help="default: the first free one from 7860")
-    choices.add_argument(
-        "--workspace", type=Path, default=os.environ.get("HEADSWAP_WORKSPACE", HERE / "workspace")
-    )
-    chosen = choices.parse_args()
-    workspace = Path(chosen.workspace).resolve()
-    with Service(Settings(workspace=workspace, sample=HERE / "assets" / "sample" / "train")) as service:
-        launch(build_page(service, secret=browser_secret(workspace)), host=chosen.host, port=chosen.port)
+    try:
+        choices = read_choices(None, os.environ, HERE)
+        settings = choices.settings
+        with temporary_folder(settings.workspace) as folder, Service(settings) as service:
+            os.environ["GRADIO_TEMP_DIR"] = str(folder)
+            sys.stdout.write(start_words(choices))
+            page = build_page(service, secret=browser_secret(settings.workspace))
+            launch(page, choices.door, health=service.health, upload_mb=settings.limits.upload_mb)
+    except HeadswapError as error:
+        sys.stderr.write(f"headswap: {error}\n")
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

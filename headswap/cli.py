@@ -1,7 +1,8 @@
 """The same verbs from a shell.
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
-             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA
+             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
+             | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
@@ -20,11 +21,22 @@ from typing import NoReturn
 
 from platformdirs import user_cache_path
 
-from headswap.commands import check, compare, evaluate, inspect, models, predict, teach
+from headswap.commands import check, compare, doctor, evaluate, export, inspect, models, predict, teach, users
 from headswap.commands.verb import Answer
 from headswap.errors import HeadswapError
 
-VERBS = (models, inspect, check, teach, compare, predict, evaluate)  # as `headswap --help` lists them
+VERBS = (
+    models,
+    inspect,
+    check,
+    teach,
+    compare,
+    predict,
+    evaluate,
+    export,
+    users,
+    doctor,
+)  # as `headswap --help` lists them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

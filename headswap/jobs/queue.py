@@ -31,6 +31,8 @@ from headswap.runners.environment import python_command, thread_environment
 from headswap.runners.local import this_process
 from headswap.runners.runner import Runner
 
+STOP_LOOK_S = 0.05
+
 logger = logging.getLogger(__name__)
 
 
@@ -137,11 +139,17 @@ class Queue:
             self._last_interest = None
             self._dismiss_spare()
 
-    def stop_workers(self) -> None:
-        """Ask every worker to stop between two steps; its job will wait in the queue again."""
-        for job in self.store.in_state(JobState.RUNNING):
-            if job.worker:
-                self._runner.stop(job.worker, force=False)
+    def stop_workers(self, *, patience_s: float = 0.0) -> None:
+        """Ask every worker to stop between two steps; its job will wait in the queue again.
+
+        One that has not ended after `patience_s` is left alone: the next server finds it.
+        """
+        workers = [job.worker for job in self.store.in_state(JobState.RUNNING) if job.worker]
+        for worker in workers:
+            self._runner.stop(worker, force=False)
+        deadline = self._clock() + patience_s
+        while self._clock() < deadline and any(map(self._runner.is_alive, workers)):
+            time.sleep(STOP_LOOK_S)
 
     def _look_after(self, job: Job) -> None:
         settings = self._settings

@@ -8,9 +8,12 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 
 from headswap.files import DiskFull
 from headswap.jobs.queue import Queue
+
+STOP_S = 8.0  # for a worker to finish its step and save, when the server ends
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +26,18 @@ class Supervisor:
         self._interval_s = interval_s
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._looked_at = 0.0
 
     def start(self) -> None:
         """Begin; jobs that a killed server left behind are found by the first tick."""
         if self._thread is None:
             self._stopping.clear()
+            self._looked_at = time.monotonic()
             self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
             self._thread.start()
 
     def stop(self, *, stop_workers: bool = False) -> None:
-        """End the thread and the spare. Workers go on, unless told to stop between two steps."""
+        """End the thread and the spare. Workers go on, unless told to finish their step, save and end."""
         self._stopping.set()
         self._queue.woken.set()
         if self._thread is not None:
@@ -40,7 +45,12 @@ class Supervisor:
             self._thread = None
         self._queue.stop_spare()
         if stop_workers:
-            self._queue.stop_workers()
+            self._queue.stop_workers(patience_s=STOP_S)
+
+    @property
+    def silent_for_s(self) -> float:
+        """Seconds since the queue was last looked after; 0 while this is not started."""
+        return time.monotonic() - self._looked_at if self._thread is not None else 0.0
 
     def _run(self) -> None:
         is_swept = False
@@ -51,6 +61,7 @@ class Supervisor:
                     self._queue.sweep()
                     is_swept = True
                 self._queue.tick()
+                self._looked_at = time.monotonic()
             except (sqlite3.Error, OSError, DiskFull):  # a full or slow disk: the next tick may do better
                 logger.exception("the queue could not be looked after")
             self._queue.woken.wait(self._interval_s)

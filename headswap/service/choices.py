@@ -1,0 +1,144 @@
+"""What a person may say when they start the server, and what is refused.
+
+    python app.py [--for me|class|lab] [--pictures N ...] [--auth FILE] [--certificate FILE --key FILE]
+                  [--host HOST] [--port PORT] [--workspace FOLDER]
+
+Flow:  words + environment --read_choices--> Choices (settings, door) --start_words--> lines to print
+
+Knows words and settings; opens nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+from headswap.errors import BadSetting
+from headswap.service.limits import WHOM, Limits, Whom, figures, limits_for, table
+from headswap.service.settings import Settings
+
+_TITLES: dict[Whom, str] = {"me": "one person", "class": "a class", "lab": "a lab"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """Where the page is served, and to whom."""
+
+    host: str | None = None  # None: this machine only
+    port: int | None = None  # None: the first free one
+    people: Path | None = None  # the file of class codes; None: nobody has to log in
+    certificate: Path | None = None  # TLS, with its key
+    key: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """All that was chosen."""
+
+    whom: Whom
+    settings: Settings
+    door: Door
+
+
+def read_choices(words: Sequence[str] | None, environment: Mapping[str, str], home: Path) -> Choices:
+    """Read the command line.
+
+    Args:
+        words: without the program; None: this process's own.
+        environment: GRADIO_SERVER_NAME and HEADSWAP_WORKSPACE stand in for what was not said.
+        home: folder that holds assets and, unless told otherwise, the workspace.
+
+    Raises:
+        BadSetting: a figure that cannot work, or a door that stands open to a network.
+    """
+    said = _parser(environment, home).parse_args(words)
+    changed = {
+        name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
+    }
+    door = Door(
+        host=said.host or None, port=said.port, people=said.auth, certificate=said.certificate, key=said.key
+    )
+    _check(door, is_hosted="SPACE_ID" in environment)
+    settings = Settings(
+        workspace=Path(said.workspace).resolve(),
+        sample=home / "assets" / "sample" / "train",
+        limits=limits_for(said.whom, changed),
+        protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
+    )
+    return Choices(whom=said.whom, settings=settings, door=door)
+
+
+def start_words(choices: Choices) -> str:
+    """What the server says of itself when it starts."""
+    rows = table(choices.settings.limits)
+    width = max(len(what) for what, _ in rows)
+    lines = [f"headswap for {_TITLES[choices.whom]}, in {choices.settings.workspace}"]
+    lines += [f"  {what:<{width}}  {how_much}" for what, how_much in rows]
+    door = choices.door
+    lines.append(
+        f"  {'who comes in':<{width}}  {f'the names in {door.people}' if door.people else 'anybody at this machine'}"
+    )
+    if not choices.settings.protected:
+        lines.append(
+            "Without --certificate and --key, codes and pictures cross the network in clear; "
+            "the camera is off."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def is_local(host: str | None) -> bool:
+    """Whether only this machine can reach a host name."""
+    if not host or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name: who knows where it leads
+        return False
+
+
+def _check(door: Door, *, is_hosted: bool) -> None:
+    if not is_local(door.host) and door.people is None and not is_hosted:
+        raise BadSetting(
+            f"{door.host} opens this to a whole network, and nobody would have to log in.",
+            remedy="Make class codes with `headswap users add FILE NAME` and give --auth FILE, "
+            "or leave --host out.",
+        )
+    if (door.certificate is None) != (door.key is None):
+        raise BadSetting("TLS takes a certificate and its key.", remedy="Give both --certificate and --key.")
+    for file in (door.people, door.certificate, door.key):
+        if file is not None and not file.is_file():
+            raise BadSetting(f"There is no file {file}.", remedy="Check the path.")
+
+
+def _parser(environment: Mapping[str, str], home: Path) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Swap the head of a network, in your browser.")
+    parser.add_argument(
+        "--host",
+        default=environment.get("GRADIO_SERVER_NAME"),
+        help="0.0.0.0: the whole network, with --auth; default: this machine only",
+    )
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument(
+        "--workspace", type=Path, default=environment.get("HEADSWAP_WORKSPACE") or home / "workspace"
+    )
+    parser.add_argument("--auth", type=Path, metavar="FILE", help="class codes, made by `headswap users`")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="of the certificate (PEM)")
+    parser.add_argument(
+        "--for", dest="whom", choices=WHOM, default="me", help="whose limits; default: %(default)s"
+    )
+    limits = parser.add_argument_group(
+        "limits", "each changes one figure of --for; 0: none, where that is said"
+    )
+    kinds = get_type_hints(Limits)
+    for one in figures():
+        unit = one.metadata["unit"] or "N"
+        words = f"{one.metadata['words']}{'; 0: no limit' if one.metadata['may_be_none'] else ''}"
+        name = f"--{one.name.replace('_', '-')}"
+        limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=words)
+    limits.add_argument("--spare", action=argparse.BooleanOptionalAction, help="keep a spare worker warm")
+    return parser

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headswap.jobs.store import Store
+from headswap.service import doctor
+from headswap.service.doctor import examine
+
+
+def part(workspace: Path, name: str) -> doctor.Part:
+    return next(part for part in examine(workspace).parts if part.name == name)
+
+
+def test_a_sound_installation_is_well(tmp_path: Path) -> None:
+    store = Store(tmp_path / "jobs.sqlite")
+    store.submit("ada", "project", "{}", "key")
+    store.close()
+
+    checkup = examine(tmp_path)
+
+    assert [part.remedy for part in checkup.parts if part.name not in ("disk", "memory")] == [""] * 7
+    found = {part.name: part.finding for part in checkup.parts}
+    assert "torch 2" in found["versions"]
+    assert "tf_efficientnet_lite0" in found["weights"]
+    assert found["engines"]
+    assert found["job store"] == "whole, 1 runs"
+
+
+def test_a_damaged_job_store_is_found_and_not_touched(tmp_path: Path) -> None:
+    store = Store(tmp_path / "jobs.sqlite")
+    for number in range(50):
+        store.submit("ada", "project", "x" * 2000, str(number))
+    store.close()
+    data = bytearray((tmp_path / "jobs.sqlite").read_bytes())
+    data[4096 * 3 : 4096 * 12] = b"\xff" * 4096 * 9
+    (tmp_path / "jobs.sqlite").write_bytes(data)
+
+    found = part(tmp_path, "job store")
+
+    assert "is damaged" in found.finding
+    assert "move" in found.remedy
+    assert (tmp_path / "jobs.sqlite").read_bytes() == bytes(data)
+
+
+def test_a_workspace_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    assert "cannot be written to" in part(Path("/proc/headswap"), "workspace").finding
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+
+    found = part(tmp_path, "versions")
+
+    assert "missing: no-such-package" in found.finding
+    assert "pip install -r requirements.txt" in found.remedy
+    assert not examine(tmp_path).is_well

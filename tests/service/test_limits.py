@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from headswap.errors import BadSetting
+from headswap.service.limits import WHOM, figures, limits_for, table
+
+
+@pytest.mark.parametrize("whom", WHOM)
+def test_every_preset_says_every_figure(whom: str) -> None:
+    rows = table(limits_for(whom))  # type: ignore[arg-type]
+
+    assert len(rows) == len(figures()) + 1
+    assert all(what and how_much for what, how_much in rows)
+
+
+def test_a_class_is_held_closer_than_one_person() -> None:
+    me, pupils = limits_for("me"), limits_for("class")
+
+    assert pupils.pictures < me.pictures
+    assert pupils.upload_mb < me.upload_mb
+    assert pupils.waiting < me.waiting
+    assert (me.disk_gb, me.hours_kept) == (0, 0)
+    assert pupils.disk_gb > 0
+    assert pupils.hours_kept > 0
+
+
+def test_a_figure_is_changed_alone() -> None:
+    assert limits_for("class", {"pictures": 7}) != limits_for("class")
+    assert limits_for("class", {"pictures": 7}).waiting == limits_for("class").waiting
+    with pytest.raises(BadSetting, match=r"waiting is 0\. Choose 1 or more"):
+        limits_for("me", {"waiting": 0})
