@@ -1,0 +1,174 @@
+"""Name pictures with the network in this folder.
+
+    python predict.py picture.jpg [more.png a-folder] [--json]
+
+Needs `pip install -r requirements.txt`: torch, the library that knows the network, pillow and numpy.
+The architecture is built by its own library, as network.json says; then the numbers of
+weights.safetensors are put into it, every tensor in its saved shape.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+NUMBERS = {  # safetensors' names -> torch's
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+    "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
+
+def open_network(folder: Path) -> Callable[[Any], Any]:
+    """A function from (1, C, H, W) float32 to the probabilities of every class."""
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+
+    recipe = pictures.load(folder, "network.json")
+    try:
+        import torch
+
+        module = bare_network(recipe)
+    except ImportError as error:
+        needed = error.name or recipe["library"]
+        raise pictures.Problem(
+            f"Python cannot find {needed}. "
+            + (
+                f"Put the file that defines {recipe['name']} beside predict.py."
+                if recipe["library"] == "own"
+                else "Run `pip install -r requirements.txt` in this folder."
+            )
+        ) from error
+    try:
+        fill(module, recipe, *read_tensors(folder / "weights.safetensors"))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise pictures.Problem(
+            f"weights.safetensors does not fit {recipe['name']} as {recipe['library']} builds it here. "
+            f"Unpack the zip again, or install the versions of requirements.txt."
+        ) from error
+    module.eval()
+
+    def probabilities(numbers: Any) -> Any:
+        with torch.inference_mode():
+            logits = verdict(module(torch.from_numpy(numbers)), recipe)
+        return (logits.double() / recipe["temperature"]).softmax(dim=1)[0].numpy()
+
+    return probabilities
+
+
+def bare_network(recipe: dict[str, Any]) -> Any:
+    """The architecture with random numbers and the head it came with."""
+    library, name, options = recipe["library"], recipe["name"], recipe["options"]
+    if library == "timm":
+        return import_module("timm").create_model(name, pretrained=False, **options)
+    if library == "torchvision":
+        return import_module("torchvision.models").get_model(name, weights=None, **options)
+    if library == "transformers":
+        transformers = import_module("transformers")
+        config = getattr(transformers, recipe["config_class"]).from_dict(recipe["config"])
+        return getattr(transformers, name)(config)
+    module_name, _, factory = name.partition(":")
+    made = getattr(import_module(module_name), factory)(**options)
+    return getattr(made, "module", made) if recipe["wrapped"] else made
+
+
+def fill(module: Any, recipe: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:
+    """Give the module the shapes, counts and numbers that were saved."""
+    state = tensors | {name: tensors[kept] for name, kept in same.items() if kept in tensors}
+    for path in recipe["without"]:
+        parent, _, leaf = path.rpartition(".")
+        setattr(module.get_submodule(parent), leaf, None)
+    reshape(module, state)
+    for path, name, value in recipe["counts"]:
+        part = module.get_submodule(path)
+        is_tuple = isinstance(getattr(part, name, None), tuple)
+        setattr(part, name, tuple(value) if is_tuple else value)
+    module.load_state_dict(state, strict=True)
+
+
+def reshape(module: Any, state: dict[str, Any]) -> None:
+    """Exchange every parameter and buffer whose saved shape is another; tied ones stay tied."""
+    from torch import nn
+
+    made: dict[int, Any] = {}
+    for name, old in [*module.named_parameters(remove_duplicate=False), *module.named_buffers()]:
+        if name not in state or state[name].shape == old.shape:
+            continue
+        parent, _, leaf = name.rpartition(".")
+        holder = module.get_submodule(parent)
+        if leaf in holder._parameters:
+            new = made.setdefault(id(old), nn.Parameter(old.new_empty(state[name].shape)))
+            holder._parameters[leaf] = new
+        else:
+            holder._buffers[leaf] = old.new_empty(state[name].shape)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tensors of a safetensors file, and the names that stand for another one's numbers."""
+    import torch
+
+    data = bytearray(path.read_bytes())
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    same = header.pop("__metadata__", {})
+    tensors = {}
+    for name, one in header.items():
+        kind, (start, end) = getattr(torch, NUMBERS[one["dtype"]]), one["data_offsets"]
+        empty = torch.empty(one["shape"], dtype=kind)
+        if end > start:
+            empty = torch.frombuffer(data, dtype=kind, count=empty.numel(), offset=begin + start)
+        tensors[name] = empty.view(one["shape"])
+    return tensors, same
+
+
+def verdict(answer: Any, recipe: dict[str, Any]) -> Any:
+    """(N, classes) logits: several heads are averaged, those that speak in training only left out."""
+    import torch
+
+    named = [(name, value) for name, value in named_tensors(answer) if value.dim() == 2]
+    rows = [(name, one) for name, one in named if name not in recipe["aux_outputs"] or len(named) == 1]
+    stated = [one for name, one in rows if name in recipe["outputs"]]
+    heads = stated or [one for _, one in rows if one.shape[1] == recipe["num_classes"]]
+    return torch.stack([as_logits(one, recipe["answer_kind"]) for one in heads]).mean(dim=0)
+
+
+def as_logits(row: Any, kind: str) -> Any:
+    """Some networks end in a softmax of their own."""
+    import torch
+
+    if kind in ("logits", "log-probabilities"):
+        return row
+    if kind == "probabilities" and row.shape[1] > 1:
+        return row.clamp_min(torch.finfo(row.dtype).tiny).log()
+    return torch.logit(row, eps=torch.finfo(row.dtype).eps)
+
+
+def named_tensors(answer: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every tensor in what a network gives, with the place it lies at."""
+    if hasattr(answer, "dim"):
+        yield name, answer
+        return
+    if isinstance(answer, Mapping):
+        parts = [(str(key), value) for key, value in answer.items()]
+    elif isinstance(answer, tuple) and hasattr(answer, "_fields"):
+        parts = list(zip(answer._fields, answer, strict=True))
+    elif isinstance(answer, list | tuple):
+        parts = [(str(place), value) for place, value in enumerate(answer)]
+    elif is_dataclass(answer):
+        parts = [(field.name, getattr(answer, field.name)) for field in fields(answer)]
+    else:
+        parts = []
+    for key, value in parts:
+        yield from named_tensors(value, f"{name}.{key}" if name else key)
+
+
+if __name__ == "__main__":
+    try:
+        from pictures import main  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        missing = "pillow" if error.name == "PIL" else error.name
+        sys.exit(f"Python cannot find {missing}. Run `pip install -r requirements.txt` in this folder.")
+    sys.exit(main("Name pictures with the network in this folder.", open_network))

@@ -1,0 +1,43 @@
+"""Name pictures with model.onnx: onnxruntime, pillow and numpy, no torch.
+
+    python predict_onnx.py picture.jpg [more.png a-folder] [--json]
+
+model.onnx takes `pictures`, (N, C, H, W) float32, prepared as preprocessing.json says, and gives
+`probabilities`, (N, classes) float32, calibrated, in the order of labels.json.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def open_network(folder: Path) -> Callable[[Any], Any]:
+    """A function from (1, C, H, W) float32 to the probabilities of every class."""
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+
+    if not (folder / "model.onnx").is_file():
+        raise pictures.Problem("model.onnx is not in this folder. Unpack the whole zip.")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise pictures.Problem(
+            "Python cannot find onnxruntime. Run `pip install onnxruntime pillow numpy`."
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(
+        str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda numbers: session.run(["probabilities"], {"pictures": numbers})[0][0]
+
+
+if __name__ == "__main__":
+    try:
+        from pictures import main  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        missing = "pillow" if error.name == "PIL" else error.name
+        sys.exit(f"Python cannot find {missing}. Run `pip install onnxruntime pillow numpy`.")
+    sys.exit(main("Name pictures with model.onnx.", open_network))
