@@ -30,6 +30,11 @@ def advise(report: Report, practice_counts: Sequence[int]) -> Report:
     return replace(report, advice=tuple(_sentences(report, practice_counts)))
 
 
+def advises_to_move(sentence: str) -> bool:
+    """Whether a sentence of the advice says to let more of the body move."""
+    return _MOVE in sentence
+
+
 def _sentences(report: Report, practice_counts: Sequence[int]) -> Iterator[str]:
     if report.interval[0] <= report.baseline_accuracy:
         yield (

@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.files import from_json, to_json, write_text
@@ -21,6 +22,8 @@ from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.inference import AskCards, AskInspection, AskModels, Cards
 from headswap.network import NetworkCard
+from headswap.service.estimates import lesson_s
+from headswap.training.config import Depth, TeachConfig
 
 THREE_TO_START = (
     ("Small", "tf_efficientnet_lite0"),
@@ -28,7 +31,7 @@ THREE_TO_START = (
     ("Strong", "torchvision/convnext_base"),
 )
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
-_FORM = 1  # of what is kept; another number forgets it all
+_FORM = 2  # of what is kept; another number forgets it all
 
 
 class Networks:
@@ -62,6 +65,18 @@ class Networks:
         """How long one picture takes here; None when this network was not opened up here yet."""
         kept = _read(self._place(model, None, None))
         return kept.picture_ms if kept else None
+
+    def lesson_seconds(self, model: str, pictures: int, *, test_share: float = 0.2) -> dict[Depth, float]:
+        """How long each way of teaching would take; empty while that cannot be told."""
+        picture_ms = self.picture_ms(model)
+        if picture_ms is None or not pictures:
+            return {}
+        return {
+            depth: lesson_s(
+                TeachConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
+            )
+            for depth in get_args(Depth)
+        }
 
     def warm(self, model: str) -> None:
         """Start the process that answers, and open one network up that most people begin with."""

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from headswap.events import Event, Guesses, Pass
 from headswap.jobs.job import Job, JobState
 from headswap.service.views import JobView
 
-_SHARES = {  # where each step begins and ends on the bar; measured on small sets: the body takes most
-    "fetch": (0.0, 0.05),
-    "load": (0.0, 0.05),
-    "pictures": (0.05, 0.3),
-    "features": (0.3, 0.9),
-    "head": (0.9, 0.95),
-    "finetune": (0.9, 0.95),
-    "evaluate": (0.95, 0.97),
-    "save": (0.97, 1.0),
-}
+Shares = Mapping[str, tuple[float, float]]
+_HEAD_ONLY: Shares = MappingProxyType(  # where each step begins and ends on the bar: the body takes most
+    {
+        "fetch": (0.0, 0.05),
+        "load": (0.0, 0.05),
+        "pictures": (0.05, 0.3),
+        "features": (0.3, 0.9),
+        "head": (0.9, 0.95),
+        "finetune": (0.9, 0.95),
+        "evaluate": (0.95, 0.97),
+        "save": (0.97, 1.0),
+    }
+)
+_FURTHER: Shares = MappingProxyType(  # when more than the head moves, that takes most
+    {
+        "fetch": (0.0, 0.02),
+        "load": (0.0, 0.02),
+        "pictures": (0.02, 0.04),
+        "features": (0.04, 0.08),
+        "head": (0.08, 0.09),
+        "finetune": (0.09, 0.97),
+        "evaluate": (0.97, 0.98),
+        "save": (0.98, 1.0),
+    }
+)
 _WORDS = {
     "fetch": "Fetching the network's weights: {done} of {total} bytes.",
     "load": "Loading the network.",
     "pictures": "Reading picture {done} of {total}.",
     "features": "The body looks at picture {done} of {total}, once.",
     "head": "The new head learns.",
-    "finetune": "The network learns: {done} of {total}.",
+    "finetune": "Trying on practice pictures how far to go: {done} of {total} looks.",
     "evaluate": "Sitting the exam.",
     "save": "Saving.",
 }
+_BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
@@ -37,16 +55,22 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
     return JobView(
         id=job.id,
         state=str(job.state),
-        sentence=_sentence(job, passes, place),
+        sentence=_sentence(job, events, passes, place),
         share=share_of(job),
         seconds_left=seconds_left,
         place=place,
         passes=passes,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
+        goes_further=depth_of(job) != "head",
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
     )
+
+
+def depth_of(job: Job) -> str:
+    """What the person let move; "head" also for a run whose record says nothing of it."""
+    return str(json.loads(job.experiment_json or "{}").get("teach", {}).get("depth", "head"))
 
 
 def share_of(job: Job) -> float:
@@ -55,12 +79,13 @@ def share_of(job: Job) -> float:
         return 1.0
     if job.progress is None:
         return 0.0
-    begin, end = _SHARES[job.progress.step]
+    shares = _HEAD_ONLY if depth_of(job) == "head" else _FURTHER
+    begin, end = shares[job.progress.step]
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 
 
-def _sentence(job: Job, passes: Sequence[Pass], place: int | None) -> str:
+def _sentence(job: Job, events: Sequence[Event], passes: Sequence[Pass], place: int | None) -> str:
     match job.state:
         case JobState.QUEUED:
             return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
@@ -71,21 +96,31 @@ def _sentence(job: Job, passes: Sequence[Pass], place: int | None) -> str:
         case JobState.FAILED:
             return job.error.problem if job.error else "The run failed."
         case JobState.DONE:
-            last = passes[-1] if passes else None
-            return _result(last) if last else "Done."
+            return f"Done. {_gets(passes[-1])}" if passes else "Done."
         case JobState.RUNNING:
-            return "Stopping." if job.cancel_requested else _doing(job)
+            return "Stopping." if job.cancel_requested else _doing(job, events, passes)
 
 
-def _doing(job: Job) -> str:
+def _doing(job: Job, events: Sequence[Event], passes: Sequence[Pass]) -> str:
     again = "The worker stopped and was started again. " if job.crashes else ""
     if job.progress is None:
         return f"{again}Getting ready."
-    return again + _WORDS[job.progress.step].format(done=job.progress.done, total=job.progress.total)
+    step = job.progress.step
+    if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
+        of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
+        return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
+    return again + _WORDS[step].format(done=f"{job.progress.done:,}", total=f"{job.progress.total:,}")
 
 
-def _result(last: Pass) -> str:
+def _is_last_run(events: Sequence[Event]) -> bool:
+    """Whether passes have come since it began to go further: they are those of the run that is kept."""
+    steps = [getattr(event, "step", "") for event in events]
+    began = steps.index("finetune") if "finetune" in steps else len(steps)
+    return any(isinstance(event, Pass) for event in events[began:])
+
+
+def _gets(last: Pass) -> str:
     return (
-        f"Done. It gets {last.practice_right} of {last.practice_total} practice pictures right, "
+        f"It gets {last.practice_right} of {last.practice_total} practice pictures right, "
         f"and {last.exam_right} of the {last.exam_total} it has never seen."
     )

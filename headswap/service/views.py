@@ -37,6 +37,7 @@ class JobView:
     passes: tuple[Pass, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
+    goes_further: bool = False  # more than the head may move
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
 

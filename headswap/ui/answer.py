@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from headswap.artefacts.prediction import Prediction
-from headswap.ui.icons import icon
-from headswap.ui.words import count, in_words, percent, safe
+from headswap.ui.icons import icon, plate
+from headswap.ui.words import count, enumerate_names, in_words, percent, safe
 
 MOST_BARS = 12
+MOST_NEAR = 5
+Near = dict[str, tuple[str, str]]  # sha256 of a practice picture -> its class, a data: URI
 
 
-def answer(prediction: Prediction) -> str:
-    """Draw one prediction."""
+def answer(prediction: Prediction, near: Near | None = None) -> str:
+    """Draw one prediction; `near` are the nearest practice pictures."""
     sure = round(100 * prediction.sure)
     told = f"meant to be right {sure} times in 100" if sure < 100 else "it has no doubt at all"
     new = _bars(
@@ -18,13 +22,28 @@ def answer(prediction: Prediction) -> str:
     )
     old = ""
     if prediction.old_head:
-        old = f"<div>{_bars(prediction.old_head, 'Old head, its own names', False)}"
+        short_names = {name.split(",")[0]: share for name, share in prediction.old_head.items()}
+        old = f"<div>{_bars(short_names, 'Old head, its own names', False)}"
         old += '<p class="hs-note">Same body, same features, other votes.</p></div>'
     return (
         f'<div class="stack answered">{_stranger(prediction)}<p class="live">It says <b>'
         f"{safe(prediction.label)}</b>, "
         f'{percent(prediction.sure)} sure.</p><div class="{"versus" if old else ""}"><div>{new}'
-        f'<p class="hs-note">Calibrated: {told}.</p></div>{old}</div></div>'
+        f'<p class="hs-note">Calibrated: {told}.</p></div>{old}</div>{_near(prediction, near or {})}</div>'
+    )
+
+
+def _near(prediction: Prediction, near: Near) -> str:
+    """The practice pictures that its body finds most alike."""
+    shown = [near[sha256] for sha256 in prediction.nearest[:MOST_NEAR] if sha256 in near]
+    if not shown:
+        return ""
+    pictures = "".join(f"<li>{plate(uri, name)}</li>" for name, uri in shown)
+    counted = Counter(name for name, _ in shown)
+    words = enumerate_names(tuple(f"{many} × {name}" for name, many in counted.most_common()))
+    return (
+        f'<div class="hs-rule-top nearest"><h3>Nearest practice pictures</h3><ul class="near">{pictures}</ul>'
+        f'<p class="hs-note">{words}</p></div>'
     )
 
 
@@ -32,11 +51,9 @@ def _stranger(prediction: Prediction) -> str:
     if not prediction.is_unlike:
         return ""
     return (
-        f'<div class="callout warn" role="status">{icon("warn")}<p><b class="serif">I have not seen '
-        "anything like "
-        "this</b><br>It is further from all practice pictures than any exam picture was. Take the answer "
-        "below as "
-        "a guess.</p></div>"
+        f'<div class="callout warn stranger" role="status">{icon("warn")}<p><b class="serif">I have not seen '
+        "anything like this</b><br>It is further from all practice pictures than nearly every exam picture "
+        "was. Take the answer below as a guess.</p></div>"
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from headswap.network import NetworkCard
 from headswap.ui.icons import icon
 from headswap.ui.words import file_size, millions, safe
@@ -9,23 +12,33 @@ from headswap.ui.words import file_size, millions, safe
 LEGEND = '<legend class="hs-eyebrow">Three to start with</legend>'
 
 
-def model_cards(three: tuple[tuple[str, str], ...], known: tuple[NetworkCard, ...], chosen: str) -> str:
+def model_cards(
+    three: tuple[tuple[str, str], ...],
+    known: tuple[NetworkCard, ...],
+    chosen: str,
+    speeds: Mapping[str, float | None] = MappingProxyType({}),
+) -> str:
     """Draw the three; a chosen network that is none of them gets a card of its own below.
 
     Args:
         three: (word, name of the network), as the service gives them.
         known: every card; empty while the list is still being made.
         chosen: name of the project's network, with or without its zoo.
+        speeds: milliseconds of a picture on this machine, of those that were opened up here.
     """
     by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
-    rows = list(three)
-    if chosen.split("/")[-1] not in {name.split("/")[-1] for _, name in three}:
-        rows.append(("Your choice", chosen))
     drawn = "".join(
-        _card(word, name, by_name.get(name), name.split("/")[-1] == chosen.split("/")[-1])
-        for word, name in rows
+        _card(word, name, by_name.get(name), name.split("/")[-1] == chosen.split("/")[-1], speeds.get(name))
+        for word, name in shown_rows(three, chosen)
     )
     return f'<fieldset class="cards">{LEGEND}{drawn}</fieldset>'
+
+
+def shown_rows(three: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
+    """The three, and the person's own choice below when it is none of them."""
+    if chosen.split("/")[-1] in {name.split("/")[-1] for _, name in three}:
+        return three
+    return (*three, ("Your choice", chosen))
 
 
 def search_choices(known: tuple[NetworkCard, ...]) -> list[tuple[str, str]]:
@@ -47,14 +60,15 @@ def weights_tag(card: NetworkCard) -> str:
     return f'<span class="tag hs-soft">{icon("absent")}not available offline</span>'
 
 
-def _card(word: str, name: str, card: NetworkCard | None, is_chosen: bool) -> str:
+def _card(word: str, name: str, card: NetworkCard | None, is_chosen: bool, ms: float | None) -> str:
     checked = " checked" if is_chosen else ""
     facts = "<li>looking it up …</li>"
     tag = ""
     if card is not None:
         licence = safe(card.licence) if card.licence else "licence not stated"
         year = str(card.year) if card.year else "year not stated"
-        facts = f"<li>{millions(card.parameters)}</li><li>{licence}</li><li>{year}</li>"
+        speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured here"
+        facts = f"<li>{millions(card.parameters)}</li><li>{speed}</li><li>{licence}</li><li>{year}</li>"
         tag = f'<div class="state">{weights_tag(card)}</div>'
     return (
         f'<label class="card"><input type="radio" name="hs-network" value="{safe(name)}"{checked}>'

@@ -6,7 +6,7 @@ and ends in a square; both are named where they end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headswap.events import Pass
 
@@ -32,8 +32,19 @@ class Frame:
 FRAMES = (Frame(728, 318, 52, 720, 284, "wide"), Frame(320, 250, 50, 314, 216, "narrow"))
 
 
-def chart(passes: tuple[Pass, ...], baseline: float | None = None, baseline_words: str = "") -> str:
-    """Draw both lines; `baseline` is what always saying one class would get, a share."""
+def chart(
+    passes: tuple[Pass, ...],
+    baseline: float | None = None,
+    baseline_words: str = "",
+    *,
+    is_over: bool = False,
+) -> str:
+    """Draw both lines; `baseline` is what always saying one class would get, a share.
+
+    A solver that is there early takes no more passes: what is over fills the drawing.
+    """
+    if is_over and passes:
+        passes = tuple(replace(one, of=passes[-1].number) for one in passes)
     return "".join(_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES)
 
 

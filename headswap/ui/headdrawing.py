@@ -14,6 +14,8 @@ from headswap.ui.svg import barcode, box, landscape, line_of_text, names_down
 from headswap.ui.words import enumerate_names, number, safe, short
 
 MOST_STAGES = 8
+SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
+SPREAD = (0.281, 0.011, 0.779)  # places in the list of old names: of 1000, a cat, a bird and a bus
 
 
 def numbers_to_learn(inspection: Inspection, num_classes: int) -> int:
@@ -22,8 +24,13 @@ def numbers_to_learn(inspection: Inspection, num_classes: int) -> int:
 
 
 def old_names(inspection: Inspection) -> tuple[str, ...]:
-    """The first three names of the old head; none where the library does not state them."""
-    return tuple(name.split(",")[0] for name in inspection.class_names[:3])
+    """Three short names of the old head, far apart; none where the library does not state them."""
+    names = [name.split(",")[0] for name in inspection.class_names]
+    found: list[str] = []
+    for place in (int(share * len(names)) for share in SPREAD):
+        near = sorted(range(len(names)), key=lambda i: (len(names[i]) > SHORT, abs(i - place)))
+        found += [names[i] for i in near if names[i] not in found][:1]
+    return tuple(found)
 
 
 def wide_drawing(inspection: Inspection, classes: tuple[str, ...], picture: str) -> str:

@@ -18,6 +18,10 @@ SHAPES = {
     "sprout": '<path d="M10 17V9M10 11C10 7.5 7 6 3.5 6 3.5 9.5 6.5 11 10 11ZM10 9c0-3.5 2.5-5.5 6.5-5.5'
     'C16.5 7 14 9 10 9Z"/>',
     "folder": '<path d="M2.5 5.5h5l2 2h8v9h-15Z"/>',
+    "plus": '<path d="M10 4v12M4 10h12"/>',
+    "camera": '<path d="M2.5 6.5H6l1.5-2h5l1.5 2h3.5v9h-15Z"/><circle cx="10" cy="10.7" r="2.8"/>',
+    "more": '<path d="M4.5 10h.1M10 10h.1M15.5 10h.1" stroke-width="3"/>',
+    "undo": '<path d="M7 4 3 8l4 4M3.5 8H12a4.5 4.5 0 0 1 0 9H7"/>',
     "book": '<path d="M10 5C8 3.7 5.5 3.5 2.5 3.5v11.5c3 0 5.5.3 7.5 1.5 2-1.2 4.5-1.5 7.5-1.5V3.5C14.5 3.5'
     ' 12 3.7 10 5Zm0 0v11.5"/>',
 }
@@ -45,4 +49,6 @@ def term(ours: str, field_term: str) -> str:
 
 def plate(uri: str, alt: str, extra: str = "") -> str:
     """A picture on a light ground, also in the dark: black drawings would vanish."""
+    if not uri:
+        return f'<span class="plate gone {extra}" role="img" aria-label="{safe(alt)}, not kept"></span>'
     return f'<span class="plate {extra}"><img src="{uri}" alt="{safe(alt)}"></span>'

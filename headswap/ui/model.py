@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from headswap.service.views import Inspection
-from headswap.ui.cards import model_cards, search_choices
+from headswap.ui.cards import model_cards, search_choices, shown_rows
 from headswap.ui.headview import evidence, head_view, intro
 from headswap.ui.html import fragment, next_bar
 from headswap.ui.mistakes import errors_as_words
@@ -101,17 +101,25 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
     """Connect step 1 to the service."""
     service = shared.service
 
+    def cards(chosen: str) -> str:
+        three = service.three_to_start()
+        names = tuple(name for _, name in shown_rows(three, chosen))
+        speeds = {name: service.networks.picture_ms(name) for name in names}
+        return model_cards(three, service.networks.cards(names), chosen, speeds)
+
     @errors_as_words(step.status, clears=False)
-    def on_models(project_id: str, request: gr.Request) -> Updates:
-        known = service.models()
-        chosen = service.project(owner_of(request), project_id).model
-        cards = model_cards(service.three_to_start(), known, chosen)
-        return {step.cards: cards, step.search: gr.Dropdown(choices=search_choices(known))}
+    def on_cards(project_id: str, request: gr.Request) -> Updates:
+        if not project_id:  # the browser has not been asked yet what it remembers
+            return {step.cards: gr.skip()}
+        return {step.cards: cards(service.project(owner_of(request), project_id).model)}
+
+    @errors_as_words(step.status)
+    def on_focus() -> Updates:
+        return {step.search: gr.Dropdown(choices=search_choices(service.models()))}
 
     def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
         project = service.choose_model(owner_of(request), project_id, model, path=path)
-        cards = model_cards(service.three_to_start(), service.models(), project.model)
-        return shared.show(shared.look(project_id, request)) | {step.cards: cards}
+        return shared.show(shared.look(project_id, request)) | {step.cards: cards(project.model)}
 
     @errors_as_words(step.status)
     def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
@@ -145,4 +153,5 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
         outputs,
         **quiet,
     )
-    shared.project_id.change(on_models, shared.project_id, [step.cards, step.search, step.status], **quiet)
+    shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
+    step.search.focus(on_focus, None, [step.search, step.status], **quiet, trigger_mode="once")

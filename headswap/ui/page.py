@@ -23,7 +23,7 @@ from headswap.ui.pictures import PicturesStep, build_pictures_step, connect_pict
 from headswap.ui.pictures import intro_words as pictures_intro
 from headswap.ui.scene import Scene, Shared, Updates, open_project, owner_of
 from headswap.ui.take_home import build_take_home_step, connect_take_home_step
-from headswap.ui.teach import TeachStep, build_teach_step, connect_teach_step, show_lesson
+from headswap.ui.teach import TeachStep, build_teach_step, connect_teach_step, show_lesson, show_plan
 from headswap.ui.teach import intro_words as teach_intro
 from headswap.ui.test import build_test_step, connect_test_step
 
@@ -61,6 +61,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
 
         def show(scene: Scene) -> Updates:
             drawn = show_header(header, scene) | show_lesson(teach, scene, shared)
+            drawn |= show_plan(teach, scene, shared)
             return (
                 drawn
                 | show_pictures(pictures, scene, shared)
@@ -79,7 +80,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         connect_model_step(model, shared)
         connect_pictures_step(pictures, shared, header.chip, model.sample)
         connect_teach_step(teach, shared)
-        connect_test_step(test, shared, done_job)
+        connect_test_step(test, shared, done_job, teach.plan.depth)
         connect_take_home_step(take_home, shared, done_job)
         _connect_load(page, shared, header.status, model)
         _connect_timer(timer, shared, header, teach)
@@ -161,13 +162,14 @@ def _connect_network(
         return show_network(model, inspection, scene, shared) | {
             pictures.intro: pictures_intro(inspection, scene.classes),
             teach.intro: teach_intro(inspection, scene.classes),
+            **show_plan(teach, scene, shared),
         }
 
     key.change(
         on_network, shared.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,
-            pictures.intro, teach.intro,
+            pictures.intro, teach.intro, teach.plan.depth,
         ],
         concurrency_limit=4, concurrency_id="inspect", **QUIET,
     )  # fmt: skip

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
 from headswap.service.views import Inspection, JobView
-from headswap.training.config import TeachConfig
 from headswap.ui.chart import chart
 from headswap.ui.chip import live_panel
 from headswap.ui.guesses import six_guesses
 from headswap.ui.headdrawing import numbers_to_learn
 from headswap.ui.html import fragment, next_bar
-from headswap.ui.icons import term
 from headswap.ui.mistakes import errors_as_words
+from headswap.ui.plan import Plan, build_plan, depth_choices, lesson_of
 from headswap.ui.scene import Scene, Shared, Updates, thumbnails
 from headswap.ui.words import in_words, number, safe
 
-ONLY_HEAD = (
-    '<h2>What may move?</h2><div class="choice"><div class="chosen"><span><b>Only the head</b>'
-    '<span class="hs-note">Seconds. The body stays as it is.</span></span><svg viewBox="0 0 72 22" '
-    'width="72" height="22" '
-    'aria-hidden="true">'
-    + "".join(f'<rect class="stage" x="{x}" y="1" width="9" height="20" rx="2"/>' for x in range(1, 61, 12))
-    + '<rect x="61" y="1" width="9" height="20" rx="2" fill="var(--hs-accent)"/></svg></div></div>'
-)
-WHAT_HAPPENS = (
-    '<ol class="evidence hs-soft"><li><span>The body turns every picture into a row of numbers, '
-    "once.</span></li>"
-    "<li><span>The new head guesses a name from those numbers, and is corrected.</span></li>"
-    "<li><span>It sits an exam on pictures that were locked away.</span></li></ol>"
-)
 NO_PICTURES = (
     '<p class="live">Pictures first, then the lesson.</p><p class="hs-soft">Add two classes or more in '
     "step 2, "
@@ -45,10 +31,7 @@ class TeachStep:
     """The components of step 3."""
 
     intro: gr.HTML
-    passes: gr.Slider
-    mirror: gr.Checkbox
-    share: gr.Slider
-    seed: gr.Number
+    plan: Plan
     key: gr.Textbox
     start: gr.Button
     status: gr.HTML
@@ -58,7 +41,7 @@ class TeachStep:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.key, self.start, self.live, self.six, self.onward]
+        return [self.plan.depth, self.key, self.start, self.live, self.six, self.onward]
 
 
 def build_teach_step() -> TeachStep:
@@ -66,17 +49,8 @@ def build_teach_step() -> TeachStep:
     intro = fragment(intro_words(None, ()))
     with gr.Row(elem_classes="hs-two level live-first"):
         with gr.Column(elem_classes="hs-panel lesson-plan"):
-            fragment(ONLY_HEAD + WHAT_HAPPENS)
-            with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold"):
-                fragment(f'<p class="hs-note">What is a pass? {term("a pass", "epoch")}</p>')
-                passes = gr.Slider(
-                    0, 100, TeachConfig().passes, step=1, label="Passes over the practice pictures"
-                )
-                share = gr.Slider(10, 50, 20, step=5, label="Locked away for the exam, %")
-                mirror = gr.Checkbox(
-                    TeachConfig().mirror, label="Look at mirrored copies too (twice the time)"
-                )
-                seed = gr.Number(0, label="Seed", precision=0, info="The same seed gives the same result.")
+            fragment("<h2>What may move?</h2>")
+            plan = build_plan()
             key = gr.Textbox(visible="hidden")
             start = gr.Button(
                 "Teach the new head", variant="primary", size="lg", interactive=False,
@@ -88,7 +62,7 @@ def build_teach_step() -> TeachStep:
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TeachStep(intro, passes, mirror, share, seed, key, start, status, live, six, onward)
+    return TeachStep(intro, plan, key, start, status, live, six, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -132,10 +106,11 @@ def _chart(scene: Scene, job: JobView | None) -> str:
     exam = [picture.class_name for picture in scene.manifest.part("test")]
     counts = {name: exam.count(name) for name in scene.classes}
     if not exam or not job.passes:
-        return chart(job.passes)
+        return chart(job.passes, is_over=job.is_over)
     common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
     share = counts[common] / len(exam)
-    return chart(job.passes, share, f"always saying “{safe(common)}”: {100 * share:.0f} %")
+    words = f"always saying “{safe(common)}”: {100 * share:.0f} %"
+    return chart(job.passes, share, words, is_over=job.is_over)
 
 
 def _watched(scene: Scene, job: JobView, shared: Shared) -> dict[str, str]:
@@ -148,22 +123,24 @@ def _watched(scene: Scene, job: JobView, shared: Shared) -> dict[str, str]:
     return {picture.file: uris[picture.sha256] for picture in seen}
 
 
+def show_plan(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
+    """How long each way would take with these pictures and this network."""
+    pictures = len(scene.manifest.pictures) if scene.manifest else 0
+    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, pictures))
+    return {step.plan.depth: gr.Radio(choices=choices)}
+
+
 def connect_teach_step(step: TeachStep, shared: Shared) -> None:
     """Connect the button to the service; the page's timer does the rest."""
 
     @errors_as_words(step.status)
-    def on_start(
-        project_id: str, key: str, passes: float, mirror: bool, share: float, seed: float, request: gr.Request
-    ) -> Updates:
+    def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:
         scene = shared.look(project_id, request)
-        lesson = TeachConfig(passes=int(passes), mirror=mirror)
-        shared.service.start_teaching(
-            scene.owner, project_id, lesson, test_share=share / 100, seed=int(seed or 0), key=key
-        )
+        lesson, share, seed = lesson_of(*chosen)
+        shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
         return shared.show(shared.look(project_id, request))
 
     step.start.click(
-        on_start, [shared.project_id, step.key, step.passes, step.mirror, step.share, step.seed],
-        [*shared.redrawn, step.status], show_progress="hidden", api_visibility="private",
-        trigger_mode="once", concurrency_limit=None,
+        on_start, [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
+        show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
     )  # fmt: skip

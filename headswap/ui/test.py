@@ -1,31 +1,32 @@
-"""Step 4, Test: the verdict, the grid, the hard pictures, and a picture of one's own."""
+"""Step 4, Test: the verdict, the grid, the hard pictures, the doubts, and what to do next."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from headswap.evaluation.report import Answer, Report
 from headswap.ui import confusion, verdict
-from headswap.ui.answer import answer
+from headswap.ui.advice import advice, learning
+from headswap.ui.doubts import SHOWN, chosen, doubts
 from headswap.ui.examples import example_strip, examples_for
-from headswap.ui.html import fragment, sends, served
+from headswap.ui.html import fragment, sends
+from headswap.ui.icons import term
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates
-from headswap.ui.words import picture_uri
+from headswap.ui.try_it import PREDICTING, QUIET, TryIt, build_try_it, connect_try_it
+from headswap.ui.where import INVITATION, heat_figure, heat_row
+from headswap.ui.words import picture_uri, safe
 
-MOST_EXAMPLES = 12
+LOOKED_AT = 3  # exam pictures whose maps are drawn
+TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 NOTHING_YET = (
     '<div class="hs-intro"><h1>How good is it?</h1><p>Nothing is taught yet. When step 3 is done, this '
-    "page says "
-    "honestly how many exam pictures it gets right, which it mixes up, and lets you try your own.</p></div>"
-)
-NO_ANSWER = (
-    '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
-    "picture, take one, "
-    "paste one from the clipboard, or press an example.</p></div>"
+    "page says honestly how many exam pictures it gets right, which it mixes up, and lets you try your "
+    "own.</p></div>"
 )
 
 
@@ -37,40 +38,45 @@ class TestStep:
 
     verdict: gr.HTML
     results: gr.Column
+    status: gr.HTML
     grid: gr.HTML
     opened: gr.HTML
     hardest: gr.HTML
-    aside: gr.HTML
-    picture: gr.Image
-    examples: gr.HTML
-    status: gr.HTML
-    answer: gr.HTML
+    doubts: gr.HTML
+    where: gr.HTML
+    look: gr.Button
+    trust: gr.HTML
+    advice: gr.HTML
+    tried: TryIt
     again: gr.Button
     onward: gr.Button
+
+    @property
+    def told(self) -> list[object]:
+        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest, self.doubts,
+                self.where, self.look, self.trust, self.advice]  # fmt: skip
 
 
 def build_test_step() -> TestStep:
     """Lay out step 4."""
     words = fragment(NOTHING_YET, name="hs-verdict")
     with gr.Column(visible=False, elem_classes="results") as results:
+        status = fragment(classes="status", name="hs-test-status")
         with gr.Row(elem_classes="hs-half"):
             with gr.Column(elem_classes="hs-panel"):
                 grid = fragment(name="hs-grid", script=sends("cell"))
                 opened = fragment(name="hs-opened")
                 hardest = fragment(name="hs-hardest")
             with gr.Column(elem_classes="stack"):
-                aside = fragment(name="hs-aside")
-        fragment('<h2 class="hs-title">Try a picture of your own</h2>', classes="hs-section")
-        with gr.Row(elem_classes="hs-panel try"):
-            with gr.Column(elem_classes="stack tight"):
-                picture = gr.Image(
-                    sources=["upload", "webcam", "clipboard"], type="filepath", format="png", height=300,
-                    label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
-                )  # fmt: skip
-                examples = fragment(name="hs-examples", script=sends("example"))
-            with gr.Column(elem_classes="stack"):
-                status = fragment(classes="status", name="hs-try-status")
-                said = fragment(NO_ANSWER, name="hs-answer")
+                trust = fragment(name="hs-trust")
+                to_do = fragment(name="hs-advice", script=sends("way"))
+        with gr.Row(elem_classes="hs-half hs-more"):
+            with gr.Column(elem_classes="hs-panel"):
+                fragment(f"<h2>Where it looked {term('this map', 'class activation map')}</h2>")
+                where = fragment(INVITATION, name="hs-where")
+                look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
+            doubted = fragment(name="hs-doubts", script=sends("doubt"))
+        tried = build_try_it()
     with gr.Row(elem_classes="hs-next"):
         fragment(
             '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>',
@@ -81,97 +87,110 @@ def build_test_step() -> TestStep:
             "Take it home", variant="primary", size="lg", elem_classes="big", elem_id="hs-to-home"
         )
     return TestStep(
-        words, results, grid, opened, hardest, aside, picture, examples, status, said, again, onward
-    )
+        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, again,
+        onward,
+    )  # fmt: skip
 
 
-def _small(
-    shared: Shared, scene: Scene, answers: tuple[Answer, ...], others: tuple[str, ...] = ()
-) -> dict[str, str]:
+def _small(shared: Shared, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
     """sha256 -> data: URI of the pictures that a report shows."""
-    wanted = dict.fromkeys((*(a.sha256 for a in answers), *others))
-    return {s: picture_uri(shared.thumbnail(scene.owner, scene.project.id, s, 160)) for s in wanted}
+    found = shared.service.results.thumbnails(owner, job, sha256s)
+    return {sha256: picture_uri(data) for sha256, (_, data) in found.items()}
 
 
-def show_report(step: TestStep, scene: Scene, report: Report, shared: Shared) -> Updates:
+def _looked_at(report: Report) -> tuple[Answer, ...]:
+    """The hardest of all, and the surest ones of other classes."""
+    worst = report.hardest[:1]
+    surest = sorted(report.answers, key=lambda answer: -answer.sure)
+    kinds = {answer.label: answer for answer in reversed(surest) if answer not in worst}
+    others = sorted(kinds.values(), key=lambda answer: -answer.sure)
+    return (*worst, *others)[:LOOKED_AT]
+
+
+def show_report(step: TestStep, owner: str, job: str, report: Report, shared: Shared) -> Updates:
     """Everything of step 4 except the tried pictures."""
-    cell = confusion.first_cell(report)
-    doubted = tuple(doubt.sha256 for doubt in report.doubts[: verdict.DOUBTS])
+    cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
-    small = _small(shared, scene, shown, doubted)
+    wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
+    small = _small(shared, owner, job, wanted)
     return {
         step.verdict: verdict.verdict(report),
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
         step.hardest: verdict.hardest(report, small),
-        step.aside: verdict.aside(report, small),
+        step.doubts: doubts(left, report.classes, small),
+        step.where: INVITATION,
+        step.look: gr.Button(visible=True),
+        step.trust: verdict.trust(report),
+        step.advice: f'<div class="stack">{advice(report)}{learning(report)}</div>',
     }
 
 
-def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox) -> None:
-    """Connect step 4: a finished job fills it, a cell opens its pictures, a picture gets its answer."""
-    service = shared.service
+def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, depth: gr.Radio) -> None:
+    """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
+    results = shared.service.results
 
     @errors_as_words(step.status)
     def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
         if not job:
-            return {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False), step.answer: NO_ANSWER}
+            return {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)} | step.tried.empty("")
         scene = shared.look(project_id, request)
-        report = service.report(scene.owner, job)
+        report = results.report(scene.owner, job)
         strip = example_strip(examples_for(report.classes), (), -1)
-        return show_report(step, scene, report, shared) | {
-            step.examples: strip,
-            step.answer: NO_ANSWER,
-            step.picture: None,
-        }
-
-    def example_answers(project_id: str, job: str, most: int, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        paths = examples_for(service.report(scene.owner, job).classes) if job else ()
-        said = tuple(service.predict(scene.owner, job, path) for path in paths[:most])
-        if not said:
-            return {}
-        shown = {step.picture: served(paths[0]), step.answer: answer(said[0])} if most == 1 else {}
-        return {step.examples: example_strip(paths, said, chosen=0)} | shown
-
-    @errors_as_words(step.status)
-    def on_first_example(project_id: str, job: str, request: gr.Request) -> Updates:
-        return example_answers(project_id, job, 1, request)
-
-    @errors_as_words(step.status)
-    def on_all_examples(project_id: str, job: str, request: gr.Request) -> Updates:
-        return example_answers(project_id, job, MOST_EXAMPLES, request)
-
-    @errors_as_words(step.status)
-    def on_example(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        paths = examples_for(service.report(scene.owner, job).classes)
-        path = paths[min(int(event.chosen), len(paths) - 1)]
-        return {step.picture: served(path), step.answer: answer(service.predict(scene.owner, job, path))}
-
-    @errors_as_words(step.status)
-    def on_picture(job: str, picture: str | None, request: gr.Request) -> Updates:
-        if picture is None:
-            return {step.answer: NO_ANSWER}
-        return {step.answer: answer(service.predict(request.username or "", job, Path(picture)))}
+        return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
 
     @errors_as_words(step.status)
     def on_cell(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        report = service.report(scene.owner, job)
-        answers = confusion.answers_of(report, str(event.chosen))[: confusion.MOST_OPEN]
-        return {step.opened: confusion.opened(report, str(event.chosen), _small(shared, scene, answers))}
+        scene, cell = shared.look(project_id, request), str(event.chosen)
+        report = results.report(scene.owner, job)
+        answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
+        small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+        return {step.opened: confusion.opened(report, cell, small)}
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    told = [step.verdict, step.results, step.grid, step.opened, step.hardest, step.aside, step.status]
-    tried = [step.examples, step.picture, step.answer, step.status]
-    asked = [shared.project_id, done_job]
-    predicting = {"concurrency_limit": 2, "concurrency_id": "predict"} | quiet
-    first = done_job.change(on_done, asked, [*told, *tried], **quiet).then(
-        on_first_example, asked, tried, **predicting
-    )
-    first.then(on_all_examples, asked, tried, **predicting)
-    step.examples.click(on_example, asked, tried, **predicting)
-    step.picture.input(on_picture, [done_job, step.picture], [step.answer, step.status], **predicting)
-    step.grid.click(on_cell, asked, [step.opened, step.status], **quiet)
+    @errors_as_words(step.status)
+    def on_look(project_id: str, job: str, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        report = results.report(scene.owner, job)
+        drawn = []
+        for answer in _looked_at(report):
+            picture = results.picture_file(scene.owner, job, answer.sha256)
+            right = ", right" if answer.is_right else f", wrong: it is {safe(report.classes[answer.truth])}"
+            heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+            drawn.append(heat_figure(heat, right))
+        return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
+
+    def decided(scene: Scene, job: str, done: str) -> Updates:
+        report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
+        small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
+        return {step.doubts: doubts(left, report.classes, small, done)}
+
+    @errors_as_words(step.status)
+    def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        found = chosen(results.doubts(scene.owner, job), str(event.chosen))
+        if found is None:
+            return {}
+        report, (deed, doubt) = results.report(scene.owner, job), found
+        if deed == "leave":
+            results.settle(scene.owner, job, doubt.sha256)
+            return decided(scene, job, "Left as it is.")
+        name = report.classes[doubt.suggested]
+        same = scene.manifest.pictures if scene.manifest else ()
+        files = tuple(picture.file for picture in same if picture.sha256 == doubt.sha256)
+        shared.service.pictures.relabel(scene.owner, project_id, files, name)
+        results.settle(scene.owner, job, doubt.sha256)
+        done = f"It is called {safe(name)} now. Teach again to learn from it."
+        return shared.show(shared.look(project_id, request)) | decided(scene, job, done)
+
+    @errors_as_words(step.status)
+    def on_way(event: gr.EventData) -> Updates:
+        return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+
+    asked: list[Any] = [shared.project_id, done_job]
+    filled = done_job.change(on_done, asked, [*step.told, *step.tried.outputs], **QUIET)
+    connect_try_it(step.tried, shared, done_job, filled)
+    step.grid.click(on_cell, asked, [step.opened, step.status], **QUIET)
+    step.look.click(on_look, asked, [step.where, step.look, step.status], **PREDICTING)
+    step.doubts.click(on_doubt, asked, [*shared.redrawn, step.doubts, step.status], **QUIET)
+    step.advice.click(on_way, None, [depth, shared.tabs, shared.where, step.status], js=TO_TOP, **QUIET)

@@ -1,4 +1,4 @@
-"""The verdict on a taught head: one sentence, a ruler with its uncertainty, hard pictures, trust, doubts.
+"""The verdict on a taught head: one sentence, a ruler with its uncertainty, hard pictures, trust.
 
 Flow:  Report --verdict--> HTML       (the confusion grid is drawn in `confusion`)
 """
@@ -10,7 +10,6 @@ from headswap.ui.icons import icon, plate, term
 from headswap.ui.words import percent, safe, short
 
 HARDEST = 5
-DOUBTS = 5
 MOST_DOTS = 60  # answers; beyond, bars take the place of dots
 SURE_STEPS = (
     (0.9, 1.01, "more than 90 % sure"),
@@ -113,6 +112,8 @@ def trust(report: Report) -> str:
 
 
 def _trust_sentence(report: Report) -> str:
+    if report.reliability:
+        return safe(report.reliability)
     gap = report.calibration.error_after if report.calibration else None
     rough = f" With {report.total} pictures this is a rough figure." if report.total < 100 else ""
     if gap is None:
@@ -122,33 +123,3 @@ def _trust_sentence(report: Report) -> str:
     if gap < 0.15:
         return f"Nearly: the surer it says it is, the more often it is right.{rough}"
     return f"Not much: its sureness is off by {percent(gap)} on average.{rough}"
-
-
-def advice(report: Report) -> str:
-    """What to try next, when there is something."""
-    return "".join(
-        f'<div class="callout accent">{icon("book")}<p><b>Worth trying.</b> {safe(sentence)}</p></div>'
-        for sentence in report.advice
-    )
-
-
-def doubts(report: Report, thumbnails: dict[str, str]) -> str:
-    """Pictures whose label may be wrong; a person decides."""
-    if not report.doubts:
-        return ""
-    rows = "".join(
-        f'<div class="doubt">{plate(thumbnails.get(doubt.sha256, ""), doubt.file)}<p><b>Labelled '
-        f'{safe(report.classes[doubt.label])}</b><br><span class="hs-soft">It says '
-        f"{safe(report.classes[doubt.suggested])}, {percent(doubt.sure)} sure.</span></p></div>"
-        for doubt in report.doubts[:DOUBTS]
-    )
-    return (
-        '<div class="hs-panel"><h2>Is the label right?</h2><p class="hs-soft">It would give these '
-        "another name. "
-        f"It may be wrong; you decide.</p>{rows}</div>"
-    )
-
-
-def aside(report: Report, thumbnails: dict[str, str]) -> str:
-    """Trust, advice and doubts, one below the other."""
-    return f'<div class="stack">{trust(report)}{advice(report)}{doubts(report, thumbnails)}</div>'

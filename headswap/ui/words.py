@@ -62,6 +62,16 @@ def seconds(duration_s: float) -> str:
     return f"{max(1, round(duration_s))}\u00a0s" if duration_s < 90 else f"{round(duration_s / 60)}\u00a0min"
 
 
+def about(duration_s: float) -> str:
+    """8 -> Seconds; 140 -> About 2 minutes; an estimate pretends no more than it knows."""
+    if duration_s < 45:
+        return "Seconds"
+    if duration_s < 5400:
+        minutes = max(1, round(duration_s / 60))
+        return f"About {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"About {round(duration_s / 3600)} hours"
+
+
 def file_size(size_bytes: int) -> str:
     """13500000 -> 13.5 MB."""
     if size_bytes < 1000:

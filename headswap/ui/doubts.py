@@ -1,0 +1,50 @@
+"""Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
+
+Flow:  Doubts --doubts--> HTML; a button sends `fix:HASH` or `leave:HASH`, never a name
+"""
+
+from __future__ import annotations
+
+from headswap.evaluation.report import Doubt
+from headswap.ui.icons import icon, plate
+from headswap.ui.words import number, percent, safe, short
+
+SHOWN = 5
+
+
+def doubts(
+    left: tuple[Doubt, ...], classes: tuple[str, ...], thumbnails: dict[str, str], done: str = ""
+) -> str:
+    """Draw the most doubtful; `done` is one sentence on what was just decided, harmless in HTML."""
+    said = f'<p class="callout accent" role="status">{icon("check")}<span>{done}</span></p>' if done else ""
+    if not left:
+        none = '<p class="hs-soft">It doubts none of the labels.</p>' if not done else ""
+        return f'<div class="hs-panel"><h2>Is the label right?</h2>{said}{none}</div>'
+    rows = "".join(_row(doubt, classes, thumbnails) for doubt in left[:SHOWN])
+    more = f'<p class="hs-note">And {number(len(left) - SHOWN)} more.</p>' if len(left) > SHOWN else ""
+    return (
+        '<div class="hs-panel"><h2>Is the label right?</h2><p class="hs-soft">It would give these '
+        f"another name. It may be wrong; you decide.</p>{said}{rows}{more}</div>"
+    )
+
+
+def chosen(left: tuple[Doubt, ...], sent: str) -> tuple[str, Doubt] | None:
+    """What a button meant: ("fix" or "leave", the doubt); None when that row is not there."""
+    deed, _, place = sent.partition(":")
+    if deed not in ("fix", "leave") or not place:
+        return None
+    return next(((deed, doubt) for doubt in left[:SHOWN] if doubt.sha256 == place), None)
+
+
+def _row(doubt: Doubt, classes: tuple[str, ...], thumbnails: dict[str, str]) -> str:
+    label, other = classes[doubt.label], classes[doubt.suggested]
+    key = safe(doubt.sha256)
+    return (
+        f'<div class="doubt">{plate(thumbnails.get(doubt.sha256, ""), doubt.file)}<p><b>Labelled '
+        f'{safe(label)}</b><br><span class="hs-soft">It says {safe(other)}, {percent(doubt.sure)} sure.'
+        '</span></p><div class="deeds">'
+        f'<button class="btn" type="button" data-doubt="fix:{key}" aria-label="Make {safe(doubt.file)} '
+        f'{safe(other)}">Make it {short(other, 14)}</button>'
+        f'<button class="btn quiet" type="button" data-doubt="leave:{key}" aria-label="Leave '
+        f'{safe(doubt.file)} as it is">Ignore</button></div></div>'
+    )

@@ -1,0 +1,140 @@
+"""The last part of step 4: a picture of one's own, by upload, paste, example or live camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from headswap.artefacts.prediction import Prediction
+from headswap.ui.answer import Near, answer
+from headswap.ui.examples import example_strip, examples_for
+from headswap.ui.html import fragment, sends, served, web_text
+from headswap.ui.mistakes import errors_as_words
+from headswap.ui.scene import Shared, Updates, owner_of
+from headswap.ui.where import heat_figure
+from headswap.ui.words import picture_uri
+
+MOST_EXAMPLES = 12
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
+NO_ANSWER = (
+    '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
+    "picture, take one, paste one from the clipboard, or press an example.</p></div>"
+)
+CAMERA = (
+    '<div class="camera"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '
+    'live</button><video muted playsinline hidden></video><p class="hs-note" role="status"></p></div>'
+)
+
+
+@dataclass(frozen=True)
+class TryIt:
+    """The components."""
+
+    picture: gr.Image
+    camera: gr.HTML
+    examples: gr.HTML
+    status: gr.HTML
+    answer: gr.HTML
+    look: gr.Button
+    heat: gr.HTML
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.picture, self.examples, self.status, self.answer, self.look, self.heat]
+
+    def empty(self, strip: str) -> Updates:
+        """Nothing is tried yet."""
+        return self._no_heat(False) | {self.picture: None, self.answer: NO_ANSWER, self.examples: strip}
+
+    def told(self, said: str, *, is_kept: bool = True) -> Updates:
+        """An answer; of a camera's picture, which is not kept, no map can be drawn."""
+        return self._no_heat(is_kept) | {self.answer: said}
+
+    def _no_heat(self, can_look: bool) -> Updates:
+        return {self.heat: "", self.look: gr.Button(visible=can_look)}
+
+
+def build_try_it() -> TryIt:
+    """Lay it out."""
+    fragment('<h2 class="hs-title">Try a picture of your own</h2>', classes="hs-section")
+    with gr.Row(elem_classes="hs-panel try"):
+        with gr.Column(elem_classes="stack tight"):
+            picture = gr.Image(
+                sources=["upload", "clipboard"], type="filepath", format="png", height=300,
+                label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
+            )  # fmt: skip
+            camera = fragment(CAMERA, name="hs-camera", script=web_text("live.js"))
+            examples = fragment(name="hs-examples", script=sends("example"))
+        with gr.Column(elem_classes="stack"):
+            status = fragment(classes="status", name="hs-try-status")
+            said = fragment(NO_ANSWER, name="hs-answer")
+            look = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
+            heat = fragment(name="hs-heat")
+    return TryIt(picture, camera, examples, status, said, look, heat)
+
+
+def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: Any) -> None:
+    """Connect it; `filled` is the event after which the examples are asked."""
+    results = shared.service.results
+
+    def words(request: gr.Request, job: str, prediction: Prediction) -> str:
+        found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
+        near: Near = {sha256: (name, picture_uri(data)) for sha256, (name, data) in found.items()}
+        return answer(prediction, near)
+
+    def predict(request: gr.Request, job: str, picture: Path) -> str:
+        return words(request, job, results.predict(owner_of(request), job, (picture,))[0])
+
+    def example_answers(job: str, most: int, request: gr.Request) -> Updates:
+        owner = owner_of(request)
+        paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
+        if not paths:
+            return {}
+        said = results.predict(owner, job, paths[:most])
+        strip = {part.examples: example_strip(paths, said, chosen=0)}
+        if most > 1:
+            return strip
+        return strip | {part.picture: served(paths[0])} | part.told(words(request, job, said[0]))
+
+    @errors_as_words(part.status)
+    def on_first_example(job: str, request: gr.Request) -> Updates:
+        return example_answers(job, 1, request)
+
+    @errors_as_words(part.status)
+    def on_all_examples(job: str, request: gr.Request) -> Updates:
+        return example_answers(job, MOST_EXAMPLES, request)
+
+    @errors_as_words(part.status)
+    def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        paths = examples_for(results.report(owner_of(request), job).classes)
+        path = paths[min(int(event.chosen), len(paths) - 1)]
+        return part.told(predict(request, job, path)) | {part.picture: served(path)}
+
+    @errors_as_words(part.status)
+    def on_picture(job: str, picture: str | None, request: gr.Request) -> Updates:
+        if picture is None:
+            return part.told(NO_ANSWER, is_kept=False)
+        return part.told(predict(request, job, Path(picture)))
+
+    @errors_as_words(part.status)
+    def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        prediction = results.predict_frame(owner_of(request), job, str(event.frame))
+        return part.told(words(request, job, prediction), is_kept=False)
+
+    @errors_as_words(part.status)
+    def on_look(job: str, picture: str | None, request: gr.Request) -> Updates:
+        if picture is None:
+            return {part.heat: ""}
+        heat = results.heat_map(owner_of(request), job, Path(picture))
+        return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
+
+    first = filled.then(on_first_example, done_job, part.outputs, **PREDICTING)
+    first.then(on_all_examples, done_job, part.outputs, **PREDICTING)
+    part.examples.click(on_example, done_job, part.outputs, **PREDICTING)
+    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **PREDICTING)
+    part.camera.click(on_frame, done_job, part.outputs, trigger_mode="once", **PREDICTING)
+    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **PREDICTING)

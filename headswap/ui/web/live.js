@@ -1,0 +1,62 @@
+/* Live: the camera's picture goes to `click` as fast as answers come back, a small JPEG at a time. */
+const button = element.querySelector('[data-camera]');
+const video = element.querySelector('video');
+const said = element.querySelector('[role=status]');
+const canvas = document.createElement('canvas');
+let stream = null;
+let waiting = null;
+
+const stop = () => {
+  clearTimeout(waiting);
+  if (stream) stream.getTracks().forEach((track) => track.stop());
+  stream = null;
+  video.hidden = true;
+  button.setAttribute('aria-pressed', 'false');
+  button.textContent = 'Use the camera, live';
+};
+
+const look = () => {
+  if (!stream) return;
+  if (element.offsetParent === null) { stop(); return; }
+  if (!document.hidden && video.videoWidth) {
+    const scale = Math.min(1, 320 / Math.min(video.videoWidth, video.videoHeight));
+    canvas.width = Math.round(video.videoWidth * scale);
+    canvas.height = Math.round(video.videoHeight * scale);
+    canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
+    trigger('click', {frame: canvas.toDataURL('image/jpeg', 0.85)});
+  }
+  waiting = setTimeout(look, 400);
+};
+
+button.addEventListener('click', async () => {
+  if (stream) { stop(); said.textContent = ''; return; }
+  if (!navigator.mediaDevices) {
+    said.textContent = 'A camera works only over https or on this very machine. Upload a picture instead.';
+    return;
+  }
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
+  } catch (refused) {
+    said.textContent = 'The camera did not open. Allow it in the browser, or upload a picture instead.';
+    return;
+  }
+  said.textContent = 'Hold something before the camera.';
+  video.srcObject = stream;
+  video.hidden = false;
+  await video.play();
+  button.setAttribute('aria-pressed', 'true');
+  button.textContent = 'Stop the camera';
+  look();
+});
+
+/* Ctrl-V anywhere on this step: the picture on the clipboard is tried. */
+document.addEventListener('paste', (pasted) => {
+  if (element.offsetParent === null) return;
+  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+  const input = document.querySelector('#hs-try input[type=file]');
+  if (!file || !input) return;
+  const carried = new DataTransfer();
+  carried.items.add(file);
+  input.files = carried.files;
+  input.dispatchEvent(new Event('change', {bubbles: true}));
+});
