@@ -23,9 +23,11 @@ from headswap.data.manifest import LeftOut, Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
+from headswap.evaluation.figures import Figures, keep_figures
 from headswap.evaluation.report import Report
 from headswap.events import Listener, silent
 from headswap.experiment import DataConfig, Experiment
+from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, from_json, remove
 from headswap.network import InputSpec, Network
 from headswap.records import read_record
@@ -52,6 +54,7 @@ class Outcome:
     left_out: tuple[LeftOut, ...]
     engine: str
     seconds: dict[str, float]
+    figures: Figures  # what it cost, how large and how fast the network is
 
 
 @dataclass
@@ -113,6 +116,7 @@ def run_experiment(
         with clock.timing("save"):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)
+    seconds = clock.stop()
     return Outcome(
         bundle=str(place),
         model=network.card.full_name,
@@ -122,7 +126,8 @@ def run_experiment(
         test_images=len(manifest.part("test")),
         left_out=manifest.left_out,
         engine=taught.engine,
-        seconds=clock.stop(),
+        seconds=seconds,
+        figures=_figures(lesson, network, seconds["total"]),
     )
 
 
@@ -185,7 +190,8 @@ def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
     experiment: Experiment = from_json(Experiment, experiment_json)
     place = job_folder / "bundle"
     if not _is_whole(place):  # a worker that died after sealing left it whole
-        run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
+        outcome = run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
+        keep_figures(job_folder, outcome.figures)
     return place.name
 
 
@@ -239,6 +245,17 @@ def _lesson(
         seed=experiment.data.seed,
         engine=replay.engine if replay else None,
         checkpoints=unfinished,
+    )
+
+
+def _figures(lesson: Lesson, network: Network, seconds: float) -> Figures:
+    parameters, size_bytes = size_of(network.module)
+    picture = lesson.prepared(lesson.manifest.pictures[0], network)
+    return Figures(
+        seconds=seconds,
+        parameters=parameters,
+        size_bytes=size_bytes,
+        ms_per_picture=round(pace_of(network, picture), 2),
     )
 
 

@@ -121,6 +121,20 @@ class Store:
         """The jobs of one person, oldest first."""
         return self._select("owner = ?", (owner,))
 
+    def adopt(
+        self, owner: str, project: str, experiment_json: str, job_id: str, result: str, at: float
+    ) -> None:
+        """Add a job that was done elsewhere, at `at`; its folder holds the sealed result already."""
+        self._rows.change(
+            "INSERT INTO job (id, owner, project, idempotency_key, experiment, state, result, created_at)"
+            " VALUES (?, ?, ?, ?, ?, 'done', ?, ?)",
+            (check_job_id(job_id), owner, project, f"adopted-{job_id}", experiment_json, result, at),
+        )
+
+    def ids(self) -> set[str]:
+        """Of all jobs of everybody."""
+        return {str(row["id"]) for row in self._rows.read("SELECT id FROM job")}
+
     def forget(self, job_id: str) -> bool:
         """Remove a job that is over, with its folder; False: it is not over, and nothing changed."""
         with self._rows.writing():

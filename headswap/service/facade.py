@@ -31,6 +31,7 @@ from headswap.jobs.store import Store
 from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
+from headswap.service.history import History
 from headswap.service.networks import THREE_TO_START, Networks
 from headswap.service.pictures import Pictures, small_jpeg
 from headswap.service.projects import Project, Projects
@@ -67,6 +68,7 @@ class Service:
         )
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._inference, small_jpeg)
+        self.history = History(self._projects, self._queue, self.networks.cards)
         self.pictures = Pictures(
             self._projects,
             self._reader.ask,
@@ -195,8 +197,11 @@ class Service:
             head_path=found.head_path,
             teach=teach or TeachConfig(),
         )
-        tried = len(self._store.of_project(owner, found.id))
-        return self._queue.submit(owner, found.id, to_json(experiment), key or f"{found.id}-{tried}")
+        key = key or f"{found.id}-{self.history.newest(found)}"
+        job = self._queue.submit(owner, found.id, to_json(experiment), key)
+        if found.shown:
+            self._projects.save(replace(found, shown=None))
+        return job
 
     def warm(self) -> None:
         """Somebody will soon teach: have a worker ready."""
@@ -237,8 +242,7 @@ class Service:
     # ------------------------------------------------------------------------------
 
     def _view(self, project: Project) -> ProjectView:
-        jobs = self._store.of_project(project.owner, project.id)
-        done = [job for job in jobs if job.state is JobState.DONE]
+        job, done = self.history.current(project), self.history.shown(project)
         return ProjectView(
             id=project.id,
             name=project.name,
@@ -246,8 +250,8 @@ class Service:
             head_path=project.head_path,
             has_own_weights=project.weights is not None,
             has_pictures=project.data is not None,
-            job=jobs[0].id if jobs else None,
-            done_job=done[0].id if done else None,
+            job=job.id if job else None,
+            done_job=done.id if done else None,
         )
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:

@@ -9,16 +9,21 @@ whole until the new one is.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.data.manifest import Manifest
-from headswap.errors import NotFound
+from headswap.errors import HeadswapError, NotFound
 from headswap.files import make_folder, remove
 from headswap.records import read_record, write_record
 from headswap.zoos.catalogue import DEFAULT_MODEL
+
+TOUCH_S = 600.0  # a look is noted at most so often
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _RECORD, _DATASET = "project.json", "dataset.json"
@@ -35,6 +40,7 @@ class Project:
     head_path: str | None = None
     weights: str | None = None  # name of the person's own weight file in the project's folder
     data: str | None = None  # name of the data folder in use
+    shown: str | None = None  # the run whose report was opened; None: the newest
 
 
 class Projects:
@@ -65,7 +71,25 @@ class Projects:
         found: Project = read_record(Project, record)
         if found.owner != owner:
             raise _no_such_project()
+        _touch(record)
         return found
+
+    def all(self) -> tuple[Project, ...]:
+        """Every project whose record can be read, of everybody: for the server itself, never for a person."""
+        found = []
+        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+            if _ID.fullmatch(folder.name) and (folder / _RECORD).is_file():
+                with suppress(HeadswapError):  # damaged: it says so to its owner, and is left alone
+                    found.append(read_record(Project, folder / _RECORD))
+        return tuple(found)
+
+    def touched_at(self, project: Project) -> float:
+        """When somebody last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
+        return (self.folder(project.id) / _RECORD).stat().st_mtime
+
+    def remove(self, project: Project) -> None:
+        """Let a project go, with its pictures."""
+        remove(self.folder(project.id))
 
     def save(self, project: Project) -> Project:
         """Write the record, as a whole; the one before is kept beside it."""
@@ -106,6 +130,12 @@ class Projects:
             return None
         manifest: Manifest = read_record(Manifest, path)
         return manifest
+
+
+def _touch(record: Path) -> None:
+    """Note that somebody looked; not at every look."""
+    if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
+        os.utime(record)
 
 
 def _no_such_project() -> NotFound:
