@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from headswap.artefacts.agreement import (
     Check,
@@ -34,7 +35,7 @@ from headswap.artefacts.agreement import (
 from headswap.artefacts.bundle import opened, read_card, read_dataset, read_report
 from headswap.artefacts.model_card import CardFacts, model_card, requirements
 from headswap.artefacts.odd_pictures import draw_odd_pictures
-from headswap.artefacts.onnx_file import MODEL, NoOnnx, write_onnx
+from headswap.artefacts.onnx_file import NoOnnx, write_onnx
 from headswap.artefacts.predictor import Bundle, load_bundle
 from headswap.artefacts.recipe import CannotRebuild, recipe_of
 from headswap.data.manifest import Manifest
@@ -45,7 +46,10 @@ from headswap.files import from_json, room_on, sha256_of, to_json, to_plain, wri
 from headswap.network import InputSpec
 
 CHECK, NETWORK, PICTURES = "check.json", "network.json", "check"
-PAGE, BUNDLE, SCRIPT, ONNX = "page", "bundle", "predict.py", MODEL
+PAGE: Final = "page"
+BUNDLE: Final = "bundle"
+SCRIPT: Final = "predict.py"
+ONNX: Final = "model.onnx"
 _ENDING = re.compile(r"\.[a-z0-9]{2,5}")
 _STORED = (".safetensors", ".onnx", ".png", ".jpg", ".jpeg", ".webp")  # they hardly shrink
 _LONGEST_NAME = 60  # letters of each half

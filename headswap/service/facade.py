@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from headswap.artefacts.bundle import pack
 from headswap.artefacts.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
@@ -38,6 +37,7 @@ from headswap.service.projects import Project, Projects
 from headswap.service.results import Results
 from headswap.service.runs import share_of, view_of
 from headswap.service.settings import Settings
+from headswap.service.take_home import TakeHome
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -69,6 +69,7 @@ class Service:
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._inference, small_jpeg)
         self.history = History(self._projects, self._queue, self.networks.cards)
+        self.take_home = TakeHome(self._store, self._projects, self.results, self.predict, self._packing())
         self.pictures = Pictures(
             self._projects,
             self._reader.ask,
@@ -87,6 +88,7 @@ class Service:
         self._supervisor.stop()
         self._inference.close()
         self._reader.close()
+        self.take_home.close()
         self._store.close()
 
     # Networks ---------------------------------------------------------------------
@@ -234,10 +236,8 @@ class Service:
         return self.results.heat_map(owner, job, picture, label)
 
     def export(self, owner: str, job: str) -> Path:
-        """One zip of everything a run left, ready to take home."""
-        bundle = self.results.bundle(owner, job)
-        target = bundle.parent / "headswap-bundle.zip"
-        return target if target.exists() else pack(bundle, target)
+        """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
+        return self.take_home.file(owner, job)
 
     # ------------------------------------------------------------------------------
 
@@ -252,6 +252,16 @@ class Service:
             has_pictures=project.data is not None,
             job=job.id if job else None,
             done_job=done.id if done else None,
+        )
+
+    def _packing(self) -> Desk:
+        """A child that packs what is taken home; soon let go, it holds a network."""
+        return Desk(
+            "headswap.jobs.packing:answer",
+            idle_s=20.0,
+            timeout_s=1200.0,
+            memory_bytes=self.settings.for_queue().worker_bytes,
+            log=self.settings.workspace / "logs" / "packing.jsonl",
         )
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:
