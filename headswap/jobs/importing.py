@@ -13,20 +13,23 @@ from __future__ import annotations
 import faulthandler
 import os
 import threading
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 from headswap.data.care import Care
-from headswap.data.intake import keep_picture, take_in
+from headswap.data.intake import take_in
+from headswap.data.kept import keep_picture
 from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
-from headswap.errors import TooMuch
+from headswap.errors import TooMuch, UnreadablePicture
 from headswap.files import from_json, to_json, write_text
-from headswap.images import PictureLimits
+from headswap.images import PictureLimits, read_picture
 
 NOTES = "reading.txt"
 AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
@@ -78,7 +81,16 @@ class AskPicture:
     kind: Literal["picture"] = "picture"
 
 
-Question = AskImport | AskPicture
+@dataclass(frozen=True)
+class AskFrame:
+    """Read this picture of a camera; nothing is written anywhere."""
+
+    picture_base64: str
+    limits: ReaderLimits = field(default_factory=ReaderLimits)
+    kind: Literal["frame"] = "frame"
+
+
+Question = AskImport | AskPicture | AskFrame
 
 
 def answer(question_json: str) -> str:
@@ -89,6 +101,8 @@ def answer(question_json: str) -> str:
             return _take_in(question)
         case AskPicture():
             return _read_one(question)
+        case AskFrame():
+            return _read_frame(question)
 
 
 def _take_in(question: AskImport) -> str:
@@ -130,6 +144,17 @@ def _read_one(question: AskPicture) -> str:
         return keep_picture(data, name=question.name, store=store, limits=question.limits.picture)
 
 
+def _read_frame(question: AskFrame) -> str:
+    with _watched(None, question.limits.patience_s) as watch:
+        watch.begin("camera")
+        image = read_picture(
+            b64decode(question.picture_base64), name="The camera's picture", limits=question.limits.picture
+        )
+        clean = BytesIO()
+        image.save(clean, "PNG", compress_level=1)
+        return b64encode(clean.getvalue()).decode()
+
+
 def _threads(limits: ReaderLimits) -> int | None:
     """As many at once as have room beside each other; None: as many as there are processors."""
     if not limits.memory_bytes:
@@ -169,6 +194,10 @@ def _watched(notes: Path | None, patience_s: float) -> Iterator[_Watch]:
     descriptor = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600) if notes else None
     try:
         yield _Watch(descriptor, patience_s)
+    except MemoryError as error:
+        raise UnreadablePicture(
+            "This needs more memory than a picture may take.", remedy="Make it smaller, or leave it out."
+        ) from error
     finally:
         faulthandler.cancel_dump_traceback_later()
         if descriptor is not None and notes is not None:

@@ -19,7 +19,7 @@ from headswap.errors import BadUpload, UnreadablePicture
 from headswap.files import from_json, to_json
 from headswap.images import shown_name
 from headswap.jobs.desk import ChildEnded, Desk
-from headswap.jobs.importing import NOTES, AskImport, AskPicture, ReaderLimits, being_read
+from headswap.jobs.importing import NOTES, AskFrame, AskImport, AskPicture, ReaderLimits, being_read
 
 logger = logging.getLogger(__name__)
 
@@ -97,10 +97,21 @@ class Reader:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
         question = AskPicture(str(file), file.name, str(folder), self._limits)
+        return folder / self._try(to_json(question), file.name)
+
+    def read_frame(self, picture_base64: str) -> str:
+        """A clean copy of a camera's picture, as base64.
+
+        Raises:
+            UnreadablePicture: it is none, it is too large, or it took its reader down.
+        """
+        return self._try(to_json(AskFrame(picture_base64, self._limits)), "The camera's picture")
+
+    def _try(self, question_json: str, name: str) -> str:
         try:
-            return folder / self._tries.ask(to_json(question))
+            return self._tries.ask(question_json)
         except ChildEnded as error:
             raise UnreadablePicture(
-                f"{shown_name(file.name)} stopped the program that reads pictures.",
+                f"{shown_name(name)} stopped the program that reads pictures.",
                 remedy="Save it again as JPEG or PNG, or choose another.",
             ) from error

@@ -79,9 +79,8 @@ def start_words(choices: Choices) -> str:
     lines = [f"headswap for {_TITLES[choices.whom]}, in {choices.settings.workspace}"]
     lines += [f"  {what:<{width}}  {how_much}" for what, how_much in rows]
     door = choices.door
-    lines.append(
-        f"  {'who comes in':<{width}}  {f'the names in {door.people}' if door.people else 'anybody at this machine'}"
-    )
+    whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
+    lines.append(f"  {'who comes in':<{width}}  {whoever}")
     if not choices.settings.protected:
         lines.append(
             "Without --certificate and --key, codes and pictures cross the network in clear; "

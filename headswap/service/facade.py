@@ -22,6 +22,7 @@ from headswap.experiment import DataConfig, Experiment
 from headswap.files import to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
+from headswap.jobs.guard import Guard
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
@@ -30,7 +31,9 @@ from headswap.jobs.store import Store
 from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
+from headswap.service.health import Health, health_of
 from headswap.service.history import History
+from headswap.service.keeping import Keeping
 from headswap.service.networks import THREE_TO_START, Networks
 from headswap.service.pictures import Pictures, small_jpeg
 from headswap.service.projects import Project, Projects
@@ -50,7 +53,7 @@ class Service:
     """One installation. Use it as a context: leaving it lets every child process go."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         root = settings.workspace
         root.mkdir(parents=True, exist_ok=True)
         self._projects = Projects(root / "projects")
@@ -67,29 +70,37 @@ class Service:
             root / "logs", settings.for_reader(), upload_timeout_s=settings.import_timeout_s
         )
         self.networks = Networks(self._inference, root / "networks")
-        self.results = Results(self._store, self._inference, small_jpeg)
+        self.results = Results(self._store, self._guard(), small_jpeg)
         self.history = History(self._projects, self._queue, self.networks.cards)
         self.take_home = TakeHome(self._store, self._projects, self.results, self.predict, self._packing())
+        self._keeping = Keeping(self._projects, self._store, settings.limits)
         self.pictures = Pictures(
             self._projects,
             self._reader.ask,
             sample=settings.sample,
             is_wanted=self._is_wanted,
             came=self._queue.warm,
+            check_room=self._keeping.check_room,
         )
         self._pace: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen running
 
     def __enter__(self) -> Self:
+        self._keeping.start()
         self._supervisor.start()
         self.networks.warm(DEFAULT_MODEL)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._supervisor.stop()
+        self._keeping.stop()
+        self._supervisor.stop(stop_workers=True)
         self._inference.close()
         self._reader.close()
         self.take_home.close()
         self._store.close()
+
+    def health(self) -> Health:
+        """Is all well? Counts that name nobody."""
+        return health_of(self._store, self._supervisor, self.settings.workspace)
 
     # Networks ---------------------------------------------------------------------
 
@@ -139,6 +150,7 @@ class Service:
     def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
         """Take the person's own weight file for the chosen architecture; it decides the old class count."""
         found = self._projects.get(owner, project)
+        self._keeping.check_room(owner, file)
         suffix = file.suffix.lower()
         if suffix not in _WEIGHT_FILES:
             raise BadSetting(
@@ -191,6 +203,7 @@ class Service:
             raise BadSetting(
                 "There are no pictures yet.", remedy="Add some in step 2, or use the sample set."
             )
+        self._keeping.check_room(owner)
         weights = self._projects.weights(found)
         experiment = Experiment(
             data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
@@ -263,6 +276,10 @@ class Service:
             memory_bytes=self.settings.for_queue().worker_bytes,
             log=self.settings.workspace / "logs" / "packing.jsonl",
         )
+
+    def _guard(self) -> Guard:
+        ours = (self.settings.workspace / "projects", self.settings.sample.parent)
+        return Guard(self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours)
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:
         """Whether a run of the project was started with these pictures."""

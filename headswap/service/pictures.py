@@ -61,6 +61,7 @@ class Pictures:
         sample: Path,
         is_wanted: IsWanted,
         came: Callable[[], None],
+        check_room: Callable[[str, Path], None],
     ) -> None:
         """Take what it works with.
 
@@ -69,10 +70,11 @@ class Pictures:
             ask: takes an `AskImport` in a process of its own, and gives an `Imported`; both as JSON.
             sample: the folder that "the sample set" means.
             is_wanted: whether a run of a project may still read a dataset.json.
+            check_room: raises when an owner has no room for an upload.
             came: told when pictures have come: somebody will soon teach.
         """
         self._projects, self._ask, self._sample = projects, ask, sample
-        self._is_wanted, self._came = is_wanted, came
+        self._is_wanted, self._came, self._check_room = is_wanted, came, check_room
 
     # Coming ---------------------------------------------------------------------------
 
@@ -175,6 +177,7 @@ class Pictures:
     # ----------------------------------------------------------------------------------
 
     def _import(self, project: Project, source: Path, name: str, before: Path | None) -> Manifest:
+        self._check_room(project.owner, source)
         folder, name = self._projects.new_data_folder(project), name[:LONGEST_NAME]
         there = _manifest(before) if before else None
         question = AskImport(

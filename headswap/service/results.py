@@ -20,7 +20,7 @@ from headswap.errors import BadSetting, NotFound
 from headswap.evaluation.report import Doubt, Report
 from headswap.experiment import Experiment
 from headswap.files import from_json, to_json, write_text
-from headswap.jobs.desk import Desk
+from headswap.jobs.guard import Guard
 from headswap.jobs.inference import AskFrame, AskHeatMap, AskPredictions, Predictions
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
@@ -42,7 +42,7 @@ class Settled:
 class Results:
     """The results of all runs of one installation."""
 
-    def __init__(self, store: Store, desk: Desk, thumbnail: Thumbnail) -> None:
+    def __init__(self, store: Store, desk: Guard, thumbnail: Thumbnail) -> None:
         self._store, self._desk, self._thumbnail = store, desk, thumbnail
 
     def bundle(self, owner: str, job: str) -> Path:

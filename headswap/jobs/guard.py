@@ -1,0 +1,68 @@
+"""Between people and the inference process: every picture of a stranger is read by a reader first.
+
+Flow:  question with a picture --Guard.ask--> the same question with a clean copy --Desk--> answer
+
+The process that holds networks and torch never decodes what came from outside; a picture that takes its
+reader down costs its owner one sentence and nobody else anything. Copies are gone when the answer is there.
+Pictures that are ours already, read once before, go straight through.
+
+Knows questions and folders; decodes nothing itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from headswap.files import from_json, to_json
+from headswap.jobs.desk import Desk
+from headswap.jobs.inference import AskFrame, AskHeatMap, AskPredictions, Question
+from headswap.jobs.reader import Reader
+
+
+class Guard:
+    """Stands in for a `Desk` of inference."""
+
+    def __init__(self, desk: Desk, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+        """Take what it works with.
+
+        Args:
+            desk: answers questions.
+            reader: reads strangers' pictures.
+            place: folder for the copies.
+            ours: folders whose pictures were read before, or came with headswap.
+        """
+        self._desk, self._reader, self._place = desk, reader, place
+        self._ours = tuple(folder.resolve() for folder in ours)
+
+    def ask(self, question_json: str) -> str:
+        """Answer a question.
+
+        Raises:
+            UnreadablePicture: it is about a picture that cannot be read.
+            HeadswapError: whatever the desk raises.
+        """
+        question: Question = from_json(Question, question_json)
+        self._place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._place) as copies:
+            return self._desk.ask(to_json(self._clean(question, Path(copies))))
+
+    def _clean(self, question: Question, copies: Path) -> Question:
+        match question:
+            case AskPredictions():
+                pictures = tuple(self._copy(picture, copies) for picture in question.pictures)
+                return replace(question, pictures=pictures)
+            case AskHeatMap():
+                return replace(question, picture=self._copy(question.picture, copies))
+            case AskFrame():
+                return replace(question, picture_base64=self._reader.read_frame(question.picture_base64))
+            case _:
+                return question
+
+    def _copy(self, picture: str, copies: Path) -> str:
+        path = Path(picture).resolve()
+        if any(path.is_relative_to(folder) for folder in self._ours):
+            return picture
+        return str(self._reader.read_one(path, copies))

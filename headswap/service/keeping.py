@@ -1,0 +1,147 @@
+"""What is kept, for how long, and how much room a person has.
+
+Flow:  limits --Keeping.tidy, now and then--> projects and runs past their time are gone
+       owner + upload --Keeping.check_room--> nothing, or `TooMuch` in words
+
+A project counts from the last time that somebody looked at it; one with a run that waits or works is never
+removed. A clock that is set while the server runs ages nothing: time since the start is counted, not read.
+
+Knows projects, job rows and sizes; opens no picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from headswap.errors import HeadswapError, TooMuch
+from headswap.files import remove
+from headswap.jobs.store import Store
+from headswap.service.limits import Limits
+from headswap.service.projects import Project, Projects
+
+TIDY_S = 600.0  # between two looks
+FRESH_S = 5.0  # how long a sum of sizes is believed
+
+logger = logging.getLogger(__name__)
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970 as the clock said at the start, and counted from there."""
+    began, counted = time.time(), time.monotonic()
+    return lambda: began + (time.monotonic() - counted)
+
+
+class Keeping:
+    """Looks after the room of one installation; a thread of its own while the server runs."""
+
+    def __init__(
+        self, projects: Projects, store: Store, limits: Limits, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._projects, self._store, self._limits = projects, store, limits
+        self._clock = clock or steady_clock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._sizes: dict[str, tuple[float, int]] = {}  # owner -> when it was summed, bytes
+
+    def start(self) -> None:
+        """Sweep what a killed server left, then look now and then."""
+        self.sweep()
+        self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def check_room(self, owner: str, upload: Path | None = None) -> None:
+        """Whether an upload is allowed, or a run, which brings nothing.
+
+        Raises:
+            TooMuch: the upload is too large, or the owner's room is used up.
+        """
+        coming = _size_of(upload) if upload is not None else 0
+        most_mb, most_gb = self._limits.upload_mb, self._limits.disk_gb
+        if coming > most_mb * 1e6:
+            raise TooMuch(
+                f"This upload has {coming / 1e6:,.0f} MB; {most_mb:,} MB are allowed here.",
+                remedy="Choose fewer pictures, or smaller ones.",
+            )
+        if most_gb and (used := self.used_bytes(owner)) + coming > most_gb * 1e9:
+            raise TooMuch(
+                f"Your projects and runs take {used / 1e9:.2f} of your {most_gb:g} GB"
+                f"{', and this would not fit' if coming else ''}.",
+                remedy="Delete a run or a project that you no longer need.",
+            )
+
+    def used_bytes(self, owner: str) -> int:
+        """What the projects and runs of one person take on the disk."""
+        now = time.monotonic()
+        summed_at, size = self._sizes.get(owner, (-FRESH_S, 0))
+        if now - summed_at >= FRESH_S:
+            folders = [self._projects.folder(one.id) for one in self._projects.all() if one.owner == owner]
+            folders += [self._store.folder(job.id) for job in self._store.of_owner(owner)]
+            size = sum(map(_size_of, folders))
+            self._sizes[owner] = (now, size)
+        return size
+
+    def tidy(self) -> int:
+        """Remove what is past its time; returns how many projects and runs went."""
+        gone = 0
+        for project in self._projects.all():
+            jobs = self._store.of_project(project.owner, project.id)  # newest first
+            age_hours = (self._clock() - self._projects.touched_at(project)) / 3600
+            if 0 < self._limits.hours_kept < age_hours and all(job.is_over for job in jobs):
+                for job in jobs:
+                    self._store.forget(job.id)
+                self._projects.remove(project)
+                logger.info("a project was not opened for %.0f hours and is removed", age_hours)
+                gone += 1
+            elif self._limits.runs_kept:
+                gone += self._forget_old_runs(project)
+        return gone
+
+    def sweep(self) -> None:
+        """Remove copies of tried pictures and folders of runs without a row, before anybody is served."""
+        remove(self._store.path.parent / "tries")
+        known = self._store.ids()
+        for folder in self._store.folders():
+            if folder.name not in known:
+                remove(folder)
+
+    def _forget_old_runs(self, project: Project) -> int:
+        jobs = self._store.of_project(project.owner, project.id)
+        over = [job for job in jobs if job.is_over and job.id != project.shown]
+        return sum(self._store.forget(job.id) for job in over[self._limits.runs_kept :])
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.tidy()
+            except (OSError, HeadswapError):  # a full or slow disk: the next look may do better
+                logger.exception("projects could not be looked after")
+            if self._stopping.wait(TIDY_S):
+                return
+
+
+def _size_of(place: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what goes meanwhile counts as nothing."""
+    try:
+        if not place.is_dir():
+            return place.stat().st_size
+        with os.scandir(place) as entries:
+            return sum(
+                _size_of(Path(entry.path))
+                if entry.is_dir(follow_symlinks=False)
+                else entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+            )
+    except FileNotFoundError:
+        return 0

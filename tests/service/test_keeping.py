@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.errors import NotFound, TooMuch
+from headswap.jobs.job import JobState
+from headswap.jobs.store import Store
+from headswap.service.keeping import Keeping, steady_clock
+from headswap.service.limits import Limits
+from headswap.service.projects import Project, Projects
+
+HOUR_S = 3600.0
+Open = Callable[..., Keeping]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "jobs.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def projects(tmp_path: Path) -> Projects:
+    return Projects(tmp_path / "projects")
+
+
+def keep(projects: Projects, store: Store, *, later_s: float = 0.0, **limits: float) -> Keeping:
+    return Keeping(projects, store, Limits(**limits), clock=lambda: time.time() + later_s)  # type: ignore[arg-type]
+
+
+def run(store: Store, project: Project, state: JobState = JobState.DONE) -> str:
+    """One run of a project, ended so."""
+    job = store.submit(project.owner, project.id, "{}", os.urandom(8).hex())
+    (store.folder(job.id) / "weights").write_bytes(b"x" * 1_000_000)
+    begun = store.assign_next(99)
+    while begun is not None and begun.id != job.id:
+        begun = store.assign_next(99)
+    if begun is not None and state is not JobState.RUNNING:
+        store.settle(job.id, begun.attempt, state)
+    return job.id
+
+
+def test_an_untouched_project_goes_with_its_pictures_and_runs_when_its_time_is_up(
+    projects: Projects, store: Store
+) -> None:
+    project = projects.create("ada")
+    job = run(store, project)
+
+    assert keep(projects, store, hours_kept=2, later_s=1.9 * HOUR_S).tidy() == 0
+    assert keep(projects, store, hours_kept=2, later_s=2.1 * HOUR_S).tidy() == 1
+
+    with pytest.raises(NotFound, match="no such project"):
+        projects.get("ada", project.id)
+    with pytest.raises(NotFound, match="no such run"):
+        store.get(job)
+    assert job not in [folder.name for folder in store.folders()]
+
+
+def test_a_look_keeps_a_project_and_so_does_a_run_at_work(projects: Projects, store: Store) -> None:
+    looked_at, at_work = projects.create("ada"), projects.create("bob")
+    run(store, at_work, JobState.RUNNING)
+    for project in (looked_at, at_work):
+        os.utime(projects.folder(project.id) / "project.json", (0, 0))
+    projects.get("ada", looked_at.id)
+
+    assert keep(projects, store, hours_kept=2).tidy() == 0
+    assert len(projects.all()) == 2
+
+
+def test_nothing_ages_where_no_hours_are_set(projects: Projects, store: Store) -> None:
+    projects.create("ada")
+
+    assert keep(projects, store, later_s=1e9).tidy() == 0
+
+
+def test_a_clock_set_ahead_by_a_day_removes_nothing(
+    projects: Projects, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects.create("ada")
+    clock = steady_clock()
+    monkeypatch.setattr(time, "time", lambda: 4e9)
+
+    assert Keeping(projects, store, Limits(hours_kept=2), clock=clock).tidy() == 0
+
+
+def test_of_many_runs_the_newest_stay_and_the_one_that_is_shown(projects: Projects, store: Store) -> None:
+    project = projects.create("ada")
+    first, second, third, fourth = (run(store, project) for _ in range(4))
+    waiting = store.submit("ada", project.id, "{}", "waits").id
+    projects.save(Project(id=project.id, owner="ada", name="", shown=first))
+
+    assert keep(projects, store, runs_kept=2).tidy() == 1
+
+    assert store.ids() == {first, third, fourth, waiting}
+    assert second not in [folder.name for folder in store.folders()]
+
+
+def test_a_person_has_room_of_their_own(projects: Projects, store: Store, tmp_path: Path) -> None:
+    run(store, projects.create("ada"))
+    upload = tmp_path / "upload.zip"
+    upload.write_bytes(b"x" * 600_000)
+    keeping = keep(projects, store, disk_gb=0.0015)
+
+    assert 1_000_000 < keeping.used_bytes("ada") < 1_010_000
+    with pytest.raises(
+        TooMuch, match=r"take 0\.00 of your 0\.0015 GB, and this would not fit\. Delete a run"
+    ):
+        keeping.check_room("ada", upload)
+    keeping.check_room("ada")
+    keeping.check_room("bob", upload)
+    with pytest.raises(TooMuch, match=r"take 0\.00 of your 0\.001 GB\. Delete"):
+        keep(projects, store, disk_gb=0.001).check_room("ada")
+
+
+def test_an_upload_may_not_be_larger_than_allowed(projects: Projects, store: Store, tmp_path: Path) -> None:
+    upload = tmp_path / "upload.zip"
+    upload.write_bytes(b"x" * 2_500_000)
+
+    with pytest.raises(TooMuch, match=r"This upload has 2 MB; 1 MB are allowed here|has 3 MB"):
+        keep(projects, store, upload_mb=1).check_room("ada", upload)
+
+
+def test_what_a_killed_server_left_is_swept(projects: Projects, store: Store, tmp_path: Path) -> None:
+    job = run(store, projects.create("ada"))
+    store.folder("0" * 32)
+    (tmp_path / "tries" / "copy").mkdir(parents=True)
+
+    keep(projects, store).sweep()
+
+    assert [folder.name for folder in store.folders()] == [job]
+    assert not (tmp_path / "tries").exists()
