@@ -70,6 +70,10 @@ class BundleDamaged(HeadswapError):
     """A bundle is incomplete, altered or not a bundle."""
 
 
+class BadProject(HeadswapError):
+    """A file is no saved project, or not as it was saved."""
+
+
 class NotFound(HeadswapError):
     """A project, job or picture that does not exist, or belongs to somebody else."""
 

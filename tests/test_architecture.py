@@ -19,7 +19,7 @@ STEPS = {
     "zoos": 1, "heads": 1, "data": 1,
     "evaluation": 2, "features": 2,
     "training": 3, "artefacts": 3,
-    "runners": 4, "pipeline": 4, "comparison": 4, "binding": 4, "again": 4, "experiment": 4, "inspection": 4,
+    "runners": 4, "pipeline": 4, "project_file": 4, "comparison": 4, "binding": 4, "again": 4, "experiment": 4, "inspection": 4,
     "jobs": 5,
     "service": 6,
     "ui": 7, "commands": 7, "cli": 7, "terminal": 7, "app": 7,

@@ -11,6 +11,7 @@ Knows zip files; nothing of classes.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 import struct
@@ -24,9 +25,11 @@ from threading import Lock
 
 from headswap.data.manifest import LeftOut
 from headswap.errors import BadUpload, UnreadablePicture
+from headswap.files import room_on
 from headswap.images import shown_name
 
 _TRY = "Zip the folder of class folders again, without a password, and choose that."
+_BLOCK = 2**20
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -87,6 +90,40 @@ class Archive:
             self.left_out.append(LeftOut(file=name, reason=reason))
         else:
             self._members[name] = member
+
+    def size(self, name: str) -> int:
+        """How many bytes a member promises."""
+        return self._members[name].file_size
+
+    def copy(self, name: str, place: Path) -> str:
+        """Write one member to a place of the caller's choice, block by block; returns its sha256.
+
+        Raises:
+            UnreadablePicture: this member is damaged.
+            BadUpload: it unpacks to more than it promised, or than is allowed.
+        """
+        digest = hashlib.sha256()
+        with room_on(place.parent), place.open("xb") as target:
+            for block in self._blocks(name):
+                target.write(block)
+                digest.update(block)
+        return digest.hexdigest()
+
+    def _blocks(self, name: str) -> Iterator[bytes]:
+        """The bytes of one member, never more than it promised or the limits allow."""
+        left = min(self.size(name), self._limits.entry_bytes, self._bytes_left)
+        try:
+            with self._lock, self._file.open(self._members[name]) as member:
+                while block := member.read(min(_BLOCK, left + 1)):
+                    left -= len(block)
+                    self._bytes_left -= len(block)
+                    if left < 0:
+                        raise BadUpload("The zip unpacks to more than it says.", remedy=_TRY)
+                    yield block
+        except _ZIP_ERRORS as error:
+            raise UnreadablePicture(
+                f"{shown_name(name.rsplit('/', 1)[-1])} is damaged inside the zip.", remedy=_TRY
+            ) from error
 
     def read(self, name: str) -> bytes:
         """The bytes of one member, never more than it promised or the limits allow.

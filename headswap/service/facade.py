@@ -31,6 +31,7 @@ from headswap.jobs.store import Store
 from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
+from headswap.service.archive import archive_of
 from headswap.service.health import Health, health_of
 from headswap.service.history import History
 from headswap.service.keeping import Keeping
@@ -74,6 +75,7 @@ class Service:
         self.history = History(self._projects, self._queue, self.networks.cards)
         self.take_home = TakeHome(self._store, self._projects, self.results, self.predict, self._packing())
         self._keeping = Keeping(self._projects, self._store, settings.limits)
+        self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.pictures = Pictures(
             self._projects,
             self._reader.ask,
@@ -96,6 +98,7 @@ class Service:
         self._inference.close()
         self._reader.close()
         self.take_home.close()
+        self.archive.close()
         self._store.close()
 
     def health(self) -> Health:
