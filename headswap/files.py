@@ -179,7 +179,8 @@ def make_folder(path: Path) -> Path:
 
 def remove(path: Path) -> None:
     """Remove a file or a whole folder; what is not there is fine."""
-    disk.remove(path)
+    with room_on(path.parent):
+        disk.remove(path)
 
 
 def copy(source: Path, target: Path) -> None:

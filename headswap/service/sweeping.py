@@ -1,0 +1,67 @@
+"""What a killed server left half-done, removed before the next one opens its doors.
+
+Flow:  projects folder + experiments of each project --sweep_projects--> only what something leads to
+
+Goes: drafts, projects without a record, pictures and weight files that no record, no Undo and
+no run names. Stays: everything else, and every project whose record cannot be read.
+
+Knows names in files only; opens no picture. Call it while nobody else writes there.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from headswap.files import remove, sweep_drafts
+
+Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
+
+_OWN = re.compile(r"(data-[0-9a-f]{8}|weights-[0-9a-f]{8}\.[a-z]+)")
+_RECORDS = ("project.json", "project.json.before", "changes.json", "changes.json.before")
+
+logger = logging.getLogger(__name__)
+
+
+def _no_runs(project: str) -> Iterable[str]:
+    return ()
+
+
+def sweep_projects(root: Path, experiments: Experiments = _no_runs) -> int:
+    """Remove what nothing leads to; returns how many things went."""
+    if not root.is_dir():
+        return 0
+    gone = sweep_drafts(root)
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        gone += _sweep_project(folder, experiments(folder.name))
+    if gone:
+        logger.info("%d things that were left half-done are removed", gone)
+    return gone
+
+
+def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
+    if not (folder / "project.json").is_file():
+        if any(folder.iterdir()):
+            return 0  # not ours to judge
+        remove(folder)
+        return 1
+    texts = [(folder / name).read_text("utf-8", "replace") for name in _RECORDS if (folder / name).is_file()]
+    wanted = _wanted(folder, [*texts, *experiments])
+    stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
+    for path in stale:
+        remove(path)
+    return len(stale)
+
+
+def _wanted(folder: Path, texts: list[str]) -> set[str]:
+    """Names that the texts lead to; a data set may itself name the pictures of others."""
+    wanted: set[str] = set()
+    while texts:
+        for name in set(_OWN.findall(texts.pop())) - wanted:
+            wanted.add(name)
+            dataset = folder / name / "dataset.json"
+            if dataset.is_file():
+                texts.append(dataset.read_text("utf-8", "replace"))
+    return wanted
