@@ -1,13 +1,15 @@
 """Teach the same pictures in several ways and compare seconds and accuracy.
 
-    python -m benchmarks.teach DATA... [--ways headswap tutorial timm fastai] [--tutorial-passes 5] [--seed 0]
+    python -m benchmarks.teach DATA... [--ways headswap tutorial timm fastai] [--seed 0]
 
 Every way gets the same backbone (EfficientNet-Lite0, ImageNet weights), the same split (headswap's:
 near duplicates never on both sides) and the same machine, one after the other. Imports and
 process start are apart: each way is imported before its clock starts, and headswap's features
 are computed anew in an empty folder. fastai is an extra: `pip install fastai`.
 
-A row per set and way, then the totals and the ratios. With --json FILE the rows are kept.
+A row per set and way, then the totals and the ratios. With --json FILE the rows are added to
+what the file holds, a later row in the place of an earlier one of the same set, way and seed;
+the totals are of all that it holds.
 """
 
 from __future__ import annotations
@@ -41,9 +43,11 @@ class Row:
 
     data: str
     way: str
+    seed: int
     seconds: float
     accuracy: float
     test_images: int
+    threads: int  # of torch
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,8 @@ def by_headswap(task: Task) -> float:
             config=TeachConfig(),
             workspace=Path(place) / "work",
         )
-        answers = outcome.report.answers
-        tested = {picture.sha256 for picture in task.manifest.part("test")}
-        mine = [answer for answer in answers if answer.sha256 in tested]
-        return sum(answer.is_right for answer in mine) / len(mine)
+        assert outcome.report.exam_total == len(task.manifest.part("test"))
+        return outcome.report.exam_right / outcome.report.exam_total
 
 
 def by_tutorial(task: Task) -> float:
@@ -227,48 +229,75 @@ def _accuracy(network: nn.Module, task: Task) -> float:
     return right / total
 
 
-def _warm(ways: Sequence[str]) -> None:
-    """Import what a way needs before its clock starts."""
+def _warm(ways: Sequence[str]) -> float:
+    """Import and use once what the ways need before any clock starts; returns the seconds."""
+    begin = time.perf_counter()
     import scipy.optimize
     import timm
     import torchvision
 
-    headswap.load_network(MODEL)
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
     if "fastai" in ways:
-        pass
+        import fastai.vision.all
+        import pandas
+
+        del fastai, pandas
+    headswap.load_network(MODEL)
     del scipy, timm, torchvision
+    return time.perf_counter() - begin
+
+
+def _show(rows: Sequence[Row]) -> None:
+    """Totals over the sets that every way was tried on, and how many times faster headswap is."""
+    ways = list(dict.fromkeys(row.way for row in rows))
+    shared = set.intersection(*({(row.data, row.seed) for row in rows if row.way == way} for way in ways))
+    print(f"{'':24} {'way':10} {'seconds':>8}    mean accuracy over {len(shared)} sets")
+    kept = [row for row in rows if (row.data, row.seed) in shared]
+    ours = sum(row.seconds for row in kept if row.way == "headswap")
+    for way in ways:
+        mine = [row for row in kept if row.way == way]
+        seconds = sum(row.seconds for row in mine)
+        ratio = f"  headswap is {seconds / ours:.1f}x faster" if ours and way != "headswap" else ""
+        mean = statistics.mean(row.accuracy for row in mine)
+        print(f"{'total':24} {way:10} {seconds:8.1f} s  {mean:.3f}{ratio}")
+
+
+def _add(rows: dict[tuple[str, str, int], Row], row: Row, file: Path | None) -> None:
+    rows[row.data, row.way, row.seed] = row
+    if file:
+        file.write_text(json.dumps([asdict(one) for one in rows.values()], indent=1))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=["headswap", "tutorial"])
-    parser.add_argument("--tutorial-passes", type=int, default=5)
+    parser.add_argument("--tutorial-passes", type=int, default=25)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     choices = parser.parse_args()
-    _warm(choices.ways)
-    rows = []
-    for source in choices.data:
-        manifest = split(take_in(source).manifest, seed=choices.seed)
-        for way in choices.ways:
+    print(
+        f"imports and first use: {_warm(choices.ways):.1f} s, {torch.get_num_threads()} threads", flush=True
+    )
+    rows: dict[tuple[str, str, int], Row] = {}
+    if choices.json and choices.json.exists():
+        for kept in json.loads(choices.json.read_text()):
+            _add(rows, Row(**kept), None)
+    for way in choices.ways:
+        for source in choices.data:
+            manifest = split(take_in(source).manifest, seed=choices.seed)
             torch.manual_seed(choices.seed)
             begin = time.perf_counter()
             accuracy = WAYS[way](Task(source, manifest, choices.seed, choices.tutorial_passes))
             seconds = time.perf_counter() - begin
-            rows.append(Row(source.name, way, seconds, accuracy, len(manifest.part("test"))))
+            tested, threads = len(manifest.part("test")), torch.get_num_threads()
+            _add(
+                rows,
+                Row(source.name, way, choices.seed, seconds, accuracy, tested, threads),
+                choices.json,
+            )
             print(f"{source.name:24} {way:10} {seconds:8.1f} s  {accuracy:.3f}", flush=True)
-    print(f"{'':24} {'way':10} {'seconds':>8}    mean accuracy")
-    ours = sum(row.seconds for row in rows if row.way == "headswap")
-    for way in choices.ways:
-        mine = [row for row in rows if row.way == way]
-        seconds = sum(row.seconds for row in mine)
-        ratio = f"  headswap is {seconds / ours:.1f}x faster" if ours and way != "headswap" else ""
-        mean = statistics.mean(row.accuracy for row in mine)
-        print(f"{'total':24} {way:10} {seconds:8.1f} s  {mean:.3f}{ratio}")
-    if choices.json:
-        choices.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    _show(list(rows.values()))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from headswap.data.intake import reread, take_in
+from headswap.data.intake import take_in
+from headswap.data.kept import reread
 from headswap.data.manifest import LeftOut, Manifest, Picture
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, HeadswapError, TooFewPictures

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headswap.binding import bind, report_of
-from headswap.data.intake import Intake, take_in
+from headswap.data.intake import KEEP_BYTES, Intake, take_in
 from headswap.data.manifest import LeftOut, Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
@@ -34,11 +34,13 @@ from headswap.records import read_record
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.replay import Replay, settled
+from headswap.training.stream import Stream
 from headswap.training.teach import Lesson, teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
 DATASET = "dataset.json"
+_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: to prove it on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +100,22 @@ def run_experiment(
     clock = _Clock()
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     spec = describe_network(experiment.model, settings=settings).input
-    with ThreadPoolExecutor(1) as beside:  # torch and the weights load while pictures are decoded
-        loading = beside.submit(_load, experiment, settings, clock, listener)
-        with clock.timing("pictures"):
-            intake = read_pictures(experiment, spec, workspace, listener)
-        network = loading.result()
-    if network.input != spec:  # the weights know better than the description: read the pictures again
-        intake = Intake(manifest=intake.manifest)
-    manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
-    _check_parts(manifest)
-    lesson = _lesson(experiment, manifest, intake, workspace, unfinished)
-    lesson = replace(lesson, budget=Budget(lesson.config.budget_s, spent_s=clock.passed_s))
     with _threads(experiment.replay):
+        with ThreadPoolExecutor(
+            1
+        ) as beside:  # torch and weights load meanwhile
+            loading = beside.submit(_load, experiment, settings, clock, listener)
+            stream = _stream(experiment, spec, workspace, loading.result)
+            with clock.timing("pictures"):
+                intake = read_pictures(experiment, spec, workspace, listener, stream)
+            network = loading.result()
+        if network.input != spec:  # the weights know better than the description: read the pictures again
+            intake = Intake(manifest=intake.manifest)
+        manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
+        _check_parts(manifest)
+        lesson = _lesson(experiment, manifest, intake, workspace, unfinished)
+        budget = Budget(lesson.config.budget_s, spent_s=clock.passed_s)
+        lesson = replace(lesson, budget=budget, filling=stream.filling)
         taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
         with clock.timing("evaluate"):
             report = report_of(taught, manifest)
@@ -207,8 +213,10 @@ def _is_whole(place: Path) -> bool:
     return True
 
 
-def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener) -> Intake:
-    """Decode every picture once, as the network wants it.
+def read_pictures(
+    experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener, stream: Stream | None = None
+) -> Intake:
+    """Decode every picture once, as the network wants it; the stream takes it from there.
 
     The source is a folder, a zip, or the dataset.json that the page keeps for a project.
     """
@@ -221,7 +229,23 @@ def read_pictures(experiment: Experiment, spec: InputSpec, workspace: Path, list
         store=workspace / "unpacked" if source.is_file() else None,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
+        keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
+        sink=stream,
         listener=listener,
+    )
+
+
+def _stream(
+    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
+) -> Stream:
+    replay = experiment.replay
+    return Stream(
+        network=network,
+        spec=spec,
+        head_path=experiment.head_path,
+        engine=replay.engine if replay else None,
+        folder=workspace / "features",
+        batch_size=experiment.teach.batch_size,
     )
 
 
@@ -262,11 +286,13 @@ def _figures(lesson: Lesson, network: Network, seconds: float) -> Figures:
 @contextmanager
 def _threads(replay: Replay | None) -> Iterator[None]:
     """Inside, torch uses as many threads as in the run that is repeated."""
+    if replay is None:
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
-    if replay:
-        torch.set_num_threads(replay.threads)
+    torch.set_num_threads(replay.threads)
     try:
         yield
     finally:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from headswap.artefacts.predictor import Bundle
-from headswap.data.intake import Intake, reread, take_in
+from headswap.data.intake import Intake, take_in
+from headswap.data.kept import reread
 from headswap.data.layout import class_key
 from headswap.data.manifest import LeftOut, Picture
 from headswap.data.transforms import prepare, wanted_px

@@ -17,17 +17,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Resampling
 
 from headswap import images
 from headswap.data.care import Care
 from headswap.data.checks import check
+from headswap.data.kept import LOSSY, STORE_PX, keep
 from headswap.data.layout import Placed
 from headswap.data.look import look_at
 from headswap.data.manifest import LeftOut, Manifest, Picture
@@ -35,13 +34,24 @@ from headswap.data.split import with_groups
 from headswap.data.upload import Upload, open_upload
 from headswap.errors import BadUpload, TooFewPictures, TooMuch, UnreadablePicture
 from headswap.events import Listener, Progress, silent
-from headswap.files import write_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Prepare = Callable[["Image"], NDArray[np.uint8]]
-STORE_PX = 640  # shorter side of a picture kept in a store
+KEEP_BYTES = 512 * 2**20
+
+
+class Sink(Protocol):
+    """Takes prepared pictures one by one, in the order of the files, in the thread that called `take_in`."""
+
+    def expect(self, total: int) -> None:
+        """So many files will be looked at."""
+        ...
+
+    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+        """One picture, as `prepare` gave it."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,6 +73,7 @@ class _Plan:
     prepare: Prepare | None
     decode_px: int | None
     room: _Room
+    sink: Sink | None
     care: Care
 
 
@@ -93,7 +104,8 @@ def take_in(
     store: Path | None = None,
     prepare: Prepare | None = None,
     wanted_px: int | None = None,
-    keep_bytes: int = 512 * 2**20,
+    keep_bytes: int = KEEP_BYTES,
+    sink: Sink | None = None,
     threads: int | None = None,
     min_classes: int = 2,
     care: Care | None = None,
@@ -109,6 +121,7 @@ def take_in(
         prepare: turns a picture into a network's input while it is at hand.
         wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
+        sink: is handed every prepared picture as it comes.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate or predict).
         care: limits, and who watches over the decoding; None: the person's own pictures.
@@ -138,18 +151,24 @@ def take_in(
             prepare=prepare,
             decode_px=decode_px,
             room=_Room(keep_bytes),
+            sink=sink,
             care=care,
         )
         pictures: list[Picture] = []
         left_out = list(upload.left_out)
         prepared: dict[str, NDArray[np.uint8]] = {}
-        for done, result in enumerate(_in_order(plan, threads or _processors()), start=1):
+        if sink is not None:
+            sink.expect(len(upload.placed))
+        for done, result in enumerate(_in_order(plan, threads or processors()), start=1):
             if isinstance(result, LeftOut):
                 left_out.append(result)
             else:
                 pictures.append(result.picture)
                 if result.prepared is not None:
-                    prepared[result.picture.sha256] = result.prepared
+                    if sink is not None:
+                        sink.add(result.picture.sha256, result.prepared)
+                    if plan.room.take(result.prepared.nbytes):
+                        prepared[result.picture.sha256] = result.prepared
             listener(Progress("pictures", done, len(upload.placed)))
     classes = tuple(sorted({picture.class_name for picture in pictures}))
     _check_enough(upload, classes, left_out, min_classes)
@@ -162,21 +181,6 @@ def take_in(
         findings=upload.findings,
     )
     return Intake(manifest=check(with_groups(manifest)), prepared=prepared)
-
-
-def reread(manifest: Manifest, picture: Picture, wanted_px: int | None = None) -> Image:
-    """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
-
-    Raises:
-        UnreadablePicture: it has gone, or is not what it was.
-    """
-    try:
-        data = manifest.path(picture).read_bytes()
-    except OSError as error:
-        raise UnreadablePicture(
-            f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
-        ) from error
-    return images.read_picture(data, name=picture.file, wanted_px=wanted_px)
 
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
@@ -222,10 +226,9 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
     look = look_at(image)
     kept = placed.file
     if plan.store is not None:
-        kept, image = _keep(image, sha256, plan.store, lossy=decoded.kind in _LOSSY)
-    prepared = plan.prepare(image) if plan.prepare is not None and plan.room.open else None
-    if prepared is not None and not plan.room.take(prepared.nbytes):
-        prepared = None
+        kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
+    wanted = plan.sink is not None or plan.room.open
+    prepared = plan.prepare(image) if plan.prepare is not None and wanted else None
     picture = Picture(
         file=placed.file,
         source=kept,
@@ -241,38 +244,8 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
     return _Taken(picture=picture, prepared=prepared)
 
 
-_LOSSY: tuple[images.Kind, ...] = ("JPEG", "HEIC", "AVIF")
-
-
-def keep_picture(data: bytes, *, name: str, store: Path, limits: images.PictureLimits) -> str:
-    """Put one picture into a store as `take_in` would; returns its name there.
-
-    Raises:
-        UnreadablePicture: it is none, or beyond the limits.
-    """
-    decoded = images.decode(data, name=name, wanted_px=STORE_PX // 2, limits=limits)
-    return _keep(decoded.image, hashlib.sha256(data).hexdigest(), store, lossy=decoded.kind in _LOSSY)[0]
-
-
-def _keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
-    """Write a picture into the store; returns its name there and the picture as it will be read again."""
-    shorter = min(image.size)
-    if shorter > STORE_PX:
-        width, height = (max(1, round(side * STORE_PX / shorter)) for side in image.size)
-        image = image.resize((width, height), Resampling.LANCZOS)
-    name = f"{sha256}.jpg" if lossy else f"{sha256}.png"
-    file = BytesIO()
-    if lossy:
-        image.save(file, "JPEG", quality=95, subsampling=0)
-        image = images.read_picture(file.getvalue(), name=name)  # what `reread` will see
-    else:
-        image.save(file, "PNG", compress_level=1)
-    if not (store / name).exists():
-        write_bytes(store / name, file.getvalue())
-    return name, image
-
-
-def _processors() -> int:
+def processors() -> int:
+    """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

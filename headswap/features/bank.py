@@ -5,6 +5,7 @@ Flow:  Manifest pictures + Body --fill_bank--> FeatureBank (N, D)
 Shards of 256 pictures lie under a key made of the body's weights, the head's place, the
 preprocessing and the engine; inside, each row belongs to the sha256 of a picture. A run
 that was killed recomputes one shard at most; another run over the same pictures none.
+Pictures may come while they are decoded (`Filling`), or be fetched here (`fill_bank`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +27,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from headswap.data.intake import processors
 from headswap.events import Listener, Progress, silent
 from headswap.features.body import Body
-from headswap.files import make_folder, remove, to_json, write_bytes
+from headswap.features.choice import settle
+from headswap.features.engines import engine_named, exact
+from headswap.files import make_folder, remove, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -46,70 +53,140 @@ logger = logging.getLogger(__name__)
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
+class Filling:
+    """A bank while it is filled: pictures come one by one, and go through the body a batch at a time.
+
+    A run that was killed has lost the last shard at most.
+    """
+
+    def __init__(self, body: Body, *, folder: Path, expected: int, batch_size: int = 16) -> None:
+        """Read what is known.
+
+        Args:
+            body: frozen; if it is not settled, the first batch may settle it.
+            folder: where shards are kept.
+            expected: pictures that will come, at most.
+            batch_size: pictures that the body sees at once.
+        """
+        self.body, self.computed = body, 0
+        self._folder, self._expected, self._batch_size = folder, expected, batch_size
+        self._key = body.key
+        self._asked = self._place
+        given_up = self._asked / _GIVEN_UP
+        if given_up.exists():  # remembered, or each run would find it out and compute anew
+            body.change(engine_named(given_up.read_text()) or exact(body.engine))
+        self._batch: dict[str, NDArray[np.uint8]] = {}
+        self._shard: dict[str, Tensor] = {}
+        self._rows = dict(_read_shards(self._place, body.width))
+
+    def lacks(self, sha256: str) -> bool:
+        """Whether a picture has not been given yet."""
+        return sha256 not in self._rows and sha256 not in self._batch
+
+    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+        """Take one picture, (H, W, C) uint8; one that is known is not computed again."""
+        if self.lacks(sha256):
+            self._batch[sha256] = picture
+        if len(self._batch) == self._batch_size:
+            self._compute()
+
+    def bank(self, sha256s: Sequence[str]) -> FeatureBank:
+        """The features of pictures that were all added, in the order asked for."""
+        self._compute()
+        self._keep()
+        bank = torch.empty(len(sha256s), self.body.width)
+        for number, sha in enumerate(sha256s):
+            bank[number] = self._rows[sha]
+        return FeatureBank(bank, self.body.engine.name, self.computed)
+
+    @property
+    def _place(self) -> Path:
+        """One folder for each body, head, preprocessing and engine."""
+        facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
+        return self._folder / hashlib.sha256(facts.encode()).hexdigest()[:24]
+
+    def _compute(self) -> None:
+        if not self._batch:
+            return
+        pictures = np.stack(list(self._batch.values()))
+        if not self.body.settled:
+            self._settle(pictures)
+        rows = dict(zip(self._batch, self.body.features(pictures), strict=True))
+        self._rows.update(rows)
+        self._shard.update(rows)
+        self.computed += len(rows)
+        self._batch = {}
+        if len(self._shard) >= SHARD:
+            self._keep()
+
+    def _settle(self, pictures: NDArray[np.uint8]) -> None:
+        before = self.body.engine
+        settle(self.body, pictures, self._folder, expected=self._expected)
+        if self.body.engine != before:  # features of two engines are never mixed
+            if not self.body.engine.is_exact:
+                self._asked = self._place
+            self._rows = dict(_read_shards(self._place, self.body.width))
+
+    def _keep(self) -> None:
+        if self._shard:
+            _write_shard(self._place, list(self._shard), torch.stack(list(self._shard.values())))
+            self._shard = {}
+        if self._place != self._asked:  # the engine has fallen back
+            make_folder(self._asked)
+            write_bytes(self._asked / _GIVEN_UP, self.body.engine.name.encode())
+
+
 def fill_bank(
-    body: Body,
+    body: Body | Filling,
     sha256s: Sequence[str],
     prepare: Prepare,
     *,
     folder: Path,
-    batch_size: int = 32,
+    batch_size: int = 16,
     listener: Listener = silent,
 ) -> FeatureBank:
     """Give the features of pictures, from disk where they are known.
 
     Args:
-        body: the frozen body.
+        body: the frozen body, or a filling to which some of the pictures were added already.
         sha256s: N content hashes, one per picture; equal pictures are computed once.
-        prepare: gives picture number i as network input, (H, W, C) uint8.
+        prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
         batch_size: pictures that the body sees at once.
         listener: hears Progress("features").
     """
-    asked = folder / _key(body)
-    if (asked / _GIVEN_UP).exists():  # remembered, or every run would find it out and compute anew
-        body.give_up()
-    rows = dict(_read_shards(folder / _key(body), body.width))
-    numbers = {sha: number for number, sha in enumerate(sha256s)}
-    missing = [number for sha, number in sorted(numbers.items(), key=lambda item: item[1]) if sha not in rows]
-    done = len(sha256s) - len(missing)
-    listener(Progress("features", done, len(sha256s)))
-    for start in range(0, len(missing), SHARD):
-        shard = missing[start : start + SHARD]
-        parts = []
-        for first in range(0, len(shard), batch_size):
-            batch = np.stack([prepare(number) for number in shard[first : first + batch_size]])
-            parts.append(body.features(batch))
-            done += len(batch)
-            listener(Progress("features", done, len(sha256s)))
-        features = torch.cat(parts)  # (<= 256, D)
-        names = [sha256s[number] for number in shard]
-        _write_shard(folder / _key(body), names, features)  # the key again: the engine may have fallen back
-        rows.update(zip(names, features, strict=True))
-    if folder / _key(body) != asked:
-        make_folder(asked)
-        write_bytes(asked / _GIVEN_UP, body.engine.name.encode())
-    bank = torch.stack([rows[sha] for sha in sha256s]) if sha256s else torch.empty(0, body.width)
-    return FeatureBank(bank, body.engine.name, len(missing))
+    total = len(sha256s)
+    if isinstance(body, Filling):
+        filling = body
+    else:
+        filling = Filling(body, folder=folder, expected=total, batch_size=batch_size)
+    missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
+    done = total - len(missing)
+    listener(Progress("features", done, total))
+    while missing:  # once more when the first batch has changed the engine
+        for number, picture in ahead(prepare, missing):
+            filling.add(sha256s[number], picture)
+            done += 1
+            listener(Progress("features", min(done, total), total))
+        missing = [number for number in range(total) if filling.lacks(sha256s[number])]
+    return filling.bank(sha256s)
 
 
-def _key(body: Body) -> str:
-    """One folder for each body, head, preprocessing and engine."""
-    parts = (
-        _FORMAT,
-        body.network.weights_sha256 or _hash_of_module(body),
-        to_json(body.network.input),
-        ",".join(body.site.paths),
-        body.engine.name,
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
-
-
-def _hash_of_module(body: Body) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in body.network.module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def ahead(prepare: Prepare, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Prepare pictures in threads, a few ahead of whoever takes them; in their order."""
+    threads = processors()
+    waiting: deque[Future[NDArray[np.uint8]]] = deque()
+    coming = iter(numbers)
+    with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
+        try:
+            for number in numbers:
+                waiting.extend(
+                    pool.submit(prepare, one) for one in islice(coming, 2 * threads - len(waiting))
+                )
+                yield number, waiting.popleft().result()
+        finally:  # cancelled or failed: do not prepare the rest
+            for future in waiting:
+                future.cancel()
 
 
 def _read_shards(place: Path, width: int) -> Iterator[tuple[str, Tensor]]:

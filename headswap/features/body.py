@@ -2,15 +2,15 @@
 
 Flow:  (N, H, W, C) uint8 pictures --Body--> (N, D) float32 features
 
-The features are caught at the door of each head by a hook, so any architecture works
-without being cut in two. What reaches a convolution head, or a head that looks at every
-token, is averaged over positions. Several heads give their features side by side.
+The body runs in some engine; on its first pictures the engine is compared with the
+network as it is, in single precision, and given up when it is not near enough.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,31 +18,51 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headswap.data.transforms import to_float
-from headswap.errors import HeadNotFound
+from headswap.features.allocator import keep_freed_memory
 from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, exact, place, relative_error
 from headswap.features.fold import folded
-from headswap.heads.learning import logits_of
+from headswap.features.translated import NotTranslated, Run, run_translated
+from headswap.features.watch import Watched
+from headswap.files import to_json
 from headswap.heads.site import HeadSite
 from headswap.network import Network
+
+_COMPARED = 4  # pictures
 
 
 @dataclass
 class Body:
-    """A placed network that gives features. Its engine may fall back to the exact one, once."""
+    """A placed network that gives features. Its engine may fall back to a more exact one."""
 
     network: Network
     site: HeadSite
     engine: Engine
+    translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
+    settled: bool = True  # False: a faster engine may still be looked for
+    _exact: Run = field(init=False)
+    _fast: Run | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        if self.engine.device == "cpu":
+            keep_freed_memory()
         self._module = place(self.network.module.eval(), self.engine)
-        self._folded: nn.Module | None = None
-        self._checked = self.engine.is_exact
+        self._exact = self._in_torch(self._module, exact(self.engine))
 
     @property
     def width(self) -> int:
         """D: the features of all heads, side by side."""
         return sum(self.site.in_features)
+
+    @property
+    def key(self) -> str:
+        """Names weights, head, preprocessing: what features depend on beside picture and engine."""
+        return "\n".join(
+            (
+                self.network.weights_sha256 or _hash_of(self.network.module),
+                to_json(self.network.input),
+                ",".join(self.site.paths),
+            )
+        )
 
     def features(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.
@@ -53,71 +73,67 @@ class Body:
         Returns:
             (N, D) float32 on the CPU.
         """
-        batch = self._batch(pictures)
-        if not self._checked:
-            self._check(batch[:4])
-        return self._run(batch, self.engine)[0]
+        return self.look(pictures)[0]
 
     def look(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
-        return self._run(self._batch(pictures), self.engine)
-
-    def _batch(self, pictures: NDArray[np.uint8]) -> Tensor:
-        batch = torch.from_numpy(to_float(pictures, self.network.input)).to(self.engine.device)
-        return batch.contiguous(memory_format=torch.channels_last)  # (N, C, H, W)
-
-    def _check(self, batch: Tensor) -> None:
-        """Compare the fast engine with the exact one; keep the exact one when they differ."""
-        self._checked = True
-        if self.engine.folded:
-            self._folded = folded(self._module, batch[:1])
-        rough, true = self._run(batch, self.engine)[0], self._run(batch, exact(self.engine))[0]
-        if relative_error(rough, true) > MAX_RELATIVE_ERROR:
-            self.give_up()
+        batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
+        if self._fast is None and not self.engine.is_exact:
+            self._start(batch[:_COMPARED])
+        return (self._fast or self._exact)(batch)
 
     def give_up(self) -> None:
-        """Leave the fast engine for the exact one."""
-        self._checked = True
-        self.engine, self._folded = exact(self.engine), None
+        """Leave an engine that is not near enough: for single precision first, then for the exact one."""
+        self._fast = None
+        if self.engine.precision == "float32":
+            self.engine = exact(self.engine)
+        else:
+            self.engine = replace(self.engine, precision="float32")
 
-    def _run(self, batch: Tensor, engine: Engine) -> tuple[Tensor, Tensor]:
-        caught: dict[int, Tensor] = {}
+    def change(self, engine: Engine) -> None:
+        """Go on in another engine of the same device."""
+        self.engine, self._fast = engine, None
 
-        def catch(number: int) -> Any:
-            def hook(_module: nn.Module, arguments: tuple[Any, ...]) -> None:
-                caught[number] = arguments[0].detach()
+    def _start(self, batch: Tensor) -> None:
+        """Start the engine and compare it with the exact one; take a slower one until they agree."""
+        true = self._exact(batch)[0]
+        while self._fast is None and not self.engine.is_exact:
+            try:
+                fast = self._begin(batch)
+                rough = fast(batch)[0]
+            except NotTranslated:
+                self.engine = exact(self.engine)
+                continue
+            if rough.shape == true.shape and relative_error(rough, true) <= MAX_RELATIVE_ERROR:
+                self._fast = fast
+            else:
+                self.give_up()
 
-            return hook
+    def _begin(self, batch: Tensor) -> Run:
+        if self.engine.library != "torch":
+            if self.translations is None:
+                raise NotTranslated("There is no place for a translation.", remedy="Torch runs it.")
+            watched = Watched(self._module, self.site, self.network.name).eval()
+            return run_translated(watched, self.engine, batch, folder=self.translations, key=self.key)
+        module = self._module
+        if self.engine.folded:
+            module = folded(module, batch[:1].to(self.engine.device, memory_format=torch.channels_last))
+        return self._in_torch(module, self.engine)
 
-        module = self._folded if engine.folded and self._folded is not None else self._module
-        hooks = [
-            self._head_module(module, path).register_forward_pre_hook(catch(number))
-            for number, path in enumerate(self.site.paths)
-        ]
-        try:
+    def _in_torch(self, module: nn.Module, engine: Engine) -> Run:
+        watched = Watched(module, self.site, self.network.name)
+
+        def run(batch: Tensor) -> tuple[Tensor, Tensor]:
             with engine.running():
-                answer = module(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        parts = [
-            pool(caught[number], width).float().cpu() for number, width in enumerate(self.site.in_features)
-        ]  # each (N, D_k)
-        return torch.cat(parts, dim=1), logits_of(answer, self.site).float().cpu()
+                features, logits = watched(batch.to(engine.device, memory_format=torch.channels_last))
+            return features.float().cpu().clone(), logits.float().cpu().clone()  # outside inference mode
 
-    def _head_module(self, module: nn.Module, path: str) -> nn.Module:
-        try:
-            return module.get_submodule(path)
-        except AttributeError:
-            raise HeadNotFound(
-                f"The head {path!r} of {self.network.name} is a bare parameter, not a layer.",
-                remedy="Its features cannot be caught; teach it through the whole network.",
-            ) from None
+        return run
 
 
-def pool(features: Tensor, width: int) -> Tensor:
-    """Average what reaches a head over positions: (N, D), (N, D, H, W) or (N, T, D) to (N, D)."""
-    if features.ndim == 2:
-        return features
-    channels = 1 if features.shape[1] == width else features.ndim - 1
-    return features.movedim(channels, 1).flatten(2).mean(dim=2)
+def _hash_of(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

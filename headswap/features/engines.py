@@ -1,10 +1,13 @@
-"""Which way of running a body is fastest here, and is it near enough to the exact one.
+"""Which ways of running a body this machine offers.
 
-An engine is a device and a precision. CUDA runs in half precision (AMP), Apple MPS in
-single; a processor with native bfloat16 runs in it, any other in single precision. Norms are
-folded into convolutions where the network allows. All of this is checked against the network
-as it is, in single precision, on the first pictures, and given up when the features differ by
-more than `MAX_RELATIVE_ERROR`.
+An engine is a library, a device and a precision. CUDA runs in half precision (AMP), Apple MPS
+in single; a processor with native bfloat16 runs in it, any other in single precision. Norms
+are folded into convolutions where the network allows. On a processor ONNX Runtime and OpenVINO
+are engines too where they are installed; `headswap.features.choice` measures which is fastest.
+
+Every engine is checked against the network as it is, in single precision, on the first
+pictures, and given up when the features differ by more than `MAX_RELATIVE_ERROR`
+(docs/decisions/0003-engines.md: heads solved on features within it are as good).
 """
 
 from __future__ import annotations
@@ -12,12 +15,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-MAX_RELATIVE_ERROR = 0.05  # of the norm of the features; bfloat16 measures 0.02 and teaches as well
+Library = Literal["torch", "onnxruntime", "openvino"]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+MAX_RELATIVE_ERROR = 0.2  # of the norm of the features; bfloat16 is off by 0.04 to 0.17 and teaches as well
 
 
 @dataclass(frozen=True)
@@ -25,17 +32,18 @@ class Engine:
     """Where and how exactly a body runs."""
 
     device: str  # "cpu", "cuda", "mps"
-    precision: Literal["float32", "bfloat16", "float16"]
-    folded: bool = False  # norms folded into convolutions
+    precision: Precision
+    folded: bool = False  # norms folded into convolutions; the other libraries do so by themselves
+    library: Library = "torch"
 
     @property
     def name(self) -> str:
-        return f"torch-{self.device}-{self.precision}{'-folded' if self.folded else ''}"
+        return f"{self.library}-{self.device}-{self.precision}{'-folded' if self.folded else ''}"
 
     @property
     def is_exact(self) -> bool:
         """Whether it computes just what the network says, in single precision."""
-        return self.precision == "float32" and not self.folded
+        return self.library == "torch" and self.precision == "float32" and not self.folded
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -53,19 +61,36 @@ def exact(engine: Engine) -> Engine:
 
 
 def choose_engine() -> Engine:
-    """The fastest engine that this machine offers; measured in docs/log.md."""
+    """The engine of torch that is fastest here; measured in docs/log.md."""
     if torch.cuda.is_available():
         return Engine("cuda", "bfloat16" if torch.cuda.is_bf16_supported() else "float16", folded=True)
     if torch.backends.mps.is_available():
         return Engine("mps", "float32")
-    return Engine("cpu", "bfloat16" if _has_fast_bfloat16() else "float32", folded=True)
+    return Engine("cpu", "bfloat16" if has_fast_bfloat16() else "float32", folded=True)
+
+
+def engines_here() -> tuple[Engine, ...]:
+    """All that may turn out to be the fastest for some network; torch's own comes first."""
+    own = choose_engine()
+    if own.device != "cpu":
+        return (own,)
+    others = []
+    if find_spec("openvino"):
+        precision: Precision = "bfloat16" if has_fast_bfloat16() else "float32"
+        others.append(Engine("cpu", precision, library="openvino"))
+    if find_spec("onnxruntime"):
+        others.append(Engine("cpu", "float32", library="onnxruntime"))
+    return own, *others
 
 
 def engine_named(name: str) -> Engine | None:
     """The engine of that name, to repeat a run; None when this machine has no such thing."""
     devices = ["cpu", *["cuda"] * torch.cuda.is_available(), *["mps"] * torch.backends.mps.is_available()]
-    precisions: tuple[Literal["float32", "bfloat16", "float16"], ...] = ("float32", "bfloat16", "float16")
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
     every = [Engine(device, how, fold) for device in devices for how in precisions for fold in (False, True)]
+    both: tuple[Precision, ...] = ("float32", "bfloat16")
+    every += [Engine("cpu", how, library="openvino") for how in both if find_spec("openvino")]
+    every += [Engine("cpu", "float32", library="onnxruntime")] * bool(find_spec("onnxruntime"))
     return next((engine for engine in every if engine.name == name), None)
 
 
@@ -81,7 +106,7 @@ def relative_error(rough: Tensor, true: Tensor) -> float:
     return float((rough - true).norm() / true.norm().clamp_min(1e-12))
 
 
-def _has_fast_bfloat16() -> bool:
+def has_fast_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 by itself; emulation is slower than float32."""
     for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         found = getattr(torch.cpu, probe, None)

@@ -1,7 +1,7 @@
 """Read strangers' pictures, in a process of its own: an upload into a project, or one picture to try.
 
 Flow:  upload + store --AskImport--> Imported: a Manifest, kept as dataset.json; pictures in the store
-       one file --AskPicture--> the same picture as an upload would keep it: upright, RGB, no metadata
+       one file --AskPicture--> the very pixels a bundle would see: upright, RGB, no metadata
 
 Runs in the child process of a `Desk`, under a memory limit; loads Pillow and no torch. Which files are
 being decoded is noted in `reading.txt`: if a decoder takes the process down, `headswap.jobs.reader` knows
@@ -11,6 +11,7 @@ whose fault it was. A decoder that says nothing for `patience_s` is ended the sa
 from __future__ import annotations
 
 import faulthandler
+import hashlib
 import os
 import threading
 from base64 import b64decode, b64encode
@@ -23,7 +24,6 @@ from typing import Literal
 
 from headswap.data.care import Care
 from headswap.data.intake import take_in
-from headswap.data.kept import keep_picture
 from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
@@ -77,6 +77,7 @@ class AskPicture:
     file: str
     name: str  # what to call it in a sentence
     folder: str  # where the copy goes
+    wanted_px: int | None = None  # the shorter side that will be needed; see `headswap.images`
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     kind: Literal["picture"] = "picture"
 
@@ -140,8 +141,12 @@ def _read_one(question: AskPicture) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin(question.name)
         data = Path(question.file).read_bytes()
-        store = Path(question.folder)
-        return keep_picture(data, name=question.name, store=store, limits=question.limits.picture)
+        image = read_picture(
+            data, name=question.name, wanted_px=question.wanted_px, limits=question.limits.picture
+        )
+        copy = Path(question.folder) / f"{hashlib.sha256(data).hexdigest()}.bmp"
+        image.save(copy, "BMP")  # no pixel is lost, and nothing has to be packed
+        return copy.name
 
 
 def _read_frame(question: AskFrame) -> str:

@@ -79,7 +79,7 @@ class TeachConfig:
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     passes: int = 30  # lesson passes shown while the head learns; they cost under a second
-    batch_size: int = 32  # pictures a body sees at once
+    batch_size: int = 16  # pictures a body sees at once; more is slower on processors
     further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from headswap.data.intake import reread
+from headswap.data.kept import reread
 from headswap.data.transforms import uncut, wanted_px
 from headswap.evaluation.build import Sitting
 from headswap.events import Listener, Pass

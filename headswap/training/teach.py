@@ -18,15 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headswap.data.intake import Intake, reread
+from headswap.data.intake import Intake
+from headswap.data.kept import reread
 from headswap.data.manifest import Manifest, Picture
 from headswap.data.transforms import prepare, wanted_px
 from headswap.evaluation.build import Sitting
 from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, silent
-from headswap.features.bank import FeatureBank, fill_bank
+from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.body import Body
-from headswap.features.engines import Engine, choose_engine, engine_named, exact
+from headswap.features.choice import body_for
+from headswap.features.engines import choose_engine, engine_named, exact
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
@@ -57,6 +59,7 @@ class Lesson:
     seed: int = 0
     budget: Budget = field(default_factory=lambda: Budget(None))
     engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
+    filling: Filling | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
     def prepared(self, picture: Picture, network: Network) -> NDArray[np.uint8]:
@@ -114,7 +117,8 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
 def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
     """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
     with timing("load"):
-        site = find_head(network, path=lesson.head_path)
+        known = lesson.filling.body.site if lesson.filling else None
+        site = known or find_head(network, path=lesson.head_path)
     classes = len(lesson.manifest.classes)
     if not can_hold(network.module, site, site.num_classes):
         with timing("head"):
@@ -148,25 +152,27 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
     return Beginning(taught=taught, start=start, only_exact=proved.lift != 0)
 
 
-def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
-    pictures = lesson.manifest.pictures
-    return fill_bank(
-        Body(network, site, _engine(lesson, listener)),
-        [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], network),
-        folder=lesson.features_folder,
-        batch_size=lesson.config.batch_size,
-        listener=listener,
+def _filling(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> Filling:
+    """The bank that the features of a lesson go into, before any picture has come."""
+    engine = None if lesson.engine is None else engine_named(lesson.engine)
+    if lesson.engine and engine is None:
+        listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
+    folder = lesson.features_folder
+    body = body_for(network, site, folder, engine)
+    return Filling(
+        body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
 
 
-def _engine(lesson: Lesson, listener: Listener) -> Engine:
-    if lesson.engine is None:
-        return choose_engine()
-    engine = engine_named(lesson.engine)
-    if engine is None:
-        listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
-    return engine or choose_engine()
+def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+    pictures = lesson.manifest.pictures
+    return fill_bank(
+        lesson.filling or _filling(lesson, network, site, listener),
+        [picture.sha256 for picture in pictures],
+        lambda number: lesson.prepared(pictures[number], network),
+        folder=lesson.features_folder,
+        listener=listener,
+    )
 
 
 def _rows(lesson: Lesson, part: str) -> Tensor:

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, choose_engine, relative_error
+from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.stages import body_stages
@@ -28,6 +28,7 @@ from headswap.training.config import FurtherConfig
 from headswap.training.groups import moving_groups
 from headswap.training.modes import own_random, precision
 
+_NEAR = 0.05  # relative error within which the frozen part may run in half precision
 _AGREEMENT = 1e-3  # of the largest logit
 _FEWEST_CROPS = 2
 
@@ -174,7 +175,7 @@ def find_top(
 def _hurried(top: Top, pictures: Tensor, cut: Tensor) -> Top:
     """Let the frozen part run in half precision where that is near enough."""
     top.below = Engine(top.engine.device, choose_engine().precision)
-    if relative_error(top.reach(pictures), cut.float().cpu()) > MAX_RELATIVE_ERROR:
+    if relative_error(top.reach(pictures), cut.float().cpu()) > _NEAR:
         top.below = top.engine
     return top
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.intake import reread, take_in
+from headswap.data.intake import take_in
+from headswap.data.kept import reread
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadUpload, Cancelled, TooFewPictures, UnreadablePicture

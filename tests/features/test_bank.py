@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from headswap.errors import HeadNotFound
 from headswap.features.bank import SHARD, fill_bank
-from headswap.features.body import Body, pool
+from headswap.features.body import Body
 from headswap.features.engines import Engine, choose_engine
+from headswap.features.watch import pool
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 

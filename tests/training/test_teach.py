@@ -172,6 +172,6 @@ def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path) -> Non
 
 
 def _open(manifest: Manifest, picture: object) -> object:
-    from headswap.data.intake import reread
+    from headswap.data.kept import reread
 
     return reread(manifest, picture)
