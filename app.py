@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 from headswap.errors import HeadswapError
+from headswap.jobs.logbook import kept_log
 from headswap.service.choices import read_choices, start_words
 from headswap.service.facade import Service
 from headswap.service.temporary import temporary_folder
+from headswap.ui.api import publish
 from headswap.ui.launch import browser_secret, launch
 from headswap.ui.page import build_page
 
@@ -21,10 +23,12 @@ def main() -> int:
     try:
         choices = read_choices(None, os.environ, HERE)
         settings = choices.settings
-        with temporary_folder(settings.workspace) as folder, Service(settings) as service:
+        log = kept_log(settings.workspace / "logs")
+        with log, temporary_folder(settings.workspace) as folder, Service(settings) as service:
             os.environ["GRADIO_TEMP_DIR"] = str(folder)
             sys.stdout.write(start_words(choices))
             page = build_page(service, secret=browser_secret(settings.workspace))
+            publish(page, service)
             launch(page, choices.door, health=service.health, upload_mb=settings.limits.upload_mb)
     except HeadswapError as error:
         sys.stderr.write(f"headswap: {error}\n")

@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 
 from headswap import errors, files
 from headswap.errors import HeadswapError
+from headswap.jobs.logbook import turn_over
 from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_message
 from headswap.runners.environment import apart_from_the_server, child_environment, python_command
 
@@ -142,7 +143,7 @@ class Desk:
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._log_path is not None:
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            turn_over(self._log_path)
         with (self._log_path or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
                 [*python_command("headswap.jobs.clerk"), self._target, *self._options],

@@ -3,7 +3,7 @@
 Flow:  logging.info("...", extra={"job": id}) --JsonLines--> {"time": ..., "level": ..., "job": ..., ...}
 
 Server, workers and children write the same form. Nothing that opens a door is ever logged: no codes,
-no cookies, no uploads' addresses. `keep_log` rotates its file; a worker's log ends with its job.
+no cookies, no uploads' addresses. `kept_log` rotates its file; a worker's log ends with its job.
 
 Knows logging only.
 """
@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -49,20 +51,28 @@ def log_to(stream: TextIO, **always: str | int) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def keep_log(folder: Path) -> logging.Handler:
-    """What headswap's server logs is kept in a folder, in a few files of a few megabytes."""
+@contextmanager
+def kept_log(folder: Path) -> Iterator[None]:
+    """What headswap's server logs meanwhile is kept in a folder, in a few files of a few megabytes."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "server.jsonl"
     handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
     path.chmod(0o600)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger("headswap")
+    before = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    return handler
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+        handler.close()
 
 
-def close_log(handler: logging.Handler) -> None:
-    """Let go of the file."""
-    logging.getLogger("headswap").removeHandler(handler)
-    handler.close()
+def turn_over(path: Path) -> None:
+    """Begin a new file where one that a child writes to has grown large; the one before is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))

@@ -93,6 +93,7 @@ class Queue:
         """Queue an experiment and return the job's id; the same key again gives the same job."""
         most = self._settings.most_waiting
         job = self.store.submit(owner, project, experiment_json, idempotency_key, most_waiting=most)
+        logger.info("queued", extra={"job": job.id})
         self.warm()
         return job.id
 
@@ -204,6 +205,7 @@ class Queue:
             chosen = self.store.assign_next(self._settings.capacity, spare=spare.token if spare else "")
             if chosen is None:
                 return
+            logger.info("given to a worker", extra={"job": chosen.id, "attempt": chosen.attempt})
             if spare:
                 self._spare = None
                 self.store.name_worker(chosen.id, chosen.attempt, spare.handle)

@@ -35,6 +35,7 @@ class Supervisor:
             self._looked_at = time.monotonic()
             self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
             self._thread.start()
+            logger.info("the queue is looked after")
 
     def stop(self, *, stop_workers: bool = False) -> None:
         """End the thread and the spare. Workers go on, unless told to finish their step, save and end."""
@@ -43,6 +44,7 @@ class Supervisor:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        logger.info("the server ends; workers %s", "finish their step" if stop_workers else "go on")
         self._queue.stop_spare()
         if stop_workers:
             self._queue.stop_workers(patience_s=STOP_S)
