@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headswap.artefacts.bundle import read_card
+from headswap.data.transforms import wanted_px
 from headswap.files import from_json, to_json
 from headswap.jobs.desk import Desk
 from headswap.jobs.inference import AskFrame, AskHeatMap, AskPredictions, Question
@@ -52,17 +54,24 @@ class Guard:
     def _clean(self, question: Question, copies: Path) -> Question:
         match question:
             case AskPredictions():
-                pictures = tuple(self._copy(picture, copies) for picture in question.pictures)
+                wanted = _wanted_px(question.bundle)
+                pictures = tuple(self._copy(picture, copies, wanted) for picture in question.pictures)
                 return replace(question, pictures=pictures)
             case AskHeatMap():
-                return replace(question, picture=self._copy(question.picture, copies))
+                wanted = _wanted_px(question.bundle)
+                return replace(question, picture=self._copy(question.picture, copies, wanted))
             case AskFrame():
                 return replace(question, picture_base64=self._reader.read_frame(question.picture_base64))
             case _:
                 return question
 
-    def _copy(self, picture: str, copies: Path) -> str:
+    def _copy(self, picture: str, copies: Path, wanted: int) -> str:
         path = Path(picture).resolve()
         if any(path.is_relative_to(folder) for folder in self._ours):
             return picture
-        return str(self._reader.read_one(path, copies))
+        return str(self._reader.read_one(path, copies, wanted_px=wanted))
+
+
+def _wanted_px(bundle: str) -> int:
+    """The same reduction as the bundle makes when it reads the picture itself: the same answer."""
+    return wanted_px(read_card(Path(bundle)).input)

@@ -90,13 +90,13 @@ class Reader:
             remedy="Leave them out, and give the rest again.",
         )
 
-    def read_one(self, file: Path, folder: Path) -> Path:
-        """A clean copy of one picture, in a folder that must exist.
+    def read_one(self, file: Path, folder: Path, *, wanted_px: int | None = None) -> Path:
+        """A clean copy of one picture, in a folder that must exist: the pixels that `read_picture` gives.
 
         Raises:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
-        question = AskPicture(str(file), file.name, str(folder), self._limits)
+        question = AskPicture(str(file), file.name, str(folder), wanted_px, self._limits)
         return folder / self._try(to_json(question), file.name)
 
     def read_frame(self, picture_base64: str) -> str:
