@@ -135,6 +135,8 @@ class TakeHome:
 
     def _seen(self, job: str, target: Path) -> TakeHomeView:
         packing = self._under_way.get(job)
+        if packing and not packing.over.is_set():
+            return packing.view
         if target.is_file():
             return TakeHomeView(
                 state="ready",

@@ -3,17 +3,35 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from headswap.ui.take_home import contents_table
+import gradio as gr
+import pytest
+
+from headswap.service.take_home import TakeHomeView
+from headswap.ui.take_home import build_take_home_step, show_take_home
 
 
-def test_every_file_of_the_zip_is_named_with_its_purpose_and_size(tmp_path: Path) -> None:
-    packed = tmp_path / "mine.zip"
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("weights.safetensors", b"0" * 2_500_000)
-        archive.writestr("report.json", b"{}")
+@pytest.mark.parametrize(
+    ("state", "is_looking"), [("not begun", False), ("packing", True), ("failed", False)]
+)
+def test_the_page_looks_only_while_something_is_packed(state: str, is_looking: bool) -> None:
+    with gr.Blocks():
+        step = build_take_home_step()
+        assert not step.timer.active
 
-    table = contents_table(packed)
+        seen = show_take_home(step, TakeHomeView(state=state))  # type: ignore[arg-type]
 
-    assert "2 files, 2.5\u00a0MB unpacked" in table
-    assert "The numbers of the network, body and new head" in table
-    assert "2\u00a0B" in table
+        assert seen[step.timer].active is is_looking
+        assert seen[step.download].interactive is False
+
+
+def test_the_button_wakes_up_when_the_zip_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("x", "y")
+    with gr.Blocks():
+        step = build_take_home_step()
+
+        seen = show_take_home(step, TakeHomeView(state="ready", zip_file=tmp_path / "mine.zip"))
+
+        assert seen[step.download].interactive is True
+        assert "Packed and checked." in seen[step.say]
