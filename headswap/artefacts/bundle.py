@@ -120,6 +120,11 @@ def read_dataset(folder: Path) -> Manifest:
     return manifest
 
 
+def weights_of(folder: Path) -> Path:
+    """Where a bundle's numbers are."""
+    return folder / _WEIGHTS
+
+
 def load_weights(folder: Path, network: Network) -> None:
     """Put a bundle's weights into a network of the right shape, strictly."""
     from safetensors import SafetensorError

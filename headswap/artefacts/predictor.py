@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headswap.artefacts.bundle import MEMORY, BundleCard, load_weights, opened, read_card, read_report
+from headswap.artefacts.bundle import (
+    MEMORY,
+    BundleCard,
+    load_weights,
+    opened,
+    read_card,
+    read_report,
+    weights_of,
+)
 from headswap.artefacts.memory import Floats32, Memory, read_memory
 from headswap.artefacts.prediction import Prediction
 from headswap.data.transforms import prepare, to_float, wanted_px
@@ -120,6 +128,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         BundleDamaged: there is no bundle there, or it is not what was saved.
     """
     from headswap.heads.swap import swap_head
+    from headswap.zoos.bounded import check_extent
     from headswap.zoos.catalogue import build_network
     from headswap.zoos.own import names_code
     from headswap.zoos.zoo import ZooSettings
@@ -132,6 +141,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
                 remedy="If you trust it, allow it: --allow-code in the shell, allow_code=True in Python.",
             )
         settings = ZooSettings(allow_code=allow_code)
+        check_extent(card.model, card.variant, weights_of(folder), settings)
         network = build_network(card.model, variant=card.variant, settings=settings)
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         load_weights(folder, network)

@@ -46,6 +46,10 @@ _NO_PICTURE = {  # why a class of the library is not offered
     "Siglip2ForImageClassification": "takes patches and masks",
     "TimmWrapperForImageClassification": "its networks are in the timm zoo",
 }
+_NEVER_FROM_OUTSIDE = (  # keys of a configuration by which the library fetches or runs code
+    "attn_implementation", "_attn_implementation", "_attn_implementation_internal", "auto_map",
+    "quantization_config", "use_kernels",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -236,8 +240,14 @@ def _config(name: str, num_classes: int | None, variant: str) -> Any:
     """A checkpoint's own configuration, or the default one with a new head."""
     if not variant:
         return _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
+    from huggingface_hub.errors import StrictDataclassError
+
     with _quiet():
-        config = _config_class(name).from_dict(json.loads(variant))
+        said = {key: value for key, value in json.loads(variant).items() if key not in _NEVER_FROM_OUTSIDE}
+        try:
+            config = _config_class(name).from_dict(said)
+        except StrictDataclassError as error:
+            raise ValueError(f"{name} cannot be configured so: {error}") from error
     if num_classes is not None:
         config.num_labels = num_classes
     return config
