@@ -2,7 +2,7 @@
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
              | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
-             | users add|list|remove FILE [NAME...] | doctor
+             | engines MODEL | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
@@ -21,7 +21,19 @@ from typing import NoReturn
 
 from platformdirs import user_cache_path
 
-from headswap.commands import check, compare, doctor, evaluate, export, inspect, models, predict, teach, users
+from headswap.commands import (
+    check,
+    compare,
+    doctor,
+    engines,
+    evaluate,
+    export,
+    inspect,
+    models,
+    predict,
+    teach,
+    users,
+)
 from headswap.commands.verb import Answer
 from headswap.errors import HeadswapError
 
@@ -34,6 +46,7 @@ VERBS = (
     predict,
     evaluate,
     export,
+    engines,
     users,
     doctor,
 )  # as `headswap --help` lists them

@@ -1,6 +1,6 @@
 """A body translated once for a library that runs it faster than torch: OpenVINO, ONNX Runtime.
 
-Flow:  Watched network --run_translated--> Run on (N, C, H, W) float32, kept on disk between runs
+Flow:  Watched network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
 
 The translation is made by tracing one batch of two, so a network whose steps depend on the
 pictures, or on their number, is translated wrongly; whoever runs it compares first.
@@ -46,16 +46,18 @@ def run_translated(watched: Watched, engine: Engine, batch: Tensor, *, folder: P
     Raises:
         NotTranslated: the library refuses.
     """
-    name = hashlib.sha256(f"{_FORMAT}\n{engine.library}\n{torch.__version__}\n{key}".encode()).hexdigest()
+    name = hashlib.sha256(f"{_FORMAT}\n{torch.__version__}\n{key}".encode()).hexdigest()
     size = sum(value.numel() * value.element_size() for value in watched.state_dict().values())
     if size > LARGEST_BYTES:
         raise NotTranslated(f"The network is too large for {engine.library}.", remedy="Torch runs it.")
-    write, start = _LIBRARIES[engine.library]
+    start = _LIBRARIES[engine.library]
     example = torch.cat([batch[:1], batch[-1:]]).contiguous()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # tracers warn of every branch; the answers are compared instead
-            return start(_kept(folder / name[:24], lambda place: write(watched, example, place)), engine)
+            return start(
+                _kept(folder / name[:24], lambda place: _write_onnx(watched, example, place)), engine
+            )
     except Exception as error:
         raise NotTranslated(
             f"{engine.library} cannot run this network: {type(error).__name__}.", remedy="Torch runs it."
@@ -69,23 +71,15 @@ def _kept(place: Path, write: Callable[[Path], None]) -> Path:
     except BundleDamaged:
         remove(place)
         with contextlib.suppress(FileExistsError), sealed_folder(place) as draft:  # another process was first
-            write_by_library(draft / "body", lambda: write(draft))
+            write_by_library(_file_in(draft), lambda: write(draft))
     return place
-
-
-def _write_openvino(watched: Watched, example: Tensor, place: Path) -> None:
-    import openvino
-
-    model = openvino.convert_model(watched, example_input=example)
-    model.reshape([-1, *example.shape[1:]])
-    openvino.save_model(model, place / "body.xml", compress_to_fp16=False)
 
 
 def _start_openvino(place: Path, engine: Engine) -> Run:
     import openvino
 
     compiled = openvino.Core().compile_model(
-        place / "body.xml",
+        _file_in(place),
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": "bf16" if engine.precision == "bfloat16" else "f32",
@@ -106,7 +100,7 @@ def _write_onnx(watched: Watched, example: Tensor, place: Path) -> None:
     torch.onnx.export(
         watched,
         (example,),
-        str(place / "body.onnx"),
+        str(_file_in(place)),
         dynamo=False,  # traces in a third of the time, and needs no further package
         input_names=names[:1],
         output_names=names[1:],
@@ -120,9 +114,7 @@ def _start_onnx(place: Path, engine: Engine) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(
-        str(place / "body.onnx"), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(_file_in(place)), options, providers=["CPUExecutionProvider"])
 
     def run(batch: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = session.run(["features", "logits"], {"pictures": batch.contiguous().numpy()})
@@ -135,7 +127,8 @@ def _tensor(given: Any) -> Tensor:
     return torch.from_numpy(np.array(given, dtype=np.float32))  # a copy: the library reuses its memory
 
 
-_LIBRARIES = {
-    "openvino": (_write_openvino, _start_openvino),
-    "onnxruntime": (_write_onnx, _start_onnx),
-}
+def _file_in(place: Path) -> Path:
+    return place / "body.onnx"
+
+
+_LIBRARIES = {"openvino": _start_openvino, "onnxruntime": _start_onnx}

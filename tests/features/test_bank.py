@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from headswap.errors import HeadNotFound
 from headswap.features.bank import SHARD, fill_bank
 from headswap.features.body import Body
-from headswap.features.engines import Engine, choose_engine
+from headswap.features.engines import Engine
 from headswap.features.watch import pool
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
@@ -46,35 +46,6 @@ def pictures(count: int) -> np.ndarray:
 
 def names(count: int) -> list[str]:
     return [f"{number:064x}" for number in range(count)]
-
-
-def test_features_are_what_reaches_the_head() -> None:
-    runner = body(Engine("cpu", "float32"))
-    batch = pictures(3)
-
-    features, logits = runner.look(batch)
-
-    head = runner.network.module[-1]
-    assert features.shape == (3, 8)
-    assert torch.allclose(head(features), logits, atol=1e-6)
-
-
-def test_the_fast_engine_is_near_the_exact_one() -> None:
-    fast, true = body(choose_engine()), body(Engine("cpu", "float32"))
-    batch = pictures(8)
-
-    rough, exact = fast.features(batch), true.features(batch)
-
-    assert (rough - exact).norm() / exact.norm() < 0.05
-
-
-def test_an_engine_that_is_not_near_enough_is_given_up() -> None:
-    runner = body(Engine("cpu", "bfloat16"), explode=True)
-
-    features = runner.features(pictures(4))
-
-    assert runner.engine == Engine("cpu", "float32")
-    assert torch.isfinite(features).all()
 
 
 def test_no_picture_is_computed_twice(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""`headswap engines MODEL`: measure which engine runs this network's body fastest here, and remember it."""
+
+from __future__ import annotations
+
+import argparse
+
+from headswap.commands.verb import Answer, Verbs, new_verb
+
+_PICTURES = 16
+
+
+def add(verbs: Verbs) -> None:
+    sub = new_verb(verbs, "engines", run)
+    sub.add_argument("model", help="a network; see `headswap models`")
+
+
+def run(choices: argparse.Namespace) -> Answer:
+    """Time every engine of this machine; later runs take the fastest."""
+    import numpy as np
+
+    from headswap.features.choice import measure
+    from headswap.heads.detect import find_head
+    from headswap.zoos.catalogue import load_network
+
+    network = load_network(choices.model)
+    spec = network.input
+    noise = np.random.default_rng(0).integers(
+        0, 256, (_PICTURES, spec.height, spec.width, spec.channels), dtype=np.uint8
+    )
+    found = measure(network, find_head(network), noise, choices.workspace / "features")
+    lines = [f"{'engine':32} ms per picture"]
+    lines += [
+        f"{name:32} {took:8.1f}{'  fastest' if name == found.fastest else ''}"
+        for name, took in sorted(found.milliseconds.items(), key=lambda item: item[1])
+    ]
+    return Answer({"fastest": found.fastest, "milliseconds": found.milliseconds}, "\n".join(lines))
