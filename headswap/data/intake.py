@@ -134,42 +134,17 @@ def take_in(
     """
     care = care or Care()
     with open_upload(source, min_classes=min_classes) as upload:
-        _check_not_too_many(upload, care)
-        if store is None and not upload.in_place:
-            raise BadUpload(
-                f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in."
-            )
+        _check_upload(upload, source, store, care)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
-        if store is not None:
             decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
         else:
             decode_px = images.LEAST_PX if prepare is None else wanted_px
+        room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload,
-            store=store,
-            prepare=prepare,
-            decode_px=decode_px,
-            room=_Room(keep_bytes),
-            sink=sink,
-            care=care,
+            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care
         )
-        pictures: list[Picture] = []
-        left_out = list(upload.left_out)
-        prepared: dict[str, NDArray[np.uint8]] = {}
-        if sink is not None:
-            sink.expect(len(upload.placed))
-        for done, result in enumerate(_in_order(plan, threads or processors()), start=1):
-            if isinstance(result, LeftOut):
-                left_out.append(result)
-            else:
-                pictures.append(result.picture)
-                if result.prepared is not None:
-                    if sink is not None:
-                        sink.add(result.picture.sha256, result.prepared)
-                    if plan.room.take(result.prepared.nbytes):
-                        prepared[result.picture.sha256] = result.prepared
-            listener(Progress("pictures", done, len(upload.placed)))
+        pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
     classes = tuple(sorted({picture.class_name for picture in pictures}))
     _check_enough(upload, classes, left_out, min_classes)
     manifest = Manifest(
@@ -181,6 +156,30 @@ def take_in(
         findings=upload.findings,
     )
     return Intake(manifest=check(with_groups(manifest)), prepared=prepared)
+
+
+def _collect(
+    plan: _Plan, threads: int, listener: Listener
+) -> tuple[list[Picture], list[LeftOut], dict[str, NDArray[np.uint8]]]:
+    """Every file once: pictures, what is left out, and prepared inputs while there is room for them."""
+    pictures: list[Picture] = []
+    left_out = list(plan.upload.left_out)
+    prepared: dict[str, NDArray[np.uint8]] = {}
+    total = len(plan.upload.placed)
+    if plan.sink is not None:
+        plan.sink.expect(total)
+    for done, result in enumerate(_in_order(plan, threads), start=1):
+        if isinstance(result, LeftOut):
+            left_out.append(result)
+        else:
+            pictures.append(result.picture)
+            if result.prepared is not None:
+                if plan.sink is not None:
+                    plan.sink.add(result.picture.sha256, result.prepared)
+                if plan.room.take(result.prepared.nbytes):
+                    prepared[result.picture.sha256] = result.prepared
+        listener(Progress("pictures", done, total))
+    return pictures, left_out, prepared
 
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
@@ -251,13 +250,15 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _check_not_too_many(upload: Upload, care: Care) -> None:
+def _check_upload(upload: Upload, source: Path, store: Path | None, care: Care) -> None:
     if 0 < care.most_pictures < len(upload.placed):
         raise TooMuch(
             f"{images.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
             f"{care.most_pictures:,} are allowed here.",
             remedy="Choose fewer pictures of each class.",
         )
+    if store is None and not upload.in_place:
+        raise BadUpload(f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in.")
 
 
 def _check_enough(
