@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -15,10 +14,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
-from headswap.ui.api import publish
-from headswap.ui.page import build_page
+from tests.e2e.house import House, app_running
 
 ROOT = Path(__file__).parents[2]
 ENDPOINTS = {"/inspect", "/start", "/status", "/cancel", "/predict", "/export"}
@@ -26,29 +22,15 @@ PATIENCE_S = 600
 
 
 @pytest.fixture(scope="module")
-def url(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of this process with the page and the endpoints."""
-    workspace = tmp_path_factory.mktemp("workspace")
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("uploads"))
-    with Service(Settings(workspace=workspace, sample=sample / "train")) as service:
-        page = build_page(service, secret="s" * 32)
-        publish(page, service)
-        page.queue(default_concurrency_limit=8)
-        _, address, _ = page.launch(
-            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", ssr_mode=False, share=False
-        )
-        yield address
-        page.close()
-    if before is None:
-        del os.environ["GRADIO_TEMP_DIR"]
-    else:
-        os.environ["GRADIO_TEMP_DIR"] = before
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The app as a person starts it."""
+    with app_running(tmp_path_factory.mktemp("workspace")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
-def client(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    connected = Client(url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+def client(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    connected = Client(house.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
     yield connected
     connected.close()
 
@@ -84,11 +66,11 @@ def test_only_the_six_endpoints_are_public(client: Client) -> None:
 
 
 def test_the_example_of_the_readme_works_word_for_word(
-    url: str, pictures: Path, sample: Path, tmp_path: Path
+    house: House, pictures: Path, sample: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "pictures.zip").write_bytes(pictures.read_bytes())
     (tmp_path / "new.jpg").write_bytes((sample / "try" / "vehicle_rocket.png").read_bytes())
-    script = example().replace("http://localhost:7860", url.rstrip("/"))
+    script = example().replace("http://localhost:7860", house.url.rstrip("/"))
     assert script != example()
 
     done = subprocess.run(
@@ -137,8 +119,8 @@ def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, pictures:
     ],
 )
 def test_a_mistake_is_a_sentence(
-    client: Client, endpoint: str, given: tuple[Any, ...], sentence: str, capfd: pytest.CaptureFixture[str]
+    client: Client, house: House, endpoint: str, given: tuple[Any, ...], sentence: str
 ) -> None:
     with pytest.raises(AppError, match=re.escape(sentence)):
         client.predict(*given, api_name=endpoint)
-    assert "Traceback" not in capfd.readouterr().err
+    assert "Traceback" not in (house.workspace / "app.log").read_text(encoding="utf-8")
