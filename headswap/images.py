@@ -13,15 +13,18 @@ Knows no classes, no networks and no folders.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import re
 import struct
 import unicodedata
 import warnings
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -297,3 +300,15 @@ def _hush_pillow() -> None:
         pillow.addHandler(logging.NullHandler())
     if ("ignore", None, Warning, re.compile(r"PIL\."), 0) not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
+        _hush_libtiff()
+
+
+def _hush_libtiff() -> None:
+    """libtiff writes to the screen by itself; where it is found (Linux), it is told not to."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text(errors="replace").splitlines() if maps.is_file() else []
+    for path in {line.split(maxsplit=5)[-1] for line in lines if "libtiff" in line}:
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(path)  # the one that Pillow has loaded, not another
+            library.TIFFSetErrorHandler(None)
+            library.TIFFSetWarningHandler(None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -281,3 +283,21 @@ def test_pillow_says_nothing_on_its_own_even_from_threads() -> None:
             list(pool.map(read, [odd, big, data] * 8))
 
     assert [str(remark.message) for remark in said] == []
+
+
+def test_libtiff_says_nothing_on_its_own() -> None:
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, "TIFF", compression="tiff_lzw")
+    damaged = bytearray(file.getvalue())
+    damaged[20:600] = b"\xff" * 580
+    code = (
+        "import sys; from headswap import images\n"
+        "try: images.decode(sys.stdin.buffer.read(), name='x.tif')\n"
+        "except images.UnreadablePicture: print('refused')"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], input=bytes(damaged[:2000]), capture_output=True, check=False
+    )
+
+    assert (said.stdout.strip(), said.stderr) == (b"refused", b"")
