@@ -1,103 +1,113 @@
-"""The pictures of a project: a bar and thumbnails per class, and what was checked, in words."""
+"""The pictures of a project: a bar and thumbnails per class, and the form for another class.
+
+Flow:  Manifest + thumbnails --class_rows--> rows whose buttons are deeds (`deeds.js` sends them)
+"""
 
 from __future__ import annotations
 
-from headswap.data.manifest import Finding, Manifest, Picture
+from headswap.data.manifest import Manifest, Picture
+from headswap.service.pictures import Change
 from headswap.ui.icons import icon, plate, term
 from headswap.ui.words import count, in_words, safe
 
 SHOWN = 9  # thumbnails of a class; the tenth place says how many more
-MOST_LEFT_OUT = 12  # files named before the list folds
 
 
 def shown_pictures(manifest: Manifest) -> tuple[Picture, ...]:
     """The pictures whose thumbnails `class_rows` needs."""
-    return tuple(picture for name in manifest.classes for picture in _of(manifest, name)[:SHOWN])
+    return tuple(picture for name in manifest.classes for picture in of_class(manifest, name)[:SHOWN])
 
 
-def class_rows(manifest: Manifest, thumbnails: dict[str, str]) -> str:
+def of_class(manifest: Manifest, name: str) -> tuple[Picture, ...]:
+    """The pictures of one class."""
+    return tuple(picture for picture in manifest.pictures if picture.class_name == name)
+
+
+def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: Change | None = None) -> str:
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
     exam = len(manifest.part("test"))
     rows = "".join(_row(manifest, name, thumbnails) for name in manifest.classes)
-    title = f"{count(len(manifest.pictures), 'picture')} in {in_words(len(manifest.classes))} classes"
+    title = f"{count(len(manifest.pictures), 'picture')} in {_classes(len(manifest.classes))}"
     return (
         f'<div class="hs-row between hs-head"><h2>{title}</h2><span class="hs-row keys">'
         f'<span class="key"><i class="kp"></i>{len(manifest.pictures) - exam} practice '
         f"{term('practice', 'training set')}</span>"
         f'<span class="key"><i class="ke"></i>{exam} locked away for the exam '
         f"{term('exam', 'test set')}</span>"
-        f'</span></div><div class="hs-panel klasses">{rows}</div>'
+        f"</span></div>{changed(change)}"
+        f'<div class="hs-panel klasses">{rows}{new_class("Another class")}</div>'
     )
 
 
-def _of(manifest: Manifest, name: str) -> tuple[Picture, ...]:
-    return tuple(picture for picture in manifest.pictures if picture.class_name == name)
+def changed(change: Change | None) -> str:
+    """What was done last, and the way back."""
+    if change is None:
+        return ""
+    return (
+        f'<div class="changed" role="status"><span>{safe(change.sentence)}</span>'
+        f'<button class="btn small" type="button" data-deed="undo">{icon("undo")}Undo</button></div>'
+    )
+
+
+def new_class(label: str) -> str:
+    """A class by name: it begins with its first pictures."""
+    return (
+        f'<form class="new-class"><label>{label}<input type="text" maxlength="80" autocomplete="off" '
+        'placeholder="What is it called?"></label>'
+        f'<span class="hs-row"><button class="btn" type="submit" data-add="">{icon("plus")}Choose pictures'
+        f'</button><button class="btn" type="button" data-camera="">{icon("camera")}Camera</button></span>'
+        '<span class="hs-note" role="alert"></span></form>'
+    )
+
+
+def _classes(how_many: int) -> str:
+    return "one class" if how_many == 1 else f"{in_words(how_many)} classes"
 
 
 def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> str:
-    pictures = _of(manifest, name)
+    pictures = of_class(manifest, name)
     exam = sum(picture.part == "test" for picture in pictures)
     most = max(manifest.counts.values())
     label = (
         f"{safe(name)}: {count(len(pictures), 'picture')}, {len(pictures) - exam} for practice, {exam} "
         "for the exam"
     )
-    small = [plate(thumbnails[p.sha256], p.file) for p in pictures[:SHOWN] if p.sha256 in thumbnails]
+    small = [look_button(p, thumbnails[p.sha256]) for p in pictures[:SHOWN] if p.sha256 in thumbnails]
     if len(pictures) > SHOWN:
-        small.append(f'<span class="plate more">+ {len(pictures) - SHOWN}</span>')
+        small.append(
+            f'<button class="plate more" type="button" data-deed="open" data-name="{safe(name)}" '
+            f'aria-label="All {len(pictures)} pictures of {safe(name)}">+ {len(pictures) - SHOWN}</button>'
+        )
     practice = (len(pictures) - exam) / max(1, len(pictures))
     parts = f'<i class="p" style="flex:{practice:.3f}"></i>'
     parts += f'<i class="e" style="flex:{1 - practice:.3f}"></i>' if exam else ""
     return (
-        f'<div class="klass"><h3 title="{safe(name)}">{safe(name)}</h3><div class="mid">'
+        f'<div class="klass" data-class="{safe(name)}"><h3 title="{safe(name)}">{safe(name)}</h3>'
+        '<div class="mid">'
         f'<div class="split" role="img" aria-label="{label}" '
         f'style="width:{100 * len(pictures) / most:.1f}%">{parts}</div>'
-        f'<div class="thumbs">{"".join(small)}</div></div><span class="tally hs-num">'
-        f"{len(pictures)}</span></div>"
+        f'<div class="thumbs">{"".join(small)}</div></div><div class="ends"><span class="tally hs-num">'
+        f"{len(pictures)}</span>{_ends(name)}</div></div>"
     )
 
 
-def checks(manifest: Manifest, thumbnails: dict[str, str]) -> str:
-    """What was checked: good news first, then each finding, then the files left out with their reasons."""
-    items = [_good_news(manifest)] if not manifest.findings else []
-    items += [_finding(manifest, finding, thumbnails) for finding in manifest.findings]
-    items += [_left_out(manifest)] if manifest.left_out else []
-    return f'<div class="hs-panel"><h2>What was checked</h2><ul class="checks">{"".join(items)}</ul></div>'
-
-
-def pair_pictures(manifest: Manifest) -> tuple[Picture, ...]:
-    """The pictures shown beside the findings: two each."""
-    by_file = {picture.file: picture for picture in manifest.pictures}
-    return tuple(by_file[f] for finding in manifest.findings for f in finding.files[:2] if f in by_file)
-
-
-def _good_news(manifest: Manifest) -> str:
-    fewest = min(manifest.counts.values())
+def look_button(picture: Picture, uri: str) -> str:
+    """A thumbnail that opens its picture."""
     return (
-        f'<li>{icon("good", "good")}<div><b>Nothing to mend.</b> <span class="hs-soft">At least '
-        f"{count(fewest, 'picture')} in every class, and every file could be read.</span></div></li>"
+        f'<button class="look" type="button" data-deed="look" data-file="{safe(picture.file)}">'
+        f"{plate(uri, picture.file)}</button>"
     )
 
 
-def _finding(manifest: Manifest, finding: Finding, thumbnails: dict[str, str]) -> str:
-    by_file = {picture.file: picture for picture in manifest.pictures}
-    seen = [by_file[file] for file in finding.files[:2] if file in by_file]
-    pair = "".join(plate(thumbnails[p.sha256], p.file) for p in seen if p.sha256 in thumbnails)
-    first, _, rest = finding.sentence.partition(". ")
-    first += "." if rest else ""
-    tone, mark = ("", "info") if finding.code in ("given-parts", "wrapper") else ("warn", "warn")
-    return (
-        f'<li>{icon(mark, tone)}<div><b>{safe(first)}</b> <span class="hs-soft">{safe(rest)}</span></div>'
-        f"{f'<span class=pair>{pair}</span>' if pair else ''}</li>"
+def _ends(name: str) -> str:
+    """The three buttons at the end of a row."""
+    buttons = (
+        ("plus", f'data-add="{safe(name)}"', f"Add pictures to {safe(name)}"),
+        ("camera", f'data-camera="{safe(name)}"', f"Add to {safe(name)} with the camera"),
+        ("more", f'data-deed="open" data-name="{safe(name)}"', f"Rename, merge or leave out {safe(name)}"),
     )
-
-
-def _left_out(manifest: Manifest) -> str:
-    lines = [f"<li><bdi>{safe(left.file)}</bdi>: {safe(left.reason)}</li>" for left in manifest.left_out]
-    first, more = "".join(lines[:MOST_LEFT_OUT]), lines[MOST_LEFT_OUT:]
-    folded = f"<details><summary>{len(more)} more</summary><ul>{''.join(more)}</ul></details>" if more else ""
-    were = "was" if len(lines) == 1 else "were"
-    return (
-        f"<li>{icon('info')}<div><b>{count(len(lines), 'file')} {were} left out.</b> "
-        f'<div class="left-out hs-soft"><ul>{first}</ul>{folded}</div></div></li>'
+    return "".join(
+        f'<button class="btn quiet" type="button" {what} aria-label="{says}" title="{says}">{icon(name)}'
+        "</button>"
+        for name, what, says in buttons
     )

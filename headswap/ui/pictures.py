@@ -1,4 +1,4 @@
-"""Step 2, Pictures: a folder, a zip or the sample; then what was found in it."""
+"""Step 2, Pictures: a folder, a zip, loose pictures, the camera or the sample; what was found; mending it."""
 
 from __future__ import annotations
 
@@ -8,36 +8,25 @@ from pathlib import Path
 import gradio as gr
 
 from headswap.service.views import Inspection
+from headswap.ui.checked import checks, enough, pair_pictures, worth_a_look
 from headswap.ui.chip import busy_chip, chip
-from headswap.ui.classes import checks, class_rows, pair_pictures, shown_pictures
+from headswap.ui.classes import changed, class_rows, new_class, shown_pictures
+from headswap.ui.deeds import LOOKS, Deed, deed_of, do_or_tell, look_closer
 from headswap.ui.headview import new_head_words
 from headswap.ui.html import announce, fragment, next_bar, web_text
 from headswap.ui.icons import icon
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates, owner_of, thumbnails
-from headswap.ui.words import in_words
+from headswap.ui.sources import CAMERA, PICKER
+from headswap.ui.words import in_words, safe
 
-PICKER = f"""
-<div class="hs-row heading">{icon("folder")}<h2>Drop a folder or a zip</h2></div>
-<p class="hs-soft">One folder per class: its name becomes the name the network will
-say. Large pictures are made smaller on your machine before they travel.</p>
-<div class="hs-row"><label class="btn folder" tabindex="0" role="button">Choose a folder<input type="file"
-webkitdirectory multiple aria-label="Choose a folder of class folders" tabindex="-1"></label></div>
-<p class="hs-note packing" role="status" aria-live="polite"></p>
-"""
 EMPTY = (
     '<div class="hs-empty"><p class="live">No pictures yet.</p><p class="hs-soft">Two classes are enough '
-    "to begin: "
-    "two folders, named as the network shall call them, about 20 pictures in each.</p></div>"
+    "to begin: two folders, named as the network shall call them, about 20 pictures in each. Or begin with "
+    f"one class, here:</p>{new_class('The first class')}</div>"
 )
-ADVICE = (
-    '<div class="stack aside"><h2>How many are enough?</h2><p class="hs-soft reading">20 of each is '
-    "plenty to start. "
-    'Vary background and light, or it learns the table and not the mug.</p><p class="hs-soft">The exam '
-    "pictures "
-    "are picked before any network runs, the same share of each class. Every network you try sits the "
-    "same exam.</p></div>"
-)
+SAMPLE_NAME = "Four kinds of drawings"
+IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
 
 
 @dataclass(frozen=True)
@@ -48,14 +37,19 @@ class PicturesStep:
     zip: gr.UploadButton
     sample: gr.Button
     status: gr.HTML
+    in_use: gr.HTML
     classes: gr.HTML
     checks: gr.HTML
+    aside: gr.HTML
+    view: gr.HTML
     say: gr.HTML
     onward: gr.Button
 
     @property
     def outputs(self) -> list[object]:
-        return [self.classes, self.checks, self.say, self.onward, self.sample]
+        return [
+            self.classes, self.checks, self.aside, self.say, self.onward, self.sample, self.in_use, self.view,
+        ]  # fmt: skip
 
 
 def build_pictures_step() -> PicturesStep:
@@ -71,17 +65,27 @@ def build_pictures_step() -> PicturesStep:
             )
             upload = gr.UploadButton("Choose a zip", file_types=[".zip"], elem_id="hs-zip")
         with gr.Column(elem_classes="tile"):
+            gr.HTML(
+                html_template=CAMERA,
+                js_on_load=web_text("camera.js"),
+                apply_default_css=False,
+                elem_id="hs-camera",
+            )
+        with gr.Column(elem_classes="tile"):
             fragment(
                 '<h2>Sample set</h2><p class="hs-soft">96 drawings in four classes, in the public domain.</p>'
             )
             sample = gr.Button("Use the sample", elem_id="hs-sample")
+            in_use = fragment(classes="in-use")
     status = fragment(classes="status", name="hs-pictures-status")
-    classes = fragment(EMPTY, classes="hs-section", name="hs-classes")
+    script = web_text("deeds.js")
+    classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
     with gr.Row(elem_classes="hs-section hs-half"):
-        checked = fragment(name="hs-checks")
-        fragment(ADVICE)
+        checked = fragment(name="hs-checks", script=script)
+        aside = fragment(enough(None), name="hs-enough", script=script)
+    view = fragment(name="hs-view", script=script)
     say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
-    return PicturesStep(intro, upload, sample, status, classes, checked, say, onward)
+    return PicturesStep(intro, upload, sample, status, in_use, classes, checked, aside, view, say, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -99,19 +103,28 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
 
 
 def show_pictures(step: PicturesStep, scene: Scene, shared: Shared) -> Updates:
-    """The pictures as they are now."""
+    """The pictures as they are now; whatever dialog was open is done with."""
     manifest = scene.manifest
+    is_sample = manifest is not None and manifest.name == SAMPLE_NAME
+    drawn = {
+        step.sample: gr.Button(visible=not is_sample),
+        step.in_use: IN_USE if is_sample else "",
+        step.onward: gr.Button(interactive=not scene.lacks),
+        step.say: f'<span class="say hs-soft">{safe(scene.lacks) or "Everything needed is here."}</span>',
+        step.view: "",
+    }
+    change = shared.service.pictures.last_change(scene.owner, scene.project.id)
     if manifest is None:
-        return {step.classes: EMPTY, step.checks: "", step.onward: gr.Button(interactive=False)}
+        return drawn | {step.classes: changed(change) + EMPTY, step.checks: "", step.aside: enough(None)}
     shown = thumbnails(shared.thumbnail, scene, (*shown_pictures(manifest), *pair_pictures(manifest)))
-    worth = in_words(len(manifest.findings)).capitalize()
-    things = "thing" if len(manifest.findings) == 1 else "things"
-    note = f" {worth} {things} worth a look, none stops you." if manifest.findings else ""
-    return {
-        step.classes: class_rows(manifest, shown),
+    if not scene.lacks and (worth := worth_a_look(manifest)):
+        things = "thing" if worth == 1 else "things"
+        words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
+        drawn[step.say] = f'<span class="say hs-soft">Everything needed is here. {words}</span>'
+    return drawn | {
+        step.classes: class_rows(manifest, shown, change),
         step.checks: checks(manifest, shown),
-        step.say: f'<span class="say hs-soft">Everything needed is here.{note}</span>',
-        step.onward: gr.Button(interactive=True),
+        step.aside: enough(manifest),
     }
 
 
@@ -127,7 +140,26 @@ def connect_pictures_step(
 
     @errors_as_words(step.status)
     def on_sample(project_id: str, request: gr.Request) -> Updates:
-        shared.service.use_sample(owner_of(request), project_id)
+        scene = shared.look(project_id, request)
+        if scene.manifest is not None:
+            return {step.view: look_closer(Deed("ask-sample", "", "", ""), scene, shared)}
+        shared.service.use_sample(scene.owner, project_id)
+        return shared.show(shared.look(project_id, request))
+
+    @errors_as_words(step.status)
+    def on_first_sample(project_id: str, request: gr.Request) -> Updates:
+        shown = on_sample(project_id, request)
+        asks = shown.get(step.view) or shown[step.status]  # before it replaces any, or why it cannot
+        to = "pictures" if asks else "teach"
+        return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
+
+    @errors_as_words(step.status)
+    def on_deed(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
+        deed, scene = deed_of(event), shared.look(project_id, request)
+        if deed.verb in LOOKS:
+            return {step.view: look_closer(deed, scene, shared)}
+        if dialog := do_or_tell(deed, scene, shared):
+            return {step.view: dialog}
         return shared.show(shared.look(project_id, request))
 
     def on_read(project_id: str, request: gr.Request) -> Updates:
@@ -137,14 +169,14 @@ def connect_pictures_step(
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
     reading = announce(repr(busy_chip("Reading the pictures")))
-    for listen, handler, inputs in (
-        (step.zip.upload, on_zip, [shared.project_id, step.zip]),
-        (step.sample.click, on_sample, [shared.project_id]),
-        (first_sample.click, on_sample, [shared.project_id]),
+    moved = [*outputs, shared.tabs, shared.where]
+    for listen, handler, inputs, touched in (
+        (step.zip.upload, on_zip, [shared.project_id, step.zip], outputs),
+        (step.sample.click, on_sample, [shared.project_id], outputs),
+        (first_sample.click, on_first_sample, [shared.project_id], moved),
     ):
         listen(None, None, state, js=reading, **quiet)
-        done = listen(handler, inputs, outputs, concurrency_limit=4, concurrency_id="pictures", **quiet)
+        done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(on_read, shared.project_id, [state], queue=False, **quiet)
-    first_sample.click(
-        lambda: (gr.Tabs(selected="teach"), "teach"), None, [shared.tabs, shared.where], queue=False, **quiet
-    )
+    for piece in (step.classes, step.checks, step.aside, step.view):
+        piece.click(on_deed, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -15,6 +15,7 @@ import gradio as gr
 
 from headswap.data.manifest import Manifest, Picture
 from headswap.errors import NotFound
+from headswap.images import shown_name
 from headswap.service.facade import Service
 from headswap.service.views import JobView, ProjectView
 from headswap.ui.words import picture_uri
@@ -36,6 +37,18 @@ class Scene:
     def classes(self) -> tuple[str, ...]:
         """The names of the new head; empty before there are pictures."""
         return self.manifest.classes if self.manifest else ()
+
+    @property
+    def lacks(self) -> str:
+        """What is missing before anything can be taught, as one sentence; empty when nothing is."""
+        if not self.classes:
+            return "It needs pictures of at least two classes."
+        if len(self.classes) == 1:
+            only = shown_name(self.classes[0])
+            return f"So far there is only {only}. It needs a second class to tell it from."
+        if self.manifest and not self.manifest.part("test"):
+            return "There are too few pictures to lock any away for the exam. Two of each are the least."
+        return ""
 
     @property
     def is_teaching(self) -> bool:

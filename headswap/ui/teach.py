@@ -83,7 +83,7 @@ def show_lesson(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
     label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
     return {
         step.key: f"{scene.project.id}:{scene.project.job or 'first'}",
-        step.start: gr.Button(value=label, interactive=scene.manifest is not None and not scene.is_teaching),
+        step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
         step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
         step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else "",
         step.onward: gr.Button(interactive=scene.project.done_job is not None),
@@ -93,6 +93,8 @@ def show_lesson(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
 def _invitation(scene: Scene) -> str:
     if scene.manifest is None:
         return NO_PICTURES
+    if scene.lacks:
+        return f'<p class="live">A little more first.</p><p class="hs-soft">{safe(scene.lacks)}</p>'
     pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
     return (
         f'<p class="live">{number(pictures)} pictures in {classes} classes are ready.</p><p class="hs-soft">'

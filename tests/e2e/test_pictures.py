@@ -1,40 +1,85 @@
-"""Pictures from a person's own disk, through the browser's folder picker and the zip button."""
+"""Pictures in a real browser: they come by folder, zip, file and camera, are mended, and never lost."""
 
 from __future__ import annotations
 
 import io
 import random
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from tests.e2e.house import Visit
 
 pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=document.title='stolen'>"
+FolderOf = Callable[[dict[str, int]], Path]
+
+
+def classes(visit: Visit) -> dict[str, int]:
+    """What the page says there is."""
+    rows = visit.page.locator("#hs-classes .klass")
+    return {
+        row.locator("h3").inner_text(): int(row.locator(".tally").inner_text().replace(",", ""))
+        for row in (rows.nth(i) for i in range(rows.count()))
+    }
+
+
+def give_folder(visit: Visit, folder: Path) -> None:
+    visit.open_step("pictures")
+    visit.page.set_input_files("#hs-picker input[type=file]", folder)
+    visit.wait("#hs-classes .klass")
+
+
+def give_zip(visit: Visit, file: Path) -> None:
+    visit.page.set_input_files(".drop input[data-testid$='upload-button']", file)
+
+
+def picture(number: int, *, width: int = 160, height: int = 120) -> bytes:
+    """A small picture that is unlike all others."""
+    dice = random.Random(number)
+    image = Image.new("RGB", (width, height), tuple(dice.randrange(256) for _ in range(3)))
+    pen = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y = dice.randrange(width), dice.randrange(height)
+        pen.rectangle((x, y, x + 40, y + 30), fill=tuple(dice.randrange(256) for _ in range(3)))
+    target = io.BytesIO()
+    image.save(target, "JPEG")
+    return target.getvalue()
+
+
+def zip_of(place: Path, names: list[str]) -> Path:
+    with zipfile.ZipFile(place, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(name, picture(number) if name[-4:].lower() == ".jpg" else b"litter")
+    return place
 
 
 def test_a_folder_keeps_its_class_names_and_a_hostile_one_is_text(
-    visit: Visit, class_folders: Callable[[dict[str, int]], Path]
+    visit: Visit, class_folders: FolderOf
 ) -> None:
     folder = class_folders({"red pens": 6, "ünïcode 猫": 6, HOSTILE: 6})
     (folder / "red pens" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     (folder / ".DS_Store").write_bytes(b"hidden")
     (folder / "red pens" / "large.jpg").write_bytes(large_photo())
 
-    visit.open_step("pictures")
-    visit.page.set_input_files("#hs-picker input[type=file]", folder)
-    visit.wait("#hs-classes .klass")
+    give_folder(visit, folder)
 
     page = visit.page
-    assert set(page.locator("#hs-classes .klass h3").all_inner_texts()) == {"red pens", "ünïcode 猫", HOSTILE}
+    assert set(classes(visit)) == {"red pens", "ünïcode 猫", HOSTILE}
     assert "19 pictures in three classes" in page.inner_text("#hs-classes h2")
     assert "broken.jpg" in page.inner_text("#hs-checks .left-out")
     assert ".DS_Store" not in page.inner_text("#hs-checks")
     visit.wait("#hs-new-head:has-text('→ 3')")
+    page.click("#hs-classes .klass h3:has-text('<img') >> xpath=.. >> .look >> nth=0")
+    visit.wait("#hs-view dialog[open] h2:has-text('<img')")
+    page.click("#hs-view .back")
+    visit.wait("#hs-view dialog[open] [data-deed=rename]")
+    page.keyboard.press("Escape")
     visit.open_step("model")
     visit.wait("#hs-head svg text:has-text('ünïcode 猫')")
     assert page.title() == "headswap"
@@ -49,12 +94,36 @@ def large_photo() -> bytes:
     return target.getvalue()
 
 
+def test_a_zip_from_a_mac_with_a_wrapper_and_one_with_parts_are_understood(
+    visit: Visit, tmp_path: Path
+) -> None:
+    names = [f"My things/{name}/a {i}.JPG" for name in ("Straße", "two words") for i in range(4)]
+    litter = ["__MACOSX/My things/Straße/._a 0.JPG", "My things/.DS_Store"]
+    visit.open_step("pictures")
+
+    give_zip(visit, zip_of(tmp_path / "My things.zip", [*names, *litter]))
+
+    visit.wait("#hs-classes .klass")
+    assert classes(visit) == {"Straße": 4, "two words": 4}
+    assert "left out" not in visit.page.inner_text("#hs-checks ul").lower().replace("none was left out", "")
+    visit.page.click("#hs-enough [data-deed=ask-start-over]")
+    visit.page.click("#hs-view [data-deed=start-over]")
+    visit.wait("#hs-classes .hs-empty")
+    parts = [f"{part}/{name}/{i}.jpg" for part in ("train", "test") for name in "ab" for i in range(5)]
+    give_zip(visit, zip_of(tmp_path / "parts.zip", parts))
+    visit.wait("#hs-classes .klass")
+    assert classes(visit) == {"a": 10, "b": 10}
+    assert "10 locked away" in visit.page.inner_text("#hs-classes .keys")
+    assert "Your own folders decide" in visit.page.inner_text("#hs-checks")
+    assert "train, val and test" in visit.page.inner_text("#hs-enough")
+
+
 def test_a_file_that_is_no_zip_is_refused_in_words_and_the_page_goes_on(visit: Visit, tmp_path: Path) -> None:
     fake = tmp_path / "holiday.zip"
     fake.write_bytes(b"this is not a zip")
-
     visit.open_step("pictures")
-    visit.page.set_input_files(".drop input[data-testid$='upload-button']", fake)
+
+    give_zip(visit, fake)
 
     visit.wait("#hs-pictures-status .mistake")
     assert "holiday" in visit.page.inner_text("#hs-pictures-status")
@@ -64,12 +133,226 @@ def test_a_file_that_is_no_zip_is_refused_in_words_and_the_page_goes_on(visit: V
     assert visit.page.locator("#hs-pictures-status .mistake").count() == 0
 
 
-def test_one_class_alone_leaves_the_teach_button_asleep(
-    visit: Visit, class_folders: Callable[[dict[str, int]], Path]
+def test_one_class_or_one_picture_leaves_the_teach_button_asleep_and_says_why(
+    visit: Visit, class_folders: FolderOf, tmp_path: Path
 ) -> None:
+    page = visit.page
     visit.open_step("pictures")
-    visit.page.set_input_files("#hs-picker input[type=file]", class_folders({"lonely": 5}))
+    assert page.is_disabled("#hs-to-teach")
+    give_folder(visit, class_folders({"lonely": 1}))
 
-    visit.wait("#hs-pictures-status .mistake, #hs-checks .checks")
+    assert "So far there is only lonely. It needs a second class" in page.inner_text("#hs-pictures .say")
+    assert page.is_disabled("#hs-to-teach")
     visit.open_step("teaching")
-    assert visit.page.is_disabled("#hs-teach")
+    visit.wait("#hs-live:has-text('So far there is only lonely')")
+    assert page.is_disabled("#hs-teach")
+
+    visit.open_step("pictures")
+    give_zip(visit, zip_of(tmp_path / "other.zip", ["other/1.jpg"]))
+    visit.wait("#hs-classes .klass >> nth=1")
+    visit.wait("#hs-pictures .say:has-text('too few pictures to lock any away')")
+    assert page.is_disabled("#hs-to-teach")
+    give_zip(visit, zip_of(tmp_path / "more.zip", [f"other/{i}.jpg" for i in range(12)]))
+    visit.wait("#hs-to-teach:not([disabled])")
+
+
+def test_classes_and_pictures_are_mended_and_every_step_is_undone(visit: Visit) -> None:
+    page = visit.page
+    visit.open_step("pictures")
+    page.click("#hs-sample")
+    visit.wait("#hs-classes .klass")
+    whole = classes(visit)
+
+    page.click("[aria-label='Rename, merge or leave out bug']")
+    page.fill("#hs-view [data-deed=rename] input", "FRUIT")
+    page.keyboard.press("Enter")
+    visit.wait("#hs-view .mistake:has-text('There is a class called fruit already.')")
+    page.fill("#hs-view [data-deed=rename] input", "bee & co <b>")
+    page.keyboard.press("Enter")
+    visit.wait(".changed:has-text('bug is now called bee & co <b>.')")
+    assert classes(visit) == {"bee & co <b>": 24, "bird": 24, "fruit": 24, "vehicle": 24}
+
+    page.click("[data-class=bird] .look >> nth=2")
+    visit.wait("#hs-view dialog[open] .large img")
+    page.select_option("#hs-view [data-deed=relabel] select", "fruit")
+    page.click("#hs-view [data-deed=relabel] >> nth=0 >> button")
+    visit.wait(".changed:has-text('is now in fruit')")
+    page.click("[data-class=fruit] .look >> nth=0")
+    page.click("#hs-view [data-deed=drop]")
+    visit.wait(".changed:has-text('left out')")
+    assert classes(visit) == {"bee & co <b>": 24, "bird": 23, "fruit": 24, "vehicle": 24}
+
+    page.click("[data-class=vehicle] .more")
+    visit.wait("#hs-view dialog[open] .all")
+    assert page.locator("#hs-view .all .look").count() == 24
+    page.select_option("#hs-view [data-deed=merge] select", "bird")
+    page.click("#hs-view [data-deed=merge] button")
+    visit.wait(".changed:has-text('The pictures of vehicle are now in bird.')")
+    page.click("[aria-label='Rename, merge or leave out fruit']")
+    page.click("#hs-view [data-deed=drop-class]")
+    visit.wait(".changed:has-text('fruit was left out.')")
+    assert classes(visit) == {"bee & co <b>": 24, "bird": 47}
+
+    visit.reload()
+    visit.open_step("pictures")
+    for sentence in ("in bird", "left out", "in fruit", "is now called"):
+        page.click("[data-deed=undo]")
+        visit.wait(f".changed:has-text('{sentence}')")
+    page.click("[data-deed=undo]")
+    visit.wait(".changed", state="detached")
+    assert classes(visit) == whole
+
+
+def test_the_button_beside_a_finding_mends_it(visit: Visit, class_folders: FolderOf) -> None:
+    folder = class_folders({"mug": 14, "pen": 5})
+    for name in ("picture 0", "picture 1"):
+        data = (folder / "mug" / f"{name}.PNG").read_bytes()
+        (folder / "mug" / f"{name} copy.PNG").write_bytes(data)
+    give_folder(visit, folder)
+    page = visit.page
+    assert classes(visit)["mug"] == 16
+    assert "exact copies" in page.inner_text("#hs-checks")
+
+    page.click("#hs-checks li:has-text('exact copies') >> [data-deed=show]")
+    visit.wait("#hs-view dialog[open] .all .look")
+    page.click("#hs-view [data-close]")
+    page.click("#hs-checks li:has-text('exact copies') >> [data-deed=mend]")
+
+    visit.wait(".changed:has-text('2 pictures are left out.')")
+    assert classes(visit)["mug"] == 14
+    assert "exact copies" not in page.inner_text("#hs-checks")
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-checks li:has-text('Few pictures of pen') >> [data-add=pen]")
+    chooser.value.set_files(
+        [{"name": f"{i}.jpg", "mimeType": "image/jpeg", "buffer": picture(i)} for i in (1, 2)]
+    )
+    visit.wait(".changed:has-text('2 pictures added.')")
+    assert classes(visit)["pen"] == 7
+
+
+def test_loose_pictures_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> None:
+    visit = enter(width=390, height=844)
+    page = visit.page
+    visit.open_step("pictures")
+    page.click("#hs-classes .new-class [data-add]")
+    assert page.inner_text("#hs-classes [role=alert]") == "Type its name first."
+
+    page.fill("#hs-classes .new-class input", "my/mug")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    shots = [{"name": "image.jpg", "mimeType": "image/jpeg", "buffer": picture(i)} for i in range(3)]
+    chooser.value.set_files(shots)
+    visit.wait("#hs-classes .klass")
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-picker .loose")
+    chooser.value.set_files([{"name": "b.jpg", "mimeType": "image/jpeg", "buffer": picture(9)}])
+    visit.wait("#hs-picker dialog[open]:has-text('What does this picture show?')")
+    page.fill("#hs-picker dialog input", "pen")
+    page.keyboard.press("Enter")
+    visit.wait("[data-class=pen]")
+
+    assert classes(visit) == {"my mug": 3, "pen": 1}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def filmed(visit: Visit, least: int) -> None:
+    """Wait until the camera has kept so many."""
+    says = "parseInt(document.querySelector('#hs-camera .add').textContent.split(' ')[1])"
+    visit.page.wait_for_function(f"{says} >= {least}")
+
+
+def test_the_camera_films_while_the_button_or_the_space_bar_is_held(
+    visit: Visit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = visit.page
+    visit.open_step("pictures")
+    page.click("#hs-camera .open-camera")
+    visit.wait("#hs-camera .hold:not([disabled])")
+
+    page.hover("#hs-camera .hold")
+    start = time.monotonic()
+    page.mouse.down()
+    filmed(visit, 10)
+    page.mouse.up()
+    seconds = time.monotonic() - start
+    page.click("#hs-camera .add")
+    visit.wait("#hs-camera [role=status]:has-text('Type the name of the class first.')")
+    page.fill("#hs-camera input", "green")
+    page.click("#hs-camera .add")
+    visit.wait("#hs-classes .klass")
+    first = classes(visit)
+    page.click("[data-camera=green]")
+    visit.wait("#hs-camera .hold:not([disabled])")
+    page.keyboard.down(" ")
+    filmed(visit, 4)
+    page.keyboard.up(" ")
+    page.click("#hs-camera .add")
+    visit.wait(".changed")
+
+    with capsys.disabled():
+        print(f"\ncamera: 10 pictures in {seconds:.1f} s (goal 1.0)")  # noqa: T201
+    assert set(first) == set(classes(visit)) == {"green"}
+    assert first["green"] >= 8  # frames of a fake camera may be the same, and are then one picture
+    page.click("[data-class=green] .look >> nth=0")
+    visit.wait("#hs-view dialog[open] .large img")
+    size = page.inner_text("#hs-view .large .nowrap")
+    assert min(int(number) for number in size.removesuffix(" px.").split(" × ")) >= 224
+
+
+def test_without_https_the_camera_says_so(visit: Visit) -> None:
+    visit.page.add_init_script("Object.defineProperty(window, 'isSecureContext', { value: false })")
+    visit.reload()
+    visit.open_step("pictures")
+
+    visit.page.click("#hs-camera .open-camera")
+
+    visit.wait("#hs-camera [role=status]:has-text('only to pages opened with https')")
+    assert visit.page.is_disabled("#hs-camera .hold")
+
+
+def test_new_pictures_take_no_pictures_from_a_finished_run(visit: Visit) -> None:
+    page = visit.page
+    visit.use_sample()
+    visit.teach()
+    visit.wait("#hs-opened img")
+    visit.open_step("pictures")
+
+    page.click("#hs-enough [data-deed=ask-start-over]")
+    page.click("#hs-view [data-deed=start-over]")
+    visit.wait("#hs-classes .hs-empty")
+    visit.reload()
+
+    visit.open_step("test")
+    visit.wait("#hs-opened img")
+    assert page.locator("#hs-test .plate.gone").count() == 0
+    visit.open_step("pictures")
+    page.click("#hs-sample")  # nothing is there to be replaced: nothing is asked
+    visit.wait("#hs-classes .klass")
+
+
+def test_twelve_hundred_pictures_leave_the_page_awake(
+    visit: Visit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "many"
+    for number in range(1200):
+        place = folder / f"class {number % 12:02d}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.jpg").write_bytes(picture(number, width=320, height=240))
+    page = visit.page
+    visit.open_step("pictures")
+
+    start = time.monotonic()
+    page.set_input_files("#hs-picker input[type=file]", folder)
+    visit.wait("#hs-chip .busy, #hs-classes .klass")
+    asked = time.monotonic()
+    visit.open_step("model")
+    visit.open_step("pictures")
+    turned = time.monotonic() - asked
+    page.wait_for_selector("#hs-classes .klass", timeout=180_000)  # three times the goal
+    seconds = time.monotonic() - start
+
+    with capsys.disabled():
+        print(f"\n1,200 pictures: {seconds:.1f} s (goal 60), a tab opens in {turned:.1f} s")  # noqa: T201
+    assert sum(classes(visit).values()) == 1200
+    assert seconds < 180
+    assert turned < 6

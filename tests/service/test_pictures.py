@@ -45,7 +45,14 @@ def projects(tmp_path: Path) -> Projects:
 
 @pytest.fixture
 def pictures(projects: Projects, desk: Desk, few_drawings: Path, runs: Runs) -> Pictures:
-    return Pictures(projects, desk.ask, sample=few_drawings, is_wanted=runs.want, came=lambda: None)
+    return Pictures(
+        projects,
+        desk.ask,
+        sample=few_drawings,
+        is_wanted=runs.want,
+        came=lambda: None,
+        check_room=lambda owner, upload: None,
+    )
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headswap.data.manifest import Manifest
 from headswap.errors import NotFound
 from headswap.service.facade import Service
 from headswap.service.settings import Settings
@@ -37,3 +39,15 @@ def test_a_fresh_project_has_no_pictures_no_classes_and_no_lesson(service: Servi
     scene = look(service, "", service.new_project("").id)
 
     assert (scene.manifest, scene.job, scene.classes, scene.is_teaching) == (None, None, (), False)
+
+
+def test_what_is_missing_before_a_lesson_is_one_sentence(service: Service, manifest: Manifest) -> None:
+    scene = look(service, "", service.new_project("").id)
+    alone = tuple(replace(p, class_name="mug", part="train") for p in manifest.pictures)
+
+    assert scene.lacks == "It needs pictures of at least two classes."
+    assert replace(scene, manifest=manifest).lacks == ""
+    one = replace(scene, manifest=replace(manifest, classes=("mug",), pictures=alone))
+    assert one.lacks == "So far there is only mug. It needs a second class to tell it from."
+    no_exam = replace(scene, manifest=replace(manifest, pictures=alone))
+    assert no_exam.lacks.startswith("There are too few pictures to lock any away for the exam.")

@@ -1,10 +1,12 @@
-// The folder picker: class folders become one store-only zip in the browser, handed to the zip upload.
-// Folder names are class names, and gradio's own folder upload drops them. Large pictures are made
-// smaller on the way; what this browser cannot read travels as it is, so that the server names it.
+// The picker: folders, loose pictures and camera frames become one store-only zip in the browser, handed
+// to the zip upload. Folder names are class names, and gradio's own folder upload drops them. Large
+// pictures are made smaller on the way; what this browser cannot read travels as it is, so that the server
+// names it. The rows of classes and the camera call `headswap.take`, too.
 const SHORTER_SIDE = 512, SMALL_BYTES = 200_000, LARGEST_OTHER = 20_000_000, AT_ONCE = 4;
 const SHRINKS = /\.(jpe?g|png|webp|bmp|avif)$/i, HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db|desktop\.ini)/;
-const input = element.querySelector('input'), says = element.querySelector('.packing');
-const label = element.querySelector('label'), zone = element.closest('.drop') || element;
+const input = element.querySelector('input[type=file]'), says = element.querySelector('.packing');
+const label = element.querySelector('label.folder'), zone = element.closest('.drop') || element;
+const asks = element.querySelector('dialog'), answer = asks.querySelector('input');
 
 const CRC = new Uint32Array(256).map((_, n) => {
   for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
@@ -61,9 +63,26 @@ function handOver(file) {
   target.dispatchEvent(new Event('change', { bubbles: true }));
 }
 
+// Two pictures of a phone may both be called image.jpg.
+function apart(found) {
+  const taken = new Set();
+  return found.map(([path, file]) => {
+    let mine = path;
+    for (let n = 2; taken.has(mine); n++) mine = path.replace(/(\.[^./]*)?$/, (ending) => ` (${n})${ending}`);
+    taken.add(mine);
+    return [mine, file];
+  });
+}
+
 async function take(found) {
-  const files = found.filter(([path]) => !HIDDEN.test(path));
+  const files = apart(found.filter(([path]) => !HIDDEN.test(path)));
   if (files.length === 1 && /\.zip$/i.test(files[0][0])) return handOver(files[0][1]);
+  const loose = files.filter(([path]) => !path.includes('/'));
+  if (loose.length) {
+    const name = await nameFor(loose.length);
+    if (!name) return;
+    for (const entry of loose) entry[0] = `${name}/${entry[0]}`;
+  }
   const entries = new Array(files.length);
   let next = 0, done = 0, left = 0;
   const work = async () => {
@@ -77,10 +96,25 @@ async function take(found) {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   const ready = entries.filter(Boolean);
   if (!ready.length) { says.textContent = 'There is nothing in that folder.'; return; }
-  const name = ready[0][0].split('/')[0] || 'pictures', zip = packed(ready);
+  const tops = new Set(ready.map(([path]) => path.split('/')[0])), zip = packed(ready);
+  const name = tops.size === 1 && ready[0][0].split('/').length > 2 ? [...tops][0] : 'My pictures';
   says.textContent = `${ready.length} files, ${(zip.size / 1e6).toFixed(1)} MB to send` + (left ? `; ${left} left here, too large to be pictures` : '');
   handOver(new File([zip], `${name}.zip`, { type: 'application/zip' }));
 }
+
+// A class name that can be a folder of a zip.
+const folderOf = (name) => name.replace(/[\\/]+/g, ' ').trim().replace(/^\.+/, '');
+
+function nameFor(count) {
+  asks.querySelector('h2').textContent = count === 1 ? 'What does this picture show?' : `What do these ${count} pictures show?`;
+  asks.querySelector('datalist').replaceChildren(...globalThis.headswap.classes().map((name) => Object.assign(document.createElement('option'), { value: name })));
+  answer.value = '';
+  asks.showModal();
+  return new Promise((done) => asks.addEventListener('close', () => done(asks.returnValue === 'add' ? folderOf(answer.value) : ''), { once: true }));
+}
+
+const classes = () => [...document.querySelectorAll('#hs-classes [data-class]')].map((row) => row.dataset.class);
+globalThis.headswap = { ...globalThis.headswap, take, folderOf, classes };
 
 async function walk(entry, found) {
   if (entry.isFile) return void found.push([entry.fullPath.slice(1), await new Promise((yes, no) => entry.file(yes, no))]);
@@ -92,12 +126,21 @@ async function walk(entry, found) {
   }
 }
 
+const loosely = Object.assign(document.createElement('input'), { type: 'file', multiple: true, accept: 'image/*' });
+element.querySelector('.loose').addEventListener('click', () => loosely.click());
+loosely.addEventListener('change', async () => {
+  await take([...loosely.files].map((file) => [file.name, file]));
+  loosely.value = '';
+});
 input.addEventListener('change', async () => {
   await take([...input.files].map((file) => [file.webkitRelativePath || file.name, file]));
   input.value = '';
 });
 label.addEventListener('keydown', (pressed) => {
   if (pressed.key === 'Enter' || pressed.key === ' ') { pressed.preventDefault(); input.click(); }
+});
+asks.querySelector('form').addEventListener('submit', (sent) => {
+  if (sent.submitter?.value === 'add' && !folderOf(answer.value)) { sent.preventDefault(); answer.focus(); }
 });
 zone.addEventListener('dragover', (dragged) => { dragged.preventDefault(); zone.classList.add('over'); });
 zone.addEventListener('dragleave', () => zone.classList.remove('over'));

@@ -1,0 +1,64 @@
+// What a person may do to their pictures. A button or form with `data-deed` sends it, as text, with what it
+// is about; `data-add` opens the file chooser for a class, `data-camera` the camera; pictures may be
+// dropped on a class. A `dialog` in this piece of the page opens when it arrives.
+const send = (source, value) => {
+  const { deed, name = '', file = '' } = source.dataset;
+  trigger('click', { deed, name, file, value });
+};
+const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true, accept: 'image/*' });
+let chosenFor = '';
+const give = (name, files) => globalThis.headswap.take([...files].map((file) => [`${globalThis.headswap.folderOf(name)}/${file.name}`, file]));
+
+// The name of a class: of an old one from its row, of a new one as it was typed.
+function nameOf(button) {
+  if (button.dataset.add || button.dataset.camera) return button.dataset.add || button.dataset.camera;
+  const form = button.closest('form'), typed = form?.querySelector('input');
+  if (!typed) return '';
+  const name = globalThis.headswap.folderOf(typed.value), says = form.querySelector('[role=alert]');
+  says.textContent = name ? '' : 'Type its name first.';
+  if (!name) typed.focus();
+  return name;
+}
+
+function choose(button) {
+  chosenFor = nameOf(button);
+  if (chosenFor) chooser.click();
+}
+
+element.addEventListener('click', (pressed) => {
+  const button = pressed.target.closest('button');
+  if (!button || button.disabled || button.type === 'submit') return;
+  if (button.matches('[data-close]')) button.closest('dialog').close();
+  else if (button.matches('[data-deed]')) send(button, '');
+  else if (button.matches('[data-add]')) choose(button);
+  else if (button.matches('[data-camera]') && nameOf(button)) globalThis.headswap.film(nameOf(button));
+});
+element.addEventListener('submit', (sent) => {
+  sent.preventDefault();
+  if (sent.target.dataset.deed) send(sent.target, sent.target.querySelector('input, select').value);
+  else choose(sent.target.querySelector('[data-add]'));
+});
+chooser.addEventListener('change', async () => {
+  await give(chosenFor, chooser.files);
+  chooser.value = '';
+});
+
+const rowUnder = (dragged) => dragged.target.closest('[data-class]');
+for (const kind of ['dragover', 'dragleave', 'drop']) {
+  element.addEventListener(kind, (dragged) => {
+    const row = rowUnder(dragged);
+    if (!row) return;
+    dragged.preventDefault();
+    row.classList.toggle('over', kind === 'dragover');
+    if (kind === 'drop') give(row.dataset.class, [...dragged.dataTransfer.files].filter((file) => file.type.startsWith('image/')));
+  });
+}
+
+const opened = () => {
+  const dialog = element.querySelector('dialog');
+  if (!dialog || dialog.open) return;
+  dialog.addEventListener('close', () => { if (element.contains(dialog)) props.value = ''; });
+  dialog.addEventListener('click', (pressed) => { if (pressed.target === dialog) dialog.close(); });
+  dialog.showModal();
+};
+if (element.closest('#hs-view')) watch('value', opened);
