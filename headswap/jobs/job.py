@@ -18,6 +18,9 @@ from headswap.events import Progress
 
 MOST_CRASHES = 3  # a job whose worker died so often is not tried again
 
+_NO_MEMORY = re.compile(  # how torch and C++ say it, as a RuntimeError
+    r"can't allocate memory|out of memory|bad_alloc|Cannot allocate memory", re.IGNORECASE
+)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -101,9 +104,11 @@ def error_of(problem: BaseException) -> JobError:
     """Put what stopped a worker into two sentences."""
     if isinstance(problem, HeadswapError):
         return JobError(type(problem).__name__, problem.problem, problem.remedy)
-    if isinstance(problem, MemoryError):
+    if isinstance(problem, MemoryError) or _NO_MEMORY.search(str(problem)):
         return JobError(
-            "out of memory", "This machine has not enough memory for this run.", "Choose a smaller network."
+            "out of memory",
+            "This run needs more memory than it may take here.",
+            "Choose a smaller network, or fewer pictures.",
         )
     return JobError(
         "fault",

@@ -45,7 +45,13 @@ def test_a_fault_names_its_kind_and_no_inner_detail() -> None:
 
 
 def test_too_little_memory_is_said_plainly() -> None:
-    assert error_of(MemoryError()).problem == "This machine has not enough memory for this run."
+    words = "This run needs more memory than it may take here."
+
+    assert error_of(MemoryError()).problem == words
+    assert error_of(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")).problem == words
+    assert error_of(RuntimeError("CUDA out of memory. Tried to allocate")).problem == words
+    assert error_of(RuntimeError("std::bad_alloc")).problem == words
+    assert error_of(RuntimeError("shapes do not match")).code == "fault"
 
 
 def test_importing_any_part_of_jobs_loads_neither_torch_nor_gradio() -> None:
