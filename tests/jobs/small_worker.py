@@ -46,6 +46,8 @@ def _end_badly(then: str) -> None:
         raise ZeroDivisionError("on purpose")
     if then == "memory":
         raise MemoryError
+    if then == "swallow":
+        bytearray(8_000_000_000)
     if then == "disk":
         raise DiskFull("The disk is full.", remedy="Free some space.")
     if then == "die":

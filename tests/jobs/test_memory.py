@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headswap.experiment import DataConfig, Experiment
+from headswap.files import to_json
+from headswap.jobs.job import JobState
+from headswap.jobs.memory import free_bytes, need_of, need_of_model
+from headswap.jobs.queue import Queue, QueueSettings
+from headswap.jobs.store import Store
+from headswap.runners.environment import child_environment
+from headswap.runners.local import LocalRunner
+from headswap.service.runs import view_of
+
+TORCH = """
+import json, torch
+from headswap.jobs.job import error_of
+from headswap.jobs.memory import hold_memory
+hold_memory(1_500_000_000)
+try:
+    torch.zeros(10_000_000_000)
+except (RuntimeError, MemoryError) as error:
+    found = error_of(error)
+    print(json.dumps([found.code, found.problem]))
+print(torch.zeros(1000).sum().item())
+"""
+
+
+def test_a_worker_that_takes_too_much_fails_with_a_reason_and_the_next_one_runs(
+    open_office: Callable[..., Any],
+) -> None:
+    office = open_office(worker_bytes=600_000_000)
+    greedy, modest = office.submit("greedy", then="swallow"), office.submit("modest")
+
+    failed, done = office.run(greedy, modest)
+
+    assert (failed.state, failed.error.code, failed.crashes) == (JobState.FAILED, "out of memory", 0)
+    assert done.state is JobState.DONE
+    shown = view_of(failed, (), place=None, seconds_left=None)
+    assert shown.problem == "This run needs more memory than it may take here."
+    assert shown.remedy == "Choose a smaller network, or fewer pictures."
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems hold no memory")
+def test_torch_under_a_limit_says_the_same_and_lives() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", TORCH], capture_output=True, text=True, env=child_environment({}), check=True
+    )
+
+    first, second = said.stdout.splitlines()
+    assert json.loads(first) == ["out of memory", "This run needs more memory than it may take here."]
+    assert second == "0.0"
+
+
+def test_a_run_waits_for_room_beside_others_but_never_for_ever(tmp_path: Path, wait_for: Any) -> None:
+    store = Store(tmp_path / "jobs.db")
+    free = [0]
+    sleeper = (sys.executable, "-c", "import time; time.sleep(60)")
+    runner = LocalRunner()
+    queue = Queue(
+        store,
+        runner,
+        QueueSettings(capacity=2, room_bytes=0),
+        worker=sleeper,
+        free_memory=lambda: free[0],
+    )
+    experiment = to_json(Experiment(data=DataConfig(source="x"), model="tf_efficientnet_lite0"))
+    first, second = (queue.submit("ada", "project", experiment, key) for key in ("1", "2"))
+
+    queue.tick()
+    assert store.get(first).state is JobState.RUNNING  # alone, it may always try
+    queue.tick()
+    assert store.get(second).state is JobState.QUEUED
+    assert queue.place(second) == 1
+    free[0] = 10**12
+    queue.tick()
+    assert store.get(second).state is JobState.RUNNING
+
+    for job in (first, second):
+        runner.stop(store.get(job).worker, force=True)
+    store.close()
+
+
+def test_a_large_network_needs_more_than_a_small_one() -> None:
+    small, large = need_of_model("tf_efficientnet_lite0"), need_of_model("torchvision/vit_h_14")
+
+    assert 1_000_000_000 < small < 2_000_000_000
+    assert large > 5 * small
+    assert need_of_model("no such network") > small
+    assert need_of("no experiment") == 0
+    assert free_bytes() > 0
