@@ -79,6 +79,7 @@ def _card(experiment: Experiment, network: Network, taught: Taught, report: Repo
         site=taught.site,
         temperature=report.calibration.temperature if report.calibration else 1.0,
         head_path=experiment.head_path,
+        mirror=taught.mirror,
         engine=taught.engine,
         strength=taught.strength,
         body_sha256=network.weights_sha256,

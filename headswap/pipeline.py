@@ -246,6 +246,7 @@ def _stream(
         engine=replay.engine if replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
+        mirror=experiment.teach.mirrors,
     )
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 import headswap
 from headswap.artefacts.bundle import read_card, read_dataset, read_report
+from headswap.artefacts.onnx_file import write_onnx
+from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
 from headswap.events import Event, Guesses, Pass, Progress
 from headswap.files import check_seal
+from headswap.training.config import TeachConfig
 
 
 def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few_drawings: Path) -> None:
@@ -135,3 +139,26 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     assert unreadable - left_out <= {"avif__hopper.heif"}  # a HEIC picture that Pillow alone cannot read
     assert all(left.reason for left in outcome.left_out)
     assert outcome.train_images + outcome.test_images + len(outcome.left_out) >= 24 + len(hazards) - 5
+
+
+def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
+    few_drawings: Path, workspace: Path, tmp_path: Path
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    outcome = headswap.teach(
+        few_drawings, out=tmp_path / "b", workspace=workspace, config=TeachConfig(mirror=True)
+    )
+    bundle = headswap.load_bundle(outcome.bundle)
+    with Image.open(next((few_drawings / "bird").iterdir())) as picture:
+        drawing = ImageOps.fit(picture.convert("RGB"), (256, 256))
+
+    there, back = bundle.predict(drawing), bundle.predict(ImageOps.mirror(drawing))
+
+    assert bundle.card.mirror
+    assert there.probabilities == pytest.approx(back.probabilities, abs=1e-5)
+    session = onnxruntime.InferenceSession(str(write_onnx(bundle, tmp_path)))
+    given = to_float(bundle.prepare(drawing)[None], bundle.card.input)
+    (said,) = session.run(None, {"pictures": given})
+    assert dict(zip(bundle.classes, said[0].tolist(), strict=True)) == pytest.approx(
+        there.probabilities, abs=1e-4
+    )

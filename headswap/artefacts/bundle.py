@@ -14,7 +14,9 @@ No pickles: safetensors and JSON only.
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +31,7 @@ from headswap.files import (
     from_json,
     read_sealed,
     replacing,
+    room_on,
     sealed_folder,
     to_json,
     write_by_library,
@@ -55,6 +58,7 @@ class BundleCard:
     site: HeadSite  # of the new head
     temperature: float  # logits are divided by it before the softmax
     head_path: str | None  # the person's own choice of layer; None: found
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the body
     strength: float | None  # the penalty chosen; None: taught by gradient through the network
     body_sha256: str  # of the pretrained weights
@@ -178,10 +182,30 @@ def opened(path: Path) -> Iterator[Path]:
 
 _KNOWN = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, "seal.json")
 _MOST_BYTES = 32 * 2**30
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,  # a place before the beginning of the file
+    ValueError,
+    NotImplementedError,  # a compression method that Python does not know
+    RuntimeError,  # encrypted
+)
 
 
 def _unpack(path: Path, place: Path) -> Path:
     """Copy the known members of a bundle zip out of it, member by member, and nothing else."""
+    try:
+        with room_on(place):
+            return _copy_known(path, place)
+    except _ZIP_ERRORS as error:
+        raise BundleDamaged(
+            f"{path.name} is damaged: it cannot be unpacked.", remedy="Copy it again, or teach again."
+        ) from error
+
+
+def _copy_known(path: Path, place: Path) -> Path:
     import shutil
 
     with zipfile.ZipFile(path) as archive:

@@ -76,6 +76,8 @@ def _whole(bundle: Bundle) -> nn.Module:
 
         def forward(self, pictures: Tensor) -> Tensor:
             logits = logits_of(self.network(pictures), bundle.card.site)
+            if bundle.card.mirror:
+                logits = (logits + logits_of(self.network(pictures.flip(-1)), bundle.card.site)) / 2
             return (logits / bundle.card.temperature).softmax(dim=1)
 
     return Whole().eval()

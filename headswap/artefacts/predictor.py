@@ -87,9 +87,10 @@ class Bundle:
         from headswap.heads.learning import logits_of
 
         batch = torch.from_numpy(to_float(pictures, self.card.input))
+        views = [batch, batch.flip(-1)] if self.card.mirror else [batch]
         with torch.inference_mode():
-            output = self.network.module(batch)
-        return logits_of(output, self.card.site).double().numpy()
+            rows = [logits_of(self.network.module(view), self.card.site) for view in views]
+        return torch.stack(rows).mean(dim=0).double().numpy()
 
     def _look(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Floats32 | None, Floats]:
         """Features and logits from one run; no features when nothing is remembered to compare them with."""
@@ -98,7 +99,8 @@ class Bundle:
         from headswap.features.body import Body
         from headswap.features.engines import Engine
 
-        features, logits = Body(self.network, self.card.site, Engine("cpu", "float32")).look(pictures)
+        body = Body(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
+        features, logits = body.look(pictures)
         return features.numpy(), logits.double().numpy()
 
     def _beside(

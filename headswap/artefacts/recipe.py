@@ -46,6 +46,7 @@ class Recipe:
     outputs: tuple[str, ...]  # where the answers lie in what the network gives
     aux_outputs: tuple[str, ...]
     answer_kind: str
+    mirror: bool  # the mean over picture and mirrored picture
     temperature: float  # logits are divided by it before the softmax
 
 
@@ -64,6 +65,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
         outputs=site.outputs,
         aux_outputs=site.aux_outputs,
         answer_kind=site.answer_kind,
+        mirror=card.mirror,
         temperature=card.temperature,
     )
     recipe = _with_choices(recipe, bundle.network)

@@ -38,6 +38,11 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
     )
+    sub.add_argument(
+        "--mirror",
+        action="store_true",
+        help="look at every picture twice, as it is and mirrored: twice the time, a little more often right",
+    )
     add_network(sub)
 
 
@@ -66,7 +71,7 @@ def run(choices: argparse.Namespace) -> Answer:
                 seed=choices.seed,
                 weights=choices.weights,
                 head_path=choices.head,
-                config=TeachConfig(depth=choices.depth, budget_s=choices.budget),
+                config=TeachConfig(depth=choices.depth, budget_s=choices.budget, mirror=choices.mirror),
                 workspace=choices.workspace,
                 listener=bars,
             )

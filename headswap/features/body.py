@@ -38,6 +38,7 @@ class Body:
     site: HeadSite
     engine: Engine
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
+    mirror: bool = False  # features and answers are the mean over picture and mirrored picture
     settled: bool = True  # False: a faster engine may still be looked for
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)
@@ -61,6 +62,7 @@ class Body:
                 self.network.weights_sha256 or _hash_of(self.network.module),
                 to_json(self.network.input),
                 ",".join(self.site.paths),
+                *["mirror"] * self.mirror,
             )
         )
 
@@ -80,7 +82,11 @@ class Body:
         batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
         if self._fast is None and not self.engine.is_exact:
             self._start(batch[:_COMPARED])
-        return (self._fast or self._exact)(batch)
+        run = self._fast or self._exact
+        if not self.mirror:
+            return run(batch)
+        (features, logits), (mirrored, others) = run(batch), run(batch.flip(-1))
+        return (features + mirrored) / 2, (logits + others) / 2
 
     def give_up(self) -> None:
         """Leave an engine that is not near enough: for single precision first, then for the exact one."""

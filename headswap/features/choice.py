@@ -46,7 +46,9 @@ class _Memory:
     measured: dict[str, Measured] = field(default_factory=dict)
 
 
-def body_for(network: Network, site: HeadSite, folder: Path, engine: Engine | None = None) -> Body:
+def body_for(
+    network: Network, site: HeadSite, folder: Path, engine: Engine | None = None, *, mirror: bool = False
+) -> Body:
     """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
 
     Args:
@@ -54,10 +56,18 @@ def body_for(network: Network, site: HeadSite, folder: Path, engine: Engine | No
         site: its head.
         folder: of the feature bank; keeps measurements and translations too.
         engine: take this one and no other.
+        mirror: let it see every picture twice, as it is and mirrored.
     """
     known = remembered(network, site, folder) if engine is None else None
     found = engine or known
-    return Body(network, site, found or choose_engine(), folder / TRANSLATIONS, settled=found is not None)
+    return Body(
+        network,
+        site,
+        found or choose_engine(),
+        folder / TRANSLATIONS,
+        mirror=mirror,
+        settled=found is not None,
+    )
 
 
 def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:

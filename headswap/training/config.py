@@ -74,13 +74,18 @@ class TeachConfig:
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    mirror: bool = False  # average the features of picture and mirrored picture: twice the body's time
+    mirror: bool = False  # of depth "head": the mean over picture and mirrored picture, twice the body's time
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     passes: int = 30  # lesson passes shown while the head learns; they cost under a second
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
     further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether each picture is seen twice; a body that moves learns from mirrored pictures anyway."""
+        return self.mirror and self.depth == "head"
 
     def __post_init__(self) -> None:
         if self.budget_s is not None and not 0 < self.budget_s < math.inf:

@@ -32,6 +32,7 @@ class Stream:
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
+    mirror: bool = False  # every picture is seen twice
     filling: Filling | None = None  # after the first picture, where the head takes features
     _expected: int = 0
     _begun: bool = field(default=False, init=False)
@@ -61,7 +62,7 @@ class Stream:
         site = find_head(network, path=self.head_path)
         if can_hold(network.module, site, site.num_classes):
             engine = engine_named(self.engine) if self.engine else None
-            body = body_for(network, site, self.folder, engine)
+            body = body_for(network, site, self.folder, engine, mirror=self.mirror)
             self.filling = Filling(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )

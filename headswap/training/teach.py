@@ -85,6 +85,7 @@ class Taught:
     practice_right: int  # by the final head
     engine: str
     strength: float | None  # None: taught by gradient
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
     study: Study | None = None  # what the features say beside; None: they are not those of this network
     further: Further | None = None  # what came of moving more than the head; None: nobody asked
 
@@ -158,7 +159,7 @@ def _filling(lesson: Lesson, network: Network, site: HeadSite, listener: Listene
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
-    body = body_for(network, site, folder, engine)
+    body = body_for(network, site, folder, engine, mirror=lesson.config.mirrors)
     return Filling(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
@@ -234,7 +235,9 @@ def _install(
             break
         heads = replace(heads, lift=lift)
         install(network.module, site, heads)
-        features, logits = Body(network, site, exact(choose_engine())).look(pictures)
+        features, logits = Body(network, site, exact(choose_engine()), mirror=lesson.config.mirrors).look(
+            pictures
+        )
         proved = agree(heads, features, logits)
         if proved is not None:
             return proved
@@ -253,6 +256,7 @@ def _taught(lesson: Lesson, site: HeadSite, heads: LinearHeads, bank: FeatureBan
         practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
         engine=bank.engine,
         strength=heads.solved[0].strength,
+        mirror=lesson.config.mirrors,
     )
 
 

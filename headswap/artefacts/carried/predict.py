@@ -53,7 +53,9 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
 
     def probabilities(numbers: Any) -> Any:
         with torch.inference_mode():
-            logits = verdict(module(torch.from_numpy(numbers)), recipe)
+            picture = torch.from_numpy(numbers)
+            views = [picture, picture.flip(-1)] if recipe["mirror"] else [picture]
+            logits = torch.stack([verdict(module(view), recipe) for view in views]).mean(dim=0)
         return (logits.double() / recipe["temperature"]).softmax(dim=1)[0].numpy()
 
     return probabilities
