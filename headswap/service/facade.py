@@ -201,11 +201,7 @@ class Service:
     ) -> str:
         """Queue a run and return its id; the same key again returns the same run."""
         found = self._projects.get(owner, project)
-        dataset = self._projects.dataset(found)
-        if dataset is None:
-            raise BadSetting(
-                "There are no pictures yet.", remedy="Add some in step 2, or use the sample set."
-            )
+        dataset = self.pictures.for_teaching(owner, project)
         self._keeping.check_room(owner)
         weights = self._projects.weights(found)
         experiment = Experiment(

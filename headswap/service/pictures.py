@@ -29,6 +29,7 @@ from headswap.service.projects import Project, Projects
 
 MOST_CHANGES = 30  # that can be undone
 LONGEST_NAME = 80  # letters of a data set's name
+SMALL_PX, LARGEST_PX = 240, 640
 NEW_PROJECT = "New project"
 IsWanted = Callable[[Project, Path], bool]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -160,6 +161,20 @@ class Pictures:
         path = self._projects.dataset(self._projects.get(owner, project))
         return _manifest(path) if path else None
 
+    def for_teaching(self, owner: str, project: str) -> Path:
+        """The dataset.json that a run begun now is taught on.
+
+        Raises:
+            BadSetting: there are no pictures, or of one class only.
+        """
+        path = self._projects.dataset(self._projects.get(owner, project))
+        if path is None:
+            raise BadSetting("There are no pictures yet.", remedy="Add some, or use the sample set.")
+        if len(_manifest(path).classes) < 2:
+            only = shown_name(_manifest(path).classes[0])
+            raise BadSetting(f"So far there is only {only}.", remedy="Add pictures of a second class.")
+        return path
+
     def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
         """A small JPEG of a picture that is or once was in a project: a finished run still shows its own.
 
@@ -171,7 +186,7 @@ class Pictures:
             for store in (folder / _IMAGES, *folder.glob(f"data-*/{_IMAGES}")):
                 for path in (store / f"{sha256}.jpg", store / f"{sha256}.png"):
                     if path.is_file():
-                        return small_jpeg(path, min(max(px, 16), 640))
+                        return _jpeg(path, min(max(px, 16), LARGEST_PX))
         raise NotFound("There is no such picture in this project.", remedy="Load the page again.")
 
     # ----------------------------------------------------------------------------------
@@ -204,7 +219,7 @@ class Pictures:
         found = self._projects.get(owner, project)
         path = self._projects.dataset(found)
         if path is None:
-            raise BadSetting("There are no pictures yet.", remedy="Add some, or use the sample set.")
+            raise NotFound("There are no pictures any more.", remedy="Load the page again.")
         manifest = change(_manifest(path))
         folder = self._projects.new_data_folder(found)
         write_text(folder / _DATASET, to_json(manifest))
@@ -263,6 +278,11 @@ def _manifest(path: Path) -> Manifest:
     """A dataset.json is never written to again, so what was read once stays true."""
     manifest: Manifest = from_json(Manifest, path.read_bytes())
     return manifest
+
+
+def _jpeg(path: Path, px: int) -> bytes:
+    """Small ones are kept in memory, large ones are made again."""
+    return small_jpeg(path, px) if px <= SMALL_PX else small_jpeg.__wrapped__(path, px)
 
 
 @lru_cache(maxsize=4096)

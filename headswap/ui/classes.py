@@ -29,7 +29,7 @@ def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: Change | 
     rows = "".join(_row(manifest, name, thumbnails) for name in manifest.classes)
     title = f"{count(len(manifest.pictures), 'picture')} in {_classes(len(manifest.classes))}"
     return (
-        f'<div class="hs-row between hs-head"><h2>{title}</h2><span class="hs-row keys">'
+        f'<div class="hs-row between hs-head"><h2 tabindex="-1">{title}</h2><span class="hs-row keys">'
         f'<span class="key"><i class="kp"></i>{len(manifest.pictures) - exam} practice '
         f"{term('practice', 'training set')}</span>"
         f'<span class="key"><i class="ke"></i>{exam} locked away for the exam '
@@ -43,9 +43,11 @@ def changed(change: Change | None) -> str:
     """What was done last, and the way back."""
     if change is None:
         return ""
+    done = safe(change.sentence)
     return (
-        f'<div class="changed" role="status"><span>{safe(change.sentence)}</span>'
-        f'<button class="btn small" type="button" data-deed="undo">{icon("undo")}Undo</button></div>'
+        f'<div class="changed" role="status"><span>{done}</span>'
+        f'<button class="btn small" type="button" data-deed="undo" aria-label="Undo: {done}">'
+        f"{icon('undo')}Undo</button></div>"
     )
 
 

@@ -14,7 +14,7 @@ import gradio as gr
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
-from headswap.service.pictures import Pictures
+from headswap.service.pictures import LARGEST_PX, Pictures
 from headswap.ui.classes import of_class
 from headswap.ui.gallery import MOST_SHOWN, class_dialog, picture_dialog, several_dialog, sure_dialog
 from headswap.ui.mistakes import mistake_words
@@ -22,7 +22,6 @@ from headswap.ui.scene import Scene, Shared, thumbnails
 from headswap.ui.words import count, picture_uri
 
 LONGEST = 4096  # letters of a file name
-LARGE_PX = 640
 LOOKS = ("open", "look", "show", "ask-start-over", "ask-sample")
 
 
@@ -122,7 +121,8 @@ def _picture(file: str, manifest: Manifest, scene: Scene, shared: Shared, mistak
     found = next((picture for picture in manifest.pictures if picture.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
-    large = picture_uri(shared.thumbnail(scene.owner, scene.project.id, found.sha256, LARGE_PX))
+    pictures = shared.service.pictures  # not from the page's memory: that is for small ones
+    large = picture_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
     return picture_dialog(manifest, found, large, mistake)
 
 

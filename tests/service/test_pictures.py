@@ -227,12 +227,26 @@ def test_old_datasets_are_let_go_unless_a_run_wants_them(
 
 
 def test_without_pictures_there_is_nothing_to_mend(pictures: Pictures, project: str) -> None:
-    with pytest.raises(BadSetting, match="There are no pictures yet"):
+    with pytest.raises(NotFound, match="There are no pictures any more"):
         pictures.drop_class("ada", project, "mug")
+    with pytest.raises(BadSetting, match="There are no pictures yet"):
+        pictures.for_teaching("ada", project)
     with pytest.raises(NotFound, match="nothing to mend"):
         pictures.mend("ada", project, "duplicates")
     pictures.start_over("ada", project)
     assert pictures.last_change("ada", project) is None
+
+
+def test_one_class_alone_is_not_taught(
+    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path]
+) -> None:
+    pictures.add("ada", project, drawings_of("bug", 0, 3))
+
+    with pytest.raises(BadSetting, match=r"only bug. Add pictures of a second class"):
+        pictures.for_teaching("ada", project)
+
+    pictures.add("ada", project, drawings_of("fly", 3, 6))
+    assert pictures.for_teaching("ada", project).is_file()
 
 
 def test_nobody_mends_what_is_somebody_else_s(pictures: Pictures, project: str, few_drawings: Path) -> None:
@@ -251,6 +265,7 @@ def test_nobody_mends_what_is_somebody_else_s(pictures: Pictures, project: str, 
         lambda: pictures.undo("eve", project),
         lambda: pictures.last_change("eve", project),
         lambda: pictures.manifest("eve", project),
+        lambda: pictures.for_teaching("eve", project),
         lambda: pictures.thumbnail("eve", project, "0" * 64),
     ]
     for deed in deeds:

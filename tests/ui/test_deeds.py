@@ -37,6 +37,14 @@ def scene(manifest: Manifest) -> Scene:
 class Thumbs:
     """Stands for what the page shares: only pictures are asked of it here."""
 
+    @property
+    def service(self) -> Thumbs:
+        return self
+
+    @property
+    def pictures(self) -> Thumbs:
+        return self
+
     @staticmethod
     def thumbnail(owner: str, project: str, sha256: str, px: int) -> bytes:
         return f"{sha256} {px}".encode()
@@ -44,14 +52,6 @@ class Thumbs:
 
 class Refusing(Thumbs):
     """Every verb of its service is refused."""
-
-    @property
-    def service(self) -> Refusing:
-        return self
-
-    @property
-    def pictures(self) -> Refusing:
-        return self
 
     def rename_class(self, *words: object) -> None:
         raise BadSetting("There is a class called <b> already.", remedy="Choose another name.")

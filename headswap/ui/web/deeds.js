@@ -3,6 +3,7 @@
 // dropped on a class. A `dialog` in this piece of the page opens when it arrives.
 const send = (source, value) => {
   const { deed, name = '', file = '' } = source.dataset;
+  if (!/^(open|look|show|ask)/.test(deed)) globalThis.headswap.didSomething = true;
   trigger('click', { deed, name, file, value });
 };
 const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true, accept: 'image/*' });
@@ -62,3 +63,13 @@ const opened = () => {
   dialog.showModal();
 };
 if (element.closest('#hs-view')) watch('value', opened);
+
+// After a deed the button that did it may be gone: whoever uses the keyboard goes on at Undo, or at the top.
+if (element.closest('#hs-classes')) watch('value', () => {
+  if (!globalThis.headswap.didSomething) return;
+  globalThis.headswap.didSomething = false;
+  requestAnimationFrame(() => {
+    if (document.activeElement && document.activeElement !== document.body) return;
+    (element.querySelector('.changed button') || element.querySelector('h2, input'))?.focus({ preventScroll: true });
+  });
+});
