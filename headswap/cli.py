@@ -2,7 +2,7 @@
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
              | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
-             | engines MODEL | users add|list|remove FILE [NAME...] | doctor
+             | engines MODEL | lesson [NAME] | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
@@ -29,6 +29,7 @@ from headswap.commands import (
     evaluate,
     export,
     inspect,
+    lesson,
     models,
     predict,
     teach,
@@ -47,6 +48,7 @@ VERBS = (
     evaluate,
     export,
     engines,
+    lesson,
     users,
     doctor,
 )  # as `headswap --help` lists them

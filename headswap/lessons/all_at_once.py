@@ -1,0 +1,169 @@
+"""Everything at once at a high rate, against head first and then the body at low rates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from headswap.heads.site import HeadSite
+    from headswap.lessons.material import Material
+    from headswap.lessons.practice import PassSeen
+    from headswap.training.config import Norms
+
+LESSON = Lesson(
+    name="all-at-once",
+    title="Everything at once",
+    question="The new head begins at random. You teach head and body together, at a high rate. What "
+    "becomes of what the body knew?",
+    choices=(
+        "It stays: the body is too large to be spoilt in a few passes",
+        "Much of it is lost in the first passes",
+        "It gets better at once",
+    ),
+    right=1,
+    plan="The same pictures and passes twice: everything at once at a high rate; and the head first, then "
+    "the body at low rates that fall towards the picture.",
+    why=(
+        "A random head sends random corrections down through the body. At a high rate the body follows "
+        "them, and a million photos' worth of seeing is overwritten by noise.",
+        "With the head solved first the corrections make sense from the first step, and low rates change "
+        "little where little needs to change.",
+        "What it gets right of the pictures it practises on, less what it gets right in the exam, is the "
+        "gap: how much was memorised.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+from torchvision.models import resnet18
+
+network = resnet18()
+network.fc = torch.nn.Linear(512, 4)""",
+            wrong="""optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+rates = {part["lr"] for part in optimizer.param_groups}     # one high rate for all""",
+            right="""# first teach network.fc alone, then:
+stages = [network.fc, network.layer4, network.layer3, network.layer2, network.layer1]
+optimizer = torch.optim.AdamW([
+    {"params": stage.parameters(), "lr": 3e-4 * 0.7 ** number} for number, stage in enumerate(stages)
+])
+rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the picture""",
+            wrong_words="all at once, 0.1",
+            right_words="head first, then low rates",
+        ),
+    ),
+    terms=(
+        Term(word="rate", field="learning rate"),
+        Term(word="rates that fall towards the picture", field="discriminative learning rates"),
+        Term(word="gap", field="generalisation gap; overfitting when it is large"),
+    ),
+)
+_HIGH, _LOW = 0.1, 3e-4
+
+
+def run(material: Material) -> Seen:
+    """Teach twice; draw both lines of both."""
+    hot, cold = _hot(material), _cold(material)
+    start = _start(material)
+    gap = cold[-1].practice - cold[-1].exam
+    numbers = measured(
+        "share",
+        ("exam_all_at_once", hot[-1].exam, "exam right at the end, all at once"),
+        ("exam_head_first", cold[-1].exam, "exam right at the end, head first"),
+        ("exam_solved", start, "exam right with the head solved and the body untouched"),
+        ("practice_all_at_once", hot[-1].practice, "practice right in the last pass, all at once"),
+        ("practice_head_first", cold[-1].practice, "practice right in the last pass, head first"),
+        ("gap_head_first", gap, "gap, head first"),
+    )
+    guess = 1 / len(material.classes)
+    sentences = (
+        f"All at once: after {len(hot)} passes {percent(hot[-1].exam)} of the exam pictures are right; "
+        f"guessing gets {percent(guess)}.",
+        f"Head first: {percent(start)} before the body moves, {percent(cold[-1].exam)} after {len(cold)} "
+        "passes at low rates.",
+        f"Its gap is {percent(gap)}: practice {percent(cold[-1].practice)}, exam {percent(cold[-1].exam)}.",
+    )
+    figure = Figure(
+        words=" ".join(sentences),
+        across="passes",
+        curves=(
+            Curve(
+                words="exam, head first", points=_points([start, *(one.exam for one in cold)]), tone="right"
+            ),
+            Curve(words="practice, head first", points=_points([one.practice for one in cold], 1)),
+            Curve(words="exam, all at once", points=_points([one.exam for one in hot], 1), tone="wrong"),
+            Curve(words="practice, all at once", points=_points([one.practice for one in hot], 1)),
+        ),
+    )
+    return Seen(sentences=sentences, numbers=numbers, figure=figure)
+
+
+def _points(values: list[float], first: int = 0) -> tuple[tuple[float, float], ...]:
+    return tuple((float(number), value) for number, value in enumerate(values, start=first))
+
+
+def _start(material: Material) -> float:
+    """The solved head on the untouched body, on the same small pictures."""
+    from headswap.lessons.material import share_right, solve
+
+    practice, exam = material.draws[0]
+    features, labels = material.features(material.small), material.labels
+    head = solve(features[practice], labels[practice], len(material.classes))
+    return share_right(head, features[exam], labels[exam])
+
+
+def _hot(material: Material) -> tuple[PassSeen, ...]:
+    import torch
+
+    from headswap.heads.swap import swap_head
+
+    network = material.fresh()
+    torch.manual_seed(material.setting.seed)
+    site = swap_head(network, len(material.classes), site=material.site).site
+    optimizer = torch.optim.SGD(network.module.parameters(), lr=_HIGH, momentum=0.9)
+    return _passes(material, network.module, site, optimizer, norms="train")
+
+
+def _cold(material: Material) -> tuple[PassSeen, ...]:
+    from headswap.heads.swap import swap_head
+    from headswap.lessons.material import solve
+    from headswap.training.config import FurtherConfig
+    from headswap.training.groups import build_optimizer, moving_groups
+    from headswap.training.linear_head import LinearHeads, install
+
+    network, config = material.fresh(), FurtherConfig()
+    site = swap_head(network, len(material.classes), site=material.site).site
+    practice, _ = material.draws[0]
+    features = material.features(material.small)[practice]
+    head = solve(features, material.labels[practice], len(material.classes))
+    install(network.module, site, LinearHeads((head,), site.in_features))
+    groups = moving_groups(network.module, site, "everything", config)
+    optimizer = build_optimizer(network.module, groups, config)
+    for part in optimizer.param_groups:
+        part["lr"] = _LOW * groups[part["place"]].rate
+    return _passes(material, network.module, site, optimizer, norms="frozen")
+
+
+def _passes(
+    material: Material, module: nn.Module, site: HeadSite, optimizer: torch.optim.Optimizer, *, norms: Norms
+) -> tuple[PassSeen, ...]:
+    import torch
+
+    from headswap.lessons.practice import Desk, practise
+
+    practice, exam = material.draws[0]
+    inputs = material.inputs(material.small)
+    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
+    return practise(
+        module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        site,
+        desk,
+        optimizer,
+        passes=material.setting.passes,
+        seed=material.setting.seed,
+        norms=norms,
+        tick=material.tick,
+    )

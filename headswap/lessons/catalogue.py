@@ -1,0 +1,122 @@
+"""The ten experiments in their order, and the one way to run one.
+
+Flow:  name + Setting --run_lesson--> Result
+
+Importing this file loads no torch: the words are at hand at once, and what runs an experiment
+loads it when it runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.errors import NotFound
+from headswap.events import Listener, silent
+from headswap.lessons import (
+    all_at_once,
+    everything,
+    glasses,
+    how_many,
+    no_magic,
+    norms,
+    old_optimizer,
+    two_heads,
+    what_is_a_head,
+    which_layer,
+)
+from headswap.lessons.lesson import Lesson, Result, Seen
+from headswap.lessons.setting import Setting
+
+if TYPE_CHECKING:
+    from headswap.lessons.material import Material
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A lesson and what runs it."""
+
+    lesson: Lesson
+    run: Callable[[Material], Seen]
+
+
+EXPERIMENTS = tuple(
+    Experiment(module.LESSON, module.run)
+    for module in (
+        what_is_a_head,
+        everything,
+        which_layer,
+        old_optimizer,
+        all_at_once,
+        glasses,
+        norms,
+        no_magic,
+        two_heads,
+        how_many,
+    )
+)
+LESSONS = tuple(experiment.lesson for experiment in EXPERIMENTS)
+
+
+def find_lesson(name: str) -> Experiment:
+    """The experiment of that name, or of that number from 1.
+
+    Raises:
+        NotFound: there is none; the nearest name is suggested.
+    """
+    for number, experiment in enumerate(EXPERIMENTS, start=1):
+        if name in (experiment.lesson.name, str(number)):
+            return experiment
+    names = [lesson.name for lesson in LESSONS]
+    near = difflib.get_close_matches(name, names, n=1)
+    remedy = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(names)}."
+    raise NotFound(f"There is no lesson called {name[:60]!a}.", remedy=remedy)
+
+
+def run_lesson(
+    name: str,
+    setting: Setting | None = None,
+    *,
+    workspace: Path,
+    material: Material | None = None,
+    listener: Listener = silent,
+) -> Result:
+    """Run one experiment.
+
+    Args:
+        name: of the lesson, or its number from 1.
+        setting: pictures, network and seed; the defaults work.
+        workspace: a folder for features; safe to delete between runs.
+        material: of the same setting from an earlier run, to load the network only once.
+        listener: hears every step; may raise `Cancelled`.
+
+    Raises:
+        NotFound: there is no such lesson.
+        HeadswapError: the pictures or the network cannot be used.
+    """
+    experiment = find_lesson(name)
+    from headswap.features.engines import choose_engine
+    from headswap.lessons.material import Material
+    from headswap.training.modes import own_random
+
+    setting = setting or Setting()
+    material = material or Material(setting, workspace, listener)
+    start = time.perf_counter()
+    with own_random(choose_engine(), material.setting.seed):
+        seen = experiment.run(material)
+    return Result(
+        lesson=experiment.lesson.name,
+        model=material.setting.model,
+        data=material.manifest.name,
+        pictures=len(material.manifest.pictures),
+        seed=material.setting.seed,
+        sentences=seen.sentences,
+        numbers=seen.numbers,
+        figure=seen.figure,
+        texts=seen.texts,
+        seconds=round(time.perf_counter() - start, 3),
+    )

@@ -1,0 +1,183 @@
+"""Must everything be trained again: the head alone, everything, and everything from nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, measured, percent
+
+if TYPE_CHECKING:
+    from headswap.lessons.material import Material
+    from headswap.network import Network
+
+LESSON = Lesson(
+    name="everything",
+    title="Must everything be trained again?",
+    question="The network has millions of numbers. You want it to tell your things apart. How many of the "
+    "numbers must be taught to be far better than a network that begins from nothing?",
+    choices=("All of them", "About half", "About one in a thousand"),
+    right=2,
+    plan="Four ways with the same exam pictures: the new head alone, on small pictures and on full ones; "
+    "everything, beginning with what the network knows; everything, beginning from nothing.",
+    why=(
+        "The body learned from a million photos to tell edges, textures and shapes apart. Your pictures "
+        "have those too, so only the last step is new.",
+        "Its numbers are the same before and after, to the bit: the fingerprint proves it. So the body "
+        "runs once over each picture, and the rest takes moments.",
+        "Teaching everything can gain a few points more, at many times the cost, and can also lose them. "
+        "Beginning from nothing needs thousands of pictures.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+from torchvision.models import resnet18
+
+network = resnet18()
+whole = sum(value.numel() for value in network.parameters())""",
+            wrong="""network.fc = torch.nn.Linear(512, 4)
+taught = sum(value.numel() for value in network.parameters() if value.requires_grad)     # 11,178,564""",
+            right="""network.requires_grad_(False)
+network.fc = torch.nn.Linear(512, 4)     # new parameters may learn
+taught = sum(value.numel() for value in network.parameters() if value.requires_grad)     # 2,052""",
+            wrong_words="everything learns",
+            right_words="the head learns",
+        ),
+    ),
+    terms=(
+        Term(word="body", field="backbone"),
+        Term(word="from nothing", field="random initialisation, training from scratch"),
+        Term(word="fingerprint", field="SHA-256"),
+    ),
+)
+_RATE = 1e-3  # of Adam, the usual first choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """One way of teaching and what it gave."""
+
+    name: str
+    words: str
+    right: int
+    total: int
+    seconds: float
+    taught: int  # numbers that could move
+    body_same: bool  # the body's fingerprint before and after
+
+
+def run(material: Material) -> Seen:
+    """Teach in four ways; the same exam for all."""
+    ways = (
+        _head_alone(material, small=False),
+        _head_alone(material, small=True),
+        _all(material, material.fresh(), "everything", "everything, small pictures"),
+        _all(material, _from_nothing(material), "from_nothing", "everything, from nothing"),
+    )
+    exams = tuple(_exam(way) for way in ways)
+    same = "1: the body is the same to the bit"
+    counts = [(f"taught_{way.name}", way.taught, f"numbers taught, {way.words}") for way in ways]
+    counts += [(f"body_same_{way.name}", int(way.body_same), f"{same}, {way.words}") for way in ways]
+    times = [(f"seconds_{way.name}", way.seconds, f"seconds, {way.words}") for way in ways]
+    bars = tuple(
+        Bar(
+            words=way.words,
+            value=exam.value,
+            said=f"{way.right} of {way.total}",
+            low=exam.low,
+            high=exam.high,
+            tone="right" if way.taught == ways[0].taught else "plain",
+        )
+        for way, exam in zip(ways, exams, strict=True)
+    )
+    head, _, whole, nothing = ways
+    kept = "the same as before" if head.body_same else "another than before"
+    sentences = (
+        f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
+        f"The body's fingerprint is {kept}.",
+        f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
+        f"{material.setting.passes} passes.",
+        f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
+        f"{percent(1 / len(material.classes))}.",
+    )
+    return Seen(
+        sentences=sentences,
+        numbers=exams + measured("count", *counts) + measured("seconds", *times),
+        figure=Figure(words=" ".join(sentences), bars=bars),
+    )
+
+
+def _exam(way: _Way) -> Number:
+    from headswap.evaluation.metrics import wilson_interval
+
+    low, high = wilson_interval(way.right, way.total)
+    words = f"exam right, {way.words}"
+    return Number(name=f"exam_{way.name}", value=way.right / way.total, low=low, high=high, words=words)
+
+
+def _head_alone(material: Material, *, small: bool) -> _Way:
+    import torch
+
+    from headswap.heads.swap import swap_head
+    from headswap.heads.trainable import freeze_body
+    from headswap.lessons.material import share_right, solve
+    from headswap.lessons.practice import body_hash
+    from headswap.training.linear_head import LinearHeads, install
+
+    network, spec = material.fresh(), material.small if small else material.spec
+    practice, exam = material.draws[0]
+    site = swap_head(network, len(material.classes), site=material.site).site
+    before, start = body_hash(network.module, site), time.perf_counter()
+    with freeze_body(network, site) as learning:
+        taught = sum(value.numel() for value in learning)
+        features = material.features(spec)
+        head = solve(features[practice], material.labels[practice], len(material.classes))
+        with torch.no_grad():
+            install(network.module, site, LinearHeads((head,), site.in_features))
+    share = share_right(head, features[exam], material.labels[exam])
+    return _Way(
+        name="head_small" if small else "head",
+        words="head alone, small pictures" if small else "head alone",
+        right=round(share * len(exam)),
+        total=len(exam),
+        seconds=time.perf_counter() - start,
+        taught=taught,
+        body_same=before == body_hash(network.module, site),
+    )
+
+
+def _from_nothing(material: Material) -> Network:
+    import torch
+
+    from headswap.zoos.catalogue import build_network
+
+    torch.manual_seed(material.setting.seed)
+    return build_network(material.setting.model, variant=material.network.card.variant)
+
+
+def _all(material: Material, network: Network, name: str, words: str) -> _Way:
+    import torch
+
+    from headswap.heads.swap import swap_head
+    from headswap.lessons.practice import Desk, body_hash, practise
+
+    torch.manual_seed(material.setting.seed)
+    site = swap_head(network, len(material.classes), site=material.site).site
+    module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before, start = body_hash(module, site), time.perf_counter()
+    practice, exam = material.draws[0]
+    inputs = material.inputs(material.small)
+    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
+    optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
+    passes, seed = material.setting.passes, material.setting.seed
+    seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
+    return _Way(
+        name=name,
+        words=words,
+        right=round(seen[-1].exam * len(exam)),
+        total=len(exam),
+        seconds=time.perf_counter() - start,
+        taught=sum(value.numel() for value in module.parameters()),
+        body_same=before == body_hash(module, site),
+    )

@@ -1,0 +1,210 @@
+"""Wrong glasses: the same taught network, shown the same pictures prepared in other ways."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, Tone, measured, percent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from headswap.lessons.material import Material
+    from headswap.network import ChannelOrder, Fit, InputSpec
+
+LESSON = Lesson(
+    name="wrong-glasses",
+    title="Wrong glasses",
+    question="The network is taught and good. Somebody shows it the same exam pictures but forgets to "
+    "divide the pixels by 255. What happens?",
+    choices=(
+        "Nothing: it is the same picture",
+        "It stops with an error",
+        "It is wrong far more often, and says nothing",
+    ),
+    right=2,
+    plan="One solved head, one exam, seen through other glasses: other numbers for brightness and "
+    "contrast, swapped colours, squashed, and from a grainy camera.",
+    why=(
+        "A network learned its first layer for numbers in one range and colours in one order. Other "
+        "numbers are a different picture to it, and there is nothing that could raise an error.",
+        "How much it costs depends on the pictures and the network: some wrong glasses hardly hurt here. "
+        "You cannot know that beforehand, so the right ones must travel with the weights.",
+        "A new camera or new light is the same trouble from the other side. It shows in the features "
+        "before anybody sees a wrong answer, and pictures of that kind mend it. headswap says “I have not "
+        "seen anything like this”.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+
+picture = torch.randint(0, 256, (3, 224, 224), dtype=torch.uint8)
+mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)""",
+            wrong="""seen = (picture.float() - mean) / std
+largest = float(seen.abs().max())     # over 1000""",
+            right="""seen = (picture.float() / 255 - mean) / std
+largest = float(seen.abs().max())     # below 3""",
+            wrong_words="not divided by 255",
+            right_words="as the network was taught",
+        ),
+    ),
+    terms=(
+        Term(word="glasses", field="preprocessing, input normalisation"),
+        Term(word="new camera, new light", field="distribution shift"),
+        Term(word="swapped colours", field="BGR instead of RGB"),
+    ),
+    for_experts=True,
+)
+_GLASSES = ("undivided", "unnormalised", "swapped", "squashed")
+_GRAIN = 80.0  # spread of the grain, of 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """The exam as somebody prepares it."""
+
+    name: str
+    words: str
+    features: Tensor
+    tone: Tone = "wrong"
+
+
+def run(material: Material) -> Seen:
+    """Measure one head through every view; every draw of the exam counts."""
+    views = _views(material)
+    grainy = views[-1].features
+    scores = {view.name: _scores(material, view.features) for view in views}
+    scores["mended"] = _scores(material, grainy, also=grainy)
+    means = {name: _mean(values) for name, values in scores.items()}
+    calm, alarmed = _alarms(material, material.features()), _alarms(material, grainy)
+    named = {view.name: view.words for view in views} | {"mended": "grainy ones practised too"}
+    numbers = measured(
+        "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
+    )
+    losses = tuple(_loss(name, named[name], scores) for name in scores)
+    noticed = measured(
+        "share",
+        ("noticed_right", calm, "exam pictures called unlike, right glasses"),
+        ("noticed_grainy", alarmed, "exam pictures called unlike, a grainy camera"),
+    )
+    sentences = (
+        *_sentences(means, losses, named),
+        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(alarmed)} of its pictures "
+        f"are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the practice "
+        f"pictures: {percent(means['mended'])}.",
+    )
+    tones = {view.name: view.tone for view in views} | {"mended": "right"}
+    bars = tuple(
+        Bar(words=named[name], value=mean, said=percent(mean), tone=tones[name])
+        for name, mean in means.items()
+    )
+    figure = Figure(words=" ".join(sentences), bars=bars)
+    return Seen(sentences=sentences, numbers=numbers + losses + noticed, figure=figure)
+
+
+def _views(material: Material) -> tuple[_View, ...]:
+    """The right one, the wrong glasses, and last the grainy camera."""
+    views = [_View(name="right", words="right glasses", features=material.features(), tone="right")]
+    for done, (name, words, spec) in enumerate(_wrong_specs(material.spec), start=1):
+        views.append(_View(name=name, words=words, features=material.features(spec)))
+        material.tick(done, 5)
+    grainy = material.features(change=_grained)
+    views.append(_View(name="grainy", words="a grainy camera", features=grainy, tone="plain"))
+    return tuple(views)
+
+
+def _loss(name: str, words: str, scores: dict[str, list[float]]) -> Number:
+    """What a view costs against the right one, draw by draw."""
+    lost = [before - after for before, after in zip(scores["right"], scores[name], strict=True)]
+    mean, half = _mean(lost), _half(lost)
+    what = f"lost against the right glasses, {words}"
+    return Number(name=f"lost_{name}", value=mean, low=mean - half, high=mean + half, words=what)
+
+
+def _wrong_specs(spec: InputSpec) -> tuple[tuple[str, str, InputSpec], ...]:
+    ones, zeros = (1.0,) * spec.channels, (0.0,) * spec.channels
+    swapped: ChannelOrder = "RGB" if spec.channel_order == "BGR" else "BGR"
+    squashed: Fit = "crop" if spec.fit == "squash" else "squash"
+    return (
+        ("undivided", "not divided by 255", replace(spec, std=tuple(one / 255 for one in spec.std))),
+        ("unnormalised", "no mean and std", replace(spec, mean=zeros, std=ones)),
+        ("swapped", "red and blue swapped", replace(spec, channel_order=swapped)),
+        ("squashed", "cut" if squashed == "crop" else "squashed", replace(spec, fit=squashed)),
+    )
+
+
+def _grained(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The grain of a camera in the dark, always the same."""
+    import numpy as np
+
+    grain = np.random.default_rng(0).normal(0.0, _GRAIN, pixels.shape)
+    return np.clip(pixels + grain, 0, 255).astype(np.uint8)
+
+
+def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> list[float]:
+    """Accuracy of each draw: taught with the right glasses, examined with others.
+
+    Args:
+        material: pictures and draws.
+        seen: (N, D) features of the exam's view.
+        also: (N, D) a second view that is practised on beside the right one.
+    """
+    import torch
+
+    from headswap.lessons.material import share_right, solve
+
+    scores = []
+    for practice, exam in material.draws:
+        features, labels = material.features()[practice], material.labels[practice]
+        if also is not None:
+            features, labels = torch.cat([features, also[practice]]), labels.repeat(2)
+        head = solve(features, labels, len(material.classes))
+        scores.append(share_right(head, seen[exam], material.labels[exam]))
+    return scores
+
+
+def _alarms(material: Material, seen: Tensor) -> float:
+    """Share of exam pictures that are unlike everything practised on, over all draws."""
+    from headswap.evaluation.likeness import NEIGHBOURS, alarm_from, looks_of, nearest, unlikeness
+
+    groups = [picture.group for picture in material.manifest.pictures]
+    looks, known = looks_of(seen.numpy()), looks_of(material.features().numpy())
+    shares = []
+    for practice, exam in material.draws:
+        own = known[practice.numpy()]
+        alarm = alarm_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
+        distances = unlikeness(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
+        shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
+    return _mean(shares)
+
+
+def _sentences(means: dict[str, float], losses: tuple[Number, ...], named: dict[str, str]) -> tuple[str, ...]:
+    """What each pair of glasses cost; no loss is claimed that lies within its noise."""
+    low = {number.name: number.low or 0.0 for number in losses}
+    costly: list[str] = []
+    harmless: list[str] = []
+    for name in _GLASSES:
+        kind = costly if low[f"lost_{name}"] > 0 else harmless
+        kind.append(f"{named[name]} ({percent(means[name])})")
+    sentences = [f"Through the right glasses {percent(means['right'])} of the exam pictures are right."]
+    if costly:
+        sentences.append(f"Clearly worse: {', '.join(costly)}.")
+    if harmless:
+        sentences.append(f"No clear loss on these pictures: {', '.join(harmless)}.")
+    return tuple(sentences)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _half(values: list[float]) -> float:
+    """Half of the 95 % interval of the mean over draws; the draws overlap, so it is a rough one."""
+    mean = _mean(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))
+    return 2.78 * spread / math.sqrt(len(values))  # Student's t for five draws; a little wide for more

@@ -1,0 +1,149 @@
+"""How many pictures: 1, 2, 5, 10, 20 of each class, drawn again and again, with intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Number, Seen, Term, measured, percent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from headswap.lessons.material import Material
+
+LESSON = Lesson(
+    name="how-many",
+    title="How many pictures?",
+    question="A new head is taught with 1, 2, 5, 10 and then 20 pictures of each class. Where does the "
+    "curve bend?",
+    choices=(
+        "It does not: twice the pictures, twice as good",
+        "Early: the first ten bring most, then each doubling brings less",
+        "Late: below twenty it only guesses",
+    ),
+    right=1,
+    plan="For each number the practice pictures are drawn anew many times; the exam pictures are never "
+    "among them.",
+    why=(
+        "The body has already learned to see. The head only has to learn which of the things it sees go "
+        "with which name, and a few examples settle most of that.",
+        "With one picture of each it depends on which picture it was: look how long the first whisker is. "
+        "A single draw with few pictures proves nothing; that is why it was repeated.",
+        "Past the bend, pictures that differ (other light, other background) help more than many alike.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+
+torch.manual_seed(0)
+labels = torch.arange(4).repeat_interleave(24)     # 24 pictures of each of 4 classes
+few = 5""",
+            wrong="""chosen = torch.arange(len(labels))[:4 * few]             # the first ones of the folder
+counts = torch.bincount(labels[chosen], minlength=4)     # [20, 0, 0, 0]""",
+            right="""chosen = torch.cat([
+    torch.where(labels == name)[0][torch.randperm(24)[:few]] for name in range(4)
+])
+counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
+            wrong_words="the first ones",
+            right_words="drawn from each class",
+        ),
+    ),
+    terms=(Term(word="whisker", field="95 % confidence interval of the mean over draws"),),
+)
+SIZES = (1, 2, 5, 10, 20)
+REPEATS = 4  # draws of the few, within each draw of the exam
+_FEWEST_EXAM_EACH = 2
+
+
+def run(material: Material) -> Seen:
+    """Solve a head for every size and draw; the mean and its interval."""
+    counts = material.labels.bincount().tolist()
+    largest = min(counts) - max(_FEWEST_EXAM_EACH, round(min(counts) * 0.16))
+    sizes = [size for size in SIZES if size <= largest] or [1]
+    scores: dict[int, list[float]] = {size: [] for size in sizes}
+    total = material.setting.draws * REPEATS
+    for number in range(total):
+        for size, score in zip(sizes, _one_draw(material, sizes, number), strict=True):
+            scores[size].append(score)
+        material.tick(number + 1, total)
+    numbers = tuple(_number(size, scores[size]) for size in sizes)
+    bend = _bend(sizes, [number.value for number in numbers])
+    guess = 1 / len(material.classes)
+    sentences = (
+        f"One picture of each class: {percent(numbers[0].value)} of the exam pictures right on average, "
+        f"where guessing gets {percent(guess)}. With {sizes[-1]} of each: {percent(numbers[-1].value)}.",
+        f"The curve bends at {bend} of each: from there twice the pictures bring less than half of what a "
+        "doubling brought before."
+        if bend
+        else "It has not bent yet: more pictures would help.",
+    )
+    bent = measured("count", ("bend", bend or 0, "pictures of each class at the bend; 0: not yet"))
+    figure = Figure(
+        words=" ".join(sentences),
+        across="practice pictures of each class",
+        curves=(_curve(sizes, numbers, total), _guessing(sizes, guess)),
+    )
+    return Seen(sentences=sentences, numbers=numbers + bent, figure=figure)
+
+
+def _curve(sizes: list[int], numbers: tuple[Number, ...], total: int) -> Curve:
+    return Curve(
+        words=f"exam, mean of {total}",
+        points=tuple((float(size), one.value) for size, one in zip(sizes, numbers, strict=True)),
+        low=tuple(one.low or 0.0 for one in numbers),
+        high=tuple(one.high or 0.0 for one in numbers),
+        tone="right",
+    )
+
+
+def _guessing(sizes: list[int], guess: float) -> Curve:
+    return Curve(words="guessing", points=((float(sizes[0]), guess), (float(sizes[-1]), guess)))
+
+
+def _one_draw(material: Material, sizes: list[int], number: int) -> list[float]:
+    """Accuracy for each size; the smaller sets lie within the larger ones, the exam is the same."""
+    import torch
+
+    from headswap.lessons.material import share_right, solve
+
+    random = torch.Generator().manual_seed(1000 * material.setting.seed + number)
+    shuffled: list[Tensor] = []
+    for name in range(len(material.classes)):
+        rows = torch.where(material.labels == name)[0]
+        shuffled.append(rows[torch.randperm(len(rows), generator=random)])
+    features, labels = material.features(), material.labels
+    exam = torch.cat([rows[sizes[-1] :] for rows in shuffled])
+    scores = []
+    for size in sizes:
+        chosen = torch.cat([rows[:size] for rows in shuffled])
+        head = solve(features[chosen], labels[chosen], len(shuffled))
+        scores.append(share_right(head, features[exam], labels[exam]))
+    return scores
+
+
+def _number(size: int, scores: list[float]) -> Number:
+    """The mean and where it probably lies, were there endlessly many draws."""
+    count = len(scores)
+    mean = sum(scores) / count
+    spread = (sum((score - mean) ** 2 for score in scores) / max(1, count - 1)) ** 0.5
+    half = 1.96 * spread / count**0.5
+    return Number(
+        name=f"exam_{size}",
+        value=mean,
+        words=f"exam pictures right with {size} of each class",
+        low=max(0.0, mean - half),
+        high=min(1.0, mean + half),
+    )
+
+
+def _bend(sizes: list[int], means: list[float]) -> int | None:
+    """The size after which a doubling brings less than half of the best doubling before it; None: not yet."""
+    from math import log2
+
+    best = 0.0
+    for size, larger, mean, later in zip(sizes, sizes[1:], means, means[1:], strict=False):
+        gain = (later - mean) / log2(larger / size)
+        if gain < best / 2:
+            return size
+        best = max(best, gain)
+    return None

@@ -1,0 +1,153 @@
+"""What an experiment is, in words, and what one run of it gave, in numbers.
+
+Flow:  Lesson (question, answers to choose from, reason, code) --run--> Result (sentences, numbers, figure)
+
+Every number of a result was measured in that run; a figure is drawn from numbers alone.
+Records only; importing this file loads no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tone = Literal["right", "wrong", "plain"]
+Unit = Literal["share", "count", "seconds", "number"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """The PyTorch lines that did it: both versions run after the same beginning."""
+
+    before: str  # what both begin with
+    wrong: str
+    right: str
+    wrong_words: str  # what is wrong with it, in a few words
+    right_words: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A word of the page and what the field says for it."""
+
+    word: str
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Riddle:
+    """A small question beside the large one: where is the head of this network?"""
+
+    network: str
+    options: tuple[str, ...]  # module paths that the network really has
+    right: int  # place in `options`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One experiment in words. `choices[right]` is what happens on the sample set."""
+
+    name: str  # in the shell
+    title: str
+    question: str
+    choices: tuple[str, ...]
+    right: int
+    plan: str  # what the button runs
+    why: tuple[str, ...]  # the reason in plain sentences
+    codes: tuple[Code, ...]
+    terms: tuple[Term, ...] = ()
+    riddles: tuple[Riddle, ...] = ()
+    for_experts: bool = False  # can be left out on the first walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One measured number. `name` is for programs, `words` for people."""
+
+    name: str
+    value: float
+    words: str
+    unit: Unit = "share"
+    low: float | None = None  # where the true value probably lies
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One bar of a figure."""
+
+    words: str
+    value: float  # in units of the figure's `top`
+    said: str  # the number as people read it
+    tone: Tone = "plain"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One line of a figure."""
+
+    words: str
+    points: tuple[tuple[float, float], ...]
+    tone: Tone = "plain"
+    low: tuple[float, ...] = ()  # parallel to `points`; a whisker at each
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Bars or curves, never both."""
+
+    words: str  # says the same to somebody who cannot see it
+    top: float = 1.0  # where the axis ends
+    bars: tuple[Bar, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    across: str = ""  # what the axis to the right counts
+    is_share: bool = True  # whether values are shares of 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one run of one experiment gave."""
+
+    lesson: str
+    model: str
+    data: str  # name of the set of pictures
+    pictures: int
+    seed: int
+    sentences: tuple[str, ...]  # what happened, from the numbers
+    numbers: tuple[Number, ...]
+    figure: Figure
+    texts: tuple[str, ...] = ()  # what was said on the way, such as an error, word for word
+    seconds: float = 0.0
+
+    def __getitem__(self, name: str) -> float:
+        """The value of one number."""
+        return next(number.value for number in self.numbers if number.name == name)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from headswap.lessons.drawing import as_html
+
+        return as_html(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What an experiment itself gives: a result without where it came from."""
+
+    sentences: tuple[str, ...]
+    numbers: tuple[Number, ...]
+    figure: Figure
+    texts: tuple[str, ...] = ()
+
+
+def measured(unit: Unit, *rows: tuple[str, float, str]) -> tuple[Number, ...]:
+    """Numbers of one unit: name, value, words."""
+    return tuple(Number(name=name, value=float(value), words=words, unit=unit) for name, value, words in rows)
+
+
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.0f} %"

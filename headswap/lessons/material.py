@@ -1,0 +1,211 @@
+"""The pictures and the network that an experiment works with; everything costly is kept.
+
+Flow:  Setting --Material--> labels, inputs (N, H, W, C), features (N, D), draws, fresh networks
+
+Features go through the same bank as in teaching, so that a second run reads them from disk.
+An experiment that breaks a network breaks a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL.Image import Image
+from torch import Tensor
+
+from headswap.data.intake import take_in
+from headswap.data.kept import reread
+from headswap.data.manifest import Manifest, Picture
+from headswap.data.split import split
+from headswap.data.transforms import prepare, to_float, wanted_px
+from headswap.errors import BadSetting, BadUpload, TooFewPictures
+from headswap.events import Listener, Progress, silent
+from headswap.features.bank import fill_bank
+from headswap.features.body import Body
+from headswap.features.engines import choose_engine
+from headswap.heads.detect import find_head
+from headswap.heads.site import HeadSite
+from headswap.lessons.setting import Setting
+from headswap.network import InputSpec, Network
+from headswap.training.config import TeachConfig
+from headswap.training.fit_head import SolvedHead, fit_head
+from headswap.zoos.catalogue import load_network
+
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "train"
+EXAM_SHARE = 0.25
+_FEWEST = 4  # pictures of a class, so that practice and exam each get some
+_PENALTY = 0.1  # of the solved heads: the same in every arm of a comparison
+
+Pictures = NDArray[np.uint8]  # (N, H, W, C)
+Draw = tuple[Tensor, Tensor]  # rows of practice, rows of the exam
+
+
+class Material:
+    """What the experiments of one setting share."""
+
+    def __init__(self, setting: Setting, workspace: Path, listener: Listener = silent) -> None:
+        self.setting, self.workspace, self.listener = setting, workspace, listener
+        self._pixels: dict[InputSpec, Pictures] = {}
+        self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
+
+    @cached_property
+    def network(self) -> Network:
+        """The pretrained network, never changed; break a `fresh` one."""
+        network = load_network(self.setting.model, listener=self.listener)
+        network.module.eval()
+        return network
+
+    @cached_property
+    def site(self) -> HeadSite:
+        """Its head: one linear layer, or these experiments would not show what they say."""
+        site = find_head(self.network)
+        if site.kinds != ("Linear",) or site.tail_paths:
+            heads = ", ".join(f"{path} ({kind})" for path, kind in zip(site.paths, site.kinds, strict=True))
+            raise BadSetting(
+                f"The head of {self.network.name} is not one linear layer: {heads}.",
+                remedy="Choose a network such as tf_efficientnet_lite0 or resnet18 for the experiments.",
+            )
+        return site
+
+    @property
+    def spec(self) -> InputSpec:
+        return self.network.input
+
+    @cached_property
+    def small(self) -> InputSpec:
+        """The same glasses for smaller pictures, where the network takes them."""
+        px = self.setting.small_px
+        if px >= min(self.spec.height, self.spec.width):
+            return self.spec
+        resize = round(self.spec.resize_px * px / min(self.spec.height, self.spec.width))
+        small = replace(self.spec, height=px, width=px, resize_px=resize, squash_px=None)
+        try:
+            with torch.inference_mode():
+                self.network.module(torch.zeros(2, *small.size))
+        except (RuntimeError, ValueError, AssertionError):  # transformers insist on one size
+            return self.spec
+        return small
+
+    def fresh(self) -> Network:
+        """A copy of the pretrained network, to be changed at will."""
+        return replace(self.network, module=copy.deepcopy(self.network.module))
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The pictures, at most `most_pictures` of them, evenly from every class."""
+        source = Path(self.setting.data) if self.setting.data else SAMPLE
+        if not source.exists():
+            raise BadUpload(f"There is nothing at {source}.", remedy="Name a folder of class folders.")
+        store = self.workspace / "unpacked" if source.is_file() else None
+        whole = take_in(source, store=store, listener=self.listener).manifest
+        name = "the sample set" if not self.setting.data else whole.name
+        each = max(_FEWEST, self.setting.most_pictures // len(whole.classes))
+        met: Counter[str] = Counter()
+        kept: list[Picture] = []
+        for picture in whole.pictures:
+            met[picture.class_name] += 1
+            if met[picture.class_name] <= each:
+                kept.append(replace(picture, given_part=None))  # practice and exam are drawn here
+        few = [name for name, count in met.items() if count < _FEWEST]
+        if few:
+            raise TooFewPictures(
+                f"{', '.join(few[:3])}: fewer than {_FEWEST} pictures.",
+                remedy=f"Give each class at least {_FEWEST}, or leave it out.",
+            )
+        return replace(whole, name=name, pictures=tuple(kept))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.manifest.classes
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """(N,) int64."""
+        return torch.tensor([self.manifest.label(picture) for picture in self.manifest.pictures])
+
+    @cached_property
+    def images(self) -> tuple[Image, ...]:
+        """Every picture as it is, before any network looks at it."""
+        most = max(wanted_px(self.spec), 256)
+        return tuple(reread(self.manifest, picture, most) for picture in self.manifest.pictures)
+
+    def pixels(self, spec: InputSpec | None = None) -> Pictures:
+        """(N, H, W, C) uint8 of every picture, as a network with these glasses gets them."""
+        seen = spec or self.spec
+        if seen.fit != "border":  # which fills with the mean; otherwise it plays no part yet
+            seen = replace(seen, mean=(), std=())
+        if seen not in self._pixels:
+            self._pixels[seen] = np.stack([prepare(image, seen) for image in self.images])
+        return self._pixels[seen]
+
+    def inputs(self, spec: InputSpec) -> Tensor:
+        """(N, C, H, W) float32 of every picture."""
+        floats = torch.from_numpy(to_float(self.pixels(spec), spec))
+        return floats.contiguous(memory_format=torch.channels_last)
+
+    def features(
+        self, spec: InputSpec | None = None, change: Callable[[Pictures], Pictures] | None = None
+    ) -> Tensor:
+        """(N, D) of every picture, from disk where they are known.
+
+        Args:
+            spec: other glasses than the network's own.
+            change: alters the prepared pictures first.
+        """
+        seen = spec or self.spec
+        if change is None and seen in self._features:
+            return self._features[seen]
+        pixels = self.pixels(seen) if change is None else change(self.pixels(seen))
+        body = Body(
+            replace(self.network, card=replace(self.network.card, input=seen)), self.site, choose_engine()
+        )
+        bank = fill_bank(
+            body,
+            [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
+            lambda row: pixels[row],
+            folder=self.workspace / "features",
+            listener=self.listener,
+        )
+        if change is None:
+            self._features[seen] = bank.features
+        return bank.features
+
+    @cached_property
+    def draws(self) -> tuple[Draw, ...]:
+        """Practice and exam, drawn anew as often as the setting says; near duplicates stay together."""
+        first = self.setting.seed * self.setting.draws
+        return tuple(self._draw(first + number) for number in range(self.setting.draws))
+
+    def _draw(self, seed: int) -> Draw:
+        parts = [p.part for p in split(self.manifest, test_share=EXAM_SHARE, seed=seed).pictures]
+        is_exam = torch.tensor([part == "test" for part in parts])
+        if not bool(is_exam.any()) or bool(is_exam.all()):
+            raise TooFewPictures(
+                "There are too few different pictures to lock any away for the exam.",
+                remedy="Give each class at least four different pictures.",
+            )
+        return torch.where(~is_exam)[0], torch.where(is_exam)[0]
+
+    def tick(self, done: int, total: int) -> None:
+        """Say how far it is; whoever listens may stop it here."""
+        self.listener(Progress("head", done, total, unit="steps"))
+
+
+def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
+    """The head of every frozen arm: headswap's own solver, with one penalty for all."""
+    config = TeachConfig(strengths=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
+    return fit_head(features, labels, num_classes=num_classes, config=config)
+
+
+def share_right(head: SolvedHead, features: Tensor, labels: Tensor) -> float:
+    """Accuracy of a solved head, in [0, 1]."""
+    return float(((features @ head.weight.T + head.bias).argmax(dim=1) == labels).float().mean())

@@ -1,0 +1,171 @@
+"""A new head is not magic: pictures that the body cannot see, and labels that say nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from headswap.lessons.material import Material
+
+LESSON = Lesson(
+    name="no-magic",
+    title="A new head is not magic",
+    question="The labels of the practice pictures are shuffled: they mean nothing now. A new head is "
+    "taught on them. What does it reach?",
+    choices=(
+        "Practice near 100 %, exam no better than guessing",
+        "Both no better than guessing",
+        "Both good: the network knows what is right",
+    ),
+    right=0,
+    plan="The pictures as they are; every picture with its pixels in another order, always the same one; "
+    "noise; shuffled labels. Head alone, and once deeper.",
+    why=(
+        "A head has more numbers than there are pictures, so it can learn anything by heart. Only pictures "
+        "it never practised on tell whether it understood.",
+        "With the pixels in another order all information is still there, but nothing that the body ever "
+        "learned to see. A head can only use what the body hands it.",
+        "Do not replace only the head when the pictures are no pictures to the body (spectra, maps of "
+        "numbers, noise-like textures): teach deeper with many more examples, or take a method made for "
+        "such data. When even that stays at guessing, the answer is not in the pictures or the labels are "
+        "wrong.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+
+torch.manual_seed(0)
+features = torch.randn(60, 512)                    # noise in place of features
+labels = torch.randint(0, 2, (60,))                # labels that mean nothing
+practice, exam = torch.arange(30), torch.arange(30, 60)
+head = torch.linalg.lstsq(features[practice], labels[practice].float() * 2 - 1).solution""",
+            wrong="""right = ((features[practice] @ head > 0) == labels[practice]).float().mean()
+share = float(right)     # 1.0: learned by heart""",
+            right="""right = ((features[exam] @ head > 0) == labels[exam]).float().mean()
+share = float(right)     # about 0.5: guessing""",
+            wrong_words="judged on what it practised",
+            right_words="judged on what it never saw",
+        ),
+    ),
+    terms=(
+        Term(word="learn by heart", field="memorise, overfit"),
+        Term(word="exam", field="test set"),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """One kind of pictures and labels, and what a head reached on them."""
+
+    name: str
+    words: str
+    practice: float
+    exam: float
+
+
+def run(material: Material) -> Seen:
+    """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
+    features, passes = material.features(), material.setting.passes
+    noise = material.features(change=partial(_noise, seed=material.setting.seed))
+    kinds = (
+        _kind(material, "pictures", "the pictures", features),
+        _kind(material, "scrambled", "pixels in another order", material.features(change=_scrambled)),
+        _kind(material, "noise", "noise", noise),
+        _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
+    )
+    deeper, guess = _deeper(material), 1 / len(material.classes)
+    exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
+    practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
+    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes} passes")
+    pictures, order, nothing, labels = kinds
+    sentences = (
+        f"Head alone: {percent(pictures.exam)} of the exam on the pictures as they are, "
+        f"{percent(order.exam)} with the pixels in another order, {percent(nothing.exam)} on noise; "
+        f"guessing gets {percent(guess)}.",
+        f"With shuffled labels: {percent(labels.practice)} of what it practised on, {percent(labels.exam)} "
+        "of the exam.",
+        f"Everything taught for {passes} passes on the pixels in another order: {percent(deeper)}.",
+    )
+    bars = tuple(
+        Bar(
+            words=kind.words,
+            value=kind.exam,
+            said=f"{percent(kind.exam)}, practice {percent(kind.practice)}",
+            tone="right" if kind.name == "pictures" else "wrong",
+        )
+        for kind in kinds
+    )
+    more = (
+        Bar(words="another order, deeper", value=deeper, said=percent(deeper)),
+        Bar(words="guessing", value=guess, said=percent(guess)),
+    )
+    return Seen(
+        sentences=sentences,
+        numbers=measured("share", *exams, *practices, deep),
+        figure=Figure(words=" ".join(sentences), bars=bars + more),
+    )
+
+
+def _kind(material: Material, name: str, words: str, features: Tensor, *, shuffled: bool = False) -> _Kind:
+    import torch
+
+    from headswap.lessons.material import share_right, solve
+
+    labels = material.labels
+    practised, examined = [], []
+    for number, (practice, exam) in enumerate(material.draws):
+        if shuffled:
+            random = torch.Generator().manual_seed(1000 * material.setting.seed + number)
+            labels = material.labels[torch.randperm(len(labels), generator=random)]
+        head = solve(features[practice], labels[practice], len(material.classes))
+        practised.append(share_right(head, features[practice], labels[practice]))
+        examined.append(share_right(head, features[exam], labels[exam]))
+    count = len(material.draws)
+    return _Kind(name=name, words=words, practice=sum(practised) / count, exam=sum(examined) / count)
+
+
+def _scrambled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every picture's pixels in another order, the same for all."""
+    import numpy as np
+
+    count, height, width, channels = pixels.shape
+    order = np.random.default_rng(0).permutation(height * width)
+    return pixels.reshape(count, -1, channels)[:, order].reshape(pixels.shape)
+
+
+def _noise(pixels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """As many pictures of nothing."""
+    import numpy as np
+
+    return np.random.default_rng(seed).integers(0, 256, pixels.shape, dtype=np.uint8)
+
+
+def _deeper(material: Material) -> float:
+    """Everything taught on pixels in another order: what going deeper adds there."""
+    import torch
+
+    from headswap.data.transforms import to_float
+    from headswap.heads.swap import swap_head
+    from headswap.lessons.practice import Desk, practise
+
+    torch.manual_seed(material.setting.seed)
+    network = material.fresh()
+    site = swap_head(network, len(material.classes), site=material.site).site
+    module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    floats = torch.from_numpy(to_float(_scrambled(material.pixels(material.small)), material.small))
+    inputs = floats.contiguous(memory_format=torch.channels_last)
+    practice, exam = material.draws[0]
+    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+    passes, seed = material.setting.passes, material.setting.seed
+    seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
+    return seen[-1].exam

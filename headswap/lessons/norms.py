@@ -1,0 +1,245 @@
+"""Norms that drift: a body that is frozen and yet changes, because it was left in training mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from headswap.lessons.material import Material
+    from headswap.lessons.practice import Desk
+
+LESSON = Lesson(
+    name="norms",
+    title="Norms that drift",
+    question="Every number of the body is frozen: `requires_grad = False`. The network is left in training "
+    "mode and sees a few batches, without any optimizer. Does the body stay the same?",
+    choices=(
+        "Yes: nothing can move without an optimizer",
+        "No: its norm layers go on counting, and the exam gets worse",
+        "No, but the exam does not notice",
+    ),
+    right=1,
+    plan="A solved head on a frozen body. Batches pass through it in training mode; after every "
+    "second one the exam is taken. Then the same in eval mode.",
+    why=(
+        "A BatchNorm layer keeps a running mean and spread of what it sees. In training mode it updates "
+        "them at every batch. They are no parameters: freezing does not reach them, and no optimizer is "
+        "needed.",
+        "The head was made for the old features. The more the body drifts, the less they fit. A head "
+        "solved anew for the drifted body fits again, as far as the body still sees.",
+        "In training mode each answer also depends on the other pictures of its batch: see what happens "
+        "when the batch holds one class only.",
+        "headswap keeps frozen norms in eval mode, through every call of train().",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+from torchvision.models import resnet18
+
+network = resnet18().requires_grad_(False)     # frozen?
+pictures = torch.rand(8, 3, 64, 64)
+before = network.bn1.running_mean.clone()""",
+            wrong="""network.train()
+network(pictures)
+drift = float((network.bn1.running_mean - before).abs().max())     # more than 0""",
+            right="""network.eval()
+network(pictures)
+drift = float((network.bn1.running_mean - before).abs().max())     # exactly 0""",
+            wrong_words="frozen, in training mode",
+            right_words="frozen, in eval mode",
+        ),
+    ),
+    terms=(
+        Term(word="norm layer", field="BatchNorm; its running_mean and running_var are buffers"),
+        Term(word="training mode", field="module.train()"),
+    ),
+    for_experts=True,
+)
+STEPS, EVERY, BATCH = 12, 2, 8  # batches shown, between two exams, pictures of one
+_PX = 160  # side of the pictures: half the work of 224
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Drift:
+    """What happened to a frozen body."""
+
+    line: tuple[float, ...]  # the exam before, and after every second batch in training mode
+    moved: float  # largest change of a statistic, training mode
+    again: float  # the exam with a head solved on the drifted body
+    still: float  # the exam after batches in eval mode
+    unmoved: float  # largest change of a statistic, eval mode
+    mixed: float  # the exam asked in training mode, classes mixed
+    one_class: float  # the same, each batch of one class
+
+
+def run(material: Material) -> Seen:
+    """Let it drift step by step; then the same in eval mode, and answers given in training mode."""
+    module, desk = _prepared(material)
+    if not _statistics(module):
+        return _without(material, _exam(module, desk))
+    seen = _drifted(material, module, desk)
+    start, end = seen.line[0], seen.line[-1]
+    numbers = measured(
+        "share",
+        ("exam_before", start, "exam right before"),
+        ("exam_drifted", end, f"exam right after {STEPS} batches in training mode"),
+        ("exam_again", seen.again, "exam right with a head solved anew on the drifted body"),
+        ("exam_eval", seen.still, "exam right after batches in eval mode"),
+        ("mixed", seen.mixed, "exam right when asked in training mode, classes mixed"),
+        ("one_class", seen.one_class, "the same, each batch of one class only"),
+    )
+    moved = measured(
+        "number",
+        ("drift_train", seen.moved, "largest change of a statistic, training mode"),
+        ("drift_eval", seen.unmoved, "largest change of a statistic, eval mode"),
+    )
+    sentences = (
+        f"In eval mode {percent(start)} of the exam pictures are right, and no statistic moves: "
+        f"{seen.unmoved:g}.",
+        f"After {STEPS} batches in training mode, with every parameter frozen and no optimizer: "
+        f"{percent(end)}. A head solved anew for the drifted body: {percent(seen.again)}.",
+        f"Asked while in training mode: {percent(seen.mixed)} with mixed batches, {percent(seen.one_class)} "
+        "when a batch holds one class.",
+    )
+    points = tuple((float(step * EVERY), value) for step, value in enumerate(seen.line))
+    figure = Figure(
+        words=" ".join(sentences),
+        across="batches seen",
+        curves=(
+            Curve(words="eval mode", points=((0.0, start), (float(STEPS), seen.still)), tone="right"),
+            Curve(words="training mode", points=points, tone="wrong"),
+        ),
+    )
+    return Seen(sentences=sentences, numbers=numbers + moved, figure=figure)
+
+
+def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
+    seed, before = material.setting.seed, _statistics(module)
+    mixed, one_class = _training_mode_answers(material, desk)
+    line = [_exam(module, desk)]
+    for step in range(STEPS):
+        _step(module, desk, step, seed, training=True)
+        if step % EVERY == EVERY - 1:
+            line.append(_exam(module, desk))
+        material.tick(step + 1, STEPS)
+    still, _ = _prepared(material)
+    for step in range(EVERY):
+        _step(still, desk, step, seed, training=False)
+    return _Drift(
+        line=tuple(line),
+        moved=_difference(before, _statistics(module)),
+        again=_solved_again(material, module, desk),
+        still=_exam(still, desk),
+        unmoved=_difference(before, _statistics(still)),
+        mixed=mixed,
+        one_class=one_class,
+    )
+
+
+def _without(material: Material, start: float) -> Seen:
+    """What there is to say of a network that keeps no statistics."""
+    sentence = f"{material.network.name} has no norm layer that keeps statistics: nothing can drift here."
+    line = Curve(words="either mode", points=((0.0, start), (1.0, start)), tone="right")
+    return Seen(
+        sentences=(sentence,),
+        numbers=measured("share", ("exam_before", start, "exam right")),
+        figure=Figure(words=sentence, curves=(line,), across="batches seen"),
+    )
+
+
+def _prepared(material: Material) -> tuple[nn.Module, Desk]:
+    """A network with a solved head on a frozen body, in eval mode."""
+    import torch
+
+    from headswap.heads.swap import swap_head
+    from headswap.lessons.material import solve
+    from headswap.lessons.practice import Desk
+    from headswap.training.linear_head import LinearHeads, install
+
+    spec = material.spec
+    if material.small != spec:  # the network takes other sizes
+        spec = replace(spec, height=_PX, width=_PX, resize_px=round(spec.resize_px * _PX / spec.height))
+    network = material.fresh()
+    site = swap_head(network, len(material.classes), site=material.site).site
+    practice, exam = material.draws[0]
+    head = solve(material.features(spec)[practice], material.labels[practice], len(material.classes))
+    install(network.module, site, LinearHeads((head,), site.in_features))
+    module = network.module.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    desk = Desk(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
+    return module.eval(), desk
+
+
+def _step(module: nn.Module, desk: Desk, step: int, seed: int, *, training: bool) -> None:
+    """Show one batch of practice pictures; no loss, no optimizer."""
+    import torch
+
+    order = torch.Generator().manual_seed(1000 * seed + step)
+    rows = desk.practice[torch.randperm(len(desk.practice), generator=order)[:BATCH]]
+    module.train(training)
+    with torch.no_grad():
+        module(desk.inputs[rows])
+
+
+def _exam(module: nn.Module, desk: Desk) -> float:
+    """Share of the exam that is right, in eval mode."""
+    import torch
+
+    module.eval()
+    with torch.no_grad():
+        said = module(desk.inputs[desk.exam]).argmax(dim=1)
+    return float((said == desk.labels[desk.exam]).float().mean())
+
+
+def _training_mode_answers(material: Material, desk: Desk) -> tuple[float, float]:
+    """Share right when the network is asked in training mode: in mixed batches, and class by class."""
+    import torch
+
+    labels = desk.labels[desk.exam]
+    shares = []
+    random = torch.Generator().manual_seed(material.setting.seed)
+    mixed = list(desk.exam[torch.randperm(len(desk.exam), generator=random)].split(BATCH))
+    alone = [desk.exam[labels == name] for name in range(len(material.classes))]
+    for batches in (mixed, [rows for rows in alone if len(rows)]):
+        module = _prepared(material)[0].train()
+        right = 0
+        with torch.no_grad():
+            for rows in batches:
+                right += int((module(desk.inputs[rows]).argmax(dim=1) == desk.labels[rows]).sum())
+        shares.append(right / len(desk.exam))
+    return shares[0], shares[1]
+
+
+def _solved_again(material: Material, module: nn.Module, desk: Desk) -> float:
+    """The exam with a head solved on what the drifted body sees."""
+    import torch
+
+    from headswap.lessons.material import share_right, solve
+
+    caught: list[Tensor] = []
+
+    def catch(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        caught.append(inputs[0])
+
+    head = module.get_submodule(material.site.paths[0])
+    hook = head.register_forward_pre_hook(catch)
+    with torch.no_grad():
+        for rows in (desk.practice, desk.exam):
+            module(desk.inputs[rows])
+    hook.remove()
+    practice, exam = caught
+    solved = solve(practice, desk.labels[desk.practice], len(material.classes))
+    return share_right(solved, exam, desk.labels[desk.exam])
+
+
+def _statistics(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.named_buffers() if name.endswith("running_mean")}
+
+
+def _difference(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> float:
+    return max(float((after[name] - value).abs().max()) for name, value in before.items())

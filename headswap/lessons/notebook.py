@@ -1,0 +1,114 @@
+"""All ten experiments as one notebook that runs from top to bottom.
+
+Flow:  Setting --notebook_of--> cells --write_notebook--> .ipynb (nbformat 4.5)
+
+Each experiment is the question, a cell that runs it, the reason, and both versions of the code as
+cells of their own. What is written holds no results: whoever opens it makes their own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from headswap.errors import BadSetting
+from headswap.files import write_text
+from headswap.lessons.catalogue import LESSONS, find_lesson
+from headswap.lessons.lesson import Lesson
+from headswap.lessons.setting import Setting
+
+_START = """from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from headswap.lessons.catalogue import run_lesson
+from headswap.lessons.material import Material
+from headswap.lessons.setting import Setting
+
+workspace = Path(user_cache_path("headswap"))     # features are kept here; safe to delete
+material = Material({setting!r}, workspace)"""
+
+
+def write_notebook(place: Path, setting: Setting, name: str | None = None) -> Path:
+    """Write one lesson, or all of them, as a notebook.
+
+    Args:
+        place: the file; must end in .ipynb and not exist.
+        setting: pictures, network and seed of every run in it.
+        name: of one lesson; None: all ten.
+
+    Raises:
+        BadSetting: the name of the file cannot be used.
+        NotFound: there is no such lesson.
+    """
+    if place.suffix != ".ipynb":
+        raise BadSetting(
+            f"{place.name} does not end in .ipynb.", remedy="Choose a name such as lessons.ipynb."
+        )
+    if place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the notebook.")
+    if not place.parent.is_dir():
+        raise BadSetting(f"There is no folder {place.parent}.", remedy="Make it first, or choose another.")
+    lessons = LESSONS if name is None else (find_lesson(name).lesson,)
+    write_text(place, json.dumps(notebook_of(setting, lessons), indent=1, ensure_ascii=False) + "\n")
+    return place
+
+
+def notebook_of(setting: Setting, lessons: tuple[Lesson, ...] = LESSONS) -> dict[str, Any]:
+    """The notebook in its JSON form."""
+    cells = [
+        _words(
+            "# Break it on purpose\n\nShort experiments about what goes wrong when a head is swapped. "
+            "Guess first, then run the cell and see."
+        ),
+        _code(_START.format(setting=setting)),
+    ]
+    for number, lesson in enumerate(lessons, start=1):
+        cells += _cells(number, lesson)
+    for at, cell in enumerate(cells):
+        cell["id"] = f"cell-{at}"
+    return {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _cells(number: int, lesson: Lesson) -> list[dict[str, Any]]:
+    choices = "\n".join(f"- {choice}" for choice in lesson.choices)
+    terms = "; ".join(f"*{term.word}*: {term.field}" for term in lesson.terms)
+    why = "\n\n".join(lesson.why) + (f"\n\nThe field says: {terms}." if terms else "")
+    cells = [
+        _words(
+            f"## {number}. {lesson.title}\n\nBefore you look: {lesson.question}\n\n{choices}\n\n{lesson.plan}"
+        ),
+        _code(f'run_lesson("{lesson.name}", workspace=workspace, material=material)'),
+        _words(f"**{lesson.choices[lesson.right]}.**\n\n{why}"),
+    ]
+    for code in lesson.codes:
+        cells += [
+            _words(f"Wrong: {code.wrong_words}."),
+            _code(f"{code.before}\n\n{code.wrong}"),
+            _words(f"Right: {code.right_words}."),
+            _code(f"{code.before}\n\n{code.right}"),
+        ]
+    return cells
+
+
+def _words(text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "metadata": {}, "source": text.splitlines(keepends=True)}
+
+
+def _code(text: str) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+        "source": text.splitlines(keepends=True),
+    }

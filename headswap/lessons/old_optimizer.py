@@ -1,0 +1,147 @@
+"""The old optimizer: made before the swap, it never moves the new head, and nothing says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured
+
+if TYPE_CHECKING:
+    from headswap.lessons.material import Material
+
+LESSON = Lesson(
+    name="old-optimizer",
+    title="The old optimizer",
+    question="You make the optimizer, and only then put the new head on. You teach for 20 passes. What "
+    "happens to the loss?",
+    choices=("It falls as usual", "It does not move", "It stops with an error"),
+    right=1,
+    plan="Both orders, the same new head, the same practice pictures, 20 passes.",
+    why=(
+        "An optimizer keeps the numbers it was given. In the wrong order it was given those of the old "
+        "head, which is no longer part of the network.",
+        "The old numbers get no slope any more, so the optimizer passes over them; the new ones it does "
+        "not know. Nothing moves, and no error is raised.",
+        "headswap makes the optimizer after the swap, and refuses to teach when a number that should move "
+        "is missing from it.",
+    ),
+    codes=(
+        Code(
+            before="""import torch
+from torchvision.models import resnet18
+
+torch.manual_seed(0)
+network = resnet18()
+network.requires_grad_(False)       # the body stays as it is
+network.fc.requires_grad_(True)
+pictures, labels = torch.rand(8, 3, 64, 64), torch.arange(8) % 4""",
+            wrong="""optimizer = torch.optim.SGD(network.fc.parameters(), lr=0.1)
+network.fc = torch.nn.Linear(512, 4)
+start = network.fc.weight.detach().clone()
+
+loss = torch.nn.functional.cross_entropy(network(pictures), labels)
+loss.backward()
+optimizer.step()
+moved = float((network.fc.weight.detach() - start).abs().max())    # 0.0""",
+            right="""network.fc = torch.nn.Linear(512, 4)
+optimizer = torch.optim.SGD(network.fc.parameters(), lr=0.1)
+start = network.fc.weight.detach().clone()
+
+loss = torch.nn.functional.cross_entropy(network(pictures), labels)
+loss.backward()
+optimizer.step()
+moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0""",
+            wrong_words="optimizer first",
+            right_words="head first",
+        ),
+    ),
+    terms=(
+        Term(word="loss", field="loss: how wrong the guesses are, 0 is perfect"),
+        Term(word="slope", field="gradient"),
+        Term(word="pass", field="epoch"),
+    ),
+)
+PASSES, RATE = 20, 0.02
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What one order of the two lines gave."""
+
+    losses: tuple[float, ...]  # before anything, then after each pass
+    moved: float  # largest change of a number of the new head
+    exam: float
+    refusal: tuple[str, ...]  # what headswap says to this optimizer; nothing when it is right
+
+
+def run(material: Material) -> Seen:
+    """Teach the head on cached features with both orders; see what moves."""
+    early, late = (_taught(material, optimizer_first=order) for order in (True, False))
+    numbers = measured(
+        "number",
+        ("moved_optimizer_first", early.moved, "largest change of the new head, optimizer first"),
+        ("moved_head_first", late.moved, "largest change of the new head, head first"),
+        ("loss_optimizer_first", early.losses[-1], "loss at the end, optimizer first"),
+        ("loss_head_first", late.losses[-1], "loss at the end, head first"),
+    )
+    exams = measured(
+        "share",
+        ("exam_optimizer_first", early.exam, "exam right, optimizer first"),
+        ("exam_head_first", late.exam, "exam right, head first"),
+    )
+    sentences = (
+        f"Optimizer first: the loss stays at {early.losses[-1]:.2f}, and the new head has moved by exactly "
+        f"{early.moved:g}.",
+        f"Head first: the loss falls from {late.losses[0]:.2f} to {late.losses[-1]:.2f}.",
+    )
+    figure = Figure(
+        words=f"Loss over {PASSES} passes. {' '.join(sentences)}",
+        top=max(early.losses + late.losses) * 1.1,
+        across="passes",
+        is_share=False,
+        curves=(
+            Curve(words="optimizer first", points=tuple(enumerate(early.losses)), tone="wrong"),
+            Curve(words="head first", points=tuple(enumerate(late.losses)), tone="right"),
+        ),
+    )
+    return Seen(sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal)
+
+
+def _taught(material: Material, *, optimizer_first: bool) -> _Order:
+    import torch
+
+    from headswap.errors import TeachingFailed
+    from headswap.heads.swap import swap_head
+    from headswap.heads.trainable import head_parameters
+    from headswap.lessons.practice import Desk, judge, practise
+    from headswap.training.groups import check_partition
+
+    def optimizer_of_head() -> torch.optim.Optimizer:
+        return torch.optim.SGD(head_parameters(network, material.site), lr=RATE)
+
+    network = material.fresh()
+    network.module.requires_grad_(False)
+    for parameter in head_parameters(network, material.site):
+        parameter.requires_grad_(True)
+    old = optimizer_of_head()
+    torch.manual_seed(material.setting.seed)
+    site = swap_head(network, len(material.classes), site=material.site).site
+    optimizer = old if optimizer_first else optimizer_of_head()
+    head = network.module.get_submodule(site.paths[0])
+    start = [value.detach().clone() for value in head.parameters()]
+    practice, exam = material.draws[0]
+    desk = Desk(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
+    before = judge(head, site, desk, practice)[1]
+    seen = practise(
+        head, site, desk, optimizer, passes=PASSES, seed=material.setting.seed, tick=material.tick
+    )
+    refusal: tuple[str, ...] = ()
+    try:
+        check_partition(network.module, optimizer)
+    except TeachingFailed as error:
+        refusal = (f"headswap, asked to teach with this optimizer: {error.problem}",)
+    moved = max(
+        float((now.detach() - then).abs().max()) for now, then in zip(head.parameters(), start, strict=True)
+    )
+    return _Order((before, *(one.loss for one in seen)), moved, seen[-1].exam, refusal)

@@ -1,0 +1,77 @@
+"""Experiments run once per seed and shared by all tests; smaller where that shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from headswap.lessons.catalogue import run_lesson
+from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.material import Material
+from headswap.lessons.setting import Setting
+
+SEEDS = (0, 1, 2)
+Run = Callable[..., tuple[Result, ...]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The machine may be small and busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def lesson_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lessons")
+
+
+@pytest.fixture(scope="session")
+def material(lesson_workspace: Path) -> Material:
+    """Sixty-four drawings, seed 0."""
+    return Material(small(0), lesson_workspace)
+
+
+@pytest.fixture(scope="session")
+def seen(lesson_workspace: Path, material: Material) -> Run:
+    """Run a lesson for three seeds; `whole` with all the pictures of the sample set."""
+    materials: dict[Setting, Material] = {material.setting: material}
+    results: dict[tuple[str, Setting], Result] = {}
+
+    def run(name: str, *, whole: bool = False, seeds: tuple[int, ...] = SEEDS) -> tuple[Result, ...]:
+        for seed in seeds:
+            setting = Setting(seed=seed) if whole else small(seed)
+            if setting not in materials:
+                materials[setting] = fresh = Material(setting, lesson_workspace)
+                fresh.__dict__["network"] = material.network  # loaded once; experiments break copies
+            if (name, setting) not in results:
+                results[name, setting] = run_lesson(
+                    name, setting, workspace=lesson_workspace, material=materials[setting]
+                )
+        chosen = [Setting(seed=seed) if whole else small(seed) for seed in seeds]
+        return tuple(results[name, setting] for setting in chosen)
+
+    return run
+
+
+@pytest.fixture
+def ran() -> Callable[[Lesson, int, str], dict[str, Any]]:
+    """Execute one version of a lesson's code, as it is shown; gives what it left behind."""
+
+    def run(lesson: Lesson, number: int, version: str) -> dict[str, Any]:
+        code, names = lesson.codes[number], {}
+        with torch.random.fork_rng():
+            exec(f"{code.before}\n\n{getattr(code, version)}", names)
+        return names
+
+    return run
+
+
+def small(seed: int) -> Setting:
+    return Setting(seed=seed, most_pictures=64, small_px=64, passes=3)
