@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headswap.binding import bind, report_of
-from headswap.data.intake import KEEP_BYTES, Intake, take_in
+from headswap.data.intake import Intake
 from headswap.data.manifest import LeftOut, Manifest
 from headswap.data.split import split
-from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.figures import Figures, keep_figures
 from headswap.evaluation.report import Report
@@ -29,18 +28,14 @@ from headswap.events import Listener, silent
 from headswap.experiment import DataConfig, Experiment
 from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, from_json, remove
-from headswap.network import InputSpec, Network
-from headswap.records import read_record
+from headswap.network import Network
+from headswap.reading import read_pictures, stream_of
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.replay import Replay, settled
-from headswap.training.stream import Stream
 from headswap.training.teach import Lesson, teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
-
-DATASET = "dataset.json"
-_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: to prove it on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +96,9 @@ def run_experiment(
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     spec = describe_network(experiment.model, settings=settings).input
     with _threads(experiment.replay):
-        with ThreadPoolExecutor(
-            1
-        ) as beside:  # torch and weights load meanwhile
+        with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, settings, clock, listener)
-            stream = _stream(experiment, spec, workspace, loading.result)
+            stream = stream_of(experiment, spec, workspace, loading.result)
             with clock.timing("pictures"):
                 intake = read_pictures(experiment, spec, workspace, listener, stream)
             network = loading.result()
@@ -211,43 +204,6 @@ def _is_whole(place: Path) -> bool:
         remove(place)
         return False
     return True
-
-
-def read_pictures(
-    experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener, stream: Stream | None = None
-) -> Intake:
-    """Decode every picture once, as the network wants it; the stream takes it from there.
-
-    The source is a folder, a zip, or the dataset.json that the page keeps for a project.
-    """
-    source = Path(experiment.data.source)
-    if source.name == DATASET and source.is_file():
-        manifest: Manifest = read_record(Manifest, source)
-        return Intake(manifest=manifest, prepared={})
-    return take_in(
-        source,
-        store=workspace / "unpacked" if source.is_file() else None,
-        prepare=lambda image: prepare(image, spec),
-        wanted_px=wanted_px(spec),
-        keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
-        sink=stream,
-        listener=listener,
-    )
-
-
-def _stream(
-    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
-) -> Stream:
-    replay = experiment.replay
-    return Stream(
-        network=network,
-        spec=spec,
-        head_path=experiment.head_path,
-        engine=replay.engine if replay else None,
-        folder=workspace / "features",
-        batch_size=experiment.teach.batch_size,
-        mirror=experiment.teach.mirrors,
-    )
 
 
 def _load(experiment: Experiment, settings: ZooSettings, clock: _Clock, listener: Listener) -> Network:
