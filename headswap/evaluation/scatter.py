@@ -31,6 +31,22 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class _Box:
+    """A place that is taken, by its middle."""
+
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+
+    def covers(self, other: _Box) -> bool:
+        return (
+            abs(self.x - other.x) < self.half_width + other.half_width
+            and abs(self.y - other.y) < self.half_height + other.half_height
+        )
+
+
+@dataclass(frozen=True)
 class _Frame:
     width: int
     height: int
@@ -39,16 +55,21 @@ class _Frame:
     most_ms: float
     least: float  # share at the foot
 
-    left, top, foot = 56, 34, 58
+    left, right, top, foot = 56, 30, 34, 58
 
     def x(self, ms: float) -> float:
         """Equal steps are equal factors: twice as slow is as far at either end."""
         part = math.log(ms / self.least_ms) / math.log(self.most_ms / self.least_ms)
-        return self.left + (self.width - self.left - 14) * part
+        return self.left + (self.width - self.left - self.right) * part
 
     def y(self, share: float) -> float:
         high, low = self.top, self.height - self.foot
         return low - (low - high) * (share - self.least) / (1 - self.least)
+
+    def holds(self, box: _Box) -> bool:
+        """Whether a box lies inside the axes, give or take the margin at the right."""
+        across = box.x - box.half_width >= self.left and box.x + box.half_width <= self.width - 4
+        return across and self.top <= box.y <= self.height - self.foot - 4
 
 
 def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
@@ -79,7 +100,7 @@ def picture_file(dots: Sequence[Dot], title: str) -> str:
 
 
 def _axes(frame: _Frame) -> str:
-    right, low = frame.width - 14, frame.height - frame.foot
+    right, low = frame.width - frame.right, frame.height - frame.foot
     steps = 4 if frame.least <= 0.6 else 2
     shares = [frame.least + (1 - frame.least) * number / steps for number in range(steps + 1)]
     across = "".join(
@@ -125,27 +146,27 @@ def _point(frame: _Frame, dot: Dot) -> str:
 
 
 def _names(frame: _Frame, dots: Sequence[Dot]) -> str:
-    """Each name beside its dot, moved up or down until it covers no other."""
-    taken: list[tuple[float, float, float]] = []  # left, right, middle
+    """Each name beside its dot, where it covers neither a dot nor another name."""
+    taken = [_Box(frame.x(dot.ms), frame.y(dot.accuracy), 9, 9) for dot in dots]
     drawn = ""
-    for dot in dots:
+    for number, dot in enumerate(dots):
         name = dot.name if len(dot.name) <= 28 else dot.name[:27] + "…"
-        x, y, wide = frame.x(dot.ms), frame.y(dot.accuracy), _LETTER * len(name)
-        leftwards = x + 12 + wide > frame.width
-        left = max(frame.left + 2, x - 12 - wide) if leftwards else x + 12
-        right = left + wide
-        away = 0
-        while any(
-            left < other_right and right > other_left and abs(y + away - middle) < _LINE_HEIGHT
-            for other_left, other_right, middle in taken
-        ):
-            away = -away if away > 0 else _LINE_HEIGHT // 2 - away
-        taken.append((left, right, y + away))
-        anchor, at = ("end", max(x - 12, left + wide)) if leftwards else ("start", left)
+        half = _LETTER * len(name) / 2
+        x, y = frame.x(dot.ms), frame.y(dot.accuracy)
+        places = [
+            _Box(x + side * (half + 12), y + away, half, _LINE_HEIGHT / 2)
+            for away in (0, *(sign * step * _LINE_HEIGHT for step in range(1, 9) for sign in (-1, 1)))
+            for side in (1, -1, 0)
+            if away or side
+        ]
+        others = [box for other, box in enumerate(taken) if other != number]
+        free = [box for box in places if frame.holds(box) and not any(map(box.covers, others))]
+        inside = free or [box for box in places if frame.holds(box)] or places
+        taken.append(inside[0])
         drawn += (
-            f'<text x="{at:.1f}" y="{y + away + 4.5:.1f}" text-anchor="{anchor}" '
-            f'style="fill:{_INK};font-weight:600">'
-            f"{escape(name)}</text>"
+            f'<text x="{inside[0].x:.1f}" y="{inside[0].y + 4.5:.1f}" text-anchor="middle" '
+            f'paint-order="stroke" stroke="{_GROUND}" stroke-width="4" '
+            f'style="fill:{_INK};font-weight:600">{escape(name)}</text>'
         )
     return drawn
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,6 +111,12 @@ class Archive:
         )
         make_folder(folder)
         return pack_project(folder / f"{_file_name(found.name)}{ENDING}", saved, files)
+
+    @contextmanager
+    def saved(self, owner: str, project: str) -> Iterator[Path]:
+        """The same in a folder of its own, for as long as somebody copies it."""
+        with tempfile.TemporaryDirectory(prefix="headswap-save-") as folder:
+            yield self.save(owner, project, Path(folder))
 
     def open(self, owner: str, file: Path) -> str:
         """Make a new project from a file, and return its id.

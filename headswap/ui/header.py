@@ -1,4 +1,4 @@
-"""The header: mark, project name, the status chip and Stop."""
+"""The header: mark, project name, the status chip and Stop; New, Open, Save and the other pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from headswap.ui.chip import chip
 from headswap.ui.html import fragment
 from headswap.ui.icons import MARK
 from headswap.ui.mistakes import errors_as_words
+from headswap.ui.projects import (
+    ProjectMenu,
+    build_project_buttons,
+    build_project_menu,
+    connect_project_menu,
+)
 from headswap.ui.scene import Scene, Shared, Updates, owner_of
 
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
@@ -23,6 +29,7 @@ class Header:
     chip: gr.HTML
     stop: gr.Button
     status: gr.HTML
+    menu: ProjectMenu
 
     @property
     def outputs(self) -> list[object]:
@@ -43,8 +50,10 @@ def build_header() -> Header:
         fragment(classes="grow")
         state = fragment(classes="hs-chip", name="hs-chip", script=LIVE)
         stop = gr.Button("Stop", elem_id="hs-stop", elem_classes="hs-stop", visible=False, scale=0)
+        buttons = build_project_buttons()
+    menu = build_project_menu(buttons)
     status = fragment(classes="hs-wrap")
-    return Header(name, state, stop, status)
+    return Header(name, state, stop, status, menu)
 
 
 def show_header(header: Header, scene: Scene) -> Updates:
@@ -57,7 +66,8 @@ def show_header(header: Header, scene: Scene) -> Updates:
 
 
 def connect_header(header: Header, shared: Shared) -> None:
-    """Connect Stop and the project's name to the service."""
+    """Connect Stop, the project's name, New, Open and Save to the service."""
+    connect_project_menu(header.menu, shared, header.status, header.chip)
 
     @errors_as_words(header.status)
     def on_stop(project_id: str, request: gr.Request) -> Updates:

@@ -2,7 +2,7 @@
 
 Flow:  Service --build_page--> gr.Blocks, ready to launch
 
-The browser remembers a project id and nothing else; opening, reloading or a second tab
+The browser remembers the ids of its projects and nothing else; opening, reloading or a second tab
 asks the service and draws what is true now. Each step lays itself out (`build_*`), says
 how it looks (`show_*`) and connects itself to the service (`connect_*`).
 """
@@ -21,6 +21,8 @@ from headswap.ui.mistakes import errors_as_words
 from headswap.ui.model import ModelStep, build_model_step, connect_model_step, show_network
 from headswap.ui.pictures import PicturesStep, build_pictures_step, connect_pictures_step, show_pictures
 from headswap.ui.pictures import intro_words as pictures_intro
+from headswap.ui.projects import remembered
+from headswap.ui.runs_page import build_runs_page
 from headswap.ui.scene import Scene, Shared, Updates, open_project, owner_of
 from headswap.ui.take_home import build_take_home_step, connect_take_home_step
 from headswap.ui.teach import TeachStep, build_teach_step, connect_teach_step, show_lesson, show_plan
@@ -29,6 +31,7 @@ from headswap.ui.test import build_test_step, connect_test_step
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
+STEPS = ("model", "pictures", "teach", "test", "home")
 TICK_S = 1.0
 THUMBNAILS_KEPT = 4096
 
@@ -44,6 +47,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         title="headswap", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
+        known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
         network_key, done_job, where = _kept(""), _kept(""), _kept("model")
         timer = gr.Timer(TICK_S, active=False)
         header = build_header()
@@ -74,7 +78,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
 
         shared = Shared(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
-            [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show,
+            [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
         )  # fmt: skip
         connect_header(header, shared)
         connect_model_step(model, shared)
@@ -91,6 +95,8 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         ):  # fmt: skip
             _connect_move(button, to, shared)
         tabs.select(_on_tab, None, where, queue=False, **QUIET)
+    with page.route("Runs", "/runs", show_in_navbar=False):
+        build_runs_page(page, service, secret=secret)
     return page
 
 
@@ -108,7 +114,7 @@ def _network_key(scene: Scene) -> str:
 
 
 def _on_tab(event: gr.SelectData) -> str:
-    return ("model", "pictures", "teach", "test", "home")[event.index]
+    return STEPS[event.index]
 
 
 def _connect_move(button: gr.Button, to: str, shared: Shared) -> None:
@@ -122,13 +128,20 @@ def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML, model: Model
     """Opening or reloading the page: the project this browser remembers, as it is now."""
 
     @errors_as_words(status)
-    def on_load(project_id: str, request: gr.Request) -> Updates:
+    def on_load(project_id: str, ids: object, request: gr.Request) -> Updates:
         project = open_project(shared.service, owner_of(request), project_id)
         cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
-        known = {shared.project_id: project.id, model.cards: cards}
-        return known | shared.show(shared.look(project.id, request))
+        drawn = {shared.project_id: project.id, shared.known: remembered(ids, project.id), model.cards: cards}
+        step = str(request.query_params.get("step", ""))
+        if step in STEPS:
+            drawn |= {shared.tabs: gr.Tabs(selected=step), shared.where: step}
+        return drawn | shared.show(shared.look(project.id, request))
 
-    page.load(on_load, shared.project_id, [shared.project_id, model.cards, *shared.redrawn, status], **QUIET)
+    page.load(
+        on_load, [shared.project_id, shared.known],
+        [shared.project_id, shared.known, model.cards, *shared.redrawn, shared.tabs, shared.where, status],
+        **QUIET,
+    )  # fmt: skip
 
 
 def _connect_timer(timer: gr.Timer, shared: Shared, header: Any, teach: TeachStep) -> None:

@@ -67,6 +67,7 @@ class Shared:
     where: gr.Textbox  # id of the open tab
     redrawn: list[Any]  # components that `show` may change
     show: Callable[[Scene], Updates]  # header, pictures and lesson as they are now
+    known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
     def look(self, project_id: str, request: gr.Request) -> Scene:
         """The scene of the person who asks."""

@@ -96,7 +96,7 @@ def connect_take_home_step(step: TakeHomeStep, shared: Shared, done_job: gr.Text
         owner = owner_of(request)
         return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
 
-    @errors_as_words(step.status, {step.timer: gr.Timer(active=False)})
+    @errors_as_words(step.status, {step.timer: gr.update(active=False)})
     def on_tick(job: str, request: gr.Request) -> Updates:
         return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
 

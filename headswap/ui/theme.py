@@ -79,7 +79,7 @@ def theme() -> gr.themes.Base:
 def page_head() -> str:
     """Our style sheets and icon, for the head of the page: gradio would scope the tokens away from the "
     "root."""
-    names = ("tokens.css", "page.css", "gradio.css", "pictures.css", "take_home.css", "steps.css")
+    names = ("tokens.css", "page.css", "gradio.css", "pictures.css", "take_home.css", "steps.css", "runs.css")
     sheets = "".join(web_text(name) for name in names)
     return (
         f'<link rel="icon" href="{MARK_ICON}"><meta name="viewport" content="width=device-width, '

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import combinations
 from xml.etree import ElementTree
+
+import pytest
 
 from headswap.evaluation.scatter import Dot, picture_file, scatter
 
@@ -22,15 +24,23 @@ def test_a_slower_network_stands_to_the_right_and_a_better_one_higher() -> None:
     assert "quick 80 % in 5 ms; slow 95 % in 200 ms" in drawn
 
 
-def test_names_never_cover_one_another_and_never_leave_the_drawing() -> None:
-    for narrow in (False, True):
-        drawn = scatter([dot(f"network-number-{i}", 10 + i / 10, 0.9) for i in range(6)], narrow=narrow)
-        width = 320 if narrow else 728
-        heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)"[^>]*style="fill', drawn))
+@pytest.mark.parametrize("narrow", [False, True])
+def test_names_cover_neither_one_another_nor_a_dot_and_stay_inside(narrow: bool) -> None:
+    drawn = scatter([dot(f"network-{i}", 10 + 3 * i, 0.9) for i in range(5)], narrow=narrow)
+    width = 320 if narrow else 728
 
-        assert min(after - before for before, after in pairwise(heights)) >= 8
-        for x, anchor in re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="(start|end)" style', drawn):
-            assert float(x) < width if anchor == "end" else float(x) + 100 < width
+    names = [
+        (float(x), float(y) - 4.5) for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*paint', drawn)
+    ]
+    points = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawn)]
+
+    half = 7.2 * len("network-0") / 2
+    assert len(names) == len(points) == 5
+    assert all(half <= x <= width - half for x, _ in names)
+    for (x, y), (other_x, other_y) in combinations(names, 2):
+        assert abs(x - other_x) >= 2 * half or abs(y - other_y) >= 15
+    for x, y in names:
+        assert not [one for one in points if abs(one[0] - x) < half and abs(one[1] - y) < 8]
 
 
 def test_a_name_is_text_and_the_file_is_valid() -> None:

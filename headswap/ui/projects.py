@@ -1,0 +1,154 @@
+"""New, Open and Save: the part of the header that changes which project the page shows.
+
+Flow:  browser's list of project ids --service.archive--> the panel of known projects
+       Save --service.archive--> one file that the browser downloads
+
+After New and Open the page is loaded again: everything on it belongs to the other project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from headswap.errors import NotFound
+from headswap.service.archive import ProjectLine
+from headswap.ui.chip import busy_chip
+from headswap.ui.html import announce, fragment, sends, served
+from headswap.ui.mistakes import errors_as_words
+from headswap.ui.scene import Shared, Updates, owner_of
+from headswap.ui.words import count, safe
+
+MOST_KNOWN = 50  # projects that a browser remembers
+LINKS = '<nav class="hs-links" aria-label="Pages"><a class="btn quiet" href="runs">Runs</a></nav>'
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+START_AGAIN = "(changed) => { if (changed) window.location.assign('./'); }"
+DOWNLOAD = "() => setTimeout(() => document.querySelector('#hs-save-file').click(), 100)"
+
+
+@dataclass(frozen=True)
+class ProjectMenu:
+    """The components of New, Open and Save."""
+
+    new: gr.Button
+    open: gr.Button
+    save: gr.Button
+    file: gr.DownloadButton  # never seen: Save presses it
+    panel: gr.Column
+    known: gr.HTML
+    upload: gr.UploadButton
+    close: gr.Button
+    changed: gr.Textbox  # the project that the page shall begin again with
+
+
+def build_project_buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
+    """Lay out the three buttons and the links, inside the header's row."""
+    with gr.Row(elem_classes="hs-menu"):
+        new = gr.Button("New", elem_id="hs-new", elem_classes="quiet", scale=0)
+        opener = gr.Button("Open", elem_id="hs-open", elem_classes="quiet", scale=0)
+        save = gr.Button("Save", elem_id="hs-save", elem_classes="quiet", scale=0)
+        fragment(LINKS, classes="links")
+    return new, opener, save
+
+
+def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> ProjectMenu:
+    """Lay out the panel that Open shows, below the header."""
+    file = gr.DownloadButton("Download", visible="hidden", elem_id="hs-save-file")
+    changed = gr.Textbox("", visible="hidden", container=False)
+    with gr.Column(visible=False, elem_classes="hs-opener", elem_id="hs-opener") as panel:
+        fragment("<h2>Your projects</h2>")
+        known = fragment(name="hs-known", script=sends("project"))
+        with gr.Row(elem_classes="opener-row"):
+            upload = gr.UploadButton(
+                "Open a saved file", file_types=[".zip"], size="lg", elem_id="hs-open-file"
+            )
+            close = gr.Button("Close", size="lg", elem_id="hs-open-close", elem_classes="quiet")
+    return ProjectMenu(*buttons, file, panel, known, upload, close, changed)
+
+
+def known_projects(lines: tuple[ProjectLine, ...], here: str) -> str:
+    """The projects of this browser, newest first, as buttons."""
+    rows = "".join(_row(line, line.id == here) for line in lines)
+    return f'<ul class="known">{rows}</ul>' if rows else '<p class="hs-soft">None yet.</p>'
+
+
+def _row(line: ProjectLine, is_here: bool) -> str:
+    facts = "no pictures yet"
+    if line.pictures:
+        facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
+    facts += f", {count(line.runs, 'run')}" if line.runs else ""
+    here = ' aria-current="true"' if is_here else ""
+    mark = '<span class="tag">open now</span>' if is_here else ""
+    return (
+        f'<li><button type="button" data-project="{safe(line.id)}"{here}><b>{safe(line.name)}</b>'
+        f'<span class="hs-soft">{facts}</span>{mark}</button></li>'
+    )
+
+
+def remembered(known: object, project_id: str) -> list[str]:
+    """The browser's list with one project in front; whatever is no list of texts is none."""
+    ids = [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+    return list(dict.fromkeys([project_id, *ids]))[:MOST_KNOWN]
+
+
+def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chip: gr.HTML) -> None:
+    """Connect New, Open and Save to the service."""
+    service, known = shared.service, shared.known
+
+    def begin_with(project_id: str, ids: object) -> Updates:
+        return {
+            shared.project_id: project_id, known: remembered(ids, project_id), menu.changed: project_id,
+        }  # fmt: skip
+
+    @errors_as_words(status)
+    def on_new(ids: object, request: gr.Request) -> Updates:
+        return begin_with(service.new_project(owner_of(request)).id, ids)
+
+    @errors_as_words(status)
+    def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
+        lines = service.archive.known(owner_of(request), remembered(ids, project_id))
+        return {menu.panel: gr.Column(visible=True), menu.known: known_projects(lines, project_id)}
+
+    @errors_as_words(status)
+    def on_choose(ids: object, event: gr.EventData, request: gr.Request) -> Updates:
+        project_id = str(event.chosen)
+        if project_id not in remembered(ids, ""):
+            raise NotFound("There is no such project.", remedy="Load the page again.")
+        return begin_with(service.project(owner_of(request), project_id).id, ids)
+
+    @errors_as_words(status)
+    def on_file(file: str, ids: object, request: gr.Request) -> Updates:
+        return begin_with(service.archive.open(owner_of(request), Path(file)), ids)
+
+    @errors_as_words(status, {menu.file: gr.update(value=None)})  # no older file instead
+    def on_save(project_id: str, request: gr.Request) -> Updates:
+        with service.archive.saved(owner_of(request), project_id) as file:
+            return {menu.file: gr.DownloadButton(value=served(file))}
+
+    def on_rest(project_id: str, request: gr.Request) -> Updates:
+        return shared.show(shared.look(project_id, request))
+
+    began = [shared.project_id, known, menu.changed, status]
+    opening = announce(repr(busy_chip("Opening the project")))
+    saving = announce(repr(busy_chip("Packing the project")))
+    menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
+    menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
+    menu.upload.upload(None, None, chip, js=opening, **QUIET)
+    for listen, handler, inputs in (
+        (menu.new.click, on_new, [known]),
+        (menu.known.click, on_choose, [known]),
+        (menu.upload.upload, on_file, [menu.upload, known]),
+    ):
+        done = listen(handler, inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET)
+        done.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
+            None, menu.changed, None, js=START_AGAIN, **QUIET
+        )
+    menu.save.click(None, None, chip, js=saving, **QUIET)
+    packed = menu.save.click(
+        on_save, shared.project_id, [menu.file, status], concurrency_limit=2, trigger_mode="once", **QUIET
+    )
+    packed.success(None, None, None, js=DOWNLOAD, **QUIET)
+    packed.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET)

@@ -1,0 +1,10 @@
+// Moments are written in the reader's own time and words, also after the table is drawn anew.
+const tell = () => element.querySelectorAll('time[datetime]:not([data-told])').forEach((one) => {
+  const at = new Date(one.dateTime);
+  const form = {day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit'};
+  if (at.getFullYear() !== new Date().getFullYear()) form.year = 'numeric';
+  one.dataset.told = '';
+  one.textContent = at.toLocaleString(undefined, form);
+});
+new MutationObserver(tell).observe(element, {childList: true, subtree: true});
+tell();

@@ -1,0 +1,54 @@
+"""A project file as Save writes one, made without a browser: pictures, and runs of two networks.
+
+`make_project` is for tests and pictures that need finished runs and must not wait for teaching.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from headswap.data.intake import take_in
+from headswap.data.split import split
+from headswap.evaluation.figures import Figures, keep_figures
+from headswap.experiment import DataConfig, Experiment
+from headswap.files import to_json, write_text
+from headswap.jobs.job import new_job_id
+from headswap.jobs.store import Store
+from headswap.service.archive import archive_of
+from headswap.service.projects import Projects
+from headswap.service.settings import Settings
+
+RUNS = (  # network, seconds, milliseconds, age in seconds
+    ("tf_efficientnet_lite0", 5.8, 9.5, 90_000.0),
+    ("tf_efficientnet_lite1", 7.9, 14.0, 3_600.0),
+    ("torchvision/resnet50", 14.2, 38.0, 600.0),
+)
+
+
+def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float) -> Path:
+    """A project on these pictures with the same bundle as the result of several runs."""
+    projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
+    project = projects.create("", name)
+    manifest = split(take_in(pictures, store=projects.folder(project.id) / "images").manifest)
+    folder = projects.new_data_folder(project)
+    write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
+    project = projects.use_data(project, folder, name)
+    for model, seconds, ms, age in RUNS:
+        job = new_job_id()
+        place = store.folder(job)
+        shutil.copytree(bundle, place / "bundle")
+        size = (bundle / "weights.safetensors").stat().st_size
+        figures = Figures(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
+        keep_figures(place, figures)
+        experiment = Experiment(data=DataConfig(source=str(folder / "dataset.json")), model=model)
+        store.adopt("", project.id, to_json(experiment), job, "bundle", now - age)
+    archive = archive_of(
+        Settings(workspace=root, sample=pictures), projects, store, lambda _owner, _file: None
+    )
+    try:
+        return archive.save("", project.id, root / "out")
+    finally:
+        archive.close()
+        store.close()
