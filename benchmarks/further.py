@@ -27,12 +27,12 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.groups import Moving
-from headswap.training.judge import answers
-from headswap.training.onward import course_of, go_on
-from headswap.training.search import Candidate
+from headswap.training.further.groups import Moving
+from headswap.training.further.judge import answers
+from headswap.training.further.onward import course_of, go_on
+from headswap.training.further.search import Candidate
+from headswap.training.further.trials import Course, Trials
 from headswap.training.teach import Lesson, begin
-from headswap.training.trials import Course, Trials
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
 
 

@@ -131,7 +131,7 @@ def _cold(material: Material) -> tuple[PassSeen, ...]:
     from headswap.heads.swap import swap_head
     from headswap.lessons.material import solve
     from headswap.training.config import FurtherConfig
-    from headswap.training.groups import build_optimizer, moving_groups
+    from headswap.training.further.groups import build_optimizer, moving_groups
     from headswap.training.linear_head import LinearHeads, install
 
     network, config = material.fresh(), FurtherConfig()

@@ -101,7 +101,7 @@ def run_lesson(
     experiment = find_lesson(name)
     from headswap.features.engines import choose_engine
     from headswap.lessons.material import Material
-    from headswap.training.modes import own_random
+    from headswap.training.further.modes import own_random
 
     setting = setting or Setting()
     material = material or Material(setting, workspace, listener)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,7 @@ def run(material: Material) -> Seen:
     )
     figure = Figure(
         words=f"Loss over {PASSES} passes. {' '.join(sentences)}",
-        top=max(early.losses + late.losses) * 1.1,
+        top=math.ceil(2 * max(early.losses + late.losses)) / 2,
         across="passes",
         is_share=False,
         curves=(
@@ -115,7 +116,7 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
     from headswap.lessons.practice import Desk, judge, practise
-    from headswap.training.groups import check_partition
+    from headswap.training.further.groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
         return torch.optim.SGD(head_parameters(network, material.site), lr=RATE)

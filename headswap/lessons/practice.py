@@ -20,7 +20,7 @@ from headswap.heads.learning import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names
 from headswap.training.config import Norms
-from headswap.training.modes import practise_mode
+from headswap.training.further.modes import practise_mode
 
 BATCH = 16  # pictures of one step
 

@@ -37,8 +37,8 @@ from headswap.network import Network
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.fit_head import Watch
+from headswap.training.further.onward import go_on
 from headswap.training.linear_head import LinearHeads, agree, can_hold, fit_heads, has_bias, install
-from headswap.training.onward import go_on
 from headswap.training.show import Show
 from headswap.training.study import Study, old_head_of, study
 from headswap.training.through import Answers, teach_through

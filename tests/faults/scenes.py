@@ -264,6 +264,71 @@ def export_scene() -> Scene:
     )
 
 
+def take_home_scene() -> Scene:
+    """Everything that is taken home is packed into one zip."""
+    import zipfile
+
+    from headswap.artefacts.take_home import _pack
+
+    def prepare(folder: Path) -> None:
+        (folder / "bird").mkdir()
+        for name in ("model.onnx", "README.md", "predict.py"):
+            (folder / "bird" / name).write_bytes(name.encode() * 20_000)
+
+    def look(folder: Path) -> str:
+        if not (folder / "bird.zip").exists():
+            return "old"
+        with zipfile.ZipFile(folder / "bird.zip") as packed:
+            return "new" if packed.testzip() is None and len(packed.namelist()) == 3 else "half"
+
+    return Scene("taking home", prepare, lambda f: _pack(f / "bird", f / "bird.zip"), look)
+
+
+def undo_scene(pictures: Path) -> Scene:
+    """A class is renamed: another data set, a way back, another record."""
+    from headswap.data.intake import take_in
+    from headswap.data.split import split
+    from headswap.records import write_record
+    from headswap.service.pictures import Pictures
+    from headswap.service.projects import Projects
+    from headswap.service.sweeping import sweep_projects
+
+    def of(folder: Path) -> tuple[Pictures, str]:
+        project = next(path.name for path in folder.iterdir() if path.is_dir())
+        verbs = Pictures(
+            Projects(folder),
+            lambda question: "",
+            sample=pictures,
+            is_wanted=lambda *_: True,
+            came=lambda: None,
+            check_room=lambda *_: None,
+        )
+        return verbs, project
+
+    def prepare(folder: Path) -> None:
+        projects = Projects(folder)
+        project = projects.create("ann")
+        place = projects.new_data_folder(project)
+        store = projects.folder(project.id) / "images"
+        write_record(place / "dataset.json", split(take_in(pictures, store=store).manifest))
+        projects.use_data(project, place, "pictures")
+
+    def act(folder: Path) -> None:
+        verbs, project = of(folder)
+        verbs.rename_class("ann", project, "cat", "lion")
+
+    def look(folder: Path) -> str:
+        verbs, project = of(folder)
+        manifest, change = verbs.manifest("ann", project), verbs.last_change("ann", project)
+        if manifest is None or not all(manifest.path(picture).is_file() for picture in manifest.pictures):
+            return "lost"
+        if "lion" not in manifest.classes:
+            return "old"
+        return "new" if change is not None and "lion" in change.sentence else "no way back"
+
+    return Scene("mending pictures", prepare, act, look, lambda folder: (sweep_projects(folder), None)[1])
+
+
 def shards_scene() -> Scene:
     """Features of 300 pictures, in two shards; those of 20 are there."""
     import numpy as np
@@ -304,7 +369,7 @@ def checkpoint_scene() -> Scene:
     """The fourth checkpoint of a run."""
     import torch
 
-    from headswap.training.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
 
     def save(folder: Path, number: int) -> None:
         state = RunState(stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0)
@@ -349,6 +414,8 @@ def all_scenes(pictures: Path) -> tuple[Scene, ...]:
         checkpoint_scene(),
         bundle_scene(),
         export_scene(),
+        take_home_scene(),
+        undo_scene(pictures),
     )
 
 

@@ -87,7 +87,7 @@ def _bundle(room: Path) -> list[Victim]:
 def _checkpoint(room: Path) -> list[Victim]:
     import torch
 
-    from headswap.training.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
 
     state = RunState(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
     run = room / "run"

@@ -16,13 +16,13 @@ from headswap.features.engines import Engine
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
 from headswap.network import InputSpec
-from headswap.training.album import Album
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.drill import Drill, Recipe
 from headswap.training.fit_head import fit_head
-from headswap.training.modes import recalibrate
-from headswap.training.trials import Course
+from headswap.training.further.album import Album
+from headswap.training.further.drill import Drill, Recipe
+from headswap.training.further.modes import recalibrate
+from headswap.training.further.trials import Course
 
 SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
 

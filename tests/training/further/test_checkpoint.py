@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from headswap.training.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
 
 
 def checkpoint(seconds: float) -> Checkpoint:

@@ -21,10 +21,10 @@ from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, Progress
 from headswap.files import make_folder
 from headswap.records import is_record_whole, read_record, write_record
-from headswap.training.drill import OnPass, Trained
-from headswap.training.judge import Gain, compare, judge, together
-from headswap.training.search import Candidate, Plan, least_seconds, plan_search
-from headswap.training.trials import Course, Trials
+from headswap.training.further.drill import OnPass, Trained
+from headswap.training.further.judge import Gain, compare, judge, together
+from headswap.training.further.search import Candidate, Plan, least_seconds, plan_search
+from headswap.training.further.trials import Course, Trials
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _WORDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from headswap.training.judge import balance, compare, judge, together
+from headswap.training.further.judge import balance, compare, judge, together
 
 LABELS = torch.arange(40) % 2
 

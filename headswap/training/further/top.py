@@ -23,10 +23,10 @@ from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.stages import body_stages
-from headswap.training.album import KEEP_BYTES, Album, Augment
 from headswap.training.config import FurtherConfig
-from headswap.training.groups import moving_groups
-from headswap.training.modes import own_random, precision
+from headswap.training.further.album import KEEP_BYTES, Album, Augment
+from headswap.training.further.groups import moving_groups
+from headswap.training.further.modes import own_random, precision
 
 _NEAR = 0.05  # relative error within which the frozen part may run in half precision
 _AGREEMENT = 1e-3  # of the largest logit

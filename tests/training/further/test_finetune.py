@@ -13,8 +13,8 @@ from torch import Tensor
 from headswap.errors import Cancelled
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig
-from headswap.training.drill import Drill, Trained
-from headswap.training.finetune import finetune
+from headswap.training.further.drill import Drill, Trained
+from headswap.training.further.finetune import finetune
 
 CONFIG = FurtherConfig(batch_size=8, release=0.5, checkpoint_every_s=0.0)
 Make = Callable[..., Any]

@@ -13,9 +13,9 @@ from headswap.features.engines import Engine
 from headswap.heads.swap import swap_head
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.finetune import finetune
-from headswap.training.further import go_further
-from headswap.training.top import Top, find_top
+from headswap.training.further.finetune import finetune
+from headswap.training.further.go_further import go_further
+from headswap.training.further.top import Top, find_top
 
 Make = Callable[..., Any]
 CPU = Engine("cpu", "float32")
@@ -93,7 +93,7 @@ def test_memory_decides_how_many_crops_are_kept(classroom: Make, monkeypatch: py
     top = top_of(classroom())
     one = 4 * list(top.shapes.values())[-1].numel()
 
-    monkeypatch.setattr("headswap.training.top.KEEP_BYTES", one * 350)
+    monkeypatch.setattr("headswap.training.further.top.KEEP_BYTES", one * 350)
 
     assert top.crops_that_fit(100, 120, 6) == 2
     assert top.crops_that_fit(50, 60, 6) == 5

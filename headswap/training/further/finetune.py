@@ -21,13 +21,13 @@ from torch.nn.functional import cross_entropy
 from headswap.features.engines import place
 from headswap.heads.learning import logits_of, training_loss
 from headswap.heads.site import HeadSite
-from headswap.training.album import Album, Augment, mixer
 from headswap.training.budget import Budget
-from headswap.training.checkpoint import load_checkpoint, save_checkpoint
-from headswap.training.drill import Drill, OnPass, Tick, Trained
-from headswap.training.groups import build_optimizer, moving_groups
-from headswap.training.judge import answers, balance
-from headswap.training.modes import (
+from headswap.training.further.album import Album, Augment, mixer
+from headswap.training.further.checkpoint import load_checkpoint, save_checkpoint
+from headswap.training.further.drill import Drill, OnPass, Tick, Trained
+from headswap.training.further.groups import build_optimizer, moving_groups
+from headswap.training.further.judge import answers, balance
+from headswap.training.further.modes import (
     borrowed,
     moving_tensors,
     own_random,
@@ -35,8 +35,8 @@ from headswap.training.modes import (
     precision,
     recalibrate,
 )
-from headswap.training.schedule import rate_at, release_pass
-from headswap.training.standing import Standing
+from headswap.training.further.schedule import rate_at, release_pass
+from headswap.training.further.standing import Standing
 
 
 def finetune(

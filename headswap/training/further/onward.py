@@ -21,14 +21,14 @@ from headswap.features.engines import exact
 from headswap.files import to_json
 from headswap.heads.trainable import head_names
 from headswap.network import Network
-from headswap.training.album import Album
-from headswap.training.checkpoint import PassResult
-from headswap.training.drill import Answer
-from headswap.training.further import Journey, go_further
-from headswap.training.judge import answers
-from headswap.training.modes import training_engine
+from headswap.training.further.album import Album
+from headswap.training.further.checkpoint import PassResult
+from headswap.training.further.drill import Answer
+from headswap.training.further.go_further import Journey, go_further
+from headswap.training.further.judge import answers
+from headswap.training.further.modes import training_engine
+from headswap.training.further.trials import Course
 from headswap.training.show import guesses_on
-from headswap.training.trials import Course
 
 if TYPE_CHECKING:
     from headswap.training.teach import Beginning, Lesson, Taught

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from headswap.training.config import Depth, FurtherConfig
-from headswap.training.groups import Moving
+from headswap.training.further.groups import Moving
 
 FEWEST_PASSES = 3
 _BESIDE = 1.25  # looking at validation and exam pictures, as a share of practising

@@ -11,7 +11,7 @@ from torch import nn
 
 from headswap.errors import TeachingFailed
 from headswap.training.config import FurtherConfig
-from headswap.training.groups import build_optimizer, check_partition, moving_groups
+from headswap.training.further.groups import build_optimizer, check_partition, moving_groups
 
 Make = Callable[..., Any]
 

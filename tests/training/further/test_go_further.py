@@ -14,7 +14,7 @@ from torch import Tensor
 from headswap.errors import BadSetting, Cancelled
 from headswap.events import Event, Note, Progress
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.further import Journey, go_further
+from headswap.training.further.go_further import Journey, go_further
 
 Make = Callable[..., Any]
 QUICK = FurtherConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)

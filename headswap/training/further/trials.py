@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from headswap.features.engines import Engine, place
 from headswap.heads.learning import training_loss
 from headswap.heads.site import HeadSite
-from headswap.training.album import Album
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
-from headswap.training.drill import Drill, OnPass, Recipe, Tick, Trained
-from headswap.training.finetune import finetune
 from headswap.training.fit_head import folds_of
-from headswap.training.groups import Moving
-from headswap.training.modes import borrowed, own_random, practise_mode, precision
-from headswap.training.search import Candidate, Costs
-from headswap.training.standing import copied
-from headswap.training.top import Top, find_top
+from headswap.training.further.album import Album
+from headswap.training.further.drill import Drill, OnPass, Recipe, Tick, Trained
+from headswap.training.further.finetune import finetune
+from headswap.training.further.groups import Moving
+from headswap.training.further.modes import borrowed, own_random, practise_mode, precision
+from headswap.training.further.search import Candidate, Costs
+from headswap.training.further.standing import copied
+from headswap.training.further.top import Top, find_top
 
 _MEASURED = 8  # pictures
 

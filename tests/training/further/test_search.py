@@ -7,7 +7,7 @@ import math
 import pytest
 
 from headswap.training.config import FurtherConfig
-from headswap.training.search import Costs, candidates_for, least_seconds, plan_search
+from headswap.training.further.search import Costs, candidates_for, least_seconds, plan_search
 
 CONFIG = FurtherConfig()
 

@@ -20,7 +20,7 @@ from headswap.evaluation.metrics import fit_temperature
 from headswap.features.engines import Engine
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
-from headswap.training.album import Album
+from headswap.training.further.album import Album
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from headswap.data.transforms import prepare, to_float, uncut
 from headswap.network import InputSpec
-from headswap.training.album import Album, Augment, mixer
 from headswap.training.config import FurtherConfig
+from headswap.training.further.album import Album, Augment, mixer
 
 SPEC = InputSpec(height=16, width=16, resize_px=18)
 

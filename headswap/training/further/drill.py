@@ -9,11 +9,11 @@ from pathlib import Path
 from torch import Tensor
 
 from headswap.features.engines import Engine
-from headswap.training.checkpoint import PassResult, Stopped
 from headswap.training.config import FurtherConfig
-from headswap.training.groups import Moving
-from headswap.training.modes import training_engine
-from headswap.training.top import Top
+from headswap.training.further.checkpoint import PassResult, Stopped
+from headswap.training.further.groups import Moving
+from headswap.training.further.modes import training_engine
+from headswap.training.further.top import Top
 
 
 @dataclass(frozen=True, kw_only=True)

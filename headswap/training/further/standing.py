@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from headswap.training.checkpoint import Checkpoint, PassResult, RunState, Stopped
-from headswap.training.judge import judge
+from headswap.training.further.checkpoint import Checkpoint, PassResult, RunState, Stopped
+from headswap.training.further.judge import judge
 
 _HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there will not come back
 
