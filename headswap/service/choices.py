@@ -67,6 +67,7 @@ def read_choices(words: Sequence[str] | None, environment: Mapping[str, str], ho
         workspace=Path(said.workspace).resolve(),
         sample=home / "assets" / "sample" / "train",
         limits=limits_for(said.whom, changed),
+        has_codes=door.people is not None,
         protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
     )
     return Choices(whom=said.whom, settings=settings, door=door)

@@ -19,6 +19,7 @@ class Settings:
     sample: Path  # folder of class folders that "the sample set" means
     limits: Limits = field(default_factory=Limits)
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
+    has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload

@@ -16,9 +16,10 @@ from headswap.service.choices import Door
 from headswap.service.codes import Codes
 from headswap.service.health import Health
 from headswap.ui.gate import Gate
+from headswap.ui.html import web_text
 from headswap.ui.theme import page_head, theme
 
-LOG_IN = "Your name, and the code that you were given."
+LOG_IN = "Your name as username, and the code that you were given as password."
 IDLE_LOOP_S = 0.02  # gradio's queue wakes 20 times as often, 7 % of a core for nothing
 
 
@@ -42,7 +43,7 @@ def launch(page: gr.Blocks, door: Door, *, health: Callable[[], Health], upload_
         server_name=door.host,
         server_port=door.port,
         auth=knows(Codes(door.people)) if door.people else None,
-        auth_message=LOG_IN,
+        auth_message=f"<style>{web_text('tokens.css')}{web_text('login.css')}</style>{LOG_IN}",
         ssl_certfile=str(door.certificate) if door.certificate else None,
         ssl_keyfile=str(door.key) if door.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate

@@ -19,6 +19,7 @@ from headswap.ui.cards import model_cards
 from headswap.ui.header import build_header, connect_header, show_header
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.model import ModelStep, build_model_step, connect_model_step, show_network
+from headswap.ui.notices import build_notices
 from headswap.ui.pictures import PicturesStep, build_pictures_step, connect_pictures_step, show_pictures
 from headswap.ui.pictures import intro_words as pictures_intro
 from headswap.ui.projects import remembered
@@ -51,6 +52,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         network_key, done_job, where = _kept(""), _kept(""), _kept("model")
         timer = gr.Timer(TICK_S, active=False)
         header = build_header()
+        build_notices(service.settings)
         with gr.Tabs(elem_classes="hs-steps", overflow_behavior="wrap", elem_id="hs-steps") as tabs:
             with gr.Tab("Model", id="model", elem_id="hs-model"):
                 model = build_model_step()
