@@ -42,7 +42,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
 from headswap.errors import BadUpload
 from headswap.events import Listener, Progress, silent
-from headswap.files import from_json, room_on, sha256_of, to_json, to_plain, write_text
+from headswap.files import from_json, replacing, room_on, sha256_of, to_json, to_plain, write_text
 from headswap.network import InputSpec
 
 CHECK, NETWORK, PICTURES = "check.json", "network.json", "check"
@@ -268,8 +268,7 @@ def read_check(zip_file: Path) -> Check:
 
 def _pack(folder: Path, target: Path) -> None:
     """The same files give the same bytes: sorted, without clock and owner."""
-    draft = target.with_name(f".{target.name}.part")
-    with room_on(target.parent), zipfile.ZipFile(draft, "w") as packed:
+    with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
@@ -278,4 +277,3 @@ def _pack(folder: Path, target: Path) -> None:
             info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             with path.open("rb") as file, packed.open(info, "w", force_zip64=True) as place:
                 shutil.copyfileobj(file, place, 1 << 20)
-    draft.replace(target)

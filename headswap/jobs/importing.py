@@ -28,8 +28,9 @@ from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
-from headswap.files import from_json, to_json, write_text
+from headswap.files import from_json, to_json
 from headswap.images import PictureLimits, read_picture
+from headswap.records import read_record, write_record
 
 NOTES = "reading.txt"
 AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
@@ -108,9 +109,7 @@ def answer(question_json: str) -> str:
 
 def _take_in(question: AskImport) -> str:
     limits, dataset = question.limits, Path(question.dataset)
-    before: Manifest | None = (
-        from_json(Manifest, Path(question.before).read_bytes()) if question.before else None
-    )
+    before: Manifest | None = read_record(Manifest, Path(question.before)) if question.before else None
     with _watched(dataset.parent / NOTES, limits.patience_s) as watch:
         came = take_in(
             Path(question.source),
@@ -132,7 +131,7 @@ def _take_in(question: AskImport) -> str:
             f"{limits.most_pictures:,} are allowed here.",
             remedy="Add fewer, or leave some of the others out first.",
         )
-    write_text(dataset, to_json(manifest))
+    write_record(dataset, manifest)
     added = len(manifest.pictures) - (len(before.pictures) if before else 0)
     return to_json(Imported(manifest=manifest, came=len(came.pictures), added=added))
 

@@ -13,7 +13,6 @@ Knows rows and folders; starts nothing.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Literal
 
 from headswap.errors import TooMuch
 from headswap.events import Progress
-from headswap.files import from_json, make_folder, to_json
+from headswap.files import from_json, make_folder, remove, to_json
 from headswap.jobs.database import Database
 from headswap.jobs.job import (
     MOST_CRASHES,
@@ -131,6 +130,11 @@ class Store:
             (check_job_id(job_id), owner, project, f"adopted-{job_id}", experiment_json, result, at),
         )
 
+    def experiments_of(self, project: str) -> list[str]:
+        """The JSON of what every run of a project was asked to do."""
+        rows = self._rows.read("SELECT experiment FROM job WHERE project = ?", (project,))
+        return [str(row["experiment"]) for row in rows]
+
     def ids(self) -> set[str]:
         """Of all jobs of everybody."""
         return {str(row["id"]) for row in self._rows.read("SELECT id FROM job")}
@@ -142,7 +146,7 @@ class Store:
                 "DELETE FROM job WHERE id = ? AND state IN ('done', 'failed', 'cancelled')", (job_id,)
             )
         if gone:
-            shutil.rmtree(self.path.parent / "jobs" / check_job_id(job_id), ignore_errors=True)
+            remove(self.path.parent / "jobs" / check_job_id(job_id))
         return gone == 1
 
     def in_state(self, state: JobState) -> list[Job]:

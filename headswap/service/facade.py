@@ -8,7 +8,6 @@ networks live in the inference process, decoders in the import process, teaching
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.evaluation.report import Report
 from headswap.experiment import DataConfig, Experiment
-from headswap.files import to_json
+from headswap.files import copy, remove, to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.guard import Guard
@@ -160,11 +159,11 @@ class Service:
                 f"{file.name[:80]} is not a weight file.", remedy=f"Give one of {', '.join(_WEIGHT_FILES)}."
             )
         place = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
-        shutil.copyfile(file, place)
+        copy(file, place)
         try:
             inspection = self.networks.inspect(found.model, found.head_path, place)
         except BaseException:
-            place.unlink()
+            remove(place)
             raise
         self._projects.save(replace(found, weights=place.name))
         return inspection
@@ -266,6 +265,10 @@ class Service:
             done_job=done.id if done else None,
         )
 
+    def _guard(self) -> Guard:
+        ours = (self.settings.workspace / "projects", self.settings.sample.parent)
+        return Guard(self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours)
+
     def _packing(self) -> Desk:
         """A child that packs what is taken home; soon let go, it holds a network."""
         return Desk(
@@ -275,10 +278,6 @@ class Service:
             memory_bytes=self.settings.for_queue().worker_bytes,
             log=self.settings.workspace / "logs" / "packing.jsonl",
         )
-
-    def _guard(self) -> Guard:
-        ours = (self.settings.workspace / "projects", self.settings.sample.parent)
-        return Guard(self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours)
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:
         """Whether a run of the project was started with these pictures."""

@@ -19,10 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headswap.errors import HeadswapError, TooMuch
-from headswap.files import remove
+from headswap.files import remove, sweep_drafts
+from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.service.limits import Limits
 from headswap.service.projects import Project, Projects
+from headswap.service.sweeping import sweep_projects
 
 TIDY_S = 600.0  # between two looks
 FRESH_S = 5.0  # how long a sum of sizes is believed
@@ -109,12 +111,16 @@ class Keeping:
         return gone
 
     def sweep(self) -> None:
-        """Remove copies of tried pictures and folders of runs without a row, before anybody is served."""
+        """Remove what nothing leads to: tried pictures, folders of runs without a row, halves of uploads."""
         remove(self._store.path.parent / "tries")
         known = self._store.ids()
         for folder in self._store.folders():
             if folder.name not in known:
                 remove(folder)
+        root = self._store.path.parent
+        sweep_projects(root / "projects", self._store.experiments_of)
+        if not self._store.in_state(JobState.RUNNING):  # a worker that lives may be writing there
+            sweep_drafts(root / "features")
 
     def _forget_old_runs(self, project: Project) -> int:
         jobs = self._store.of_project(project.owner, project.id)

@@ -12,7 +12,6 @@ A run keeps the dataset it was started with, so mending pictures never disturbs 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,9 +21,10 @@ from pathlib import Path
 from headswap.data import mend
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
-from headswap.files import from_json, to_json, write_text
+from headswap.files import from_json, remove, to_json
 from headswap.images import shown_name
 from headswap.jobs.importing import AskImport, Imported
+from headswap.records import read_record, write_record
 from headswap.service.projects import Project, Projects
 
 MOST_CHANGES = 30  # that can be undone
@@ -205,7 +205,7 @@ class Pictures:
         try:
             done: Imported = from_json(Imported, self._ask(to_json(question)))
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             raise
         if there is None and project.name == NEW_PROJECT:
             project = replace(project, name=name)
@@ -222,7 +222,7 @@ class Pictures:
             raise NotFound("There are no pictures any more.", remedy="Load the page again.")
         manifest = change(_manifest(path))
         folder = self._projects.new_data_folder(found)
-        write_text(folder / _DATASET, to_json(manifest))
+        write_record(folder / _DATASET, manifest)
         self._use(found, folder.name, sentence)
         return manifest
 
@@ -240,17 +240,17 @@ class Pictures:
         place = self._projects.folder(project.id) / _CHANGES
         if not place.is_file():
             return ()
-        kept: Changes = from_json(Changes, place.read_bytes())
+        kept: Changes = read_record(Changes, place)
         return kept.changes
 
     def _keep(self, project: Project, changes: tuple[Change, ...]) -> None:
-        write_text(self._projects.folder(project.id) / _CHANGES, to_json(Changes(changes=changes), indent=1))
+        write_record(self._projects.folder(project.id) / _CHANGES, Changes(changes=changes))
 
     def _forget(self, project: Project, data: str | None) -> None:
         """Let a dataset go that no Undo and no run leads back to; pictures themselves stay."""
         folder = self._projects.folder(project.id) / data if data else None
         if folder and not (folder / _IMAGES).exists() and not self._is_wanted(project, folder / _DATASET):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
 
 def _many(files: tuple[str, ...]) -> str:
@@ -276,7 +276,7 @@ def _pictures(count: int) -> str:
 @lru_cache(maxsize=32)
 def _manifest(path: Path) -> Manifest:
     """A dataset.json is never written to again, so what was read once stays true."""
-    manifest: Manifest = from_json(Manifest, path.read_bytes())
+    manifest: Manifest = read_record(Manifest, path)
     return manifest
 
 

@@ -20,6 +20,7 @@ from headswap.files import remove, sweep_drafts
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 
 _OWN = re.compile(r"(data-[0-9a-f]{8}|weights-[0-9a-f]{8}\.[a-z]+)")
+_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 _RECORDS = ("project.json", "project.json.before", "changes.json", "changes.json.before")
 
 logger = logging.getLogger(__name__)
@@ -48,20 +49,24 @@ def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
         remove(folder)
         return 1
     texts = [(folder / name).read_text("utf-8", "replace") for name in _RECORDS if (folder / name).is_file()]
-    wanted = _wanted(folder, [*texts, *experiments])
+    wanted, pictures = _wanted(folder, [*texts, *experiments])
     stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
+    stale += [path for path in (folder / "images").glob("*") if path.name not in pictures]
     for path in stale:
         remove(path)
     return len(stale)
 
 
-def _wanted(folder: Path, texts: list[str]) -> set[str]:
-    """Names that the texts lead to; a data set may itself name the pictures of others."""
+def _wanted(folder: Path, texts: list[str]) -> tuple[set[str], set[str]]:
+    """Names that the texts lead to, and pictures; a data set may itself name others."""
     wanted: set[str] = set()
+    pictures: set[str] = set()
     while texts:
-        for name in set(_OWN.findall(texts.pop())) - wanted:
+        text = texts.pop()
+        pictures.update(_PICTURE.findall(text))
+        for name in set(_OWN.findall(text)) - wanted:
             wanted.add(name)
             dataset = folder / name / "dataset.json"
             if dataset.is_file():
                 texts.append(dataset.read_text("utf-8", "replace"))
-    return wanted
+    return wanted, pictures

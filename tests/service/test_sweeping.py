@@ -21,8 +21,13 @@ def test_only_what_something_leads_to_stays(tmp_path: Path) -> None:
     place = projects.folder(project.id)
     for name in ("0000000a", "0000000b", "0000000c", "0000000d"):
         filled(place / f"data-{name}")
-    filled(place / "data-0000000e", '{"source": "data-0000000f/images/1.jpg"}')
+    filled(place / "data-0000000e")
     filled(place / "data-0000000f")
+    kept, orphan = "a" * 64 + ".jpg", "b" * 64 + ".png"
+    (place / "images").mkdir()
+    for name in (kept, orphan):
+        write_text(place / "images" / name, "picture")
+    write_text(place / "data-0000000e" / "dataset.json", f'["data-0000000f/images/1.jpg", "{kept}"]')
     write_text(place / "weights-0000000a.pt", "used")
     write_text(place / "weights-0000000b.pt", "half")
     projects.save(replace(project, data="data-0000000e", weights="weights-0000000a.pt"))
@@ -31,13 +36,15 @@ def test_only_what_something_leads_to_stays(tmp_path: Path) -> None:
 
     gone = sweep_projects(tmp_path, lambda _: ['{"source": "/here/data-0000000b/dataset.json"}'])
 
-    assert gone == 4
+    assert gone == 5
+    assert [path.name for path in (place / "images").iterdir()] == [kept]
     assert sorted(path.name for path in place.iterdir()) == [
         "changes.json",
         "data-0000000a",  # Undo leads there
         "data-0000000b",  # a run does
         "data-0000000e",  # the project does
         "data-0000000f",  # its pictures are there
+        "images",
         "project.json",
         "project.json.before",
         "weights-0000000a.pt",
