@@ -170,6 +170,7 @@ def test_classes_and_pictures_are_mended_and_every_step_is_undone(visit: Visit) 
     page.fill("#hs-view [data-deed=rename] input", "bee & co <b>")
     page.keyboard.press("Enter")
     visit.wait(".changed:has-text('bug is now called bee & co <b>.')")
+    page.wait_for_function("document.activeElement.dataset.deed === 'undo'")  # the keyboard goes on there
     assert classes(visit) == {"bee & co <b>": 24, "bird": 24, "fruit": 24, "vehicle": 24}
 
     page.click("[data-class=bird] .look >> nth=2")
