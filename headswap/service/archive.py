@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.data.manifest import Manifest
-from headswap.errors import BadProject, HeadswapError, NotFound
+from headswap.errors import BadProject, HeadswapError
 from headswap.experiment import Experiment
 from headswap.files import check_seal, from_json, make_folder, remove, to_json, write_text
 from headswap.images import PictureLimits
@@ -71,15 +71,8 @@ class Archive:
         self._desk.close()
 
     def known(self, owner: str, projects: Sequence[str]) -> tuple[ProjectLine, ...]:
-        """The projects of these ids, in their order; those that are gone or another's are passed over."""
-        lines = []
-        for project_id in dict.fromkeys(projects):
-            try:
-                project = self._projects.get(owner, project_id)
-            except (NotFound, BadProject):
-                continue
-            lines.append(self._line(project))
-        return tuple(lines)
+        """The projects of these ids that are the owner's, and all others of an owner who has logged in."""
+        return tuple(self._line(project) for project in self._projects.known(owner, projects))
 
     def save(self, owner: str, project: str, folder: Path) -> Path:
         """Write the project into one file of that folder.

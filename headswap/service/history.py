@@ -73,13 +73,9 @@ class History:
         self._projects, self._queue, self._store, self._cards = projects, queue, queue.store, cards
 
     def rows(self, owner: str, projects: Sequence[str]) -> tuple[RunView, ...]:
-        """The runs of these projects, newest first; projects that are gone or another's are passed over."""
+        """The runs of these projects that are the owner's, newest first."""
         found: list[tuple[Job, Project]] = []
-        for project_id in dict.fromkeys(projects):
-            try:
-                project = self._projects.get(owner, project_id)
-            except NotFound:
-                continue
+        for project in self._projects.known(owner, projects):
             found += [(job, project) for job in self._store.of_project(owner, project.id)]
         found.sort(key=lambda pair: -pair[0].sequence)
         shown = {project.id: self.shown(project) for _, project in found}

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,6 +91,20 @@ class Projects:
     def remove(self, project: Project) -> None:
         """Let a project go, with its pictures."""
         remove(self.folder(project.id))
+
+    def known(self, owner: str, ids: Sequence[str]) -> tuple[Project, ...]:
+        """The projects of these ids, in their order, then all others of somebody who has logged in.
+
+        Where nobody logs in, only an id opens a project: a browser sees those it remembers.
+        """
+        found: dict[str, Project] = {}
+        for project in dict.fromkeys(ids):
+            with suppress(HeadswapError):  # gone, damaged, or another's
+                found[project] = self.get(owner, project)
+        for other in self.all() if owner else ():
+            if other.owner == owner:
+                found.setdefault(other.id, other)
+        return tuple(found.values())
 
     def save(self, project: Project) -> Project:
         """Write the record, as a whole; the one before is kept beside it."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.errors import NotFound
 from headswap.service.archive import ProjectLine
 from headswap.ui.chip import busy_chip
 from headswap.ui.html import announce, fragment, sends, served
@@ -114,10 +113,7 @@ def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chi
 
     @errors_as_words(status)
     def on_choose(ids: object, event: gr.EventData, request: gr.Request) -> Updates:
-        project_id = str(event.chosen)
-        if project_id not in remembered(ids, ""):
-            raise NotFound("There is no such project.", remedy="Load the page again.")
-        return begin_with(service.project(owner_of(request), project_id).id, ids)
+        return begin_with(service.project(owner_of(request), str(event.chosen)).id, ids)
 
     @errors_as_words(status)
     def on_file(file: str, ids: object, request: gr.Request) -> Updates:

@@ -54,6 +54,9 @@ def walk(visit: Visit, folder: Path, name: str) -> None:
     visit.open_step("home")
     visit.wait("#hs-download:not([disabled])")
     shoot("5-take-home")
+    visit.page.goto(f"{visit.page.url.partition('?')[0].rstrip('/')}/runs")
+    visit.wait("#hs-runs table")
+    shoot("6-runs")
 
 
 if __name__ == "__main__":

@@ -178,6 +178,10 @@ def test_only_one_s_own_projects_are_listed_and_saved(
     assert (first.name, first.pictures, first.classes, first.runs) == (project.name, 24, 3, 2)
     assert (second.pictures, second.runs, second.last_run_at) == (0, 0, None)
     assert here.archive.known("bob", [project.id]) == ()
+    assert {line.id for line in here.archive.known("ada", [])} == {project.id, empty.id}, "logged in"
+    nobody = here.projects.create("")
+    assert here.archive.known("", []) == ()
+    assert [line.id for line in here.archive.known("", [nobody.id, empty.id])] == [nobody.id]
     with pytest.raises(NotFound, match="There is no such project"):
         here.archive.save("bob", project.id, tmp_path / "out")
 
