@@ -3,7 +3,7 @@
 Flow:  Figure --draw--> <svg>;  Result --as_html--> sentences and drawing
 
 Colours are the page's own where it has them, and stand on their own elsewhere. Lines and bars
-differ by more than colour: what is wrong is dashed or hatched by its outline, and all are named.
+differ by more than colour: what is wrong is a dashed line or an empty bar, and all are named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def draw(figure: Figure) -> str:
 def as_html(result: Result) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
     sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
-    texts = "".join(f"<pre>{escape(text)}</pre>" for text in result.texts)
+    texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
     origin = f"{result.pictures} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
     return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
 

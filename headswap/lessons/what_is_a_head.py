@@ -103,7 +103,7 @@ def run(material: Material) -> Seen:
     bars = _likeliest(material, votes[0])
     sentences = (
         f"The body turns {material.manifest.pictures[0].file} into {width:,} features; the old head turns "
-        f"them into {votes.shape[1]:,} votes, most of them for “{bars[0].words}”.",
+        f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].words}”.",
         f"The head is {site.paths[0]}: {in_head:,} of the network's {whole:,} numbers. A new one for "
         f"{classes} names has {(width + 1) * classes:,}.",
         f"By hand the votes come out the same; the largest difference is {difference:g}.",

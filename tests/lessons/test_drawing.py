@@ -65,6 +65,6 @@ def test_a_result_is_shown_with_its_origin() -> None:
     shown = as_html(result)
 
     assert "<p>It &amp; that happened.</p>" in shown
-    assert "<pre>an &lt;error&gt;</pre>" in shown
+    assert ">an &lt;error&gt;</pre>" in shown
     assert "8 pictures of mine, a &lt;net&gt;, 1.2 s" in shown
     assert result._repr_html_() == shown
