@@ -3,12 +3,13 @@
 Flow:  Bundle --write_onnx--> model.onnx with `pictures` (N, C, H, W) -> `probabilities` (N, classes)
 
 The head's reading (several heads, a softmax of its own) and the calibration are part of the graph,
-so another program needs no formula of ours. Torch's tracing exporter is used: it needs no package.
+so another program needs no formula of ours. Torch's tracing exporter is used, with the package onnx.
 """
 
 from __future__ import annotations
 
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def write_onnx(bundle: Bundle, folder: Path) -> Path:
     """
     import torch
 
+    if find_spec("onnx") is None:
+        raise NoOnnx("The package onnx is not installed.", remedy="Install it with `pip install onnx`.")
     if sum(value.nbytes for value in bundle.network.module.state_dict().values()) > _MOST_BYTES:
         raise NoOnnx("ONNX holds 2 GB in one file, and this network is larger.", remedy="Use predict.py.")
     channels, height, width = bundle.card.input.size

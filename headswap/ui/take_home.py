@@ -17,6 +17,10 @@ INTRO = (
     '<div class="hs-intro"><h1>It is yours. Take it home</h1><p>One zip with everything the network '
     "needs to give the same answers on any machine, with or without a connection.</p></div>"
 )
+SAVE_INSTEAD = (
+    '<h2>Save the project instead</h2><p class="hs-soft">Pictures, choices and result in one file, to go on '
+    "later or elsewhere: press Save at the top. It is separate from the zip.</p>"
+)
 NOT_BEGUN = TakeHomeView(state="not begun")
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 TICK_S = 0.5
@@ -45,7 +49,9 @@ def build_take_home_step() -> TakeHomeStep:
     status = fragment(classes="status")
     with gr.Row(elem_classes="hs-two rev take-home"):
         contents = fragment(zip_panel(NOT_BEGUN), name="hs-contents", script=LIVE)
-        agreed = fragment(name="hs-agreement")
+        with gr.Column(elem_classes="stack"):
+            agreed = fragment(name="hs-agreement")
+            fragment(SAVE_INSTEAD, classes="instead")
     use = fragment(example(NOT_BEGUN), classes="hs-section", name="hs-use")
     with gr.Row(elem_classes="hs-next"):
         say = fragment(_say(NOT_BEGUN), classes="grow")
