@@ -61,17 +61,25 @@ class Codes:
             )
         self._path = path
         self._lock = threading.Lock()  # one guess at a time: thirty at once would take half a gigabyte
+        self._file_lock = threading.Lock()
         self._seen: tuple[int, int] = (0, 0)
         self._people: dict[str, Person] = {}
 
     def knows(self, name: str, code: str) -> bool:
         """Whether this is a name of the file and its code; a wrong name takes as long as a wrong code."""
         with self._lock:
-            self._look()
-            person = self._people.get(name)
+            with self._file_lock:
+                self._look()
+                person = self._people.get(name)
             probe = person or Person(name, "00" * 16, "")
             right = hmac.compare_digest(_hash(code, probe.salt), probe.code_hash)
         return right and person is not None
+
+    def has(self, name: str) -> bool:
+        """Whether somebody of this name may come in, or stay."""
+        with self._file_lock:
+            self._look()
+            return name in self._people
 
     def _look(self) -> None:
         try:

@@ -32,8 +32,11 @@ _ASKS_WITH_A_BODY = ("/queue/join", "/cancel", "/reset", "/run/", "/api/", "/cal
 class Gate:
     """ASGI middleware, innermost: what it sees is neither packed nor cut."""
 
-    def __init__(self, app: ASGIApp, *, health: Callable[[], Health]) -> None:
-        self._app, self._health = app, health
+    def __init__(
+        self, app: ASGIApp, *, health: Callable[[], Health], is_in: Callable[[str], bool] | None = None
+    ) -> None:
+        """Stand before an app; `is_in` says whether a name still has a code, None: nobody has to log in."""
+        self._app, self._health, self._is_in = app, health, is_in
         self._uploads = _Owners()
         self._sessions = _Owners()
 
@@ -47,7 +50,9 @@ class Gate:
             await self._say_health(send)
             return
         person = person_of(scope)
-        if person is None:  # nobody has to log in, or gradio will ask
+        if person is not None and self._is_in is not None and not self._is_in(person):
+            await _say(send, 401, b'{"detail":"Not authenticated"}')
+        elif person is None:  # nobody has to log in, or gradio will ask
             await self._app(scope, receive, send)
         elif "/file=" in path and not self._uploads.may(path.partition("/file=")[2], person):
             await _say(send, 404, b'{"detail":"File not found"}')

@@ -39,15 +39,17 @@ def launch(page: gr.Blocks, door: Door, *, health: Callable[[], Health], upload_
     page.queue(default_concurrency_limit=8)
     if hasattr(page, "_queue") and hasattr(page._queue, "sleep_when_free"):
         page._queue.sleep_when_free = max(IDLE_LOOP_S, page._queue.sleep_when_free)
+    codes = Codes(door.people) if door.people else None
+    gate = Middleware(Gate, health=health, is_in=codes.has if codes else None)
     page.launch(
         server_name=door.host,
         server_port=door.port,
-        auth=knows(Codes(door.people)) if door.people else None,
+        auth=knows(codes) if codes else None,
         auth_message=f"<style>{web_text('tokens.css')}{web_text('login.css')}</style>{LOG_IN}",
         ssl_certfile=str(door.certificate) if door.certificate else None,
         ssl_keyfile=str(door.key) if door.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate
-        app_kwargs={"middleware": [Middleware(Gate, health=health)]},
+        app_kwargs={"middleware": [gate]},
         theme=theme(),
         head=page_head(),
         max_file_size=f"{upload_mb}mb",

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from headswap.errors import BadSetting
-from headswap.service.limits import WHOM, figures, limits_for, table
+from headswap.service.limits import WHOM, Limits, figures, limits_for, table
 
 
 @pytest.mark.parametrize("whom", WHOM)
@@ -30,3 +33,24 @@ def test_a_figure_is_changed_alone() -> None:
     assert limits_for("class", {"pictures": 7}).waiting == limits_for("class").waiting
     with pytest.raises(BadSetting, match=r"waiting is 0\. Choose 1 or more"):
         limits_for("me", {"waiting": 0})
+
+
+def test_the_table_of_the_documentation_says_the_same() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if "| `--" in line
+    ]
+
+    said = {row[4].split("`")[1].strip("-").replace("-", "_"): row[1:4] for row in rows}
+
+    for one in fields(Limits):
+        shown = [_plain(getattr(limits_for(whom), one.name), one.name) for whom in WHOM]
+        assert said[one.name] == shown, one.name
+
+
+def _plain(value: float | bool, name: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not value:
+        return "for ever" if name == "hours_kept" else "no limit"
+    return f"{value:,g}"

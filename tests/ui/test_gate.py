@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.middleware import Middleware
 
-from headswap.service.codes import Codes, add
+from headswap.service.codes import Codes, add, remove
 from headswap.service.health import Health
 from headswap.ui.gate import Gate
 from headswap.ui.launch import knows
@@ -47,6 +47,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(place: Path) -> Iterator[Site]:
     health = [WELL]
     codes = add(place / "class.json", ("ada", "bob"))
+    people = Codes(place / "class.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(place / "private"))
         with gr.Blocks(analytics_enabled=False) as page:
@@ -55,8 +56,8 @@ def served(place: Path) -> Iterator[Site]:
         page.queue().launch(
             prevent_thread_lock=True,
             quiet=True,
-            auth=knows(Codes(place / "class.json")),
-            app_kwargs={"middleware": [Middleware(Gate, health=lambda: health[0])]},
+            auth=knows(people),
+            app_kwargs={"middleware": [Middleware(Gate, health=lambda: health[0], is_in=people.has)]},
             ssr_mode=False,
             run_history=False,
             share=False,
@@ -127,6 +128,17 @@ def test_a_session_belongs_to_who_opened_it(site: Site) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [404] * 5
+
+
+def test_who_is_taken_off_the_list_is_out_at_once(site: Site, place: Path) -> None:
+    site.codes |= add(place / "class.json", ("eve",))
+    eve = site.visit("eve")
+    assert eve.get("/config").status_code == 200
+
+    remove(place / "class.json", ("eve",))
+
+    assert eve.get("/config").status_code == 401
+    assert site.visit("ada").get("/config").status_code == 200
 
 
 def test_health_is_for_everybody_and_names_nobody(site: Site) -> None:
