@@ -85,6 +85,7 @@ class Queue:
         self._lock = threading.Lock()
         self._spare: _Spare | None = None
         self._last_interest: float | None = None
+        self._has_looked = False  # before the first look, room may have been made long ago
         self._room_needed: dict[str, int] = {}  # bytes free before a paused job is tried again
 
     # What people ask ------------------------------------------------------------
@@ -182,14 +183,15 @@ class Queue:
         self._room_needed = {
             job.id: self._room_needed.get(job.id, self._room_for(job, free)) for job in paused
         }
+        self._has_looked = True
         for job in paused:
             if free >= self._room_needed[job.id]:
                 self.store.unpause(job.id)
 
     def _room_for(self, job: Job, free: int) -> int:
-        """A job that has filled the disk once needs more than there was then."""
+        """A job that has filled the disk needs more than there was then; whoever was not there just tries."""
         room = self._settings.room_bytes
-        return room if job.attempt == 0 else free + room
+        return free + room if job.attempt and self._has_looked else room
 
     def _hand_out(self) -> None:
         if self._free_bytes() < self._settings.room_bytes:

@@ -47,6 +47,11 @@ SPARE_LOOK_S = 0.1
 TRIES = 60  # one a second
 
 _RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_FULL = JobError(
+    "DiskFull",
+    "There is no room left on the server's disk.",
+    "It goes on by itself when there is room; nothing of yours is lost.",
+)
 logger = logging.getLogger("headswap.worker")
 
 
@@ -166,7 +171,8 @@ def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> Outcome | 
             return None
         return Outcome(JobState.QUEUED if attempt.verdict == "stop" else JobState.CANCELLED)
     except DiskFull as error:
-        return Outcome(JobState.PAUSED, error=error_of(error))
+        logger.info("%s", error)
+        return Outcome(JobState.PAUSED, error=_FULL)
     except HeadswapError as error:
         logger.info("%s", error)
         return Outcome(JobState.FAILED, error=error_of(error))

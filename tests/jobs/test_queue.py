@@ -223,6 +223,24 @@ def test_a_paused_job_starts_again_by_itself_when_there_is_more_room(
     assert still == 1
 
 
+def test_a_job_that_paused_before_a_restart_is_tried_when_there_is_any_room(
+    open_office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = open_office(room_bytes=100)
+    free = [1000]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    job_id = office.submit(then="disk")
+    office.tick_until(lambda: office.job(job_id).state == JobState.PAUSED)
+    paused = office.job(job_id)
+
+    later = open_office(room_bytes=100)  # room was made while no server was there: nobody saw it grow
+    later.tick_until(lambda: later.job(job_id).attempt == 2)
+
+    assert paused.error is not None
+    assert paused.error.problem == "There is no room left on the server's disk."
+    assert "goes on by itself when there is room" in paused.error.remedy
+
+
 def test_with_too_little_disk_no_job_starts_and_each_says_why(
     open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

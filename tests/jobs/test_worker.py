@@ -74,7 +74,7 @@ def test_a_full_disk_pauses_the_job(open_office: Callable[..., Any]) -> None:
 
     office.tick_until(lambda: office.job(job_id).state == JobState.PAUSED)
 
-    assert office.job(job_id).error.problem == "The disk is full."
+    assert office.job(job_id).error.problem == "There is no room left on the server's disk."
 
 
 def test_a_polite_stop_puts_the_job_back_and_another_worker_finishes_it(office: Any) -> None:

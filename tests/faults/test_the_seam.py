@@ -1,0 +1,73 @@
+"""One seam: only headswap/disk.py changes what must not be lost, so that every deed can be made to fail."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "headswap"
+DEEDS = {
+    "write_bytes",
+    "write_text",
+    "unlink",
+    "rmtree",
+    "fsync",
+    "copyfile",
+    "copy2",
+    "touch",
+    "rmdir",
+    "link",
+}
+MODULES = {"os", "shutil", "pathlib"}
+LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
+    "artefacts/bundle.py",  # unpacks into a temporary folder
+    "artefacts/onnx_file.py",  # takes a draft back
+    "artefacts/take_home.py",  # lays out a draft, then packs it through `files`
+    "data/archive.py",  # unpacks into a draft
+    "jobs/clerk.py",
+    "jobs/desk.py",
+    "jobs/importing.py",  # its note of what is being read
+    "jobs/worker.py",
+    "project_file.py",  # opens members of a zip that is written through `files`
+    "runners/local.py",
+    "service/doctor.py",  # asks whether the disk can be flushed
+    "service/take_home.py",  # its work folder
+    "service/temporary.py",
+}
+
+
+def deeds_of(path: Path) -> list[str]:
+    """Calls in a module that change the disk without asking `files`."""
+    tree, found = ast.parse(path.read_text()), []
+    own = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "headswap.files"
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Attribute):
+            modes = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
+            opens = node.func.attr == "open" and any(
+                isinstance(mode, str) and mode.strip("bt+") in ("w", "a", "x") for mode in modes
+            )
+            if opens or (node.func.attr in DEEDS and ast.unparse(node.func.value) != "files"):
+                found.append(f"{node.lineno}: {ast.unparse(node.func)}")
+        elif isinstance(node.func, ast.Name) and node.func.id in DEEDS - own:
+            found.append(f"{node.lineno}: {node.func.id}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_every_deed_goes_through_the_one_layer(path: Path) -> None:
+    name = path.relative_to(PACKAGE).as_posix()
+    if name in ("disk.py", "files.py", *LOOSE):
+        return
+
+    assert deeds_of(path) == []
