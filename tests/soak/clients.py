@@ -69,7 +69,10 @@ def _lesson(house: House, seen: Seen, name: str, code: str, number: int, size: S
     from gradio_client import Client, handle_file
 
     upload = _own_pictures(room / f"{name}.zip", number, size.pictures)
-    client = Client(house.url, auth=(name, code), verbose=False, download_files=room / name)
+    patient = {"timeout": 120.0}  # how long it took is judged below
+    client = Client(
+        house.url, auth=(name, code), verbose=False, download_files=room / name, httpx_kwargs=patient
+    )
     _look_at_page(client, house, seen)
     job = client.predict(handle_file(upload), api_name="/start")["job"]
     view = _wait(client, house, seen, job)

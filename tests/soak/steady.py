@@ -55,7 +55,8 @@ def _round(house: House, room: Path) -> int:
     import httpx
     from gradio_client import Client, handle_file
 
-    client = Client(house.url, verbose=False, download_files=room / "downloads")
+    patient = {"timeout": 120.0}
+    client = Client(house.url, verbose=False, download_files=room / "downloads", httpx_kwargs=patient)
     upload = room / "pictures.zip"
     if not upload.is_file():
         _own_pictures(upload, 0, 12)
