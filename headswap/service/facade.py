@@ -35,12 +35,13 @@ from headswap.service.health import Health, health_of
 from headswap.service.history import History
 from headswap.service.keeping import Keeping
 from headswap.service.networks import THREE_TO_START, Networks
-from headswap.service.pictures import Pictures, small_jpeg
+from headswap.service.pictures import Pictures
 from headswap.service.projects import Project, Projects
 from headswap.service.results import Results
 from headswap.service.runs import share_of, view_of
 from headswap.service.settings import Settings
 from headswap.service.take_home import TakeHome
+from headswap.service.thumbnails import small_jpeg
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL

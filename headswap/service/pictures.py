@@ -11,12 +11,12 @@ A run keeps the dataset it was started with, so mending pictures never disturbs 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 from headswap.data import mend
 from headswap.data.manifest import Manifest
@@ -26,13 +26,13 @@ from headswap.images import shown_name
 from headswap.jobs.importing import AskImport, Imported
 from headswap.records import read_record, write_record
 from headswap.service.projects import Project, Projects
+from headswap.service.thumbnails import find_picture, thumbnail
 
 MOST_CHANGES = 30  # that can be undone
 LONGEST_NAME = 80  # letters of a data set's name
-SMALL_PX, LARGEST_PX = 240, 640
+PATIENCE_S = 600.0  # of an upload, while another one of the same project is read
 NEW_PROJECT = "New project"
 IsWanted = Callable[[Project, Path], bool]
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHANGES, _DATASET, _IMAGES = "changes.json", "dataset.json", "images"
 
 
@@ -74,6 +74,7 @@ class Pictures:
             check_room: raises when an owner has no room for an upload.
             came: told when pictures have come: somebody will soon teach.
         """
+        self._turns: dict[str, Lock] = {}  # project -> whose change it is
         self._projects, self._ask, self._sample = projects, ask, sample
         self._is_wanted, self._came, self._check_room = is_wanted, came, check_room
 
@@ -81,16 +82,18 @@ class Pictures:
 
     def add(self, owner: str, project: str, upload: Path) -> Manifest:
         """Take in a zip or folder, beside the pictures that are there."""
-        found = self._projects.get(owner, project)
-        return self._import(found, upload, upload.stem, self._projects.dataset(found))
+        with self._alone(owner, project, PATIENCE_S) as found:
+            return self._import(found, upload, upload.stem, self._projects.dataset(found))
 
     def replace_all(self, owner: str, project: str, upload: Path) -> Manifest:
         """Take in a zip or folder in the place of what was there."""
-        return self._import(self._projects.get(owner, project), upload, upload.stem, None)
+        with self._alone(owner, project, PATIENCE_S) as found:
+            return self._import(found, upload, upload.stem, None)
 
     def use_sample(self, owner: str, project: str) -> Manifest:
         """Take in the sample set, in the place of what was there."""
-        return self._import(self._projects.get(owner, project), self._sample, "Four kinds of drawings", None)
+        with self._alone(owner, project, PATIENCE_S) as found:
+            return self._import(found, self._sample, "Four kinds of drawings", None)
 
     # Mending --------------------------------------------------------------------------
 
@@ -129,9 +132,9 @@ class Pictures:
 
     def start_over(self, owner: str, project: str) -> None:
         """Begin again with no pictures; this, too, can be undone."""
-        found = self._projects.get(owner, project)
-        if found.data:
-            self._use(found, None, "All pictures were taken out.")
+        with self._alone(owner, project) as found:
+            if found.data:
+                self._use(found, None, "All pictures were taken out.")
 
     # The way back ---------------------------------------------------------------------
 
@@ -146,13 +149,13 @@ class Pictures:
         Raises:
             BadSetting: nothing was changed.
         """
-        found = self._projects.get(owner, project)
-        changes = self._changes(found)
-        if not changes:
-            raise BadSetting("There is nothing to undo.", remedy="The pictures are as they came.")
-        self._projects.save(replace(found, data=changes[-1].before))
-        self._keep(found, changes[:-1])
-        return changes[-1]
+        with self._alone(owner, project) as found:
+            changes = self._changes(found)
+            if not changes:
+                raise BadSetting("There is nothing to undo.", remedy="The pictures are as they came.")
+            self._projects.save(replace(found, data=changes[-1].before))
+            self._keep(found, changes[:-1])
+            return changes[-1]
 
     # Looking --------------------------------------------------------------------------
 
@@ -182,14 +185,27 @@ class Pictures:
             NotFound: none of that hash ever came.
         """
         folder = self._projects.folder(self._projects.get(owner, project).id)
-        if _SHA256.fullmatch(sha256):
-            for store in (folder / _IMAGES, *folder.glob(f"data-*/{_IMAGES}")):
-                for path in (store / f"{sha256}.jpg", store / f"{sha256}.png"):
-                    if path.is_file():
-                        return _jpeg(path, min(max(px, 16), LARGEST_PX))
+        stores = (folder / _IMAGES, *folder.glob(f"data-*/{_IMAGES}"))
+        if (path := find_picture(stores, sha256)) is not None:
+            return thumbnail(path, px)
         raise NotFound("There is no such picture in this project.", remedy="Load the page again.")
 
     # ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self, owner: str, project: str, patience_s: float = 2.0) -> Iterator[Project]:
+        """One change at a time in each project: what is read, changed and saved is never another's.
+
+        Raises:
+            BadSetting: an upload is still being read.
+        """
+        lock = self._turns.setdefault(self._projects.get(owner, project).id, Lock())
+        if not lock.acquire(timeout=patience_s):
+            raise BadSetting("Pictures are still being read.", remedy="Try again when they are here.")
+        try:
+            yield self._projects.get(owner, project)
+        finally:
+            lock.release()
 
     def _import(self, project: Project, source: Path, name: str, before: Path | None) -> Manifest:
         self._check_room(project.owner, source)
@@ -216,15 +232,15 @@ class Pictures:
     def _change(
         self, owner: str, project: str, sentence: str, change: Callable[[Manifest], Manifest]
     ) -> Manifest:
-        found = self._projects.get(owner, project)
-        path = self._projects.dataset(found)
-        if path is None:
-            raise NotFound("There are no pictures any more.", remedy="Load the page again.")
-        manifest = change(_manifest(path))
-        folder = self._projects.new_data_folder(found)
-        write_record(folder / _DATASET, manifest)
-        self._use(found, folder.name, sentence)
-        return manifest
+        with self._alone(owner, project) as found:
+            path = self._projects.dataset(found)
+            if path is None:
+                raise NotFound("There are no pictures any more.", remedy="Load the page again.")
+            manifest = change(_manifest(path))
+            folder = self._projects.new_data_folder(found)
+            write_record(folder / _DATASET, manifest)
+            self._use(found, folder.name, sentence)
+            return manifest
 
     def _use(self, project: Project, data: str | None, sentence: str) -> None:
         """Note the way back first: a crash in between leaves one that leads nowhere else."""
@@ -278,20 +294,3 @@ def _manifest(path: Path) -> Manifest:
     """A dataset.json is never written to again, so what was read once stays true."""
     manifest: Manifest = read_record(Manifest, path)
     return manifest
-
-
-def _jpeg(path: Path, px: int) -> bytes:
-    """Small ones are kept in memory, large ones are made again."""
-    return small_jpeg(path, px) if px <= SMALL_PX else small_jpeg.__wrapped__(path, px)
-
-
-@lru_cache(maxsize=4096)
-def small_jpeg(path: Path, px: int) -> bytes:
-    """Named by content, so a thumbnail never goes stale."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image.thumbnail((px, px))
-        target = BytesIO()
-        image.convert("RGB").save(target, "JPEG", quality=80)
-        return target.getvalue()

@@ -14,7 +14,8 @@ import gradio as gr
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
-from headswap.service.pictures import LARGEST_PX, Pictures
+from headswap.service.pictures import Pictures
+from headswap.service.thumbnails import LARGEST_PX
 from headswap.ui.classes import of_class
 from headswap.ui.gallery import MOST_SHOWN, class_dialog, picture_dialog, several_dialog, sure_dialog
 from headswap.ui.mistakes import mistake_words

@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -202,6 +203,36 @@ def test_an_upload_that_fails_leaves_everything_as_it_was(
 
     assert pictures.manifest("ada", project) == before
     assert sorted(projects.folder(project).iterdir()) == folders
+
+
+def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
+    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path], desk: Desk
+) -> None:
+    pictures.use_sample("ada", project)
+    reading, go_on = Event(), Event()
+
+    def slow(question: str) -> str:
+        reading.set()
+        assert go_on.wait(timeout=60)
+        return desk.ask(question)
+
+    pictures._ask = slow
+    uploads = [
+        Thread(target=pictures.add, args=("ada", project, drawings_of(name, first, first + 2)))
+        for name, first in (("bug", 0), ("fly", 2))
+    ]
+    for upload in uploads:
+        upload.start()
+    assert reading.wait(timeout=60)
+    with pytest.raises(BadSetting, match="Pictures are still being read"):
+        pictures.rename_class("ada", project, "bird", "robin")
+    go_on.set()
+    for upload in uploads:
+        upload.join(timeout=60)
+
+    after = pictures.manifest("ada", project)
+    assert after is not None
+    assert after.counts == {"bird": 8, "bug": 2, "fly": 2, "fruit": 8, "vehicle": 8}
 
 
 def test_old_datasets_are_let_go_unless_a_run_wants_them(
