@@ -1,7 +1,7 @@
 # What to run before a commit.
 PYTHON ?= python
 
-.PHONY: check lint types test screenshots
+.PHONY: check lint types test soak screenshots
 check: lint types test
 
 lint:
@@ -13,3 +13,6 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+soak:
+	$(PYTHON) -m tests.soak

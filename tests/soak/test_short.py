@@ -11,8 +11,8 @@ from tests.soak.board import SHORT, Line, line, table
 from tests.soak.trials import TRIALS
 
 QUICK = ("damage", "starts", "cancels", "workers", "hostile", "mutated")
-ELSEWHERE = ("writes",)  # tests/faults plays every scene, deed by deed
-WITH_NETWORKS = ("teachings", "servers", "clients", "steady")
+ELSEWHERE = ("writes", "steady")  # tests/faults plays every scene; a minute of steady use says nothing
+WITH_NETWORKS = ("teachings", "servers", "clients")
 SPEED = "page and poll, 95 of 100"  # of a machine, not of the code: measured by the long form alone
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by signals of POSIX")
