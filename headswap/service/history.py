@@ -144,8 +144,10 @@ class History:
         if dataset is None:
             raise BadSetting("There are no pictures yet.", remedy="Add some, or use the sample set.")
         names = tuple(dict.fromkeys(models))
-        if not 0 < len(names) <= MOST_COMPARED:
-            raise BadSetting(f"{len(names)} networks were chosen.", remedy=f"Choose one to {MOST_COMPARED}.")
+        if not names:
+            raise BadSetting("No network was chosen.", remedy="Choose two or more.")
+        if len(names) > MOST_COMPARED:
+            raise BadSetting(f"{len(names)} networks were chosen.", remedy=f"Choose {MOST_COMPARED} at most.")
         bare = tuple(name.rpartition("/")[2] for name in names)
         known = zip((*names, *bare), self._cards((*names, *bare)), strict=True)
         full = {name: card.full_name for name, card in known}

@@ -136,9 +136,10 @@ def test_comparing_asks_for_pictures_known_networks_and_not_too_many(place: Plac
     with pytest.raises(BadSetting, match="There are no pictures yet"):
         place.history.compare("ada", place.projects.create("ada").id, [LITE])
     project = place.project()
-    for models in ([], [f"resnet{i}" for i in range(9)]):
-        with pytest.raises(BadSetting, match="Choose one to 8"):
-            place.history.compare("ada", project.id, models)
+    with pytest.raises(BadSetting, match="No network was chosen"):
+        place.history.compare("ada", project.id, [])
+    with pytest.raises(BadSetting, match="Choose 8 at most"):
+        place.history.compare("ada", project.id, [f"resnet{i}" for i in range(9)])
     with pytest.raises(ModelNotFound, match="nothing"):
         place.history.compare("ada", project.id, ["nothing"])
 
