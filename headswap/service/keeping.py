@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from headswap.errors import HeadswapError, TooMuch
-from headswap.files import remove, sweep_drafts
+from headswap.files import DiskFull, remove, sweep_drafts
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.service.limits import Limits
@@ -27,6 +28,7 @@ from headswap.service.projects import Project, Projects
 from headswap.service.sweeping import sweep_projects
 
 TIDY_S = 600.0  # between two looks
+SPARE_BYTES = 50_000_000  # that an upload leaves free
 FRESH_S = 5.0  # how long a sum of sizes is believed
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Keeping:
 
         Raises:
             TooMuch: the upload is too large, or the owner's room is used up.
+            DiskFull: the upload would fill the disk; better said now than half-way.
         """
         coming = _size_of(upload) if upload is not None else 0
         most_mb, most_gb = self._limits.upload_mb, self._limits.disk_gb
@@ -81,6 +84,11 @@ class Keeping:
                 f"Your projects and runs take {used / 1e9:.2f} of your {most_gb:g} GB"
                 f"{', and this would not fit' if coming else ''}.",
                 remedy="Delete a run or a project that you no longer need.",
+            )
+        if upload is not None and shutil.disk_usage(self._store.path.parent).free < coming + SPARE_BYTES:
+            raise DiskFull(
+                f"There is not enough room left on the server's disk for these {coming / 1e6:,.0f} MB.",
+                remedy="Choose fewer pictures, or try again when there is more room.",
             )
 
     def used_bytes(self, owner: str) -> int:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from headswap.errors import NotFound, TooMuch
+from headswap.files import DiskFull
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.service.keeping import Keeping, steady_clock
@@ -135,3 +138,37 @@ def test_what_a_killed_server_left_is_swept(projects: Projects, store: Store, tm
 
     assert [folder.name for folder in store.folders()] == [job]
     assert not (tmp_path / "tries").exists()
+
+
+def test_an_upload_that_would_fill_the_disk_is_refused_before_it_is_read(
+    projects: Projects, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = tmp_path / "pictures.zip"
+    upload.write_bytes(b"x" * 1_000_000)
+    free = [50_999_999]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+
+    with pytest.raises(
+        DiskFull, match=r"not enough room left on the server's disk for these 1 MB\. Choose fewer"
+    ):
+        keep(projects, store).check_room("ada", upload)
+
+    keep(projects, store).check_room("ada")
+    free[0] = 51_000_000
+    keep(projects, store).check_room("ada", upload)
+
+
+def test_what_a_killed_server_left_in_projects_and_features_is_swept(
+    projects: Projects, store: Store, tmp_path: Path
+) -> None:
+    project = projects.create("ada")
+    half = projects.new_data_folder(project)
+    draft = tmp_path / "features" / "key" / "shard.draft-12345678"
+    draft.parent.mkdir(parents=True)
+    draft.write_bytes(b"half")
+
+    keep(projects, store).sweep()
+
+    assert not half.exists()
+    assert not draft.exists()
+    assert projects.get("ada", project.id) == project
