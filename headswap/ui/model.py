@@ -59,6 +59,7 @@ def build_model_step() -> ModelStep:
             cards = fragment(name="hs-cards", script=CARD_SCRIPT)
             search = gr.Dropdown(
                 [], value=None, label="Any other network", filterable=True, elem_id="hs-search",
+                allow_custom_value=True,
                 info="Every architecture of torchvision and timm. ✓ on this machine, ⬇ to be fetched.",
             )  # fmt: skip
             with gr.Accordion("Your own weights", open=False, elem_classes="hs-fold", elem_id="hs-own"):
@@ -126,8 +127,8 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
         return choose(project_id, str(event.chosen), None, request)
 
     @errors_as_words(step.status)
-    def on_search(project_id: str, model: str, request: gr.Request) -> Updates:
-        return choose(project_id, model, None, request)
+    def on_search(project_id: str, model: str | None, request: gr.Request) -> Updates:
+        return choose(project_id, model.strip(), None, request) if model and model.strip() else {}
 
     @errors_as_words(step.status)
     def on_check(project_id: str, path: str, request: gr.Request) -> Updates:

@@ -45,7 +45,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         secret: locks what the browser remembers; the same after a restart, or projects are forgotten.
     """
     with gr.Blocks(
-        title="headswap", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+        title="headswap", analytics_enabled=False, fill_width=True, delete_cache=(600, 3600)
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
         known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
@@ -137,6 +137,7 @@ def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML, model: Model
         step = str(request.query_params.get("step", ""))
         if step in STEPS:
             drawn |= {shared.tabs: gr.Tabs(selected=step), shared.where: step}
+        shared.service.warm()  # while the person looks around
         return drawn | shared.show(shared.look(project.id, request))
 
     page.load(

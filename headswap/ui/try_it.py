@@ -25,7 +25,7 @@ NO_ANSWER = (
     "picture, take one, paste one from the clipboard, or press an example.</p></div>"
 )
 CAMERA = (
-    '<div class="camera"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '
+    '<div class="livecam"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '
     'live</button><video muted playsinline hidden></video><p class="hs-note" role="status"></p></div>'
 )
 
@@ -67,7 +67,7 @@ def build_try_it() -> TryIt:
                 sources=["upload", "clipboard"], type="filepath", format="png", height=300,
                 label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
             )  # fmt: skip
-            camera = fragment(CAMERA, name="hs-camera", script=web_text("live.js"))
+            camera = fragment(CAMERA, name="hs-live-camera", script=web_text("live.js"))
             examples = fragment(name="hs-examples", script=sends("example"))
         with gr.Column(elem_classes="stack"):
             status = fragment(classes="status", name="hs-try-status")

@@ -41,6 +41,7 @@ class House:
     url: str
     workspace: Path
     seconds_to_start: float
+    pid: int
 
 
 @dataclass
@@ -103,11 +104,9 @@ def chromium_path(playwright: Playwright) -> str | None:
 
 
 @contextmanager
-def app_running(workspace: Path) -> Iterator[House]:
-    """Run `python app.py`; ends only the process it started."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def app_running(workspace: Path, *, port: int = 0) -> Iterator[House]:
+    """Run `python app.py`, on a free port unless one is given; ends only the process it started."""
+    port = port or free_port()
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
     workspace.mkdir(parents=True, exist_ok=True)
@@ -119,7 +118,7 @@ def app_running(workspace: Path) -> Iterator[House]:
     try:
         url = f"http://127.0.0.1:{port}/"
         _wait_until_answered(url, process, workspace / "app.log")
-        yield House(url, workspace, time.monotonic() - start)
+        yield House(url, workspace, time.monotonic() - start, process.pid)
     finally:
         process.terminate()
         try:
@@ -127,6 +126,13 @@ def app_running(workspace: Path) -> Iterator[House]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _wait_until_answered(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
