@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.errors import NotFound
+from headswap.errors import NotFound, TooMuch
 from headswap.events import Progress
 from headswap.jobs.job import Job, JobError, JobState
 from headswap.jobs.store import Store
@@ -245,3 +245,30 @@ def test_only_the_spare_that_is_meant_finds_its_job(store: Store) -> None:
     assert store.meant_for("another") is None
     assert store.meant_for("") is None
     assert store.meant_for("token") == (job.id, job.attempt)
+
+
+def test_a_person_may_have_so_many_runs_waiting_and_the_same_press_is_no_new_one(store: Store) -> None:
+    first = store.submit("ann", "project", "{}", "1", most_waiting=2)
+    store.submit("ann", "project", "{}", "2", most_waiting=2)
+
+    with pytest.raises(
+        TooMuch, match=r"2 runs wait for you already, and no more than 2 may\. Wait until one"
+    ):
+        store.submit("ann", "project", "{}", "3", most_waiting=2)
+
+    assert store.submit("ann", "project", "{}", "1", most_waiting=2).id == first.id
+    assert store.submit("bob", "project", "{}", "3", most_waiting=2).owner == "bob"
+    store.request_cancel(first.id)
+    assert store.submit("ann", "project", "{}", "3", most_waiting=2).state is JobState.QUEUED
+
+
+def test_a_run_that_is_over_can_be_forgotten_and_no_other(store: Store) -> None:
+    over, waiting = store.submit("ann", "p", "{}", "1"), store.submit("ann", "p", "{}", "2")
+    place = store.folder(over.id)
+    store.request_cancel(over.id)
+
+    assert store.forget(over.id)
+    assert not store.forget(waiting.id)
+
+    assert not place.exists()
+    assert store.ids() == {waiting.id} == {job.id for job in store.of_owner("ann")}
