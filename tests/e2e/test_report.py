@@ -1,0 +1,117 @@
+"""Step 4 in a real browser: one project, taught once on drawings with one label planted wrong."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser
+
+from tests.e2e.house import House, Visit, visiting
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample"
+EACH = 16  # drawings of each class
+PLANTED = "planted-car.png"
+
+
+@pytest.fixture(scope="module")
+def taught(browser: Browser, house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    folder = tmp_path_factory.mktemp("drawings") / "drawings"
+    for name in ("bird", "fruit", "vehicle"):
+        (folder / name).mkdir(parents=True)
+        for drawing in sorted((SAMPLE / "train" / name).iterdir())[:EACH]:
+            shutil.copy(drawing, folder / name)
+    shutil.copy(SAMPLE / "train" / "vehicle" / "car.png", folder / "fruit" / PLANTED)
+    (folder / "vehicle" / "car.png").unlink(missing_ok=True)
+    with visiting(browser, house) as visit:
+        visit.open_step("pictures")
+        visit.page.set_input_files("#hs-picker input[webkitdirectory]", folder)
+        visit.wait("#hs-classes .klass")
+        visit.open_step("teaching")
+        visit.wait("#hs-teach:not([disabled])")
+        visit.teach()
+        visit.wait("#hs-examples li:nth-child(6) .told svg")
+        yield visit
+    assert (visit.strangers, visit.errors) == ([], [])
+
+
+def cells(visit: Visit) -> list[int]:
+    return [int(cell.inner_text()) for cell in visit.page.locator("#hs-grid .cell").all()]
+
+
+def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_pictures_with_the_keyboard(
+    taught: Visit,
+) -> None:
+    page = taught.page
+    right, total = (int(word) for word in page.inner_text("#hs-verdict h1").split() if word.isdigit())
+    counts = cells(taught)
+    size = int(len(counts) ** 0.5)
+    assert sum(counts) == total
+    assert sum(counts[i * (size + 1)] for i in range(size)) == right
+
+    cell = page.locator("#hs-grid .cell.hit").last
+    truth = (cell.get_attribute("aria-label") or "").split(" called ")[0]
+    cell.focus()
+    page.keyboard.press("Enter")
+
+    taught.wait(f"#hs-opened h3:has-text('called {truth}')")
+    assert page.locator("#hs-opened li img").count() == min(12, int(cell.inner_text()))
+    assert cell.get_attribute("aria-pressed") == "true"
+    assert "Always saying" in page.inner_text("#hs-verdict p")
+
+
+def test_the_old_head_and_the_nearest_practice_pictures_stand_beside_the_answer(taught: Visit) -> None:
+    page = taught.page
+
+    assert page.locator("#hs-answer .versus > div").count() == 2
+    assert page.locator("#hs-answer .versus > div:last-child .bars li").count() == 5
+    assert page.locator("#hs-answer .nearest img").count() >= 3
+
+
+def noise() -> bytes:
+    target = BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (240, 240, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(target, "PNG")
+    return target.getvalue()
+
+
+def test_an_unlike_picture_raises_the_warning_and_a_known_one_does_not(taught: Visit) -> None:
+    page = taught.page
+    chooser = "#hs-try input[type=file]"
+
+    page.set_input_files(chooser, {"name": "noise.png", "mimeType": "image/png", "buffer": noise()})
+    taught.wait("#hs-answer .stranger")
+    assert "I have not seen anything like this" in page.inner_text("#hs-answer .stranger")
+
+    page.set_input_files(chooser, SAMPLE / "train" / "fruit" / "banana.png")
+    taught.wait("#hs-answer .live b:has-text('fruit')")
+    assert page.locator("#hs-answer .stranger").count() == 0
+
+
+def test_a_pasted_picture_is_answered(taught: Visit) -> None:
+    page = taught.page
+    picture = base64.b64encode((SAMPLE / "train" / "bird" / "dove_symbol.png").read_bytes()).decode()
+    page.click("#hs-examples [data-example='5']")
+    taught.wait("#hs-examples [data-example='5'][aria-pressed=true]")
+    taught.wait("#hs-answer .live b:not(:has-text('bird'))")
+
+    page.evaluate(
+        """async (picture) => {
+          const data = await (await fetch('data:image/png;base64,' + picture)).blob();
+          const clipboard = new DataTransfer();
+          clipboard.items.add(new File([data], 'pasted.png', {type: 'image/png'}));
+          document.body.dispatchEvent(
+            new ClipboardEvent('paste', {clipboardData: clipboard, bubbles: true}));
+        }""",
+        picture,
+    )
+
+    taught.wait("#hs-answer .live b:has-text('bird')")
