@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from headswap.lessons.lesson import Result
 from headswap.lessons.no_magic import LESSON
+
+pytestmark = pytest.mark.slow  # three seeds
 
 Ran = Callable[..., dict[str, Any]]
 Run = Callable[..., tuple[Result, ...]]

@@ -33,6 +33,7 @@ def test_the_notebook_is_valid_and_holds_every_lesson(tmp_path: Path) -> None:
     assert json.loads(place.read_text())["nbformat_minor"] == 5
 
 
+@pytest.mark.slow
 def test_every_code_cell_runs_from_top_to_bottom(
     monkeypatch: pytest.MonkeyPatch, lesson_workspace: Path, material: Material
 ) -> None:
