@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from headswap.commands.verb import Answer, Verbs, add_bundle, new_verb
+
+if TYPE_CHECKING:
+    from headswap.artefacts.agreement import Check
 
 
 def add(verbs: Verbs) -> None:
@@ -22,14 +27,9 @@ def run(choices: argparse.Namespace) -> Answer:
     """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
     from headswap.artefacts.bundle import opened, read_dataset
     from headswap.artefacts.take_home import located, take_home
-    from headswap.errors import BadSetting
     from headswap.terminal import Bars
 
-    out = Path(choices.out)
-    if out.suffix.lower() != ".zip" or out.is_dir():
-        raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
-    if not out.resolve().parent.is_dir():
-        raise BadSetting(f"There is no folder {out.resolve().parent}.", remedy="Make it first.")
+    out = _writable(Path(choices.out))
     manifest = None
     if choices.pictures:
         with opened(Path(choices.bundle)) as folder:
@@ -43,8 +43,21 @@ def run(choices: argparse.Namespace) -> Answer:
             allow_code=choices.allow_code,
             listener=bars,
         )
-    record = {
-        "zip": str(out),
+    return Answer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
+
+
+def _writable(out: Path) -> Path:
+    from headswap.errors import BadSetting
+
+    if out.suffix.lower() != ".zip" or out.is_dir():
+        raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
+    if not out.resolve().parent.is_dir():
+        raise BadSetting(f"There is no folder {out.resolve().parent}.", remedy="Make it first.")
+    return out
+
+
+def _record(check: Check) -> dict[str, Any]:
+    return {
         "agree": check.agree,
         "bound": check.bound,
         "pictures": len(check.pictures),
@@ -60,14 +73,14 @@ def run(choices: argparse.Namespace) -> Answer:
             for way in check.ways
         ],
     }
-    lines = [
-        f"{way.name}: not run. {way.problem}"
-        if way.largest_difference is None
-        else f"{way.name}: same answer on {way.same} of {way.pictures}, "
-        f"largest difference {way.largest_difference:.1e}"
-        for way in check.ways
-    ]
-    verdict = (
-        "all of these agree" if check.agree else f"they differ by more than {check.bound:g}: see check.json"
-    )
-    return Answer(record, "\n".join([*lines, f"{out} is ready; {verdict}."]))
+
+
+def _lines(check: Check, out: Path) -> Iterator[str]:
+    for way in check.ways:
+        if way.largest_difference is None:
+            yield f"{way.name}: not run. {way.problem}"
+        else:
+            same = f"same answer on {way.same} of {way.pictures}"
+            yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
+    differ = f"they differ by more than {check.bound:g}: see check.json"
+    yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

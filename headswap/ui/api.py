@@ -12,91 +12,21 @@ No `from __future__ import annotations` here: gradio reads the types of what is 
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from headswap.errors import BadSetting, BadUpload, HeadswapError
 from headswap.service.facade import Service
-from headswap.service.views import JobView
 from headswap.training.config import Depth, TeachConfig
+from headswap.ui.api_answers import Answer, Inspected, NotUsed, Started, Status, status_of
 from headswap.ui.html import served
 from headswap.ui.scene import owner_of
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 File = dict[str, Any]  # as gradio carries a file: {"path": ..., "meta": {"_type": "gradio.FileData"}}
-
-
-class Head(TypedDict):
-    """One classifier head. (Not `path`: gradio's client takes anything with a path for a file.)"""
-
-    layer: str
-    kind: str
-    in_features: int
-
-
-class Inspected(TypedDict):
-    """A network, opened up."""
-
-    model: str
-    heads: list[Head]
-    num_classes: int
-    parameters: int
-    head_parameters: int
-    weights: str
-    licence: str | None
-    evidence: list[str]
-
-
-class NotUsed(TypedDict):
-    """A file that was left out."""
-
-    file: str
-    reason: str
-
-
-class Started(TypedDict):
-    """A run that was asked for."""
-
-    job: str
-    classes: dict[str, int]
-    left_out: list[NotUsed]
-
-
-class Result(TypedDict):
-    """The verdict."""
-
-    accuracy: float
-    interval: list[float]
-    right: int
-    total: int
-    baseline_accuracy: float
-    advice: list[str]
-
-
-class Status(TypedDict):
-    """How a run goes."""
-
-    job: str
-    state: str
-    sentence: str
-    share: float
-    seconds_left: float | None
-    place: int | None
-    problem: str
-    remedy: str
-    result: Result | None
-
-
-class Answer(TypedDict):
-    """What a picture shows."""
-
-    label: str
-    sure: float
-    probabilities: dict[str, float]
-    is_unlike: bool
 
 
 def mistakes_as_sentences(endpoint: Endpoint) -> Endpoint:
@@ -159,13 +89,13 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
 
     def status(job: str, request: gr.Request) -> Status:
         """How a run goes; with its verdict when it is done."""
-        return _status(service, owner_of(request), job)
+        return status_of(service, owner_of(request), job)
 
     def cancel(job: str, request: gr.Request) -> Status:
         """Stop a run; what it had learned is gone, its pictures stay."""
         owner = owner_of(request)
         service.cancel(owner, job)
-        return _status(service, owner, job)
+        return status_of(service, owner, job)
 
     return inspect, start, status, cancel
 
@@ -187,33 +117,6 @@ def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
         return {"path": served(packed), "orig_name": packed.name, "meta": {"_type": "gradio.FileData"}}
 
     return predict, export
-
-
-def _status(service: Service, owner: str, job: str) -> Status:
-    view = service.job(owner, job)
-    return {
-        "job": view.id,
-        "state": view.state,
-        "sentence": view.sentence,
-        "share": view.share,
-        "seconds_left": view.seconds_left,
-        "place": view.place,
-        "problem": view.problem,
-        "remedy": view.remedy,
-        "result": _result(service, owner, view) if view.state == "done" else None,
-    }
-
-
-def _result(service: Service, owner: str, view: JobView) -> Result:
-    report = service.report(owner, view.id)
-    return {
-        "accuracy": report.accuracy,
-        "interval": list(report.interval),
-        "right": report.right,
-        "total": report.total,
-        "baseline_accuracy": report.baseline_accuracy,
-        "advice": list(report.advice),
-    }
 
 
 def _file_of(carried: File) -> Path:
