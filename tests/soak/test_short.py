@@ -10,7 +10,7 @@ import pytest
 from tests.soak.board import SHORT, Line, line, table
 from tests.soak.trials import TRIALS
 
-QUICK = ("damage", "starts", "cancels", "workers", "hostile", "mutated")
+QUICK = ("damage", "starts", "cancels", "workers", "queues", "hostile", "mutated")
 ELSEWHERE = ("writes", "steady")  # tests/faults plays every scene; a minute of steady use says nothing
 WITH_NETWORKS = ("teachings", "servers", "clients")
 SPEED = "page and poll, 95 of 100"  # of a machine, not of the code: measured by the long form alone

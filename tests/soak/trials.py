@@ -6,6 +6,7 @@ from tests.soak.board import Trial
 from tests.soak.clients import class_at_once
 from tests.soak.damage import damaged_files
 from tests.soak.hostile import hostile_inputs, mutated_pictures
+from tests.soak.queues import killed_queues
 from tests.soak.servers import killed_servers
 from tests.soak.steady import steady_use
 from tests.soak.teachings import killed_teachings
@@ -18,6 +19,7 @@ TRIALS: dict[str, Trial] = {
     "starts": one_click_fifty_times,
     "cancels": stopped_at_any_moment,
     "workers": killed_workers,
+    "queues": killed_queues,
     "hostile": hostile_inputs,
     "mutated": mutated_pictures,
     "servers": killed_servers,
