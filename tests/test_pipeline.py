@@ -33,6 +33,15 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
     assert not [path for path in bundle.glob("*.json") if here in path.read_text()]
 
 
+def test_the_exam_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
+    taught, exam = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
+
+    said = taught.predict_many(few_drawings / picture.file for picture in exam)
+
+    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
+    assert right == read_report(bundle).exam_right
+
+
 def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_picture_again(
     bundle: Path, few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:

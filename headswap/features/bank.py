@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ class Filling:
         """Read what is known.
 
         Args:
-            body: frozen; if it is not settled, the first batch may settle it.
+            body: frozen; if it is not settled, the second batch may settle it.
             folder: where shards are kept.
             expected: pictures that will come, at most.
             batch_size: pictures that the body sees at once.
@@ -109,23 +110,28 @@ class Filling:
         if not self._batch:
             return
         pictures = np.stack(list(self._batch.values()))
-        if not self.body.settled:
-            self._settle(pictures)
+        begin = time.perf_counter()
         rows = dict(zip(self._batch, self.body.features(pictures), strict=True))
+        pace_s = (time.perf_counter() - begin) / len(pictures)
         self._rows.update(rows)
         self._shard.update(rows)
-        self.computed += len(rows)
         self._batch = {}
+        first, self.computed = self.computed == 0, self.computed + len(rows)
+        if not (
+            first or self.body.settled
+        ):  # the first batch starts the engine, and says nothing of its pace
+            self._settle(pictures, pace_s)
         if len(self._shard) >= SHARD:
             self._keep()
 
-    def _settle(self, pictures: NDArray[np.uint8]) -> None:
+    def _settle(self, pictures: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
-        settle(self.body, pictures, self._folder, expected=self._expected)
+        settle(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed
             if not self.body.engine.is_exact:
                 self._asked = self._place
             self._rows = dict(_read_shards(self._place, self.body.width))
+            self._shard = {}
 
     def _keep(self) -> None:
         if self._shard:
@@ -163,7 +169,7 @@ def fill_bank(
     missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
-    while missing:  # once more when the first batch has changed the engine
+    while missing:  # once more when the engine has changed after the first batches
         for number, picture in ahead(prepare, missing):
             filling.add(sha256s[number], picture)
             done += 1

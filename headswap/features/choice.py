@@ -76,17 +76,17 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
     return engine_named(found.fastest) if found else None
 
 
-def settle(body: Body, pictures: NDArray[np.uint8], folder: Path, *, expected: int) -> None:
-    """Let a body that may still choose take the fastest engine, if so many pictures are worth measuring.
+def settle(body: Body, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+    """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
         body: not settled; is afterwards.
         pictures: (N, H, W, C) uint8, a batch.
         folder: as for `body_for`.
-        expected: pictures that it is going to see.
+        left_s: seconds that its present engine would still take.
     """
     body.settled = True
-    if len(engines_here()) > 1 and expected * _milliseconds(body, pictures) > 1000 * WORTH_S:
+    if len(engines_here()) > 1 and left_s > WORTH_S:
         measured = measure(body.network, body.site, pictures, folder)
         body.change(engine_named(measured.fastest) or body.engine)
 

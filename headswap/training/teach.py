@@ -45,6 +45,7 @@ from headswap.training.through import Answers, teach_through
 
 Timing = Callable[[str], AbstractContextManager[None]]
 _PROOF_PICTURES = 8
+_SURELY = 2.0  # times the largest change seen: two logits may move towards each other
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,7 +134,7 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         proved = _install(lesson, network, record.site, heads, bank)
         if proved is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = _taught(lesson, record.site, proved, bank)
+        taught = _taught(lesson, network, record.site, proved, bank)
     with timing("evaluate"):
         beside = study(
             lesson.manifest,
@@ -244,8 +245,12 @@ def _install(
     return None
 
 
-def _taught(lesson: Lesson, site: HeadSite, heads: LinearHeads, bank: FeatureBank) -> Taught:
+def _taught(
+    lesson: Lesson, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
+) -> Taught:
     logits = heads.logits(bank.features)
+    if "float32" not in bank.engine:
+        logits = _looked_at_again(lesson, network, site, logits)
     practice, exam = _rows(lesson, "train"), _rows(lesson, "test")
     labels = lesson.labels(lesson.manifest.pictures)
     folds = heads.fold_logits
@@ -258,6 +263,39 @@ def _taught(lesson: Lesson, site: HeadSite, heads: LinearHeads, bank: FeatureBan
         strength=heads.solved[0].strength,
         mirror=lesson.config.mirrors,
     )
+
+
+def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: Tensor) -> Tensor:
+    """Let the network itself, in single precision, answer the exam pictures that half precision leaves open.
+
+    What it will say of a picture later must be what the exam says now; only a picture whose two
+    best classes are nearer than half precision is exact can be told otherwise.
+
+    Args:
+        logits: (N, C) by the features of the bank.
+    """
+    body = Body(network, site, replace(exact(choose_engine()), folded=True), mirror=lesson.config.mirrors)
+    pictures, size = lesson.manifest.pictures, lesson.config.batch_size
+
+    def said(rows: Sequence[int]) -> Tensor:
+        ready = np.stack([lesson.prepared(pictures[row], network) for row in rows])
+        return body.look(ready)[1]
+
+    exam = torch.nonzero(_rows(lesson, "test")).flatten()
+    best = logits[exam].topk(2, dim=1).values  # (E, 2)
+    order = exam[(best[:, 0] - best[:, 1]).argsort()]  # the most undecided first
+    margins = (best[:, 0] - best[:, 1]).sort().values
+    logits = logits.clone()
+    worst = 0.0
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        if start and float(margins[start]) > _SURELY * worst:
+            break
+        exactly = said(rows.tolist())
+        exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of every class
+        worst = max(worst, float((exactly - logits[rows]).abs().max()))
+        logits[rows] = exactly
+    return logits
 
 
 def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Beginning:
