@@ -292,7 +292,7 @@ def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: T
         if start and float(margins[start]) > _SURELY * worst:
             break
         exactly = said(rows.tolist())
-        exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of every class
+        exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - logits[rows]).abs().max()))
         logits[rows] = exactly
     return logits

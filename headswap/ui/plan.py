@@ -98,9 +98,7 @@ def lesson_of(
         least_crop=FurtherConfig().least_crop if "crop" in copies else 1.0,
         mixup=0.2 if "mixup" in copies else 0.0,
     )
-    lesson = TeachConfig(
-        depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further
-    )
+    lesson = TeachConfig(depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further)
     return lesson, share / 100, int(seed or 0)
 
 

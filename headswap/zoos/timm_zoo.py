@@ -76,9 +76,7 @@ class TimmZoo:
             )
         card = replace(self.describe(name), parameters=parameters.count(module))
         stated = () if headless or num_classes is not None else _class_names(_config(name))
-        return Network(
-            card=card, module=module.eval(), class_names=stated, head_is_new=headless and has_head
-        )
+        return Network(card=card, module=module.eval(), class_names=stated, head_is_new=headless and has_head)
 
     def load(self, name: str, listener: Listener) -> Network:
         config = _config(name)
