@@ -256,15 +256,14 @@ def _judge(course: Course, network: Network, start: float, listener: Listener) -
 def _bank(course: Course, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
     """The features of all pictures: the very same ones that teaching uses."""
     from headswap.features.bank import fill_bank
-    from headswap.features.body import Body
-    from headswap.features.engines import choose_engine
+    from headswap.features.choice import body_for
 
-    pictures = course.manifest.pictures
+    pictures, folder = course.manifest.pictures, course.workspace / "features"
     return fill_bank(
-        Body(network, site, choose_engine()),
+        body_for(network, site, folder),
         [picture.sha256 for picture in pictures],
         lambda number: _prepared(course, network, pictures[number]),
-        folder=course.workspace / "features",
+        folder=folder,
         listener=listener,
     )
 
