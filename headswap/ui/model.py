@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -98,8 +99,8 @@ def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: 
     }
 
 
-def connect_model_step(step: ModelStep, shared: Shared) -> None:
-    """Connect step 1 to the service."""
+def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> None:
+    """Connect step 1 to the service; the long list comes when the head has been drawn."""
     service = shared.service
 
     def cards(chosen: str) -> str:
@@ -115,7 +116,7 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
         return {step.cards: cards(service.project(owner_of(request), project_id).model)}
 
     @errors_as_words(step.status)
-    def on_focus() -> Updates:
+    def on_list() -> Updates:
         return {step.search: gr.Dropdown(choices=search_choices(service.models()))}
 
     def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
@@ -155,4 +156,4 @@ def connect_model_step(step: ModelStep, shared: Shared) -> None:
         **quiet,
     )
     shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
-    step.search.focus(on_focus, None, [step.search, step.status], **quiet, trigger_mode="once")
+    drawn_first.then(on_list, None, [step.search, step.status], **quiet)

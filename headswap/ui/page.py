@@ -83,14 +83,14 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
         )  # fmt: skip
         connect_header(header, shared)
-        connect_model_step(model, shared)
         connect_pictures_step(pictures, shared, header.chip, model.sample)
         connect_teach_step(teach, shared)
         connect_test_step(test, shared, done_job, teach.plan.depth)
         connect_take_home_step(take_home, shared, done_job)
         _connect_load(page, shared, header.status, model)
         _connect_timer(timer, shared, header, teach)
-        _connect_network(network_key, model, pictures, teach, shared)
+        drawn_first = _connect_network(network_key, model, pictures, teach, shared)
+        connect_model_step(model, shared, drawn_first)
         for button, to in (
             (model.onward, "pictures"), (pictures.onward, "teach"), (teach.onward, "test"),
             (test.again, "teach"), (test.onward, "home"),
@@ -168,7 +168,7 @@ def _connect_timer(timer: gr.Timer, shared: Shared, header: Any, teach: TeachSte
 
 def _connect_network(
     key: gr.Textbox, model: ModelStep, pictures: PicturesStep, teach: TeachStep, shared: Shared
-) -> None:
+) -> Any:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
 
     @errors_as_words(model.status, {model.drawing: "", model.evidence: ""}, clears=False)
@@ -181,7 +181,7 @@ def _connect_network(
             **show_plan(teach, scene, shared),
         }
 
-    key.change(
+    return key.change(
         on_network, shared.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,

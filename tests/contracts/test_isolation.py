@@ -35,7 +35,7 @@ OPEN = {  # verbs that take no owner, because they show nothing of anybody
 }  # fmt: skip
 MAKE = {"Service.new_project", "Archive.open"}  # verbs that make something new for whoever asks
 HANDLERS_OF_THE_PAGE_ALONE = {
-    "on_focus",
+    "on_list",
     "on_networks",
     "<lambda>",
     "_on_tab",

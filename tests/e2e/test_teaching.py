@@ -1,0 +1,210 @@
+"""Step 3 in a real browser: what moves, what is seen meanwhile, and what nothing may break."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.house import House, Visit, app_running, free_port, visiting
+
+pytestmark = pytest.mark.browser
+
+WATCH = """() => {
+  window.seen = {shares: [], said: []};
+  new MutationObserver(() => {
+    const bar = document.querySelector('#hs-live .bar');
+    const said = document.querySelector('#hs-live .live');
+    if (bar) window.seen.shares.push(Number(bar.getAttribute('aria-valuenow')));
+    if (said) window.seen.said.push(said.textContent);
+  }).observe(document.querySelector('#hs-live'), {childList: true, subtree: true});
+}"""
+LINES = "#hs-live svg.wide polyline"
+
+
+def ready(visit: Visit) -> None:
+    visit.wait("#hs-sample-first")
+    visit.page.click("#hs-sample-first")
+    visit.wait("#hs-chip [data-done*=pictures]")
+    visit.open_step("teaching")
+    visit.wait("#hs-teach:not([disabled])")
+
+
+def choose_everything(visit: Visit) -> None:
+    """A lesson that takes minutes, so that there is a middle to be in."""
+    visit.page.click("#hs-depth label:has-text('Everything')")
+    visit.wait("#hs-depth label:has-text('Everything') input:checked")
+
+
+def row_of(house: House) -> tuple[str, str]:
+    """State and worker of the newest job."""
+    with sqlite3.connect(f"file:{house.workspace / 'jobs.sqlite'}?mode=ro", uri=True) as store:
+        state, worker = store.execute(
+            "SELECT state, worker FROM job ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+    return str(state), str(worker)
+
+
+def pid_of(worker: str) -> int:
+    return int("".join(letter if letter.isdigit() else " " for letter in worker).split()[0])
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def running_worker(visit: Visit, house: House) -> int:
+    visit.wait("#hs-chip [data-state=running]")
+    visit.page.wait_for_function("() => document.querySelector('#hs-live .bar')?.ariaValueNow > 0")
+    return pid_of(row_of(house)[1])
+
+
+def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visit) -> None:
+    page = visit.page
+    ready(visit)
+    assert page.locator("#hs-depth input").count() == 5
+    assert page.locator("#hs-budget:visible").count() == 0
+    page.click("#hs-depth label:has-text('last block')")
+    visit.wait("#hs-budget")
+    page.evaluate(WATCH)
+
+    start = time.monotonic()
+    page.click("#hs-teach")
+    visit.wait("#hs-chip .busy")
+    assert time.monotonic() - start < 3
+    page.wait_for_selector("#hs-chip [data-state=done]", timeout=240_000)
+
+    seen = page.evaluate("window.seen")
+    assert seen["shares"] == sorted(seen["shares"])
+    assert len(set(seen["shares"])) >= 3
+    assert any(said.startswith("Pass ") or said.startswith("Trying ") for said in seen["said"])
+    visit.open_step("teaching")
+    assert page.locator(f"{LINES}.practice").count() == page.locator(f"{LINES}.exam").count() == 1
+    assert page.locator("#hs-six li").count() == 6
+    visit.open_step("test")
+    visit.wait("#hs-advice .callout:has-text('What came of going further.')")
+
+
+def test_every_finer_choice_says_what_the_field_calls_it(visit: Visit) -> None:
+    ready(visit)
+    visit.page.click("#hs-finer > button")
+    visit.wait("#hs-finer .hs-field")
+
+    said = " ".join(
+        mark.get_attribute("aria-label") or "" for mark in visit.page.locator("#hs-finer .q").all()
+    )
+
+    for word in ("epoch", "learning rate", "batch size", "data augmentation", "test set", "random seed"):
+        assert word in said
+
+
+def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: House) -> None:
+    ready(visit)
+    choose_everything(visit)
+    visit.page.click("#hs-teach")
+    worker = running_worker(visit, house)
+
+    start = time.monotonic()
+    visit.page.click("#hs-stop")
+    visit.wait("#hs-chip [data-state=cancelled]")
+
+    print(f"\nstopped after {time.monotonic() - start:.1f} s (goal 3)")  # noqa: T201
+    assert time.monotonic() - start < 9
+    visit.page.wait_for_timeout(500)
+    assert not is_running(worker)
+    visit.wait("#hs-teach:not([disabled])")
+
+
+def test_a_killed_worker_is_told_of_and_a_reload_or_a_new_tab_finds_the_same_lesson(
+    visit: Visit, house: House
+) -> None:
+    ready(visit)
+    choose_everything(visit)
+    visit.page.click("#hs-teach")
+    worker = running_worker(visit, house)
+
+    start = time.monotonic()
+    visit.reload()
+    visit.wait("#hs-chip [data-state=running]")
+    print(f"\nback after {time.monotonic() - start:.1f} s (goal 3)")  # noqa: T201
+
+    os.kill(worker, signal.SIGKILL)
+    start = time.monotonic()
+    visit.open_step("teaching")
+    visit.wait("#hs-live .live:has-text('The worker stopped and was started again')")
+    print(f"said after {time.monotonic() - start:.1f} s (goal 10)")  # noqa: T201
+    assert time.monotonic() - start < 30
+
+    second = visit.page.context.new_page()
+    second.goto(visit.page.url)
+    second.wait_for_selector("#hs-chip [data-state=running], #hs-chip [data-state=queued]", timeout=30_000)
+    second.close()
+    visit.page.click("#hs-stop")
+    visit.wait("#hs-chip [data-state=cancelled]")
+
+
+def test_the_second_of_two_people_sees_its_place(enter: Callable[..., Visit]) -> None:
+    first, second = enter(), enter()
+    ready(first)
+    ready(second)
+    choose_everything(first)
+    first.page.click("#hs-teach")
+    first.wait("#hs-chip [data-state=running]")
+
+    second.page.click("#hs-teach")
+    second.wait("#hs-chip [data-state=queued]")
+    assert "place 1" in second.page.inner_text("#hs-chip")
+
+    for person in (second, first):
+        person.page.click("#hs-stop")
+        person.wait("#hs-chip [data-state=cancelled]")
+
+
+def test_a_page_lives_through_a_restart_of_the_server_in_the_middle_of_a_lesson(
+    browser: Browser, tmp_path: Path
+) -> None:
+    port, place = free_port(), tmp_path / "workspace"
+    with ExitStack() as later:
+        with app_running(place, port=port) as house:
+            visit = later.enter_context(visiting(browser, house))
+            ready(visit)
+            choose_everything(visit)
+            visit.page.click("#hs-teach")
+            visit.wait("#hs-chip [data-state=running]")
+        later.enter_context(app_running(place, port=port))
+        visit.wait("#hs-chip [data-state=running], #hs-chip [data-state=queued]")
+        visit.page.evaluate("document.querySelector('#hs-chip .hs-status').dataset.old = 'yes'")
+        visit.wait("#hs-chip .hs-status.busy:not([data-old])")
+        visit.page.click("#hs-stop")
+        visit.wait("#hs-chip [data-state=cancelled]")
+
+
+def test_an_idle_page_asks_nothing_and_costs_the_server_little(visit: Visit, house: House) -> None:
+    visit.wait("#hs-head svg.wide")
+    visit.wait(".card .state")
+    visit.page.wait_for_timeout(2000)
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    before = cpu_s(house.pid)
+
+    visit.page.wait_for_timeout(8000)
+
+    share = (cpu_s(house.pid) - before) / 8
+    print(f"\nidle server: {share:.1%} of a core (goal 4 %)")  # noqa: T201
+    assert asked == []
+    assert share < 0.12
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
