@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from headswap.artefacts.bundle import read_card, read_dataset, read_report
+from headswap.artefacts.bundle import PARTS, read_card, read_dataset, read_report
 from headswap.data.archive import Archive, ZipLimits, open_archive
 from headswap.data.layout import class_name
 from headswap.data.manifest import Manifest
@@ -47,10 +47,10 @@ _MOST_JSON = 64 * 2**20  # bytes of one record
 _LONGEST_NAME = 80
 _WHY = "Choose the file that Save gave you, whole and unaltered."
 _PICTURE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
-_STEP = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
 _ALLOWED = re.compile(
-    rf"project\.json|data/\d{{1,4}}\.json|images/{_PICTURE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
-    rf"|runs/\d{{1,4}}/({'|'.join(map(re.escape, BESIDE))})|runs/\d{{1,4}}/bundle/({_STEP}/){{0,2}}{_STEP}"
+    rf"project\.json|data/[0-9]{{1,4}}\.json|images/{_PICTURE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
+    rf"|runs/[0-9]{{1,4}}/({'|'.join(map(re.escape, BESIDE))})"
+    rf"|runs/[0-9]{{1,4}}/bundle/({'|'.join(map(re.escape, PARTS))})"
 )
 
 

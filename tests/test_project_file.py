@@ -120,6 +120,22 @@ def test_a_name_that_leads_elsewhere_is_refused(
     assert "Choose the file that Save gave you" in refused(sealed({**members, name: b"gotcha"}))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "numpy.py", "predict.py", "sitecustomize.py", "torch/__init__.py", "run.bat", "weights.pt",
+        "bundle.json/x", "Weights.safetensors", "bundle.json ", "weights.safetensors\n", "README.md",
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_nothing_but_the_parts_of_a_bundle_is_taken_from_one(
+    name: str, members: Members, refused: Callable[[Members], str]
+) -> None:
+    said = refused(sealed({**members, f"runs/0/bundle/{name}": b"gotcha", "runs/\u0663/settled.json": b"{}"}))
+
+    assert "The file holds something that no project has" in said
+
+
 @pytest.mark.parametrize("source", ["../../../etc/passwd", "a.png", "", "0" * 64 + ".png", "0" * 64 + ".svg"])
 def test_a_picture_record_that_leads_elsewhere_is_refused(
     source: str, members: Members, refused: Callable[[Members], str]

@@ -27,6 +27,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
 from headswap.files import (
+    SEAL,
     check_seal,
     from_json,
     read_sealed,
@@ -44,6 +45,7 @@ FORMAT = 1
 EXPERIMENT = "experiment.json"
 MEMORY = "memory.safetensors"
 _CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
+PARTS = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +182,6 @@ def opened(path: Path) -> Iterator[Path]:
         )
 
 
-_KNOWN = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, "seal.json")
 _MOST_BYTES = 32 * 2**30
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -210,11 +211,11 @@ def _copy_known(path: Path, place: Path) -> Path:
 
     with zipfile.ZipFile(path) as archive:
         members = {Path(member.filename).name: member for member in archive.infolist() if not member.is_dir()}
-        if sum(members[name].file_size for name in _KNOWN if name in members) > _MOST_BYTES:
+        if sum(members[name].file_size for name in PARTS if name in members) > _MOST_BYTES:
             raise BundleDamaged(
                 f"{path.name} would unpack to more than 32 GB.", remedy="Do not trust this file."
             )
-        for name in _KNOWN:
+        for name in PARTS:
             if name in members:
                 with archive.open(members[name]) as source, (place / name).open("wb") as target:
                     shutil.copyfileobj(source, target)

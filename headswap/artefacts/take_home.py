@@ -32,7 +32,7 @@ from headswap.artefacts.agreement import (
     expect,
     run_script,
 )
-from headswap.artefacts.bundle import opened, read_card, read_dataset, read_report
+from headswap.artefacts.bundle import PARTS, opened, read_card, read_dataset, read_report
 from headswap.artefacts.model_card import CardFacts, model_card, requirements
 from headswap.artefacts.odd_pictures import draw_odd_pictures
 from headswap.artefacts.onnx_file import NoOnnx, write_onnx
@@ -139,8 +139,9 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
     """Fill a new folder with the bundle's files, the programs, their settings and the pictures."""
     with room_on(folder.parent):
         (folder / PICTURES).mkdir(parents=True)
-        for path in sorted(path for path in source.iterdir() if path.is_file()):
-            _link(path, folder / path.name)
+        for name in PARTS:  # whatever else a stranger put there would lie beside the programs
+            if (source / name).is_file():
+                _link(source / name, folder / name)
         for name in ("pictures.py", "predict.py", "predict_onnx.py"):
             text = (files("headswap.artefacts.carried") / name).read_text(encoding="utf-8")
             write_text(folder / name, text)

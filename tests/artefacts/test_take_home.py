@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -81,6 +82,22 @@ def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
     everything = b"".join(path.read_bytes() for path in inside)
     assert str(Path.home()).encode() + b"/" not in everything
     assert few_pictures.root.encode() not in everything
+
+
+def test_a_file_that_a_stranger_put_into_a_bundle_is_neither_run_nor_handed_on(
+    bundle: Path, few_pictures: Manifest, tmp_path: Path
+) -> None:
+    planted = Path(shutil.copytree(bundle, tmp_path / "planted"))
+    for name in ("numpy.py", "PIL.py", "json.py", "sitecustomize.py"):
+        (planted / name).write_text(f"open({str(tmp_path / 'was run')!r}, 'a').write('{name}')")
+
+    check = take_home(planted, tmp_path / "drawings.zip", manifest=few_pictures)
+
+    assert not (tmp_path / "was run").exists()
+    assert all(way.problem == "" for way in check.ways)
+    with zipfile.ZipFile(tmp_path / "drawings.zip") as packed:
+        inside = {Path(name).name for name in packed.namelist()}
+    assert not inside & {"numpy.py", "PIL.py", "json.py", "sitecustomize.py"}
 
 
 def test_a_stranger_asks_predict_py_about_one_picture_several_and_a_folder(unpacked: Path) -> None:
