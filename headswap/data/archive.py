@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from headswap.data.manifest import LeftOut
 from headswap.errors import BadUpload, UnreadablePicture
@@ -30,6 +31,8 @@ from headswap.images import shown_name
 
 _TRY = "Zip the folder of class folders again, without a password, and choose that."
 _BLOCK = 2**20
+_END, _LOCATOR, _LONG_END = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
+_LONGEST_END = 22 + 65_535 + 20  # the end record with the longest comment, and the locator before it
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -174,19 +177,33 @@ def open_archive(path: Path, limits: ZipLimits | None = None) -> Iterator[Archiv
 
 def _check_count(path: Path, limits: ZipLimits) -> None:
     """Read the number of entries before the table itself: a table of millions fills the memory."""
-    size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(max(0, size - 65_557))  # the end record with the longest comment
-        tail = file.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 20:
-        return  # not a zip: the reader says so
-    entries, table_bytes = struct.unpack("<HI", tail[at + 10 : at + 16])
-    if entries > limits.entries or table_bytes > limits.entries * 1024:
+        promised = list(_promises(file, path.stat().st_size))
+    if any(entries > limits.entries or size > limits.entries * 1024 for entries, size in promised):
         raise BadUpload(
             f"The zip holds more than {limits.entries} files.",
             remedy="Unpack it and give the folder, or choose fewer pictures.",
         )
+
+
+def _promises(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Every (entries, bytes of the table) that the end of a zip names; none: it is no zip."""
+    file.seek(max(0, size - _LONGEST_END))
+    tail = file.read()
+    at = len(tail) - 22
+    if not (tail[at:].startswith(_END) and tail.endswith(b"\0\0")):  # a comment follows
+        at = tail.rfind(_END)
+    record = tail[at : at + 22] if at >= 0 else b""
+    if len(record) < 22:
+        return
+    yield struct.unpack("<HI", record[10:16])
+    locator = tail[max(0, at - 20) : at]
+    if len(locator) == 20 and locator.startswith(_LOCATOR):  # a longer form, which outdoes the short one
+        for place in (struct.unpack("<Q", locator[8:16])[0], size - len(tail) + at - 20 - 56):
+            file.seek(min(max(0, place), size))
+            long = file.read(56)
+            if len(long) == 56 and long.startswith(_LONG_END):
+                yield struct.unpack("<QQ", long[32:48])
 
 
 def _check_sizes(members: list[zipfile.ZipInfo], packed_bytes: int, limits: ZipLimits) -> None:

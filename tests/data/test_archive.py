@@ -120,6 +120,26 @@ def test_a_huge_member_is_left_out_by_name(tmp_path: Path) -> None:
         assert archive.left_out[0].reason == "1.bmp is larger than 2 MB."
 
 
+def test_a_table_that_hides_its_length_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many, limits = {f"cat/{number}.jpg": b"" for number in range(60)}, ZipLimits(entries=50)
+    path = zipped(tmp_path, many)
+    whole = path.read_bytes()
+    end = whole[-22:]
+    table_bytes, table_at = struct.unpack("<II", end[12:20])
+    short = end[:8] + struct.pack("<HHII", 1, 1, 46, table_at) + end[20:]
+    long = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 60, 60, table_bytes, table_at)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(whole) - 22, 1)
+    twice = b"PK\x05\x06".join((end[:16], end[20:]))  # the place of the table spells the mark of the end
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # whoever gets that far fails
+
+    for data in (whole[:-22] + long + locator + short, whole[:-22] + twice, whole[:-2] + b"\x04\x00note"):
+        path.write_bytes(data)
+        with pytest.raises(BadUpload, match="more than 50 files"), open_archive(path, limits):
+            pass
+
+
 def test_too_many_files_are_refused_before_their_table_is_read(tmp_path: Path) -> None:
     path = zipped(
         tmp_path, {f"cat/{number}.jpg": b"" for number in range(20_000)}, compression=zipfile.ZIP_STORED
