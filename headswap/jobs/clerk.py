@@ -28,6 +28,7 @@ from typing import BinaryIO
 from headswap.errors import HeadswapError
 from headswap.jobs.logbook import log_to
 from headswap.jobs.memory import hold_memory
+from headswap.jobs.priority import step_back
 from headswap.jobs.wire import FAULT, READY, Answer, Question, read_message, write_message
 
 logger = logging.getLogger("headswap.clerk")
@@ -36,7 +37,8 @@ logger = logging.getLogger("headswap.clerk")
 def main(target: str, *, memory_bytes: int = 0, hush: bool = False) -> None:
     """Serve questions with `package.module:function`, which takes a text and gives one."""
     hold_memory(memory_bytes)
-    own_words = os.fdopen(os.dup(2), "w", buffering=1)
+    step_back()
+    own_words = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     log_to(own_words)
     faulthandler.enable(own_words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 LOG_BYTES, LOGS_KEPT = 5_000_000, 4
+_HALVES = "backslashreplace"  # a name may hold half a letter: it costs no line
 _EXTRAS = ("job", "attempt", "owner", "event")
 
 
@@ -56,7 +57,9 @@ def kept_log(folder: Path) -> Iterator[None]:
     """What headswap's server logs meanwhile is kept in a folder, in a few files of a few megabytes."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "server.jsonl"
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8")
+    handler = RotatingFileHandler(
+        path, maxBytes=LOG_BYTES, backupCount=LOGS_KEPT, encoding="utf-8", errors=_HALVES
+    )
     path.chmod(0o600)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger("headswap")

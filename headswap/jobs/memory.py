@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import sys
 
-from headswap.errors import BundleDamaged, ModelNotFound
+from headswap.errors import BundleDamaged
 from headswap.experiment import Experiment
 from headswap.files import from_json
 from headswap.zoos import parameters
-from headswap.zoos.catalogue import resolve
 
 LIBRARIES_BYTES = 700_000_000  # torch, timm and scipy, imported and at rest
 PICTURES_BYTES = 600_000_000  # prepared inputs (at most 512 MB) and what is being decoded
@@ -47,11 +46,7 @@ def need_of(experiment_json: str) -> int:
 
 def need_of_model(model: str) -> int:
     """About how many bytes the teaching of a network's head takes, at most."""
-    try:
-        zoo, name = resolve(model)
-        known = parameters.measured(zoo.name, name)
-    except ModelNotFound:  # the worker will say so
-        known = None
+    known = parameters.named(model)
     return LIBRARIES_BYTES + PICTURES_BYTES + BYTES_A_PARAMETER * (known or UNKNOWN_PARAMETERS)
 
 

@@ -35,6 +35,7 @@ from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job, JobError, JobState, error_of
 from headswap.jobs.logbook import log_to
 from headswap.jobs.memory import hold_memory
+from headswap.jobs.priority import step_back
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.runners.local import LocalRunner
 
@@ -82,6 +83,7 @@ def main(
     """
     choice = _parse(arguments)
     hold_memory(choice.memory)
+    step_back()
     stopping = threading.Event()
     _on_stop(stopping.set)
     store = Store(choice.store)

@@ -24,6 +24,17 @@ def measured(zoo: str, name: str) -> int | None:
     return _table().get(f"{zoo}/{name}")
 
 
+def named(name: str) -> int | None:
+    """The same for a name as people give it, by the table alone: no zoo is opened, no library imported.
+
+    With a zoo or without, with a tag behind it or without; of one name in several zoos the largest.
+    """
+    zoo, slash, own = name.rpartition("/")
+    bare = own.partition(".")[0]
+    found = [number for full, number in _table().items() if full.partition("/")[2] in (own, bare)]
+    return measured(zoo, own) or measured(zoo, bare) if slash else max(found, default=None)
+
+
 def count(module: nn.Module) -> int:
     """Every number that could be trained, the head included; shared ones once."""
     return sum(parameter.numel() for parameter in module.parameters())

@@ -26,6 +26,14 @@ def test_every_line_is_one_object_with_its_job(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "logs" / "server.jsonl").stat().st_mode) == 0o600
 
 
+def test_half_a_letter_in_a_name_costs_no_line(tmp_path: Path) -> None:
+    with kept_log(tmp_path / "logs"):
+        logging.getLogger("headswap").info("left out: %s", "a\ud800b")
+
+    (line,) = (tmp_path / "logs" / "server.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["message"].startswith("left out: a")
+
+
 def test_a_fault_brings_its_trace_and_what_is_always_there() -> None:
     stream, logger = StringIO(), logging.getLogger("one fault")
     handler = logging.StreamHandler(stream)

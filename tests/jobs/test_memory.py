@@ -94,5 +94,21 @@ def test_a_large_network_needs_more_than_a_small_one() -> None:
     assert 1_000_000_000 < small < 2_000_000_000
     assert large > 5 * small
     assert need_of_model("no such network") > small
+    assert need_of_model("timm/tf_efficientnet_lite0.in1k") == small
+    assert need_of_model("vit_h_14") == large
     assert need_of("no experiment") == 0
     assert free_bytes() > 0
+
+
+def test_the_server_asks_how_much_a_run_needs_without_any_library_of_networks() -> None:
+    words = (
+        "import sys; from headswap.jobs.memory import need_of_model as need; need('tf_efficientnet_lite0'); "
+        "need('timm/resnet50.a1_in1k'); need('nothing'); "
+        "print([name for name in ('torch', 'torchvision', 'timm', 'transformers') if name in sys.modules])"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True, env=child_environment({})
+    )
+
+    assert said.stdout.strip() == "[]"
