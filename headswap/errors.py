@@ -10,16 +10,24 @@ from __future__ import annotations
 
 from functools import partial
 
+MOST_LETTERS = 2_000  # of a sentence
+
 
 class HeadswapError(Exception):
     """A problem the user can fix. Everything else is a bug and must crash."""
 
     def __init__(self, problem: str, *, remedy: str) -> None:
-        super().__init__(f"{problem} {remedy}")
-        self.problem, self.remedy = problem, remedy
+        self.problem, self.remedy = _shown(problem), _shown(remedy)
+        super().__init__(f"{self.problem} {self.remedy}")
 
     def __reduce__(self) -> tuple[object, ...]:  # survives the trip between processes
         return partial(type(self), remedy=self.remedy), (self.problem,)
+
+
+def _shown(sentence: str) -> str:
+    """What was typed may be in it: half a letter cannot be shown, a book must not be."""
+    plain = sentence.encode("utf-8", "replace").decode()
+    return plain if len(plain) <= MOST_LETTERS else f"{plain[: MOST_LETTERS - 1]}…"
 
 
 class BadSetting(HeadswapError):

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from headswap.disk import Disk, RealDisk
-from headswap.errors import BundleDamaged, HeadswapError
+from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
 _DRAFT_MARK = ".draft-"
@@ -72,8 +72,19 @@ def _kind(record: object) -> Any:
 
 
 def to_json(record: object, *, indent: int | None = None) -> str:
-    """Write a dataclass (with any dataclasses, tuples and plain values inside) as JSON."""
-    return str(_adapter(_kind(record)).dump_json(record, indent=indent).decode())
+    """Write a dataclass (with any dataclasses, tuples and plain values inside) as JSON.
+
+    Raises:
+        BadSetting: a text holds half of a letter, which no file can keep.
+    """
+    from pydantic_core import PydanticSerializationError
+
+    try:
+        return str(_adapter(_kind(record)).dump_json(record, indent=indent).decode())
+    except PydanticSerializationError as error:
+        if "surrogates" not in str(error):
+            raise
+        raise BadSetting("This name holds half of a letter.", remedy="Type it once more.") from error
 
 
 def from_json(kind: Any, text: str | bytes) -> Any:

@@ -95,9 +95,9 @@ def arrange(names: Iterable[str]) -> Layout:
 
 
 def class_name(folder: str) -> str:
-    """A folder's name as a class name: composed letters, no control or direction marks."""
+    """A folder's name as a class name: composed letters, no control or direction marks, no halves."""
     plain = _DIRECTION_MARKS.sub("", unicodedata.normalize("NFC", folder))
-    plain = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in plain)
+    plain = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in plain)
     plain = " ".join(plain.split())
     return plain if any(unicodedata.category(letter) != "Cf" for letter in plain) else "(no name)"
 

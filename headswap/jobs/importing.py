@@ -152,11 +152,18 @@ def _read_frame(question: AskFrame) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin("camera")
         image = read_picture(
-            b64decode(question.picture_base64), name="The camera's picture", limits=question.limits.picture
+            _bytes_of(question.picture_base64), name="The camera's picture", limits=question.limits.picture
         )
         clean = BytesIO()
         image.save(clean, "PNG", compress_level=1)
         return b64encode(clean.getvalue()).decode()
+
+
+def _bytes_of(base64: str) -> bytes:
+    try:
+        return b64decode(base64)
+    except ValueError as error:
+        raise UnreadablePicture("The camera's picture is none.", remedy="Film once more.") from error
 
 
 def _threads(limits: ReaderLimits) -> int | None:

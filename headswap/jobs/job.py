@@ -8,6 +8,7 @@ Knows the record only; `store` keeps it, `queue` and `worker` move it along.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ class Job:
 def new_job_id() -> str:
     """An id that cannot be guessed: knowing it is half of being allowed to ask."""
     return secrets.token_hex(16)
+
+
+def short_key(text: str) -> str:
+    """Any text as a key that a row can hold, equal only for equal texts; empty stays empty."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if text else ""
 
 
 def check_job_id(text: str) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from headswap.errors import HeadswapError
 from headswap.jobs.memory import LIBRARIES_BYTES, PICTURES_BYTES, free_bytes
 
 LEAST_ROOM_BYTES = 2_000_000_000  # features and bundles of a few runs
@@ -66,7 +67,19 @@ def examine(workspace: Path) -> Checkup:
         lambda: _writable(workspace),
         lambda: _job_store(workspace / "jobs.sqlite"),
     )
-    return Checkup(parts=tuple(look() for look in looks))
+    return Checkup(parts=tuple(map(_looked, looks)))
+
+
+def _looked(look: Callable[[], Part]) -> Part:
+    """A library that cannot even be imported is a finding too."""
+    try:
+        return look()
+    except (ImportError, OSError, HeadswapError) as error:
+        return Part(
+            name=look.__name__.strip("_").replace("_", " "),
+            finding=f"cannot be looked at: {error}",
+            remedy="Run `pip install -r requirements.txt` in a fresh environment.",
+        )
 
 
 def _versions() -> Part:

@@ -96,7 +96,8 @@ class Networks:
         words = [str(_FORM), *_versions(), model, path or ""]
         if weights is not None:
             words += [str(weights), str(weights.stat().st_mtime_ns)]
-        return self._folder / f"{hashlib.sha256(chr(0).join(words).encode()).hexdigest()[:32]}.json"
+        text = chr(0).join(words).encode("utf-8", "backslashreplace")
+        return self._folder / f"{hashlib.sha256(text).hexdigest()[:32]}.json"
 
 
 def _read(place: Path) -> Inspection | None:

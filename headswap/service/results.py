@@ -7,7 +7,6 @@ A run is shown with the pictures that it was taught on, also after the project h
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ class Results:
         text = frame.rpartition(",")[2]
         try:
             usable = len(text) <= _LARGEST_FRAME and bool(b64decode(text, validate=True))
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             usable = False
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import inspect
 import re
-import shutil
-import time
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import _GeneratorContextManager
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from headswap.errors import HeadswapError, NotFound
+from headswap.errors import NotFound
 from headswap.service.facade import Service
-from headswap.service.settings import Settings
 from headswap.ui.page import build_page
+from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verbs
 
-SECRET = "Adas geheimes Projekt"  # her project's name; it must never be seen by Bob
-NOBODY = "0123456789abcdef" * 2  # a well-formed id that was never given
 OPEN = {  # verbs that take no owner, because they show nothing of anybody
-    "Service.health", "Service.inspect", "Service.models", "Service.three_to_start", "Service.warm",
-    "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models", "Networks.picture_ms",
+    "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.three_to_start",
+    "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
+    "Networks.picture_ms",
     "Networks.warm", "TakeHome.close", "Archive.close",
     "History.current", "History.newest", "History.shown",  # take a Project, which only its owner can get
 }  # fmt: skip
@@ -45,98 +39,6 @@ DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_all|use_|add|rename|merge|relabel|mend|choose|start_teaching"
     r"|compare|export|TakeHome|save|settle|known"
 )
-
-
-@dataclass(frozen=True)
-class Work:
-    """What Ada has, or what nobody has."""
-
-    project: str
-    job: str
-    sha256: str
-    picture: Path
-    upload: Path
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What is sent, by the name of the argument."""
-        return {
-            "project": self.project, "project_id": self.project, "projects": (self.project,),
-            "job": self.job, "jobs": (self.job,), "run": self.job, "runs": (self.job,), "key": self.project,
-            "sha256": self.sha256, "sha256s": (self.sha256,), "files": (f"bird/{self.picture.name}",),
-            "upload": self.upload, "file": self.upload, "picture": self.picture, "pictures": (self.picture,),
-            "frame": b64encode(self.picture.read_bytes()).decode(), "folder": self.upload.parent,
-            "name": "bird", "new": "crow", "into": "fruit", "code": "few", "label": "bird", "px": 96,
-            "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
-            "where": "test", "teach": None, "test_share": 0.2, "seed": 0,
-            "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
-        }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(Settings(workspace=tmp_path_factory.mktemp("isolation"), sample=few_drawings)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def adas(
-    service: Service, sample: Path, few_drawings: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Work:
-    project = service.new_project("ada").id
-    manifest = service.use_sample("ada", project)
-    service.rename_project("ada", project, SECRET)
-    job = service.start_teaching("ada", project)
-    deadline = time.monotonic() + 300
-    while not (view := service.job("ada", job)).is_over:
-        assert time.monotonic() < deadline, view
-        time.sleep(0.2)
-    assert view.state == "done", (view.problem, view.remedy)
-    upload = shutil.make_archive(str(tmp_path_factory.mktemp("upload") / "upload"), "zip", few_drawings)
-    picture = sample / "try" / "vehicle_rocket.png"
-    return Work(project, job, manifest.pictures[0].sha256, picture, Path(upload))
-
-
-@pytest.fixture(scope="module")
-def nobodys(adas: Work) -> Work:
-    return Work(NOBODY, NOBODY, adas.sha256, adas.picture, adas.upload)
-
-
-def verbs(service: Service) -> dict[str, Callable[..., Any]]:
-    """Every public method of the service and of its nouns."""
-    nouns = [service, *(getattr(service, name) for name in vars(service) if not name.startswith("_"))]
-    return {
-        f"{type(noun).__name__}.{name}": getattr(noun, name)
-        for noun in nouns
-        if not is_dataclass(noun)
-        for name, _ in inspect.getmembers(type(noun), inspect.isfunction)
-        if not name.startswith("_")
-    }
-
-
-def arguments(name: str, verb: Callable[..., Any], work: Work) -> dict[str, Any]:
-    taken = [one for one in inspect.signature(verb).parameters if one != "owner"]
-    missing = [one for one in taken if one not in work.values]
-    assert not missing, f"{name} takes {missing}: say in VALUES what a stranger would send"
-    return {one: work.values[one] for one in taken}
-
-
-def outcome(deed: Callable[[], Any]) -> tuple[str, str]:
-    """What a person hears, with all ids made equal."""
-    try:
-        said = deed()
-        if isinstance(said, _GeneratorContextManager):
-            with said as inner:
-                said = inner
-    except HeadswapError as error:
-        return type(error).__name__, str(error)
-    if isinstance(said, dict):
-        said = sorted((str(getattr(one, "_id", one)), plain(value)) for one, value in said.items())
-    return "answer", re.sub(r"[0-9a-f]{32}|proj-\S+", "ID", repr(plain(said)))
-
-
-def plain(value: Any) -> Any:
-    return repr(value.constructor_args) if hasattr(value, "constructor_args") else value
 
 
 def everything(service: Service) -> dict[str, bytes]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
 from headswap.data.layout import class_name
+from headswap.errors import HeadswapError, UnreadablePicture
 from headswap.files import from_json, to_json
+from headswap.jobs.desk import Desk
 from headswap.jobs.importing import AskImport, Imported, ReaderLimits
 from headswap.jobs.reader import Reader
 
@@ -52,9 +56,9 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
     return done
 
 
-def most_memory_bytes(reader: Reader) -> int:
-    """The most that the child for uploads ever held."""
-    child = reader._uploads._child
+def most_memory_bytes(desk: Desk) -> int:
+    """The most that a child ever held."""
+    child = desk._child
     assert child is not None
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child.pid}/status").read_text())
     assert found
@@ -76,7 +80,40 @@ def test_every_hazard_is_read_or_left_out_by_name_and_the_reader_lives(
         assert re.search(r"\.$", left.reason), left
         assert "stopped the program" not in left.reason, left
         assert left.file.rsplit("/", 1)[-1][:20] in left.reason, left
-    assert most_memory_bytes(reader) < MEMORY_BYTES
+    assert most_memory_bytes(reader._uploads) < MEMORY_BYTES
+
+
+def test_each_hazard_alone_is_read_or_refused_in_less_than_a_second(
+    reader: Reader, shared_data: Path, tmp_path: Path
+) -> None:
+    hazards = [path for path in sorted((shared_data / "hazards").iterdir()) if path.name != "manifest.json"]
+    reader.read_frame(b64encode(picture(1)).decode())  # the child is there
+    child = reader._tries._child
+    assert child is not None
+    slow, refused = {}, 0
+    for path in hazards:
+        before = sum(psutil.Process(child.pid).cpu_times()[:2])
+        try:
+            reader.read_one(path, tmp_path)
+        except UnreadablePicture:
+            refused += 1
+            took_s = sum(psutil.Process(child.pid).cpu_times()[:2]) - before
+            if took_s >= 1.0:
+                slow[path.name] = took_s
+
+    assert len(hazards) == 81
+    assert refused > 30
+    assert slow == {}
+    assert reader._tries._child is child  # the same one, from the first to the last
+    assert most_memory_bytes(reader._tries) < MEMORY_BYTES
+
+
+@pytest.mark.parametrize(
+    "text", ["", "=", "a", "\x00", "\ud800", "\u00e9", "AAAA", "data:image/png;base64,AAAA", "A" * 9]
+)
+def test_a_frame_that_is_none_earns_a_sentence(reader: Reader, text: str) -> None:
+    with pytest.raises(HeadswapError):
+        reader.read_frame(text)
 
 
 def test_forty_names_stay_inside_and_stay_text(reader: Reader, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from headswap.errors import NotFound, TooFewPictures
-from headswap.jobs.job import check_job_id, error_of, new_job_id
+from headswap.jobs.job import check_job_id, error_of, new_job_id, short_key
 from headswap.runners.environment import child_environment
 
 MODULES = (
@@ -61,3 +61,14 @@ def test_importing_any_part_of_jobs_loads_neither_torch_nor_gradio() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], env=child_environment({}), check=False).returncode == 0
     )
+
+
+def test_any_text_becomes_a_key_that_a_row_can_hold() -> None:
+    texts = ["a", "\ud800", "\x00", "x" * 1_000_000]
+
+    keys = [short_key(text) for text in texts]
+
+    assert len(set(keys)) == 4
+    assert all(len(key) == 64 for key in keys)
+    assert short_key("a") == keys[0]
+    assert short_key("") == ""

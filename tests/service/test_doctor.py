@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,14 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "missing: no-such-package" in found.finding
     assert "pip install -r requirements.txt" in found.remedy
     assert not examine(tmp_path).is_well
+
+
+def test_a_library_that_cannot_be_imported_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    found = part(tmp_path, "devices")
+
+    assert "cannot be looked at" in found.finding
+    assert "pip install" in found.remedy

@@ -1,0 +1,43 @@
+"""One installation for all contracts: Ada has taught something, Bob has not."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.service.facade import Service
+from headswap.service.settings import Settings
+from tests.contracts.house import NOBODY, SECRET, Work
+
+
+@pytest.fixture(scope="session")
+def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(Settings(workspace=tmp_path_factory.mktemp("isolation"), sample=few_drawings)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def adas(
+    service: Service, sample: Path, few_drawings: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Work:
+    project = service.new_project("ada").id
+    manifest = service.use_sample("ada", project)
+    service.rename_project("ada", project, SECRET)
+    job = service.start_teaching("ada", project)
+    deadline = time.monotonic() + 300
+    while not (view := service.job("ada", job)).is_over:
+        assert time.monotonic() < deadline, view
+        time.sleep(0.2)
+    assert view.state == "done", (view.problem, view.remedy)
+    upload = shutil.make_archive(str(tmp_path_factory.mktemp("upload") / "upload"), "zip", few_drawings)
+    picture = sample / "try" / "vehicle_rocket.png"
+    return Work(project, job, manifest.pictures[0].sha256, picture, Path(upload))
+
+
+@pytest.fixture(scope="session")
+def nobodys(adas: Work) -> Work:
+    return Work(NOBODY, NOBODY, adas.sha256, adas.picture, adas.upload)
