@@ -29,7 +29,7 @@ def main() -> int:
             sys.stdout.write(start_words(choices))
             page = build_page(service, secret=browser_secret(settings.workspace))
             publish(page, service)
-            launch(page, choices.door, health=service.health, upload_mb=settings.limits.upload_mb)
+            launch(page, choices.door, service)
     except HeadswapError as error:
         sys.stderr.write(f"headswap: {error}\n")
         return 2

@@ -23,6 +23,7 @@ from headswap.runners.local import LocalRunner
 from headswap.service.codes import add
 from headswap.service.facade import Service
 from headswap.service.settings import Settings
+from headswap.ui.ways import API
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,6 +94,10 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     temporary = Path(json.loads((workspace / "temporary.json").read_text())["folder"])
     assert temporary.is_dir()
 
+    looking_on = (f"{API}heartbeat/s1", f"{API}heartbeat/s2")  # two pages that are open meanwhile
+    streams = [urllib.request.urlopen(f"http://127.0.0.1:{port}{way}", timeout=60) for way in looking_on]
+    assert all(stream.readline() for stream in streams)
+
     began = time.monotonic()
     server.send_signal(signal.SIGTERM)
     said, _ = server.communicate(timeout=60)
@@ -100,7 +105,11 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
 
     assert server.returncode == 0, said
     assert took_s < 30, said  # 10 on a machine that does nothing else
+    for stream in streams:
+        stream.close()
     assert "headswap for a class, in " in said
+    assert f"Open http://127.0.0.1:{port}/" in said
+    assert "share=True" not in said
     found = store.get(job)
     assert found.state in (JobState.QUEUED, JobState.DONE)
     assert found.crashes == 0

@@ -141,14 +141,19 @@ class Queue:
             self._last_interest = None
             self._dismiss_spare()
 
+    def ask_workers_to_stop(self) -> list[str]:
+        """Every worker shall finish its step, save and end; returns who they are, and waits for none."""
+        workers = [job.worker for job in self.store.in_state(JobState.RUNNING) if job.worker]
+        for worker in workers:
+            self._runner.stop(worker, force=False)
+        return workers
+
     def stop_workers(self, *, patience_s: float = 0.0) -> None:
         """Ask every worker to stop between two steps; its job will wait in the queue again.
 
         One that has not ended after `patience_s` is left alone: the next server finds it.
         """
-        workers = [job.worker for job in self.store.in_state(JobState.RUNNING) if job.worker]
-        for worker in workers:
-            self._runner.stop(worker, force=False)
+        workers = self.ask_workers_to_stop()
         deadline = self._clock() + patience_s
         while self._clock() < deadline and any(map(self._runner.is_alive, workers)):
             time.sleep(STOP_LOOK_S)

@@ -27,6 +27,7 @@ class Supervisor:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._looked_at = 0.0
+        self._asked_at = 0.0  # when workers were first told that the server ends; 0: not yet
 
     def start(self) -> None:
         """Begin; jobs that a killed server left behind are found by the first tick."""
@@ -36,6 +37,13 @@ class Supervisor:
             self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
             self._thread.start()
             logger.info("the queue is looked after")
+
+    def begin_to_stop(self) -> None:
+        """Nothing new is started, and workers save while the rest of the server ends; `stop` must follow."""
+        self._stopping.set()
+        self._queue.woken.set()
+        self._queue.ask_workers_to_stop()
+        self._asked_at = time.monotonic()
 
     def stop(self, *, stop_workers: bool = False) -> None:
         """End the thread and the spare. Workers go on, unless told to finish their step, save and end."""
@@ -47,7 +55,8 @@ class Supervisor:
         logger.info("the server ends; workers %s", "finish their step" if stop_workers else "go on")
         self._queue.stop_spare()
         if stop_workers:
-            self._queue.stop_workers(patience_s=STOP_S)
+            waited_s = time.monotonic() - self._asked_at if self._asked_at else 0.0
+            self._queue.stop_workers(patience_s=max(0.0, STOP_S - waited_s))
 
     @property
     def silent_for_s(self) -> float:

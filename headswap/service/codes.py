@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import threading
@@ -20,7 +21,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from headswap.errors import BadSetting, NotFound
+from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.files import from_json, to_json, write_text
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without i, l, o, 0 and 1
@@ -28,6 +29,8 @@ GROUPS, GROUP_LETTERS = 3, 4
 LONGEST_NAME = 40
 _NAME = re.compile(r"[\w][\w.@ -]*", re.UNICODE)
 _COST, _BLOCK, _LANES = 2**14, 8, 1  # scrypt: 16 MB and some 50 ms a guess
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,12 @@ class Codes:
             right = hmac.compare_digest(_hash(code, probe.salt), probe.code_hash)
         return right and person is not None
 
-    def has(self, name: str) -> bool:
-        """Whether somebody of this name may come in, or stay."""
+    def stamp(self, name: str) -> str:
+        """Which code a name has now, in a form that opens nothing; empty when it may not come in, or stay."""
         with self._file_lock:
             self._look()
-            return name in self._people
+            person = self._people.get(name)
+            return person.code_hash if person else ""
 
     def _look(self) -> None:
         try:
@@ -89,8 +93,11 @@ class Codes:
             return
         seen = (stat.st_mtime_ns, stat.st_ino)
         if seen != self._seen:
-            self._people = {person.name: person for person in read_people(self._path).people}
             self._seen = seen
+            try:
+                self._people = {person.name: person for person in read_people(self._path).people}
+            except HeadswapError:  # spoiled by hand while people work: who was known stays known
+                logger.exception("the file of codes cannot be read")
 
 
 def read_people(path: Path) -> People:
@@ -163,6 +170,6 @@ def _clean(name: str) -> str:
 
 def _hash(code: str, salt: str) -> str:
     """The same for a code typed in capitals, or without its dashes."""
-    plain = re.sub(r"[\s-]", "", code).casefold()[:200].encode()
+    plain = re.sub(r"[\s-]", "", code).casefold()[:200].encode("utf-8", "backslashreplace")
     salted = bytes.fromhex(salt)
     return hashlib.scrypt(plain, salt=salted, n=_COST, r=_BLOCK, p=_LANES, maxmem=64 * 2**20).hex()

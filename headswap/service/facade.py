@@ -22,7 +22,7 @@ from headswap.files import copy, remove, to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.guard import Guard
-from headswap.jobs.job import Job, JobState
+from headswap.jobs.job import Job, JobState, short_key
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
 from headswap.jobs.reader import Reader
@@ -100,6 +100,10 @@ class Service:
         self.take_home.close()
         self.archive.close()
         self._store.close()
+
+    def begin_to_end(self) -> None:
+        """Workers save while the page says good-bye; leaving the context must follow."""
+        self._supervisor.begin_to_stop()
 
     def health(self) -> Health:
         """Is all well? Counts that name nobody."""
@@ -211,7 +215,7 @@ class Service:
             head_path=found.head_path,
             teach=teach or TeachConfig(),
         )
-        key = key or f"{found.id}-{self.history.newest(found)}"
+        key = short_key(key) or f"{found.id}-{self.history.newest(found)}"
         job = self._queue.submit(owner, found.id, to_json(experiment), key)
         if found.shown:
             self._projects.save(replace(found, shown=None))
@@ -250,8 +254,6 @@ class Service:
     def export(self, owner: str, job: str) -> Path:
         """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
         return self.take_home.file(owner, job)
-
-    # ------------------------------------------------------------------------------
 
     def _view(self, project: Project) -> ProjectView:
         job, done = self.history.current(project), self.history.shown(project)

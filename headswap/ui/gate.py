@@ -1,169 +1,192 @@
 """The gate before the page: health for whoever watches, and nobody reads another person's transfers.
 
-Flow:  HTTP request --Gate--> /healthz answered here | refused as "no such file" | passed on to gradio
+Flow:  HTTP request --Gate--> /healthz answered here | refused | passed on to gradio
 
 gradio asks who you are, but then serves any upload to anybody who knows its address, and any event
-stream to anybody who knows its session. The gate remembers who brought an upload and who opened a
-session, and answers everybody else as if there were none. Where nobody has to log in it lets all pass.
+stream to anybody who knows its session; it cancels for people who never logged in, and answers pages of
+other sites. The gate opens the ways that this page needs and shuts all others. It remembers who brought
+an upload and who opened a session, and answers everybody else as if there were none.
 
 Knows requests; nothing of the house behind them.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections import OrderedDict
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headswap.files import to_json
 from headswap.service.health import Health
+from headswap.ui.belongings import Logins, Owners, Turns, address_of
+from headswap.ui.origins import is_from_elsewhere, is_known_here
+from headswap.ui.ways import (
+    BEFORE_LOG_IN,
+    ELSEWHERE,
+    FILE_GONE,
+    HEALTH,
+    NO_ROOM,
+    NOT_IN,
+    SESSION_GONE,
+    TOO_OFTEN,
+    Refusal,
+    body_of,
+    files_in,
+    named,
+    read,
+    say,
+    shielded,
+    shut,
+    way_of,
+)
 
-HEALTH = "/healthz"
-MOST_REMEMBERED = 50_000  # uploads and sessions each; the oldest are forgotten, and then refused to all
-_ASKS_WITH_A_BODY = ("/queue/join", "/cancel", "/reset", "/run/", "/api/", "/call/")
+SPARE_BYTES = 100_000_000  # that an upload leaves free on the disk of its temporary folder
+GUESSES_AT_ONCE, WRONG_GUESSES, GUESSING_S = 40, 300, 600.0  # of one address: a class may sit behind it
 
 
 class Gate:
     """ASGI middleware, innermost: what it sees is neither packed nor cut."""
 
     def __init__(
-        self, app: ASGIApp, *, health: Callable[[], Health], is_in: Callable[[str], bool] | None = None
+        self,
+        app: ASGIApp,
+        *,
+        health: Callable[[], Health],
+        stamp: Callable[[str], str] | None = None,
+        names: frozenset[str] | None = None,
+        guesses: Turns | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
-        """Stand before an app; `is_in` says whether a name still has a code, None: nobody has to log in."""
-        self._app, self._health, self._is_in = app, health, is_in
-        self._uploads = _Owners()
-        self._sessions = _Owners()
+        """Stand before an app.
+
+        Args:
+            app: gradio.
+            health: what /healthz says.
+            stamp: which code a name has now, empty: none; None: nobody has to log in.
+            names: of this machine, under which alone the page is to be had; None: any.
+            guesses: how often one address may try a code; None: as often as a class needs.
+            room: bytes that are free where uploads go; None: never mind.
+        """
+        self._app, self._health, self._names, self._room = app, health, names, room
+        self._logins = Logins(stamp) if stamp else None
+        self._files, self._sessions = Owners(), Owners()
+        self._guesses = guesses or Turns(
+            at_once=GUESSES_AT_ONCE, in_a_while=WRONG_GUESSES, while_s=GUESSING_S
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse, or pass on."""
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":  # gradio has none
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        path = str(scope["path"])
-        if path.rstrip("/") == HEALTH:
-            await self._say_health(send)
-            return
-        person = person_of(scope)
-        if person is not None and self._is_in is not None and not self._is_in(person):
-            await _say(send, 401, b'{"detail":"Not authenticated"}')
-        elif person is None:  # nobody has to log in, or gradio will ask
+        elif scope["path"].rstrip("/") == HEALTH:
+            health = self._health()
+            await say(send, 200 if health.well else 503, to_json(health).encode())
+        elif refusal := self._refusal(scope):
+            await say(send, *refusal)
+        elif self._logins is None:
             await self._app(scope, receive, send)
-        elif "/file=" in path and not self._uploads.may(path.partition("/file=")[2], person):
-            await _say(send, 404, b'{"detail":"File not found"}')
-        elif path.rstrip("/").endswith("/upload") and scope["method"] == "POST":
-            await self._app(scope, receive, self._noting(send, person))
         else:
-            receive, session = await _session_of(scope, receive, path)
-            if session and not self._sessions.take(session, person):
-                await _say(send, 404, b'{"detail":"Session not found."}')
-            else:
-                await self._app(scope, receive, send)
+            await self._with_log_in(self._logins, scope, receive, send)
 
-    async def _say_health(self, send: Send) -> None:
-        health = self._health()
-        await _say(send, 200 if health.well else 503, to_json(health).encode())
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        """Why a request goes no further, whoever asks."""
+        if self._names is not None and not is_known_here(scope, self._names):
+            return ELSEWHERE
+        if is_from_elsewhere(scope):
+            return ELSEWHERE
+        if way_of(scope).rstrip("/") == "upload" and self._room is not None:
+            coming = Headers(scope=scope).get("content-length", "")
+            if (int(coming) if coming.isdecimal() else 0) + SPARE_BYTES > self._room():
+                return NO_ROOM
+        return shut(scope)
 
-    def _noting(self, send: Send, person: str) -> Send:
-        """Pass an upload's answer on, and remember whose the files in it are."""
-        body = bytearray()
+    async def _with_log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
+        person, way = logins.person(scope), way_of(scope)
+        send = shielded(send)
+        if scope["path"].rstrip("/") == "/login" and scope["method"] == "POST":
+            await self._log_in(logins, scope, receive, send)
+        elif not way or way.split("/")[0] in BEFORE_LOG_IN:  # a page: gradio shows its own log-in
+            await self._app(scope, receive, send)
+        elif person is None:
+            await say(send, *NOT_IN)
+        elif way.startswith("file="):
+            may = self._files.may(address_of(way.removeprefix("file=")), person)
+            await (self._app(scope, receive, send) if may else say(send, *FILE_GONE))
+        else:
+            await self._ask(scope, receive, send, person)
+
+    async def _log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
+        """A wrong code takes its time; whoever tries too many is sent away before that."""
+        address = str((scope.get("client") or ("",))[0])
+        if not self._guesses.begin(address):
+            await say(send, *TOO_OFTEN)
+            return
+        is_in = False
 
         async def note(message: Message) -> None:
-            if message["type"] == "http.response.body":
+            nonlocal is_in
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                is_in, headers = True, MutableHeaders(raw=message["headers"])
+                cookies = headers.getlist("set-cookie")
+                logins.note(scope, cookies)
+                del headers["set-cookie"]  # gradio's would be sent along by pages of other sites
+                for cookie in cookies:
+                    headers.append("set-cookie", f"{_without_same_site(cookie)}; SameSite=lax")
+            await send(message)
+
+        try:
+            refusal, again, _ = await body_of(receive, most_bytes=100_000)
+            await (say(send, *refusal) if refusal else self._app(scope, again, note))
+        finally:
+            self._guesses.end(address, failed=not is_in)
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send, person: str) -> None:
+        """Everything that a request is about must be theirs, or new."""
+        said = None
+        if scope["method"] == "POST" and way_of(scope).rstrip("/") != "upload":
+            refusal, receive, body = await body_of(receive)
+            said = refusal or read(body)
+            if isinstance(said, tuple):
+                await say(send, *said)
+                return
+        if not all(self._files.may(address_of(path), person) for path in files_in(said)):
+            await say(send, *FILE_GONE)
+        elif not all(self._sessions.take(thing, person) for thing in named(scope, said)):
+            await say(send, *SESSION_GONE)
+        else:
+            await self._app(scope, receive, self._noting(send, person))
+
+    def _noting(self, send: Send, person: str) -> Send:
+        """Pass an answer on, and remember whose the files or the event in it are."""
+        body, is_json = bytearray(), False
+
+        async def note(message: Message) -> None:
+            nonlocal is_json
+            if message["type"] == "http.response.start":
+                is_json = (
+                    Headers(raw=message["headers"]).get("content-type", "").startswith("application/json")
+                )
+            elif message["type"] == "http.response.body" and is_json:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    for path in _paths_in(bytes(body)):
-                        self._uploads.add(path, person)
+                    self._remember(bytes(body), person)
             await send(message)
 
         return note
 
-
-class _Owners:
-    """Whose is what: several people may bring the same file; a session has one."""
-
-    def __init__(self) -> None:
-        self._people: OrderedDict[str, set[str]] = OrderedDict()
-
-    def add(self, thing: str, person: str) -> None:
-        self._people.setdefault(os.path.normpath(thing), set()).add(person)
-        while len(self._people) > MOST_REMEMBERED:
-            self._people.popitem(last=False)
-
-    def may(self, thing: str, person: str) -> bool:
-        """Whether it is theirs, or nobody's."""
-        people = self._people.get(os.path.normpath(thing))
-        return people is None or person in people
-
-    def take(self, thing: str, person: str) -> bool:
-        """The first who names it has it."""
-        if not self.may(thing, person):
-            return False
-        self.add(thing, person)
-        return True
+    def _remember(self, body: bytes, person: str) -> None:
+        said = read(body)
+        for path in said if isinstance(said, list) else ():  # of an upload
+            if isinstance(path, str):
+                self._files.add(address_of(path), person)
+        event = said.get("event_id") if isinstance(said, dict) else None
+        if isinstance(event, str):
+            self._sessions.take(event, person)
 
 
-def person_of(scope: Scope) -> str | None:
-    """Who gradio says is logged in; None where nobody has to, or nobody is."""
-    app = scope.get("app")
-    tokens: dict[str, str] = getattr(app, "tokens", {})
-    if not tokens:
-        return None
-    headers = dict(scope["headers"])
-    try:
-        cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
-    except CookieError:
-        return None
-    for kind in ("access-token", "access-token-unsecure"):
-        found = cookies.get(f"{kind}-{getattr(app, 'cookie_id', '')}")
-        if found is not None and found.value in tokens:
-            return tokens[found.value]
-    return None
-
-
-async def _session_of(scope: Scope, receive: Receive, path: str) -> tuple[Receive, str]:
-    """The session that a request is about, in its address or body, and a way to read the body again."""
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    if "session_hash" in query:
-        return receive, query["session_hash"][0]
-    if "/heartbeat/" in path:
-        return receive, path.rpartition("/heartbeat/")[2]
-    if scope["method"] != "POST" or not any(part in path for part in _ASKS_WITH_A_BODY):
-        return receive, ""
-    messages, body = [], bytearray()
-    while True:
-        message = await receive()
-        messages.append(message)
-        body.extend(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body", False):
-            break
-
-    async def again() -> Message:
-        return messages.pop(0) if messages else await receive()
-
-    said = _json(bytes(body))
-    session = said.get("session_hash") if isinstance(said, dict) else None
-    return again, session if isinstance(session, str) else ""
-
-
-def _paths_in(body: bytes) -> list[str]:
-    said = _json(body)
-    return [path for path in said if isinstance(path, str)] if isinstance(said, list) else []
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
-
-
-async def _say(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _without_same_site(cookie: str) -> str:
+    parts = [part.strip() for part in cookie.split(";")]
+    return "; ".join(part for part in parts if not part.lower().startswith("samesite"))

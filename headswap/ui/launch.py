@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from headswap.files import write_text
-from headswap.service.choices import Door
+from headswap.service.choices import Door, is_local
 from headswap.service.codes import Codes
-from headswap.service.health import Health
+from headswap.service.facade import Service
 from headswap.ui.gate import Gate
 from headswap.ui.html import web_text
+from headswap.ui.origins import THIS_MACHINE
 from headswap.ui.theme import page_head, theme
 
 LOG_IN = "Your name as username, and the code that you were given as password."
 IDLE_LOOP_S = 0.02  # gradio's queue wakes 20 times as often, 7 % of a core for nothing
+WAKE_S = 0.5
+NEVER = 2**60  # events between two tables of figures
+_CALM: Mapping[str, float] = MappingProxyType(
+    {
+        "sleep_when_free": IDLE_LOOP_S,
+        "progress_update_sleep_when_free": IDLE_LOOP_S,
+        "ANALYTICS_MAX_EVENTS": 1,
+        "ANAYLTICS_CACHE_FREQUENCY": NEVER,
+    }
+)
 
 
 def browser_secret(workspace: Path) -> str:
@@ -33,14 +52,18 @@ def browser_secret(workspace: Path) -> str:
     return place.read_text(encoding="utf-8").strip()
 
 
-def launch(page: gr.Blocks, door: Door, *, health: Callable[[], Health], upload_mb: int) -> None:
+def launch(page: gr.Blocks, door: Door, service: Service) -> None:
     """Serve the page until the process is asked to end, by Ctrl-C or by SIGTERM alike."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: asked.set())
     page.queue(default_concurrency_limit=8)
-    if hasattr(page, "_queue") and hasattr(page._queue, "sleep_when_free"):
-        page._queue.sleep_when_free = max(IDLE_LOOP_S, page._queue.sleep_when_free)
+    calm(page)
     codes = Codes(door.people) if door.people else None
-    gate = Middleware(Gate, health=health, is_in=codes.has if codes else None)
+    names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
+    gate = Middleware(
+        Gate, health=service.health, stamp=codes.stamp if codes else None, names=names, room=_room_for_uploads
+    )
     page.launch(
         server_name=door.host,
         server_port=door.port,
@@ -52,7 +75,7 @@ def launch(page: gr.Blocks, door: Door, *, health: Callable[[], Health], upload_
         app_kwargs={"middleware": [gate]},
         theme=theme(),
         head=page_head(),
-        max_file_size=f"{upload_mb}mb",
+        max_file_size=f"{service.settings.limits.upload_mb}mb",
         footer_links=[],
         run_history=False,
         enable_monitoring=False,
@@ -60,7 +83,43 @@ def launch(page: gr.Blocks, door: Door, *, health: Callable[[], Health], upload_
         share=False,
         pwa=False,
         mcp_server=False,
+        quiet=True,  # gradio speaks of links to the whole internet, which there are not
+        prevent_thread_lock=True,  # gradio's own wait ends without telling pages, which costs five seconds
     )
+    sys.stdout.write(
+        f"Open {address(page, door)}\nCtrl-C or SIGTERM ends it; runs are saved and go on later.\n"
+    )
+    sys.stdout.flush()
+    while not asked.wait(WAKE_S):  # a wait without end cannot be interrupted everywhere
+        continue
+    service.begin_to_end()
+    page.close(verbose=False)
+
+
+def address(page: gr.Blocks, door: Door) -> str:
+    """Where the page is to be had: by the name of this machine where others may come."""
+    url = urlsplit(str(page.local_url))
+    if door.host in ("0.0.0.0", "::"):
+        return f"{url.scheme}://{socket.gethostname()}:{url.port}/"
+    return url.geturl()
+
+
+def _room_for_uploads() -> int:
+    """Bytes that are free on the disk where uploads wait to be taken in."""
+    place = Path(get_upload_folder())
+    return shutil.disk_usage(place if place.is_dir() else place.anchor).free
+
+
+def calm(page: gr.Blocks) -> None:
+    """Let gradio's queue do what is needed and nothing else.
+
+    Idle, it looks a thousand times a second for something to do. After every event it makes a table of the
+    last ten thousand, for a page of figures that we do not serve: with a class at work, most of a core.
+    """
+    queue: Any = getattr(page, "_queue", None)
+    for name, value in _CALM.items():
+        if hasattr(queue, name):  # private names of gradio: another version may have others
+            setattr(queue, name, value)
 
 
 def knows(codes: Codes) -> Callable[[str, str], Awaitable[bool]]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from headswap.files import check_seal
+from headswap.jobs import supervisor as supervisor_module
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.store import LOG_FILE, Store
 from headswap.jobs.supervisor import Supervisor
@@ -56,6 +57,25 @@ def test_a_stop_leaves_workers_at_work_unless_told_otherwise(
 
     assert left_alive
     assert (office.job(job_id).state, office.job(job_id).crashes) == (JobState.QUEUED, 0)
+
+
+def test_workers_save_while_the_rest_of_the_server_ends_and_are_waited_for_once(
+    office: Any, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    supervisor = Supervisor(office.queue)
+    supervisor.start()
+    job_id = office.submit(steps=500, step_s=0.02)
+    later = office.submit("later", steps=1)
+    wait_for(lambda: office.job(job_id).progress is not None)
+    worker = office.job(job_id).worker
+
+    supervisor.begin_to_stop()
+    wait_for(lambda: not office.runner.is_alive(worker))
+    monkeypatch.setattr(supervisor_module, "STOP_S", -1.0)  # its time is over: nothing is waited for again
+    supervisor.stop(stop_workers=True)
+
+    assert (office.job(job_id).state, office.job(job_id).crashes) == (JobState.QUEUED, 0)
+    assert (office.job(later).state, office.job(later).attempt) == (JobState.QUEUED, 0)
 
 
 def test_a_tick_that_fails_is_logged_and_the_next_one_comes(

@@ -55,6 +55,46 @@ def test_people_come_and_go_while_the_server_runs(tmp_path: Path) -> None:
     assert not codes.knows("bob", second["bob"])
 
 
+def test_a_stamp_changes_with_the_code_and_is_empty_without_one(tmp_path: Path) -> None:
+    place = tmp_path / "class.json"
+    add(place, ("ada",))
+    codes = Codes(place)
+    first = codes.stamp("ada")
+
+    remove(place, ("ada",))
+    gone = codes.stamp("ada")
+    add(place, ("ada",))
+    os.utime(place, ns=(2, 2))
+
+    assert first
+    assert not gone
+    assert codes.stamp("ada") not in ("", first)
+    assert not codes.stamp("eve")
+
+
+def test_a_file_spoiled_by_hand_throws_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place = tmp_path / "class.json"
+    made = add(place, ("ada",))
+    codes = Codes(place)
+    assert codes.knows("ada", made["ada"])
+
+    place.write_text("{")
+
+    assert codes.knows("ada", made["ada"])
+    assert codes.stamp("ada")
+    assert not codes.knows("eve", made["ada"])
+    assert caplog.messages == ["the file of codes cannot be read"]
+
+
+@pytest.mark.parametrize("code", ["\ud800", "\x00", "x" * 1_000_000, "\u202e", "=1+1"])
+def test_no_guess_is_more_than_wrong(tmp_path: Path, code: str) -> None:
+    add(tmp_path / "class.json", ("ada",))
+    codes = Codes(tmp_path / "class.json")
+
+    assert not codes.knows("ada", code)
+    assert not codes.knows(code, code)
+
+
 @pytest.mark.parametrize("name", ["", " ", "../ada", "a" * 41, "<b>", "-x", "\u202eabc"])
 def test_names_are_letters_and_figures(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadSetting, match="cannot be a name"):

@@ -4,7 +4,9 @@ import re
 import stat
 from pathlib import Path
 
-from headswap.ui.launch import browser_secret
+import gradio as gr
+
+from headswap.ui.launch import IDLE_LOOP_S, browser_secret, calm
 from headswap.ui.theme import COLOURS, page_head, theme
 
 
@@ -14,6 +16,18 @@ def test_the_lock_of_the_browsers_is_made_once_and_readable_by_nobody_else(tmp_p
     assert browser_secret(tmp_path / "data") == first
     assert len(first) >= 32
     assert stat.S_IMODE((tmp_path / "data" / "browser.key").stat().st_mode) == 0o600
+
+
+def test_gradio_keeps_no_table_of_events_and_wakes_seldom() -> None:
+    with gr.Blocks(analytics_enabled=False) as page:
+        gr.Textbox()
+    page.queue()
+
+    calm(page)
+
+    queue = page._queue
+    assert (queue.ANALYTICS_MAX_EVENTS, queue.sleep_when_free) == (1, IDLE_LOOP_S)
+    assert queue.compute_analytics_summary([{"function": "f"}]) == {"functions": {}}
 
 
 def test_nothing_in_the_head_of_the_page_comes_from_another_host() -> None:
