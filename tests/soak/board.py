@@ -5,8 +5,9 @@ Knows lines only; what they mean stands in the module of each trial.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 
@@ -22,11 +23,13 @@ class Size:
     damaged: int = 200  # files
     clients: int = 30  # at once
     pictures: int = 40  # that each of them brings
+    patience_s: float = 3600.0  # of a client for its own run; then it stops it and goes
     minutes: float = 10.0
     starts: int = 50  # at once, with one key
     cancels: int = 100
     every_deed: int = 1  # 1: each write, flush and rename fails once
     log_step: int = 53  # bytes between two cuts of the job store's log
+    seed: int = 0  # parts of one trial take different ones: other moments, other bytes
 
 
 SHORT = Size(
@@ -46,25 +49,75 @@ SHORT = Size(
 )
 
 
+Figures = dict[str, float]  # a name that ends in _s is a longest time, every other one a count
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One line of the scoreboard."""
 
     name: str
     goal: str
-    seen: str
+    words: str  # what was seen, with the names of figures in braces
+    figures: Figures = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
     passed: bool
+
+    @property
+    def seen(self) -> str:
+        """In words; of what is wrong, the first three things."""
+        words = self.words.format(**self.figures)
+        return f"{words}; {len(self.wrong)} wrong: {'; '.join(self.wrong[:3])}" if self.wrong else words
 
 
 Trial = Callable[[Size, Path], list[Line]]
 
 
 def line(
-    name: str, goal: str, seen: str, wrong: list[str] | tuple[str, ...] = (), *, also: bool = True
+    name: str,
+    goal: str,
+    seen: str,
+    wrong: list[str] | tuple[str, ...] = (),
+    *,
+    also: bool = True,
+    figures: Figures | None = None,
 ) -> Line:
-    """Passed when nothing is wrong; the first three things that are, in words."""
-    words = seen if not wrong else f"{seen}; {len(wrong)} wrong: {'; '.join(map(str, wrong[:3]))}"
-    return Line(name=name, goal=goal, seen=words, passed=not wrong and also)
+    """Passed when nothing is wrong and `also` holds."""
+    return Line(
+        name=name,
+        goal=goal,
+        words=seen,
+        figures=figures or {},
+        wrong=tuple(map(str, wrong)),
+        passed=not wrong and also,
+    )
+
+
+def added(lines: list[Line]) -> list[Line]:
+    """Parts of one trial become one line: counts are added, of longest times the longest stays."""
+    sums: dict[str, Line] = {}
+    for one in lines:
+        before = sums.get(one.name)
+        figures = dict(before.figures) if before else {}
+        for name, value in one.figures.items():
+            old = figures.get(name, 0)
+            figures[name] = max(old, value) if name.endswith("_s") else old + value
+        wrong = (*(before.wrong if before else ()), *one.wrong)
+        passed = one.passed and (before is None or before.passed)
+        sums[one.name] = replace(one, figures=figures, wrong=wrong, passed=passed)
+    return list(sums.values())
+
+
+def write_scores(place: Path, lines: list[Line]) -> None:
+    """Add lines to a file of parts."""
+    with place.open("a", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(asdict(one))}\n" for one in lines)
+
+
+def read_scores(place: Path) -> list[Line]:
+    """The parts of a file, in their order."""
+    said = [json.loads(text) for text in place.read_text(encoding="utf-8").splitlines()]
+    return [Line(**{**one, "wrong": tuple(one["wrong"])}) for one in said]
 
 
 def table(lines: list[Line]) -> str:

@@ -27,7 +27,7 @@ class Victim:
 
 def damaged_files(size: Size, room: Path) -> list[Line]:
     """Damage files in turn; each must be noticed, and be whole again afterwards."""
-    chance = random.Random(7)
+    chance = random.Random(7 + size.seed)
     victims = _victims(room)
     missed, false_alarms = [], [one.name for one in victims if one.notices()]
     for number in range(size.damaged):

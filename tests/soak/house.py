@@ -74,6 +74,13 @@ class House:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def heavy(self) -> list[str]:
+        """Libraries of networks that the server's own process holds: there should be none."""
+        if self.process is None:
+            return []
+        maps = Path(f"/proc/{self.process.pid}/maps").read_text()
+        return [name for name in ("libtorch", "onnxruntime", "openvino") if name in maps]
+
     def log(self) -> str:
         """What it said."""
         return (self.workspace / "app.log").read_text(errors="replace")

@@ -21,7 +21,7 @@ RIGHT_AGAIN_S = 5.0
 
 def killed_queues(size: Size, room: Path) -> list[Line]:
     """SIGKILL the server, start another; every job is done once, and the next one is soon looked after."""
-    chance, runner, store = random.Random(17), LocalRunner(), Store(room / "jobs.db")
+    chance, runner, store = random.Random(17 + size.seed), LocalRunner(), Store(room / "jobs.db")
     ids, waits, wrong = [], [], []
 
     def start() -> str:

@@ -20,12 +20,12 @@ from tests.soak.house import House, new_key, some_drawings
 from tests.soak.patience import wait_for
 from tests.soak.workers import faults_of
 
-RIGHT_AGAIN_S = 5.0
+RIGHT_AGAIN_S, END_S = 5.0, 10.0
 
 
 def killed_servers(size: Size, room: Path) -> list[Line]:
     """SIGKILL `app.py`, start it again, and look whether it knows what goes on."""
-    chance, house, runner = random.Random(3), House(room / "workspace"), LocalRunner()
+    chance, house, runner = random.Random(3 + size.seed), House(room / "workspace"), LocalRunner()
     dataset = room / "dataset.json"
     pictures = some_drawings(room / "pictures")
     write_record(dataset, split(take_in(pictures, store=room / "images").manifest))
@@ -49,20 +49,41 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
                 wrong.append(f"kill {number + 1}: the worker did not survive its server")
         wait_for(lambda: all(store.get(job).is_over for job in ids), deadline_s=300)
         wrong += [fault for job in ids for fault in faults_of(store, store.get(job))]
+        told = _told_to_end(house, store, runner, _submit(store, dataset))
     finally:
         house.stop()
         for job in store.in_state(JobState.RUNNING):
             runner.stop(job.worker, force=True)
         store.close()
     slowest = max(seconds for _, seconds in waits)
-    pages = sorted(seconds for seconds, _ in waits)
     seen = (
-        f"{len(waits)} kills, {len(ids)} jobs; right within {slowest:.1f} s of the page, "
-        f"which was back after {pages[len(pages) // 2]:.1f} s (at most {pages[-1]:.1f} s)"
+        "{kills:.0f} kills, {jobs:.0f} jobs; right within {right_s:.1f} s of the page, "
+        "which was back after {page_s:.1f} s at most"
     )
+    figures = {
+        "kills": len(waits), "jobs": len(ids), "right_s": slowest, "page_s": max(page for page, _ in waits)
+    }  # fmt: skip
+    also = slowest < RIGHT_AGAIN_S
     return [
-        line("killed servers", "jobs finish, page right in 5 s", seen, wrong, also=slowest < RIGHT_AGAIN_S)
+        line("killed servers", "jobs finish, page right in 5 s", seen, wrong, also=also, figures=figures),
+        told,
     ]
+
+
+def _told_to_end(house: House, store: Store, runner: LocalRunner, job: str) -> Line:
+    """SIGTERM while a worker is busy: its step is finished, and the job waits for the next start."""
+    wait_for(lambda: store.get(job).progress is not None or store.get(job).is_over, deadline_s=120)
+    worker, begin = store.get(job).worker, time.monotonic()
+    house.stop()
+    took_s, row = time.monotonic() - begin, store.get(job)
+    wrong = [f"the job is {row.state}"] if row.state not in (JobState.QUEUED, JobState.DONE) else []
+    wrong += ["it counted as a crash"] if row.crashes else []
+    wrong += ["its worker still runs"] if worker and runner.is_alive(worker) else []
+    figures = {"ends": 1.0, "took_s": took_s}
+    seen = "{ends:.0f} times with a run at work, {took_s:.1f} s at most"
+    return line(
+        "told to end (SIGTERM)", "< 10 s, the run waits", seen, wrong, also=took_s < END_S, figures=figures
+    )
 
 
 def _submit(store: Store, dataset: Path) -> str:

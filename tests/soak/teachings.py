@@ -27,7 +27,7 @@ LONGEST_S = 300.0
 
 def killed_teachings(size: Size, room: Path) -> list[Line]:
     """Teach once undisturbed; then again and again, each in a workspace of its own, killed on the way."""
-    chance = random.Random(13)
+    chance = random.Random(13 + size.seed)
     dataset = room / "dataset.json"
     pictures = some_drawings(room / "pictures")
     write_record(dataset, split(take_in(pictures, store=room / "images").manifest))
@@ -40,8 +40,9 @@ def killed_teachings(size: Size, room: Path) -> list[Line]:
         equal += given == truth
         if given != truth:
             wrong.append(f"teaching {number}: {'another result' if given else 'did not finish'}")
-    seen = f"{equal} finished equal to the undisturbed one, {interrupted} of them really interrupted"
-    return [line("killed teachings", f"{size.teachings} finish, equal to uninterrupted", seen, wrong)]
+    seen = "{equal:.0f} finished equal to the undisturbed one, {killed:.0f} of them really interrupted"
+    figures = {"equal": equal, "killed": interrupted}
+    return [line("killed teachings", "all finish, equal to uninterrupted", seen, wrong, figures=figures)]
 
 
 def _teach(

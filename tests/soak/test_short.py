@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.board import SHORT, Line, line, table
+from tests.soak.board import SHORT, Line, added, line, read_scores, table, write_scores
 from tests.soak.trials import TRIALS
 
 QUICK = ("damage", "starts", "cancels", "workers", "queues", "hostile", "mutated")
 ELSEWHERE = ("writes", "steady")  # tests/faults plays every scene; a minute of steady use says nothing
 WITH_NETWORKS = ("teachings", "servers", "clients")
-SPEED = "page and poll, 95 of 100"  # of a machine, not of the code: measured by the long form alone
+# Of a machine, not of the code: measured by the long form alone.
+SPEED = ("page and poll, 95 of 100", "told to end (SIGTERM)")
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by signals of POSIX")
 
 
 def held(name: str, place: Path) -> list[Line]:
     """What did not pass, speed aside."""
-    return [one for one in TRIALS[name](SHORT, place) if not one.passed and one.name != SPEED]
+    return [one for one in TRIALS[name](SHORT, place) if not one.passed and one.name not in SPEED]
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -36,6 +37,22 @@ def test_headswap_with_real_networks_withstands(name: str, tmp_path: Path) -> No
 
 def test_every_trial_has_a_short_form_here() -> None:
     assert sorted((*QUICK, *ELSEWHERE, *WITH_NETWORKS)) == sorted(TRIALS)
+
+
+def test_parts_of_a_trial_are_added_up(tmp_path: Path) -> None:
+    words = "{kills:.0f} kills, right in {right_s:.1f} s"
+    parts = [
+        line("servers", "0 lost", words, figures={"kills": 10, "right_s": 1.5}),
+        line("others", "0 lost", "fine"),
+        line("servers", "0 lost", words, ["one is lost"], figures={"kills": 20, "right_s": 0.5}),
+    ]
+
+    for part in parts:
+        write_scores(tmp_path / "scores.jsonl", [part])
+    servers, others = added(read_scores(tmp_path / "scores.jsonl"))
+
+    assert servers.seen == "30 kills, right in 1.5 s; 1 wrong: one is lost"
+    assert (servers.passed, others.passed) == (False, True)
 
 
 def test_the_scoreboard_names_what_failed_first() -> None:

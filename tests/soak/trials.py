@@ -27,3 +27,16 @@ TRIALS: dict[str, Trial] = {
     "clients": class_at_once,
     "steady": steady_use,
 }
+
+COUNTED = {  # a trial -> the field of `Size` that says how much of it
+    "damage": "damaged",
+    "starts": "starts",
+    "cancels": "cancels",
+    "workers": "worker_kills",
+    "queues": "server_kills",
+    "hostile": "hostile",
+    "mutated": "mutated",
+    "servers": "server_kills",
+    "teachings": "teachings",
+    "clients": "clients",
+}

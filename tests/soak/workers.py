@@ -47,7 +47,7 @@ class Office:
 
 def killed_workers(size: Size, room: Path) -> list[Line]:
     """SIGKILL workers at random while a queue is worked off."""
-    chance, office = random.Random(11), Office(room)
+    chance, office = random.Random(11 + size.seed), Office(room)
     ids = [office.submit(number) for number in range(-(-size.worker_kills // KILLS_OF_ONE_JOB) + 4)]
     office.supervisor.start()
     kills, deadline = 0, time.monotonic() + 60 + 6 * size.worker_kills
@@ -109,7 +109,10 @@ def one_click_fifty_times(size: Size, room: Path) -> list[Line]:
 
 def stopped_at_any_moment(size: Size, room: Path) -> list[Line]:
     """Cancel jobs at random moments, also while they save."""
-    chance, office = random.Random(5), Office(room, plan={"steps": 6, "step_s": 0.03, "save_s": 0.1})
+    chance, office = (
+        random.Random(5 + size.seed),
+        Office(room, plan={"steps": 6, "step_s": 0.03, "save_s": 0.1}),
+    )
     ids = [office.submit(number) for number in range(size.cancels)]
     left = list(ids)
     office.supervisor.start()
