@@ -1,0 +1,102 @@
+"""Whether following the advice pays: teach the head, do what the report says, sit the same exam again.
+
+    python -m benchmarks.advice DATA... [--seeds 0 1 2 3 4] [--budget 120] [--json FILE]
+
+Each seed is another split of the set. Where the report of the solved head advises to let more of
+the body move, the run is repeated with depth "auto", as the page does at one press, and both
+networks are compared on the same exam pictures, which neither has practised on. The gain is the
+mean over the splits, its standard error from their spread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import headswap
+from headswap.evaluation.advice import advises_to_move
+from headswap.evaluation.report import Report
+from headswap.training.config import TeachConfig
+
+
+@dataclass(frozen=True)
+class Row:
+    """One split: before and after the advice."""
+
+    data: str
+    seed: int
+    advised: bool
+    before: float  # accuracy in the exam
+    after: float  # the same as before where nothing was advised
+    depth: str  # what moved in the end
+    seconds: float  # that following it took
+
+
+def measure(source: Path, seed: int, budget_s: float) -> Row:
+    """Teach, read the advice, follow it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+
+        def taught(name: str, config: TeachConfig) -> Report:
+            outcome = headswap.teach(
+                source, out=place / name, seed=seed, config=config, workspace=place / "work"
+            )
+            return outcome.report
+
+        report = taught("head", TeachConfig())
+        before = report.exam_right / report.exam_total
+        if not any(advises_to_move(sentence) for sentence in report.advice):
+            return Row(source.name, seed, False, before, before, "head", 0.0)
+        begin = time.perf_counter()
+        moved = taught("auto", TeachConfig(depth="auto", budget_s=budget_s))
+        seconds = time.perf_counter() - begin
+        depth = moved.further.depth if moved.further else "head"
+        return Row(
+            source.name, seed, True, before, moved.exam_right / moved.exam_total, depth, round(seconds, 1)
+        )
+
+
+def summary(name: str, rows: Sequence[Row]) -> str:
+    """Gain of one set in percentage points, over the splits on which something was advised."""
+    gains = [100 * (row.after - row.before) for row in rows if row.advised]
+    if len(gains) < 2:
+        return f"{name:24} advised on {len(gains)} of {len(rows)} splits: nothing to compare"
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    moved = sum(row.depth != "head" for row in rows)
+    return (
+        f"{name:24} advised on {len(gains)} of {len(rows)} splits, moved on {moved}: "
+        f"{statistics.mean(gains):+.1f} points, standard error {error:.1f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--budget", type=float, default=120.0, help="seconds for each run that goes further")
+    parser.add_argument("--json", type=Path)
+    choices = parser.parse_args()
+    rows: list[Row] = []
+    for source in choices.data:
+        for seed in choices.seeds:
+            row = measure(source, seed, choices.budget)
+            rows.append(row)
+            print(
+                f"{row.data:24} {seed}  {row.before:.3f} -> {row.after:.3f}  "
+                f"{row.depth}  {row.seconds:.1f} s",
+                flush=True,
+            )
+            if choices.json:
+                choices.json.write_text(json.dumps([asdict(one) for one in rows], indent=1))
+        print(summary(source.name, [row for row in rows if row.data == source.name]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
