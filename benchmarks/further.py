@@ -32,7 +32,8 @@ from headswap.training.further.judge import answers
 from headswap.training.further.onward import course_of, go_on
 from headswap.training.further.search import Candidate
 from headswap.training.further.trials import Course, Trials
-from headswap.training.teach import Lesson, begin
+from headswap.training.lesson import Lesson
+from headswap.training.teach import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
 
 
@@ -69,6 +70,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         labels, logits = beginning.taught.exam.labels, beginning.taught.exam.logits
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
+        lesson, network = beginning.lesson, beginning.network
         course = course_of(lesson, network, beginning)
         trials = Trials(course)
         trials.fill(frozenset({"last"}), lambda pictures: None)

@@ -18,11 +18,11 @@ from headswap.evaluation.build import Evidence, build_report, temperature_of
 from headswap.evaluation.report import Report
 from headswap.experiment import Experiment
 from headswap.files import to_json
-from headswap.network import Network
+from headswap.network import InputSpec, Network
 from headswap.training.config import Depth
+from headswap.training.lesson import Lesson, Taught
 from headswap.training.replay import Replay
 from headswap.training.study import features_of
-from headswap.training.teach import Lesson, Taught
 
 
 def report_of(taught: Taught, manifest: Manifest) -> Report:
@@ -38,9 +38,8 @@ def report_of(taught: Taught, manifest: Manifest) -> Report:
         further=taught.further,
     )
     report = build_report(evidence, temperature=temperature_of(taught.practice))
-    if taught.further is None:
-        return report
-    return replace(report, advice=(taught.further.sentence, *report.advice))
+    happened = (taught.further.sentence if taught.further else "", taught.view)
+    return replace(report, advice=(*filter(None, happened), *report.advice))
 
 
 def bind(
@@ -48,7 +47,7 @@ def bind(
 ) -> None:
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, taught, report)
-    words = to_json(replace(_portable(experiment), replay=_replay(taught)), indent=1)
+    words = to_json(replace(_portable(experiment), replay=_replay(taught, network.input)), indent=1)
     memory = _memory(lesson, taught, network)
     save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
 
@@ -58,7 +57,7 @@ def _memory(lesson: Lesson, taught: Taught, network: Network) -> Memory | None:
     manifest, old = lesson.manifest, None
     rows, exam = rows_to_remember(manifest, sum(taught.site.in_features))
     if taught.study is None:
-        features = features_of(lesson, taught.site, network, [*rows, *exam])
+        features = features_of(lesson, taught.site, network, [*rows, *exam], mirror=taught.mirror)
         if features is None:
             return None
     else:
@@ -96,7 +95,7 @@ def _portable(experiment: Experiment) -> Experiment:
     return replace(experiment, data=data, weights=weights)
 
 
-def _replay(taught: Taught) -> Replay:
+def _replay(taught: Taught, spec: InputSpec) -> Replay:
     """What this run measured."""
     import torch
 
@@ -109,6 +108,8 @@ def _replay(taught: Taught) -> Replay:
         learning_rate=further.learning_rate if further else None,
         passes=further.planned_passes if further else None,
         parts=further.parts if further else None,
+        fit=spec.fit,
+        mirror=taught.mirror,
     )
 
 

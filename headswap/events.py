@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Step = Literal["fetch", "load", "pictures", "features", "head", "finetune", "evaluate", "save"]
+Step = Literal["fetch", "load", "pictures", "features", "views", "head", "finetune", "evaluate", "save"]
 
 
 @dataclass(frozen=True)

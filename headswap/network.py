@@ -6,7 +6,7 @@ Importing this file loads no torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Fit = Literal["crop", "squash", "border"]
 ChannelOrder = Literal["RGB", "BGR"]
+_USUAL_CROP = 0.875  # of the shorter side, where the makers of a network did not cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,13 @@ class InputSpec:
     def size(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
+
+    def fitted(self, fit: Fit | None) -> InputSpec:
+        """The same with another way of making a picture fill the frame; None: as it is."""
+        if fit is None or fit == self.fit:
+            return self
+        resize_px = round(min(self.height, self.width) / _USUAL_CROP) if fit == "crop" else self.resize_px
+        return replace(self, fit=fit, resize_px=resize_px, squash_px=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +104,7 @@ class Network:
     @property
     def input(self) -> InputSpec:
         return self.card.input
+
+    def seeing(self, spec: InputSpec) -> Network:
+        """The same network, the same module, with pictures prepared in another way."""
+        return self if spec == self.input else replace(self, card=replace(self.card, input=spec))

@@ -32,8 +32,9 @@ from headswap.network import Network
 from headswap.reading import read_pictures, stream_of
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
+from headswap.training.lesson import Lesson
 from headswap.training.replay import Replay, settled
-from headswap.training.teach import Lesson, teach_head
+from headswap.training.teach import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
@@ -94,22 +95,23 @@ def run_experiment(
     """
     clock = _Clock()
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
-    spec = describe_network(experiment.model, settings=settings).input
+    replay = experiment.replay
+    config = settled(experiment.teach, replay) if replay else experiment.teach
+    spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
     with _threads(experiment.replay):
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
-            loading = beside.submit(_load, experiment, settings, clock, listener)
+            loading = beside.submit(_load, experiment, config, settings, clock, listener)
             stream = stream_of(experiment, spec, workspace, loading.result)
             with clock.timing("pictures"):
                 intake = read_pictures(experiment, spec, workspace, listener, stream)
             network = loading.result()
-        if network.input != spec:  # the weights know better than the description: read the pictures again
-            intake = Intake(manifest=intake.manifest)
         manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
         _check_parts(manifest)
-        lesson = _lesson(experiment, manifest, intake, workspace, unfinished)
-        budget = Budget(lesson.config.budget_s, spent_s=clock.passed_s)
-        lesson = replace(lesson, budget=budget, filling=stream.filling)
+        lesson = _lesson(experiment, config, manifest, workspace, unfinished)
+        budget = Budget(config.budget_s, spent_s=clock.passed_s)
+        lesson = replace(lesson, intake=intake, prepared_for=spec, budget=budget, filling=stream.filling)
         taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
+        network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, manifest)
         with clock.timing("save"):
@@ -206,21 +208,24 @@ def _is_whole(place: Path) -> bool:
     return True
 
 
-def _load(experiment: Experiment, settings: ZooSettings, clock: _Clock, listener: Listener) -> Network:
+def _load(
+    experiment: Experiment, config: TeachConfig, settings: ZooSettings, clock: _Clock, listener: Listener
+) -> Network:
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
-        return load_network(experiment.model, weights=weights, listener=listener, settings=settings)
+        network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
+        return network.seeing(network.input.fitted(config.fit))
 
 
 def _lesson(
-    experiment: Experiment, manifest: Manifest, intake: Intake, workspace: Path, unfinished: Path
+    experiment: Experiment, config: TeachConfig, manifest: Manifest, workspace: Path, unfinished: Path
 ) -> Lesson:
     """What is taught; when a run is repeated, with nothing left to be measured."""
     replay = experiment.replay
     return Lesson(
         manifest=manifest,
-        intake=intake,
-        config=settled(experiment.teach, replay) if replay else experiment.teach,
+        intake=Intake(manifest=manifest),
+        config=config,
         features_folder=workspace / "features",
         head_path=experiment.head_path,
         seed=experiment.data.seed,

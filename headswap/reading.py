@@ -15,6 +15,7 @@ from headswap.events import Listener
 from headswap.experiment import Experiment
 from headswap.network import InputSpec, Network
 from headswap.records import read_record
+from headswap.training.replay import settled
 from headswap.training.stream import Stream
 
 DATASET = "dataset.json"
@@ -48,6 +49,7 @@ def stream_of(
 ) -> Stream:
     """Where the pictures go while they are decoded: through the body of a network that still loads."""
     replay = experiment.replay
+    config = settled(experiment.teach, replay) if replay else experiment.teach
     return Stream(
         network=network,
         spec=spec,
@@ -55,5 +57,5 @@ def stream_of(
         engine=replay.engine if replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
-        mirror=experiment.teach.mirrors,
+        mirror=config.mirror,
     )

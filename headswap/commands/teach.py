@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.commands.verb import Answer, Verbs, add_network, new_verb
+from headswap.network import Fit
 from headswap.terminal import Bars
 from headswap.training.config import Depth, TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -43,6 +44,12 @@ def add(verbs: Verbs) -> None:
         action="store_true",
         help="look at every picture twice, as it is and mirrored: twice the time, a little more often right",
     )
+    sub.add_argument(
+        "--fit",
+        choices=get_args(Fit),
+        help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
+        "network's makers did it, and with --depth auto whichever cross-validation prefers",
+    )
     add_network(sub)
 
 
@@ -71,7 +78,9 @@ def run(choices: argparse.Namespace) -> Answer:
                 seed=choices.seed,
                 weights=choices.weights,
                 head_path=choices.head,
-                config=TeachConfig(depth=choices.depth, budget_s=choices.budget, mirror=choices.mirror),
+                config=TeachConfig(
+                    depth=choices.depth, budget_s=choices.budget, mirror=choices.mirror, fit=choices.fit
+                ),
                 workspace=choices.workspace,
                 listener=bars,
             )

@@ -39,6 +39,7 @@ class Body:
     engine: Engine
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
     mirror: bool = False  # features and answers are the mean over picture and mirrored picture
+    flipped: bool = False  # every picture is seen in the mirror only
     settled: bool = True  # False: a faster engine may still be looked for
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)
@@ -59,12 +60,18 @@ class Body:
         """Names weights, head, preprocessing: what features depend on beside picture and engine."""
         return "\n".join(
             (
-                self.network.weights_sha256 or _hash_of(self.network.module),
+                self._network_key,
                 to_json(self.network.input),
-                ",".join(self.site.paths),
                 *["mirror"] * self.mirror,
+                *["flipped"] * self.flipped,
             )
         )
+
+    @property
+    def _network_key(self) -> str:
+        """Names weights, head and size: what a translation depends on, however pictures are prepared."""
+        weights = self.network.weights_sha256 or _hash_of(self.network.module)
+        return "\n".join((weights, str(self.network.input.size), ",".join(self.site.paths)))
 
     def features(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.
@@ -79,6 +86,8 @@ class Body:
 
     def look(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
+        if self.flipped:
+            pictures = pictures[:, :, ::-1]
         batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
         if self._fast is None and not self.engine.is_exact:
             self._start(batch[:_COMPARED])
@@ -120,7 +129,8 @@ class Body:
             if self.translations is None:
                 raise NotTranslated("There is no place for a translation.", remedy="Torch runs it.")
             watched = Watched(self._module, self.site, self.network.name).eval()
-            return run_translated(watched, self.engine, batch, folder=self.translations, key=self.key)
+            key = self._network_key
+            return run_translated(watched, self.engine, batch, folder=self.translations, key=key)
         module = self._module
         if self.engine.folded:
             module = folded(module, batch[:1].to(self.engine.device, memory_format=torch.channels_last))

@@ -47,7 +47,13 @@ class _Memory:
 
 
 def body_for(
-    network: Network, site: HeadSite, folder: Path, engine: Engine | None = None, *, mirror: bool = False
+    network: Network,
+    site: HeadSite,
+    folder: Path,
+    engine: Engine | None = None,
+    *,
+    mirror: bool = False,
+    flipped: bool = False,
 ) -> Body:
     """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
 
@@ -57,6 +63,7 @@ def body_for(
         folder: of the feature bank; keeps measurements and translations too.
         engine: take this one and no other.
         mirror: let it see every picture twice, as it is and mirrored.
+        flipped: let it see every picture mirrored only.
     """
     known = remembered(network, site, folder) if engine is None else None
     found = engine or known
@@ -66,6 +73,7 @@ def body_for(
         found or choose_engine(),
         folder / TRANSLATIONS,
         mirror=mirror,
+        flipped=flipped,
         settled=found is not None,
     )
 

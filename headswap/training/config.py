@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headswap.errors import BadSetting
+from headswap.network import Fit
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
 Norms = Literal["frozen", "recalibrate", "train"]
@@ -74,7 +75,8 @@ class TeachConfig:
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    mirror: bool = False  # of depth "head": the mean over picture and mirrored picture, twice the body's time
+    mirror: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
+    fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
@@ -83,9 +85,9 @@ class TeachConfig:
     further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
 
     @property
-    def mirrors(self) -> bool:
-        """Whether each picture is seen twice; a body that moves learns from mirrored pictures anyway."""
-        return self.mirror and self.depth == "head"
+    def chooses_view(self) -> bool:
+        """Whether cross-validation chooses how pictures are shown (docs/decisions/0007-views.md)."""
+        return self.depth == "auto" and self.fit is None
 
     def __post_init__(self) -> None:
         if self.budget_s is not None and not 0 < self.budget_s < math.inf:

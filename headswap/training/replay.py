@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from headswap.network import Fit
 from headswap.training.config import Depth, TeachConfig
 
 
@@ -23,6 +24,8 @@ class Replay:
     learning_rate: float | None = None  # when more than the head moved
     passes: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
+    fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
+    mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
 
 
 def settled(config: TeachConfig, replay: Replay) -> TeachConfig:
@@ -35,4 +38,12 @@ def settled(config: TeachConfig, replay: Replay) -> TeachConfig:
             passes=replay.passes or further.passes,
             confirmations=replay.parts or further.confirmations,
         )
-    return replace(config, depth=replay.depth, strength=replay.strength, budget_s=None, further=further)
+    return replace(
+        config,
+        depth=replay.depth,
+        strength=replay.strength,
+        budget_s=None,
+        further=further,
+        fit=replay.fit or config.fit,
+        mirror=config.mirror if replay.mirror is None else replay.mirror,
+    )

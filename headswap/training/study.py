@@ -30,7 +30,7 @@ from headswap.training.config import TeachConfig
 from headswap.training.linear_head import LinearHeads, fit_heads
 
 if TYPE_CHECKING:
-    from headswap.training.teach import Lesson
+    from headswap.training.lesson import Lesson
 
 _FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
@@ -140,11 +140,11 @@ def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
 
 
 def features_of(
-    lesson: Lesson, site: HeadSite, network: Network, rows: Sequence[int]
+    lesson: Lesson, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
-        body = Body(network, site, exact(choose_engine()))
+        body = Body(network, site, exact(choose_engine()), mirror=mirror)
     except HeadNotFound:
         return None
     pictures, size = lesson.manifest.pictures, lesson.config.batch_size

@@ -10,20 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headswap.data.intake import Intake
-from headswap.data.kept import reread
-from headswap.data.manifest import Manifest, Picture
-from headswap.data.transforms import prepare, wanted_px
+from headswap.data.manifest import Picture
 from headswap.evaluation.build import Sitting
-from headswap.evaluation.report import Further
 from headswap.events import Listener, Note, silent
 from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.body import Body
@@ -34,70 +29,18 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.budget import Budget
-from headswap.training.config import TeachConfig
 from headswap.training.fit_head import Watch
 from headswap.training.further.onward import go_on
+from headswap.training.lesson import Beginning, Lesson, Taught
 from headswap.training.linear_head import LinearHeads, agree, can_hold, fit_heads, has_bias, install
 from headswap.training.show import Show
-from headswap.training.study import Study, old_head_of, study
+from headswap.training.study import old_head_of, study
 from headswap.training.through import Answers, teach_through
+from headswap.training.view import Viewed, choose_view
 
 Timing = Callable[[str], AbstractContextManager[None]]
 _PROOF_PICTURES = 8
 _SURELY = 2.0  # times the largest change seen: two logits may move towards each other
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Lesson:
-    """What is taught: pictures in their parts, choices, and where features are kept."""
-
-    manifest: Manifest
-    intake: Intake
-    config: TeachConfig
-    features_folder: Path
-    head_path: str | None = None  # the person's own choice; None: found
-    seed: int = 0
-    budget: Budget = field(default_factory=lambda: Budget(None))
-    engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
-    filling: Filling | None = None  # the bank, when features were computed while pictures were decoded
-    checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
-
-    def prepared(self, picture: Picture, network: Network) -> NDArray[np.uint8]:
-        """A picture as the network wants it: from memory, or read again when memory was full."""
-        ready = self.intake.prepared.get(picture.sha256)
-        if ready is not None:
-            return ready
-        return prepare(reread(self.manifest, picture, wanted_px=wanted_px(network.input)), network.input)
-
-    def labels(self, pictures: tuple[Picture, ...]) -> Tensor:
-        """(N,) int64."""
-        numbers = {name: number for number, name in enumerate(self.manifest.classes)}
-        return torch.tensor([numbers[picture.class_name] for picture in pictures])
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Taught:
-    """What teaching learned, beside the network itself."""
-
-    site: HeadSite  # of the new head
-    exam: Sitting  # exam pictures with the taught network's logits
-    practice: Sitting | None  # practice pictures judged by heads that never saw them
-    practice_right: int  # by the final head
-    engine: str
-    strength: float | None  # None: taught by gradient
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
-    study: Study | None = None  # what the features say beside; None: they are not those of this network
-    further: Further | None = None  # what came of moving more than the head; None: nobody asked
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Beginning:
-    """A taught head, from which a run may go further."""
-
-    taught: Taught
-    start: Callable[[Tensor], None]  # teaches the head anew, on some rows of the manifest only
-    only_exact: bool = False  # its numbers are too large for half precision
 
 
 def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Taught:
@@ -113,7 +56,7 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
     if lesson.config.depth == "head":
         return beginning.taught
     with timing("finetune"):
-        return go_on(lesson, network, beginning, listener)
+        return go_on(beginning.lesson, beginning.network, beginning, listener)
 
 
 def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
@@ -127,6 +70,12 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
             return _by_gradient(lesson, network, swap_head(network, classes, site=site), listener)
     with timing("features"):
         bank = _bank(lesson, network, site, listener)
+    viewed = None
+    if lesson.config.chooses_view:
+        with timing("views"):
+            viewed = _viewed(lesson, network, site, bank, listener)
+        lesson = replace(lesson, config=replace(lesson.config, mirror=viewed.mirror), filling=None)
+        network, bank = network.seeing(viewed.spec), viewed.bank
     with timing("head"):
         old_head = old_head_of(network.module, site)
         record = swap_head(network, classes, site=site)
@@ -150,8 +99,22 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         fitted = _fit(lesson, network, record.site, bank, rows)
         install(network.module, record.site, replace(fitted, lift=proved.lift))
 
-    taught = replace(taught, study=beside)
-    return Beginning(taught=taught, start=start, only_exact=proved.lift != 0)
+    taught = replace(taught, study=beside, view=viewed.words if viewed else "")
+    only_exact = proved.lift != 0
+    return Beginning(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
+
+
+def _viewed(
+    lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+) -> Viewed:
+    """Let cross-validation choose how pictures are shown."""
+    rows = torch.nonzero(_rows(lesson, "train")).flatten()
+
+    def solve(features: Tensor) -> Tensor | None:
+        return _fit(lesson, network, site, replace(bank, features=features), rows).fold_logits
+
+    labels = lesson.labels(lesson.manifest.part("train"))
+    return choose_view(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
 
 
 def _filling(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> Filling:
@@ -160,7 +123,7 @@ def _filling(lesson: Lesson, network: Network, site: HeadSite, listener: Listene
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
-    body = body_for(network, site, folder, engine, mirror=lesson.config.mirrors)
+    body = body_for(network, site, folder, engine, mirror=lesson.config.mirror)
     return Filling(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
@@ -236,7 +199,7 @@ def _install(
             break
         heads = replace(heads, lift=lift)
         install(network.module, site, heads)
-        features, logits = Body(network, site, exact(choose_engine()), mirror=lesson.config.mirrors).look(
+        features, logits = Body(network, site, exact(choose_engine()), mirror=lesson.config.mirror).look(
             pictures
         )
         proved = agree(heads, features, logits)
@@ -261,7 +224,8 @@ def _taught(
         practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
         engine=bank.engine,
         strength=heads.solved[0].strength,
-        mirror=lesson.config.mirrors,
+        input=network.input,
+        mirror=lesson.config.mirror,
     )
 
 
@@ -274,7 +238,7 @@ def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: T
     Args:
         logits: (N, C) by the features of the bank.
     """
-    body = Body(network, site, replace(exact(choose_engine()), folded=True), mirror=lesson.config.mirrors)
+    body = Body(network, site, replace(exact(choose_engine()), folded=True), mirror=lesson.config.mirror)
     pictures, size = lesson.manifest.pictures, lesson.config.batch_size
 
     def said(rows: Sequence[int]) -> Tensor:
@@ -329,6 +293,7 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
         practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
         engine=answers.engine,
         strength=None,
+        input=network.input,
     )
 
     def start(rows: Tensor) -> None:
@@ -337,7 +302,7 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
         some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
         through(some, some[:1], silent)
 
-    return Beginning(taught=taught, start=start)
+    return Beginning(lesson=lesson, network=network, taught=taught, start=start)
 
 
 def _sitting(lesson: Lesson, part: str, logits: Tensor) -> Sitting:

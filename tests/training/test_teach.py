@@ -20,7 +20,8 @@ from headswap.features.body import Body
 from headswap.features.engines import Engine
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.config import TeachConfig
-from headswap.training.teach import Lesson, Taught, teach_head
+from headswap.training.lesson import Lesson, Taught
+from headswap.training.teach import teach_head
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
 

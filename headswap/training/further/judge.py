@@ -63,14 +63,24 @@ class Gain:
 
 @torch.no_grad()
 def answers(
-    module: nn.Module, site: HeadSite, album: Album, rows: Tensor, engine: Engine, batch_size: int = 32
+    module: nn.Module,
+    site: HeadSite,
+    album: Album,
+    rows: Tensor,
+    engine: Engine,
+    *,
+    mirror: bool = False,
+    batch_size: int = 32,
 ) -> Tensor:
-    """(V, C) logits of a network in eval mode, in single precision."""
+    """(V, C) logits of a network in eval mode, in single precision; with `mirror`, the mean of both."""
     module.eval()
     found = []
     for some in rows.split(batch_size) if len(rows) else ():
         batch = album.inputs(some.tolist()).to(engine.device, memory_format=torch.channels_last)
-        found.append(logits_of(module(batch), site).float().cpu())
+        said = logits_of(module(batch), site)
+        if mirror:
+            said = (said + logits_of(module(batch.flip(-1)), site)) / 2
+        found.append(said.float().cpu())
     return torch.cat(found) if found else torch.empty(0, site.num_classes)
 
 

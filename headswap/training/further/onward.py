@@ -31,7 +31,7 @@ from headswap.training.further.trials import Course
 from headswap.training.show import guesses_on
 
 if TYPE_CHECKING:
-    from headswap.training.teach import Beginning, Lesson, Taught
+    from headswap.training.lesson import Beginning, Lesson, Taught
 
 
 def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener) -> Taught:
@@ -75,6 +75,7 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
         seed=lesson.seed,
         budget=lesson.budget,
         folder=_folder(lesson, network, beginning.taught),
+        mirror=beginning.taught.mirror,
     )
 
 
@@ -84,7 +85,7 @@ def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) ->
     exam = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:
-        return answers(course.module, course.site, course.album, rows, engine)
+        return answers(course.module, course.site, course.album, rows, engine, mirror=course.mirror)
 
     right = int((answer(course.practice).argmax(1) == course.labels[course.practice]).sum())
     return replace(

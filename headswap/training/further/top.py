@@ -47,7 +47,7 @@ class Top:
 
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
-        self._crops = self._seen = torch.empty(0)
+        self._crops = self._seen = self._mirrored = torch.empty(0)
         self._places = torch.empty(0, dtype=torch.long)
 
     def answer(self, reached: Tensor) -> Any:
@@ -62,20 +62,32 @@ class Top:
         return crops if crops >= _FEWEST_CROPS else 0
 
     def fill(
-        self, album: Album, practice: Tensor, every: int, config: FurtherConfig, *, seed: int, crops: int
+        self,
+        album: Album,
+        practice: Tensor,
+        every: int,
+        config: FurtherConfig,
+        *,
+        seed: int,
+        crops: int,
+        mirror: bool = False,
     ) -> Iterator[int]:
-        """Run the frozen part over all rows, and over some crops of the practice rows.
+        """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
 
         Gives how many pictures are done, batch by batch, so that the caller may stop.
         """
         shape, done = self.shapes[self._cut], 0
         self._seen = torch.empty(every, *shape)
+        self._mirrored = torch.empty(every if mirror else 0, *shape)
         self._crops = torch.empty(crops, len(practice), *shape)
         self._places = torch.full((every,), -1)
         self._places[practice] = torch.arange(len(practice))
         for rows in torch.arange(every).split(config.batch_size):
-            self._seen[rows] = self.reach(album.inputs(rows.tolist()))
-            done += len(rows)
+            pictures = album.inputs(rows.tolist())
+            self._seen[rows] = self.reach(pictures)
+            if mirror:
+                self._mirrored[rows] = self.reach(pictures.flip(-1))
+            done += len(rows) * (2 if mirror else 1)
             yield done
         with own_random(self.engine, seed):
             augment = Augment(album.spec, config)
@@ -94,13 +106,17 @@ class Top:
 
     @torch.no_grad()
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
-        """(V, C) logits in eval mode, of uncropped pictures."""
+        """(V, C) logits in eval mode, of uncropped pictures; with mirrored ones, the mean of both."""
         self.module.eval()
+        seen = [self._seen, self._mirrored] if len(self._mirrored) else [self._seen]
         found = [
-            logits_of(self.answer(self._seen[some].to(self.engine.device)), self.site).float().cpu()
+            torch.stack([self._logits(kept[some]) for kept in seen]).mean(dim=0)
             for some in (rows.split(batch_size) if len(rows) else ())
         ]
         return torch.cat(found) if found else torch.empty(0, self.site.num_classes)
+
+    def _logits(self, reached: Tensor) -> Tensor:
+        return logits_of(self.answer(reached.to(self.engine.device)), self.site).float().cpu()
 
     @torch.no_grad()
     def reach(self, pictures: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ class Course:
     seed: int
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
 
 
 class Trials:
@@ -148,7 +149,8 @@ class Trials:
         """How many pictures go through the frozen part once."""
         if self.top is None or "last" not in depths:
             return 0
-        return len(self.course.labels) + self._crops * len(self.course.practice)
+        looks = 2 if self.course.mirror else 1
+        return looks * len(self.course.labels) + self._crops * len(self.course.practice)
 
     def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
         """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
@@ -163,6 +165,7 @@ class Trials:
             course.config.further,
             seed=course.seed,
             crops=self._crops,
+            mirror=course.mirror,
         )
         for now in filling:
             tick(now - done)
@@ -180,7 +183,8 @@ class Trials:
         top = find_top(course.module, course.site, few, course.config.further, course.engine)
         if top is None:
             return None, 0
-        crops = top.crops_that_fit(len(course.practice), len(course.labels), course.config.further.crops)
+        seen = (2 if course.mirror else 1) * len(course.labels)
+        crops = top.crops_that_fit(len(course.practice), seen, course.config.further.crops)
         return (top, crops) if crops else (None, 0)
 
     def _finetune(
@@ -197,6 +201,7 @@ class Trials:
             seed=course.seed,
             folder=None if course.folder is None else course.folder / place_,
             engine=course.engine,
+            mirror=course.mirror,
             top=self.top if recipe.depth == "last" else None,
         )
         return finetune(

@@ -19,7 +19,8 @@ from headswap.data.transforms import prepare
 from headswap.events import Event, Guesses, Pass, Progress
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.config import Depth, FurtherConfig, TeachConfig
-from headswap.training.teach import Lesson, Taught, teach_head
+from headswap.training.lesson import Lesson, Taught
+from headswap.training.teach import teach_head
 
 SPEC = InputSpec(height=24, width=24, resize_px=28)
 
