@@ -24,6 +24,16 @@ def test_what_is_given_wins_over_what_is_inherited(monkeypatch: pytest.MonkeyPat
     assert child_environment({"OMP_NUM_THREADS": "2"})["OMP_NUM_THREADS"] == "2"
 
 
+def test_the_threads_of_a_child_sleep_while_they_wait_unless_the_person_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert child_environment({})["OMP_WAIT_POLICY"] == "PASSIVE"
+
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert child_environment({})["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_a_child_runs_under_the_servers_own_python() -> None:
     assert python_command("headswap.x") == (sys.executable, "-m", "headswap.x")
 
