@@ -60,6 +60,11 @@ class Reader:
             log=logs / "reading.jsonl",
         )
 
+    def warm(self) -> None:
+        """Somebody will soon give pictures: have both children ready."""
+        self._uploads.warm()
+        self._tries.warm()
+
     def close(self) -> None:
         """Let both children go."""
         self._uploads.close()

@@ -222,8 +222,10 @@ class Service:
         return job
 
     def warm(self) -> None:
-        """Somebody will soon teach: have a worker ready."""
+        """Somebody is here: have a worker, the readers and the process that predicts ready."""
         self._queue.warm()
+        self._reader.warm()
+        self._inference.warm()
 
     def job(self, owner: str, job: str) -> JobView:
         """How a run goes."""

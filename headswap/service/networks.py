@@ -30,6 +30,7 @@ THREE_TO_START = (
     ("Balanced", "torchvision/resnet50"),
     ("Strong", "torchvision/convnext_base"),
 )
+LATER_S = 90.0  # after the start: the first minute is for whoever has opened the page
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 _FORM = 2  # of what is kept; another number forgets it all
 
@@ -83,6 +84,15 @@ class Networks:
         self._desk.warm()
         if _read(self._place(model, None, None)) is None:
             threading.Thread(target=self._open_quietly, args=(model,), daemon=True).start()
+        later = threading.Timer(LATER_S, self._open_the_rest)
+        later.daemon = True
+        later.start()
+
+    def _open_the_rest(self) -> None:
+        """The others that a newcomer chooses from, so that their speed can be told; nobody waits for it."""
+        for _, model in THREE_TO_START:
+            if _read(self._place(model, None, None)) is None:
+                self._open_quietly(model)
 
     def _open_quietly(self, model: str) -> None:
         with suppress(HeadswapError):  # whoever asks for it later hears why

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from headswap.events import Event, Guesses, Pass
 from headswap.jobs.job import Job, JobState
+from headswap.jobs.store import LOG_FILE
 from headswap.service.views import JobView
 
 Shares = Mapping[str, tuple[float, float]]
@@ -68,6 +69,18 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
         goes_further=depth_of(job) != "head",
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
+        details=_details(job),
+    )
+
+
+def _details(job: Job) -> str:
+    """Of a run that failed: its kind of error, and where its log is; no path of this machine."""
+    if job.error is None:
+        return ""
+    started = "once" if job.attempt == 1 else f"{job.attempt} times"
+    return (
+        f"Kind of error: {job.error.code}. Run {job.id}, started {started}. Its log is {LOG_FILE} in the "
+        "run's folder of the workspace."
     )
 
 

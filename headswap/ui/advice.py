@@ -8,13 +8,13 @@ from __future__ import annotations
 from headswap.evaluation.advice import advises_to_move
 from headswap.evaluation.report import Report
 from headswap.ui.icons import icon, term
-from headswap.ui.words import percent, safe
+from headswap.ui.words import percent, prose
 
 
 def advice(report: Report) -> str:
     """What to try next, when there is something."""
     return "".join(
-        f'<div class="callout accent">{icon("book")}<p>{_lead(report, i)}{safe(sentence)}'
+        f'<div class="callout accent">{icon("book")}<p>{_lead(report, i)}{_said(sentence)}'
         f"{_button(sentence)}</p></div>"
         for i, sentence in enumerate(report.advice)
     )
@@ -48,6 +48,11 @@ def _lead(report: Report, i: int) -> str:
     if i == 0 and report.further is not None:
         return "<b>What came of going further.</b> "
     return "<b>Worth trying.</b> "
+
+
+def _said(sentence: str) -> str:
+    """In the words of the page: there the depth is a choice with a name of its own."""
+    return prose(sentence.replace("depth “auto”", "“Let it choose”"))
 
 
 def _button(sentence: str) -> str:

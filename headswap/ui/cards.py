@@ -67,7 +67,7 @@ def _card(word: str, name: str, card: NetworkCard | None, is_chosen: bool, ms: f
     if card is not None:
         licence = safe(card.licence) if card.licence else "licence not stated"
         year = str(card.year) if card.year else "year not stated"
-        speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured here"
+        speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
         facts = f"<li>{millions(card.parameters)}</li><li>{speed}</li><li>{licence}</li><li>{year}</li>"
         tag = f'<div class="state">{weights_tag(card)}</div>'
     return (

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from headswap.service.views import JobView, ProjectView
+from headswap.ui.icons import term
+from headswap.ui.mistakes import details_words
 from headswap.ui.words import percent, safe, seconds
+
+LESSON = (
+    f'<p class="hs-soft lesson">Practice {term("practice", "training set")} is what it trains on. The exam '
+    f"{term('the exam', 'test set, hold-out')} pictures are locked away. If practice goes up and exam does "
+    f"not, it is memorising. A pass {term('a pass', 'epoch')} is one look at every practice picture.</p>"
+)
 
 
 def chip(project: ProjectView, job: JobView | None) -> str:
@@ -59,10 +67,11 @@ def _at_rest(job: JobView | None) -> str:
 def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
     """The panel of step 3: one sentence, the bar, the chart, or the invitation to begin."""
     if job is None:
-        return f'<div class="hs-panel live-panel">{invitation}</div>'
+        return f'<div class="hs-panel live-panel">{invitation}{LESSON}</div>'
     sentence = safe(job.sentence)
     if job.state == "failed":
         sentence = f"{safe(job.problem)}</p><p class='hs-soft'>{safe(job.remedy)}"
+    details = details_words(job.details) if job.state == "failed" else ""
     bar = (
         '<div class="hs-row progress"><div class="bar" role="progressbar" '
         f'aria-valuenow="{100 * job.share:.0f}" '
@@ -72,8 +81,5 @@ def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
     )
     return (
         f'<div class="hs-panel live-panel" data-state="{safe(job.state)}"><p class="live">{sentence}</p>'
-        f"{bar if job.state != 'failed' else ''}{charted}"
-        '<p class="hs-soft lesson">Practice is what it trains on. The exam pictures are locked away. If '
-        "practice goes "
-        "up and exam does not, it is memorising.</p></div>"
+        f"{details}{bar if job.state != 'failed' else ''}{charted}{LESSON}</div>"
     )

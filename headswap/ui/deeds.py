@@ -18,7 +18,7 @@ from headswap.service.pictures import Pictures
 from headswap.service.thumbnails import LARGEST_PX
 from headswap.ui.classes import of_class
 from headswap.ui.gallery import MOST_SHOWN, class_dialog, picture_dialog, several_dialog, sure_dialog
-from headswap.ui.mistakes import mistake_words
+from headswap.ui.mistakes import kinds_of, mistake_words
 from headswap.ui.scene import Scene, Shared, thumbnails
 from headswap.ui.words import count, picture_uri
 
@@ -101,7 +101,7 @@ def do_or_tell(deed: Deed, scene: Scene, shared: Shared) -> str:
 
 def _with_mistake(deed: Deed, mistake: HeadswapError, scene: Scene, shared: Shared) -> str:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
-    said = mistake_words(mistake.problem, mistake.remedy)
+    said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
     if scene.manifest is None:
         return ""
     if deed.name in scene.classes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from headswap.ui.chip import chip
-from headswap.ui.html import fragment
+from headswap.ui.html import fragment, web_text
 from headswap.ui.icons import MARK
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.projects import (
@@ -47,7 +47,7 @@ def build_header() -> Header:
             label="Project name", show_label=False, container=False, max_lines=1, max_length=60,
             elem_id="hs-name", elem_classes="hs-project", scale=0,
         )  # fmt: skip
-        fragment(classes="grow")
+        fragment(classes="grow", script=web_text("steps.js"))
         state = fragment(classes="hs-chip", name="hs-chip", script=LIVE)
         stop = gr.Button("Stop", elem_id="hs-stop", elem_classes="hs-stop", visible=False, scale=0)
         buttons = build_project_buttons()

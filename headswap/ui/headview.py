@@ -28,13 +28,24 @@ def head_view(inspection: Inspection, classes: tuple[str, ...], picture: str = "
 
 def evidence(inspection: Inspection) -> str:
     """How the head was found: the sentences of the search, then the layers that were not chosen."""
-    steps = "".join(f"<li><span>{safe(sentence)}</span></li>" for sentence in inspection.site.evidence)
+    steps = "".join(f"<li><span>{_with_code(sentence)}</span></li>" for sentence in inspection.site.evidence)
     others = "".join(
         f'<p class="hs-note">Other candidate: <code>{safe(other.path)}</code>, {safe(other.kind)} '
-        f"{' × '.join(map(str, other.shape))}. Not chosen: {safe(other.reason)}.</p>"
+        f"{' × '.join(map(str, other.shape))}. Not chosen: {_lower(other.reason)}.</p>"
         for other in inspection.site.candidates[:4]
     )
     return f'<ol class="evidence hs-soft">{steps}</ol>{others}'
+
+
+def _with_code(sentence: str) -> str:
+    """A sentence of the search; what stands between backticks is code."""
+    parts = safe(sentence).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+
+
+def _lower(reason: str) -> str:
+    """A reason in the middle of a sentence."""
+    return safe(f"{reason[:1].lower()}{reason[1:]}".rstrip("."))
 
 
 def new_head_words(inspection: Inspection, num_classes: int) -> str:

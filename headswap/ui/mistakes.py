@@ -1,5 +1,4 @@
-"""A person's mistake becomes two sentences in the step where it happened; everything else is a bug and "
-"shows."""
+"""A mistake becomes two sentences, with details one press away, where it happened; a bug shows as one."""
 
 from __future__ import annotations
 
@@ -32,16 +31,33 @@ def errors_as_words(
             try:
                 return ({status: ""} if clears else {}) | handler(*args, **kwargs)
             except HeadswapError as mistake:
-                return {status: mistake_words(mistake.problem, mistake.remedy), **otherwise}
+                said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
+                return {status: said, **otherwise}
 
         return handle
 
     return decorate
 
 
-def mistake_words(problem: str, remedy: str) -> str:
-    """What happened, then what to do."""
+def mistake_words(problem: str, remedy: str, details: str = "") -> str:
+    """What happened, then what to do; `details` are for whoever looks after the machine."""
     return (
-        f'<div class="callout warn mistake" role="alert">{icon("warn")}<p><b>{safe(problem)}</b> '
-        f"{safe(remedy)}</p></div>"
+        f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
+        f"{safe(remedy)}</p>{details_words(details)}</div></div>"
     )
+
+
+def details_words(details: str) -> str:
+    """Folded away: one press opens them."""
+    if not details:
+        return ""
+    return f'<details><summary>Details</summary><p class="hs-note">{safe(details)}</p></details>'
+
+
+def kinds_of(mistake: BaseException) -> str:
+    """What a mistake is called inside, and what it came from; no paths, no pictures."""
+    kinds, cause = [type(mistake).__name__], mistake.__cause__
+    while cause is not None:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__
+    return f"Kind of error: {', caused by '.join(kinds)}."

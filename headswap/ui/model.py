@@ -11,7 +11,7 @@ import gradio as gr
 from headswap.service.views import Inspection
 from headswap.ui.cards import model_cards, search_choices, shown_rows
 from headswap.ui.headview import evidence, head_view, intro
-from headswap.ui.html import fragment, next_bar
+from headswap.ui.html import fragment, next_bar, web_text
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates, owner_of, thumbnails
 
@@ -20,6 +20,11 @@ element.addEventListener('change', (happened) => {
   if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
 });
 """
+HURRY = (
+    '<h2>In a hurry?</h2><p class="hs-soft">Take the sample set, 96 drawings, or a folder of yours that '
+    "has one folder per class.</p>"
+)
+FOLDER = '<button class="btn" type="button" id="hs-folder-first">Choose a folder</button>'
 OWN_WEIGHTS = (
     '<p class="hs-soft">A file made for the chosen architecture, by you or somebody you know. It is read '
     "as numbers "
@@ -50,11 +55,9 @@ def build_model_step() -> ModelStep:
     with gr.Row(elem_classes="hs-opening"):
         words = fragment(intro(None, None))
         with gr.Column(elem_classes="hs-quick"):
-            fragment(
-                '<h2>In a hurry?</h2><p class="hs-soft">96 drawings of birds, bugs, fruit and vehicles. '
-                "Two presses to a network of your own.</p>"
-            )
+            fragment(HURRY)
             sample = gr.Button("Use the sample", elem_id="hs-sample-first")
+            fragment(FOLDER, script=web_text("first.js"))
     with gr.Row(elem_classes="hs-two"):
         with gr.Column(elem_classes="stack"):
             cards = fragment(name="hs-cards", script=CARD_SCRIPT)
@@ -156,4 +159,5 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
         **quiet,
     )
     shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
-    drawn_first.then(on_list, None, [step.search, step.status], **quiet)
+    timed = drawn_first.then(on_cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
+    timed.then(on_list, None, [step.search, step.status], **quiet)

@@ -62,7 +62,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
                 teach = build_teach_step()
             with gr.Tab("Test", id="test", elem_id="hs-test"):
                 test = build_test_step()
-            with gr.Tab("Take home", id="home", elem_id="hs-home"):
+            with gr.Tab("Take it home", id="home", elem_id="hs-home"):
                 take_home = build_take_home_step()
 
         def show(scene: Scene) -> Updates:
@@ -93,7 +93,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         connect_model_step(model, shared, drawn_first)
         for button, to in (
             (model.onward, "pictures"), (pictures.onward, "teach"), (teach.onward, "test"),
-            (test.again, "teach"), (test.onward, "home"),
+            (test.foot.again, "teach"), (test.foot.onward, "home"),
         ):  # fmt: skip
             _connect_move(button, to, shared)
         tabs.select(_on_tab, None, where, queue=False, **QUIET)

@@ -11,8 +11,8 @@ PICKER = f"""
 <div class="hs-row heading">{icon("folder")}<h2>Drop a folder, a zip or loose pictures</h2></div>
 <p class="hs-soft">One folder per class: its name becomes the name the network will
 say. Large pictures are made smaller on your machine before they travel.</p>
-<div class="hs-row choosers"><label class="btn folder" tabindex="0" role="button">Choose a folder<input
-type="file" webkitdirectory multiple aria-label="Choose a folder of class folders" tabindex="-1"></label>
+<div class="hs-row choosers"><button class="btn folder" type="button">Choose a folder</button><input
+type="file" webkitdirectory multiple hidden>
 <button class="btn loose" type="button">Choose pictures</button></div>
 <p class="hs-note packing" role="status" aria-live="polite"></p>
 <dialog class="hs-dialog" aria-labelledby="hs-ask-title"><form method="dialog"><h2 id="hs-ask-title"></h2>

@@ -8,20 +8,20 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.evaluation.report import Answer, Report
+from headswap.evaluation.report import Report
 from headswap.ui import confusion, verdict
 from headswap.ui.advice import advice, learning
 from headswap.ui.doubts import SHOWN, chosen, doubts
 from headswap.ui.examples import example_strip, examples_for
+from headswap.ui.foot import Foot, build_foot
 from headswap.ui.html import fragment, sends
 from headswap.ui.icons import term
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates
 from headswap.ui.try_it import PREDICTING, QUIET, TryIt, build_try_it, connect_try_it
-from headswap.ui.where import INVITATION, heat_figure, heat_row
+from headswap.ui.where import INVITATION, heat_figure, heat_row, looked_at
 from headswap.ui.words import picture_uri, safe
 
-LOOKED_AT = 3  # exam pictures whose maps are drawn
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 NOTHING_YET = (
     '<div class="hs-intro"><h1>How good is it?</h1><p>Nothing is taught yet. When step 3 is done, this '
@@ -48,13 +48,12 @@ class TestStep:
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
-    again: gr.Button
-    onward: gr.Button
+    foot: Foot
 
     @property
     def told(self) -> list[object]:
         return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest, self.doubts,
-                self.where, self.look, self.trust, self.advice]  # fmt: skip
+                self.where, self.look, self.trust, self.advice, *self.foot.outputs]  # fmt: skip
 
 
 def build_test_step() -> TestStep:
@@ -77,19 +76,10 @@ def build_test_step() -> TestStep:
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))
         tried = build_try_it()
-    with gr.Row(elem_classes="hs-next"):
-        fragment(
-            '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>',
-            classes="grow",
-        )
-        again = gr.Button("Teach again", size="lg", elem_classes="big back", elem_id="hs-again")
-        onward = gr.Button(
-            "Take it home", variant="primary", size="lg", elem_classes="big", elem_id="hs-to-home"
-        )
+    foot = build_foot()
     return TestStep(
-        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, again,
-        onward,
-    )  # fmt: skip
+        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
+    )
 
 
 def _small(shared: Shared, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
@@ -98,22 +88,13 @@ def _small(shared: Shared, owner: str, job: str, sha256s: Iterable[str]) -> dict
     return {sha256: picture_uri(data) for sha256, (_, data) in found.items()}
 
 
-def _looked_at(report: Report) -> tuple[Answer, ...]:
-    """The hardest of all, and the surest ones of other classes."""
-    worst = report.hardest[:1]
-    surest = sorted(report.answers, key=lambda answer: -answer.sure)
-    kinds = {answer.label: answer for answer in reversed(surest) if answer not in worst}
-    others = sorted(kinds.values(), key=lambda answer: -answer.sure)
-    return (*worst, *others)[:LOOKED_AT]
-
-
 def show_report(step: TestStep, owner: str, job: str, report: Report, shared: Shared) -> Updates:
     """Everything of step 4 except the tried pictures."""
     cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
     wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
-    return {
+    return step.foot.show(is_taught=True) | {
         step.verdict: verdict.verdict(report),
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),
@@ -134,7 +115,8 @@ def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, dept
     @errors_as_words(step.status)
     def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
         if not job:
-            return {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)} | step.tried.empty("")
+            nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
+            return nothing | step.foot.show(is_taught=False) | step.tried.empty("")
         scene = shared.look(project_id, request)
         report = results.report(scene.owner, job)
         strip = example_strip(examples_for(report.classes), (), -1)
@@ -153,7 +135,7 @@ def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, dept
         scene = shared.look(project_id, request)
         report = results.report(scene.owner, job)
         drawn = []
-        for answer in _looked_at(report):
+        for answer in looked_at(report):
             picture = results.picture_file(scene.owner, job, answer.sha256)
             right = ", right" if answer.is_right else f", wrong: it is {safe(report.classes[answer.truth])}"
             heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])

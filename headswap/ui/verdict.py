@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headswap.evaluation.report import Answer, Report
 from headswap.ui.icons import icon, plate, term
-from headswap.ui.words import percent, safe, short
+from headswap.ui.words import percent, prose, safe, short
 
 HARDEST = 5
 MOST_DOTS = 60  # answers; beyond, bars take the place of dots
@@ -113,7 +113,7 @@ def trust(report: Report) -> str:
 
 def _trust_sentence(report: Report) -> str:
     if report.reliability:
-        return safe(report.reliability)
+        return prose(report.reliability)
     gap = report.calibration.error_after if report.calibration else None
     rough = f" With {report.total} pictures this is a rough figure." if report.total < 100 else ""
     if gap is None:

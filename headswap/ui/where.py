@@ -6,8 +6,10 @@ Flow:  HeatMap --heat_figure--> HTML
 from __future__ import annotations
 
 from headswap.artefacts.prediction import HeatMap
+from headswap.evaluation.report import Answer, Report
 from headswap.ui.words import picture_uri, safe
 
+LOOKED_AT = 3  # exam pictures whose maps are drawn
 INVITATION = '<p class="hs-soft">A map lights up what counted in a picture. It takes a moment.</p>'
 
 
@@ -24,3 +26,12 @@ def heat_figure(heat: HeatMap, words: str = "") -> str:
 def heat_row(figures: tuple[str, ...]) -> str:
     """A few of them side by side."""
     return f'<p class="hs-soft">The bright patch counted most.</p><div class="three">{"".join(figures)}</div>'
+
+
+def looked_at(report: Report) -> tuple[Answer, ...]:
+    """The hardest of all, and the surest ones of other classes."""
+    worst = report.hardest[:1]
+    surest = sorted(report.answers, key=lambda answer: -answer.sure)
+    kinds = {answer.label: answer for answer in reversed(surest) if answer not in worst}
+    others = sorted(kinds.values(), key=lambda answer: -answer.sure)
+    return (*worst, *others)[:LOOKED_AT]

@@ -49,10 +49,13 @@ def test_the_live_panel_has_a_sentence_and_a_bar_for_a_screen_reader() -> None:
 
 
 def test_a_failed_job_says_what_happened_and_what_to_do() -> None:
-    failed = replace(RUNNING, state="failed", problem="The disk <full>.", remedy="Free some.")
+    failed = replace(
+        RUNNING, state="failed", problem="The disk <full>.", remedy="Free some.", details="DiskFull"
+    )
 
     panel = live_panel(failed, "", "")
 
     assert "The disk &lt;full&gt;." in panel
     assert "Free some." in panel
+    assert "<details><summary>Details</summary>" in panel
     assert "progressbar" not in panel

@@ -62,3 +62,10 @@ def test_the_evidence_names_what_was_not_chosen_and_why(inspection: Inspection) 
 def test_the_opening_says_what_the_old_head_votes_for(inspection: Inspection) -> None:
     assert "votes for 1,000 names such as “tench”" in intro(inspection.card, inspection)
     assert "turns what it saw into an answer" in intro(replace(inspection.card, num_classes=0), None)
+
+
+def test_code_in_the_evidence_is_code_and_a_reason_ends_with_one_stop(inspection: Inspection) -> None:
+    said = evidence(replace(inspection, site=replace(inspection.site, evidence=("It is `a<b` here.",))))
+
+    assert "It is <code>a&lt;b</code> here." in said
+    assert ".." not in said

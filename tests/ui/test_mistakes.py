@@ -40,3 +40,19 @@ def test_a_bug_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         handler()
+
+
+def test_details_are_one_press_away_and_name_the_kinds_of_error_but_no_path() -> None:
+    @errors_as_words("status")
+    def handler() -> dict[str, str]:
+        try:
+            open("/nowhere/secret.zip")  # noqa: SIM115
+        except OSError as error:
+            raise BadUpload("It is not a zip.", remedy="Choose another.") from error
+        return {}
+
+    shown = handler()["status"]
+
+    assert "<details><summary>Details</summary>" in shown
+    assert "Kind of error: BadUpload, caused by FileNotFoundError." in shown
+    assert "secret" not in shown

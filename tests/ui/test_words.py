@@ -1,6 +1,16 @@
 from __future__ import annotations
 
-from headswap.ui.words import count, enumerate_names, file_size, in_words, millions, percent, safe, short
+from headswap.ui.words import (
+    count,
+    enumerate_names,
+    file_size,
+    in_words,
+    millions,
+    percent,
+    prose,
+    safe,
+    short,
+)
 
 
 def test_a_name_from_a_file_cannot_become_markup() -> None:
@@ -34,3 +44,7 @@ def test_many_names_are_cut_short_in_a_sentence() -> None:
     assert enumerate_names(("bird", "bug", "fruit")) == "bird, bug and fruit"
     assert enumerate_names(("<b>",)) == "&lt;b&gt;"
     assert enumerate_names(tuple("abcdefgh")) == "a, b, c, d, e, f and two more"
+
+
+def test_a_percent_in_a_sentence_stands_apart_from_its_number_and_is_never_broken_off() -> None:
+    assert prose("It knows 85% of <b>") == "It knows 85\u00a0% of &lt;b&gt;"

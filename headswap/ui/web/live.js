@@ -50,13 +50,17 @@ button.addEventListener('click', async () => {
 });
 
 /* Ctrl-V anywhere on this step: the picture on the clipboard is tried. */
-document.addEventListener('paste', (pasted) => {
-  if (element.offsetParent === null) return;
-  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+const tryFile = (file) => {
   const input = document.querySelector('#hs-try input[type=file]');
-  if (!file || !input) return;
+  if (!input) return;
   const carried = new DataTransfer();
   carried.items.add(file);
   input.files = carried.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
+};
+globalThis.headswap = {...globalThis.headswap, tryFile};
+document.addEventListener('paste', (pasted) => {
+  if (element.offsetParent === null) return;
+  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+  if (file) tryFile(file);
 });

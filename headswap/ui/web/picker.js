@@ -5,7 +5,7 @@
 const SHORTER_SIDE = 512, SMALL_BYTES = 200_000, LARGEST_OTHER = 20_000_000, AT_ONCE = 4;
 const SHRINKS = /\.(jpe?g|png|webp|bmp|avif)$/i, HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db|desktop\.ini)/;
 const input = element.querySelector('input[type=file]'), says = element.querySelector('.packing');
-const label = element.querySelector('label.folder'), zone = element.closest('.drop') || element;
+const zone = element.closest('.drop') || element;
 const asks = element.querySelector('dialog'), answer = asks.querySelector('input');
 
 const CRC = new Uint32Array(256).map((_, n) => {
@@ -114,9 +114,15 @@ function nameFor(count) {
 }
 
 const classes = () => [...document.querySelectorAll('#hs-classes [data-class]')].map((row) => row.dataset.class);
-globalThis.headswap = { ...globalThis.headswap, take, folderOf, classes };
+async function takeEntries(entries) {
+  const found = [];
+  for (const entry of entries) await walk(entry, found);
+  await take(found);
+}
+globalThis.headswap = { ...globalThis.headswap, take, takeEntries, folderOf, classes };
 
 async function walk(entry, found) {
+  if (entry instanceof File) return void found.push([entry.name, entry]);
   if (entry.isFile) return void found.push([entry.fullPath.slice(1), await new Promise((yes, no) => entry.file(yes, no))]);
   const reader = entry.createReader();
   for (;;) {
@@ -136,9 +142,7 @@ input.addEventListener('change', async () => {
   await take([...input.files].map((file) => [file.webkitRelativePath || file.name, file]));
   input.value = '';
 });
-label.addEventListener('keydown', (pressed) => {
-  if (pressed.key === 'Enter' || pressed.key === ' ') { pressed.preventDefault(); input.click(); }
-});
+element.querySelector('.folder').addEventListener('click', () => input.click());
 asks.querySelector('form').addEventListener('submit', (sent) => {
   if (sent.submitter?.value === 'add' && !folderOf(answer.value)) { sent.preventDefault(); answer.focus(); }
 });
@@ -148,7 +152,5 @@ zone.addEventListener('drop', async (dropped) => {
   dropped.preventDefault();
   dropped.stopPropagation();
   zone.classList.remove('over');
-  const entries = [...dropped.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean), found = [];
-  for (const entry of entries) await walk(entry, found);
-  await take(found);
+  await takeEntries([...dropped.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean));
 });

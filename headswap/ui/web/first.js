@@ -1,0 +1,29 @@
+// The first screen's way to pictures of one's own: a folder by the button, or anything dropped anywhere on the
+// page. Pictures opens, and its picker takes it from there; on Test a dropped picture is tried instead.
+const soon = async (selector) => {
+  for (let looks = 0; looks < 200 && !document.querySelector(selector); looks++) await new Promise(requestAnimationFrame);
+  return document.querySelector(selector);
+};
+const openPictures = () => document.querySelector('#hs-pictures-button').click();
+
+element.addEventListener('click', async (pressed) => {
+  if (!pressed.target.closest('#hs-folder-first')) return;
+  openPictures();
+  (await soon('#hs-picker input[webkitdirectory]'))?.click();
+});
+
+const carriesFiles = (dragged) => [...(dragged.dataTransfer?.types ?? [])].includes('Files');
+document.addEventListener('dragover', (dragged) => { if (carriesFiles(dragged)) dragged.preventDefault(); });
+document.addEventListener('drop', async (dropped) => {
+  if (dropped.defaultPrevented || !carriesFiles(dropped)) return;
+  dropped.preventDefault();
+  const onTest = document.querySelector('#hs-try')?.offsetParent, image = [...dropped.dataTransfer.files].find((one) => one.type.startsWith('image/'));
+  if (onTest && image) return globalThis.headswap.tryFile(image);
+  const entries = [...dropped.dataTransfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
+  openPictures();
+  await soon('#hs-picker input[webkitdirectory]');
+  await globalThis.headswap.takeEntries(entries);
+});
+
+// gradio's search box has no hint of its own.
+soon('#hs-search input').then((box) => { if (box) box.placeholder = 'resnet, vit, mobile …'; });
