@@ -16,3 +16,6 @@ test:
 
 soak:
 	$(PYTHON) -m tests.soak
+
+screenshots:
+	$(PYTHON) -m tests.e2e.screenshots

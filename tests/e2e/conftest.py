@@ -1,8 +1,14 @@
-"""One house and one browser for all tests of this folder; a profile of its own for each test."""
+"""One house and one browser for all tests of this folder; a profile of its own for each test.
+
+What takes long is made once: a project that was taught on drawings with one label planted wrong (`taught`),
+and a file with finished runs (`project_file`).
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +19,21 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
-from tests.e2e.house import FLAGS, House, Visit, app_running, chromium_path, visiting  # noqa: E402
+from tests.e2e.house import (  # noqa: E402
+    FLAGS,
+    NAME,
+    PLANTED,
+    SAMPLE,
+    House,
+    Visit,
+    app_running,
+    chromium_path,
+    visiting,
+)
+from tests.e2e.saved import make_project  # noqa: E402
+
+BEYOND = 3  # a goal is printed; only so many times of it fail
+EACH = 16  # drawings of each class
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +93,65 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
         return root
 
     return make
+
+
+@pytest.fixture
+def took(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float], None]:
+    """Print what something took beside its goal; fail only far beyond it."""
+
+    def tell(what: str, measured: float, goal: float) -> None:
+        with capsys.disabled():
+            print(f"\n    {what}: {measured:.2f} (goal {goal:g})", end="", flush=True)  # noqa: T201
+        assert measured <= BEYOND * goal, f"{what}: {measured:.2f}, goal {goal:g}"
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawings of three classes; a car lies among the fruit."""
+    folder = tmp_path_factory.mktemp("drawings") / "drawings"
+    for name in ("bird", "fruit", "vehicle"):
+        (folder / name).mkdir(parents=True)
+        for drawing in sorted((SAMPLE / "train" / name).iterdir())[:EACH]:
+            shutil.copy(drawing, folder / name)
+    shutil.copy(SAMPLE / "train" / "vehicle" / "car.png", folder / "fruit" / PLANTED)
+    (folder / "vehicle" / "car.png").unlink(missing_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def taught_once(browser: Browser, house: House, planted: Path) -> Iterator[Visit]:
+    """One profile with one taught project, for the whole session."""
+    with visiting(browser, house) as visit:
+        visit.open_step("pictures")
+        visit.page.set_input_files("#hs-picker input[webkitdirectory]", planted)
+        visit.wait("#hs-classes .klass")
+        visit.open_step("teaching")
+        visit.wait("#hs-teach:not([disabled])")
+        visit.teach()
+        visit.wait("#hs-examples li:nth-child(6) .told svg")
+        yield visit
+
+
+@pytest.fixture
+def taught(taught_once: Visit) -> Iterator[Visit]:
+    """The taught project with step 4 open; nothing forbidden may happen while it is looked at."""
+    taught_once.open_step("test")
+    taught_once.wait("#hs-verdict .verdict")
+    yield taught_once
+    assert (taught_once.strangers, taught_once.errors) == ([], [])
+
+
+@pytest.fixture(scope="session")
+def project_file(few_drawings: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Save gives: pictures, and finished runs of three networks."""
+    return make_project(tmp_path_factory.mktemp("saved"), few_drawings, bundle, NAME, time.time())
+
+
+@pytest.fixture
+def opened(visit: Visit, project_file: Path) -> Iterator[Visit]:
+    """A browser that has opened the saved project."""
+    visit.open_project(project_file)
+    yield visit
+    visit.moved_on()

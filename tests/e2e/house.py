@@ -24,6 +24,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "assets" / "sample"
+NAME = "Birds & <b>fruit</b>"  # of the project that was saved
+PLANTED = "planted-car.png"
+STEPS = ("model", "pictures", "teaching", "test", "home")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--no-first-run", "--use-fake-device-for-media-stream",
@@ -72,6 +76,23 @@ class Visit:
         """Forgive what gradio's client says when one page is left for another in the middle of a question."""
         self.errors[:] = [said for said in self.errors if not any(noise in said for noise in CUT_OFF)]
 
+    def reopened(self) -> Visit:
+        """Close the tab, and open a new one in the same browser profile."""
+        context, url = self.page.context, self.page.url
+        self.page.close()
+        self.moved_on()
+        self.page = context.new_page()
+        self.listen()
+        self.page.goto(url)
+        self.wait("#hs-chip .hs-status[data-state]")
+        return self
+
+    def listen(self) -> None:
+        """Note what the page does from now on."""
+        self.page.on("console", self.note_console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self.note_request)
+
     def open_step(self, tab: str) -> None:
         """Press a tab: model, pictures, teaching, test or home."""
         self.page.click(f"#hs-{tab}-button")
@@ -80,6 +101,39 @@ class Visit:
     def wait(self, selector: str, state: str = "visible") -> None:
         """Wait until something is on the page."""
         self.page.wait_for_selector(selector, state=state, timeout=WAIT_MS)  # type: ignore[arg-type]
+
+    def open_project(self, file: Path) -> None:
+        """Open a file that Save gave."""
+        self.page.click("#hs-open")
+        self.wait("#hs-opener")
+        self.page.set_input_files("#hs-opener input[type=file]", file)
+        self.wait("#hs-chip [data-done~=test]")
+
+    def count_clicks(self) -> None:
+        """From now on, count what a person presses with the mouse; what a script clicks is no click."""
+        self.page.evaluate(
+            "() => { window.pressed = 0; window.addEventListener('click', (happened) => {"
+            "if (happened.isTrusted && happened.detail) window.pressed += 1; }, true); }"
+        )
+
+    @property
+    def clicks(self) -> int:
+        return int(self.page.evaluate("window.pressed"))
+
+    def compare(self, *networks: str) -> None:
+        """On /runs: choose networks by their names, press, and wait until all have been taught."""
+        for name in networks:
+            self.page.click("#hs-compare-models input")
+            self.wait("[role=option]")
+            self.page.keyboard.type(name)
+            self.page.click(f"[role=option]:has-text('{name}') >> nth=0")
+        self.page.keyboard.press("Escape")
+        self.page.click("#hs-compare")
+        rows = len(networks) + 1
+        self.page.wait_for_selector(
+            f"#hs-runs tbody:not(:has(tr:nth-child({rows}) td.deeds [data-run^=stop])) tr:nth-child({rows})",
+            timeout=3 * WAIT_MS,
+        )
 
     def use_sample(self) -> None:
         """One press, from the first screen: the sample set is read and Teach is open and ready."""
@@ -161,9 +215,7 @@ def visiting(
     )
     page = context.new_page()
     visit = Visit(page, urlsplit(house.url).netloc)
-    page.on("console", visit.note_console)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("request", visit.note_request)
+    visit.listen()
     page.goto(house.url)
     visit.wait("#hs-chip .hs-status")
     yield visit

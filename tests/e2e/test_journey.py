@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,57 +13,72 @@ from tests.e2e.house import House, Visit
 
 pytestmark = pytest.mark.browser
 
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample"
-
 
 def test_a_newcomer_gets_a_first_prediction_with_two_presses(
-    visit: Visit, house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    visit: Visit, house: House, took: Callable[[str, float, float], None]
 ) -> None:
+    visit.wait("#hs-sample-first")
+    visit.count_clicks()
     start = time.monotonic()
     visit.use_sample()
     ready = time.monotonic()
     visit.teach()
     done = time.monotonic()
 
+    assert visit.clicks == 2
+    took("server up, s", house.seconds_to_start, 12)
+    took("sample: presses to a first prediction", visit.clicks, 2)
+    took("sample: pictures read, s", ready - start, 9)
+    took("sample: teach to prediction, s", done - ready, 6)
+    took("sample: first press to first prediction, s", done - start, 15)
     page = visit.page
     assert "pictures right" in page.inner_text("#hs-verdict h1")
     assert page.locator("#hs-answer .bars").first.locator("li").count() == 4
-    with capsys.disabled():
-        print(  # noqa: T201
-            f"\nserver up {house.seconds_to_start:.1f} s (goal 12) · sample read {ready - start:.1f} s · "
-            "teach to "
-            f"report {done - ready:.1f} s (goal 6) · two presses to a prediction {done - start:.1f} s "
-            "(goal 15)"
-        )
-
     visit.wait("#hs-examples li:nth-child(8) .told svg")  # all eight examples have their answer
-    page.set_input_files("#hs-try input[type=file]", SAMPLE / "train" / "fruit" / "banana.png")
-    visit.wait("#hs-answer .live:has-text('It says')")
-    assert page.locator("#hs-answer .bars").first.locator("li").count() == 4
-
-    cell = page.locator("#hs-grid .cell.hit").first
-    called = cell.get_attribute("aria-label") or ""
-    cell.click()
-    visit.wait(f"#hs-opened h3:has-text('called {called.split(' called ')[1].split(':')[0]}')")
-    assert page.locator("#hs-opened li").count() == min(12, int(cell.inner_text()))
-    page.click("#hs-examples [data-example='3']")
-    visit.wait("#hs-examples [data-example='3'][aria-pressed=true]")
-
-    visit.open_step("home")
-    visit.wait("#hs-download:not([disabled])")
-    with page.expect_download() as download:
-        page.click("#hs-download")
-    saved = tmp_path / "mine.zip"
-    download.value.save_as(saved)
-    with zipfile.ZipFile(saved) as bundle:
-        assert bundle.testzip() is None
-        assert any(name.endswith(".safetensors") for name in bundle.namelist())
 
 
-def test_a_reload_in_the_middle_finds_the_same_lesson_again(visit: Visit) -> None:
+def test_a_newcomer_with_a_folder_gets_there_with_three_presses(
+    visit: Visit, planted: Path, took: Callable[[str, float, float], None]
+) -> None:
+    page = visit.page
+    visit.wait("#hs-folder-first")
+    visit.count_clicks()
+    start = time.monotonic()
+    with page.expect_file_chooser() as chooser:
+        page.click("#hs-folder-first")
+    chooser.value.set_files(planted)
+    visit.wait("#hs-to-teach:not([disabled])")
+    page.click("#hs-to-teach")
+    visit.wait("#hs-teach:not([disabled])")
+    visit.teach()
+
+    took("folder: presses to a first prediction", visit.clicks, 3)
+    took("folder: first press to first prediction, s", time.monotonic() - start, 15)
+    assert visit.clicks == 3
+
+
+def test_a_folder_dropped_on_the_first_screen_is_taken_in(visit: Visit) -> None:
+    visit.wait("#hs-folder-first")
+    drop = """(names) => {
+      const carried = new DataTransfer();
+      for (const name of names) carried.items.add(new File([name], name, {type: 'image/jpeg'}));
+      document.querySelector('h1').dispatchEvent(
+        new DragEvent('drop', {dataTransfer: carried, bubbles: true, cancelable: true}));
+    }"""
+
+    visit.page.evaluate(drop, ["a.jpg", "b.jpg"])
+
+    visit.wait("#hs-picker dialog[open]:has-text('What do these 2 pictures show?')")
+
+
+def test_a_reload_in_the_middle_finds_the_same_lesson_again(
+    visit: Visit, took: Callable[[str, float, float], None]
+) -> None:
     visit.use_sample()
+    start = time.monotonic()
     visit.page.click("#hs-teach")
     visit.wait("#hs-chip [data-state=running], #hs-chip [data-state=queued]")
+    took("press to a lesson that waits or runs, s", time.monotonic() - start, 1)
 
     visit.reload()
 
@@ -73,8 +87,12 @@ def test_a_reload_in_the_middle_finds_the_same_lesson_again(visit: Visit) -> Non
     visit.wait("#hs-chip [data-state=done]")
     visit.open_step("test")
     visit.wait("#hs-verdict .verdict")
-    visit.open_step("pictures")
-    assert "96 pictures in four classes" in visit.page.inner_text("#hs-classes h2")
+    again = visit.reopened()
+    again.wait("#hs-chip [data-state=done]")
+    again.open_step("test")
+    again.wait("#hs-verdict .verdict")
+    again.open_step("pictures")
+    assert "96 pictures in four classes" in again.page.inner_text("#hs-classes h2")
 
 
 def test_a_double_click_makes_one_job_and_stop_stops_it(

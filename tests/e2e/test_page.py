@@ -8,24 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import Visit
+from tests.e2e.house import STEPS, House, Visit
 
 pytestmark = pytest.mark.browser
 
-STEPS = ("model", "pictures", "teaching", "test", "home")
+HIGH = 844
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 
 
 def test_the_first_screen_shows_the_head_of_the_default_network(
-    enter: Callable[..., Visit], capsys: pytest.CaptureFixture[str]
+    enter: Callable[..., Visit], took: Callable[[str, float, float], None]
 ) -> None:
     start = time.monotonic()
     visit = enter()
     visit.wait("#hs-head svg.wide")
     visit.wait(".card .state")
 
-    with capsys.disabled():
-        print(f"\npage with the head drawn: {time.monotonic() - start:.1f} s (goal 4)")  # noqa: T201
+    took("cold page with the head drawn, s", time.monotonic() - start, 4)
     assert "tf_efficientnet_lite0" in visit.page.inner_text("#hs-head h2")
     assert "1280" in visit.page.inner_text("#hs-head .facts")
     assert visit.page.locator(".card input:checked").count() == 1
@@ -63,21 +62,51 @@ def test_a_weight_file_that_is_none_is_refused_in_words_and_the_network_stays(
     assert "tf_efficientnet_lite0" in visit.page.inner_text("#hs-head h2")
 
 
+def fits(visit: Visit, width: int, where: str) -> None:
+    """Nothing scrolls sideways, and nothing is cut off at the right."""
+    assert visit.page.evaluate(OVERFLOW) <= 0, where
+    assert visit.page.evaluate("document.body.scrollWidth") <= width, where
+
+
+def next_action_is_in_sight(visit: Visit, width: int, step: str) -> None:
+    actions = visit.page.locator(f"#hs-{step} button.primary:visible, #hs-{step} a.primary:visible")
+    boxes = [action.bounding_box() for action in actions.all()]
+    assert any(
+        box and box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= HIGH
+        for box in boxes
+    ), step
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
-    enter: Callable[..., Visit], width: int
+    enter: Callable[..., Visit], house: House, project_file: Path, width: int
 ) -> None:
-    visit = enter(width=width, height=844)
-    visit.use_sample()
-
+    visit = enter(width=width, height=HIGH)
+    visit.wait("#hs-head svg.tall")
     for step in STEPS:
         visit.open_step(step)
-        assert visit.page.evaluate(OVERFLOW) <= 0, step
-        actions = visit.page.locator(f"#hs-{step} button.primary:visible")
-        boxes = [action.bounding_box() for action in actions.all()]
-        assert any(
-            box and box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] < 844 for box in boxes
-        ), step
+        fits(visit, width, f"{step}, empty")
+    visit.open_step("test")
+    next_action_is_in_sight(visit, width, "test")
+    visit.open_step("model")
+    visit.use_sample()
+    for step in STEPS[:3]:
+        visit.open_step(step)
+        fits(visit, width, f"{step}, with pictures")
+        next_action_is_in_sight(visit, width, step)
+    visit.open_project(project_file)
+    visit.open_step("test")
+    visit.wait("#hs-examples li:nth-child(6) .told svg")
+    visit.open_step("home")
+    visit.wait("#hs-download:not([disabled])")
+    for step in STEPS:
+        visit.open_step(step)
+        fits(visit, width, f"{step}, taught")
+        next_action_is_in_sight(visit, width, step)
+    visit.page.goto(f"{house.url}runs")
+    visit.wait("#hs-runs table")
+    fits(visit, width, "runs")
+    visit.moved_on()
 
 
 def test_everything_that_is_pressed_is_large_enough_for_a_finger(visit: Visit) -> None:
@@ -90,20 +119,3 @@ def test_everything_that_is_pressed_is_large_enough_for_a_finger(visit: Visit) -
             ".filter(([box]) => box.width > 1 && (box.height < 40 || box.width < 40)).map(([, name]) => name)"
         )
         assert small == [], step
-
-
-def test_the_five_steps_can_be_walked_with_the_keyboard(visit: Visit) -> None:
-    page = visit.page
-    visit.wait("#hs-sample-first")
-    page.focus("#hs-teaching-button")
-    page.keyboard.press("Enter")
-    visit.wait("#hs-teach", state="visible")
-    page.focus("#hs-pictures-button")
-    page.keyboard.press("Enter")
-    visit.wait("#hs-picker label")
-    page.focus("#hs-sample")
-    page.keyboard.press("Enter")
-    visit.wait("#hs-classes .klass")
-    page.focus("#hs-to-teach")
-    page.keyboard.press("Enter")
-    visit.wait("#hs-teach:not([disabled])")

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from headswap.project_file import unpack_project
-from tests.e2e.house import WAIT_MS, House, Visit
-from tests.e2e.saved import make_project
+from tests.e2e.house import NAME, WAIT_MS, House, Visit, app_running, visiting
 
 pytestmark = pytest.mark.browser
-
-NAME = "Birds & <b>fruit</b>"
-
-
-@pytest.fixture(scope="session")
-def project_file(few_drawings: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("saved"), few_drawings, bundle, NAME, time.time())
-
-
-@pytest.fixture
-def opened(visit: Visit, project_file: Path) -> Iterator[Visit]:
-    """A browser that has opened the saved project."""
-    visit.page.click("#hs-open")
-    visit.wait("#hs-opener")
-    visit.page.set_input_files("#hs-opener input[type=file]", project_file)
-    visit.wait("#hs-chip [data-done~=test]")
-    yield visit
-    visit.moved_on()
 
 
 def see_runs(visit: Visit, house: House) -> None:
@@ -45,32 +26,37 @@ def networks(visit: Visit) -> list[str]:
     return visit.page.locator("#hs-runs tbody code").all_inner_texts()
 
 
-def test_a_project_saved_and_opened_elsewhere_has_the_same_report(
-    opened: Visit, project_file: Path, tmp_path: Path
+def told(visit: Visit) -> list[str]:
+    """Everything that the report says, piece by piece."""
+    visit.open_step("test")
+    visit.wait("#hs-verdict .verdict")
+    visit.wait("#hs-answer .bars")
+    return [
+        visit.page.inner_text(piece)
+        for piece in ("#hs-verdict", "#hs-grid", "#hs-hardest", "#hs-doubts", "#hs-trust", "#hs-answer .live")
+    ]
+
+
+def test_a_project_saved_and_opened_in_another_workspace_has_the_same_report(
+    opened: Visit, browser: Browser, project_file: Path, tmp_path: Path
 ) -> None:
     page = opened.page
-    opened.open_step("test")
-    opened.wait("#hs-verdict .verdict")
-    first = page.inner_text("#hs-verdict")
+    first = told(opened)
 
     with page.expect_download(timeout=WAIT_MS) as download:
         page.click("#hs-save")
     download.value.save_as(tmp_path / "again.zip")
-    page.click("#hs-new")
-    opened.wait("#hs-chip [data-done=model]")
-    page.click("#hs-open")
-    opened.wait("#hs-opener")
-    page.set_input_files("#hs-opener input[type=file]", tmp_path / "again.zip")
-    opened.wait("#hs-chip [data-done~=test]")
-    opened.open_step("test")
-    opened.wait("#hs-verdict .verdict")
+    with app_running(tmp_path / "elsewhere") as other, visiting(browser, other) as stranger:
+        stranger.open_project(tmp_path / "again.zip")
 
-    assert page.inner_text("#hs-verdict") == first
-    assert page.input_value("#hs-name :is(input, textarea)") == NAME
-    with zipfile.ZipFile(project_file) as one, zipfile.ZipFile(tmp_path / "again.zip") as other:
+        assert told(stranger) == first
+        assert stranger.page.input_value("#hs-name :is(input, textarea)") == NAME
+        assert len(list((tmp_path / "elsewhere").rglob("report.json"))) == 3
+
+    with zipfile.ZipFile(project_file) as one, zipfile.ZipFile(tmp_path / "again.zip") as again:
         names = [name for name in one.namelist() if name.endswith("report.json")]
         assert names
-        assert all(one.read(name) == other.read(name) for name in names)
+        assert all(one.read(name) == again.read(name) for name in names)
     (tmp_path / "open").mkdir()
     assert len(unpack_project(tmp_path / "again.zip", tmp_path / "open").runs) == 3
 
@@ -118,6 +104,25 @@ def test_runs_are_sorted_opened_again_and_deleted_after_a_question(opened: Visit
     opened.wait("#hs-head h2:has-text('tf_efficientnet_lite0')")
     see_runs(opened, house)
     assert page.locator("#hs-runs tr.shown").inner_text().find("lite0") > 0
+
+
+def test_networks_are_compared_on_the_same_pictures(opened: Visit, house: House) -> None:
+    page = opened.page
+    see_runs(opened, house)
+    for row in ("lite1", "resnet50"):
+        page.click(f"#hs-runs tr:has-text('{row}') [data-run^=ask]")
+        page.click("#hs-runs [data-run^=delete]")
+        opened.wait(f"#hs-runs tr:has-text('{row}')", state="detached")
+
+    page.click("#hs-compare")
+    opened.wait("#hs-compare-status .mistake")
+    opened.compare("efficientnet_lite1")
+
+    opened.wait("#hs-runs tr:has-text('lite1') .tag.good")
+    assert networks(opened) == ["tf_efficientnet_lite1", "tf_efficientnet_lite0"]
+    exams = [line.split(",")[0] for line in page.locator("#hs-runs .of-right .hs-note").all_inner_texts()]
+    assert len({exam.split(" of ")[1] for exam in exams}) == 1, "not the same exam"
+    assert page.locator("#hs-runs-plot svg.wide circle").count() == 2
 
 
 def test_an_old_project_is_opened_again_and_a_file_that_is_none_is_refused_in_words(

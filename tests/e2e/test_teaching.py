@@ -27,6 +27,7 @@ WATCH = """() => {
   }).observe(document.querySelector('#hs-live'), {childList: true, subtree: true});
 }"""
 LINES = "#hs-live svg.wide polyline"
+Took = Callable[[str, float, float], None]
 
 
 def ready(visit: Visit) -> None:
@@ -63,13 +64,19 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def wait_for_the_end(pid: int, deadline: float) -> None:
+    """Until a process is gone."""
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)  # polling a process, not waiting for the page
+
+
 def running_worker(visit: Visit, house: House) -> int:
     visit.wait("#hs-chip [data-state=running]")
     visit.page.wait_for_function("() => document.querySelector('#hs-live .bar')?.ariaValueNow > 0")
     return pid_of(row_of(house)[1])
 
 
-def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visit) -> None:
+def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visit, took: Took) -> None:
     page = visit.page
     ready(visit)
     assert page.locator("#hs-depth input").count() == 5
@@ -81,7 +88,7 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     start = time.monotonic()
     page.click("#hs-teach")
     visit.wait("#hs-chip .busy")
-    assert time.monotonic() - start < 3
+    took("press to a lesson that is under way, s", time.monotonic() - start, 1)
     page.wait_for_selector("#hs-chip [data-state=done]", timeout=240_000)
 
     seen = page.evaluate("window.seen")
@@ -108,7 +115,7 @@ def test_every_finer_choice_says_what_the_field_calls_it(visit: Visit) -> None:
         assert word in said
 
 
-def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: House) -> None:
+def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: House, took: Took) -> None:
     ready(visit)
     choose_everything(visit)
     visit.page.click("#hs-teach")
@@ -117,16 +124,18 @@ def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: 
     start = time.monotonic()
     visit.page.click("#hs-stop")
     visit.wait("#hs-chip [data-state=cancelled]")
+    wait_for_the_end(worker, start + 9)
 
-    print(f"\nstopped after {time.monotonic() - start:.1f} s (goal 3)")  # noqa: T201
-    assert time.monotonic() - start < 9
-    visit.page.wait_for_timeout(500)
-    assert not is_running(worker)
+    took("stop to a process that is gone, s", time.monotonic() - start, 3)
     visit.wait("#hs-teach:not([disabled])")
+    visit.page.click("#hs-teach")
+    assert running_worker(visit, house) != worker
+    visit.page.click("#hs-stop")
+    visit.wait("#hs-chip [data-state=cancelled]")
 
 
 def test_a_killed_worker_is_told_of_and_a_reload_or_a_new_tab_finds_the_same_lesson(
-    visit: Visit, house: House
+    visit: Visit, house: House, took: Took
 ) -> None:
     ready(visit)
     choose_everything(visit)
@@ -136,14 +145,13 @@ def test_a_killed_worker_is_told_of_and_a_reload_or_a_new_tab_finds_the_same_les
     start = time.monotonic()
     visit.reload()
     visit.wait("#hs-chip [data-state=running]")
-    print(f"\nback after {time.monotonic() - start:.1f} s (goal 3)")  # noqa: T201
+    took("reload to the same lesson, s", time.monotonic() - start, 3)
 
     os.kill(worker, signal.SIGKILL)
     start = time.monotonic()
     visit.open_step("teaching")
     visit.wait("#hs-live .live:has-text('The worker stopped and was started again')")
-    print(f"said after {time.monotonic() - start:.1f} s (goal 10)")  # noqa: T201
-    assert time.monotonic() - start < 30
+    took("a worker killed to a sentence about it, s", time.monotonic() - start, 10)
 
     second = visit.page.context.new_page()
     second.goto(visit.page.url)
@@ -189,7 +197,9 @@ def test_a_page_lives_through_a_restart_of_the_server_in_the_middle_of_a_lesson(
         visit.wait("#hs-chip [data-state=cancelled]")
 
 
-def test_an_idle_page_asks_nothing_and_costs_the_server_little(visit: Visit, house: House) -> None:
+def test_an_idle_page_asks_nothing_and_costs_the_server_little(
+    visit: Visit, house: House, took: Took
+) -> None:
     visit.wait("#hs-head svg.wide")
     visit.wait(".card .state")
     visit.page.wait_for_timeout(2000)
@@ -199,10 +209,8 @@ def test_an_idle_page_asks_nothing_and_costs_the_server_little(visit: Visit, hou
 
     visit.page.wait_for_timeout(8000)
 
-    share = (cpu_s(house.pid) - before) / 8
-    print(f"\nidle server: {share:.1%} of a core (goal 4 %)")  # noqa: T201
     assert asked == []
-    assert share < 0.12
+    took("idle server, % of a core", 100 * (cpu_s(house.pid) - before) / 8, 4)
 
 
 def cpu_s(pid: int) -> float:

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import base64
-import shutil
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser
 
-from tests.e2e.house import House, Visit, visiting
+from tests.e2e.house import PLANTED, Visit
 
 pytestmark = pytest.mark.browser
-
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample"
-EACH = 16  # drawings of each class
-PLANTED = "planted-car.png"
-
-
-@pytest.fixture(scope="module")
-def taught(browser: Browser, house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    folder = tmp_path_factory.mktemp("drawings") / "drawings"
-    for name in ("bird", "fruit", "vehicle"):
-        (folder / name).mkdir(parents=True)
-        for drawing in sorted((SAMPLE / "train" / name).iterdir())[:EACH]:
-            shutil.copy(drawing, folder / name)
-    shutil.copy(SAMPLE / "train" / "vehicle" / "car.png", folder / "fruit" / PLANTED)
-    (folder / "vehicle" / "car.png").unlink(missing_ok=True)
-    with visiting(browser, house) as visit:
-        visit.open_step("pictures")
-        visit.page.set_input_files("#hs-picker input[webkitdirectory]", folder)
-        visit.wait("#hs-classes .klass")
-        visit.open_step("teaching")
-        visit.wait("#hs-teach:not([disabled])")
-        visit.teach()
-        visit.wait("#hs-examples li:nth-child(6) .told svg")
-        yield visit
-    assert (visit.strangers, visit.errors) == ([], [])
 
 
 def test_the_camera_is_answered_live_and_stops_when_it_is_told_to(taught: Visit) -> None:

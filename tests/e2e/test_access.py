@@ -1,0 +1,152 @@
+"""axe on every step and state, in light and dark: nothing serious, nothing critical."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.e2e.house import STEPS, House, Visit
+
+pytestmark = pytest.mark.browser
+
+SEVERE = ("serious", "critical")
+LOOKS = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
+
+
+class Judge:
+    """Looks at one page state after the other, and remembers what is wrong with each."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit, self.found, self.looked = visit, list[str](), 0
+
+    def look(self, where: str) -> None:
+        answer = Axe().run(self.visit.page, options={"resultTypes": ["violations"]}).response
+        assert answer["passes"], "axe has judged nothing"
+        self.looked += 1
+        for violation in answer["violations"]:
+            if violation["impact"] in SEVERE:
+                places = [node["target"] for node in violation["nodes"][:4]]
+                reason = violation["nodes"][0]["failureSummary"].replace("\n", " ")[:300]
+                self.found.append(f"{where}: {violation['id']} at {places}: {reason}")
+
+
+@pytest.mark.parametrize("dark", LOOKS)
+def test_before_any_picture_and_in_every_error_nothing_is_serious(
+    enter: Callable[..., Visit], house: House, tmp_path: Path, dark: bool
+) -> None:
+    visit = enter(dark=dark)
+    page, judge = visit.page, Judge(visit)
+    visit.wait("#hs-head svg.wide")
+    visit.wait(".card .state")
+    page.click("#hs-how > button")
+    page.click("#hs-own > button")
+    visit.wait("#hs-path")
+    judge.look("model")
+    page.fill("#hs-path :is(input, textarea)", "no.such.layer")
+    page.click("#hs-check")
+    visit.wait("#hs-model .mistake")
+    judge.look("model, a wrong layer")
+
+    visit.open_step("pictures")
+    judge.look("pictures, none")
+    page.click("#hs-camera .open-camera")
+    visit.wait("#hs-camera .hold:not([disabled])")
+    judge.look("pictures, camera")
+    page.click("#hs-camera [data-close]")
+    (tmp_path / "holiday.zip").write_bytes(b"no zip")
+    page.set_input_files(".drop input[data-testid$='upload-button']", tmp_path / "holiday.zip")
+    visit.wait("#hs-pictures-status .mistake")
+    judge.look("pictures, a file that is no zip")
+
+    visit.open_step("teaching")
+    page.click("#hs-depth label:has-text('Everything')")
+    page.click("#hs-finer > button")
+    visit.wait("#hs-finer .hs-field")
+    judge.look("teach, every choice open")
+    for step in ("test", "home"):
+        visit.open_step(step)
+        judge.look(f"{step}, nothing taught")
+    page.goto(f"{house.url}runs")
+    visit.wait("#hs-runs .hs-empty")
+    judge.look("runs, none")
+    visit.moved_on()
+
+    assert judge.found == [], "\n".join(judge.found)
+    assert judge.looked == 9
+
+
+@pytest.mark.parametrize("dark", LOOKS)
+def test_with_pictures_and_a_result_nothing_is_serious(
+    enter: Callable[..., Visit], house: House, project_file: Path, dark: bool
+) -> None:
+    visit = enter(dark=dark)
+    page, judge = visit.page, Judge(visit)
+    visit.open_project(project_file)
+    visit.wait("#hs-head svg text:has-text('vehicle')", state="attached")
+    page.click("#hs-open")
+    visit.wait("#hs-known .known")
+    judge.look("model, with classes, projects open")
+    page.click("#hs-open-close")
+
+    visit.open_step("pictures")
+    judge.look("pictures")
+    page.click("[aria-label='Rename, merge or leave out fruit']")
+    visit.wait("#hs-view dialog[open]")
+    judge.look("pictures, a class")
+    page.keyboard.press("Escape")
+    page.click("[data-class=bird] .look >> nth=0")
+    visit.wait("#hs-view dialog[open] .large img")
+    judge.look("pictures, one picture")
+    page.keyboard.press("Escape")
+
+    visit.open_step("teaching")
+    judge.look("teach, done")
+    visit.open_step("test")
+    visit.wait("#hs-examples li:nth-child(6) .told svg")
+    page.click("#hs-look")
+    visit.wait("#hs-heat img")
+    page.click("#hs-grid .cell >> nth=1")
+    judge.look("test")
+    visit.open_step("home")
+    visit.wait("#hs-download:not([disabled])")
+    judge.look("home, packed")
+    page.goto(f"{house.url}runs")
+    visit.wait("#hs-runs table")
+    page.click("#hs-runs [data-run^=ask] >> nth=0")
+    visit.wait("#hs-runs [data-run^=delete]")
+    judge.look("runs")
+    visit.moved_on()
+
+    assert judge.found == [], "\n".join(judge.found)
+    assert judge.looked == 8
+
+
+@pytest.mark.parametrize("dark", LOOKS)
+def test_while_it_learns_nothing_is_serious(enter: Callable[..., Visit], dark: bool) -> None:
+    visit = enter(dark=dark)
+    page, judge = visit.page, Judge(visit)
+    visit.use_sample()
+    page.click("#hs-depth label:has-text('Everything')")
+    visit.wait("#hs-depth label:has-text('Everything') input:checked")
+    page.click("#hs-teach")
+    visit.wait("#hs-live [role=progressbar]")
+    judge.look("teach, learning")
+    page.click("#hs-stop")
+    visit.wait("#hs-chip [data-state=cancelled]")
+    judge.look("teach, stopped")
+
+    assert judge.found == [], "\n".join(judge.found)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_is_said_while_it_happens_is_said_to_a_screen_reader_too(visit: Visit, step: str) -> None:
+    visit.open_step(step)
+
+    chip = visit.page.locator("#hs-chip")
+    assert (chip.get_attribute("role"), chip.get_attribute("aria-live")) == ("status", "polite")
+    selected = visit.page.locator("#hs-steps [role=tab][aria-selected=true]")
+    assert selected.count() == 1
+    assert visit.page.locator(f"#hs-{step} h1:visible").count() == 1
