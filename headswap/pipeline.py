@@ -24,7 +24,7 @@ from headswap.data.split import split
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.figures import Figures, keep_figures
 from headswap.evaluation.report import Report
-from headswap.events import Listener, silent
+from headswap.events import Listener, Progress, silent
 from headswap.experiment import DataConfig, Experiment
 from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, from_json, remove
@@ -114,6 +114,7 @@ def run_experiment(
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, manifest)
+        listener(Progress("save", 0, 1))  # from here on nothing is cut
         with clock.timing("save"):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)

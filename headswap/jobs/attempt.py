@@ -3,6 +3,9 @@
 Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
        row --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
 
+A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
+ends the process; only a save, once begun, is never cut.
+
 Knows the store and one attempt; nothing of the work.
 """
 
@@ -12,13 +15,14 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Literal
 
 from headswap.errors import Cancelled
 from headswap.events import Event, Progress
 from headswap.jobs.database import NOT_NOW
-from headswap.jobs.job import Job
+from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import Journal
 from headswap.jobs.store import Store
 
@@ -27,6 +31,7 @@ Verdict = Literal["go", "cancel", "stop", "lost"]
 LOOK_S = 0.5  # how often the row is read for a wish to cancel
 BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
 WRITE_S = 0.5  # least time between two progress writes of one step
+CANCEL_S = 1.5  # a step that goes on for longer after a wish to cancel is cut, unless it saves
 LOST_S = 10.0  # a worker that lost its job and does not stop by itself ends hard
 
 logger = logging.getLogger(__name__)
@@ -110,7 +115,7 @@ class Attempt:
         return False
 
     def _beat(self) -> None:
-        beaten_at, lost_at = time.monotonic(), None
+        beaten_at, lost_at, wished_at = time.monotonic(), None, None
         while not self._over.wait(LOOK_S):
             now = time.monotonic()
             try:
@@ -123,8 +128,20 @@ class Attempt:
                 continue
             if standing != "go":
                 self._verdict = standing
+            if standing == "cancel":
+                wished_at = wished_at or now
+                if now - wished_at > CANCEL_S and "save" not in self._written_at:
+                    self._end_cancelled()
             if standing == "lost":
                 lost_at = lost_at or now
                 if now - lost_at > LOST_S:
                     logger.error("the job has gone to another worker")
                     os._exit(3)
+
+    def _end_cancelled(self) -> None:
+        """The row says cancelled, then the process is gone: what it was computing, nobody wants."""
+        with suppress(*NOT_NOW):  # else at the next look
+            self._store.settle(self._job.id, self._job.attempt, JobState.CANCELLED)
+            logger.info("cancelled in the middle of a step")
+            logging.shutdown()
+            os._exit(0)

@@ -65,8 +65,8 @@ def show_header(header: Header, scene: Scene) -> Updates:
     }
 
 
-def connect_header(header: Header, shared: Shared) -> None:
-    """Connect Stop, the project's name, New, Open and Save to the service."""
+def connect_header(header: Header, shared: Shared, stop_too: gr.Button) -> None:
+    """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
     connect_project_menu(header.menu, shared, header.status, header.chip)
 
     @errors_as_words(header.status)
@@ -79,8 +79,8 @@ def connect_header(header: Header, shared: Shared) -> None:
     def on_rename(project_id: str, name: str, request: gr.Request) -> Updates:
         return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
 
-    header.stop.click(
-        on_stop, shared.project_id, [*shared.redrawn, header.status],
+    gr.on(
+        [header.stop.click, stop_too.click], on_stop, shared.project_id, [*shared.redrawn, header.status],
         queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     gr.on(

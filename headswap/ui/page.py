@@ -82,7 +82,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
             [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
         )  # fmt: skip
-        connect_header(header, shared)
+        connect_header(header, shared, teach.stop)
         connect_pictures_step(pictures, shared, header.chip, model.sample)
         connect_teach_step(teach, shared)
         connect_test_step(test, shared, done_job, teach.plan.depth)

@@ -34,6 +34,7 @@ class TeachStep:
     plan: Plan
     key: gr.Textbox
     start: gr.Button
+    stop: gr.Button
     status: gr.HTML
     live: gr.HTML
     six: gr.HTML
@@ -41,7 +42,7 @@ class TeachStep:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.plan.depth, self.key, self.start, self.live, self.six, self.onward]
+        return [self.plan.depth, self.key, self.start, self.stop, self.live, self.six, self.onward]
 
 
 def build_teach_step() -> TeachStep:
@@ -52,17 +53,21 @@ def build_teach_step() -> TeachStep:
             fragment("<h2>What may move?</h2>")
             plan = build_plan()
             key = gr.Textbox(visible="hidden")
-            start = gr.Button(
-                "Teach the new head", variant="primary", size="lg", interactive=False,
-                elem_id="hs-teach", elem_classes="big",
-            )  # fmt: skip
+            with gr.Row(elem_classes="lesson-go"):
+                start = gr.Button(
+                    "Teach the new head", variant="primary", size="lg", interactive=False,
+                    elem_id="hs-teach", elem_classes="big",
+                )  # fmt: skip
+                stop = gr.Button(
+                    "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
+                )
             status = fragment(classes="status", name="hs-teach-status")
         live = fragment(live_panel(None, "", NO_PICTURES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TeachStep(intro, plan, key, start, status, live, six, onward)
+    return TeachStep(intro, plan, key, start, stop, status, live, six, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -84,6 +89,7 @@ def show_lesson(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
     return {
         step.key: f"{scene.project.id}:{scene.project.job or 'first'}",
         step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
+        step.stop: gr.Button(visible=scene.is_teaching),
         step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
         step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else "",
         step.onward: gr.Button(interactive=scene.project.done_job is not None),

@@ -130,7 +130,7 @@ def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: 
     visit.wait("#hs-teach:not([disabled])")
     visit.page.click("#hs-teach")
     assert running_worker(visit, house) != worker
-    visit.page.click("#hs-stop")
+    visit.page.click("#hs-stop-lesson")  # beside Teach, too
     visit.wait("#hs-chip [data-state=cancelled]")
 
 

@@ -149,10 +149,37 @@ def test_cancelling_a_running_job_stops_it_between_two_steps(office: Any) -> Non
     office.tick_until(lambda: not office.runner.is_alive(running.worker))
 
 
+def test_a_step_that_goes_on_long_after_a_cancel_is_cut(open_office: Open) -> None:
+    office = open_office(clock=lambda: 0.0)  # the queue's own patience never ends
+    job_id = office.submit(steps=1, then="hang")
+    running = office.claimed(job_id)
+
+    start = time.monotonic()
+    office.queue.cancel(job_id)
+    (job,) = office.run(job_id)
+
+    assert job.state == JobState.CANCELLED
+    office.tick_until(lambda: not office.runner.is_alive(running.worker))
+    assert time.monotonic() - start < 9
+
+
+def test_a_save_is_not_cut_by_a_cancel(open_office: Open) -> None:
+    office = open_office(clock=lambda: 0.0)
+    job_id = office.submit(steps=1, save_s=3.0)
+    office.claimed(job_id)
+    office.tick_until(lambda: getattr(office.store.get(job_id).progress, "step", "") == "save")
+
+    office.queue.cancel(job_id)
+    (job,) = office.run(job_id)
+
+    assert job.state == JobState.DONE
+    check_seal(office.store.folder(job_id) / job.result)
+
+
 def test_a_worker_that_does_not_hear_is_ended_by_force(open_office: Open) -> None:
     now = [0.0]
     office = open_office(clock=lambda: now[0])
-    job_id = office.submit(steps=1, then="hang")
+    job_id = office.submit(steps=1, then="freeze")
     running = office.claimed(job_id)
     office.queue.cancel(job_id)
     office.queue.tick()
