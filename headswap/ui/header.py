@@ -41,13 +41,13 @@ def build_header() -> Header:
     with gr.Row(elem_classes="hs-bar"):
         fragment(
             f'<a class="hs-brand" href="" aria-label="headswap">{MARK}<span>headswap</span></a>',
-            classes="brand",
-        )
+            classes="brand", script=web_text("steps.js"),
+        )  # fmt: skip
         name = gr.Textbox(
             label="Project name", show_label=False, container=False, max_lines=1, max_length=60,
             elem_id="hs-name", elem_classes="hs-project", scale=0,
         )  # fmt: skip
-        fragment(classes="grow", script=web_text("steps.js"))
+        fragment(classes="grow")
         state = fragment(classes="hs-chip", name="hs-chip", script=LIVE)
         stop = gr.Button("Stop", elem_id="hs-stop", elem_classes="hs-stop", visible=False, scale=0)
         buttons = build_project_buttons()

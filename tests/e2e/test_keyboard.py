@@ -40,7 +40,7 @@ def test_the_whole_journey_is_made_with_keys_only(visit: Visit, tmp_path: Path) 
     press("Enter")
     visit.wait("#hs-teach:not([disabled])")
     # the old step went away with the button
-    page.wait_for_function("document.activeElement.matches('#hs-teaching h1')")
+    page.wait_for_function("document.activeElement.matches('#hs-teaching')")
     reach(visit, "#hs-teach")
     press("Enter")
     visit.wait("#hs-verdict .verdict")
@@ -80,6 +80,7 @@ def test_pictures_are_chosen_mended_and_undone_with_keys_only(
         reach(visit, "#hs-pictures-button")
     press("Enter")
     visit.wait("#hs-picker .folder")
+    page.wait_for_function("globalThis.headswap?.takeEntries")  # its script has come, too
 
     reach(visit, "#hs-picker .folder")
     with page.expect_file_chooser() as chooser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -27,9 +28,10 @@ CLOSE = 0.01  # the page shows whole percents
 
 def ask(folder: Path, program: str, picture: Path) -> dict[str, float]:
     """What a program of the zip says of a picture: class -> probability."""
+    nothing_of_ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", WITHOUT, program, str(picture), "--json"],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
+        [sys.executable, "-c", WITHOUT, program, str(picture), "--json"],
+        cwd=folder, env=nothing_of_ours, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["predictions"][0]
