@@ -223,9 +223,9 @@ class Service:
 
     def warm(self) -> None:
         """Somebody is here: have a worker, the readers and the process that predicts ready."""
-        self._queue.warm()
-        self._reader.warm()
         self._inference.warm()
+        self._reader.warm()
+        self.networks.after_the_first(self._queue.warm)
 
     def job(self, owner: str, job: str) -> JobView:
         """How a run goes."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,7 @@ class Networks:
     def __init__(self, desk: Desk, folder: Path) -> None:
         """Keep in `folder` what opening a network up showed; safe to delete."""
         self._desk, self._folder = desk, folder
+        self._opening: threading.Thread | None = None  # of the network that most people begin with
 
     def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
         """Every network that has the pattern in its name."""
@@ -83,10 +85,24 @@ class Networks:
         """Start the process that answers, and open one network up that most people begin with."""
         self._desk.warm()
         if _read(self._place(model, None, None)) is None:
-            threading.Thread(target=self._open_quietly, args=(model,), daemon=True).start()
+            self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
+            self._opening.start()
         later = threading.Timer(LATER_S, self._open_the_rest)
         later.daemon = True
         later.start()
+
+    def after_the_first(self, call: Callable[[], None]) -> None:
+        """Do something when the first network has been opened: before, it would only be in the way."""
+        opening = self._opening
+        if opening is None or not opening.is_alive():
+            call()
+            return
+
+        def wait() -> None:
+            opening.join()
+            call()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def _open_the_rest(self) -> None:
         """The others that a newcomer chooses from, so that their speed can be told; nobody waits for it."""

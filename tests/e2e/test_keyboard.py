@@ -80,7 +80,7 @@ def test_pictures_are_chosen_mended_and_undone_with_keys_only(
         reach(visit, "#hs-pictures-button")
     press("Enter")
     visit.wait("#hs-picker .folder")
-    page.wait_for_function("globalThis.headswap?.takeEntries")  # its script has come, too
+    page.wait_for_function("() => Boolean(globalThis.headswap?.takeEntries)")  # its script has come, too
 
     reach(visit, "#hs-picker .folder")
     with page.expect_file_chooser() as chooser:

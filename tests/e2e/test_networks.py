@@ -36,7 +36,7 @@ def choose(visit: Visit, name: str) -> None:
     search(visit, bare)
     options = visit.page.locator(f"[role=option]:has-text('{bare}  ({zoo})')")
     options.filter(has_text=re.compile(rf"(^|\s){re.escape(bare)}\s")).first.click()
-    visit.wait(f"#hs-head h2:text-is('The head of {bare}')")
+    visit.wait(f"#hs-head h2 code:text-is('{bare}')")
 
 
 def test_a_network_of_each_family_shows_what_the_core_finds(visit: Visit) -> None:
