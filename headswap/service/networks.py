@@ -31,7 +31,6 @@ THREE_TO_START = (
     ("Balanced", "torchvision/resnet50"),
     ("Strong", "torchvision/convnext_base"),
 )
-LATER_S = 90.0  # after the start: the first minute is for whoever has opened the page
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 _FORM = 2  # of what is kept; another number forgets it all
 
@@ -87,9 +86,6 @@ class Networks:
         if _read(self._place(model, None, None)) is None:
             self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
             self._opening.start()
-        later = threading.Timer(LATER_S, self._open_the_rest)
-        later.daemon = True
-        later.start()
 
     def after_the_first(self, call: Callable[[], None]) -> None:
         """Do something when the first network has been opened: before, it would only be in the way."""
@@ -103,12 +99,6 @@ class Networks:
             call()
 
         threading.Thread(target=wait, daemon=True).start()
-
-    def _open_the_rest(self) -> None:
-        """The others that a newcomer chooses from, so that their speed can be told; nobody waits for it."""
-        for _, model in THREE_TO_START:
-            if _read(self._place(model, None, None)) is None:
-                self._open_quietly(model)
 
     def _open_quietly(self, model: str) -> None:
         with suppress(HeadswapError):  # whoever asks for it later hears why
