@@ -135,6 +135,10 @@ class Visit:
             timeout=3 * WAIT_MS,
         )
 
+    def packed(self) -> None:
+        """In step 5: wait until the zip can be downloaded; every way to ask it is tried before."""
+        self.page.wait_for_selector("#hs-download:not([disabled])", timeout=3 * WAIT_MS)
+
     def use_sample(self) -> None:
         """One press, from the first screen: the sample set is read and Teach is open and ready."""
         self.wait("#hs-sample-first")

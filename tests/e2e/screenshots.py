@@ -85,7 +85,7 @@ def walk(visit: Visit, folder: Path, look: Look) -> list[bytes]:
     visit.wait("#hs-where figure:nth-child(3) img")
     shoot("4-test")
     visit.open_step("home")
-    visit.wait("#hs-download:not([disabled])")
+    visit.packed()
     shoot("5-take-home")
     visit.page.goto(f"{visit.page.url.partition('?')[0].rstrip('/')}/runs")
     visit.wait("#hs-runs table")

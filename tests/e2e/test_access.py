@@ -111,7 +111,7 @@ def test_with_pictures_and_a_result_nothing_is_serious(
     page.click("#hs-grid .cell >> nth=1")
     judge.look("test")
     visit.open_step("home")
-    visit.wait("#hs-download:not([disabled])")
+    visit.packed()
     judge.look("home, packed")
     page.goto(f"{house.url}runs")
     visit.wait("#hs-runs table")

@@ -58,7 +58,7 @@ def test_the_whole_journey_is_made_with_keys_only(visit: Visit, tmp_path: Path) 
     visit.wait("#hs-heat img")
     reach(visit, "#hs-to-home")
     press("Enter")
-    visit.wait("#hs-download:not([disabled])")
+    visit.packed()
     reach(visit, "#hs-download, #hs-download a, #hs-download button")
     with page.expect_download() as download:
         press("Enter")

@@ -98,7 +98,7 @@ def test_on_a_phone_nothing_scrolls_sideways_and_the_next_action_is_in_sight(
     visit.open_step("test")
     visit.wait("#hs-examples li:nth-child(6) .told svg")
     visit.open_step("home")
-    visit.wait("#hs-download:not([disabled])")
+    visit.packed()
     for step in STEPS:
         visit.open_step(step)
         fits(visit, width, f"{step}, taught")

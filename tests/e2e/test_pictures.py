@@ -108,7 +108,7 @@ def test_a_hostile_name_is_text_on_every_step_and_a_broken_picture_stops_no_less
     visit.wait("#hs-answer .bars")
     assert HOSTILE in page.inner_text("#hs-answer .bars")
     visit.open_step("home")
-    visit.wait("#hs-download:not([disabled])")
+    visit.packed()
     assert HOSTILE in page.inner_text("#hs-use")
     page.goto(f"{house.url}runs")
     visit.wait("#hs-runs table")

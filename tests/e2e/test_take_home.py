@@ -54,7 +54,7 @@ def test_the_zip_and_its_onnx_say_what_the_page_says_without_headswap(taught: Vi
     on_page = shown(taught)
 
     taught.open_step("home")
-    taught.wait("#hs-download:not([disabled])")
+    taught.packed()
     with page.expect_download() as download:
         page.click("#hs-download")
     download.value.save_as(tmp_path / "mine.zip")
