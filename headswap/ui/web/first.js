@@ -25,5 +25,9 @@ document.addEventListener('drop', async (dropped) => {
   await globalThis.headswap.takeEntries(entries);
 });
 
-// gradio's search box has no hint of its own.
-soon('#hs-search input').then((box) => { if (box) box.placeholder = 'resnet, vit, mobile …'; });
+// gradio's search box has no hint of its own, and what is typed into it would be added to the name that is there.
+soon('#hs-search input').then((box) => {
+  if (!box) return;
+  box.placeholder = 'resnet, vit, mobile …';
+  box.addEventListener('focus', () => requestAnimationFrame(() => box.select()));
+});
