@@ -114,8 +114,7 @@ def run_experiment(
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, manifest)
-        listener(Progress("save", 0, 1))  # from here on nothing is cut
-        with clock.timing("save"):
+        with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)
     seconds = clock.stop()
@@ -244,6 +243,14 @@ def _figures(lesson: Lesson, network: Network, seconds: float) -> Figures:
         size_bytes=size_bytes,
         ms_per_picture=round(pace_of(network, picture), 2),
     )
+
+
+@contextmanager
+def _saving(clock: _Clock, listener: Listener) -> Iterator[None]:
+    """Announce the save before it begins: from here on nothing is cut."""
+    listener(Progress("save", 0, 1))
+    with clock.timing("save"):
+        yield
 
 
 @contextmanager

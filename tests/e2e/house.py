@@ -129,11 +129,11 @@ class Visit:
             self.page.click(f"[role=option]:has-text('{name}') >> nth=0")
         self.page.keyboard.press("Escape")
         self.page.click("#hs-compare")
-        rows = len(networks) + 1
-        self.page.wait_for_selector(
-            f"#hs-runs tbody:not(:has(tr:nth-child({rows}) td.deeds [data-run^=stop])) tr:nth-child({rows})",
-            timeout=3 * WAIT_MS,
-        )
+        self.page.wait_for_function(
+            """(rows) => document.querySelectorAll('#hs-runs tbody tr').length >= rows
+              && !document.querySelector('#hs-runs [data-run^=stop]')""",
+            arg=len(networks) + 1, timeout=3 * WAIT_MS,
+        )  # fmt: skip
 
     def packed(self) -> None:
         """In step 5: wait until the zip can be downloaded; every way to ask it is tried before."""
