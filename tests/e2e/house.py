@@ -33,7 +33,7 @@ FLAGS = [
     "--disable-component-update", "--no-first-run", "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
-CUT_OFF = ("AbortError: signal is aborted", "Connection errored out")
+CUT_OFF = ("AbortError: signal is aborted", "Connection errored out", "Unexpected error 404: Not Found")
 START_S = 60.0
 WAIT_MS = 60_000  # for what a person waits for; the goals are printed, not enforced here
 
