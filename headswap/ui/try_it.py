@@ -19,6 +19,9 @@ from headswap.ui.words import picture_uri
 
 MOST_EXAMPLES = 12
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# gradio would decode an upload in the server and turn it to RGB in its own way: a see-through drawing stood
+# on black, not white, and the page said something else than the zip. It arrives unopened instead.
+UNOPENED: dict[str, Any] = {"preprocess": False}
 PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
 NO_ANSWER = (
     '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
@@ -115,10 +118,10 @@ def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: An
         return part.told(predict(request, job, path)) | {part.picture: served(path)}
 
     @errors_as_words(part.status)
-    def on_picture(job: str, picture: str | None, request: gr.Request) -> Updates:
+    def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return part.told(NO_ANSWER, is_kept=False)
-        return part.told(predict(request, job, Path(picture)))
+        return part.told(predict(request, job, Path(picture["path"])))
 
     @errors_as_words(part.status)
     def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
@@ -126,15 +129,15 @@ def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: An
         return part.told(words(request, job, prediction), is_kept=False)
 
     @errors_as_words(part.status)
-    def on_look(job: str, picture: str | None, request: gr.Request) -> Updates:
+    def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return {part.heat: ""}
-        heat = results.heat_map(owner_of(request), job, Path(picture))
+        heat = results.heat_map(owner_of(request), job, Path(picture["path"]))
         return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
 
     first = filled.then(on_first_example, done_job, part.outputs, **PREDICTING)
     first.then(on_all_examples, done_job, part.outputs, **PREDICTING)
     part.examples.click(on_example, done_job, part.outputs, **PREDICTING)
-    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **PREDICTING)
+    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **UNOPENED, **PREDICTING)
     part.camera.click(on_frame, done_job, part.outputs, trigger_mode="once", **PREDICTING)
-    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **PREDICTING)
+    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **UNOPENED, **PREDICTING)

@@ -48,6 +48,20 @@ def test_the_heat_map_is_not_constant(taught: Visit) -> None:
     taught.wait("#hs-where figure:nth-child(3) img")
 
 
+def test_a_picture_that_is_none_is_refused_in_words(taught: Visit) -> None:
+    page = taught.page
+    broken = {"name": "holiday.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 no picture"}
+
+    page.set_input_files("#hs-try input[type=file]", broken)
+
+    taught.wait("#hs-try-status .mistake")
+    said = page.inner_text("#hs-try-status .mistake")
+    assert "Traceback" not in said
+    assert "holiday" in said
+    page.click("#hs-examples [data-example='0']")
+    taught.wait("#hs-try-status .mistake", state="detached")
+
+
 def test_a_planted_wrong_label_is_among_the_first_five_doubts_and_can_be_mended(taught: Visit) -> None:
     page = taught.page
     rows = page.locator("#hs-doubts .doubt")
