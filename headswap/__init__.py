@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headswap.heads.detect import find_head
     from headswap.heads.site import HeadSite
     from headswap.heads.swap import SwapRecord, swap_head
+    from headswap.lessons.catalogue import lesson
     from headswap.pipeline import Outcome, run_experiment, teach
     from headswap.zoos.catalogue import load_network
 
@@ -37,6 +38,7 @@ __all__ = [
     "SwapRecord",
     "compare",
     "find_head",
+    "lesson",
     "load_bundle",
     "load_network",
     "run_experiment",
@@ -52,6 +54,7 @@ _HOMES = {
     "SwapRecord": "headswap.heads.swap",
     "compare": "headswap.comparison",
     "find_head": "headswap.heads.detect",
+    "lesson": "headswap.lessons.catalogue",
     "load_bundle": "headswap.artefacts.predictor",
     "load_network": "headswap.zoos.catalogue",
     "run_experiment": "headswap.pipeline",

@@ -60,6 +60,7 @@ rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the 
         Term(word="rates that fall towards the picture", field="discriminative learning rates"),
         Term(word="gap", field="generalisation gap; overfitting when it is large"),
     ),
+    for_experts=True,
 )
 _HIGH, _LOW = 0.1, 3e-4
 

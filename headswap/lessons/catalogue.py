@@ -31,6 +31,7 @@ from headswap.lessons import (
 )
 from headswap.lessons.lesson import Lesson, Result, Seen
 from headswap.lessons.setting import Setting
+from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -120,3 +121,36 @@ def run_lesson(
         texts=seen.texts,
         seconds=round(time.perf_counter() - start, 3),
     )
+
+
+def lesson(
+    name: str,
+    *,
+    data: str | Path = "",
+    model: str = DEFAULT_MODEL,
+    seed: int = 0,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> Result:
+    """Run one experiment: `headswap.lesson("old-optimizer")`.
+
+    Args:
+        name: of the lesson, or its number from 1.
+        data: a folder of class folders, or a zip; "": the sample set.
+        model: a network whose head is one linear layer.
+        seed: another seed, another draw.
+        workspace: where features are kept between runs; None: the system's cache folder.
+        listener: hears every step; may raise `Cancelled`.
+
+    Returns:
+        Sentences, numbers and a figure; a notebook shows it as it is.
+
+    Raises:
+        NotFound: there is no such lesson.
+        HeadswapError: the pictures or the network cannot be used.
+    """
+    from platformdirs import user_cache_path
+
+    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    setting = Setting(data=str(data), model=model, seed=seed)
+    return run_lesson(name, setting, workspace=folder, listener=listener)

@@ -72,10 +72,7 @@ def run(material: Material) -> Seen:
     sentences = (
         f"One picture of each class: {percent(numbers[0].value)} of the exam pictures right on average, "
         f"where guessing gets {percent(guess)}. With {sizes[-1]} of each: {percent(numbers[-1].value)}.",
-        f"The curve bends at {bend} of each: from there twice the pictures bring less than half of what a "
-        "doubling brought before."
-        if bend
-        else "It has not bent yet: more pictures would help.",
+        _bent_words(bend, sizes, [number.value for number in numbers]),
     )
     bent = measured("count", ("bend", bend or 0, "pictures of each class at the bend; 0: not yet"))
     figure = Figure(
@@ -136,13 +133,37 @@ def _number(size: int, scores: list[float]) -> Number:
     )
 
 
-def _bend(sizes: list[int], means: list[float]) -> int | None:
-    """The size after which a doubling brings less than half of the best doubling before it; None: not yet."""
+def _bent_words(bend: int | None, sizes: list[int], means: list[float]) -> str:
+    """Where it bends; or by how much the last doubling brought less, which is the beginning of it."""
+    if bend:
+        return (
+            f"The curve bends at {bend} of each: from there twice the pictures bring less than half of "
+            f"what a "
+            "doubling brought before."
+        )
+    gains = _doublings(sizes, means)
+    if len(gains) > 1 and gains[-1] < gains[-2]:
+        early, points = means[-2] - means[0], 100 * gains[-1]
+        return (
+            f"The first {sizes[-2]} bring {100 * early:.0f} points; twice as many bring {points:.0f} "
+            f"more, less than "
+            f"the {100 * gains[-2]:.0f} of the doubling before. It begins to bend."
+        )
+    return "It has not bent yet: more pictures would help."
+
+
+def _doublings(sizes: list[int], means: list[float]) -> list[float]:
+    """What twice the pictures brought, between each size and the next."""
     from math import log2
 
+    steps = zip(sizes, sizes[1:], means, means[1:], strict=False)
+    return [(later - mean) / log2(larger / size) for size, larger, mean, later in steps]
+
+
+def _bend(sizes: list[int], means: list[float]) -> int | None:
+    """The size after which a doubling brings less than half of the best doubling before it; None: not yet."""
     best = 0.0
-    for size, larger, mean, later in zip(sizes, sizes[1:], means, means[1:], strict=False):
-        gain = (later - mean) / log2(larger / size)
+    for size, gain in zip(sizes, _doublings(sizes, means), strict=False):
         if gain < best / 2:
             return size
         best = max(best, gain)

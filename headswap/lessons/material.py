@@ -36,12 +36,14 @@ from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.lessons.setting import Setting
 from headswap.network import InputSpec, Network
+from headswap.records import read_record
 from headswap.training.config import TeachConfig
 from headswap.training.fit_head import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "train"
 EXAM_SHARE = 0.25
+_DATASET = "dataset.json"  # what a page keeps of a project's pictures
 _FEWEST = 4  # pictures of a class, so that practice and exam each get some
 _PENALTY = 0.1  # of the solved heads: the same in every arm of a comparison
 
@@ -60,14 +62,15 @@ class Material:
     @cached_property
     def network(self) -> Network:
         """The pretrained network, never changed; break a `fresh` one."""
-        network = load_network(self.setting.model, listener=self.listener)
+        weights = Path(self.setting.weights) if self.setting.weights else None
+        network = load_network(self.setting.model, weights=weights, listener=self.listener)
         network.module.eval()
         return network
 
     @cached_property
     def site(self) -> HeadSite:
         """Its head: one linear layer, or these experiments would not show what they say."""
-        site = find_head(self.network)
+        site = find_head(self.network, path=self.setting.head or None)
         if site.kinds != ("Linear",) or site.tail_paths:
             heads = ", ".join(f"{path} ({kind})" for path, kind in zip(site.paths, site.kinds, strict=True))
             raise BadSetting(
@@ -105,8 +108,7 @@ class Material:
         source = Path(self.setting.data) if self.setting.data else SAMPLE
         if not source.exists():
             raise BadUpload(f"There is nothing at {source}.", remedy="Name a folder of class folders.")
-        store = self.workspace / "unpacked" if source.is_file() else None
-        whole = take_in(source, store=store, listener=self.listener).manifest
+        whole = self._taken_in(source)
         name = "the sample set" if not self.setting.data else whole.name
         each = max(_FEWEST, self.setting.most_pictures // len(whole.classes))
         met: Counter[str] = Counter()
@@ -122,6 +124,13 @@ class Material:
                 remedy=f"Give each class at least {_FEWEST}, or leave it out.",
             )
         return replace(whole, name=name, pictures=tuple(kept))
+
+    def _taken_in(self, source: Path) -> Manifest:
+        if source.name == _DATASET and source.is_file():
+            kept: Manifest = read_record(Manifest, source)
+            return kept
+        store = self.workspace / "unpacked" if source.is_file() else None
+        return take_in(source, store=store, listener=self.listener).manifest
 
     @property
     def classes(self) -> tuple[str, ...]:

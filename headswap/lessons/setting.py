@@ -12,8 +12,10 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 class Setting:
     """What an experiment is run on. The defaults work."""
 
-    data: str = ""  # a folder of class folders, or a zip; "": the sample set
+    data: str = ""  # a folder of class folders, a zip, or a project's dataset.json; "": the sample set
     model: str = DEFAULT_MODEL
+    weights: str = ""  # the person's own weight file for the model; "": its pretrained ones
+    head: str = ""  # the layer that a person points at; "": found
     seed: int = 0  # drives the draws, the order of the pictures and new heads
     most_pictures: int = 96  # more are left out, evenly from every class, so that it ends in seconds
     draws: int = 5  # times that practice and exam are drawn anew where only a head is solved

@@ -71,6 +71,29 @@ def test_whoever_listens_may_stop_it(lesson_workspace: Path, material: Material)
         run_lesson("which-layer", workspace=lesson_workspace, material=listening)
 
 
+def test_one_call_from_python_does_the_same(few_drawings: Path, lesson_workspace: Path) -> None:
+    import headswap
+
+    result = headswap.lesson("which-layer", data=few_drawings, seed=1, workspace=lesson_workspace)
+
+    assert isinstance(result, Result)
+    assert (result.data, result.pictures, result.seed) == ("drawings", 24, 1)
+    assert result["answers_right"] == 3
+
+
+def test_pictures_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
+    from headswap.data.intake import take_in
+    from headswap.records import write_record
+
+    kept = take_in(sample / "train", store=tmp_path / "images").manifest
+    write_record(tmp_path / "dataset.json", kept)
+
+    material = Material(Setting(data=str(tmp_path / "dataset.json"), most_pictures=16), tmp_path)
+
+    assert material.classes == kept.classes
+    assert len(material.images) == 16
+
+
 def test_missing_pictures_are_said_in_words(tmp_path: Path) -> None:
     setting = Setting(data=str(tmp_path / "nowhere"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from headswap.lessons.drawing import as_html, draw
+from headswap.lessons.drawing import NARROW, as_html, draw
 from headswap.lessons.lesson import Bar, Curve, Figure, Result
 
 BARS = Figure(
@@ -68,3 +68,19 @@ def test_a_result_is_shown_with_its_origin() -> None:
     assert ">an &lt;error&gt;</pre>" in shown
     assert "8 pictures of mine, a &lt;net&gt;, 1.2 s" in shown
     assert result._repr_html_() == shown
+
+
+def test_on_a_phone_nothing_lies_beside_the_frame_and_all_is_named() -> None:
+    for figure in (BARS, CURVES):
+        drawing = ElementTree.fromstring(draw(figure, NARROW))
+        wide = ElementTree.fromstring(draw(figure))
+        width = float(drawing.attrib["viewBox"].split()[2])
+
+        assert width == 320
+        assert {one.text for one in drawing.iter() if one.tag.endswith("text")} == {
+            one.text for one in wide.iter() if one.tag.endswith("text")
+        }
+        starts = [
+            one for one in drawing.iter() if one.tag.endswith("text") and one.attrib["text-anchor"] == "start"
+        ]
+        assert all(float(one.attrib["x"]) + 8 * len(one.text or "") <= width for one in starts)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,16 @@ import pytest
 
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.catalogue import LESSONS
-from headswap.lessons.lesson import Result
-from headswap.lessons.material import Material
 from headswap.lessons.notebook import notebook_of, write_notebook
 from headswap.lessons.setting import Setting
 
+ROOT = Path(__file__).parents[2]
+EXECUTE = """
+import sys, nbclient, nbformat
+notebook = nbformat.read(sys.argv[1], as_version=4)
+nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+nbformat.write(notebook, sys.argv[1])
+"""
 TINY = Setting(most_pictures=16, small_px=32, passes=1, draws=2)  # that every cell runs, not what it shows
 
 
@@ -34,24 +43,31 @@ def test_the_notebook_is_valid_and_holds_every_lesson(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_code_cell_runs_from_top_to_bottom(
-    monkeypatch: pytest.MonkeyPatch, lesson_workspace: Path, material: Material
+def test_every_cell_runs_from_top_to_bottom_in_a_kernel_of_its_own(
+    tmp_path: Path, lesson_workspace: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(lesson_workspace))
-    names: dict[str, Any] = {}
-    results = []
+    place = write_notebook(tmp_path / "lessons.ipynb", TINY)
+    environment = {**os.environ, "XDG_CACHE_HOME": str(lesson_workspace), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
 
-    for cell in code_cells(notebook_of(TINY)):
-        if cell.startswith("run_lesson("):  # a notebook shows the value of its last line
-            exec(f"shown = {cell}", names)
-            results.append(names["shown"])
-        else:
-            exec(cell, names)
-            if "material" in names and "network" not in names["material"].__dict__:
-                names["material"].__dict__["network"] = material.network  # loaded once for all tests
+    ended = subprocess.run(
+        [sys.executable, "-c", EXECUTE, str(place)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
 
-    assert [result.lesson for result in results] == [lesson.name for lesson in LESSONS]
-    assert all(isinstance(result, Result) and "<svg" in result._repr_html_() for result in results)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    cells = [cell for cell in nbformat.read(place, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    shown = {
+        name: cell.outputs[-1].data["text/html"]
+        for cell in cells
+        for name in re.findall(r'^run_lesson\("([\w-]+)"', cell.source)
+    }
+    assert list(shown) == [lesson.name for lesson in LESSONS]
+    assert all("<svg" in html and "16 pictures of the sample set" in html for html in shown.values())
 
 
 def test_a_notebook_of_one_lesson_holds_only_that() -> None:
