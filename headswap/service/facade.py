@@ -34,13 +34,14 @@ from headswap.service.archive import archive_of
 from headswap.service.health import Health, health_of
 from headswap.service.history import History
 from headswap.service.keeping import Keeping
+from headswap.service.learning import learning_of
 from headswap.service.networks import THREE_TO_START, Networks
 from headswap.service.pictures import Pictures
 from headswap.service.projects import Project, Projects
 from headswap.service.results import Results
 from headswap.service.runs import share_of, view_of
 from headswap.service.settings import Settings
-from headswap.service.take_home import TakeHome
+from headswap.service.take_home import TakeHome, packing_desk
 from headswap.service.thumbnails import small_jpeg
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
@@ -73,8 +74,14 @@ class Service:
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
         self.history = History(self._projects, self._queue, self.networks.cards)
-        self.take_home = TakeHome(self._store, self._projects, self.results, self.predict, self._packing())
-        self._keeping = Keeping(self._projects, self._store, settings.limits)
+        self.take_home = TakeHome(
+            self._store, self._projects, self.results, self.predict, packing_desk(settings)
+        )
+        learning = learning_of(
+            settings, self._projects, check_room=self._check_room, job=self.job, report=self.report
+        )
+        self.lessons, self.following = learning.lessons, learning.following
+        self._keeping = Keeping(self._projects, self._store, settings.limits, also=learning.tidy)
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.pictures = Pictures(
             self._projects,
@@ -98,6 +105,7 @@ class Service:
         self._inference.close()
         self._reader.close()
         self.take_home.close()
+        self.lessons.close()
         self.archive.close()
         self._store.close()
 
@@ -270,19 +278,12 @@ class Service:
             done_job=done.id if done else None,
         )
 
+    def _check_room(self, owner: str) -> None:
+        self._keeping.check_room(owner)
+
     def _guard(self) -> Guard:
         ours = (self.settings.workspace / "projects", self.settings.sample.parent)
         return Guard(self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours)
-
-    def _packing(self) -> Desk:
-        """A child that packs what is taken home; soon let go, it holds a network."""
-        return Desk(
-            "headswap.jobs.packing:answer",
-            idle_s=20.0,
-            timeout_s=1200.0,
-            memory_bytes=self.settings.for_queue().worker_bytes,
-            log=self.settings.workspace / "logs" / "packing.jsonl",
-        )
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:
         """Whether a run of the project was started with these pictures."""

@@ -44,9 +44,16 @@ class Keeping:
     """Looks after the room of one installation; a thread of its own while the server runs."""
 
     def __init__(
-        self, projects: Projects, store: Store, limits: Limits, *, clock: Callable[[], float] | None = None
+        self,
+        projects: Projects,
+        store: Store,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] | None = None,
+        also: Callable[[float, float], int] = lambda now, hours: 0,
     ) -> None:
-        self._projects, self._store, self._limits = projects, store, limits
+        """`also` removes what else is past its time, given now and the hours that things are kept."""
+        self._projects, self._store, self._limits, self._also = projects, store, limits, also
         self._clock = clock or steady_clock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -116,7 +123,7 @@ class Keeping:
                 gone += 1
             elif self._limits.runs_kept:
                 gone += self._forget_old_runs(project)
-        return gone
+        return gone + self._also(self._clock(), self._limits.hours_kept)
 
     def sweep(self) -> None:
         """Remove what nothing leads to: tried pictures, folders of runs without a row, halves of uploads."""

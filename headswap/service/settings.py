@@ -8,6 +8,7 @@ from pathlib import Path
 from headswap.images import PictureLimits
 from headswap.jobs.importing import ReaderLimits
 from headswap.jobs.queue import QueueSettings
+from headswap.lessons.setting import Setting
 from headswap.service.limits import Limits
 
 
@@ -21,6 +22,7 @@ class Settings:
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
+    lesson: Setting = field(default_factory=lambda: Setting(passes=3))  # of an experiment on the sample set
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
     picture_timeout_s: float = 10.0  # for one picture; a decoder that takes longer is ended

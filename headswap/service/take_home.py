@@ -31,6 +31,7 @@ from headswap.jobs.packing import AskLayOut, AskSeal, AskWay, WayName
 from headswap.jobs.store import Store
 from headswap.service.projects import Projects
 from headswap.service.results import Results
+from headswap.service.settings import Settings
 
 Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
 _FOLDER = "take-home"
@@ -72,6 +73,17 @@ class _Packing:
 
     view: TakeHomeView = TakeHomeView(state="packing", sentence="Waiting for its turn.")
     over: threading.Event = field(default_factory=threading.Event)
+
+
+def packing_desk(settings: Settings) -> Desk:
+    """A child that packs what is taken home; soon let go, it holds a network."""
+    return Desk(
+        "headswap.jobs.packing:answer",
+        idle_s=20.0,
+        timeout_s=1200.0,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "packing.jsonl",
+    )
 
 
 class TakeHome:
