@@ -23,6 +23,7 @@ from headswap.files import write_text
 from headswap.service.choices import Door, is_local
 from headswap.service.codes import Codes
 from headswap.service.facade import Service
+from headswap.ui.follow import Follow
 from headswap.ui.gate import Gate
 from headswap.ui.html import web_text
 from headswap.ui.origins import THIS_MACHINE
@@ -64,6 +65,7 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
     gate = Middleware(
         Gate, health=service.health, stamp=codes.stamp if codes else None, names=names, room=_room_for_uploads
     )
+    follow = Middleware(Follow, look=service.following.look, vote=service.following.vote)
     page.launch(
         server_name=door.host,
         server_port=door.port,
@@ -72,7 +74,7 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
         ssl_certfile=str(door.certificate) if door.certificate else None,
         ssl_keyfile=str(door.key) if door.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate
-        app_kwargs={"middleware": [gate]},
+        app_kwargs={"middleware": [gate, follow]},
         theme=theme(),
         head=page_head(),
         max_file_size=f"{service.settings.limits.upload_mb}mb",

@@ -17,6 +17,7 @@ import gradio as gr
 from headswap.service.facade import Service
 from headswap.ui.cards import model_cards
 from headswap.ui.header import build_header, connect_header, show_header
+from headswap.ui.learn_page import build_learn_page
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.model import ModelStep, build_model_step, connect_model_step, show_network
 from headswap.ui.notices import build_notices
@@ -99,6 +100,8 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         tabs.select(_on_tab, None, where, queue=False, **QUIET)
     with page.route("Runs", "/runs", show_in_navbar=False):
         build_runs_page(page, service, secret=secret)
+    with page.route("Learn", "/learn", show_in_navbar=False):
+        build_learn_page(page, service, secret=secret)
     return page
 
 

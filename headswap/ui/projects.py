@@ -18,11 +18,11 @@ from headswap.service.archive import ProjectLine
 from headswap.ui.chip import busy_chip
 from headswap.ui.html import announce, fragment, sends, served
 from headswap.ui.mistakes import errors_as_words
+from headswap.ui.pages import page_links
 from headswap.ui.scene import Shared, Updates, owner_of
 from headswap.ui.words import count, safe
 
 MOST_KNOWN = 50  # projects that a browser remembers
-LINKS = '<nav class="hs-links" aria-label="Pages"><a class="btn quiet" href="runs">Runs</a></nav>'
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 START_AGAIN = "(changed) => { if (changed) window.location.assign('./'); }"
 DOWNLOAD = "() => setTimeout(() => document.querySelector('#hs-save-file').click(), 100)"
@@ -49,7 +49,7 @@ def build_project_buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
         new = gr.Button("New", elem_id="hs-new", elem_classes="quiet", scale=0)
         opener = gr.Button("Open", elem_id="hs-open", elem_classes="quiet", scale=0)
         save = gr.Button("Save", elem_id="hs-save", elem_classes="quiet", scale=0)
-        fragment(LINKS, classes="links")
+        fragment(page_links(), classes="links")
     return new, opener, save
 
 

@@ -17,18 +17,16 @@ from headswap.service.facade import Service
 from headswap.service.history import RunView
 from headswap.ui.cards import search_choices
 from headswap.ui.html import fragment, sends, web_text
-from headswap.ui.icons import MARK
 from headswap.ui.mistakes import errors_as_words
+from headswap.ui.pages import BRAND, page_links
 from headswap.ui.projects import QUIET, remembered
 from headswap.ui.runs_table import FIRST, next_sort, runs_plot, runs_table
 from headswap.ui.scene import Updates, owner_of
 
 TICK_S = 1.5
 HEADER = (
-    f'<div class="hs-bar runs-bar"><a class="hs-brand" href="./" aria-label="headswap, the five steps">{MARK}'
-    '<span>headswap</span></a><span class="grow"></span><nav class="hs-links" aria-label="Pages">'
-    '<a class="btn quiet" href="./">The five steps</a>'
-    '<a class="btn quiet" href="runs" aria-current="page">Runs</a></nav></div>'
+    f'<div class="hs-bar runs-bar">{BRAND}<span class="grow"></span><a class="btn quiet" href="./">The five '
+    f"steps</a>{page_links('runs')}</div>"
 )
 INTRO = (
     '<div class="hs-intro"><h1>Every run, side by side</h1><p>Each time a head was taught, with what it '

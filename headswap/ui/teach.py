@@ -16,6 +16,7 @@ from headswap.ui.html import fragment, next_bar
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.plan import Plan, build_plan, depth_choices, lesson_of
 from headswap.ui.scene import Scene, Shared, Updates, thumbnails
+from headswap.ui.share import build_share, connect_share
 from headswap.ui.words import in_words, number, safe
 
 NO_PICTURES = (
@@ -38,6 +39,7 @@ class TeachStep:
     status: gr.HTML
     live: gr.HTML
     six: gr.HTML
+    share: gr.HTML
     onward: gr.Button
 
     @property
@@ -64,10 +66,11 @@ def build_teach_step() -> TeachStep:
             status = fragment(classes="status", name="hs-teach-status")
         live = fragment(live_panel(None, "", NO_PICTURES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
+    share = build_share()
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TeachStep(intro, plan, key, start, stop, status, live, six, onward)
+    return TeachStep(intro, plan, key, start, stop, status, live, six, share, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -140,6 +143,8 @@ def show_plan(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
 
 def connect_teach_step(step: TeachStep, shared: Shared) -> None:
     """Connect the button to the service; the page's timer does the rest."""
+
+    connect_share(step.share, step.status, step.key, shared)
 
     @errors_as_words(step.status)
     def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:

@@ -79,10 +79,19 @@ def theme() -> gr.themes.Base:
 def page_head() -> str:
     """Our style sheets and icon, for the head of the page: gradio would scope the tokens away from the "
     "root."""
-    names = ("tokens.css", "page.css", "gradio.css", "pictures.css", "take_home.css", "steps.css", "runs.css")
+    names = (
+        "tokens.css",
+        "page.css",
+        "gradio.css",
+        "pictures.css",
+        "take_home.css",
+        "steps.css",
+        "runs.css",
+        "learn.css",
+    )
     sheets = "".join(web_text(name) for name in names)
     return (
         f'<link rel="icon" href="{MARK_ICON}"><meta name="viewport" content="width=device-width, '
         'initial-scale=1">'
-        f"<style>{sheets}</style>"
+        f"<style>{sheets}</style><script>{web_text('class-room.js')}</script>"
     )

@@ -27,6 +27,7 @@ class Work:
     sha256: str
     picture: Path
     upload: Path
+    course: str
 
     @property
     def values(self) -> dict[str, Any]:
@@ -41,6 +42,8 @@ class Work:
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
+            "course": self.course, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "ballot": "b" * 32,
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip
 

@@ -24,10 +24,16 @@ OPEN = {  # verbs that take no owner, because they show nothing of anybody
     "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.three_to_start",
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
     "Networks.picture_ms",
-    "Networks.warm", "TakeHome.close", "Archive.close",
+    "Networks.after_the_first", "Networks.warm", "TakeHome.close", "Archive.close",
+    "Lessons.close", "Lessons.warm",
+    "Following.look", "Following.vote", "Following.tidy",  # the key is the permission
     "History.current", "History.newest", "History.shown",  # take a Project, which only its owner can get
 }  # fmt: skip
-MAKE = {"Service.new_project", "Archive.open"}  # verbs that make something new for whoever asks
+MAKE = {
+    "Service.new_project",
+    "Archive.open",
+    "Lessons.open",
+}  # verbs that make something new for whoever asks
 HANDLERS_OF_THE_PAGE_ALONE = {
     "on_list",
     "on_networks",
@@ -37,14 +43,19 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anybody
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_all|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|TakeHome|save|settle|known"
+    r"|compare|export|TakeHome|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
 )
 
 
 def everything(service: Service) -> dict[str, bytes]:
     """All that is kept of Ada's, byte by byte."""
     root = service.settings.workspace
-    kept = [path for folder in ("projects", "jobs") for path in (root / folder).rglob("*") if path.is_file()]
+    kept = [
+        path
+        for folder in ("projects", "jobs", "lessons")
+        for path in (root / folder).rglob("*")
+        if path.is_file()
+    ]
     return {str(path): path.read_bytes() for path in kept}
 
 
@@ -118,7 +129,8 @@ class Happened:
 def presses(work: Work) -> tuple[str, ...]:
     """What a press may say: a place, an id, a deed with an id."""
     deeds = ("delete", "stop", "open", "ask", "sort", "drop", "undo", "settle")
-    return ("0:0", work.project, work.job, *(f"{deed}:{work.job}" for deed in deeds))
+    learned = ("open:norms", "run", "vote:open", "vote:close", "share", "unshare", "reset:yes", "summary")
+    return ("0:0", work.project, work.job, *(f"{deed}:{work.job}" for deed in deeds), *learned)
 
 
 def call(block: Any, who: str, work: Work, chosen: str) -> Callable[[], Any]:

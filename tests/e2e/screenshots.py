@@ -91,6 +91,8 @@ def walk(visit: Visit, folder: Path, look: Look) -> list[bytes]:
     visit.compare("efficientnet_lite1", "efficientnet_lite2")
     visit.wait("#hs-runs tr:nth-child(3) .good")
     shoot("6-runs")
+    learn(visit)
+    shoot("7-learn")
     return screens
 
 
@@ -110,6 +112,19 @@ def save(picture: bytes, file: Path) -> None:
     """Write a picture as small as it gets without losing a colour."""
     with Image.open(BytesIO(picture)) as whole:
         whole.convert("RGB").save(file, optimize=True)
+
+
+def learn(visit: Visit) -> None:
+    """One experiment, guessed and run, with another one done before it."""
+    page = visit.page
+    page.goto(f"{page.url.rpartition('/')[0]}/learn")
+    for name, guess in (("which-layer", 2), ("old-optimizer", 2)):
+        visit.wait(f"#hs-learn-shelf [data-do='open:{name}']")
+        page.click(f"#hs-learn-shelf [data-do='open:{name}']")
+        visit.wait(f"#hs-learn-shelf [data-do='open:{name}'][aria-current]")
+        page.click(f"#hs-learn-predict .answers label:nth-of-type({guess})")
+        page.click("#hs-run:not([disabled])")
+        visit.wait("#hs-learn-see svg.lesson", state="attached")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rena
     "jobs/clerk.py",
     "jobs/desk.py",
     "jobs/importing.py",  # its note of what is being read
+    "jobs/priority.py",  # tells the system how heavy this process is
     "jobs/worker.py",
     "project_file.py",  # opens members of a zip that is written through `files`
     "runners/local.py",

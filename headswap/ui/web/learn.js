@@ -1,0 +1,45 @@
+// One part of /learn. A button with `data-do` sends its deed together with what was chosen on the page;
+// `data-copy` puts its text on the clipboard (copy.js); `data-print` prints. Choosing an answer wakes the Run button.
+const page = () => document.getElementById('hs-learn');
+const chosen = (name) => page()?.querySelector(`input[name=${name}]:checked`)?.value ?? '';
+const riddlesChosen = () => {
+  const rows = page()?.querySelectorAll('.riddles fieldset') ?? [];
+  return [...rows].map((row) => row.querySelector('input:checked')?.value ?? '');
+};
+
+element.addEventListener('click', (happened) => {
+  const button = happened.target.closest('button');
+  if (!button || button.disabled) return;
+  if (button.matches('[data-copy]')) copy(button);
+  else if (button.matches('[data-print]')) window.print();
+  else if (button.matches('[data-do]')) {
+    const deed = button.dataset.do;
+    if (deed.startsWith('open:')) {
+      history.replaceState(null, '', `${location.pathname}?lesson=${deed.slice(5)}`);
+      window.scrollTo({ top: 0 });
+    }
+    trigger('click', { chosen: deed, guess: chosen('guess'), riddles: riddlesChosen(), where: chosen('where') });
+  }
+});
+
+// Nothing is run before something was chosen: in this experiment, not in the one that was open before.
+const wake = () => {
+  const run = page()?.querySelector('#hs-run[data-needs]');
+  if (!run) return;
+  run.disabled = !page().querySelector('input[name=guess]:checked:not(:disabled)');
+  page().querySelector('.needs').textContent = run.disabled ? run.dataset.needs : 'Your guess is taken when you run it.';
+};
+element.addEventListener('change', wake);
+
+// What has the focus may be gone when its part is drawn anew: whoever uses the keyboard goes on in the same part.
+element.addEventListener('focusin', () => { globalThis.headswapPart = element; });
+watch('value', () => requestAnimationFrame(() => {
+  // A part is mended, not built anew: what was ticked in one experiment would stay ticked in the next.
+  element.querySelectorAll('input[type=radio]').forEach((one) => { one.checked = one.hasAttribute('checked'); });
+  wake();
+  if (globalThis.headswapPart !== element) return;
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const next = ['[aria-current]', '.asking button', '.primary:not([disabled])', 'button:not([disabled])']
+    .map((what) => element.querySelector(what)).find((one) => one);
+  next?.focus({ preventScroll: true });
+}));

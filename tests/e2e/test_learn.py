@@ -1,0 +1,223 @@
+"""/learn in a real browser: guess, run, see, why; ten times, by keyboard, on a phone, on paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from headswap.lessons.catalogue import LESSONS
+from headswap.service.lessons import ORDER
+from tests.e2e.house import WAIT_MS, House, Visit
+
+pytestmark = pytest.mark.browser
+
+LONG_MS = 4 * WAIT_MS  # for an experiment where many things run beside it
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+RIGHT = {lesson.name: lesson.right for lesson in LESSONS}
+
+
+def learn(visit: Visit, house: House, lesson: str = "") -> Page:
+    """Open the page of the experiments."""
+    visit.page.goto(f"{house.url}learn" + (f"?lesson={lesson}" if lesson else ""))
+    visit.wait("#hs-learn-predict .answers")
+    visit.moved_on()
+    return visit.page
+
+
+def turn_to(page: Page, lesson: str) -> None:
+    page.click(f"#hs-learn-shelf [data-do='open:{lesson}']")
+    page.wait_for_selector(f"#hs-learn-shelf [data-do='open:{lesson}'][aria-current]", timeout=WAIT_MS)
+
+
+def guess_and_run(page: Page, choice: int) -> None:
+    """Beats one to three; the result is on the page afterwards."""
+    page.wait_for_selector("#hs-run[disabled]", timeout=WAIT_MS)
+    page.click(f"#hs-learn-predict .answers label:nth-of-type({choice + 1})")
+    page.click("#hs-run:not([disabled])")
+    page.wait_for_selector("#hs-learn-see svg.lesson", state="attached", timeout=LONG_MS)
+
+
+@pytest.fixture
+def walker(visit: Visit, house: House) -> Iterator[Page]:
+    """A fresh browser on the page; what it leaves behind in the middle of a question is forgiven."""
+    yield learn(visit, house)
+    visit.moved_on()
+
+
+def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
+    visit: Visit, house: House, tmp_path: Path
+) -> None:
+    page = learn(visit, house)
+    assert page.locator("#hs-learn-shelf li").count() == 12
+    for number, name in enumerate(ORDER, start=1):
+        if number > 1:
+            page.click("#hs-next-lesson")
+            page.wait_for_selector(f"#hs-learn-shelf [data-do='open:{name}'][aria-current]", timeout=WAIT_MS)
+        page.wait_for_selector("#hs-learn-why .sides", state="detached", timeout=WAIT_MS)  # no reason before
+        guess_and_run(page, RIGHT[name] if number % 2 else (RIGHT[name] + 1) % 3)
+        page.wait_for_selector(f"#hs-learn-shelf .far:has-text('{number} of 10 done')", timeout=WAIT_MS)
+        verdict = "You said it beforehand." if number % 2 else "You said “"
+        assert page.inner_text("#hs-learn-see .judged").startswith(verdict), name
+        assert page.locator("#hs-learn-why .sides figure").count() >= 2, name
+        assert page.locator("#hs-learn-see .said p").count() >= 1, name
+        assert page.locator("#hs-learn .mistake").count() == 0, name
+
+    page.reload()
+    visit.wait("#hs-learn-see svg.lesson.wide")
+    visit.moved_on()
+    assert "10 of 10 done" in page.inner_text("#hs-learn-shelf")
+    page.click("#hs-next-lesson")
+    visit.wait(".summary table")
+    assert page.locator(".summary tbody tr").count() == 10
+    assert "Ten of 10 experiments, 5 of 10 guessed right." in page.inner_text(".summary .score")
+    paper = tmp_path / "summary.pdf"
+    page.pdf(path=paper, prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page[^s]", paper.read_bytes())) == 1, "one page"
+    assert page.locator(".summary .no-print").evaluate("one => getComputedStyle(one).display") != "none"
+    page.emulate_media(media="print")
+    assert page.locator(".summary .no-print").evaluate("one => getComputedStyle(one).display") == "none"
+
+
+def test_riddles_are_guessed_first_and_then_really_found(walker: Page) -> None:
+    right = (0, 2, 1, 0, 1)  # five right, the sixth left out
+    for row, place in enumerate(right):
+        walker.click(f"#hs-learn-predict .riddles li:nth-of-type({row + 1}) label:nth-of-type({place + 1})")
+    guess_and_run(walker, 0)
+
+    assert walker.inner_text(".riddles.seen h3") == "The riddles: 5 of 6"
+    found = walker.locator(".riddles.seen tbody tr td:last-child").all_inner_texts()
+    assert found == [
+        "fc", "classifier.6", "classifier", "classifier.1", "head and head_dist", "heads.head",
+    ]  # fmt: skip
+
+
+def test_a_whole_experiment_by_keyboard_alone(walker: Page) -> None:
+    page = walker
+    turn_to(page, "which-layer")
+    page.wait_for_selector("#hs-learn-predict .answers input[value='2']")
+    page.focus("#hs-learn-shelf [aria-current]")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "guess":
+            break
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.querySelector('input[name=guess]:checked').value") == "1"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "hs-run":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#hs-learn-see svg.lesson", state="attached", timeout=LONG_MS)
+    page.wait_for_function("document.activeElement.id === 'hs-run'", timeout=WAIT_MS)
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "hs-next-lesson":
+            break
+    page.keyboard.press("Enter")
+
+    page.wait_for_selector("#hs-learn-shelf [data-do='open:old-optimizer'][aria-current]", timeout=WAIT_MS)
+
+
+def test_words_are_explained_where_the_pointer_or_the_focus_is(walker: Page) -> None:
+    turn_to(walker, "old-optimizer")
+    walker.wait_for_selector("#hs-learn-predict h2 + p:has-text('20 passes')")
+    mark = walker.locator("#hs-learn-predict .q").first
+
+    assert "The field says: " in (mark.get_attribute("aria-label") or "")
+    mark.focus()
+    tip = mark.evaluate("one => getComputedStyle(one, '::after').content")
+    assert "The field says" in tip
+
+
+def test_code_is_copied_whole_and_runs(walker: Page, browser_clipboard: None) -> None:
+    turn_to(walker, "versions")
+    walker.wait_for_selector("#hs-learn-why .sides")
+    walker.click("#hs-learn-why figure:nth-of-type(2) [data-copy]")
+    walker.wait_for_selector("#hs-learn-why figure:nth-of-type(2) [data-copy]:has-text('Copied')")
+
+    program = walker.evaluate("navigator.clipboard.readText()")
+    names: dict[str, object] = {}
+    exec(program, names)
+    assert names["kept"] == 3
+
+
+@pytest.fixture
+def browser_clipboard(visit: Visit) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_on_a_phone_nothing_scrolls_sideways(enter: Callable[..., Visit], house: House, width: int) -> None:
+    visit = enter(width=width, height=844)
+    page = learn(visit, house, "which-layer")
+    guess_and_run(page, 1)
+
+    for name in ("which-layer", "what-is-a-head", "versions"):
+        turn_to(page, name)
+        page.wait_for_selector("#hs-learn-why .sides, #hs-learn-predict .riddles")
+        assert page.evaluate(OVERFLOW) <= 0, name
+    turn_to(page, "which-layer")
+    page.wait_for_selector("#hs-learn-see svg.lesson.narrow", state="visible")
+    box = page.locator("#hs-next-lesson").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["y"] < 844, "the next action is in sight"
+    small = page.evaluate(
+        "[...document.querySelectorAll('#hs-learn button, #hs-learn summary, #hs-learn label')]"
+        ".filter(one => one.offsetParent).map(one => [one.getBoundingClientRect(), one.innerText])"
+        ".filter(([box]) => box.height < 40).map(([, name]) => name)"
+    )
+    assert small == []
+    visit.moved_on()
+
+
+def test_the_class_room_is_large_on_every_page_and_this_browser_remembers_it(
+    walker: Page, house: House
+) -> None:
+    size = "parseFloat(getComputedStyle(document.querySelector('#hs-learn h1')).fontSize)"
+    before = walker.evaluate(size)
+    walker.click("[data-classroom]")
+    walker.wait_for_selector("html.class-room")
+    walker.wait_for_function(f"before => {size} > before", arg=before)
+    walker.wait_for_selector(".with-class[open]")
+
+    walker.goto(house.url)
+    walker.wait_for_selector("#hs-chip .hs-status", timeout=WAIT_MS)
+    walker.wait_for_selector("html.class-room [data-classroom][aria-pressed=true]")
+    walker.wait_for_selector("#hs-own", state="hidden")
+    walker.click("[data-classroom]")
+    walker.wait_for_selector("html:not(.class-room)")
+    walker.wait_for_selector("#hs-own", state="visible")
+
+
+def test_the_five_steps_lead_there_and_back(visit: Visit) -> None:
+    page = visit.page
+    page.click(".hs-links a[href=learn]")
+    visit.wait("#hs-learn-predict .answers")
+    page.wait_for_selector(".hs-steplinks a:has-text('Pictures')")
+    page.click(".hs-steplinks a:has-text('Pictures')")
+    visit.wait("#hs-sample")
+    visit.moved_on()
+
+
+def test_a_run_is_stopped_from_the_page_and_starting_over_forgets(walker: Page) -> None:
+    turn_to(walker, "everything")
+    walker.wait_for_selector("#hs-run[disabled]")
+    walker.click("#hs-learn-predict .answers label:nth-of-type(1)")
+    walker.click("#hs-run:not([disabled])")
+    walker.wait_for_selector("#hs-stop-run, #hs-learn-see svg", timeout=WAIT_MS)
+    if walker.locator("#hs-stop-run").count():
+        walker.click("#hs-stop-run")
+    walker.wait_for_selector("#hs-run", timeout=WAIT_MS)
+    assert walker.locator("#hs-learn-predict .answers input:disabled").count() == 3, "the guess is kept"
+
+    turn_to(walker, "which-layer")
+    guess_and_run(walker, 0)
+    walker.click("#hs-learn-shelf [data-do='reset:ask']")
+    walker.click("#hs-learn-shelf [data-do='reset:yes']")
+    walker.wait_for_selector("#hs-learn-shelf .far:has-text('0 of 10 done')", timeout=WAIT_MS)
+    assert walker.locator("#hs-learn-predict .answers input:disabled").count() == 0

@@ -1,0 +1,121 @@
+"""A class and its teacher in real browsers: a vote on phones, a run followed read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.house import WAIT_MS, House, Visit
+from tests.e2e.test_learn import LONG_MS, OVERFLOW, guess_and_run, learn, turn_to
+
+pytestmark = pytest.mark.browser
+
+LESSON = "which-layer"
+
+
+@contextmanager
+def phone(browser: Browser, url: str, *, scripts: bool = True, dark: bool = False) -> Iterator[Page]:
+    """A pupil's phone: a profile of its own, which knows the link and nothing else."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, java_script_enabled=scripts,
+        color_scheme="dark" if dark else "light",
+    )  # fmt: skip
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(url)
+    yield page
+    assert [error for error in errors if "404" not in error] == []  # what the end of sharing looks like
+    context.close()
+
+
+def link_of(page: Page) -> str:
+    page.wait_for_selector(".link-card .url", timeout=WAIT_MS)
+    return page.inner_text(".link-card .url")
+
+
+def test_a_class_votes_on_its_phones_sees_the_bar_and_follows_the_run(
+    visit: Visit, house: House, browser: Browser
+) -> None:
+    teacher = learn(visit, house, LESSON)
+    teacher.click(".with-class summary")
+    teacher.click("[data-do='vote:open']")
+    url = link_of(teacher)
+    assert url.startswith(f"{house.url}follow?key=")
+    assert teacher.locator(".link-card .qr svg path").count() >= 1
+
+    with (
+        phone(browser, url) as ada,
+        phone(browser, url, dark=True) as bob,
+        phone(browser, url, scripts=False) as eve,
+    ):
+        for page, choice in ((ada, 0), (bob, 1), (eve, 1)):
+            page.click(f"button[value='{choice}']")
+            page.wait_for_selector(f"button[value='{choice}'][aria-pressed=true]", timeout=WAIT_MS)
+        ada.click("button[value='1']")  # another thought
+        ada.wait_for_selector("button[value='1'][aria-pressed=true]", timeout=WAIT_MS)
+        teacher.wait_for_selector(
+            ".votes[data-total='3'] li:nth-of-type(2) .hs-num:has-text('3')", timeout=WAIT_MS
+        )
+        assert teacher.locator(".votes li .hs-num").all_inner_texts() == [
+            "0 0\u00a0%",
+            "3 100\u00a0%",
+            "0 0\u00a0%",
+        ]
+        assert ada.evaluate(OVERFLOW) <= 0
+
+        teacher.click("[data-do='vote:close']")
+        teacher.wait_for_selector("[data-do='vote:open']", timeout=WAIT_MS)
+        ada.wait_for_selector(".votes", timeout=WAIT_MS)
+        assert ada.locator("form, button, a, input, img").count() == 0, "nothing to press, no pictures"
+
+        guess_and_run(teacher, 1)
+        ada.wait_for_selector("h2:has-text('Why')", timeout=LONG_MS)
+        assert "You said “1000, as before”." in ada.inner_text("main")
+        assert "still 1000 answers" in ada.inner_text("main")
+        bob.wait_for_selector("svg.lesson", timeout=LONG_MS)
+
+        turn_to(teacher, "norms")
+        ada.wait_for_selector("h1:has-text('Norms that drift')", timeout=WAIT_MS)
+        teacher.click("[data-do=unshare]")
+        ada.wait_for_selector("h1:has-text('It is over.')", timeout=WAIT_MS)
+        bob.wait_for_selector("h1:has-text('It is over.')", timeout=WAIT_MS)
+        assert eve.goto(url).status == 404  # type: ignore[union-attr]
+        ada.evaluate("location.replace('about:blank')")
+    visit.moved_on()
+
+
+def test_a_run_of_step_3_is_followed_and_shows_no_picture(visit: Visit, browser: Browser) -> None:
+    page = visit.page
+    visit.use_sample()
+    visit.teach()
+    visit.open_step("teaching")
+    page.click("#hs-share [data-do=share]")
+    url = link_of(page)
+
+    with phone(browser, url) as pupil:
+        pupil.wait_for_selector("h1:has-text('A new head was taught')", timeout=WAIT_MS)
+        words = pupil.inner_text("main")
+        assert "exam pictures right" in words
+        assert pupil.locator("img, image, form, button, a").count() == 0
+        assert "Four kinds" not in words
+        assert pupil.evaluate(OVERFLOW) <= 0
+
+    page.click("#hs-share [data-do=unshare]")
+    visit.wait("#hs-share [data-do=share]")
+
+
+def test_own_pictures_are_offered_and_used(enter: Callable[..., Visit], house: House) -> None:
+    visit = enter()
+    visit.use_sample()
+    page = learn(visit, house, LESSON)
+    page.wait_for_selector(".where")
+    page.click(".where label:has-text('your pictures')")
+    guess_and_run(page, 1)
+
+    assert "on the sample set" in page.inner_text("#hs-learn-predict .answers")
+    assert "pictures of" in page.inner_text("#hs-learn-see")
+    visit.moved_on()
