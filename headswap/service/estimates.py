@@ -28,7 +28,8 @@ def lesson_s(config: TeachConfig, *, pictures: int, test_share: float, picture_m
         picture_ms: one picture through the network, milliseconds.
     """
     look_s = picture_ms / 1000.0
-    once_s = _START_S + pictures * look_s * (2 if config.mirror else 1)
+    looks = 3 if config.chooses_view else 2 if config.mirror else 1
+    once_s = _START_S + pictures * look_s * looks
     if config.depth == "head":
         return once_s
     further = config.further
