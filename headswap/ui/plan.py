@@ -23,7 +23,7 @@ DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("norms", "Head and norms", ""),
     ("last", "Head and last block", ""),
     ("everything", "Everything, in stages", ""),
-    ("auto", "Let it choose", "Goes beyond the head only where that helps."),
+    ("auto", "Let it choose", "Cut or whole pictures, head or more: whatever cross-validation prefers."),
 )
 BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
            ("15 minutes", 900), ("1 hour", 3600))  # fmt: skip
@@ -70,7 +70,7 @@ def build_plan() -> Plan:
         with _field("Changed copies to practise on", "a changed copy", "data augmentation"):
             copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
             mirror = gr.Checkbox(
-                usual.mirror, label="head: mean of picture and mirror image, twice the time", container=False
+                usual.mirror, label="mean of picture and mirror image, twice the time", container=False
             )
         with _field("Locked away for the exam, %", "the exam", "test set, hold-out"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
