@@ -149,7 +149,11 @@ def call(block: Any, who: str, work: Work, chosen: str) -> Callable[[], Any]:
                 f"{block.fn.__qualname__} takes {name!r}: say what a stranger would send"
             )
             value = work.values[name]
-            sent.append(str(value) if isinstance(value, Path) else value)
+            value = str(value) if isinstance(value, Path) else value
+            unopened = "dict" in str(
+                taken.annotation
+            )  # an upload as gradio hands it on, checked but not decoded
+            sent.append({"path": value} if unopened else value)
     return lambda: block.fn(*sent)
 
 
