@@ -118,9 +118,13 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
             return {step.cards: gr.skip()}
         return {step.cards: cards(service.project(owner_of(request), project_id).model)}
 
+    listed = gr.State(False)
+
     @errors_as_words(step.status)
-    def on_list() -> Updates:
-        return {step.search: gr.Dropdown(choices=search_choices(service.models()))}
+    def on_list(is_listed: bool) -> Updates:
+        if is_listed:  # once: a list that comes again closes under the hands of who is searching
+            return {}
+        return {step.search: gr.Dropdown(choices=search_choices(service.models())), listed: True}
 
     def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
         project = service.choose_model(owner_of(request), project_id, model, path=path)
@@ -148,9 +152,12 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
     outputs = [*shared.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    step.cards.click(on_card, shared.project_id, outputs, **quiet)
+    newest: dict[str, Any] = {
+        "trigger_mode": "always_last"
+    }  # who chooses again while a network opens means the second
+    step.cards.click(on_card, shared.project_id, outputs, **newest, **quiet)
     step.weights.upload(on_weights, [shared.project_id, step.weights], [*outputs, *drawn], **quiet)
-    step.search.input(on_search, [shared.project_id, step.search], outputs, **quiet)
+    step.search.input(on_search, [shared.project_id, step.search], outputs, **newest, **quiet)
     gr.on(
         [step.check.click, step.own_path.submit],
         on_check,
@@ -160,4 +167,4 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
     )
     shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
     timed = drawn_first.then(on_cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
-    timed.then(on_list, None, [step.search, step.status], **quiet)
+    timed.then(on_list, listed, [step.search, listed, step.status], **quiet)
