@@ -4,7 +4,7 @@ Flow:  features of the usual view + Lesson --choose_view--> Viewed: features, in
 
 The usual way resizes the shorter side and cuts the middle out, so of an oblong picture the ends
 are never seen. Squashing shows all of it in other proportions. Which is better depends on the
-pictures and on nothing else that is known beforehand: squashing gained 7 and 20 points on two
+pictures and on nothing else that is known beforehand: squashing gained 7 and 19 points on two
 sets of seven and lost 5 on a third (docs/decisions/0007-views.md).
 """
 
