@@ -8,9 +8,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+BROWSER = "tests/e2e/"
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+class ByFile(LoadScopeScheduling):
+    """Two processes share the files; whoever takes the browser takes all of its files: they share an app."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
 
 @pytest.fixture(scope="session", autouse=True)

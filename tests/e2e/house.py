@@ -92,6 +92,7 @@ class Visit:
         self.page.on("console", self.note_console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self.note_request)
+        self.page.on("filechooser", lambda chooser: None)  # asked for beforehand, a key is never too early
 
     def open_step(self, tab: str) -> None:
         """Press a tab: model, pictures, teaching, test or home."""
@@ -162,7 +163,7 @@ def chromium_path(playwright: Playwright) -> str | None:
 
 
 @contextmanager
-def app_running(workspace: Path, *, port: int = 0) -> Iterator[House]:
+def app_running(workspace: Path, *options: str, port: int = 0) -> Iterator[House]:
     """Run `python app.py`, on a free port unless one is given; ends only the process it started."""
     port = port or free_port()
     command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
@@ -171,7 +172,11 @@ def app_running(workspace: Path, *, port: int = 0) -> Iterator[House]:
     start = time.monotonic()
     with (workspace / "app.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--workspace", str(workspace)], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [*command, "--workspace", str(workspace), *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
     try:
         url = f"http://127.0.0.1:{port}/"

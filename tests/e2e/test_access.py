@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
 
-from tests.e2e.house import STEPS, House, Visit
+from tests.e2e.house import STEPS, WAIT_MS, House, Visit
+from tests.e2e.test_learn import guess_and_run, learn, turn_to
+from tests.e2e.test_learn_class import link_of, phone
 
 pytestmark = pytest.mark.browser
 
@@ -20,10 +23,10 @@ class Judge:
     """Looks at one page state after the other, and remembers what is wrong with each."""
 
     def __init__(self, visit: Visit) -> None:
-        self.visit, self.found, self.looked = visit, list[str](), 0
+        self.page, self.found, self.looked = visit.page, list[str](), 0
 
-    def look(self, where: str) -> None:
-        answer = Axe().run(self.visit.page, options={"resultTypes": ["violations"]}).response
+    def look(self, where: str, page: Page | None = None) -> None:
+        answer = Axe().run(page or self.page, options={"resultTypes": ["violations"]}).response
         assert answer["passes"], "axe has judged nothing"
         self.looked += 1
         for violation in answer["violations"]:
@@ -139,6 +142,41 @@ def test_while_it_learns_nothing_is_serious(enter: Callable[..., Visit], dark: b
     judge.look("teach, stopped")
 
     assert judge.found == [], "\n".join(judge.found)
+
+
+@pytest.mark.parametrize("dark", LOOKS)
+def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
+    enter: Callable[..., Visit], house: House, browser: Browser, dark: bool
+) -> None:
+    visit = enter(dark=dark)
+    page, judge = learn(visit, house, "what-is-a-head"), Judge(visit)
+    judge.look("riddles")
+    turn_to(page, "which-layer")
+    page.click(".with-class summary")
+    page.click("[data-do='vote:open']")
+    url = link_of(page)
+    judge.look("a question and its link")
+    with phone(browser, url, dark=dark) as pupil:
+        judge.look("a vote on a phone", pupil)
+        pupil.click("button[value='1']")
+        page.wait_for_selector(".votes[data-total='1']", timeout=WAIT_MS)
+        page.click("[data-do='vote:close']")
+        page.wait_for_selector("[data-do='vote:open']", timeout=WAIT_MS)
+        guess_and_run(page, 1)
+        judge.look("an answer and its reason")
+        pupil.wait_for_selector("h2:has-text('Why')", timeout=WAIT_MS)
+        judge.look("what phones see of it", pupil)
+    page.click("[data-classroom]")
+    page.wait_for_selector("html.class-room")
+    judge.look("the class-room")
+    page.click("[data-classroom]")
+    page.click("#hs-learn-shelf [data-do=summary]")
+    page.wait_for_selector(".summary table")
+    judge.look("the summary")
+    visit.moved_on()
+
+    assert judge.found == [], "\n".join(judge.found)
+    assert judge.looked == 7
 
 
 @pytest.mark.parametrize("step", STEPS)

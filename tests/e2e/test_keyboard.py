@@ -79,8 +79,7 @@ def test_pictures_are_chosen_mended_and_undone_with_keys_only(
     if not page.evaluate(HAS_FOCUS, "#hs-pictures-button"):
         reach(visit, "#hs-pictures-button")
     press("Enter")
-    visit.wait("#hs-picker .folder")
-    page.wait_for_function("() => Boolean(globalThis.headswap?.takeEntries)")  # its script has come, too
+    visit.wait("#hs-picker .folder[data-ready]")  # its script has come, too
 
     reach(visit, "#hs-picker .folder")
     with page.expect_file_chooser() as chooser:

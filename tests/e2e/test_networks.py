@@ -9,7 +9,7 @@ from playwright.sync_api import TimeoutError
 
 from headswap.inspection import inspect_network
 from headswap.ui.words import number
-from tests.e2e.house import Visit
+from tests.e2e.house import WAIT_MS, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -37,16 +37,16 @@ def choose(visit: Visit, name: str) -> None:
     zoo, bare = name.split("/")
     options = visit.page.locator(f"[role=option]:has-text('{bare}  ({zoo})')")
     wanted = options.filter(has_text=re.compile(rf"(^|\s){re.escape(bare)}\s")).first
-    for is_last in (False, False, True):
+    for patience_ms in (8_000, 15_000, WAIT_MS):
         visit.page.keyboard.press("Escape")
         search(visit, bare)
         try:
-            wanted.click(timeout=30_000 if is_last else 4_000)
-            break
+            wanted.click(timeout=patience_ms)
+            visit.page.wait_for_selector(f"#hs-head h2 code:text-is('{bare}')", timeout=patience_ms)
+            return
         except TimeoutError:
-            if is_last:
+            if patience_ms == WAIT_MS:
                 raise
-    visit.wait(f"#hs-head h2 code:text-is('{bare}')")
 
 
 def test_a_network_of_each_family_shows_what_the_core_finds(visit: Visit) -> None:

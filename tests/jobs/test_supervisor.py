@@ -23,22 +23,33 @@ from headswap.runners.local import LocalRunner
 SERVER = (sys.executable, str(Path(__file__).with_name("small_server.py")))
 
 
-@pytest.mark.usefixtures("office")
-def test_nothing_runs_before_the_start() -> None:
-    assert not [thread for thread in threading.enumerate() if thread.name == "supervisor"]
+def supervisors() -> set[threading.Thread]:
+    """Threads of supervisors in this process; one of another test's service may be among them."""
+    return {thread for thread in threading.enumerate() if thread.name == "supervisor"}
+
+
+def test_nothing_runs_before_the_start(office: Any) -> None:
+    before = supervisors()
+
+    Supervisor(office.queue)
+
+    assert supervisors() <= before
 
 
 def test_a_started_supervisor_brings_a_job_to_its_end(office: Any, wait_for: Callable[..., None]) -> None:
+    before = supervisors()
     supervisor = Supervisor(office.queue)
     supervisor.start()
     supervisor.start()  # twice is once
     job_id = office.submit(steps=3)
 
     wait_for(lambda: office.job(job_id).is_over)
+    while_running = supervisors() - before
     supervisor.stop()
 
     assert office.job(job_id).state == JobState.DONE
-    assert not [thread for thread in threading.enumerate() if thread.name == "supervisor"]
+    assert len(while_running) == 1
+    assert supervisors() <= before
 
 
 def test_a_stop_leaves_workers_at_work_unless_told_otherwise(

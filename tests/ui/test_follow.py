@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from headswap.service.facade import Service
 from headswap.service.settings import Settings
 from headswap.ui.follow import BALLOT, Follow
+from tests.loops import run
 
 LESSON = "old-optimizer"
 
@@ -39,7 +39,7 @@ class Phone:
                 self.cookies = client.cookies
                 return answer
 
-        return asyncio.run(go())
+        return run(go())
 
 
 @pytest.fixture(scope="module")

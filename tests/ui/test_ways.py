@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from headswap.ui.ways import (
     shut,
     way_of,
 )
+from tests.loops import run
 
 
 def asked(path: str, query: str = "", method: str = "GET") -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_a_body_is_read_once_and_can_be_read_again() -> None:
         assert refusal is None
         return body, [(await again())["body"], (await again())["body"]]
 
-    body, parts = asyncio.run(read_twice())
+    body, parts = run(read_twice())
 
     assert read(body) == {"a": 1}
     assert b"".join(parts) == body
@@ -95,7 +95,7 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
     async def receive() -> Any:
         return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
 
-    refusal, _, body = asyncio.run(body_of(receive, most_bytes=10_000))
+    refusal, _, body = run(body_of(receive, most_bytes=10_000))
 
     assert (refusal, body) == (TOO_LARGE, b"")
 

@@ -154,3 +154,4 @@ zone.addEventListener('drop', async (dropped) => {
   zone.classList.remove('over');
   await takeEntries([...dropped.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean));
 });
+element.querySelector('.folder').dataset.ready = '';
