@@ -56,6 +56,10 @@ class Lesson:
         numbers = {name: number for number, name in enumerate(self.manifest.classes)}
         return torch.tensor([numbers[picture.class_name] for picture in pictures])
 
+    def rows(self, part: str) -> Tensor:
+        """(N,) bool: which pictures belong to a part, "train" or "test"."""
+        return torch.tensor([picture.part == part for picture in self.manifest.pictures])
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Taught:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import Picture
-from headswap.evaluation.build import Sitting
 from headswap.events import Listener, Note, silent
 from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.body import Body
@@ -29,6 +28,7 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
+from headswap.training.exam import sitting, taught_of
 from headswap.training.fit_head import Watch
 from headswap.training.further.onward import go_on
 from headswap.training.lesson import Beginning, Lesson, Taught
@@ -40,7 +40,6 @@ from headswap.training.view import Viewed, choose_view
 
 Timing = Callable[[str], AbstractContextManager[None]]
 _PROOF_PICTURES = 8
-_SURELY = 2.0  # times the largest change seen: two logits may move towards each other
 
 
 def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Taught:
@@ -83,7 +82,7 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         proved = _install(lesson, network, record.site, heads, bank)
         if proved is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = _taught(lesson, network, record.site, proved, bank)
+        taught = taught_of(lesson, network, record.site, proved, bank)
     with timing("evaluate"):
         beside = study(
             lesson.manifest,
@@ -108,7 +107,7 @@ def _viewed(
     lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> Viewed:
     """Let cross-validation choose how pictures are shown."""
-    rows = torch.nonzero(_rows(lesson, "train")).flatten()
+    rows = torch.nonzero(lesson.rows("train")).flatten()
 
     def solve(features: Tensor) -> Tensor | None:
         return _fit(lesson, network, site, replace(bank, features=features), rows).fold_logits
@@ -140,25 +139,20 @@ def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) 
     )
 
 
-def _rows(lesson: Lesson, part: str) -> Tensor:
-    """Which rows of the bank belong to a part."""
-    return torch.tensor([picture.part == part for picture in lesson.manifest.pictures])
-
-
 def _solve(
     lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> LinearHeads:
     practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
-    features = bank.features[_rows(lesson, "train")]
+    features = bank.features[lesson.rows("train")]
     labels = lesson.labels(practice)
     show = Show(
         lesson.manifest.classes,
         (features, labels),
-        (bank.features[_rows(lesson, "test")], lesson.labels(exam)),
+        (bank.features[lesson.rows("test")], lesson.labels(exam)),
         [picture.file for picture in exam],
         listener,
     )
-    rows = torch.nonzero(_rows(lesson, "train")).flatten()
+    rows = torch.nonzero(lesson.rows("train")).flatten()
     heads = _fit(lesson, network, site, bank, rows, show.watch)
     show.finish(heads.logits)
     return heads
@@ -208,60 +202,6 @@ def _install(
     return None
 
 
-def _taught(
-    lesson: Lesson, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
-) -> Taught:
-    logits = heads.logits(bank.features)
-    if "float32" not in bank.engine:
-        logits = _looked_at_again(lesson, network, site, logits)
-    practice, exam = _rows(lesson, "train"), _rows(lesson, "test")
-    labels = lesson.labels(lesson.manifest.pictures)
-    folds = heads.fold_logits
-    return Taught(
-        site=site,
-        exam=_sitting(lesson, "test", logits[exam]),
-        practice=None if folds is None else _sitting(lesson, "train", folds),
-        practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
-        engine=bank.engine,
-        strength=heads.solved[0].strength,
-        input=network.input,
-        mirror=lesson.config.mirror,
-    )
-
-
-def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: Tensor) -> Tensor:
-    """Let the network itself, in single precision, answer the exam pictures that half precision leaves open.
-
-    What it will say of a picture later must be what the exam says now; only a picture whose two
-    best classes are nearer than half precision is exact can be told otherwise.
-
-    Args:
-        logits: (N, C) by the features of the bank.
-    """
-    body = Body(network, site, replace(exact(choose_engine()), folded=True), mirror=lesson.config.mirror)
-    pictures, size = lesson.manifest.pictures, lesson.config.batch_size
-
-    def said(rows: Sequence[int]) -> Tensor:
-        ready = np.stack([lesson.prepared(pictures[row], network) for row in rows])
-        return body.look(ready)[1]
-
-    exam = torch.nonzero(_rows(lesson, "test")).flatten()
-    best = logits[exam].topk(2, dim=1).values  # (E, 2)
-    order = exam[(best[:, 0] - best[:, 1]).argsort()]  # the most undecided first
-    margins = (best[:, 0] - best[:, 1]).sort().values
-    logits = logits.clone()
-    worst = 0.0
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        if start and float(margins[start]) > _SURELY * worst:
-            break
-        exactly = said(rows.tolist())
-        exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of all
-        worst = max(worst, float((exactly - logits[rows]).abs().max()))
-        logits[rows] = exactly
-    return logits
-
-
 def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Beginning:
     """Teach a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
@@ -288,7 +228,7 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
     answers = through(practice, exam, listener)
     taught = Taught(
         site=record.site,
-        exam=_sitting(lesson, "test", answers.exam),
+        exam=sitting(lesson, "test", answers.exam),
         practice=None,
         practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
         engine=answers.engine,
@@ -303,13 +243,3 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
         through(some, some[:1], silent)
 
     return Beginning(lesson=lesson, network=network, taught=taught, start=start)
-
-
-def _sitting(lesson: Lesson, part: str, logits: Tensor) -> Sitting:
-    pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
-    return Sitting(
-        files=[picture.file for picture in pictures],
-        sha256s=[picture.sha256 for picture in pictures],
-        labels=lesson.labels(pictures).numpy(),
-        logits=logits.double().numpy(),
-    )
