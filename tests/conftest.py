@@ -12,6 +12,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 BROWSER = "tests/e2e/"
+MEASURED = "measured"  # a property of a test: seconds or clicks beside their goal
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -30,6 +31,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first."""
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the browser tests measured; a process of the tests has no screen of its own."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    said = [str(value) for one in reports for name, value in one.user_properties if name == MEASURED]
+    if said:
+        terminalreporter.section("measured in the browser")
+        for line in said:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,6 +32,7 @@ from headswap.ui.theme import page_head, theme
 LOG_IN = "Your name as username, and the code that you were given as password."
 IDLE_LOOP_S = 0.02  # gradio's queue wakes 20 times as often, 7 % of a core for nothing
 WAKE_S = 0.5
+SESSIONS = 64  # open or closed pages that gradio remembers, half a megabyte each; a page outlives it
 NEVER = 2**60  # events between two tables of figures
 _CALM: Mapping[str, float] = MappingProxyType(
     {
@@ -77,6 +78,7 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
         app_kwargs={"middleware": [gate, follow]},
         theme=theme(),
         head=page_head(),
+        state_session_capacity=SESSIONS,
         max_file_size=f"{service.settings.limits.upload_mb}mb",
         footer_links=[],
         run_history=False,

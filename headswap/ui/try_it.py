@@ -25,7 +25,7 @@ UNOPENED: dict[str, Any] = {"preprocess": False}
 PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
 NO_ANSWER = (
     '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
-    "picture, take one, paste one from the clipboard, or press an example.</p></div>"
+    "picture, take one, or paste one from the clipboard.</p></div>"
 )
 CAMERA = (
     '<div class="livecam"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '

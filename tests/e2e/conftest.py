@@ -19,6 +19,7 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
+from tests.conftest import MEASURED  # noqa: E402
 from tests.e2e.house import (  # noqa: E402
     FLAGS,
     NAME,
@@ -96,12 +97,11 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
 
 
 @pytest.fixture
-def took(capsys: pytest.CaptureFixture[str]) -> Callable[[str, float, float], None]:
-    """Print what something took beside its goal; fail only far beyond it."""
+def took(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
+    """Note what something took beside its goal, to be printed at the end; fail only far beyond it."""
 
     def tell(what: str, measured: float, goal: float) -> None:
-        with capsys.disabled():
-            print(f"\n    {what}: {measured:.2f} (goal {goal:g})", end="", flush=True)  # noqa: T201
+        record_property(MEASURED, f"{what}: {measured:.2f} (goal {goal:g})")
         assert measured <= BEYOND * goal, f"{what}: {measured:.2f}, goal {goal:g}"
 
     return tell

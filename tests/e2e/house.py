@@ -33,7 +33,14 @@ FLAGS = [
     "--disable-component-update", "--no-first-run", "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
-CUT_OFF = ("AbortError: signal is aborted", "Connection errored out", "Unexpected error 404: Not Found")
+CUT_OFF = (
+    "AbortError: signal is aborted",
+    "Connection errored out",
+    "Unexpected error 404: Not Found",
+    # gradio closes the stream of a page that asks again while its last question is cut off
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "TypeError: network error",
+)
 START_S = 60.0
 WAIT_MS = 60_000  # for what a person waits for; the goals are printed, not enforced here
 
