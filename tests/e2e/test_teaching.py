@@ -11,8 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser
 
+from headswap.ui.launch import SESSIONS
 from tests.e2e.house import House, Visit, app_running, free_port, visiting
 
 pytestmark = pytest.mark.browser
@@ -216,3 +219,17 @@ def test_an_idle_page_asks_nothing_and_costs_the_server_little(
 def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_page_outlives_being_forgotten_by_gradio(visit: Visit, house: House, tmp_path: Path) -> None:
+    visit.use_sample()
+    client = Client(house.url, verbose=False, download_files=tmp_path)
+    for _ in range(SESSIONS + 2):  # as many pages are opened elsewhere, and each asks something
+        client.reset_session()
+        with pytest.raises(AppError):
+            client.predict("0" * 32, api_name="/status")
+    client.close()
+
+    visit.teach()
+
+    assert "right" in visit.page.inner_text("#hs-verdict .verdict")
