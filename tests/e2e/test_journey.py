@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.e2e.house import House, Visit
+from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -131,3 +132,14 @@ def test_another_profile_sees_nothing_of_the_first(enter: Callable[..., Visit]) 
     second.open_step("teaching")
     assert second.page.is_disabled("#hs-teach")
     assert "Pictures first" in second.page.inner_text("#hs-live")
+
+
+def test_a_press_in_the_first_moment_is_not_lost(browser: Browser, house: House) -> None:
+    for _ in range(3):
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(house.url)
+        page.click("#hs-sample-first")  # as soon as it can be pressed at all
+
+        page.wait_for_selector("#hs-teach:not([disabled])", timeout=WAIT_MS)
+        context.close()
