@@ -41,6 +41,8 @@ CUT_OFF = (
     "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     "TypeError: network error",
 )
+NARROWED = """(words) => [...document.querySelectorAll('[role=option]')].every(
+  (option) => option.innerText.includes(words))"""
 START_S = 60.0
 WAIT_MS = 60_000  # for what a person waits for; the goals are printed, not enforced here
 
@@ -128,12 +130,18 @@ class Visit:
     def clicks(self) -> int:
         return int(self.page.evaluate("window.pressed"))
 
+    def look_for(self, picker: str, words: str) -> None:
+        """Type into a list that narrows, until it holds still: before, it moves away under the mouse."""
+        self.page.click(f"{picker} input")
+        self.wait("[role=option]")
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(words)  # filling it in would press no key, and nothing would be looked for
+        self.page.wait_for_function(NARROWED, arg=words, timeout=WAIT_MS)
+
     def compare(self, *networks: str) -> None:
         """On /runs: choose networks by their names, press, and wait until all have been taught."""
         for name in networks:
-            self.page.click("#hs-compare-models input")
-            self.wait("[role=option]")
-            self.page.keyboard.type(name)
+            self.look_for("#hs-compare-models", name)
             self.page.click(f"[role=option]:has-text('{name}') >> nth=0")
         self.page.keyboard.press("Escape")
         self.page.click("#hs-compare")

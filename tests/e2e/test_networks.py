@@ -24,12 +24,8 @@ FAMILIES = (  # small ones of every family of torchvision, and of every kind of 
     "timm/repvgg_a0", "timm/mobilevit_xxs", "timm/xcit_nano_12_p16_224", "timm/poolformer_s12",
 )  # fmt: skip
 
-
 def search(visit: Visit, words: str) -> None:
-    visit.page.click("#hs-search input")
-    visit.wait("[role=option]")
-    visit.page.keyboard.press("Control+A")
-    visit.page.keyboard.type(words)  # filling it in would press no key, and nothing would be looked for
+    visit.look_for("#hs-search", words)
 
 
 def choose(visit: Visit, name: str) -> None:
