@@ -24,9 +24,6 @@ FAMILIES = (  # small ones of every family of torchvision, and of every kind of 
     "timm/repvgg_a0", "timm/mobilevit_xxs", "timm/xcit_nano_12_p16_224", "timm/poolformer_s12",
 )  # fmt: skip
 
-def search(visit: Visit, words: str) -> None:
-    visit.look_for("#hs-search", words)
-
 
 def choose(visit: Visit, name: str) -> None:
     """Search for a network by its name and take it; again, when what was drawn meanwhile closed the list."""
@@ -35,7 +32,7 @@ def choose(visit: Visit, name: str) -> None:
     wanted = options.filter(has_text=re.compile(rf"(^|\s){re.escape(bare)}\s")).first
     for patience_ms in (8_000, 15_000, WAIT_MS):
         visit.page.keyboard.press("Escape")
-        search(visit, bare)
+        visit.look_for("#hs-search", bare)
         try:
             wanted.click(timeout=patience_ms)
             visit.page.wait_for_selector(f"#hs-head h2 code:text-is('{bare}')", timeout=patience_ms)
@@ -64,7 +61,7 @@ def test_a_name_that_nobody_has_is_one_sentence_and_the_network_stays(visit: Vis
     page = visit.page
     visit.wait("#hs-head svg.wide")
 
-    search(visit, "resnet5000")
+    visit.look_for("#hs-search", "resnet5000")
     page.keyboard.press("Enter")
 
     visit.wait("#hs-model .mistake")
