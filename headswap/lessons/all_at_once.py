@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent, said_passes
 
 if TYPE_CHECKING:
     import torch
@@ -81,10 +81,10 @@ def run(material: Material) -> Seen:
     )
     guess = 1 / len(material.classes)
     sentences = (
-        f"All at once: after {len(hot)} passes {percent(hot[-1].exam)} of the exam pictures are right; "
+        f"All at once: after {said_passes(len(hot))} {percent(hot[-1].exam)} of the exam pictures are right; "
         f"guessing gets {percent(guess)}.",
-        f"Head first: {percent(start)} before the body moves, {percent(cold[-1].exam)} after {len(cold)} "
-        "passes at low rates.",
+        f"Head first: {percent(start)} before the body moves, {percent(cold[-1].exam)} after "
+        f"{said_passes(len(cold))} at low rates.",
         f"Its gap is {percent(gap)}: practice {percent(cold[-1].practice)}, exam {percent(cold[-1].exam)}.",
     )
     figure = Figure(
@@ -153,17 +153,14 @@ def _passes(
 ) -> tuple[PassSeen, ...]:
     import torch
 
-    from headswap.lessons.practice import Desk, practise
+    from headswap.lessons.practice import practise
 
-    practice, exam = material.draws[0]
-    inputs = material.inputs(material.small)
-    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
     return practise(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         site,
-        desk,
+        material.desk(),
         optimizer,
-        passes=material.setting.passes,
+        passes=material.practice.passes,
         seed=material.setting.seed,
         norms=norms,
         tick=material.tick,

@@ -106,6 +106,7 @@ def run_lesson(
 
     setting = setting or Setting()
     material = material or Material(setting, workspace, listener)
+    material.begin()
     start = time.perf_counter()
     with own_random(choose_engine(), material.setting.seed):
         seen = experiment.run(material)
@@ -115,7 +116,7 @@ def run_lesson(
         data=material.manifest.name,
         pictures=len(material.manifest.pictures),
         seed=material.setting.seed,
-        sentences=seen.sentences,
+        sentences=seen.sentences + (material.slowness,) * bool(material.slowness),
         numbers=seen.numbers,
         figure=seen.figure,
         texts=seen.texts,

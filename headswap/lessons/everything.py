@@ -6,7 +6,18 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, measured, percent
+from headswap.lessons.lesson import (
+    Bar,
+    Code,
+    Figure,
+    Lesson,
+    Number,
+    Seen,
+    Term,
+    measured,
+    percent,
+    said_passes,
+)
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -97,7 +108,7 @@ def run(material: Material) -> Seen:
         f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
-        f"{material.setting.passes} passes.",
+        f"{said_passes(material.practice.passes)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / len(material.classes))}.",
     )
@@ -160,23 +171,21 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import Desk, body_hash, practise
+    from headswap.lessons.practice import body_hash, practise
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    passes, seed = material.practice.passes, material.setting.seed
     before, start = body_hash(module, site), time.perf_counter()
-    practice, exam = material.draws[0]
-    inputs = material.inputs(material.small)
-    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
+    desk = material.desk()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
-    passes, seed = material.setting.passes, material.setting.seed
     seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
     return _Way(
         name=name,
         words=words,
-        right=round(seen[-1].exam * len(exam)),
-        total=len(exam),
+        right=round(seen[-1].exam * len(desk.exam)),
+        total=len(desk.exam),
         seconds=time.perf_counter() - start,
         taught=sum(value.numel() for value in module.parameters()),
         body_same=before == body_hash(module, site),

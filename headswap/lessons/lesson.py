@@ -151,3 +151,8 @@ def measured(unit: Unit, *rows: tuple[str, float, str]) -> tuple[Number, ...]:
 def percent(share: float) -> str:
     """A share as people read it."""
     return f"{100 * share:.0f} %"
+
+
+def said_passes(count: int) -> str:
+    """A number of passes as people read it."""
+    return "1 pass" if count == 1 else f"{count} passes"

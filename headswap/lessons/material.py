@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor
 
@@ -34,6 +34,17 @@ from headswap.features.body import Body
 from headswap.features.engines import choose_engine
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
+from headswap.lessons.lesson import said_passes
+from headswap.lessons.pace import (
+    TIMED,
+    Pictures,
+    Practice,
+    how_to_practise,
+    pictures_to_see,
+    seconds_to_practise,
+    seconds_to_see,
+)
+from headswap.lessons.practice import Desk
 from headswap.lessons.setting import Setting
 from headswap.network import InputSpec, Network
 from headswap.records import read_record
@@ -44,10 +55,11 @@ from headswap.zoos.catalogue import load_network
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "train"
 EXAM_SHARE = 0.25
 _DATASET = "dataset.json"  # what a page keeps of a project's pictures
+_LEAST = 24  # pictures, however slow a network is
 _FEWEST = 4  # pictures of a class, so that practice and exam each get some
+_NUMBER_S = 5e-8  # of each number of a network, in an experiment that teaches it whole; measured on two cores
 _PENALTY = 0.1  # of the solved heads: the same in every arm of a comparison
 
-Pictures = NDArray[np.uint8]  # (N, H, W, C)
 Draw = tuple[Tensor, Tensor]  # rows of practice, rows of the exam
 
 
@@ -56,8 +68,13 @@ class Material:
 
     def __init__(self, setting: Setting, workspace: Path, listener: Listener = silent) -> None:
         self.setting, self.workspace, self.listener = setting, workspace, listener
+        self.begin()
         self._pixels: dict[InputSpec, Pictures] = {}
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
+
+    def begin(self) -> None:
+        """The seconds of an experiment are counted from now."""
+        self._began = time.perf_counter()
 
     @cached_property
     def network(self) -> Network:
@@ -102,15 +119,40 @@ class Material:
         """A copy of the pretrained network, to be changed at will."""
         return replace(self.network, module=copy.deepcopy(self.network.module))
 
+    @property
+    def _seconds(self) -> float:
+        """What is left for pictures when a network is made, copied and fingerprinted besides."""
+        numbers = sum(value.numel() for value in self.network.module.parameters())
+        return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
+
+    @cached_property
+    def practice(self) -> Practice:
+        """Passes and pictures of the experiments that teach the whole network."""
+        picture_s = seconds_to_practise(self.fresh(), self.site, self.small)
+        left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
+        rows = len(self.draws[0][0])
+        return how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
+
+    def desk(self, inputs: Tensor | None = None) -> Desk:
+        """The pictures of experiments that teach a whole network: the small ones unless others are given."""
+        practice, exam = self.draws[0]
+        return Desk(
+            inputs=self.inputs(self.small) if inputs is None else inputs,
+            labels=self.labels,
+            practice=practice[:: self.practice.every],
+            exam=exam,
+        )
+
     @cached_property
     def manifest(self) -> Manifest:
-        """The pictures, at most `most_pictures` of them, evenly from every class."""
+        """The pictures, at most `most_pictures` of them, evenly from every class; fewer of a slow network."""
         source = Path(self.setting.data) if self.setting.data else SAMPLE
         if not source.exists():
             raise BadUpload(f"There is nothing at {source}.", remedy="Name a folder of class folders.")
         whole = self._taken_in(source)
+        self.most = self._most_of(whole)
         name = "the sample set" if not self.setting.data else whole.name
-        each = max(_FEWEST, self.setting.most_pictures // len(whole.classes))
+        each = max(_FEWEST, self.most // len(whole.classes))
         met: Counter[str] = Counter()
         kept: list[Picture] = []
         for picture in whole.pictures:
@@ -124,6 +166,24 @@ class Material:
                 remedy=f"Give each class at least {_FEWEST}, or leave it out.",
             )
         return replace(whole, name=name, pictures=tuple(kept))
+
+    def _most_of(self, whole: Manifest) -> int:
+        """How many of the pictures there is time for: a few are looked at."""
+        few = whole.pictures[:: max(1, len(whole.pictures) // TIMED)][:TIMED]
+        inputs = np.stack([prepare(reread(whole, one, wanted_px(self.spec)), self.spec) for one in few])
+        picture_s = seconds_to_see(Body(self.network, self.site, choose_engine()), inputs)
+        most = self.setting.most_pictures
+        return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
+
+    @property
+    def slowness(self) -> str:
+        """One sentence when the network left no time for more; empty when nothing was left out."""
+        name, count = self.network.name, len(self.manifest.pictures)
+        taught = self.__dict__.get("practice")  # where no whole network was taught, there is none
+        words = [f"only {count} pictures were used"] * (self.most < self.setting.most_pictures)
+        if taught is not None and (taught.passes < self.setting.passes or taught.every > 1):
+            words.append(f"it practised for only {said_passes(taught.passes)}")
+        return f"{name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     def _taken_in(self, source: Path) -> Manifest:
         if source.name == _DATASET and source.is_file():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent
+from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent, said_passes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,7 +74,7 @@ class _Kind:
 
 def run(material: Material) -> Seen:
     """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
-    features, passes = material.features(), material.setting.passes
+    features = material.features()
     noise = material.features(change=partial(_noise, seed=material.setting.seed))
     kinds = (
         _kind(material, "pictures", "the pictures", features),
@@ -83,9 +83,10 @@ def run(material: Material) -> Seen:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
+    passes = said_passes(material.practice.passes)
     exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
     practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
-    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes} passes")
+    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")
     pictures, order, nothing, labels = kinds
     sentences = (
         f"Head alone: {percent(pictures.exam)} of the exam on the pictures as they are, "
@@ -93,7 +94,7 @@ def run(material: Material) -> Seen:
         f"guessing gets {percent(guess)}.",
         f"With shuffled labels: {percent(labels.practice)} of what it practised on, {percent(labels.exam)} "
         "of the exam.",
-        f"Everything taught for {passes} passes on the pixels in another order: {percent(deeper)}.",
+        f"Everything taught for {passes} on the pixels in another order: {percent(deeper)}.",
     )
     bars = tuple(
         Bar(
@@ -155,7 +156,7 @@ def _deeper(material: Material) -> float:
 
     from headswap.data.transforms import to_float
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import Desk, practise
+    from headswap.lessons.practice import practise
 
     torch.manual_seed(material.setting.seed)
     network = material.fresh()
@@ -163,9 +164,8 @@ def _deeper(material: Material) -> float:
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     floats = torch.from_numpy(to_float(_scrambled(material.pixels(material.small)), material.small))
     inputs = floats.contiguous(memory_format=torch.channels_last)
-    practice, exam = material.draws[0]
-    desk = Desk(inputs=inputs, labels=material.labels, practice=practice, exam=exam)
+    desk = material.desk(inputs)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    passes, seed = material.setting.passes, material.setting.seed
+    passes, seed = material.practice.passes, material.setting.seed
     seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
     return seen[-1].exam

@@ -21,6 +21,7 @@ class Setting:
     draws: int = 5  # times that practice and exam are drawn anew where only a head is solved
     small_px: int = 96  # side of the pictures where the whole network is taught
     passes: int = 4  # over the practice pictures, there
+    seconds: float = 14.0  # of an experiment, about: a large network sees fewer pictures, or practises less
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -29,6 +30,7 @@ class Setting:
             ("small_px", 32, 512),
             ("passes", 1, 100),
             ("seed", 0, 2**31),
+            ("seconds", 1, 86_400),
         ):
             if not least <= getattr(self, name) <= most:
                 raise BadSetting(f"{name} is {getattr(self, name)}.", remedy=f"Choose {least} to {most}.")

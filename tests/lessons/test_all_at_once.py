@@ -22,19 +22,19 @@ def mean(results: tuple[Result, ...], name: str) -> float:
 
 
 def test_all_at_once_loses_what_the_body_knew_on_every_seed(seen: Run) -> None:
-    for result in seen("all-at-once"):
+    for result in seen("all-at-once", whole=True):
         assert result["exam_solved"] - result["exam_all_at_once"] > 0.15
         assert result["exam_head_first"] - result["exam_all_at_once"] > 0.15
 
 
 def test_head_first_keeps_what_the_solved_head_reached_on_average(seen: Run) -> None:
-    results = seen("all-at-once")
+    results = seen("all-at-once", whole=True)
 
     assert mean(results, "exam_head_first") >= mean(results, "exam_solved") - 0.05
 
 
 def test_the_gap_is_named_as_practice_less_exam(seen: Run) -> None:
-    for result in seen("all-at-once"):
+    for result in seen("all-at-once", whole=True):
         assert result["gap_head_first"] == result["practice_head_first"] - result["exam_head_first"]
         assert "gap" in result.sentences[2]
 

@@ -22,7 +22,7 @@ def mean(results: tuple[Result, ...], name: str) -> float:
 
 
 def test_pixels_that_are_not_divided_cost_more_than_the_noise_on_every_seed(seen: Run) -> None:
-    for result in seen("wrong-glasses"):
+    for result in seen("wrong-glasses", whole=True):
         lost = next(number for number in result.numbers if number.name == "lost_undivided")
         assert lost.low is not None
         assert lost.low > 0
@@ -30,7 +30,7 @@ def test_pixels_that_are_not_divided_cost_more_than_the_noise_on_every_seed(seen
 
 
 def test_no_loss_is_claimed_that_lies_within_its_noise(seen: Run) -> None:
-    for result in seen("wrong-glasses"):
+    for result in seen("wrong-glasses", whole=True):
         low = {number.name: number.low for number in result.numbers}
         for name, words in (("unnormalised", "no mean"), ("swapped", "red and"), ("squashed", "squashed")):
             claimed = any(words in line for line in result.sentences if line.startswith("Clearly worse"))
@@ -38,7 +38,7 @@ def test_no_loss_is_claimed_that_lies_within_its_noise(seen: Run) -> None:
 
 
 def test_grain_costs_accuracy_is_noticed_and_is_mended_by_practising_on_it(seen: Run) -> None:
-    results = seen("wrong-glasses")
+    results = seen("wrong-glasses", whole=True)
 
     assert mean(results, "lost_grainy") > 0.08
     assert mean(results, "noticed_grainy") > mean(results, "noticed_right") + 0.15
