@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
 from headswap.heads.outputs import named_tensors
+from headswap.heads.shapes import QuickShapes
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
 
@@ -125,6 +126,8 @@ def _undisturbed(module: nn.Module, how: Pass) -> Iterator[None]:
         for part in module.modules():
             if isinstance(part, nn.DataParallel):
                 part.device_ids = []
+        if not how.real:
+            stack.enter_context(QuickShapes())
         if how.force_grad:
             stack.enter_context(_AlwaysGrad())
         yield
