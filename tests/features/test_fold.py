@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from headswap.features.fold import AfterNorm, folded
+from headswap.features import fold
+from headswap.features.fold import Activated, AfterNorm, folded
 from headswap.zoos.catalogue import build_network
 
 
@@ -38,7 +39,7 @@ def test_a_folded_network_gives_the_same_answers_with_fewer_norms(name: str) -> 
     with torch.inference_mode():
         true, ours = module(picture), twin(picture)
     assert (ours - true).norm() / true.norm() < 1e-4
-    assert [part for part in twin.modules() if isinstance(part, AfterNorm)]
+    assert [part for part in twin.modules() if isinstance(part, AfterNorm | Activated)]
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
 
 
@@ -58,5 +59,71 @@ def test_a_convolution_that_others_read_too_is_left_alone() -> None:
 
     twin = folded(module, picture)
 
-    assert not [part for part in twin.modules() if isinstance(part, AfterNorm)]
+    assert not [part for part in twin.modules() if isinstance(part, AfterNorm | Activated)]
     assert torch.equal(twin(picture), module(picture))
+
+
+one_step = pytest.mark.skipif(not fold._ONE_STEP, reason="oneDNN has no such step on this processor")
+
+
+@one_step
+@pytest.mark.parametrize(
+    ("name", "most_left"),
+    [  # activations that stay modules of their own: those in no chain, and those used more than once
+        ("tf_efficientnet_lite0", 5),  # after convolutions that pad by themselves
+        ("torchvision/mobilenet_v2", 0),
+        ("torchvision/mobilenet_v3_small", 10),  # of the squeezing parts and the head
+        ("timm/regnety_002", 27),  # of the squeezing parts, and after sums
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_activations_are_applied_inside_the_convolutions(
+    name: str, most_left: int, dtype: torch.dtype
+) -> None:
+    module = stirred(build_network(name).module)
+    picture = torch.randn(2, 3, 128, 128)
+
+    twin = folded(module, picture)
+
+    acts = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
+    inside = [part for part in twin.modules() if isinstance(part, Activated)]
+    assert len(inside) >= 10
+    assert sum(isinstance(part, acts) for part in twin.modules()) <= most_left
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        ours = twin(picture).float()
+    with torch.inference_mode():
+        true = module(picture)
+    assert (ours - true).norm() / true.norm() < (1e-4 if dtype == torch.float32 else 0.1)
+
+
+@one_step
+def test_an_activation_that_others_use_too_stays() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)
+            self.norm_one, self.norm_two = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+            self.act = nn.SiLU()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.act(self.norm_two(self.two(self.act(self.norm_one(self.one(x))))))
+
+    module = stirred(Twice())
+    picture = torch.randn(1, 3, 9, 9)
+
+    twin = folded(module, picture)
+
+    assert isinstance(twin.act, nn.SiLU)
+    assert not [part for part in twin.modules() if isinstance(part, Activated)]
+    assert torch.allclose(twin(picture), module(picture), atol=1e-5)
+
+
+def test_without_such_a_step_norms_are_folded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fold, "_ONE_STEP", False)
+    module = stirred(build_network("torchvision/mobilenet_v2").module)
+    picture = torch.randn(2, 3, 64, 64)
+
+    twin = folded(module, picture)
+
+    assert not [part for part in twin.modules() if isinstance(part, Activated | nn.BatchNorm2d)]
+    assert (twin(picture) - module(picture)).norm() / module(picture).norm() < 1e-4
