@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headswap.commands.verb import Answer, Verbs, new_verb
+
+if TYPE_CHECKING:
+    from headswap.features.choice import Measured
 
 _PICTURES = 16
 
@@ -16,21 +21,26 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> Answer:
     """Time every engine of this machine; later runs take the fastest."""
-    import numpy as np
-
-    from headswap.features.choice import measure
-    from headswap.heads.detect import find_head
-    from headswap.zoos.catalogue import load_network
-
-    network = load_network(choices.model)
-    spec = network.input
-    noise = np.random.default_rng(0).integers(
-        0, 256, (_PICTURES, spec.height, spec.width, spec.channels), dtype=np.uint8
-    )
-    found = measure(network, find_head(network), noise, choices.workspace / "features")
+    found = measured(choices.model, choices.workspace / "features")
     lines = [f"{'engine':32} ms per picture"]
     lines += [
         f"{name:32} {took:8.1f}{'  fastest' if name == found.fastest else ''}"
         for name, took in sorted(found.milliseconds.items(), key=lambda item: item[1])
     ]
     return Answer({"fastest": found.fastest, "milliseconds": found.milliseconds}, "\n".join(lines))
+
+
+def measured(model: str, folder: Path) -> Measured:
+    """Measure on noise; what was found is remembered in the folder of the feature bank."""
+    import numpy as np
+
+    from headswap.features.choice import measure
+    from headswap.heads.detect import find_head
+    from headswap.zoos.catalogue import load_network
+
+    network = load_network(model)
+    spec = network.input
+    noise = np.random.default_rng(0).integers(
+        0, 256, (_PICTURES, spec.height, spec.width, spec.channels), dtype=np.uint8
+    )
+    return measure(network, find_head(network), noise, folder)

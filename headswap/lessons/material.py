@@ -73,8 +73,9 @@ class Material:
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
 
     def begin(self) -> None:
-        """The seconds of an experiment are counted from now."""
+        """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
         self._began = time.perf_counter()
+        self._practice: Practice | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -126,12 +127,17 @@ class Material:
         return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
 
     @cached_property
+    def _practised_s(self) -> float:
+        return seconds_to_practise(self.fresh(), self.site, self.small)
+
+    @property
     def practice(self) -> Practice:
-        """Passes and pictures of the experiments that teach the whole network."""
-        picture_s = seconds_to_practise(self.fresh(), self.site, self.small)
-        left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
-        rows = len(self.draws[0][0])
-        return how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
+        """Passes and pictures where the whole network is taught: the same for every arm of an experiment."""
+        if self._practice is None:
+            picture_s, rows = self._practised_s, len(self.draws[0][0])
+            left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
+            self._practice = how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
+        return self._practice
 
     def desk(self, inputs: Tensor | None = None) -> Desk:
         """The pictures of experiments that teach a whole network: the small ones unless others are given."""
@@ -144,15 +150,33 @@ class Material:
         )
 
     @cached_property
-    def manifest(self) -> Manifest:
-        """The pictures, at most `most_pictures` of them, evenly from every class; fewer of a slow network."""
+    def _whole(self) -> Manifest:
+        """All pictures there are."""
         source = Path(self.setting.data) if self.setting.data else SAMPLE
         if not source.exists():
             raise BadUpload(f"There is nothing at {source}.", remedy="Name a folder of class folders.")
-        whole = self._taken_in(source)
-        self.most = self._most_of(whole)
+        if source.name == _DATASET and source.is_file():
+            kept: Manifest = read_record(Manifest, source)
+            return kept
+        store = self.workspace / "unpacked" if source.is_file() else None
+        return take_in(source, store=store, listener=self.listener).manifest
+
+    @cached_property
+    def _most(self) -> int:
+        """How many of the pictures there is time for: a few are looked at."""
+        pictures = self._whole.pictures
+        few = pictures[:: max(1, len(pictures) // TIMED)][:TIMED]
+        inputs = np.stack([prepare(reread(self._whole, one, wanted_px(self.spec)), self.spec) for one in few])
+        picture_s = seconds_to_see(Body(self.network, self.site, choose_engine()), inputs)
+        most = self.setting.most_pictures
+        return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The pictures, at most `most_pictures` of them, evenly from every class; fewer of a slow network."""
+        whole = self._whole
         name = "the sample set" if not self.setting.data else whole.name
-        each = max(_FEWEST, self.most // len(whole.classes))
+        each = max(_FEWEST, self._most // len(whole.classes))
         met: Counter[str] = Counter()
         kept: list[Picture] = []
         for picture in whole.pictures:
@@ -167,30 +191,16 @@ class Material:
             )
         return replace(whole, name=name, pictures=tuple(kept))
 
-    def _most_of(self, whole: Manifest) -> int:
-        """How many of the pictures there is time for: a few are looked at."""
-        few = whole.pictures[:: max(1, len(whole.pictures) // TIMED)][:TIMED]
-        inputs = np.stack([prepare(reread(whole, one, wanted_px(self.spec)), self.spec) for one in few])
-        picture_s = seconds_to_see(Body(self.network, self.site, choose_engine()), inputs)
-        most = self.setting.most_pictures
-        return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
-
     @property
     def slowness(self) -> str:
         """One sentence when the network left no time for more; empty when nothing was left out."""
-        name, count = self.network.name, len(self.manifest.pictures)
-        taught = self.__dict__.get("practice")  # where no whole network was taught, there is none
-        words = [f"only {count} pictures were used"] * (self.most < self.setting.most_pictures)
-        if taught is not None and (taught.passes < self.setting.passes or taught.every > 1):
-            words.append(f"it practised for only {said_passes(taught.passes)}")
-        return f"{name} is slow on this machine: {' and '.join(words)}." if words else ""
-
-    def _taken_in(self, source: Path) -> Manifest:
-        if source.name == _DATASET and source.is_file():
-            kept: Manifest = read_record(Manifest, source)
-            return kept
-        store = self.workspace / "unpacked" if source.is_file() else None
-        return take_in(source, store=store, listener=self.listener).manifest
+        count, practice = len(self.manifest.pictures), self._practice
+        words = []
+        if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
+            words.append(f"only {count} pictures were used")
+        if practice is not None and (practice.passes < self.setting.passes or practice.every > 1):
+            words.append(f"it practised for only {said_passes(practice.passes)}")
+        return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property
     def classes(self) -> tuple[str, ...]:

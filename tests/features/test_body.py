@@ -92,3 +92,19 @@ def test_a_network_that_cannot_be_translated_runs_in_torch(
 
     assert runner.engine == EXACT
     assert torch.equal(features, body(network, EXACT).features(batch))
+
+
+def test_a_fast_way_that_ends_in_an_error_is_left_for_the_exact_one(
+    make_network: MakeNetwork, make_pictures: MakePictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(module: nn.Module, example: Tensor) -> nn.Module:
+        raise RuntimeError("could not create a primitive")
+
+    monkeypatch.setattr("headswap.features.body.folded", refuse)
+    network, batch = make_network(), make_pictures(3)
+    fast = body(network, Engine("cpu", "float32", folded=True))
+
+    features, _ = fast.look(batch)
+
+    assert fast.engine == EXACT
+    assert torch.equal(features, body(network, EXACT).look(batch)[0])

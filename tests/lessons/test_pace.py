@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from headswap.lessons import material as materials
 from headswap.lessons.catalogue import run_lesson
@@ -40,6 +42,34 @@ def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.pictures == 24
     assert result.sentences[-1].endswith("only 24 pictures were used and it practised for only 1 pass.")
     assert "1 pass." in result.sentences[1]
+
+
+def test_what_one_experiment_left_out_is_not_said_of_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
+    material = Material(Setting(most_pictures=16, small_px=32), tmp_path)
+
+    slow = run_lesson("everything", workspace=tmp_path, material=material)
+    other = run_lesson("which-layer", workspace=tmp_path, material=material)
+
+    assert "practised for only" in slow.sentences[-1]
+    assert not [line for line in other.sentences if "practised for only" in line]
+
+
+def test_few_pictures_of_a_slow_network_are_all_used_and_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(materials, "seconds_to_see", lambda body, pictures: 0.5)
+    for number, name in enumerate(("a", "b")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for shade in range(5):
+            noise = np.random.default_rng(10 * number + shade).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(tmp_path / "set" / name / f"{shade}.png")
+    material = Material(Setting(data=str(tmp_path / "set")), tmp_path / "work")
+
+    assert len(material.manifest.pictures) == 10
+    assert material.slowness == ""
 
 
 def test_nothing_is_said_where_nothing_was_left_out(tmp_path: Path) -> None:
