@@ -29,10 +29,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from headswap.data.intake import processors
+from headswap.errors import TeachingFailed
 from headswap.events import Listener, Progress, silent
 from headswap.features.body import Body
 from headswap.features.choice import settle
 from headswap.features.engines import engine_named, exact
+from headswap.features.matrix import matrix
 from headswap.files import make_folder, remove, write_bytes
 
 SHARD = 256  # pictures
@@ -78,42 +80,30 @@ class Filling:
             body.change(engine_named(given_up.read_text()) or exact(body.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
         self._shard: dict[str, Tensor] = {}
-        self._rows = dict(_read_shards(self._place, body.width))
+        self._known = self._on_disk()
 
     def lacks(self, sha256: str) -> bool:
         """Whether a picture has not been given yet."""
-        return sha256 not in self._rows and sha256 not in self._batch
+        return sha256 not in self._known and sha256 not in self._batch
 
     def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
         """Take one picture, (H, W, C) uint8; one that is known is not computed again."""
         if self.lacks(sha256):
             self._batch[sha256] = picture
         if len(self._batch) == self._batch_size:
-            self._compute()
+            self.catch_up()
 
-    def bank(self, sha256s: Sequence[str]) -> FeatureBank:
-        """The features of pictures that were all added, in the order asked for."""
-        self._compute()
-        self._keep()
-        bank = torch.empty(len(sha256s), self.body.width)
-        for number, sha in enumerate(sha256s):
-            bank[number] = self._rows[sha]
-        return FeatureBank(bank, self.body.engine.name, self.computed)
-
-    @property
-    def _place(self) -> Path:
-        """One folder for each body, head, preprocessing and engine."""
-        facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
-        return self._folder / hashlib.sha256(facts.encode()).hexdigest()[:24]
-
-    def _compute(self) -> None:
+    def catch_up(self) -> None:
+        """Let the body see what it has not seen yet, though it be less than a batch."""
         if not self._batch:
             return
         pictures = np.stack(list(self._batch.values()))
-        begin = time.perf_counter()
+        place, begin = self._place, time.perf_counter()
         rows = dict(zip(self._batch, self.body.features(pictures), strict=True))
         pace_s = (time.perf_counter() - begin) / len(pictures)
-        self._rows.update(rows)
+        if self._place != place:  # the engine was given up: what it computed before is of another folder
+            self._known = self._on_disk()
+        self._known.update(rows)
         self._shard.update(rows)
         self._batch = {}
         first, self.computed = self.computed == 0, self.computed + len(rows)
@@ -124,13 +114,44 @@ class Filling:
         if len(self._shard) >= SHARD:
             self._keep()
 
+    def bank(self, sha256s: Sequence[str]) -> FeatureBank:
+        """The features of pictures that were all added, in the order asked for.
+
+        Raises:
+            TeachingFailed: some have vanished from the disk since.
+        """
+        self.catch_up()
+        self._keep()
+        places: dict[str, list[int]] = {}
+        for number, sha in enumerate(sha256s):
+            places.setdefault(sha, []).append(number)
+        bank = matrix(len(sha256s), self.body.width)
+        for sha, row in _read_shards(self._place, self.body.width):
+            for number in places.pop(sha, ()):
+                bank[number] = row
+        if places:
+            raise TeachingFailed(
+                f"Features of {len(places)} pictures have vanished from the disk while they were needed.",
+                remedy="Leave the folder alone while a network is taught, and teach again.",
+            )
+        return FeatureBank(bank, self.body.engine.name, self.computed)
+
+    @property
+    def _place(self) -> Path:
+        """One folder for each body, head, preprocessing and engine."""
+        facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
+        return self._folder / hashlib.sha256(facts.encode()).hexdigest()[:24]
+
+    def _on_disk(self) -> set[str]:
+        return {sha for sha, _ in _read_shards(self._place, self.body.width)}
+
     def _settle(self, pictures: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
         settle(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed
             if not self.body.engine.is_exact:
                 self._asked = self._place
-            self._rows = dict(_read_shards(self._place, self.body.width))
+            self._known = self._on_disk()
             self._shard = {}
 
     def _keep(self) -> None:
@@ -166,6 +187,7 @@ def fill_bank(
         filling = body
     else:
         filling = Filling(body, folder=folder, expected=total, batch_size=batch_size)
+    filling.catch_up()
     missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
@@ -174,6 +196,7 @@ def fill_bank(
             filling.add(sha256s[number], picture)
             done += 1
             listener(Progress("features", min(done, total), total))
+        filling.catch_up()
         missing = [number for number in range(total) if filling.lacks(sha256s[number])]
     return filling.bank(sha256s)
 

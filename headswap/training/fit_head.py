@@ -28,11 +28,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.features.matrix import matrix, taken
 from headswap.training.config import TeachConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
 _FINAL_PASSES, _FOLD_PASSES = 100, 40
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
+_AT_ONCE = 4096  # pictures
 _PLAIN_STRENGTH = 0.1  # when there are too few pictures to choose by cross-validation
 
 
@@ -163,7 +165,7 @@ def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
             "A head needs at least two classes with one practice picture each.",
             remedy="Add pictures, or drop the empty class.",
         )
-    if not torch.isfinite(features).all():
+    if not all(bool(torch.isfinite(some).all()) for some in features.split(_AT_ONCE)):
         raise TeachingFailed(
             "The body gives features that are not numbers (NaN or infinite).",
             remedy="The weights are damaged or too large for this precision; choose another network.",
@@ -181,8 +183,8 @@ def _span_of(features: Tensor, *, centre: bool) -> _Span:
     mean = features.mean(dim=0) if centre else torch.zeros(features.shape[1])
     scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
     scale = torch.maximum(scale, scale.mean() * 1e-3)  # a feature that never moves must not be blown up
-    standard = (features - mean) / scale  # (N, D)
-    count, width = standard.shape
+    count, width = features.shape
+    standard = torch.sub(features, mean, out=matrix(count, width)).div_(scale)  # (N, D)
     if count >= width:
         return _Span(standard, None, mean, scale, centre)
     values, vectors = torch.linalg.eigh((standard @ standard.T).double())  # Gram matrix, ascending
@@ -214,7 +216,7 @@ def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArra
     logits = torch.zeros(len(strengths), *problem.targets.shape)
     for fold in np.unique(folds):
         held = torch.from_numpy(folds == fold)
-        seen = _Problem(problem.coordinates[~held], problem.targets[~held], problem.intercept)
+        seen = _Problem(taken(problem.coordinates, ~held), problem.targets[~held], problem.intercept)
         solution = None
         for number, strength in enumerate(strengths):
             solution = _solve(seen, strength, passes=_FOLD_PASSES, start=solution)

@@ -23,6 +23,7 @@ from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.body import Body
 from headswap.features.choice import body_for
 from headswap.features.engines import choose_engine, engine_named, exact
+from headswap.features.matrix import taken
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
@@ -95,7 +96,7 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         )
 
     def start(rows: Tensor) -> None:
-        fitted = _fit(lesson, network, record.site, bank, rows)
+        fitted = _fit(lesson, network, record.site, bank.features, rows)
         install(network.module, record.site, replace(fitted, lift=proved.lift))
 
     taught = replace(taught, study=beside, view=viewed.words if viewed else "")
@@ -110,7 +111,7 @@ def _viewed(
     rows = torch.nonzero(lesson.rows("train")).flatten()
 
     def solve(features: Tensor) -> Tensor | None:
-        return _fit(lesson, network, site, replace(bank, features=features), rows).fold_logits
+        return _fit(lesson, network, site, features, rows).fold_logits
 
     labels = lesson.labels(lesson.manifest.part("train"))
     return choose_view(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
@@ -142,18 +143,18 @@ def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) 
 def _solve(
     lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> LinearHeads:
+    rows = torch.nonzero(lesson.rows("train")).flatten()
+    if listener is silent:  # nobody watches
+        return _fit(lesson, network, site, bank.features, rows)
     practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
-    features = bank.features[lesson.rows("train")]
-    labels = lesson.labels(practice)
     show = Show(
         lesson.manifest.classes,
-        (features, labels),
-        (bank.features[lesson.rows("test")], lesson.labels(exam)),
+        (taken(bank.features, rows), lesson.labels(practice)),
+        (taken(bank.features, lesson.rows("test")), lesson.labels(exam)),
         [picture.file for picture in exam],
         listener,
     )
-    rows = torch.nonzero(lesson.rows("train")).flatten()
-    heads = _fit(lesson, network, site, bank, rows, show.watch)
+    heads = _fit(lesson, network, site, bank.features, rows, show.watch)
     show.finish(heads.logits)
     return heads
 
@@ -162,14 +163,14 @@ def _fit(
     lesson: Lesson,
     network: Network,
     site: HeadSite,
-    bank: FeatureBank,
+    features: Tensor,
     rows: Tensor,
     watch: Watch | None = None,
 ) -> LinearHeads:
-    """Solve the head on some rows of the bank."""
+    """Solve the head on some rows of the features of all pictures."""
     pictures = lesson.manifest.pictures
     return fit_heads(
-        bank.features[rows],
+        taken(features, rows),
         lesson.labels(tuple(pictures[row] for row in rows.tolist())),
         site,
         num_classes=len(lesson.manifest.classes),

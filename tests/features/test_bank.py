@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.errors import HeadNotFound
-from headswap.features.bank import SHARD, fill_bank
+from headswap.errors import HeadNotFound, TeachingFailed
+from headswap.features.bank import SHARD, Filling, fill_bank
 from headswap.features.body import Body
 from headswap.features.engines import Engine
 from headswap.features.watch import pool
@@ -120,6 +120,37 @@ def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) ->
     )
 
     assert (changed.computed, other.computed) == (4, 4)
+
+
+def test_features_that_vanish_while_they_are_needed_are_an_error_in_words(tmp_path: Path) -> None:
+    batch = pictures(4)
+    filling = Filling(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
+    for name, picture in zip(names(4), batch, strict=True):
+        filling.add(name, picture)
+    filling.bank(names(4))
+    for shard in tmp_path.rglob("*.safetensors"):
+        shard.unlink()
+
+    with pytest.raises(TeachingFailed, match="4 pictures have vanished from the disk"):
+        filling.bank(names(4))
+
+
+def test_what_a_given_up_engine_computed_before_is_not_mixed_with_the_rest(tmp_path: Path) -> None:
+    batch = pictures(6)
+    fill_bank(body(Engine("cpu", "bfloat16")), names(4), lambda number: batch[number], folder=tmp_path)
+    runner = body(Engine("cpu", "bfloat16"))
+    exactly = fill_bank(
+        body(Engine("cpu", "float32")), names(6), lambda number: batch[number], folder=tmp_path / "exact"
+    )
+    for part in (runner.network.module[2], runner._module[2]):
+        part.register_forward_hook(
+            lambda module, inputs, said: said * float("inf") if said.dtype == torch.bfloat16 else said
+        )
+
+    bank = fill_bank(runner, names(6), lambda number: batch[number], folder=tmp_path)
+
+    assert bank.engine == "torch-cpu-float32"
+    assert torch.equal(bank.features, exactly.features)
 
 
 def test_equal_pictures_are_computed_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.features import matrix
 from headswap.training.config import TeachConfig
 from headswap.training.fit_head import fit_head
 
@@ -51,6 +52,22 @@ def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int,
     ours = (features @ solved.weight.T + solved.bias).softmax(1)
     theirs = ((features - mean) / scale @ weight.T + bias).softmax(1).detach()
     assert (ours - theirs).abs().max() < 5e-3
+
+
+@pytest.mark.parametrize(("count", "width"), [(80, 300), (400, 40)], ids=["span", "plain"])
+def test_numbers_kept_in_a_file_give_the_same_head_to_the_bit(
+    count: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, labels = clouds(count, width, 3)
+    in_memory = fit_head(features, labels, num_classes=3)
+    monkeypatch.setattr(matrix, "IN_MEMORY_BYTES", 0)
+
+    in_a_file = fit_head(features, labels, num_classes=3)
+
+    assert in_memory.fold_logits is not None
+    assert in_a_file.fold_logits is not None
+    assert torch.equal(in_memory.weight, in_a_file.weight)
+    assert torch.equal(in_memory.fold_logits, in_a_file.fold_logits)
 
 
 def test_a_head_learns_what_can_be_learned() -> None:
