@@ -14,10 +14,14 @@ from dataclasses import replace
 from headswap.evaluation.report import Report
 
 _FEW = 20  # practice pictures of a class below which more of them help most
-_GOOD = 0.9  # accuracy above which nobody is told to change much
-_GAP = 0.15  # practice over new pictures: memorising
+_GOOD = 0.95  # accuracy above which nobody is told to change much
+_FITS = 0.9  # accuracy on practice pictures below which the features do not fit them
+_GAP = 0.05  # practice over new pictures: memorising
 _RISING = 0.02  # accuracy that the last third of the pictures brought
-_MOVE = "let more of the body move (depth “auto” keeps the head alone where that is better)"
+_MOVE = (
+    "let more of the body move (depth “auto” also tries other ways to show the pictures, and keeps only "
+    "what is better)"
+)
 
 
 def advise(report: Report, practice_counts: Sequence[int]) -> Report:
@@ -79,7 +83,7 @@ def _way_out(report: Report) -> Iterator[str]:
     """For a head that falls short: what is wrong, and the way out that follows."""
     practice = report.practice_right / report.practice_total if report.practice_total else 0.0
     learning = report.learning
-    if practice < _GOOD:
+    if practice < _FITS:
         way = "try another network" if report.further else f"{_MOVE}, or try another network"
         yield (
             f"Even of the practice pictures it gets only {practice:.0%} right (underfitting): the features "

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headswap.data.manifest import Manifest, Part, Picture
+from headswap.evaluation.advice import advises_to_move
 from headswap.evaluation.build import Evidence, Sitting, build_report, temperature_of
 from headswap.evaluation.report import Learning, Report
 from headswap.files import from_json, to_json
@@ -157,6 +158,16 @@ def test_memorising_is_named_with_the_way_out_that_was_measured(
     assert "it is memorising" in advice
     assert words in advice.lower()
     assert silent not in advice
+
+
+@pytest.mark.parametrize(("wrong", "advised"), [(9, True), (3, False)])
+def test_nine_wrong_of_a_hundred_are_worth_going_further_and_three_are_not(wrong: int, advised: bool) -> None:
+    labels = [0, 1] * 50
+    said = [1 - label if number < wrong else label for number, label in enumerate(labels)]
+
+    report = report_of(evidence_of(labels, said, practice=(labels, said), practice_right=100))
+
+    assert any(map(advises_to_move, report.advice)) is advised
 
 
 def test_underfitting_is_named() -> None:
