@@ -61,8 +61,8 @@ def choose_view(
 ) -> Viewed:
     """Try other ways of showing the pictures, and keep the one that the practice part speaks for.
 
-    Another fit must be better than the usual one by more than its standard error; mirrored
-    pictures are added where the loss falls at all, since they cost nothing but time.
+    Another fit, and mirrored pictures beside it, must each lower the loss by more than its standard
+    error: on sets that are nearly solved everything else is noise.
 
     Args:
         lesson: pictures, folders, time.
@@ -86,7 +86,7 @@ def choose_view(
         spec, plain = other, seen
     mean = (plain + looking.at(spec, flipped=True)) / 2
     mirrors = _gain(solve(plain), solve(mean), labels)
-    mirror = mirrors is not None and mirrors.loss > 0
+    mirror = mirrors is not None and mirrors.is_clear()
     words = _words(fits if spec is other else None, mirrors if mirror else None, spec)
     if words:
         listener(Note(words))
