@@ -13,24 +13,20 @@ Knows no classes, no networks and no folders.
 
 from __future__ import annotations
 
-import ctypes
-import logging
 import re
 import struct
 import unicodedata
-import warnings
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
 from headswap.errors import UnreadablePicture
+from headswap.hush import hush_pillow
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -141,7 +137,7 @@ def decode(
     """Decode one picture and say what it was: `read_picture` with the original size."""
     limits = limits or PictureLimits()
     kind = _kind_of(data, name)
-    _hush_pillow()
+    hush_pillow()
     try:
         file = _open(kind, data)
         width, height = file.size
@@ -288,27 +284,3 @@ def _refusal(error: Exception, kind: Kind, name: str) -> UnreadablePicture:
         f"{shown_name(name)} is damaged: it begins like {article} {kind} picture but cannot be decoded.",
         remedy=_REMEDY,
     )
-
-
-def _hush_pillow() -> None:
-    """Keep Pillow's remarks about odd files off the screen, in its log and as warnings.
-
-    `warnings.catch_warnings` is not safe in threads: one filter for Pillow's modules is put in and stays.
-    """
-    pillow = logging.getLogger("PIL")
-    if not pillow.handlers:
-        pillow.addHandler(logging.NullHandler())
-    if ("ignore", None, Warning, re.compile(r"PIL\."), 0) not in warnings.filters:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        _hush_libtiff()
-
-
-def _hush_libtiff() -> None:
-    """libtiff writes to the screen by itself; where it is found (Linux), it is told not to."""
-    maps = Path("/proc/self/maps")
-    lines = maps.read_text(errors="replace").splitlines() if maps.is_file() else []
-    for path in {line.split(maxsplit=5)[-1] for line in lines if "libtiff" in line}:
-        with suppress(OSError, AttributeError):
-            library = ctypes.CDLL(path)  # the one that Pillow has loaded, not another
-            library.TIFFSetErrorHandler(None)
-            library.TIFFSetWarningHandler(None)

@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from headswap.errors import HeadswapError, NotFound
 from headswap.events import Progress
+from headswap.files import from_json
 
 MOST_CRASHES = 3  # a job whose worker died so often is not tried again
 
@@ -120,4 +123,26 @@ def error_of(problem: BaseException) -> JobError:
         "fault",
         f"The program has a fault ({type(problem).__name__}).",
         "Try again; if it stays, send the run's log to those who look after headswap.",
+    )
+
+
+def job_of(row: Mapping[str, Any]) -> Job:
+    """From a row of the store."""
+    error = JobError(row["error_code"], row["problem"], row["remedy"]) if row["error_code"] else None
+    return Job(
+        id=row["id"],
+        sequence=row["sequence"],
+        owner=row["owner"],
+        project=row["project"],
+        experiment_json=row["experiment"],
+        state=JobState(row["state"]),
+        attempt=row["attempt"],
+        crashes=row["crashes"],
+        lease=row["lease"],
+        worker=row["worker"],
+        cancel_requested=bool(row["cancel_requested"]),
+        progress=from_json(Progress, row["progress"]) if row["progress"] else None,
+        result=row["result"],
+        error=error,
+        created_at=row["created_at"],
     )

@@ -13,7 +13,6 @@ Knows rows and folders; starts nothing.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Literal
 
 from headswap.errors import TooMuch
 from headswap.events import Progress
-from headswap.files import from_json, make_folder, remove, to_json
+from headswap.files import make_folder, remove, to_json
 from headswap.jobs.database import Database
 from headswap.jobs.job import (
     MOST_CRASHES,
@@ -30,6 +29,7 @@ from headswap.jobs.job import (
     JobState,
     check_job_id,
     crashed_too_often,
+    job_of,
     new_job_id,
     no_such_job,
 )
@@ -282,25 +282,4 @@ class Store:
 
     def _select(self, condition: str, values: tuple[object, ...]) -> list[Job]:
         rows = self._rows.read(f"SELECT * FROM job WHERE {condition} ORDER BY sequence", values)
-        return [_job(row) for row in rows]
-
-
-def _job(row: sqlite3.Row) -> Job:
-    error = JobError(row["error_code"], row["problem"], row["remedy"]) if row["error_code"] else None
-    return Job(
-        id=row["id"],
-        sequence=row["sequence"],
-        owner=row["owner"],
-        project=row["project"],
-        experiment_json=row["experiment"],
-        state=JobState(row["state"]),
-        attempt=row["attempt"],
-        crashes=row["crashes"],
-        lease=row["lease"],
-        worker=row["worker"],
-        cancel_requested=bool(row["cancel_requested"]),
-        progress=from_json(Progress, row["progress"]) if row["progress"] else None,
-        result=row["result"],
-        error=error,
-        created_at=row["created_at"],
-    )
+        return [job_of(dict(row)) for row in rows]

@@ -8,7 +8,6 @@ networks live in the inference process, decoders in the import process, teaching
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -22,7 +21,7 @@ from headswap.files import copy, remove, to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.guard import Guard
-from headswap.jobs.job import Job, JobState, short_key
+from headswap.jobs.job import short_key
 from headswap.jobs.journal import read_events
 from headswap.jobs.queue import Queue
 from headswap.jobs.reader import Reader
@@ -39,7 +38,7 @@ from headswap.service.networks import THREE_TO_START, Networks
 from headswap.service.pictures import Pictures
 from headswap.service.projects import Project, Projects
 from headswap.service.results import Results
-from headswap.service.runs import share_of, view_of
+from headswap.service.runs import Pace, view_of
 from headswap.service.settings import Settings
 from headswap.service.take_home import TakeHome, packing_desk
 from headswap.service.thumbnails import small_jpeg
@@ -91,7 +90,7 @@ class Service:
             came=self._queue.warm,
             check_room=self._keeping.check_room,
         )
-        self._pace: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen running
+        self._pace = Pace()
 
     def __enter__(self) -> Self:
         self._keeping.start()
@@ -240,7 +239,7 @@ class Service:
         found = self._store.get(job, owner=owner)
         events = read_events(self._store.folder(found.id))
         return view_of(
-            found, events, place=self._queue.place(found.id), seconds_left=self._seconds_left(found)
+            found, events, place=self._queue.place(found.id), seconds_left=self._pace.seconds_left(found)
         )
 
     def cancel(self, owner: str, job: str) -> None:
@@ -289,14 +288,3 @@ class Service:
         """Whether a run of the project was started with these pictures."""
         jobs = self._store.of_project(project.owner, project.id)
         return any(dataset.parent.name in job.experiment_json for job in jobs)
-
-    def _seconds_left(self, job: Job) -> float | None:
-        """From the pace since it was first seen running; None before that says anything."""
-        if job.state is not JobState.RUNNING:
-            self._pace.pop(job.id, None)
-            return None
-        now, share = time.monotonic(), share_of(job)
-        since, first = self._pace.setdefault(job.id, (now, share))
-        if share - first < 0.05 or now - since < 1.0:
-            return None
-        return (now - since) * (1.0 - share) / (share - first)

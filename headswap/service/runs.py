@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -50,6 +51,24 @@ _WORDS = {
     "save": "Saving.",
 }
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
+
+
+class Pace:
+    """How long runs will still take, from the pace of each since it was first seen running."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen
+
+    def seconds_left(self, job: Job) -> float | None:
+        """None before the pace says anything, and when the job does not run."""
+        if job.state is not JobState.RUNNING:
+            self._first.pop(job.id, None)
+            return None
+        now, share = time.monotonic(), share_of(job)
+        since, first = self._first.setdefault(job.id, (now, share))
+        if share - first < 0.05 or now - since < 1.0:
+            return None
+        return (now - since) * (1.0 - share) / (share - first)
 
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
