@@ -24,7 +24,7 @@ from headswap.features.choice import body_for
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
 from headswap.network import Fit, InputSpec, Network
-from headswap.training.further.judge import Gain, compare, judge
+from headswap.training.further.judge import Gain, compare, judge, leaves_room
 
 if TYPE_CHECKING:
     from headswap.training.lesson import Lesson
@@ -62,7 +62,7 @@ def choose_view(
     """Try other ways of showing the pictures, and keep the one that the practice part speaks for.
 
     Another fit, and mirrored pictures beside it, must each lower the loss by more than its standard
-    error: on sets that are nearly solved everything else is noise.
+    error. Where next to nothing is wrong, nothing is tried.
 
     Args:
         lesson: pictures, folders, time.
@@ -76,7 +76,7 @@ def choose_view(
     looking = _Looking(lesson, network, site, usual, listener)
     before = solve(usual.features)
     unchanged = Viewed(spec=network.input, mirror=False, bank=usual, words="")
-    if before is None or not looking.has_time():
+    if before is None or not leaves_room(before, labels) or not looking.has_time():
         return unchanged
     own, other = network.input, network.input.fitted("crop" if network.input.fit == "squash" else "squash")
     spec, plain = own, usual.features

@@ -93,6 +93,10 @@ class _Search:
         self.done, self.total, self.tried = 0, 0, 0
 
     def journey(self, on_pass: OnPass) -> Journey:
+        if self.course.config.depth == "auto" and not self.course.leaves_room:
+            return self._stay(
+                None, "In cross-validation too few pictures were wrong to tell a better way from chance."
+            )
         parts = self.trials.parts
         held = int(parts[0].sum()) if parts else 0
         if held < _FEWEST_HELD:

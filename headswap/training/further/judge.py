@@ -22,6 +22,8 @@ from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
 from headswap.training.further.album import Album
 
+_FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign test)
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
@@ -82,6 +84,11 @@ def answers(
             said = (said + logits_of(module(batch.flip(-1)), site)) / 2
         found.append(said.float().cpu())
     return torch.cat(found) if found else torch.empty(0, site.num_classes)
+
+
+def leaves_room(logits: Tensor, labels: Tensor) -> bool:
+    """Whether enough of (N, C) logits are wrong, by (N,) labels, to tell a better way from chance."""
+    return int((logits.argmax(dim=1) != labels).sum()) >= _FEWEST_WRONG
 
 
 def judge(logits: Tensor, labels: Tensor) -> Judgement:

@@ -25,7 +25,7 @@ from headswap.training.further.album import Album
 from headswap.training.further.checkpoint import PassResult
 from headswap.training.further.drill import Answer
 from headswap.training.further.go_further import Journey, go_further
-from headswap.training.further.judge import answers
+from headswap.training.further.judge import answers, leaves_room
 from headswap.training.further.modes import training_engine
 from headswap.training.further.trials import Course
 from headswap.training.show import guesses_on
@@ -61,7 +61,7 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
         read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
     )
     engine = training_engine()
-    practice = _rows(lesson, "train")
+    practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
     return Course(
         module=network.module,
         site=beginning.taught.site,
@@ -76,6 +76,8 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
         budget=lesson.budget,
         folder=_folder(lesson, network, beginning.taught),
         mirror=beginning.taught.mirror,
+        leaves_room=out_of_fold is None
+        or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )
 
 

@@ -49,6 +49,7 @@ class Course:
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
     mirror: bool = False  # answers are the mean over picture and mirrored picture
+    leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
 
 
 class Trials:

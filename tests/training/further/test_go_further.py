@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from headswap.errors import BadSetting, Cancelled
 from headswap.events import Event, Note, Progress
 from headswap.training.config import FurtherConfig, TeachConfig
 from headswap.training.further.go_further import Journey, go_further
+from headswap.training.further.judge import leaves_room
 
 Make = Callable[..., Any]
 QUICK = FurtherConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
@@ -62,6 +64,27 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
     assert journey.further.depth == "head"
     assert journey.further.sentence.startswith("The solved head was kept.")
     assert same(before, room.module)
+
+
+def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_chance(classroom: Make) -> None:
+    room = classroom(60)
+    nearly = replace(room.course(TeachConfig(depth="auto", further=QUICK)), leaves_room=False)
+    asked_for = replace(room.course(TeachConfig(depth="norms", further=QUICK)), leaves_room=False)
+
+    kept = go_further(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
+    tried = go_further(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
+
+    assert kept.further.tried == 0
+    assert "too few pictures were wrong" in kept.further.sentence
+    assert tried.further.tried > 0
+
+
+@pytest.mark.parametrize(("wrong", "room"), [(4, False), (5, True)])
+def test_five_wrong_pictures_leave_room_for_a_better_way(wrong: int, room: bool) -> None:
+    labels = torch.arange(40) % 2
+    said = torch.where(torch.arange(40) < wrong, 1 - labels, labels)
+
+    assert leaves_room(torch.nn.functional.one_hot(said, 2).float(), labels) is room
 
 
 def test_an_absurd_rate_ends_with_advice_and_the_solved_head(classroom: Make) -> None:
