@@ -80,7 +80,6 @@ class TeachConfig:
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
-    passes: int = 30  # lesson passes shown while the head learns; they cost under a second
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
     further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
 
@@ -98,7 +97,5 @@ class TeachConfig:
             raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")
         if self.folds < 2:
             raise BadSetting(f"folds is {self.folds}.", remedy="Choose 2 or more.")
-        if not 0 <= self.passes <= 1000:
-            raise BadSetting(f"passes is {self.passes}.", remedy="Choose 0 to 1000.")
         if not 1 <= self.batch_size <= 1024:
             raise BadSetting(f"batch_size is {self.batch_size}.", remedy="Choose 1 to 1024.")
