@@ -108,6 +108,7 @@ def run_experiment(
             network = loading.result()
         manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
         _check_parts(manifest)
+        intake = replace(intake, manifest=manifest)
         lesson = _lesson(experiment, config, manifest, workspace, unfinished)
         budget = Budget(config.budget_s, spent_s=clock.passed_s)
         lesson = replace(lesson, intake=intake, prepared_for=spec, budget=budget, filling=stream.filling)

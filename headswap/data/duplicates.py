@@ -23,7 +23,7 @@ FAR = 24  # bits
 _SHARE = 0.15  # of the set bits of both looks
 _TELLING = 16  # set bits of both looks, below which a look says nothing
 _STRICTER = (12, 6, 2, -1)  # bits, tried in turn when everything looks alike; -1: the same bytes only
-_CELLS = 2**23  # comparisons at once: bounds the memory whatever the number of pictures
+_CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of pictures
 
 Labels = NDArray[np.int64]
 
@@ -36,7 +36,7 @@ def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
     """
     order = sorted(range(len(pictures)), key=lambda at: (pictures[at].sha256, pictures[at].file))
     looks = np.frombuffer(bytes.fromhex("".join(pictures[at].look for at in order)), np.uint8)
-    bits = np.unpackbits(looks.reshape(len(order), 32), axis=1).astype(np.float32)  # (N, 256)
+    bits = np.unpackbits(looks.reshape(len(order), 32), axis=1)  # (N, 256), 0 or 1
     same = _same_bytes([pictures[at].sha256 for at in order])
     names = [pictures[at].class_name for at in order]
     labels = _connect(bits, same.copy(), FAR)
@@ -49,7 +49,7 @@ def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
     return tuple(numbers.setdefault(by_picture[at], len(numbers)) for at in range(len(pictures)))
 
 
-def _regroup(bits: NDArray[np.float32], same: Labels, members: Labels, far: int) -> Labels:
+def _regroup(bits: NDArray[np.uint8], same: Labels, members: Labels, far: int) -> Labels:
     """Form the groups of a few pictures anew; labels are places in the whole."""
     _, local = np.unique(same, return_inverse=True)
     first = np.array([np.flatnonzero(local == label)[0] for label in local])  # a member's own place
@@ -74,13 +74,13 @@ def _swallowing(labels: Labels, same: Labels, names: Sequence[str]) -> list[int]
     return sorted(label for label in alone | most if len(distinct[label]) > 1)
 
 
-def _connect(bits: NDArray[np.float32], labels: Labels, far: int) -> Labels:
+def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
     """Join labels of near looks; N x N distances in blocks, only where the bit counts allow it."""
     if far < 0:
         return labels
-    counts = bits.sum(axis=1)
+    counts = bits.sum(axis=1, dtype=np.float32)
     order = np.argsort(counts, kind="stable")
-    sorted_bits, sorted_counts = bits[order], counts[order]
+    sorted_bits, sorted_counts = bits[order].astype(np.float32), counts[order]
     block = max(1, _CELLS // max(len(order), 1))
     for start in range(0, len(order), block):
         stop = min(start + block, len(order))

@@ -13,7 +13,7 @@ from typing import Literal
 Part = Literal["train", "validation", "test"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """One readable picture."""
 

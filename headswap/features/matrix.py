@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-IN_MEMORY_BYTES = 64 * 2**20
+IN_MEMORY_BYTES = 16 * 2**20
 _AT_ONCE = 4096  # rows
 _ROOMY = Path("/var/tmp")  # on a disk, where the usual place for short-lived files may be memory
 
