@@ -184,7 +184,7 @@ def _collect(
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
     """Decode in threads with a bounded look-ahead; results come in the order of the files."""
-    ahead = 2 * threads
+    ahead = look_ahead(threads)
     waiting: deque[Future[_Taken | LeftOut]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
@@ -241,6 +241,15 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
         given_part=placed.given_part,
     )
     return _Taken(picture=picture, prepared=prepared)
+
+
+def look_ahead(threads: int) -> int:
+    """How many pictures are being prepared or wait for the body.
+
+    Where there are cores to spare, as many as a batch or two, so that the body never waits; a body that
+    needs every core is only hindered by pictures that it does not want yet.
+    """
+    return 2 * threads if threads <= 2 else 8 * threads
 
 
 def processors() -> int:

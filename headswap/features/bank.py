@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from headswap.data.intake import processors
+from headswap.data.intake import look_ahead, processors
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Progress, silent
 from headswap.features.body import Body
@@ -204,14 +204,13 @@ def fill_bank(
 def ahead(prepare: Prepare, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Prepare pictures in threads, a few ahead of whoever takes them; in their order."""
     threads = processors()
+    most = look_ahead(threads)
     waiting: deque[Future[NDArray[np.uint8]]] = deque()
     coming = iter(numbers)
     with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
-                waiting.extend(
-                    pool.submit(prepare, one) for one in islice(coming, 2 * threads - len(waiting))
-                )
+                waiting.extend(pool.submit(prepare, one) for one in islice(coming, most - len(waiting)))
                 yield number, waiting.popleft().result()
         finally:  # cancelled or failed: do not prepare the rest
             for future in waiting:

@@ -18,7 +18,7 @@ from torch import nn
 from headswap.data.transforms import to_float
 from headswap.network import Network
 
-_WARM_UPS, _MOST_TRIES, _MOST_S = 1, 3, 1.5
+_WARM_UPS, _MOST_TRIES, _MOST_S = 1, 2, 1.5
 
 
 def pace_of(network: Network, picture: NDArray[np.uint8]) -> float:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from headswap.evaluation.build import Sitting
-from headswap.features.bank import FeatureBank
+from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.body import Body
 from headswap.features.engines import choose_engine, exact
 from headswap.heads.site import HeadSite
@@ -31,7 +30,7 @@ def taught_of(
     """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
     logits = heads.logits(bank.features)
     if "float32" not in bank.engine:
-        logits = _looked_at_again(lesson, network, site, logits)
+        logits = _looked_at_again(lesson, network, site, heads, logits)
     practice, exam = lesson.rows("train"), lesson.rows("test")
     labels = lesson.labels(lesson.manifest.pictures)
     folds = heads.fold_logits
@@ -47,13 +46,17 @@ def taught_of(
     )
 
 
-def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: Tensor) -> Tensor:
-    """Let the network itself, in single precision, answer the exam pictures that half precision leaves open.
+def _looked_at_again(
+    lesson: Lesson, network: Network, site: HeadSite, heads: LinearHeads, logits: Tensor
+) -> Tensor:
+    """Let the body, in single precision, see the exam pictures that half precision leaves open.
 
-    What it will say of a picture later must be what the exam says now; only a picture whose two
-    best classes are nearer than half precision is exact can be told otherwise.
+    What the network will say of a picture later must be what the exam says now; only a picture whose
+    two best classes are nearer than half precision is exact can be told otherwise. What it saw
+    is kept beside the other features, for the next run.
 
     Args:
+        heads: proved to be what the network answers.
         logits: (N, C) by the features of the bank.
     """
     pictures, size = lesson.manifest.pictures, lesson.config.batch_size
@@ -61,9 +64,16 @@ def _looked_at_again(lesson: Lesson, network: Network, site: HeadSite, logits: T
     engine = replace(exact(choose_engine()), folded=len(exam) > _WORTH_FOLDING)
     body = Body(network, site, engine, mirror=lesson.config.mirror)
 
+    filling = Filling(body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
+
     def said(rows: Sequence[int]) -> Tensor:
-        ready = np.stack([lesson.prepared(pictures[row], network) for row in rows])
-        return body.look(ready)[1]
+        bank = fill_bank(
+            filling,
+            [pictures[row].sha256 for row in rows],
+            lambda number: lesson.prepared(pictures[rows[number]], network),
+            folder=lesson.features_folder,
+        )
+        return heads.logits(bank.features)
 
     best = logits[exam].topk(2, dim=1).values  # (E, 2)
     order = exam[(best[:, 0] - best[:, 1]).argsort()]  # the most undecided first

@@ -33,6 +33,7 @@ from headswap.training.config import TeachConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
 _FINAL_PASSES, _FOLD_PASSES = 100, 40
+_FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _AT_ONCE = 4096  # pictures
 _PLAIN_STRENGTH = 0.1  # when there are too few pictures to choose by cross-validation
@@ -136,7 +137,8 @@ def _fit(
         strength, fold_logits = strengths[best], logits[best]
         losses = dict(zip(strengths, per_strength.tolist(), strict=True))
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
-    weight, bias = span.unfold(_solve(problem, strength, passes=_FINAL_PASSES, tell=tell))
+    solution = _solve(problem, strength, passes=_FINAL_PASSES, fall=_FINAL_FALL, tell=tell)
+    weight, bias = span.unfold(solution)
     return SolvedHead(
         weight, bias, strength, fold_logits, tuple(losses[value] for value in config.strengths if losses)
     )
@@ -219,7 +221,7 @@ def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArra
         seen = _Problem(taken(problem.coordinates, ~held), problem.targets[~held], problem.intercept)
         solution = None
         for number, strength in enumerate(strengths):
-            solution = _solve(seen, strength, passes=_FOLD_PASSES, start=solution)
+            solution = _solve(seen, strength, passes=_FOLD_PASSES, fall=_FOLD_FALL, start=solution)
             logits[number, held] = problem.coordinates[held] @ solution[:-1] + solution[-1]
     return logits
 
@@ -229,6 +231,7 @@ def _solve(
     strength: float,
     *,
     passes: int,
+    fall: float,
     start: Tensor | None = None,
     tell: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
@@ -252,6 +255,6 @@ def _solve(
         jac=True,
         method="L-BFGS-B",
         callback=on_pass,
-        options={"maxiter": passes, "maxcor": 10, "gtol": 1e-5, "ftol": 1e-9},
+        options={"maxiter": passes, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
     )
     return torch.from_numpy(found.x).float().view(rank + 1, classes)

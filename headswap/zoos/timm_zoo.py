@@ -11,6 +11,7 @@ Imports timm when first asked.
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -155,7 +156,8 @@ def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Mo
     import torch
 
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
-    with torch.device(device):
+    there = torch.get_default_device() == torch.device(device)
+    with nullcontext() if there else torch.device(device):  # inside it every call is watched and slower
         module: nn.Module = timm.create_model(name, pretrained=False, **options)
     return module
 
@@ -240,12 +242,19 @@ def _hub_folder() -> Path:
 
 def _class_names(config: Any) -> tuple[str, ...]:
     """As the config states them, else as timm's own table of ImageNet subsets does."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
+    from timm.data import infer_imagenet_subset
 
     if config.label_names:
         return tuple((config.label_descriptions or {}).get(label, label) for label in config.label_names)
     subset = infer_imagenet_subset({"num_classes": config.num_classes})
-    return tuple(ImageNetInfo(subset).label_descriptions()) if subset else ()
+    return _subset_names(subset) if subset else ()
+
+
+@cache
+def _subset_names(subset: str) -> tuple[str, ...]:
+    from timm.data import ImageNetInfo
+
+    return tuple(ImageNetInfo(subset).label_descriptions())
 
 
 def _input_of(config: Any) -> InputSpec:
