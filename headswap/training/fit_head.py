@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -75,14 +76,20 @@ class _Problem:
     targets: Tensor  # (N, C), one-hot times the weight of each picture
     intercept: bool
 
+    @cached_property
+    def weights(self) -> Tensor:
+        """(N, 1), what each picture counts."""
+        return self.targets.sum(dim=1, keepdim=True)
+
     def loss_and_slope(self, solution: Tensor, strength: float) -> tuple[float, Tensor]:
         """Of a (R + 1, C) solution; the last row is the bias."""
         weight, count = solution[:-1], len(self.targets)
         log_likely = torch.addmm(solution[-1], self.coordinates, weight).log_softmax(dim=1)  # (N, C)
-        loss = -(log_likely * self.targets).sum() / count + strength / 2 * weight.square().sum()
-        error = (log_likely.exp() * self.targets.sum(1, keepdim=True) - self.targets) / count  # (N, C)
+        loss = -torch.dot(log_likely.view(-1), self.targets.view(-1)) / count
+        error = log_likely.exp_().mul_(self.weights).sub_(self.targets).div_(count)  # (N, C)
+        slope = (error.T @ self.coordinates).T + strength * weight  # reads the coordinates as they lie
         bias_slope = error.sum(dim=0, keepdim=True) * float(self.intercept)
-        return float(loss), torch.cat([self.coordinates.T @ error + strength * weight, bias_slope])
+        return float(loss + strength / 2 * weight.square().sum()), torch.cat([slope, bias_slope])
 
 
 def fit_head(
