@@ -1,11 +1,12 @@
 """From a folder to features: how much longer than the bare forward pass of the best engine.
 
-    python -m benchmarks.features DATA... [--model NAME] [--megapixels 12 --pictures 48]
+    python -m benchmarks.features DATA... [--model NAME] [--megapixels 12 --pictures 48] [--threads 1]
 
 The engine is measured first, as `headswap engines` does. "bare" is that engine on ready tensors;
 "folder" is reading, decoding, hashing, looking at and preparing every picture of the folder,
 and the same engine, in an empty workspace. With --megapixels pictures of that size are made
-from the folder's own, as JPEG, and read instead.
+from the folder's own, as JPEG, and read instead. With --threads the body, bare and in the folder's
+run, has that many threads and no more: fewer than there are cores leaves the others to decoding.
 """
 
 from __future__ import annotations
@@ -90,7 +91,9 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--megapixels", type=float, default=0)
     parser.add_argument("--pictures", type=int, default=48)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of the body")
     choices = parser.parse_args()
+    torch.set_num_threads(choices.threads)
     network = load_network(choices.model)
     print(
         f"{'':24} {'pictures':>8} {'bare':>8} {'folder':>8}  ms a picture, {torch.get_num_threads()} threads"

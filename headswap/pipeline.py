@@ -20,7 +20,7 @@ from pathlib import Path
 
 from headswap.binding import bind, report_of
 from headswap.data.intake import Intake
-from headswap.data.manifest import LeftOut, Manifest
+from headswap.data.manifest import LeftOut
 from headswap.data.split import split
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.figures import Figures, keep_figures
@@ -106,16 +106,14 @@ def run_experiment(
             with clock.timing("pictures"):
                 intake = read_pictures(experiment, spec, workspace, listener, stream)
             network = loading.result()
-        manifest = split(intake.manifest, test_share=experiment.data.test_share, seed=experiment.data.seed)
-        _check_parts(manifest)
-        intake = replace(intake, manifest=manifest)
-        lesson = _lesson(experiment, config, manifest, workspace, unfinished)
+        intake = _parted(intake, experiment.data)
+        lesson = _lesson(experiment, config, intake, workspace, unfinished)
         budget = Budget(config.budget_s, spent_s=clock.passed_s)
-        lesson = replace(lesson, intake=intake, prepared_for=spec, budget=budget, filling=stream.filling)
+        lesson = replace(lesson, prepared_for=spec, budget=budget, filling=stream.filling)
         taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
-            report = report_of(taught, manifest)
+            report = report_of(taught, intake.manifest)
         with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)
@@ -124,10 +122,10 @@ def run_experiment(
         bundle=str(place),
         model=network.card.full_name,
         report=report,
-        counts=manifest.counts,
-        train_images=len(manifest.part("train")),
-        test_images=len(manifest.part("test")),
-        left_out=manifest.left_out,
+        counts=intake.manifest.counts,
+        train_images=len(intake.manifest.part("train")),
+        test_images=len(intake.manifest.part("test")),
+        left_out=intake.manifest.left_out,
         engine=taught.engine,
         seconds=seconds,
         figures=_figures(lesson, network, seconds["total"]),
@@ -220,13 +218,13 @@ def _load(
 
 
 def _lesson(
-    experiment: Experiment, config: TeachConfig, manifest: Manifest, workspace: Path, unfinished: Path
+    experiment: Experiment, config: TeachConfig, intake: Intake, workspace: Path, unfinished: Path
 ) -> Lesson:
     """What is taught; when a run is repeated, with nothing left to be measured."""
     replay = experiment.replay
     return Lesson(
-        manifest=manifest,
-        intake=Intake(manifest=manifest),
+        manifest=intake.manifest,
+        intake=intake,
         config=config,
         features_folder=workspace / "features",
         head_path=experiment.head_path,
@@ -288,9 +286,12 @@ def _libraries_uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _check_parts(manifest: Manifest) -> None:
+def _parted(intake: Intake, data: DataConfig) -> Intake:
+    """The same pictures with their parts."""
+    manifest = split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
         raise TooFewPictures(
             "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )
+    return replace(intake, manifest=manifest)
