@@ -53,6 +53,11 @@ class Sink(Protocol):
         """One picture, as `prepare` gave it."""
         ...
 
+    @property
+    def needs_every_core(self) -> bool:
+        """Whether it is hindered by pictures that are decoded while it works."""
+        ...
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Intake:
@@ -184,13 +189,13 @@ def _collect(
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
     """Decode in threads with a bounded look-ahead; results come in the order of the files."""
-    ahead = look_ahead(threads)
+    sink = plan.sink
     waiting: deque[Future[_Taken | LeftOut]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for placed in plan.upload.placed:
                 waiting.append(pool.submit(_take, plan, placed))
-                if len(waiting) > ahead:
+                if len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -243,13 +248,14 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
     return _Taken(picture=picture, prepared=prepared)
 
 
-def look_ahead(threads: int) -> int:
-    """How many pictures are being prepared or wait for the body.
+def look_ahead(threads: int, *, alone: bool) -> int:
+    """How many pictures may be in preparation or wait while the body works.
 
-    Where there are cores to spare, as many as a batch or two, so that the body never waits; a body that
-    needs every core is only hindered by pictures that it does not want yet.
+    Args:
+        threads: that prepare them.
+        alone: the body is slowed down by work beside its own more than by waiting afterwards.
     """
-    return 2 * threads if threads <= 2 else 8 * threads
+    return threads * (2 if alone else 8)
 
 
 def processors() -> int:

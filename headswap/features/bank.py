@@ -33,7 +33,7 @@ from headswap.errors import TeachingFailed
 from headswap.events import Listener, Progress, silent
 from headswap.features.body import Body
 from headswap.features.choice import settle
-from headswap.features.engines import engine_named, exact
+from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.matrix import matrix
 from headswap.files import make_folder, remove, write_bytes
 
@@ -137,6 +137,11 @@ class Filling:
         return FeatureBank(bank, self.body.engine.name, self.computed)
 
     @property
+    def needs_every_core(self) -> bool:
+        """Whether pictures should not be decoded while the body works."""
+        return needs_every_core(self.body.engine)
+
+    @property
     def _place(self) -> Path:
         """One folder for each body, head, preprocessing and engine."""
         facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
@@ -192,7 +197,7 @@ def fill_bank(
     done = total - len(missing)
     listener(Progress("features", done, total))
     while missing:  # once more when the engine has changed after the first batches
-        for number, picture in ahead(prepare, missing):
+        for number, picture in _ahead(prepare, missing, filling):
             filling.add(sha256s[number], picture)
             done += 1
             listener(Progress("features", min(done, total), total))
@@ -201,15 +206,17 @@ def fill_bank(
     return filling.bank(sha256s)
 
 
-def ahead(prepare: Prepare, numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _ahead(
+    prepare: Prepare, numbers: Sequence[int], filling: Filling
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Prepare pictures in threads, a few ahead of whoever takes them; in their order."""
     threads = processors()
-    most = look_ahead(threads)
     waiting: deque[Future[NDArray[np.uint8]]] = deque()
     coming = iter(numbers)
     with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
+                most = look_ahead(threads, alone=filling.needs_every_core)
                 waiting.extend(pool.submit(prepare, one) for one in islice(coming, most - len(waiting)))
                 yield number, waiting.popleft().result()
         finally:  # cancelled or failed: do not prepare the rest

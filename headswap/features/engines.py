@@ -21,6 +21,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from headswap.data.intake import processors
+
 Library = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -53,6 +55,15 @@ class Engine:
                 dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float16
                 stack.enter_context(torch.autocast(self.device, dtype))
             yield
+
+
+def needs_every_core(engine: Engine) -> bool:
+    """Whether work beside it slows it down by more than its share.
+
+    Torch's threads wait for each other at every layer; those of other libraries hand work on
+    (docs/decisions/0003-engines.md).
+    """
+    return engine.library == "torch" and engine.device == "cpu" and torch.get_num_threads() >= processors()
 
 
 def exact(engine: Engine) -> Engine:

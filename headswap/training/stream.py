@@ -41,6 +41,11 @@ class Stream:
         """So many pictures will come, at most."""
         self._expected = total
 
+    @property
+    def needs_every_core(self) -> bool:
+        """Whether pictures should not be decoded while the body works."""
+        return self.filling is not None and self.filling.needs_every_core
+
     def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
         """Take one picture, (H, W, C) uint8."""
         if not self._begun:

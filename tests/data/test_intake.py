@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -250,3 +251,34 @@ def test_pictures_of_a_phone_do_not_fill_the_memory(tmp_path: Path) -> None:
     early, late = map(int, run.stdout.split())
     scale = 2**20 if sys.platform == "darwin" else 2**10
     assert (late - early) / scale < 20, "megabytes between the 10th and the last picture"
+
+
+class Counting:
+    """Takes its time with each picture, and counts how many are prepared before their turn."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self.needs_every_core = alone
+        self.begun, self.taken, self.most_ahead = 0, 0, 0
+
+    def expect(self, total: int) -> None:
+        assert total == 60
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        self.begun += 1
+        return np.asarray(image)
+
+    def add(self, sha256: str, picture: np.ndarray) -> None:
+        self.taken += 1
+        time.sleep(0.02)  # longer than any of these pictures takes
+        self.most_ahead = max(self.most_ahead, self.begun - self.taken)
+
+
+def test_pictures_are_prepared_ahead_only_where_the_body_is_not_hindered(tmp_path: Path) -> None:
+    root = pets(tmp_path / "pets", each=30)
+    ahead = {}
+    for alone in (True, False):
+        sink = Counting(alone=alone)
+        take_in(root, prepare=sink.prepare, sink=sink, threads=2)
+        ahead[alone] = sink.most_ahead
+
+    assert ahead == {True: 4, False: 16}

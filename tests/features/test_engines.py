@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headswap.features.engines import Engine, engine_named, engines_here, exact, relative_error
+from headswap.features import engines
+from headswap.features.engines import (
+    Engine,
+    engine_named,
+    engines_here,
+    exact,
+    needs_every_core,
+    relative_error,
+)
 
 
 @pytest.mark.parametrize("engine", engines_here(), ids=lambda engine: engine.name)
@@ -26,3 +34,13 @@ def test_only_torch_in_single_precision_without_folding_is_exact() -> None:
 def test_a_number_that_is_not_finite_is_infinitely_wrong() -> None:
     assert relative_error(torch.tensor([float("nan")]), torch.ones(1)) == float("inf")
     assert relative_error(torch.tensor([1.1, 1.1]), torch.ones(2)) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_only_a_torch_body_on_all_cores_wants_no_work_beside_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "processors", lambda: torch.get_num_threads())
+    assert needs_every_core(Engine("cpu", "bfloat16", folded=True))
+    assert not needs_every_core(Engine("cuda", "bfloat16"))
+    assert not needs_every_core(Engine("cpu", "bfloat16", library="openvino"))
+
+    monkeypatch.setattr(engines, "processors", lambda: torch.get_num_threads() + 1)
+    assert not needs_every_core(Engine("cpu", "bfloat16", folded=True))
