@@ -2,12 +2,12 @@
 
     python -m benchmarks.features DATA... [--model NAME] [--megapixels 12 --pictures 48] [--threads 1]
 
-The engine is measured first, as `headswap engines` does. "bare" is that engine on ready tensors; "folder" is reading, decoding, hashing, looking at
-and preparing every picture of the folder, and the same engine, in an empty workspace; the
-engine has been started and compared beforehand ("start", seconds). With --megapixels pictures
-of that size are made from the folder's own, as JPEG, and read instead. With --threads the body,
-bare and in the folder's run, has that many threads and no more: fewer than there are cores
-leaves the others to decoding.
+The engine is measured first, as `headswap engines` does. "bare" is that engine on ready tensors;
+"folder" is reading, decoding, hashing, looking at and preparing every picture of the folder, and
+the same engine, in an empty workspace; the engine has been started and compared beforehand
+("start", seconds). With --megapixels pictures of that size are made from the folder's own, as
+JPEG, and read instead. With --threads the body, bare and in the folder's run, has that many
+threads and no more: fewer than there are cores leaves the others to decoding.
 """
 
 from __future__ import annotations
