@@ -63,7 +63,6 @@ def _looked_at_again(
     exam = torch.nonzero(lesson.rows("test")).flatten()
     engine = replace(exact(choose_engine()), folded=len(exam) > _WORTH_FOLDING)
     body = Body(network, site, engine, mirror=lesson.config.mirror)
-
     filling = Filling(body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
 
     def said(rows: Sequence[int]) -> Tensor:
@@ -79,15 +78,16 @@ def _looked_at_again(
     order = exam[(best[:, 0] - best[:, 1]).argsort()]  # the most undecided first
     margins = (best[:, 0] - best[:, 1]).sort().values
     logits = logits.clone()
-    worst = 0.0
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        if start and float(margins[start]) > _SURELY * worst:
-            break
+    worst, start = 0.0, 0
+    while start < len(order) and (not start or float(margins[start]) <= _SURELY * worst):
+        rows = order[
+            start : start + max(size, start // 4)
+        ]  # in growing parts: each reads the kept ones again
         exactly = said(rows.tolist())
         exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - logits[rows]).abs().max()))
         logits[rows] = exactly
+        start += len(rows)
     return logits
 
 
