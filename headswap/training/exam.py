@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from headswap.evaluation.build import Sitting
-from headswap.features.bank import FeatureBank, Filling, fill_bank
+from headswap.features.bank import FeatureBank, Filling
 from headswap.features.body import Body
 from headswap.features.engines import choose_engine, exact
 from headswap.heads.site import HeadSite
@@ -66,13 +66,10 @@ def _looked_at_again(
     filling = Filling(body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
 
     def said(rows: Sequence[int]) -> Tensor:
-        bank = fill_bank(
-            filling,
-            [pictures[row].sha256 for row in rows],
-            lambda number: lesson.prepared(pictures[rows[number]], network),
-            folder=lesson.features_folder,
-        )
-        return heads.logits(bank.features)
+        for row in rows:
+            if filling.lacks(pictures[row].sha256):
+                filling.add(pictures[row].sha256, lesson.prepared(pictures[row], network))
+        return heads.logits(filling.bank([pictures[row].sha256 for row in rows]).features)
 
     best = logits[exam].topk(2, dim=1).values  # (E, 2)
     order = exam[(best[:, 0] - best[:, 1]).argsort()]  # the most undecided first
@@ -80,9 +77,7 @@ def _looked_at_again(
     logits = logits.clone()
     worst, start = 0.0, 0
     while start < len(order) and (not start or float(margins[start]) <= _SURELY * worst):
-        rows = order[
-            start : start + max(size, start // 4)
-        ]  # in growing parts: each reads the kept ones again
+        rows = order[start : start + max(size, start // 4)]  # growing: each part reads the kept ones again
         exactly = said(rows.tolist())
         exactly -= (exactly - logits[rows]).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - logits[rows]).abs().max()))
