@@ -3,7 +3,7 @@
     python -m benchmarks.many [--pictures 1000 10000 100000] [--limit-mb 1500]
 
 The pictures are drawn here: small JPEGs of coloured patches, ten classes. Each run is a process of its
-own that may not take more than the limit, as the workers of the page are held (RLIMIT_DATA: all
+own with the variables and the limit that the page gives its workers (RLIMIT_DATA: all
 memory that it can write to and that is not a file). What it took at most is looked at ten times a second.
 """
 
@@ -23,6 +23,7 @@ from PIL import Image
 
 import headswap
 from headswap.jobs.memory import hold_memory
+from headswap.runners.environment import child_environment
 
 CLASSES, SIDE = 10, 96
 LOOKED_AT = {"RssAnon": "own memory", "VmData": "may be written to", "RssFile": "files", "RssShmem": "shared"}
@@ -88,7 +89,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place:
             data = drawn(Path(place) / "data", count)
             child = [sys.executable, "-m", "benchmarks.many", "--limit-mb", str(choices.limit_mb)]
-            subprocess.run([*child, "--child", str(data), place], check=True)
+            subprocess.run([*child, "--child", str(data), place], check=True, env=child_environment({}))
 
 
 if __name__ == "__main__":

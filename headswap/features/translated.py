@@ -114,6 +114,7 @@ def _start_onnx(place: Path, engine: Engine) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors only
+    options.enable_cpu_mem_arena = False  # ours keeps freed memory too, and takes half as much at the most
     session = onnxruntime.InferenceSession(str(_file_in(place)), options, providers=["CPUExecutionProvider"])
 
     def run(batch: Tensor) -> tuple[Tensor, Tensor]:

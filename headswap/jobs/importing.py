@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.data.care import Care
-from headswap.data.intake import take_in
+from headswap.data.intake import processors, take_in
 from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
@@ -171,8 +171,7 @@ def _threads(limits: ReaderLimits) -> int | None:
     if not limits.memory_bytes:
         return None
     each = limits.picture.megapixels * 1e6 * BYTES_A_PIXEL
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(processors, int((limits.memory_bytes - AT_REST_BYTES) / each)))
+    return max(1, min(processors(), int((limits.memory_bytes - AT_REST_BYTES) / each)))
 
 
 class _Watch:

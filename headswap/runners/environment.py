@@ -19,11 +19,13 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # Threads that have done their share sleep until the next one begins. Those that spin meanwhile are quicker by
 # little when they are alone, and take the processor from the other processes of the house when they are not.
 PATIENT = MappingProxyType({"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"})
+# numpy and scipy bring a pool each, with 20 MB for each of its threads; what is large is torch's work.
+FRUGAL = MappingProxyType({"OPENBLAS_NUM_THREADS": "1"})
 
 
 def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
-    """The server's environment, patient, with `additions`, for a child that must import the same modules."""
-    environment = {**PATIENT, **os.environ, **additions}
+    """The server's environment with `additions`, for a child that must import the same modules."""
+    environment = {**PATIENT, **FRUGAL, **os.environ, **additions}
     paths = [str(PACKAGE_ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)]
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
     environment["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words

@@ -226,10 +226,10 @@ def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArra
     for fold in np.unique(folds):
         held = torch.from_numpy(folds == fold)
         seen = _Problem(taken(problem.coordinates, ~held), problem.targets[~held], problem.intercept)
-        solution = None
+        unseen, solution = taken(problem.coordinates, held), None
         for number, strength in enumerate(strengths):
             solution = _solve(seen, strength, passes=_FOLD_PASSES, fall=_FOLD_FALL, start=solution)
-            logits[number, held] = problem.coordinates[held] @ solution[:-1] + solution[-1]
+            logits[number, held] = unseen @ solution[:-1] + solution[-1]
     return logits
 
 

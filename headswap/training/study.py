@@ -24,6 +24,7 @@ from headswap.evaluation.likeness import looks_of, twins_of
 from headswap.evaluation.report import Learning
 from headswap.features.body import Body
 from headswap.features.engines import choose_engine, exact
+from headswap.features.matrix import taken
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.training.config import TeachConfig
@@ -102,7 +103,7 @@ def study(
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
         return fit_heads(
-            features[rows],
+            taken(features, rows),
             labels[rows],
             site,
             num_classes=len(manifest.classes),

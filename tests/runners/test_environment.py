@@ -34,6 +34,27 @@ def test_the_threads_of_a_child_sleep_while_they_wait_unless_the_person_says_oth
     assert child_environment({})["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
+def test_the_pools_that_numpy_and_scipy_bring_have_one_thread_unless_the_person_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = (
+        "import scipy.optimize, threadpoolctl as pools;"
+        "print(*(pool['num_threads'] for pool in pools.threadpool_info() if pool['user_api'] == 'blas'))"
+    )
+
+    def threads() -> set[str]:
+        command = [sys.executable, "-c", code]
+        ended = subprocess.run(command, env=child_environment({}), capture_output=True, text=True, check=True)
+        return set(ended.stdout.split())
+
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads() == {"1"}
+
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert child_environment({})["OPENBLAS_NUM_THREADS"] == "2"
+
+
 def test_a_child_runs_under_the_servers_own_python() -> None:
     assert python_command("headswap.x") == (sys.executable, "-m", "headswap.x")
 
