@@ -191,12 +191,12 @@ class _Watch:
     def _note(self, mark: str, file: str, change: int) -> None:
         with self._lock:
             self._open += change
+            if not self._open:  # before it is noted: a process that is ended has somebody to name
+                faulthandler.cancel_dump_traceback_later()
             if self._notes is not None:
                 os.write(self._notes, f"{mark}{to_json(file)}\n".encode())
             if self._open:  # not a Python thread: a decoder that keeps the interpreter to itself is ended too
                 faulthandler.dump_traceback_later(self._patience_s, exit=True, file=2)
-            else:
-                faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager
