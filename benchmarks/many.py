@@ -3,7 +3,7 @@
     python -m benchmarks.many [--pictures 1000 10000 100000] [--limit-mb 1500]
 
 The pictures are drawn here: small JPEGs of coloured patches, ten classes. Each run is a process of its
-own with the variables and the limit that the page gives its workers (RLIMIT_DATA: all
+own with the variables that the page gives its workers, under a limit of the same kind (RLIMIT_DATA: all
 memory that it can write to and that is not a file). What it took at most is looked at ten times a second.
 """
 
