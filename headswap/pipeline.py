@@ -114,6 +114,7 @@ def run_experiment(
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, intake.manifest)
+        figures = _figures(lesson, network)
         with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)
@@ -128,7 +129,7 @@ def run_experiment(
         left_out=intake.manifest.left_out,
         engine=taught.engine,
         seconds=seconds,
-        figures=_figures(lesson, network, seconds["total"]),
+        figures=replace(figures, seconds=seconds["total"]),
     )
 
 
@@ -234,11 +235,12 @@ def _lesson(
     )
 
 
-def _figures(lesson: Lesson, network: Network, seconds: float) -> Figures:
+def _figures(lesson: Lesson, network: Network) -> Figures:
+    """What is known before the end; measured before the disk is busy with the bundle."""
     parameters, size_bytes = size_of(network.module)
     picture = lesson.prepared(lesson.manifest.pictures[0], network)
     return Figures(
-        seconds=seconds,
+        seconds=0.0,
         parameters=parameters,
         size_bytes=size_bytes,
         ms_per_picture=round(pace_of(network, picture), 2),

@@ -24,6 +24,7 @@ from headswap.errors import BundleDamaged
 from headswap.evaluation.likeness import NEIGHBOURS, Looks, alarm_from, looks_of, nearest, unlikeness
 from headswap.evaluation.metrics import softmax
 from headswap.files import write_bytes
+from headswap.threads import product
 
 _MOST_BYTES = 8e6  # of looks
 _MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
@@ -43,7 +44,7 @@ class OldNames:
     def top(self, features: Floats32) -> tuple[dict[str, float], ...]:
         """(N, D) features to the five best names of each, best first."""
         found = []
-        for row in softmax((features @ self.weight.T + self.bias).astype(np.float64)):
+        for row in softmax((product(features, self.weight.T) + self.bias).astype(np.float64)):
             best: dict[str, float] = {}
             for number in np.argsort(-row, kind="stable"):
                 best[self.names[number]] = best.get(self.names[number], 0.0) + float(row[number])

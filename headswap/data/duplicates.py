@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.data.manifest import Picture
+from headswap.threads import product
 
 FAR = 24  # bits
 _SHARE = 0.15  # of the set bits of both looks
@@ -86,7 +87,7 @@ def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
         stop = min(start + block, len(order))
         end = int(np.searchsorted(sorted_counts, sorted_counts[stop - 1] + far, side="right"))
         both = sorted_counts[start:stop, None] + sorted_counts[None, start:end]  # (B, E)
-        distance = both - 2 * (sorted_bits[start:stop] @ sorted_bits[start:end].T)
+        distance = both - 2 * product(sorted_bits[start:stop], sorted_bits[start:end].T)
         near = (distance <= far) & (distance <= _SHARE * both) & (both >= _TELLING)
         for row in np.flatnonzero(near.sum(axis=1) > 1):
             joined = np.unique(labels[order[start + np.flatnonzero(near[row])]])

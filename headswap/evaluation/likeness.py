@@ -4,7 +4,7 @@ Flow:  (N, D) features --looks_of--> (N, D) looks --nearest--> distances and pla
 
 A look is the signed square root of the features, at length 1: large features count less, and
 how strongly all of them speak not at all. Of sixteen ways that were measured it told pictures
-of other sets best (docs/log.md). Distances lie in [0, 2]. numpy only.
+of other sets best (docs/log.md). Distances lie in [0, 2]. No torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headswap.threads import product
 
 Looks = NDArray[np.float32]
 
@@ -55,7 +57,7 @@ def nearest(
     distances, places = [], []
     for start in range(0, len(looks), block):
         part = looks[start : start + block]
-        squared = np.maximum(2.0 - 2.0 * (part @ known.T), 0.0)  # (B, M)
+        squared = np.maximum(2.0 - 2.0 * product(part, known.T), 0.0)  # (B, M)
         if groups is not None and known_groups is not None:
             own = np.asarray(groups)[start : start + block, None] == np.asarray(known_groups)[None]
             squared[own] = np.inf

@@ -93,6 +93,12 @@ class Filling:
         if len(self._batch) == self._batch_size:
             self.catch_up()
 
+    def learn(self, sha256s: Sequence[str], features: Tensor) -> None:
+        """Take (M, D) features that the same body, in the same engine, has given elsewhere."""
+        new = {sha: row for sha, row in zip(sha256s, features, strict=True) if self.lacks(sha)}
+        self._known.update(new)
+        self._shard.update(new)
+
     def catch_up(self) -> None:
         """Let the body see what it has not seen yet, though it be less than a batch."""
         if not self._batch:

@@ -30,6 +30,7 @@ from torch.nn.functional import one_hot
 
 from headswap.errors import TeachingFailed, TooFewPictures
 from headswap.features.matrix import matrix, taken
+from headswap.threads import one_blas_thread
 from headswap.training.config import TeachConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
@@ -155,13 +156,12 @@ def _fit(
 def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
     """Keep the solver's two thread pools from waiting for each other: seven times faster when small."""
     import scipy.optimize  # noqa: F401  its thread pool must be there before it can be limited
-    from threadpoolctl import threadpool_limits
 
     count, width = shape
     before = torch.get_num_threads()
     torch.set_num_threads(1 if count * min(count, width) * num_classes < _SMALL else before)
     try:
-        with threadpool_limits(limits=1, user_api="blas"):
+        with one_blas_thread():
             yield
     finally:
         torch.set_num_threads(before)

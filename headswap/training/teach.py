@@ -20,27 +20,25 @@ from torch import Tensor
 from headswap.data.manifest import Picture
 from headswap.events import Listener, Note, silent
 from headswap.features.bank import FeatureBank, Filling, fill_bank
-from headswap.features.body import Body
 from headswap.features.choice import body_for
-from headswap.features.engines import choose_engine, engine_named, exact
+from headswap.features.engines import engine_named
 from headswap.features.matrix import taken
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_head
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.exam import sitting, taught_of
+from headswap.training.exam import prove_in, sitting, taught_of
 from headswap.training.fit_head import Watch
 from headswap.training.further.onward import go_on
 from headswap.training.lesson import Beginning, Lesson, Taught
-from headswap.training.linear_head import LinearHeads, agree, can_hold, fit_heads, has_bias, install
+from headswap.training.linear_head import LinearHeads, can_hold, fit_heads, has_bias, install
 from headswap.training.show import Show
 from headswap.training.study import old_head_of, study
 from headswap.training.through import Answers, teach_through
 from headswap.training.view import Viewed, choose_view
 
 Timing = Callable[[str], AbstractContextManager[None]]
-_PROOF_PICTURES = 8
 
 
 def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Taught:
@@ -80,15 +78,15 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         old_head = old_head_of(network.module, site)
         record = swap_head(network, classes, site=site)
         heads = _solve(lesson, network, record.site, bank, listener)
-        proved = _install(lesson, network, record.site, heads, bank)
-        if proved is None:
+        proof = prove_in(lesson, network, record.site, heads, bank)
+        if proof is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = taught_of(lesson, network, record.site, proved, bank)
+        taught = taught_of(lesson, network, record.site, proof, bank)
     with timing("evaluate"):
         beside = study(
             lesson.manifest,
             bank.features,
-            proved,
+            proof.heads,
             record.site,
             config=lesson.config,
             old_head=old_head,
@@ -97,10 +95,10 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
 
     def start(rows: Tensor) -> None:
         fitted = _fit(lesson, network, record.site, bank.features, rows)
-        install(network.module, record.site, replace(fitted, lift=proved.lift))
+        install(network.module, record.site, replace(fitted, lift=proof.heads.lift))
 
     taught = replace(taught, study=beside, view=viewed.words if viewed else "")
-    only_exact = proved.lift != 0
+    only_exact = proof.heads.lift != 0
     return Beginning(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
 
 
@@ -180,27 +178,6 @@ def _fit(
         seed=lesson.seed,
         watch=watch,
     )
-
-
-def _install(
-    lesson: Lesson, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
-) -> LinearHeads | None:
-    """Write the solution into the network and prove it on pictures; None: the head is not linear."""
-    few = lesson.manifest.pictures[:_PROOF_PICTURES]
-    pictures = np.stack([lesson.prepared(picture, network) for picture in few])
-    largest = float(heads.logits(bank.features).abs().max())
-    for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
-        if lift and not all(has_bias(network.module, site)):
-            break
-        heads = replace(heads, lift=lift)
-        install(network.module, site, heads)
-        features, logits = Body(network, site, exact(choose_engine()), mirror=lesson.config.mirror).look(
-            pictures
-        )
-        proved = agree(heads, features, logits)
-        if proved is not None:
-            return proved
-    return None
 
 
 def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Beginning:

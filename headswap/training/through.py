@@ -73,8 +73,8 @@ def teach_through(
     module = place(network.module.eval(), engine)
 
     def answer(pictures: Sequence[Picture]) -> Tensor:
-        pixels = torch.from_numpy(to_float(batch(pictures), network.input)).to(engine.device)
-        return logits_of(module(pixels), site)
+        pixels = torch.from_numpy(to_float(batch(pictures), network.input))
+        return logits_of(module(pixels.to(engine.device, memory_format=torch.channels_last)), site)
 
     def answer_all(pictures: Sequence[Picture]) -> Tensor:
         with torch.inference_mode():

@@ -1,0 +1,46 @@
+"""Keep numpy's threads out of the way of torch's.
+
+OpenBLAS, which multiplies numpy's matrices, keeps its threads spinning for a tenth of a second after
+each product, in case there is another. Torch's own threads share the processors with them, and
+a network takes twice as long meanwhile: so a small product is made by one thread, which waits for nobody.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+_LARGE = 5e9  # multiplications, a quarter of a second of one core: there several threads pay
+_BRING_THEIR_OWN = ("numpy", "scipy.linalg")  # libraries that come with an OpenBLAS
+
+
+def product(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(A, B) times (B, C): what `@` gives."""
+    if left.size * right.shape[-1] > _LARGE:
+        return np.asarray(left @ right)
+    with one_blas_thread():
+        return np.asarray(left @ right)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """While it lasts, numpy and scipy multiply on one thread, in the whole process."""
+    with _pools(tuple(name in sys.modules for name in _BRING_THEIR_OWN)).limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _pools(_loaded: tuple[bool, ...]) -> ThreadpoolController:
+    """The thread pools of the process; looking for them takes milliseconds, so only if there may be more."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
