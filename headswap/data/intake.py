@@ -255,7 +255,7 @@ def look_ahead(threads: int, *, alone: bool) -> int:
         threads: that prepare them.
         alone: the body is slowed down by work beside its own more than by waiting afterwards.
     """
-    return threads * (2 if alone else 8)
+    return threads * (2 if alone else 32)
 
 
 def processors() -> int:

@@ -281,4 +281,5 @@ def test_pictures_are_prepared_ahead_only_where_the_body_is_not_hindered(tmp_pat
         take_in(root, prepare=sink.prepare, sink=sink, threads=2)
         ahead[alone] = sink.most_ahead
 
-    assert ahead == {True: 4, False: 16}
+    assert ahead[True] == 4
+    assert ahead[False] > 50, "nearly all of the sixty"

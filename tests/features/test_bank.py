@@ -180,3 +180,19 @@ def test_a_bare_parameter_has_no_door_to_wait_at() -> None:
 
     with pytest.raises(HeadNotFound, match="bare parameter"):
         Body(made, find_head(made), Engine("cpu", "float32")).features(pictures(2))
+
+
+def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
+    exact, batch = body(Engine("cpu", "float32")), pictures(6)
+    seen = exact.features(batch[:4])
+    filling = Filling(exact, folder=tmp_path, expected=6)
+
+    filling.learn(names(4), seen)
+    for number in range(6):
+        filling.add(names(6)[number], batch[number])
+    bank = filling.bank(names(6))
+
+    assert bank.computed == 2
+    assert torch.equal(bank.features[:4], seen)
+    later = Filling(body(Engine("cpu", "float32")), folder=tmp_path, expected=6)
+    assert not [name for name in names(6) if later.lacks(name)]

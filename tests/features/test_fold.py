@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from headswap.features import fold
 from headswap.features.fold import AfterNorm, OneStep, folded
@@ -60,6 +61,55 @@ def test_a_convolution_that_others_read_too_is_left_alone() -> None:
     twin = folded(module, picture)
 
     assert not [part for part in twin.modules() if isinstance(part, AfterNorm | OneStep)]
+    assert torch.equal(twin(picture), module(picture))
+
+
+class PadsItself(nn.Conv2d):
+    """As TensorFlow's "SAME" does; `more` pads otherwise, `standard` makes its weights anew at each run."""
+
+    def __init__(self, *shape: int, more: int = 0, standard: bool = False, **options: int) -> None:
+        super().__init__(*shape, **options)
+        self.more, self.standard = more, standard
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        sides: list[int] = []
+        for at in (1, 0):
+            px, taps, step, gap = x.shape[2 + at], self.kernel_size[at], self.stride[at], self.dilation[at]
+            needed = max((-(-px // step) - 1) * step + (taps - 1) * gap + 1 - px, 0) + 2 * self.more
+            sides += [needed // 2, needed - needed // 2]
+        weight = self.weight - self.weight.mean() if self.standard else self.weight
+        padded = functional.pad(x, sides)
+        return functional.conv2d(padded, weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+@pytest.mark.parametrize("px", [(32, 32), (33, 32), (31, 40)])
+@pytest.mark.parametrize("shape", [(3, 8, 3), (3, 8, 5), (3, 8, 4), (3, 8, 2), (3, 8, 1)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_convolution_that_pads_by_itself_becomes_a_plain_one(
+    px: tuple[int, int], shape: tuple[int, ...], stride: int
+) -> None:
+    torch.manual_seed(0)
+    module = stirred(nn.Sequential(PadsItself(*shape, stride=stride), nn.BatchNorm2d(8), nn.ReLU6()))
+    picture = torch.randn(2, 3, *px)
+
+    twin = folded(module, picture[:1])
+
+    assert not [part for part in twin.modules() if isinstance(part, PadsItself | nn.BatchNorm2d)]
+    true, ours = module(picture), twin(picture)
+    assert ours.shape == true.shape
+    assert torch.allclose(ours, true, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"more": 1}, {"standard": True}, {"dilation": 2, "stride": 2}], ids=str)
+def test_one_that_pads_otherwise_or_makes_its_weights_is_left_alone(options: dict[str, int]) -> None:
+    torch.manual_seed(0)
+    module = stirred(nn.Sequential(PadsItself(3, 8, 2, **options), nn.BatchNorm2d(8), nn.ReLU6()))
+    picture = torch.randn(2, 3, 32, 32)
+
+    twin = folded(module, picture)
+
+    assert isinstance(twin[0], PadsItself)
+    assert isinstance(twin[1], nn.BatchNorm2d)
     assert torch.equal(twin(picture), module(picture))
 
 
