@@ -267,6 +267,8 @@ def _warm(ways: Sequence[str]) -> float:
     import timm
     import torchvision
 
+    import headswap.pipeline
+
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
     if "fastai" in ways:
         import fastai.vision.all

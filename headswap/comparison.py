@@ -55,7 +55,7 @@ class Row:
     computed: int = 0  # pictures that the body had to look at; of the others features were at hand
     parameters: int | None = None
     size_bytes: int | None = None
-    ms_per_picture: float | None = None  # one prediction, the median of a few
+    ms_per_picture: float | None = None  # one prediction, the best of two tries
     note: str = ""
 
 

@@ -35,6 +35,7 @@ from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.lesson import Lesson
 from headswap.training.replay import Replay, settled
+from headswap.training.stream import Stream
 from headswap.training.teach import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -107,9 +108,8 @@ def run_experiment(
                 intake = read_pictures(experiment, spec, workspace, listener, stream)
             network = loading.result()
         intake = _parted(intake, experiment.data)
-        lesson = _lesson(experiment, config, intake, workspace, unfinished)
-        budget = Budget(config.budget_s, spent_s=clock.passed_s)
-        lesson = replace(lesson, prepared_for=spec, budget=budget, filling=stream.filling)
+        lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
+        lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
@@ -219,7 +219,12 @@ def _load(
 
 
 def _lesson(
-    experiment: Experiment, config: TeachConfig, intake: Intake, workspace: Path, unfinished: Path
+    experiment: Experiment,
+    config: TeachConfig,
+    intake: Intake,
+    workspace: Path,
+    unfinished: Path,
+    stream: Stream,
 ) -> Lesson:
     """What is taught; when a run is repeated, with nothing left to be measured."""
     replay = experiment.replay
@@ -231,6 +236,9 @@ def _lesson(
         head_path=experiment.head_path,
         seed=experiment.data.seed,
         engine=replay.engine if replay else None,
+        prepared_for=stream.spec,
+        located=stream.located,
+        filling=stream.filling,
         checkpoints=unfinished,
     )
 

@@ -21,7 +21,7 @@ class Figures:
     seconds: float  # from the start of the work to the sealed bundle
     parameters: int  # of the taught network
     size_bytes: int  # of its numbers
-    ms_per_picture: float  # one prediction, the median of a few
+    ms_per_picture: float  # one prediction, the best of two tries
 
 
 def keep_figures(folder: Path, figures: Figures) -> None:

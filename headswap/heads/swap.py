@@ -65,13 +65,18 @@ def swap_head(
         SwapFailed: the new head did not prove itself; the network is as it was.
         BadSetting: a count, size or spread that cannot be.
     """
-    new = _checked(num_classes, init_std)
+    _checked(num_classes, init_std)
     if site is not None:
-        located = locate(target, input_size=site.input_size, paths=site.all_paths)
+        located = replace(locate(target, input_size=site.input_size, paths=site.all_paths), site=site)
     else:
         located = locate(target, input_size=input_size, paths=None if path is None else (path,))
-    edits = _resize_and_prove(located, new)
-    old = site or located.site
+    return swap_located(located, num_classes, init_std=init_std)
+
+
+def swap_located(located: Located, num_classes: int, *, init_std: float = 0.01) -> SwapRecord:
+    """The same for a head that `locate` has just found in this network, which is then not run again."""
+    edits = _resize_and_prove(located, _checked(num_classes, init_std))
+    old = located.site
     now = replace(old, num_classes=num_classes, out_features=(num_classes,) * len(old.paths))
     return SwapRecord(site=now, old_site=old, _edits=edits)
 

@@ -21,6 +21,7 @@ from headswap.data.transforms import prepare, wanted_px
 from headswap.evaluation.build import Sitting
 from headswap.evaluation.report import Further
 from headswap.features.bank import Filling
+from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 from headswap.training.budget import Budget
@@ -41,6 +42,7 @@ class Lesson:
     prepared_for: InputSpec | None = None  # how the pictures of the intake were prepared; None: as now
     budget: Budget = field(default_factory=lambda: Budget(None))
     engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
+    located: Located | None = None  # the head, when it was found while pictures were decoded
     filling: Filling | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 

@@ -20,6 +20,7 @@ from headswap.network import InputSpec, Network
 
 if TYPE_CHECKING:
     from headswap.features.bank import Filling
+    from headswap.heads.detect import Located
 
 
 @dataclass(eq=False, kw_only=True)
@@ -33,7 +34,8 @@ class Stream:
     folder: Path  # where features are kept
     batch_size: int
     mirror: bool = False  # every picture is seen twice
-    filling: Filling | None = None  # after the first picture, where the head takes features
+    located: Located | None = None  # the head, after the first picture
+    filling: Filling | None = None  # the same, where the head takes features
     _expected: int = 0
     _begun: bool = field(default=False, init=False)
 
@@ -58,13 +60,15 @@ class Stream:
         from headswap.features.bank import Filling
         from headswap.features.choice import body_for
         from headswap.features.engines import engine_named
-        from headswap.heads.detect import find_head
+        from headswap.heads.detect import locate
         from headswap.training.linear_head import can_hold
 
         network = self.network()
         if network.input != self.spec:  # the weights know better than the description
             return
-        site = find_head(network, path=self.head_path)
+        paths = None if self.head_path is None else (self.head_path,)
+        self.located = locate(network, input_size=None, paths=paths)
+        site = self.located.site
         if can_hold(network.module, site, site.num_classes):
             engine = engine_named(self.engine) if self.engine else None
             body = body_for(network, site, self.folder, engine, mirror=self.mirror)

@@ -23,9 +23,9 @@ from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.choice import body_for
 from headswap.features.engines import engine_named
 from headswap.features.matrix import taken
-from headswap.heads.detect import find_head
+from headswap.heads.detect import locate
 from headswap.heads.site import HeadSite
-from headswap.heads.swap import SwapRecord, swap_head
+from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
 from headswap.training.exam import prove_in, sitting, taught_of
@@ -60,12 +60,13 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
 def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
     """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
     with timing("load"):
-        known = lesson.filling.body.site if lesson.filling else None
-        site = known or find_head(network, path=lesson.head_path)
+        paths = None if lesson.head_path is None else (lesson.head_path,)
+        located = lesson.located or locate(network, input_size=None, paths=paths)
+        site = located.site
     classes = len(lesson.manifest.classes)
     if not can_hold(network.module, site, site.num_classes):
         with timing("head"):
-            return _by_gradient(lesson, network, swap_head(network, classes, site=site), listener)
+            return _by_gradient(lesson, network, swap_located(located, classes), listener)
     with timing("features"):
         bank = _bank(lesson, network, site, listener)
     viewed = None
@@ -76,7 +77,7 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
         network, bank = network.seeing(viewed.spec), viewed.bank
     with timing("head"):
         old_head = old_head_of(network.module, site)
-        record = swap_head(network, classes, site=site)
+        record = swap_located(located, classes)
         heads = _solve(lesson, network, record.site, bank, listener)
         proof = prove_in(lesson, network, record.site, heads, bank)
         if proof is None:
