@@ -24,7 +24,7 @@ STEPS = {
     "experiment": 4, "inspection": 4, "lessons": 4,
     "jobs": 5,
     "service": 6,
-    "ui": 7, "commands": 7, "cli": 7, "terminal": 7, "app": 7,
+    "ui": 7, "commands": 7, "cli": 7, "terminal": 7, "app": 7, "__main__": 7,
 }  # fmt: skip
 MOST_LINES, MOST_UI_LINES, MOST_APP_LINES, MOST_FUNCTION_LINES = 400, 200, 40, 45
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "shared"}

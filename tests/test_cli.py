@@ -36,9 +36,10 @@ def test_a_person_s_mistake_is_one_sentence_and_exit_code_2(
     assert len(captured.err.strip().splitlines()) == 1
 
 
-def test_wrong_words_on_the_command_line_are_one_sentence_too() -> None:
+@pytest.mark.parametrize("module", ["headswap", "headswap.cli"])
+def test_wrong_words_on_the_command_line_are_one_sentence_too(module: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "headswap.cli", "teach"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", module, "teach"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 2
