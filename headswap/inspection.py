@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from headswap.heads.site import HeadSite
 from headswap.network import NetworkCard
+from headswap.threads import torch_threads
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,16 +101,11 @@ def _picture_ms(module: nn.Module, size: tuple[int, ...]) -> float:
     import torch
 
     picture, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            for _ in range(_MOST_TRIES):
-                start = time.thread_time()
-                module(picture)
-                best = min(best, time.thread_time() - start)
-                if time.perf_counter() - begin > _LONGEST_S:
-                    break
-    finally:
-        torch.set_num_threads(threads)
+    with torch_threads(1), torch.inference_mode():
+        for _ in range(_MOST_TRIES):
+            start = time.thread_time()
+            module(picture)
+            best = min(best, time.thread_time() - start)
+            if time.perf_counter() - begin > _LONGEST_S:
+                break
     return round(1000 * best, 1)

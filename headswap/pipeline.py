@@ -31,10 +31,11 @@ from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, from_json, remove
 from headswap.network import Network
 from headswap.reading import read_pictures, stream_of
+from headswap.threads import torch_threads
 from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.lesson import Lesson
-from headswap.training.replay import Replay, settled
+from headswap.training.replay import settled
 from headswap.training.stream import Stream
 from headswap.training.teach import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
@@ -100,7 +101,7 @@ def run_experiment(
     replay = experiment.replay
     config = settled(experiment.teach, replay) if replay else experiment.teach
     spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
-    with _threads(experiment.replay), _libraries_uncollected():
+    with torch_threads(replay.threads if replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
             stream = stream_of(experiment, spec, workspace, loading.result)
@@ -114,7 +115,7 @@ def run_experiment(
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, intake.manifest)
-        figures = _figures(lesson, network)
+        pace_ms = _pace(lesson, network)
         with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)
     remove(unfinished)
@@ -129,7 +130,7 @@ def run_experiment(
         left_out=intake.manifest.left_out,
         engine=taught.engine,
         seconds=seconds,
-        figures=replace(figures, seconds=seconds["total"]),
+        figures=_figures(network, seconds["total"], pace_ms),
     )
 
 
@@ -243,15 +244,15 @@ def _lesson(
     )
 
 
-def _figures(lesson: Lesson, network: Network) -> Figures:
-    """What is known before the end; measured before the disk is busy with the bundle."""
+def _pace(lesson: Lesson, network: Network) -> float:
+    """Milliseconds for one picture; measured before the disk is busy with the bundle."""
+    return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
+
+
+def _figures(network: Network, seconds: float, pace_ms: float) -> Figures:
     parameters, size_bytes = size_of(network.module)
-    picture = lesson.prepared(lesson.manifest.pictures[0], network)
     return Figures(
-        seconds=0.0,
-        parameters=parameters,
-        size_bytes=size_bytes,
-        ms_per_picture=round(pace_of(network, picture), 2),
+        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
     )
 
 
@@ -261,22 +262,6 @@ def _saving(clock: _Clock, listener: Listener) -> Iterator[None]:
     listener(Progress("save", 0, 1))
     with clock.timing("save"):
         yield
-
-
-@contextmanager
-def _threads(replay: Replay | None) -> Iterator[None]:
-    """Inside, torch uses as many threads as in the run that is repeated."""
-    if replay is None:
-        yield
-        return
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(replay.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from headswap.training.replay import settled
 from headswap.training.stream import Stream
 
 DATASET = "dataset.json"
-_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: to prove it on
+_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
 
 
 def read_pictures(

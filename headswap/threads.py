@@ -1,4 +1,4 @@
-"""Keep numpy's threads out of the way of torch's.
+"""How many threads torch and numpy use for a while, and how numpy's stay out of the way of torch's.
 
 OpenBLAS, which multiplies numpy's matrices, keeps its threads spinning for a tenth of a second after
 each product, in case there is another. Torch's own threads share the processors with them, and
@@ -36,6 +36,22 @@ def one_blas_thread() -> Iterator[None]:
     """While it lasts, numpy and scipy multiply on one thread, in the whole process."""
     with _pools(tuple(name in sys.modules for name in _BRING_THEIR_OWN)).limit(limits=1, user_api="blas"):
         yield
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """While it lasts, torch uses so many threads, in the whole process; None: as many as before."""
+    if count is None:  # then torch need not be there yet
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @cache

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from headswap import threads
-from headswap.threads import one_blas_thread, product
+from headswap.threads import one_blas_thread, product, torch_threads
 
 
 def blas_threads() -> list[int]:
@@ -46,3 +46,14 @@ def test_a_product_is_what_numpy_says(large: float, monkeypatch: pytest.MonkeyPa
 
     assert given.dtype == np.float32
     np.testing.assert_allclose(given, left @ right, rtol=1e-5)
+
+
+def test_torch_has_other_threads_for_a_while() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    with torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with torch_threads(None):
+        assert torch.get_num_threads() == before

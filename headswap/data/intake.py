@@ -195,7 +195,7 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
         try:
             for placed in plan.upload.placed:
                 waiting.append(pool.submit(_take, plan, placed))
-                if len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
+                while len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -223,7 +223,8 @@ def _ahead(
         try:
             for number in numbers:
                 most = look_ahead(threads, alone=filling.needs_every_core)
-                waiting.extend(pool.submit(prepare, one) for one in islice(coming, most - len(waiting)))
+                room = max(0, most - len(waiting))  # fewer than wait already, when the engine has fallen back
+                waiting.extend(pool.submit(prepare, one) for one in islice(coming, room))
                 yield number, waiting.popleft().result()
         finally:  # cancelled or failed: do not prepare the rest
             for future in waiting:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import copy
 import platform
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import torch
@@ -220,8 +219,8 @@ def _plain(convolution: nn.Conv2d, entering: Tensor, answer: Tensor) -> nn.Conv2
             convolution.groups,
             device="meta",
         )
-        added = chain.from_iterable((more, 0) for more in reversed(rest))  # zeros before each row and column
-        plain.weight = nn.Parameter(pad(convolution.weight, list(added)))
+        zeros = [rest[1], 0, rest[0], 0]  # before the columns and before the rows
+        plain.weight = nn.Parameter(pad(convolution.weight, zeros))
         plain.bias = convolution.bias
     ours = plain(entering)
     if ours.shape != answer.shape or (ours - answer).norm() > _SAME * answer.norm():

@@ -62,7 +62,14 @@ def find_head(
         HeadNotFound: it is no classifier, or which layer is the head cannot be told for sure.
         BadSetting: `input_size` is not three whole numbers.
     """
-    return locate(target, input_size=input_size, paths=None if path is None else (path,)).site
+    return locate_head(target, input_size=input_size, path=path).site
+
+
+def locate_head(
+    target: Target, *, input_size: tuple[int, int, int] | None = None, path: str | None = None
+) -> Located:
+    """`find_head`, with what is needed to swap the head without looking for it again."""
+    return locate(target, input_size=input_size, paths=None if path is None else (path,))
 
 
 def locate(

@@ -17,7 +17,7 @@ from torch import nn
 
 from headswap.errors import BadSetting, SwapFailed
 from headswap.heads.build import Choice, Edits, NewHead, choices_for, resize
-from headswap.heads.detect import Located, locate
+from headswap.heads.detect import Located, locate, locate_head
 from headswap.heads.prove import Claim, prove
 from headswap.heads.site import HeadSite
 from headswap.heads.unwrap import Target
@@ -69,12 +69,12 @@ def swap_head(
     if site is not None:
         located = replace(locate(target, input_size=site.input_size, paths=site.all_paths), site=site)
     else:
-        located = locate(target, input_size=input_size, paths=None if path is None else (path,))
+        located = locate_head(target, input_size=input_size, path=path)
     return swap_located(located, num_classes, init_std=init_std)
 
 
 def swap_located(located: Located, num_classes: int, *, init_std: float = 0.01) -> SwapRecord:
-    """The same for a head that `locate` has just found in this network, which is then not run again."""
+    """The same for a head that `locate_head` has just found in this network, which is then not run again."""
     edits = _resize_and_prove(located, _checked(num_classes, init_std))
     old = located.site
     now = replace(old, num_classes=num_classes, out_features=(num_classes,) * len(old.paths))

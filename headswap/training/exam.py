@@ -36,8 +36,8 @@ class Proof:
 
     heads: LinearHeads  # as the network combines them
     order: Tensor  # (N,) rows of the manifest: the exam's, the most undecided first, then the others
-    features: Tensor  # (M, D) of the first of them,
-    body: Body  # as the network in single precision gives them
+    body: Body  # the network in single precision
+    features: Tensor  # (M, D) that it gave for the first M of them
 
 
 def prove_in(

@@ -30,7 +30,7 @@ from torch.nn.functional import one_hot
 
 from headswap.errors import TeachingFailed, TooFewPictures
 from headswap.features.matrix import matrix, taken
-from headswap.threads import one_blas_thread
+from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TeachConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
@@ -167,13 +167,9 @@ def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
     import scipy.optimize  # noqa: F401  its thread pool must be there before it can be limited
 
     count, width = shape
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if count * min(count, width) * num_classes < _SMALL else before)
-    try:
-        with one_blas_thread():
-            yield
-    finally:
-        torch.set_num_threads(before)
+    is_small = count * min(count, width) * num_classes < _SMALL
+    with torch_threads(1 if is_small else None), one_blas_thread():
+        yield
 
 
 def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:

@@ -60,14 +60,13 @@ class Stream:
         from headswap.features.bank import Filling
         from headswap.features.choice import body_for
         from headswap.features.engines import engine_named
-        from headswap.heads.detect import locate
+        from headswap.heads.detect import locate_head
         from headswap.training.linear_head import can_hold
 
         network = self.network()
         if network.input != self.spec:  # the weights know better than the description
             return
-        paths = None if self.head_path is None else (self.head_path,)
-        self.located = locate(network, input_size=None, paths=paths)
+        self.located = locate_head(network, path=self.head_path)
         site = self.located.site
         if can_hold(network.module, site, site.num_classes):
             engine = engine_named(self.engine) if self.engine else None

@@ -23,7 +23,7 @@ from headswap.features.bank import FeatureBank, Filling, fill_bank
 from headswap.features.choice import body_for
 from headswap.features.engines import engine_named
 from headswap.features.matrix import taken
-from headswap.heads.detect import locate
+from headswap.heads.detect import locate_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
@@ -60,8 +60,7 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
 def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
     """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
     with timing("load"):
-        paths = None if lesson.head_path is None else (lesson.head_path,)
-        located = lesson.located or locate(network, input_size=None, paths=paths)
+        located = lesson.located or locate_head(network, path=lesson.head_path)
         site = located.site
     classes = len(lesson.manifest.classes)
     if not can_hold(network.module, site, site.num_classes):

@@ -196,3 +196,22 @@ def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
     assert torch.equal(bank.features[:4], seen)
     later = Filling(body(Engine("cpu", "float32")), folder=tmp_path, expected=6)
     assert not [name for name in names(6) if later.lacks(name)]
+
+
+def test_fewer_pictures_are_prepared_ahead_when_the_engine_falls_back_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, batch = body(Engine("cpu", "float32")), pictures(200)
+    begun: list[int] = []
+
+    def prepare(number: int) -> np.ndarray:
+        begun.append(number)
+        return batch[number]
+
+    hindered = property(lambda filling: filling.computed > 0)
+    monkeypatch.setattr(Filling, "needs_every_core", hindered)
+
+    bank = fill_bank(made, names(200), prepare, folder=tmp_path)
+
+    assert bank.computed == 200
+    assert sorted(begun) == list(range(200))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from headswap.data.intake import take_in
+from headswap.data.manifest import Manifest
+from headswap.data.split import split
+from headswap.data.transforms import prepare
+from headswap.events import Listener, silent
 from headswap.features.engines import Engine
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
-from headswap.network import InputSpec
+from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig, TeachConfig
 from headswap.training.fit_head import fit_head
@@ -23,6 +29,8 @@ from headswap.training.further.album import Album
 from headswap.training.further.drill import Drill, Recipe
 from headswap.training.further.modes import recalibrate
 from headswap.training.further.trials import Course
+from headswap.training.lesson import Lesson, Taught
+from headswap.training.teach import teach_head
 
 SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -148,3 +156,33 @@ def classroom() -> Callable[..., Classroom]:
         return Classroom(module, site, album, labels, start)
 
     return make
+
+
+TeachModule = Callable[..., tuple[Network, Taught, Manifest]]
+
+
+@pytest.fixture
+def teach_module() -> TeachModule:
+    """Teach a small module on a folder, as the pipeline does, with nobody timing it."""
+
+    def teach(
+        module: nn.Module,
+        folder: Path,
+        features: Path,
+        spec: InputSpec,
+        *,
+        test_share: float = 0.2,
+        engine: str | None = None,
+        listener: Listener = silent,
+    ) -> tuple[Network, Taught, Manifest]:
+        intake = take_in(folder, prepare=lambda image: prepare(image, spec))
+        manifest = split(intake.manifest, seed=1, test_share=test_share)
+        card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
+        network = Network(card=card, module=module.eval())
+        lesson = Lesson(
+            manifest=manifest, intake=intake, config=TeachConfig(), features_folder=features, engine=engine
+        )
+        told = teach_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
+        return network, told, manifest
+
+    return teach

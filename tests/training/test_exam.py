@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from headswap.data.intake import take_in
 from headswap.data.kept import reread
 from headswap.data.manifest import Manifest
-from headswap.data.split import split
 from headswap.data.transforms import prepare
 from headswap.features.body import Body
 from headswap.features.engines import Engine
-from headswap.network import InputSpec, Network, NetworkCard, Weights
-from headswap.training.config import TeachConfig
-from headswap.training.lesson import Lesson, Taught
-from headswap.training.teach import teach_head
+from headswap.network import InputSpec, Network
+from headswap.training.lesson import Taught
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
 PROOF_PICTURES = 8
+Sat = tuple[Network, Taught, Manifest]
 
 
 class Rough(nn.Module):
@@ -55,25 +51,14 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def taught(hard: Path, features: Path, seed: int = 1) -> tuple[Network, Taught, Manifest]:
-    intake = take_in(hard, prepare=lambda image: prepare(image, SPEC))
-    manifest = split(intake.manifest, seed=seed, test_share=0.4)
-    torch.manual_seed(0)
-    card = NetworkCard(name="tiny", zoo="test", input=SPEC, weights=Weights(state="here"))
-    network = Network(card=card, module=Rough().eval())
+@pytest.fixture
+def taught(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
+    def teach(folder: Path, features: Path) -> Sat:
+        torch.manual_seed(0)
+        options = {"test_share": 0.4, "engine": "torch-cpu-bfloat16"}
+        return teach_module(Rough(), folder, features, SPEC, **options)
 
-    @contextmanager
-    def timing(step: str) -> Iterator[None]:
-        yield
-
-    lesson = Lesson(
-        manifest=manifest,
-        intake=intake,
-        config=TeachConfig(),
-        features_folder=features,
-        engine="torch-cpu-bfloat16",
-    )
-    return network, teach_head(lesson, network, timing=timing), manifest
+    return teach
 
 
 @pytest.fixture
@@ -91,7 +76,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_every_answer_of_the_exam_is_the_network_s_own(hard: Path, tmp_path: Path, looks: list[int]) -> None:
+def test_every_answer_of_the_exam_is_the_network_s_own(
+    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+) -> None:
     network, result, manifest = taught(hard, tmp_path)
     seen = sum(looks)
 
@@ -110,7 +97,7 @@ def test_every_answer_of_the_exam_is_the_network_s_own(hard: Path, tmp_path: Pat
 
 
 def test_what_was_looked_at_again_is_known_the_next_time(
-    hard: Path, tmp_path: Path, looks: list[int]
+    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
 ) -> None:
     _, first, _ = taught(hard, tmp_path)
     looks.clear()
@@ -122,7 +109,7 @@ def test_what_was_looked_at_again_is_known_the_next_time(
 
 
 def test_an_exam_of_a_few_pictures_is_filled_up_with_practice_for_the_proof(
-    hard: Path, tmp_path: Path, looks: list[int]
+    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
 ) -> None:
     few = tmp_path / "few"
     for folder in sorted(hard.iterdir())[:2]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.data.intake import take_in
 from headswap.data.manifest import Manifest
-from headswap.data.split import split
 from headswap.data.transforms import prepare
 from headswap.events import Event, Note
 from headswap.features.body import Body
 from headswap.features.engines import Engine
-from headswap.network import InputSpec, Network, NetworkCard, Weights
-from headswap.training.config import TeachConfig
-from headswap.training.lesson import Lesson, Taught
-from headswap.training.teach import teach_head
+from headswap.network import InputSpec, Network
+from headswap.training.lesson import Taught
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
+Sat = tuple[Network, Taught, Manifest]
 
 
 class Body2(nn.Module):
@@ -101,28 +97,21 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def network_of(module: nn.Module) -> Network:
+def fresh(module: nn.Module) -> nn.Module:
+    """The same module with the same numbers as ever."""
     torch.manual_seed(0)
     for part in module.modules():
         if hasattr(part, "reset_parameters"):
             part.reset_parameters()
-    card = NetworkCard(name=type(module).__name__, zoo="test", input=SPEC, weights=Weights(state="here"))
-    return Network(card=card, module=module.eval())
+    return module
 
 
-def taught(
-    module: nn.Module, colours: Path, tmp_path: Path, heard: list[Event]
-) -> tuple[Network, Taught, Manifest]:
-    intake = take_in(colours, prepare=lambda image: prepare(image, SPEC))
-    manifest = split(intake.manifest, seed=1)
-    network = network_of(module)
+@pytest.fixture
+def taught(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path, list[Event]], Sat]:
+    def teach(module: nn.Module, colours: Path, features: Path, heard: list[Event]) -> Sat:
+        return teach_module(fresh(module), colours, features, SPEC, listener=heard.append)
 
-    @contextmanager
-    def timing(step: str) -> Iterator[None]:
-        yield
-
-    lesson = Lesson(manifest=manifest, intake=intake, config=TeachConfig(), features_folder=tmp_path)
-    return network, teach_head(lesson, network, timing=timing, listener=heard.append), manifest
+    return teach
 
 
 @pytest.mark.parametrize(
@@ -131,7 +120,7 @@ def taught(
     ids=["convolution under a ReLU", "two averaged", "two added", "no bias"],
 )
 def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
-    module: nn.Module, colours: Path, tmp_path: Path
+    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
@@ -150,7 +139,7 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
     "module", [NormAfterHead(), BareParameter()], ids=["norm after it", "bare parameter"]
 )
 def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
-    module: nn.Module, colours: Path, tmp_path: Path
+    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
@@ -162,9 +151,9 @@ def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
     assert not network.module.training
 
 
-def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path) -> None:
+def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path, taught: Callable[..., Sat]) -> None:
     module = NormAfterHead()
-    before = {name: value.clone() for name, value in network_of(module).module.body.state_dict().items()}
+    before = {name: value.clone() for name, value in fresh(module).body.state_dict().items()}
 
     network, _, _ = taught(module, colours, tmp_path, [])
 
