@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-_LARGE = 5e9  # multiplications, a quarter of a second of one core: there several threads pay
+_LARGE = 5e9  # multiplications, from which on a tenth of a second of spinning no longer matters
 _BRING_THEIR_OWN = ("numpy", "scipy.linalg")  # libraries that come with an OpenBLAS
 
 
