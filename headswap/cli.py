@@ -2,7 +2,7 @@
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
              | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
-             | engines MODEL | lesson [NAME] | users add|list|remove FILE [NAME...] | doctor
+             | engines MODEL | lesson [NAME] | serve | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from platformdirs import user_cache_path
 
+from headswap import __version__
 from headswap.commands import (
     check,
     compare,
@@ -32,6 +33,7 @@ from headswap.commands import (
     lesson,
     models,
     predict,
+    serve,
     teach,
     users,
 )
@@ -49,6 +51,7 @@ VERBS = (
     export,
     engines,
     lesson,
+    serve,
     users,
     doctor,
 )  # as `headswap --help` lists them
@@ -57,7 +60,7 @@ VERBS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     choices = _parser().parse_args(arguments)
-    choices.workspace = _workspace()
+    choices.workspace, choices.environment = _workspace(), os.environ
     run: Callable[[argparse.Namespace], Answer] = choices.run
     try:
         answer = run(choices)
@@ -89,6 +92,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="headswap", description="Teach any pretrained image classifier your own classes.")
+    parser.add_argument("--version", action="version", version=f"headswap {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for verb in VERBS:
         verb.add(verbs)

@@ -10,13 +10,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 
 import psutil
 import pytest
 
+from headswap import serving
+from headswap.cli import main
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.runners.local import LocalRunner
@@ -26,6 +30,7 @@ from headswap.service.settings import Settings
 from headswap.ui.ways import API
 
 ROOT = Path(__file__).parents[1]
+ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "DISPLAY", "WAYLAND_DISPLAY")  # of whoever runs the tests
 
 
 def free_port() -> int:
@@ -34,11 +39,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(workspace: Path, *words: str, port: int) -> subprocess.Popen[str]:
+def start(workspace: Path, *words: str, port: int, **environment: str) -> subprocess.Popen[str]:
+    here = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     return subprocess.Popen(
         [sys.executable, "app.py", "--workspace", str(workspace), "--port", str(port), *words],
         cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
+        env={**here, "BROWSER": "false", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -61,19 +67,69 @@ def health(port: int) -> dict[str, object]:
         return {}
 
 
+def refused(*words: str) -> str:
+    """What the app says on stderr when it does not even begin."""
+    ended = subprocess.run(
+        [sys.executable, "app.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr
+
+
 def test_a_whole_network_without_codes_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
-    refused = subprocess.run(
-        [sys.executable, "app.py", "--host", "0.0.0.0", "--workspace", str(tmp_path / "none")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+    said = refused("--host", "0.0.0.0", "--workspace", str(tmp_path / "none"))
+
+    assert said.startswith("headswap: 0.0.0.0 opens this to a whole network")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        said = refused("--port", str(port), "--workspace", str(tmp_path / "none"))
+
+    assert said.startswith(
+        f"headswap: The page cannot be served at port {port} of 127.0.0.1: address already"
+    )
+    assert "Choose another --port" in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
+    add(tmp_path / "class.json", ("ada",))
+
+    said = refused(
+        "--host", "192.0.2.1", "--auth", str(tmp_path / "class.json"), "--workspace", str(tmp_path)
     )
 
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("headswap: 0.0.0.0 opens this to a whole network")
-    assert "Traceback" not in refused.stderr
-    assert not (tmp_path / "none").exists()
+    assert said.startswith("headswap: The page cannot be served at the address 192.0.2.1: ")
+    assert "Give as --host an address of this machine" in said
+
+
+def test_a_workspace_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    said = refused("--workspace", str(tmp_path / "file" / "workspace"))
+
+    assert "file/workspace cannot be written: not a directory. Give --workspace FOLDER" in said
+
+
+def test_without_gradio_the_page_says_how_to_add_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "gradio" else find_spec(name))
+
+    assert main(["serve", "--workspace", str(tmp_path / "none")]) == 2
+
+    assert capsys.readouterr().err == (
+        "headswap: The page needs gradio, which this Python does not have. "
+        "Run `pip install -r requirements.txt`, then start again.\n"
+    )
 
 
 def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running(
@@ -122,16 +178,41 @@ def test_told_to_end_it_lets_its_worker_finish_a_step_and_leaves_nothing_running
     store.close()
 
 
-def test_health_is_answered_beside_a_locked_door(tmp_path: Path) -> None:
-    add(tmp_path / "class.json", ("ada",))
+@dataclass(frozen=True)
+class Started:
+    """A server with codes that one person started at a screen."""
+
+    port: int
+    opened: Path  # what its browser was asked to open
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    folder = tmp_path_factory.mktemp("locked")
+    add(folder / "class.json", ("ada",))
+    browser = folder / "browser"
+    browser.write_text(
+        f'#!/bin/sh\nprintf %s "$1" > "{folder}/writing"\nmv "{folder}/writing" "{folder}/opened"\n'
+    )
+    browser.chmod(0o755)
     port = free_port()
-    server = start(tmp_path / "workspace", "--auth", str(tmp_path / "class.json"), port=port)
+    words = ("--auth", str(folder / "class.json"))
+    server = start(folder / "workspace", *words, port=port, DISPLAY=":99", BROWSER=str(browser))
     try:
         wait_for(lambda: health(port))
-
-        assert health(port)["well"] is True
-        with pytest.raises(URLError, match="401"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/config", timeout=5)
+        yield Started(port, folder / "opened")
     finally:
         server.terminate()
         server.communicate(timeout=60)
+
+
+def test_health_is_answered_beside_a_locked_door(locked: Started) -> None:
+    assert health(locked.port)["well"] is True
+    with pytest.raises(URLError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{locked.port}/config", timeout=5)
+
+
+def test_at_a_screen_a_browser_opens_on_the_page_by_itself(locked: Started) -> None:
+    wait_for(locked.opened.exists)
+
+    assert locked.opened.read_text() == f"http://127.0.0.1:{locked.port}/"

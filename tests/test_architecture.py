@@ -16,7 +16,7 @@ PACKAGE = ROOT / "headswap"
 
 STEPS = {
     "errors": 0, "events": 0, "disk": 0, "files": 0, "records": 0, "hush": 0, "images": 0, "network": 0,
-    "threads": 0,
+    "threads": 0, "places": 0,
     "zoos": 1, "heads": 1, "data": 1,
     "evaluation": 2, "features": 2,
     "training": 3, "artefacts": 3,
@@ -24,7 +24,7 @@ STEPS = {
     "experiment": 4, "inspection": 4, "lessons": 4,
     "jobs": 5,
     "service": 6,
-    "ui": 7, "commands": 7, "cli": 7, "terminal": 7, "app": 7, "__main__": 7,
+    "ui": 7, "commands": 7, "cli": 7, "terminal": 7, "serving": 7, "app": 7, "__main__": 7,
 }  # fmt: skip
 MOST_LINES, MOST_APP_LINES, MOST_FUNCTION_LINES = 400, 40, 50
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "shared"}

@@ -15,15 +15,17 @@ def add(verbs: Verbs) -> None:
         dest="app_workspace",
         type=Path,
         metavar="FOLDER",
-        help="where `python app.py` keeps projects and runs; default: ./workspace",
+        help="where the page keeps projects and runs; default: as for `headswap serve`",
     )
 
 
 def run(choices: argparse.Namespace) -> Answer:
     """Look this installation over; exit code 2 when something needs mending."""
+    from headswap.places import default_workspace
     from headswap.service.doctor import examine
 
-    checkup = examine((choices.app_workspace or Path("workspace")).resolve())
+    named = choices.app_workspace or choices.environment.get("HEADSWAP_WORKSPACE")
+    checkup = examine(Path(named or default_workspace()).resolve())
     width = max(len(part.name) for part in checkup.parts)
     lines = []
     for part in checkup.parts:

@@ -11,7 +11,7 @@ from headswap.commands.verb import Answer, Verbs, new_verb
 def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "users", run)
     sub.add_argument("deed", choices=("add", "list", "remove"))
-    sub.add_argument("file", type=Path, help="the file that `python app.py --auth FILE` reads")
+    sub.add_argument("file", type=Path, help="the file that `headswap serve --auth FILE` reads")
     sub.add_argument("names", nargs="*", metavar="NAME")
 
 

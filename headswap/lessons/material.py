@@ -47,12 +47,13 @@ from headswap.lessons.pace import (
 from headswap.lessons.practice import Desk
 from headswap.lessons.setting import Setting
 from headswap.network import InputSpec, Network
+from headswap.places import sample_folder
 from headswap.records import read_record
 from headswap.training.config import TeachConfig
 from headswap.training.fit_head import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "train"
+SAMPLE = sample_folder() / "train"
 EXAM_SHARE = 0.25
 _DATASET = "dataset.json"  # what a page keeps of a project's pictures
 _LEAST = 24  # pictures, however slow a network is

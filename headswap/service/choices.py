@@ -1,9 +1,10 @@
 """What a person may say when they start the server, and what is refused.
 
-    python app.py [--for me|class|lab] [--pictures N ...] [--auth FILE] [--certificate FILE --key FILE]
-                  [--host HOST] [--port PORT] [--workspace FOLDER]
+    headswap serve [--for me|class|lab] [--pictures N ...] [--auth FILE] [--certificate FILE --key FILE]
+                   [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
 
-Flow:  words + environment --read_choices--> Choices (settings, door) --start_words--> lines to print
+Flow:  words --add_options--> namespace + environment --choices_of--> Choices (settings, door)
+       --start_words--> lines to print
 
 Knows words and settings; opens nothing.
 """
@@ -12,15 +13,21 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 from headswap.errors import BadSetting
+from headswap.places import default_workspace, sample_folder
 from headswap.service.limits import WHOM, Limits, Whom, figures, limits_for, table
-from headswap.service.settings import Settings
 
+if TYPE_CHECKING:
+    from headswap.service.settings import Settings
+
+_ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "CODESPACES", "KUBERNETES_SERVICE_HOST")
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
 _TITLES: dict[Whom, str] = {"me": "one person", "class": "a class", "lab": "a lab"}
 
 
@@ -33,6 +40,7 @@ class Door:
     people: Path | None = None  # the file of class codes; None: nobody has to log in
     certificate: Path | None = None  # TLS, with its key
     key: Path | None = None
+    opens_browser: bool = False  # when the page is ready
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,28 +52,35 @@ class Choices:
     door: Door
 
 
-def read_choices(words: Sequence[str] | None, environment: Mapping[str, str], home: Path) -> Choices:
-    """Read the command line.
+def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Choices:
+    """Read what was said on the command line.
 
     Args:
-        words: without the program; None: this process's own.
+        said: the options of `add_options`.
         environment: GRADIO_SERVER_NAME and HEADSWAP_WORKSPACE stand in for what was not said.
-        home: folder that holds assets and, unless told otherwise, the workspace.
 
     Raises:
         BadSetting: a figure that cannot work, or a door that stands open to a network.
     """
-    said = _parser(environment, home).parse_args(words)
+    from headswap.service.settings import Settings  # brings numpy: not for every verb of the shell
+
     changed = {
         name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
     }
+    host = environment.get("GRADIO_SERVER_NAME") if said.host is None else said.host
     door = Door(
-        host=said.host or None, port=said.port, people=said.auth, certificate=said.certificate, key=said.key
+        host=host or None,
+        port=said.port,
+        people=said.auth,
+        certificate=said.certificate,
+        key=said.key,
+        opens_browser=_wants_browser(said, host, environment),
     )
     _check(door, is_hosted="SPACE_ID" in environment)
+    workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
     settings = Settings(
-        workspace=Path(said.workspace).resolve(),
-        sample=home / "assets" / "sample" / "train",
+        workspace=Path(workspace).resolve(),
+        sample=sample_folder() / "train",
         limits=limits_for(said.whom, changed),
         has_codes=door.people is not None,
         protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
@@ -100,6 +115,15 @@ def is_local(host: str | None) -> bool:
         return False
 
 
+def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapping[str, str]) -> bool:
+    """A browser opens by itself where whoever starts the page also looks at the screen of this machine."""
+    if said.browser is not None:
+        return bool(said.browser)
+    is_elsewhere = any(environment.get(name) for name in _ELSEWHERE)
+    has_screen = sys.platform in ("win32", "darwin") or any(environment.get(name) for name in _SCREENS)
+    return said.whom == "me" and is_local(host) and has_screen and not is_elsewhere
+
+
 def _check(door: Door, *, is_hosted: bool) -> None:
     if not is_local(door.host) and door.people is None and not is_hosted:
         raise BadSetting(
@@ -109,27 +133,34 @@ def _check(door: Door, *, is_hosted: bool) -> None:
         )
     if (door.certificate is None) != (door.key is None):
         raise BadSetting("TLS takes a certificate and its key.", remedy="Give both --certificate and --key.")
+    if door.port is not None and not 1 <= door.port <= 65_535:
+        raise BadSetting(f"The port is {door.port}.", remedy="Choose one from 1 to 65535.")
     for file in (door.people, door.certificate, door.key):
         if file is not None and not file.is_file():
             raise BadSetting(f"There is no file {file}.", remedy="Check the path.")
 
 
-def _parser(environment: Mapping[str, str], home: Path) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Swap the head of a network, in your browser.")
-    parser.add_argument(
-        "--host",
-        default=environment.get("GRADIO_SERVER_NAME"),
-        help="0.0.0.0: the whole network, with --auth; default: this machine only",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be said when the page is started."""
+    parser.add_argument("--host", help="0.0.0.0: the whole network, with --auth; default: this machine only")
     parser.add_argument("--port", type=int, help="default: the first free one from 7860")
     parser.add_argument(
-        "--workspace", type=Path, default=environment.get("HEADSWAP_WORKSPACE") or home / "workspace"
+        "--workspace",
+        dest="app_workspace",  # the shell's own is its cache
+        type=Path,
+        metavar="FOLDER",
+        help=f"where projects and runs are kept; default: {str(default_workspace()).replace('%', '%%')}",
     )
     parser.add_argument("--auth", type=Path, metavar="FILE", help="class codes, made by `headswap users`")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="of the certificate (PEM)")
     parser.add_argument(
         "--for", dest="whom", choices=WHOM, default="me", help="whose limits; default: %(default)s"
+    )
+    parser.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        help="open the page in a browser; default: for one person at a machine with a screen",
     )
     limits = parser.add_argument_group(
         "limits", "each changes one figure of --for; 0: none, where that is said"
@@ -141,4 +172,3 @@ def _parser(environment: Mapping[str, str], home: Path) -> argparse.ArgumentPars
         name = f"--{one.name.replace('_', '-')}"
         limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=words)
     limits.add_argument("--spare", action=argparse.BooleanOptionalAction, help="keep a spare worker warm")
-    return parser

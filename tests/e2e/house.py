@@ -181,7 +181,7 @@ def chromium_path(playwright: Playwright) -> str | None:
 def app_running(workspace: Path, *options: str, port: int = 0) -> Iterator[House]:
     """Run `python app.py`, on a free port unless one is given; ends only the process it started."""
     port = port or free_port()
-    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "app.py", "--no-browser", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
     workspace.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()

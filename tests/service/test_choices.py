@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import argparse
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from headswap.errors import BadSetting
-from headswap.service.choices import Choices, is_local, read_choices, start_words
+from headswap.places import default_workspace, sample_folder
+from headswap.service.choices import Choices, add_options, choices_of, is_local, start_words
 from headswap.service.codes import add
 
 
-def read(*words: str, home: Path = Path("/home"), **environment: str) -> Choices:
-    return read_choices(words, environment, home)
+def read(*words: str, **environment: str) -> Choices:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return choices_of(parser.parse_args(words), environment)
 
 
 def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
@@ -20,7 +25,51 @@ def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
     assert (chosen.whom, chosen.door.host, chosen.door.people) == ("me", None, None)
     assert chosen.settings.limits.spare
     assert chosen.settings.protected
-    assert chosen.settings.workspace == Path("/home/workspace").resolve()
+    assert chosen.settings.workspace == default_workspace()
+    assert chosen.settings.sample == sample_folder() / "train"
+
+
+def test_the_workspace_is_named_by_an_option_or_by_the_environment(tmp_path: Path) -> None:
+    named, other = tmp_path / "named", tmp_path / "other"
+
+    assert read(HEADSWAP_WORKSPACE=str(other)).settings.workspace == other
+    assert read("--workspace", str(named), HEADSWAP_WORKSPACE=str(other)).settings.workspace == named
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "opens"),
+    [
+        ((), {}, False),
+        ((), {"DISPLAY": ":0"}, True),
+        ((), {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        (("--host", "127.0.0.1"), {"DISPLAY": ":0"}, True),
+        (("--no-browser",), {"DISPLAY": ":0"}, False),
+        (("--browser",), {}, True),
+        ((), {"DISPLAY": ":0", "CI": "true"}, False),
+        ((), {"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "10.0.0.2 1 10.0.0.1 22"}, False),
+        ((), {"DISPLAY": ":0", "SPACE_ID": "some/space", "GRADIO_SERVER_NAME": "0.0.0.0"}, False),
+        (("--for", "class"), {"DISPLAY": ":0"}, False),
+        (("--for", "lab"), {"DISPLAY": ":0"}, False),
+    ],
+)
+def test_a_browser_opens_for_one_person_at_a_screen_and_nowhere_else(
+    words: tuple[str, ...], environment: dict[str, str], opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+
+    assert read(*words, **environment).door.opens_browser is opens
+
+
+def test_windows_and_macos_need_no_display_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for platform in ("win32", "darwin"):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert read().door.opens_browser
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
+    with pytest.raises(BadSetting, match=rf"The port is {port}\. Choose one from 1 to 65535"):
+        read("--port", port)
 
 
 def test_a_class_pays_no_memory_for_spares_and_single_figures_can_be_changed() -> None:

@@ -21,7 +21,7 @@ def test_a_sound_installation_is_well(tmp_path: Path) -> None:
 
     checkup = examine(tmp_path)
 
-    assert [part.remedy for part in checkup.parts if part.name not in ("disk", "memory")] == [""] * 7
+    assert [part.remedy for part in checkup.parts if part.name not in ("disk", "memory")] == [""] * 8
     found = {part.name: part.finding for part in checkup.parts}
     assert "torch 2" in found["versions"]
     assert "tf_efficientnet_lite0" in found["weights"]
@@ -57,6 +57,28 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "missing: no-such-package" in found.finding
     assert "pip install -r requirements.txt" in found.remedy
     assert not examine(tmp_path).is_well
+
+
+def test_without_the_page_the_core_is_well_and_how_to_add_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name in doctor.PAGE else known(name))
+
+    found = part(tmp_path, "page")
+
+    assert found.is_well
+    assert found.finding == "not installed; `pip install -r requirements.txt` adds it"
+
+
+def test_half_a_page_needs_mending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda name: "" if name == "segno" else known(name))
+
+    found = part(tmp_path, "page")
+
+    assert "missing: segno" in found.finding
+    assert not found.is_well
 
 
 def test_a_library_that_cannot_be_imported_is_a_finding(

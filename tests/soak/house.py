@@ -40,7 +40,7 @@ class House:
 
     def start(self) -> float:
         """Start, wait for the page; returns how many seconds that took."""
-        command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "app.py", "--no-browser", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workspace", str(self.workspace), *self._options]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
         begin = time.monotonic()
