@@ -18,7 +18,7 @@ from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
 from headswap.experiment import Experiment
 from headswap.files import from_json
-from headswap.pipeline import Outcome, free_name, run_experiment
+from headswap.pipeline import Outcome, place_for_bundle, run_experiment
 from headswap.zoos.zoo import ZooSettings
 
 
@@ -49,9 +49,7 @@ def teach_again(
             f"This run began from your own weights, {before.weights}.", remedy="Give the file with --weights."
         )
     source = Path(data)
-    place = Path(out) if out else free_name(Path(f"{source.resolve().stem}-bundle"))
-    if place.exists():
-        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    place = place_for_bundle(out, source)
     experiment = replace(
         before,
         data=replace(before.data, source=str(source)),

@@ -183,6 +183,8 @@ def append(path: Path, data: bytes) -> None:
 def make_folder(path: Path) -> Path:
     """Make sure that a folder is there."""
     if not path.is_dir():
+        if os.path.lexists(path):
+            raise DiskFailed(f"{path} is not a folder.", remedy="Move it away, or choose another place.")
         with room_on(path.parent):
             disk.make_folder(path)
     return path
@@ -275,7 +277,10 @@ def _seal(folder: Path) -> None:
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
 
-_CANNOT = (errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV)
+_CANNOT = (
+    errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENOTDIR,
+    errno.ENAMETOOLONG, errno.ELOOP,
+)  # fmt: skip
 
 
 @contextmanager
@@ -288,6 +293,10 @@ def room_on(folder: Path) -> Iterator[None]:
             raise DiskFull(
                 f"There is no room left on the disk that holds {folder}.",
                 remedy="Free some space, then try again.",
+            ) from error
+        if error.errno == errno.ENOENT and not folder.exists():
+            raise DiskFailed(
+                f"There is no folder {folder}.", remedy="Make it first, or choose another."
             ) from error
         if error.errno in _CANNOT:
             raise DiskFailed(

@@ -30,6 +30,7 @@ from headswap.experiment import DataConfig, Experiment
 from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, from_json, remove
 from headswap.network import Network
+from headswap.places import why_not_writable
 from headswap.reading import read_pictures, stream_of
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -167,9 +168,7 @@ def teach(
     from platformdirs import user_cache_path
 
     source = Path(data)
-    place = Path(out) if out else free_name(Path(f"{source.resolve().stem}-bundle"))
-    if place.exists():
-        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    place = place_for_bundle(out, source)
     experiment = Experiment(
         data=DataConfig(source=str(source), test_share=test_share, seed=seed),
         model=model,
@@ -180,6 +179,24 @@ def teach(
     folder = Path(workspace) if workspace else user_cache_path("headswap")
     settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
     return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
+
+
+def place_for_bundle(out: str | Path | None, source: Path) -> Path:
+    """Where a bundle goes: `out`, or beside you and named after the data.
+
+    Raises:
+        BadSetting: something is there, or nothing can be written there; said before hours of work.
+    """
+    place = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
+    reason = why_not_writable(place)
+    if reason:
+        raise BadSetting(
+            f"The bundle cannot be written to {place}: {reason}.",
+            remedy="Choose another place for it, one where you may write.",
+        )
+    if out and place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    return free_name(place)
 
 
 def free_name(place: Path) -> Path:

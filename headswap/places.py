@@ -61,7 +61,6 @@ def why_not_writable(place: Path) -> str:
         with tempfile.TemporaryFile(dir=around, prefix=".headswap-") as probe:
             probe.write(b"whole")
             probe.flush()
-            os.fsync(probe.fileno())
     except OSError as error:
         return _words(error)
     return ""

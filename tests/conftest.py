@@ -15,6 +15,10 @@ BROWSER = "tests/e2e/"
 MEASURED = "measured"  # a property of a test: seconds or clicks beside their goal
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+BESIDE = (  # what tests read of it
+    "data/cats_dogs", "data/magnetic_tile6", "hazards/manifest.json",
+    "weights/torchvision_squeezenet1_1.safetensors",
+)  # fmt: skip
 
 
 class ByFile(LoadScopeScheduling):
@@ -28,6 +32,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     return ByFile(config, log)
 
 
+def pytest_sessionstart() -> None:
+    """Where a run decides, nothing is skipped in silence."""
+    missing = [name for name in BESIDE if not (SHARED / name).exists()]
+    if missing and os.environ.get("CI"):
+        pytest.exit(f"CI needs what lies beside the checkout; missing in {SHARED}: {', '.join(missing)}", 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first."""
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
@@ -35,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the browser tests measured; a process of the tests has no screen of its own."""
+    if not all((SHARED / name).exists() for name in BESIDE):
+        terminalreporter.write_line(
+            f"Tests that read real pictures and weights were skipped: not all of {SHARED} is here.",
+            yellow=True,
+        )
     reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
     said = [str(value) for one in reports for name, value in one.user_properties if name == MEASURED]
     if said:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.commands.verb import Answer, Verbs, new_verb
 from headswap.errors import BadSetting
+from headswap.places import why_not_writable
 from headswap.terminal import Bars
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def run(choices: argparse.Namespace) -> Answer:
         raise BadSetting(f"The plot would be called {plot.name}.", remedy="Let its name end in .svg.")
     if plot is not None and not plot.resolve().parent.is_dir():
         raise BadSetting(f"There is no folder {plot.parent}.", remedy="Make it, or choose another.")
+    reason = why_not_writable(plot) if plot is not None else ""
+    if reason:
+        raise BadSetting(f"{plot} cannot be written: {reason}.", remedy="Choose another place for the plot.")
     with Bars() as bars:
         found = compare(
             choices.data,

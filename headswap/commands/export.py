@@ -48,7 +48,11 @@ def run(choices: argparse.Namespace) -> Answer:
 
 def _writable(out: Path) -> Path:
     from headswap.errors import BadSetting
+    from headswap.places import why_not_writable
 
+    reason = why_not_writable(out)
+    if reason:
+        raise BadSetting(f"{out} cannot be written: {reason}.", remedy="Choose another place for the zip.")
     if out.suffix.lower() != ".zip" or out.is_dir():
         raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
     if not out.resolve().parent.is_dir():

@@ -18,10 +18,16 @@ def add(verbs: Verbs) -> None:
 def run(choices: argparse.Namespace) -> Answer:
     """Make codes for people, see who has one, take one back."""
     from headswap.errors import BadSetting
+    from headswap.places import why_not_writable
     from headswap.service import codes
 
     if choices.deed != "list" and not choices.names:
         raise BadSetting("No name was given.", remedy=f"headswap users {choices.deed} {choices.file} NAME.")
+    reason = "" if choices.deed == "list" else why_not_writable(choices.file)
+    if reason:
+        raise BadSetting(
+            f"{choices.file} cannot be written: {reason}.", remedy="Choose another place for it."
+        )
     if choices.deed == "add":
         made = codes.add(choices.file, tuple(choices.names))
         width = max(map(len, made))

@@ -51,7 +51,7 @@ def refuse_features(run: DryRun, answer: Answer) -> None:
                 f"This looks like a network without a classifier head: its last layer `{layer}` {reason}, "
                 f"so its {answer.classes} numbers are features.",
                 remedy=f"Add a layer from {answer.classes} features to your classes (torch.nn.Linear). If "
-                f"`{layer}` is the head after all, say so with path={layer!r}.",
+                f"`{layer}` is the head after all, name it as the head: {_at_each_door(layer)}.",
             )
 
 
@@ -98,7 +98,13 @@ def point_at_one(module: nn.Module) -> str:
     ]
     if not layers:
         return "Give a network whose layers have weights."
-    return f"You can point at a layer with path=…; the last ones are {', '.join(map(repr, layers[-4:]))}."
+    last = ", ".join(f"`{layer}`" for layer in layers[-4:])
+    doors = _at_each_door(layers[-1])
+    return f"You can name a layer as the head: {doors}. The last layers are {last}."
+
+
+def _at_each_door(layer: str) -> str:
+    return f"`--head {layer}` in a shell, path={layer!r} in Python, “Use another layer” on the page"
 
 
 def _body_like(hit: Hit) -> str:

@@ -17,6 +17,7 @@ from headswap.files import write_text
 from headswap.lessons.catalogue import LESSONS, find_lesson
 from headswap.lessons.lesson import Lesson
 from headswap.lessons.setting import Setting
+from headswap.places import why_not_writable
 
 _START = """from pathlib import Path
 
@@ -46,6 +47,9 @@ def write_notebook(place: Path, setting: Setting, name: str | None = None) -> Pa
         raise BadSetting(
             f"{place.name} does not end in .ipynb.", remedy="Choose a name such as lessons.ipynb."
         )
+    reason = why_not_writable(place)
+    if reason and place.parent.is_dir():
+        raise BadSetting(f"{place} cannot be written: {reason}.", remedy="Choose another place for it.")
     if place.exists():
         raise BadSetting(f"{place} exists already.", remedy="Choose another name for the notebook.")
     if not place.parent.is_dir():

@@ -33,7 +33,6 @@ LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rena
     "jobs/worker.py",
     "project_file.py",  # opens members of a zip that is written through `files`
     "runners/local.py",
-    "service/doctor.py",  # asks whether the disk can be flushed
     "service/take_home.py",  # its work folder
     "service/temporary.py",
 }

@@ -80,3 +80,10 @@ def test_progress_failure_and_nothing_yet_each_have_their_words(ready: TakeHomeV
     assert "Running predict.py." in packing
     assert "No &lt;room&gt;." in failed
     assert "Nothing to take home yet" in zip_panel(TakeHomeView(state="not begun"))
+
+
+def test_the_commands_can_be_copied_as_they_stand(ready: TakeHomeView) -> None:
+    lines = example(ready).partition('aria-label="Example">')[2].splitlines()
+
+    assert lines[:2] == ["pip install -r requirements.txt", "python predict.py check/exam-01.png"]
+    assert not [line for line in lines if "$" in line]

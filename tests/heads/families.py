@@ -1,0 +1,137 @@
+"""Architectures of torchvision and timm, one of each family, and the judge of their heads.
+
+A family is a module of the library's own source. The judge shares no code with the detector: an architecture
+is built with two class counts, and the parameters whose shapes differ are its head. All on meta tensors.
+
+    python -m tests.heads.families    writes expected.json anew: what is found, if the judge agrees
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from headswap.heads.detect import find_head
+from headswap.heads.site import HeadSite
+
+EXPECTED = Path(__file__).with_name("expected.json")
+COST = ("huge", "giant", "gigantic", "7b", "_1b", "_3b", "xxlarge", "xlarge", "large", "_512", "_448", "_384")
+
+
+def torchvision_families() -> list[str]:
+    """The first architecture of every module of torchvision.models."""
+    families: dict[str, str] = {}
+    for name in torchvision.models.list_models(module=torchvision.models):
+        families.setdefault(torchvision.models.get_model_builder(name).__module__, name)
+    return sorted(families.values())
+
+
+def timm_names() -> list[str]:
+    """All but the encoders, which take no class count."""
+    return [name for name in timm.list_models() if not name.endswith("_enc")]
+
+
+def timm_families() -> list[str]:
+    """The likely cheapest architecture of every module of timm.models."""
+    families = defaultdict(list)
+    for name in timm_names():
+        families[timm.models.model_entrypoint(name).__module__].append(name)
+    return sorted(min(names, key=cheapness) for names in families.values())
+
+
+def cheapness(name: str) -> tuple[int, int, str]:
+    small = any(
+        word in name for word in ("tiny", "nano", "pico", "femto", "atto", "small", "_s", "_xs", "b0")
+    )
+    return sum(word in name for word in COST), not small, name
+
+
+def build_torchvision(name: str, classes: int) -> nn.Module:
+    plain = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    builder = torchvision.models.get_model_builder(name)
+    if name.startswith("regnet"):  # it computes widths with tensors while it is built
+        return builder(weights=None, num_classes=classes).to("meta")
+    with torch.device("meta"):
+        return builder(weights=None, num_classes=classes, **plain)
+
+
+def build_timm(name: str, classes: int) -> nn.Module:
+    with torch.device("meta"):
+        return timm.create_model(name, num_classes=classes)
+
+
+BUILDERS = {"torchvision": build_torchvision, "timm": build_timm}
+
+
+def differing(one: nn.Module, other: nn.Module) -> set[str]:
+    """The judge."""
+    shapes = {name: value.shape for name, value in other.named_parameters()}
+    return {name for name, value in one.named_parameters() if value.shape != shapes[name]}
+
+
+def parameters_at(net: nn.Module, paths: Iterable[str]) -> set[str]:
+    places = tuple(f"{path}." for path in paths)
+    return {name for name, _ in net.named_parameters() if f"{name}.".startswith(places)}
+
+
+def told(site: HeadSite) -> dict[str, Any]:
+    """What is kept of a head that was found."""
+    return {
+        "heads": sorted(site.paths),
+        "aux": sorted(site.aux_paths),
+        "kinds": [*site.kinds, *site.aux_kinds],
+        "in_features": [*site.in_features, *site.aux_in_features],
+        "input_size": list(site.input_size),
+    }
+
+
+def special_families() -> list[str]:
+    """One of each family of timm with several heads or a convolution head, as the judge sees them."""
+    families: dict[tuple[str, int, bool], list[str]] = defaultdict(list)
+    for name in timm_names():
+        net = build_timm(name, 1000)
+        head = differing(net, build_timm(name, 9))
+        dimensions = [net.get_parameter(place).ndim for place in head]
+        several, convolution = sum(size > 1 for size in dimensions), 4 in dimensions
+        if several > 1 or convolution:
+            families[timm.models.model_entrypoint(name).__module__, several, convolution].append(name)
+    return sorted(min(names, key=cheapness) for names in families.values())
+
+
+def main() -> int:
+    warnings.simplefilter("ignore")
+    special = special_families()
+    wanted = {"torchvision": torchvision_families(), "timm": sorted({*timm_families(), *special})}
+    expected: dict[str, Any] = {
+        "versions": {zoo: version(zoo).partition("+")[0] for zoo in wanted},
+        "special": special,
+        **{zoo: {} for zoo in wanted},
+    }
+    for zoo, names in wanted.items():
+        for name in names:
+            net = BUILDERS[zoo](name, 1000)
+            site = find_head(net)
+            found = parameters_at(net, (*site.all_paths, *site.tail_paths))
+            if found != differing(net, BUILDERS[zoo](name, 9)):
+                sys.stderr.write(f"{zoo}/{name}: found {sorted(found)}, and the judge says otherwise\n")
+                return 1
+            expected[zoo][name] = told(site)
+    lines = json.dumps(expected, indent=1)
+    EXPECTED.write_text(f"{lines}\n", encoding="utf-8")
+    sys.stdout.write(f"{sum(len(expected[zoo]) for zoo in wanted)} heads in {EXPECTED}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
