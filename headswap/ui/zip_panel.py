@@ -131,5 +131,6 @@ def example(view: TakeHomeView) -> str:
         '<div class="hs-half use"><div><h2 class="hs-title">Use it anywhere</h2><p class="hs-soft reading">'
         "Unpack it, then name a picture from a terminal. It needs PyTorch, Pillow and the network's own "
         'library, nothing of ours.</p></div><pre class="code" tabindex="0" aria-label="Example">'
-        f"pip install -r requirements.txt\npython predict.py {safe(said.file) if said else 'picture.jpg'}\n{lines}</pre></div>"
+        f"pip install -r requirements.txt\npython predict.py {safe(said.file) if said else 'picture.jpg'}\n"
+        f"{lines}</pre></div>"
     )

@@ -34,6 +34,7 @@ WRAPPERS = (
     "net",
 )
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")  # left by parallel, compiled and wrapped training
+SAFE_TORCH = (2, 10)  # before it, CVE-2026-24747: a .pt file that harms whoever reads weights alone
 _SAVE_AGAIN = (
     "Save it again with `torch.save(model.state_dict(), file)` or as .safetensors, and use that file."
 )
@@ -147,6 +148,13 @@ def _read_pickle(path: Path) -> Any:
 
     import torch
 
+    if (
+        torch.torch_version.TorchVersion(torch.__version__) < SAFE_TORCH
+    ):  # its "weights only" could be made to write memory
+        raise WeightsDamaged(
+            f"{path.name} is not read with torch {torch.__version__}, which such a file can attack.",
+            remedy="Use torch 2.10 or newer, or a .safetensors file.",
+        )
     try:
         with (
             path.open("rb") as file,  # a name that ends in .safetensors would send torch another way

@@ -166,3 +166,25 @@ def test_names_of_2017_fit_the_modules_of_today() -> None:
     fill(network, old, file_name="old.pth", network_name="dense")
 
     assert torch.equal(network.state_dict()["layer.conv2.weight"], state["layer.conv2.weight"])
+
+
+def test_a_pickled_file_is_refused_with_a_torch_that_it_could_attack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(Tiny().state_dict(), tmp_path / "own.pt")
+    save_file(Tiny().state_dict(), tmp_path / "own.safetensors")
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+
+    with pytest.raises(
+        WeightsDamaged, match=r"not read with torch 2\.9\.1.*Use torch 2\.10 or newer, or a \.safe"
+    ):
+        read_tensors(tmp_path / "own.pt")
+
+    assert read_tensors(tmp_path / "own.safetensors").keys() == Tiny().state_dict().keys()
+
+
+def test_torch_two_ten_is_newer_than_two_nine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(Tiny().state_dict(), tmp_path / "own.pt")
+    monkeypatch.setattr(torch, "__version__", "2.10.0")
+
+    assert read_tensors(tmp_path / "own.pt")
