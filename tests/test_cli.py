@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import headswap
 from headswap.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -44,3 +45,21 @@ def test_wrong_words_on_the_command_line_are_one_sentence_too(module: str) -> No
 
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("headswap",), ("headswap.cli",)])
+def test_the_shell_says_its_version(words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == f"headswap {headswap.__version__}\n"
+
+
+def test_the_shell_starts_without_numpy_and_pillow() -> None:
+    late = ("numpy", "PIL", "pydantic")
+    probe = f"import sys, headswap.cli; print([name for name in {late} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
