@@ -23,6 +23,7 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
 from tests.heads.families import (
     EXPECTED,
+    SPECIAL,
     build_timm,
     build_torchvision,
     differing,
@@ -70,7 +71,7 @@ def test_the_list_of_known_heads_holds_every_family_of_its_version(
         )
 
     assert set(families()) <= KNOWN[zoo].keys()
-    assert set(KNOWN["special"]) <= KNOWN["timm"].keys()
+    assert set(SPECIAL) <= KNOWN["timm"].keys()
 
 
 @pytest.mark.slow
@@ -101,7 +102,7 @@ def test_every_family_of_timm_is_right(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in KNOWN["special"] if timm.is_model(name)])
+@pytest.mark.parametrize("name", [name for name in SPECIAL if timm.is_model(name)])
 def test_every_family_with_several_heads_or_a_convolution_head_is_right(name: str) -> None:
     site = assert_right(build_timm(name, 1000), build_timm(name, 9))
 
