@@ -98,10 +98,8 @@ def main(
 
 
 def _on_stop(call: Callable[[], None]) -> None:
-    """What a polite stop does from now on."""
-    for name in ("SIGTERM", "SIGBREAK"):  # SIGBREAK: Windows
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: call())
+    """What a polite stop does from now on; where there are no signals, the row says it (`Attempt`)."""
+    signal.signal(signal.SIGTERM, lambda *_: call())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
