@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import uuid
@@ -25,11 +26,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from headswap.disk import Disk, RealDisk
+from headswap.disk import Disk, RealDisk, is_held, until_let_go
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
 _DRAFT_MARK = ".draft-"
+
+logger = logging.getLogger(__name__)
 
 
 class DiskFull(HeadswapError):
@@ -140,7 +143,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
-            disk.remove(draft)
+            discard(draft)
             raise
 
 
@@ -164,7 +167,7 @@ def sealed_folder(place: Path) -> Iterator[Path]:
             disk.rename(draft, place)
             disk.sync(place.parent)
         except BaseException:
-            disk.remove(draft)
+            discard(draft)
             raise
 
 
@@ -172,6 +175,11 @@ def write_by_library(path: Path, write: Callable[[], None]) -> None:
     """Let a library write one file of a draft folder by itself; the seal flushes it to the disk."""
     with room_on(path.parent):
         disk.by_library(path, write)
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds that another process may replace at this very moment."""
+    return until_let_go(path.read_bytes)
 
 
 def append(path: Path, data: bytes) -> None:
@@ -182,16 +190,30 @@ def append(path: Path, data: bytes) -> None:
 
 def make_folder(path: Path) -> Path:
     """Make sure that a folder is there."""
-    if not path.is_dir():
-        with room_on(path.parent):
+    with room_on(path.parent):
+        if not path.is_dir():
             disk.make_folder(path)
     return path
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder; what is not there is fine."""
+    """Remove a file or a whole folder that must be gone; what is not there is fine.
+
+    Raises:
+        DiskFailed: some of it is still there.
+    """
     with room_on(path.parent):
         disk.remove(path)
+
+
+def discard(path: Path) -> bool:
+    """Remove what is of no more use; what cannot be removed yet is left to a later sweep."""
+    try:
+        disk.remove(path)
+    except OSError:
+        logger.warning("%s could not be removed yet", path, exc_info=True)
+        return False
+    return True
 
 
 def copy(source: Path, target: Path) -> None:
@@ -247,14 +269,12 @@ def sha256_of(path: Path) -> str:
 
 
 def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
-    """Remove what a killed process left behind; returns how many drafts went."""
+    """Remove what killed processes left behind; returns how many drafts went."""
     import time
 
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
-    for path in stale:
-        disk.remove(path)
-    return len(stale)
+    return sum(discard(path) for path in stale)
 
 
 def _draft_of(place: Path) -> Path:
@@ -275,6 +295,7 @@ def _seal(folder: Path) -> None:
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
 
+_TOO_LONG = 206  # error number of Windows
 _CANNOT = (errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV)
 
 
@@ -288,6 +309,18 @@ def room_on(folder: Path) -> Iterator[None]:
             raise DiskFull(
                 f"There is no room left on the disk that holds {folder}.",
                 remedy="Free some space, then try again.",
+            ) from error
+        if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == _TOO_LONG:
+            name = str(error.filename or folder)
+            raise DiskFailed(
+                f"A path of {len(name)} characters is longer than this system allows: {name}.",
+                remedy="Choose a folder with a shorter path, or allow long paths in Windows.",
+            ) from error
+        if is_held(error):
+            raise DiskFailed(
+                f"Windows does not let {error.filename2 or error.filename or folder} be changed: "
+                "another program has it open.",
+                remedy="Close what may use it (a viewer, a virus scanner, a cloud folder), then try again.",
             ) from error
         if error.errno in _CANNOT:
             raise DiskFailed(
