@@ -295,7 +295,8 @@ def _seal(folder: Path) -> None:
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
 
-_TOO_LONG = 206  # error number of Windows
+_BAD_NAME, _TOO_LONG = 123, 206  # error numbers of Windows
+_LONGEST = 260  # characters of a path, unless long paths are allowed there
 _CANNOT = (errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV)
 
 
@@ -310,16 +311,20 @@ def room_on(folder: Path) -> Iterator[None]:
                 f"There is no room left on the disk that holds {folder}.",
                 remedy="Free some space, then try again.",
             ) from error
-        if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == _TOO_LONG:
-            name = str(error.filename or folder)
+        name = str(error.filename2 or error.filename or folder)
+        if _is_too_long(error, name):
             raise DiskFailed(
                 f"A path of {len(name)} characters is longer than this system allows: {name}.",
                 remedy="Choose a folder with a shorter path, or allow long paths in Windows.",
             ) from error
+        if _is_bad_name(error):
+            raise DiskFailed(
+                f"Windows allows no file of this name: {name}.",
+                remedy='Choose one without < > : " | ? * and not CON, PRN, AUX, NUL, COM1 or LPT1.',
+            ) from error
         if is_held(error):
             raise DiskFailed(
-                f"Windows does not let {error.filename2 or error.filename or folder} be changed: "
-                "another program has it open.",
+                f"Windows does not let {name} be changed: another program has it open.",
                 remedy="Close what may use it (a viewer, a virus scanner, a cloud folder), then try again.",
             ) from error
         if error.errno in _CANNOT:
@@ -328,3 +333,16 @@ def room_on(folder: Path) -> Iterator[None]:
                 remedy="Look whether it is healthy and may be written, then try again.",
             ) from error
         raise
+
+
+def _is_too_long(error: OSError, name: str) -> bool:
+    """Windows says of a long path that it is not there, and has a number for it only now and then."""
+    if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == _TOO_LONG:
+        return True
+    return os.name == "nt" and error.errno == errno.ENOENT and len(name) >= _LONGEST
+
+
+def _is_bad_name(error: OSError) -> bool:
+    if getattr(error, "winerror", None) == _BAD_NAME:
+        return True
+    return os.name == "nt" and error.errno == errno.EINVAL and error.filename is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -64,3 +65,20 @@ def test_json_is_ascii_and_means_the_same_in_every_encoding(named: Path, workspa
     assert said["utf-8"].isascii()
     assert said["cp1252"] == said["utf-8"]
     assert CITY in json.dumps(json.loads(said["cp1252"]), ensure_ascii=False)
+
+
+def is_read_as_this_machine_likes(call: ast.Call) -> bool:
+    said = {word.arg: ast.unparse(word.value) for word in call.keywords}
+    return "True" in (said.get("text"), said.get("universal_newlines")) and "encoding" not in said
+
+
+def test_no_process_is_read_in_the_encoding_of_this_machine() -> None:
+    """What ruff's PLW1514 says of files, for the output of processes."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "headswap").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and is_read_as_this_machine_likes(node)
+    ]
+
+    assert found == []

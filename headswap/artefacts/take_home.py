@@ -99,7 +99,8 @@ def take_home(
     """
     import tempfile
 
-    with opened(bundle) as source, tempfile.TemporaryDirectory(prefix="headswap-") as place:
+    short_lived = tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True)
+    with opened(bundle) as source, short_lived as place:
         loaded = load_bundle(source, allow_code=allow_code)
         title = manifest.name if manifest else read_dataset(source).name
         listener(Progress("save", 0, 4, unit="parts"))

@@ -75,8 +75,8 @@ def _birth(pid: int) -> str:
 
 def _birth_on_linux(pid: int) -> str:
     try:
-        line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
     except (FileNotFoundError, ProcessLookupError):
         return ""
     fields = line.rpartition(")")[2].split()  # the name before it may hold anything; see proc(5)

@@ -108,7 +108,7 @@ class Archive:
     @contextmanager
     def saved(self, owner: str, project: str) -> Iterator[Path]:
         """The same in a folder of its own, for as long as somebody copies it."""
-        with tempfile.TemporaryDirectory(prefix="headswap-save-") as folder:
+        with tempfile.TemporaryDirectory(prefix="headswap-save-", ignore_cleanup_errors=True) as folder:
             yield self.save(owner, project, Path(folder))
 
     def open(self, owner: str, file: Path) -> str:
@@ -266,10 +266,15 @@ def _manifest(dataset: Path) -> Manifest:
     return manifest
 
 
+# Names that mean a device on Windows, whatever ending follows.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
+
+
 def _file_name(name: str) -> str:
     """A project's name as a file's, on any system."""
     plain = re.sub(r"[^\w .()-]+", " ", name, flags=re.UNICODE)
-    return " ".join(plain.split()).strip(". ")[:60] or "project"
+    plain = " ".join(plain.split()).strip(". ")[:60].rstrip(". ")
+    return f"project {plain}".rstrip() if not plain or _DEVICE.fullmatch(plain) else plain
 
 
 def _day(job: Job) -> str:

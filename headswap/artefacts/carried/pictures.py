@@ -93,10 +93,15 @@ def found(names: list[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+        inside = sorted(file for file in path.rglob("*") if is_meant(file))
         if not inside:
             raise Problem(f"There is no picture in {name}. Give a folder that holds some, or a picture.")
         yield from inside
+
+
+def is_meant(file: Path) -> bool:
+    """A picture, and not what macOS leaves beside pictures on other disks (._bird.jpg)."""
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and "__MACOSX" not in file.parts
 
 
 def answers(
