@@ -196,6 +196,12 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def move(old: Path, new: Path) -> None:
+    """Give a file or folder another name on the same disk."""
+    with room_on(new.parent):
+        disk.rename(old, new)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a whole folder that must be gone; what is not there is fine.
 

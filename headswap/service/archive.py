@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, HeadswapError
 from headswap.experiment import Experiment
-from headswap.files import check_seal, from_json, make_folder, remove, to_json, write_text
+from headswap.files import check_seal, discard, from_json, make_folder, move, to_json, write_text
 from headswap.images import PictureLimits
 from headswap.jobs.desk import ChildEnded, Desk
 from headswap.jobs.job import Job, JobState, new_job_id
@@ -129,9 +128,9 @@ class Archive:
         except BaseException:
             for job in adopted:
                 self._store.forget(job)
-            remove(home)
+            discard(home)
             raise
-        remove(draft)
+        discard(draft)
         return project.id
 
     # ------------------------------------------------------------------------------
@@ -210,7 +209,7 @@ class Archive:
         home = self._projects.folder(project.id)
         images = home / _IMAGES
         if (draft / _IMAGES).is_dir():
-            (draft / _IMAGES).rename(images)
+            move(draft / _IMAGES, images)
         states = {}
         for number in range(saved.states):
             manifest: Manifest = from_json(Manifest, (draft / "data" / f"{number}.json").read_bytes())
@@ -219,7 +218,7 @@ class Archive:
         weights = None
         if saved.weights:
             weights = home / f"weights-{secrets.token_hex(4)}{Path(saved.weights).suffix}"
-            (draft / saved.weights).rename(weights)
+            move(draft / saved.weights, weights)
         for number, run in enumerate(saved.runs):
             adopted.append(new_job_id())
             experiment = _settled(run, states, home, (saved.weights, weights))
@@ -237,10 +236,10 @@ class Archive:
 
     def _adopt(self, project: Project, run: SavedRun, experiment: Experiment, there: Path, job: str) -> None:
         folder = self._store.folder(job)
-        (there / _BUNDLE).rename(folder / _BUNDLE)
+        move(there / _BUNDLE, folder / _BUNDLE)
         for name in BESIDE:
             if (there / name).is_file():
-                shutil.move(there / name, folder / name)
+                move(there / name, folder / name)
         self._store.adopt(project.owner, project.id, to_json(experiment), job, _BUNDLE, run.created_at)
 
 

@@ -19,6 +19,7 @@ DEEDS = {
     "touch",
     "rmdir",
     "link",
+    "rename",
 }
 MODULES = {"os", "shutil", "pathlib"}
 LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
