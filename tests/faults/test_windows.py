@@ -101,5 +101,19 @@ def test_the_whole_journey_ends_well_under_the_rules_of_windows(few_drawings: Pa
 
     assert done.returncode == 0, done.stderr.decode("cp1252")[-3000:]
     seen = json.loads(done.stdout.splitlines()[-1])
-    assert seen.pop("counts") == {"CON": 8, "épée": 8, "Łódź": 8}
-    assert seen == {}
+    assert seen.pop("evaluate") in (0, 2)  # a sentence, and no traceback
+    assert seen.pop("label") in {"CON", "épée", "Łódź"}
+    assert seen == {
+        "counts": {"CON": 8, "épée": 8, "Łódź": 8},  # one class, though half of it is written in NFD
+        "left out": ["Mine/Łódź/aux.png"],
+        "taught": ["done", "", ""],
+        "zip": "con-tf_efficientnet_lite0.zip",
+        "agree": True,
+        "lesson": True,
+        "saved": ["project CON.headswap.zip", 1],
+        "deleted": True,
+        "after the restart": ["done", ""],
+        "check": 0,
+        "predict": 0,
+    }
+    assert not (tmp_path / "collisions.txt").exists()
