@@ -113,6 +113,7 @@ def test_the_whole_journey_ends_well_under_the_rules_of_windows(few_drawings: Pa
         "saved": ["project CON.headswap.zip", 1],
         "deleted": True,
         "after the restart": ["done", ""],
+        "crashes": 0,
         "check": 0,
         "predict": 0,
     }

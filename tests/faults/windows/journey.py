@@ -18,6 +18,7 @@ from typing import Any
 
 from headswap.cli import main as shell
 from headswap.errors import HeadswapError
+from headswap.jobs.store import Store
 from headswap.lessons.setting import Setting
 from headswap.service.facade import Service
 from headswap.service.settings import Settings
@@ -154,6 +155,9 @@ def main(folder: Path, drawings: Path) -> dict[str, Any]:
     with server(folder, drawings) as service:
         done = wait(lambda: service.job("ada", trip.job), lambda view: view.is_over)
         trip.seen["after the restart"] = (done.state, done.problem)
+    store = Store(folder / "workspace" / "jobs.sqlite")
+    trip.seen["crashes"] = store.get(trip.job).crashes  # 0: it was not killed, it heard that it shall stop
+    store.close()
     use_the_shell(trip)
     return trip.seen
 
