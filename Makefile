@@ -10,6 +10,8 @@ lint:
 
 types:
 	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy --platform win32
+	$(PYTHON) -m mypy --platform darwin
 
 test:
 	$(PYTHON) -m pytest

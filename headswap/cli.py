@@ -5,8 +5,9 @@
              | engines MODEL | lesson [NAME] | serve | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/commands/; here they are gathered, run and printed.
-Progress goes to stderr. With --json the last line of stdout is one JSON object. Exit codes:
-0 done, 2 something the person can mend (one sentence on stderr), 1 a fault of headswap.
+Progress goes to stderr. With --json the last line of stdout is one JSON object, in ASCII: it
+means the same in every encoding. Exit codes: 0 done, 2 something the person can mend (one
+sentence on stderr), 1 a fault of headswap.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from headswap.commands import (
 )
 from headswap.commands.verb import Answer
 from headswap.errors import HeadswapError
+from headswap.terminal import escape_unprintable
 
 VERBS = (
     models,
@@ -59,6 +61,7 @@ VERBS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
+    escape_unprintable()
     choices = _parser().parse_args(arguments)
     choices.workspace, choices.environment = _workspace(), os.environ
     run: Callable[[argparse.Namespace], Answer] = choices.run
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("headswap: stopped.", file=sys.stderr)
         return 130
     try:
-        print(json.dumps(answer.record, ensure_ascii=False) if choices.json else answer.words, flush=True)
+        print(json.dumps(answer.record) if choices.json else answer.words, flush=True)
     except BrokenPipeError:  # `headswap models | head`: whoever read has read enough
         sys.stderr.close()
     return answer.code

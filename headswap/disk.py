@@ -3,6 +3,9 @@
 Each may fail, and each may be the last one before the power goes. `files` does every deed
 through its `disk`; nothing else in headswap changes what must not be lost.
 
+Windows refuses to replace or delete what somebody has open: a reader, a virus scanner, a program that keeps
+the folder in step with a cloud. Most let go within a moment, so each deed is tried again for some seconds.
+
 Knows paths and bytes only.
 """
 
@@ -12,7 +15,47 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
+
+Done = TypeVar("Done")
+
+MOST_TRIES = 12  # after the first
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.01, 0.5  # doubled from try to try: three seconds in all
+_HELD = (  # error numbers of Windows
+    5,  # access denied: a folder in which a file is open, a file that is mapped or about to vanish
+    32,  # sharing violation
+    33,  # lock violation
+    145,  # the folder is not empty yet: a file in it is about to vanish
+    1224,  # a part of the file is mapped
+)
+
+
+def is_held(error: BaseException) -> bool:
+    """Whether Windows refused a deed because somebody has the file open, or may have."""
+    if getattr(error, "winerror", None) in _HELD:
+        return True
+    return os.name == "nt" and isinstance(error, PermissionError)  # what `open` says has no number of its own
+
+
+def until_let_go(deed: Callable[[], Done]) -> Done:
+    """Do it, and again for a few seconds while somebody else has the file open.
+
+    Raises:
+        OSError: what the last try said.
+    """
+    try:
+        return deed()
+    except OSError as error:
+        if not is_held(error):
+            raise
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential  # half a second
+
+    return Retrying(
+        retry=retry_if_exception(is_held),
+        wait=wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
+        stop=stop_after_attempt(MOST_TRIES),
+        reraise=True,
+    )(deed)
 
 
 class Disk(Protocol):
@@ -48,11 +91,11 @@ class RealDisk:
 
     def create(self, path: Path) -> BinaryIO:
         """See `Disk`."""
-        return path.open("wb")
+        return until_let_go(lambda: path.open("wb"))
 
     def append(self, path: Path, data: bytes) -> None:
         """See `Disk`."""
-        with path.open("ab", buffering=0) as file:
+        with until_let_go(lambda: path.open("ab", buffering=0)) as file:
             file.write(data)
 
     def by_library(self, path: Path, write: Callable[[], None]) -> None:
@@ -61,13 +104,14 @@ class RealDisk:
 
     def make_folder(self, path: Path) -> None:
         """See `Disk`."""
-        path.mkdir(parents=True, exist_ok=True)
+        until_let_go(lambda: path.mkdir(parents=True, exist_ok=True))
 
     def sync(self, path: Path) -> None:
         """See `Disk`."""
         if os.name == "nt" and path.is_dir():  # cannot be opened there; the rename itself is durable enough
             return
-        handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        mode = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+        handle = until_let_go(lambda: os.open(path, mode))
         try:
             os.fsync(handle)
         finally:
@@ -75,11 +119,11 @@ class RealDisk:
 
     def rename(self, old: Path, new: Path) -> None:
         """See `Disk`."""
-        old.replace(new)
+        until_let_go(lambda: old.replace(new))
 
     def keep_beside(self, path: Path, name: Path) -> None:
         """See `Disk`."""
-        name.unlink(missing_ok=True)
+        until_let_go(lambda: name.unlink(missing_ok=True))
         try:
             os.link(path, name)
         except OSError:  # a file system without second names
@@ -87,7 +131,13 @@ class RealDisk:
 
     def remove(self, path: Path) -> None:
         """See `Disk`."""
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        until_let_go(lambda: _remove(path))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)  # what vanishes meanwhile is fine
+        if path.exists():
+            shutil.rmtree(path)  # and what stays says why
+    else:
+        path.unlink(missing_ok=True)

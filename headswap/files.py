@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import uuid
@@ -25,11 +26,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from headswap.disk import Disk, RealDisk
+from headswap.disk import Disk, RealDisk, is_held, until_let_go
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
 _DRAFT_MARK = ".draft-"
+
+logger = logging.getLogger(__name__)
 
 
 class DiskFull(HeadswapError):
@@ -140,7 +143,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
-            disk.remove(draft)
+            discard(draft)
             raise
 
 
@@ -164,7 +167,7 @@ def sealed_folder(place: Path) -> Iterator[Path]:
             disk.rename(draft, place)
             disk.sync(place.parent)
         except BaseException:
-            disk.remove(draft)
+            discard(draft)
             raise
 
 
@@ -172,6 +175,11 @@ def write_by_library(path: Path, write: Callable[[], None]) -> None:
     """Let a library write one file of a draft folder by itself; the seal flushes it to the disk."""
     with room_on(path.parent):
         disk.by_library(path, write)
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds that another process may replace at this very moment."""
+    return until_let_go(path.read_bytes)
 
 
 def append(path: Path, data: bytes) -> None:
@@ -182,18 +190,38 @@ def append(path: Path, data: bytes) -> None:
 
 def make_folder(path: Path) -> Path:
     """Make sure that a folder is there."""
-    if not path.is_dir():
-        if os.path.lexists(path):
-            raise DiskFailed(f"{path} is not a folder.", remedy="Move it away, or choose another place.")
-        with room_on(path.parent):
+    with room_on(path.parent):
+        if not path.is_dir():
+            if os.path.lexists(path):
+                raise DiskFailed(f"{path} is not a folder.", remedy="Move it away, or choose another place.")
             disk.make_folder(path)
     return path
 
 
+def move(old: Path, new: Path) -> None:
+    """Give a file or folder another name on the same disk."""
+    with room_on(new.parent):
+        disk.rename(old, new)
+
+
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder; what is not there is fine."""
+    """Remove a file or a whole folder that must be gone; what is not there is fine.
+
+    Raises:
+        DiskFailed: some of it is still there.
+    """
     with room_on(path.parent):
         disk.remove(path)
+
+
+def discard(path: Path) -> bool:
+    """Remove what is of no more use; what cannot be removed yet is left to a later sweep."""
+    try:
+        disk.remove(path)
+    except OSError:
+        logger.warning("%s could not be removed yet", path, exc_info=True)
+        return False
+    return True
 
 
 def copy(source: Path, target: Path) -> None:
@@ -249,14 +277,12 @@ def sha256_of(path: Path) -> str:
 
 
 def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
-    """Remove what a killed process left behind; returns how many drafts went."""
+    """Remove what killed processes left behind; returns how many drafts went."""
     import time
 
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
-    for path in stale:
-        disk.remove(path)
-    return len(stale)
+    return sum(discard(path) for path in stale)
 
 
 def _draft_of(place: Path) -> Path:
@@ -277,6 +303,8 @@ def _seal(folder: Path) -> None:
     write_text(folder / SEAL, to_json(Seal(lines), indent=1))
 
 
+_BAD_NAME, _TOO_LONG = 123, 206  # error numbers of Windows
+_LONGEST = 260  # characters of a path, unless long paths are allowed there
 _CANNOT = (
     errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ENODEV, errno.ENOTDIR,
     errno.ENAMETOOLONG, errno.ELOOP,
@@ -294,9 +322,25 @@ def room_on(folder: Path) -> Iterator[None]:
                 f"There is no room left on the disk that holds {folder}.",
                 remedy="Free some space, then try again.",
             ) from error
+        name = str(error.filename2 or error.filename or folder)
+        if _is_too_long(error, name):
+            raise DiskFailed(
+                f"A path of {len(name)} characters is longer than this system allows: {name}.",
+                remedy="Choose a folder with a shorter path, or allow long paths in Windows.",
+            ) from error
         if error.errno == errno.ENOENT and not folder.exists():
             raise DiskFailed(
                 f"There is no folder {folder}.", remedy="Make it first, or choose another."
+            ) from error
+        if _is_bad_name(error):
+            raise DiskFailed(
+                f"Windows allows no file of this name: {name}.",
+                remedy='Choose one without < > : " | ? * and not CON, PRN, AUX, NUL, COM1 or LPT1.',
+            ) from error
+        if is_held(error):
+            raise DiskFailed(
+                f"Windows does not let {name} be changed: another program has it open.",
+                remedy="Close what may use it (a viewer, a virus scanner, a cloud folder), then try again.",
             ) from error
         if error.errno in _CANNOT:
             raise DiskFailed(
@@ -304,3 +348,16 @@ def room_on(folder: Path) -> Iterator[None]:
                 remedy="Look whether it is healthy and may be written, then try again.",
             ) from error
         raise
+
+
+def _is_too_long(error: OSError, name: str) -> bool:
+    """Windows says of a long path that it is not there, and has a number for it only now and then."""
+    if error.errno == errno.ENAMETOOLONG or getattr(error, "winerror", None) == _TOO_LONG:
+        return True
+    return os.name == "nt" and error.errno == errno.ENOENT and len(name) >= _LONGEST
+
+
+def _is_bad_name(error: OSError) -> bool:
+    if getattr(error, "winerror", None) == _BAD_NAME:
+        return True
+    return os.name == "nt" and error.errno == errno.EINVAL and error.filename is not None

@@ -26,7 +26,7 @@ def hush_pillow() -> None:
 def _hush_libtiff() -> None:
     """libtiff writes to the screen by itself; where it is found (Linux), it is told not to."""
     maps = Path("/proc/self/maps")
-    lines = maps.read_text(errors="replace").splitlines() if maps.is_file() else []
+    lines = maps.read_text(encoding="utf-8", errors="replace").splitlines() if maps.is_file() else []
     for path in {line.split(maxsplit=5)[-1] for line in lines if "libtiff" in line}:
         with suppress(OSError, AttributeError):
             library = ctypes.CDLL(path)  # the one that Pillow has loaded, not another

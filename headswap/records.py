@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from headswap.errors import BundleDamaged
-from headswap.files import from_json, replacing, to_json
+from headswap.files import from_json, read_bytes, replacing, to_json
 
 _BEGINNING, _END = b'{"sha256": "', b"\n}\n"
 
@@ -30,7 +30,7 @@ def write_record(path: Path, record: object) -> None:
     Raises:
         DiskFull, DiskFailed: the old record is as it was.
     """
-    is_good = path.is_file() and _is_intact(path.read_bytes())  # a damaged one must not oust the one before
+    is_good = path.is_file() and _is_intact(read_bytes(path))  # a damaged one must not oust the one before
     with replacing(path, before=_before(path) if is_good else None) as file:
         file.write(_with_hash(to_json(record, indent=1).encode()))
 
@@ -61,7 +61,7 @@ def is_record_whole(kind: Any, path: Path) -> bool:
 
 
 def _read(kind: Any, path: Path) -> Any:
-    data = path.read_bytes()
+    data = read_bytes(path)
     if not data.startswith(_BEGINNING):
         return from_json(kind, data)
     if not _is_intact(data):

@@ -1,7 +1,8 @@
-"""Progress bars for a shell: one line on stderr for each step of long work."""
+"""What a shell shows: text in any encoding, and one progress bar on stderr for each step of long work."""
 
 from __future__ import annotations
 
+import io
 import sys
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,17 @@ _WORDS = {
     "evaluate": "examining",
     "save": "saving",
 }
+
+
+def escape_unprintable() -> None:
+    """Let what a stream's encoding lacks come out as `\\u0141` instead of ending the program.
+
+    The encoding itself stays the one that the system or the person chose: whoever reads a pipe on Windows
+    (`more`, `findstr`, PowerShell) decodes it by the system's code page and not as UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None without a console, anything in a notebook
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Bars:

@@ -172,7 +172,7 @@ def opened(path: Path) -> Iterator[Path]:
     elif path.is_file() and zipfile.is_zipfile(path):
         import tempfile
 
-        with tempfile.TemporaryDirectory(prefix="headswap-") as place:
+        with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
             folder = _unpack(path, Path(place))
             check_seal(folder)
             yield folder

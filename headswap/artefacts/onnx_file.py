@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from headswap.artefacts.predictor import Bundle
 from headswap.errors import HeadswapError
+from headswap.files import remove
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -57,7 +58,7 @@ def write_onnx(bundle: Bundle, folder: Path) -> Path:
                 dynamic_axes={"pictures": {0: "batch"}, "probabilities": {0: "batch"}},
             )
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-        target.unlink(missing_ok=True)
+        remove(target)
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise NoOnnx(
             f"{bundle.card.model.partition('/')[2]} does something that cannot be written as ONNX: {said}",

@@ -42,7 +42,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
 from headswap.errors import BadUpload
 from headswap.events import Listener, Progress, silent
-from headswap.files import from_json, replacing, room_on, sha256_of, to_json, to_plain, write_text
+from headswap.files import from_json, remove, replacing, room_on, sha256_of, to_json, to_plain, write_text
 from headswap.network import InputSpec
 
 CHECK, NETWORK, PICTURES = "check.json", "network.json", "check"
@@ -99,7 +99,8 @@ def take_home(
     """
     import tempfile
 
-    with opened(bundle) as source, tempfile.TemporaryDirectory(prefix="headswap-") as place:
+    short_lived = tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True)
+    with opened(bundle) as source, short_lived as place:
         loaded = load_bundle(source, allow_code=allow_code)
         title = manifest.name if manifest else read_dataset(source).name
         listener(Progress("save", 0, 4, unit="parts"))
@@ -229,7 +230,7 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Way:
     try:
         write_onnx(bundle, folder)
     except NoOnnx as error:
-        (folder / "predict_onnx.py").unlink()
+        remove(folder / "predict_onnx.py")
         return Way(name=ONNX, problem=error.problem)
     return run_script(
         folder,
@@ -244,7 +245,7 @@ def seal_up(source: Path, laid: LaidOut, ways: Sequence[Way], *, title: str, tar
     """Write check.json and the model card, and pack all of it, by rename."""
     folder = Path(laid.folder)
     if not any(way.name == ONNX for way in ways):
-        (folder / "predict_onnx.py").unlink(missing_ok=True)
+        remove(folder / "predict_onnx.py")
     check = check_of(ways, laid.expected)
     write_text(folder / CHECK, to_json(check, indent=1))
     facts = CardFacts(

@@ -8,7 +8,7 @@ each comes back as pages of zeros, and filling in pages costs more than many a c
 from __future__ import annotations
 
 import ctypes
-import sys
+import platform
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # <malloc.h>
@@ -19,7 +19,7 @@ _MOST_KEPT = 512 * 2**20  # bytes that are free at the end of the heap
 @cache
 def keep_freed_memory() -> bool:
     """Ask once; whether there was anybody to ask."""
-    if sys.platform != "linux":
+    if platform.system() != "Linux":
         return False
     setting = getattr(ctypes.CDLL(None), "mallopt", None)
     if setting is None:  # musl

@@ -35,7 +35,7 @@ from headswap.features.body import Body
 from headswap.features.choice import settle
 from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.matrix import matrix
-from headswap.files import make_folder, remove, write_bytes
+from headswap.files import discard, make_folder, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -77,7 +77,7 @@ class Filling:
         self._asked = self._place
         given_up = self._asked / _GIVEN_UP
         if given_up.exists():  # remembered, or each run would find it out and compute anew
-            body.change(engine_named(given_up.read_text()) or exact(body.engine))
+            body.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(body.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
         self._shard: dict[str, Tensor] = {}
         self._known = self._on_disk()
@@ -242,7 +242,8 @@ def _read_shards(place: Path, width: int) -> Iterator[tuple[str, Tensor]]:
         names = facts.get("sha256", "").split()
         if facts.get("check") != _check_of(names, features):
             logger.warning("a shard of features is damaged; its pictures are computed again: %s", path.name)
-            remove(path)
+            del features  # it is mapped from the file, which Windows keeps for as long
+            discard(path)
         elif features.shape == (len(names), width):
             yield from zip(names, features, strict=True)
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.features.engines import Engine
 from headswap.features.watch import Watched
-from headswap.files import check_seal, remove, sealed_folder, write_by_library
+from headswap.files import check_seal, discard, sealed_folder, write_by_library
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor]]  # (N, C, H, W) float32 to (N, D), (N, classes), on the CPU
 LARGEST_BYTES = 1_500_000_000  # of weights; one ONNX file holds at most 2 GB
@@ -69,7 +69,7 @@ def _kept(place: Path, write: Callable[[Path], None]) -> Path:
     try:
         check_seal(place)
     except BundleDamaged:
-        remove(place)
+        discard(place)
         with contextlib.suppress(FileExistsError), sealed_folder(place) as draft:  # another process was first
             write_by_library(_file_in(draft), lambda: write(draft))
     return place

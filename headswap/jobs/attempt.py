@@ -1,7 +1,7 @@
 """A worker's side of its job: it lives, it reports, it hears when to stop.
 
 Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
-       row --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
+       row (or a signal) --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
 
 A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
 ends the process; only a save, once begun, is never cut.
@@ -17,18 +17,17 @@ import threading
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Literal
 
 from headswap.errors import Cancelled
 from headswap.events import Event, Progress
 from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.journal import Journal
-from headswap.jobs.store import Store
+from headswap.jobs.store import Standing, Store
 
-Verdict = Literal["go", "cancel", "stop", "lost"]
+Verdict = Standing
 
-LOOK_S = 0.5  # how often the row is read for a wish to cancel
+LOOK_S = 0.5  # how often the row is read for a wish to cancel or to stop
 BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
 WRITE_S = 0.5  # least time between two progress writes of one step
 CANCEL_S = 1.5  # a step that goes on for longer after a wish to cancel is cut, unless it saves

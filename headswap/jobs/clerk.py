@@ -38,7 +38,7 @@ def main(target: str, *, memory_bytes: int = 0, hush: bool = False) -> None:
     """Serve questions with `package.module:function`, which takes a text and gives one."""
     hold_memory(memory_bytes)
     step_back()
-    own_words = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    own_words = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     log_to(own_words)
     faulthandler.enable(own_words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin

@@ -48,7 +48,7 @@ class Guard:
         """
         question: Question = from_json(Question, question_json)
         self._place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._place) as copies:
+        with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
             return self._desk.ask(to_json(self._clean(question, Path(copies))))
 
     def _clean(self, question: Question, copies: Path) -> Question:

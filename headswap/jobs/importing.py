@@ -28,7 +28,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.mend import join
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
-from headswap.files import from_json, to_json
+from headswap.files import discard, from_json, to_json
 from headswap.images import PictureLimits, read_picture
 from headswap.records import read_record, write_record
 
@@ -212,7 +212,7 @@ def _watched(notes: Path | None, patience_s: float) -> Iterator[_Watch]:
         faulthandler.cancel_dump_traceback_later()
         if descriptor is not None and notes is not None:
             os.close(descriptor)
-            notes.unlink(missing_ok=True)
+            discard(notes)
 
 
 def being_read(notes: Path) -> tuple[str, ...]:

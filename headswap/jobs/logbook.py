@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -78,4 +78,5 @@ def turn_over(path: Path) -> None:
     """Begin a new file where one that a child writes to has grown large; the one before is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.stat().st_size > LOG_BYTES:
-        path.replace(path.with_name(f"{path.name}.1"))
+        with suppress(PermissionError):  # Windows, and a child that has not quite ended writes to it
+            path.replace(path.with_name(f"{path.name}.1"))

@@ -26,13 +26,12 @@ UNKNOWN_PARAMETERS = 100_000_000  # a network that nobody has measured
 
 def hold_memory(limit_bytes: int) -> None:
     """Let this process take so much memory and no more; 0: no limit."""
-    if limit_bytes <= 0 or sys.platform == "win32":
-        return
-    import resource
+    if limit_bytes > 0 and sys.platform != "win32":
+        import resource
 
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, soft))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        soft = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, soft))
 
 
 def need_of(experiment_json: str) -> int:

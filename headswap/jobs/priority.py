@@ -24,4 +24,4 @@ def step_back() -> None:
     with suppress(OSError):
         os.nice(NICE)
     with suppress(OSError):
-        _GROUP.write_text(f"{NICE}")
+        _GROUP.write_text(f"{NICE}", encoding="utf-8")

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from headswap.errors import BadSetting
 from headswap.files import sweep_drafts
+from headswap.jobs.database import NOT_NOW
 from headswap.jobs.job import Job, JobError, JobState
 from headswap.jobs.memory import free_bytes, need_of
 from headswap.jobs.pulse import Pulse
@@ -142,8 +143,15 @@ class Queue:
             self._dismiss_spare()
 
     def ask_workers_to_stop(self) -> list[str]:
-        """Every worker shall finish its step, save and end; returns who they are, and waits for none."""
+        """Every worker shall finish its step, save and end; returns who they are, and waits for none.
+
+        Their rows say so, which reaches a worker on any system; a signal, where there is one, is quicker.
+        """
         workers = [job.worker for job in self.store.in_state(JobState.RUNNING) if job.worker]
+        try:
+            self.store.request_stop()
+        except NOT_NOW:  # a full disk must not keep a server from ending
+            logger.warning("workers could not be told in their rows", exc_info=True)
         for worker in workers:
             self._runner.stop(worker, force=False)
         return workers

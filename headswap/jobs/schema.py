@@ -47,6 +47,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX job_by_state ON job (state)",
         "CREATE INDEX job_by_project ON job (owner, project)",
     ),
+    (
+        "ALTER TABLE job ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0",
+    ),  # end between two steps, wait again
 )
 
 

@@ -37,7 +37,7 @@ from headswap.jobs.turns import in_turn
 
 LOG_FILE = "log.txt"  # in the job's folder: everything its workers said
 
-Standing = Literal["go", "cancel", "lost"]  # what a worker hears when it asks how its attempt stands
+Standing = Literal["go", "stop", "cancel", "lost"]  # what a worker hears when it asks how its attempt stands
 
 _LAST_TURNS = (
     "SELECT owner, MAX(turn) FROM job"
@@ -170,6 +170,10 @@ class Store:
 
     # What the queue does --------------------------------------------------------
 
+    def request_stop(self) -> None:
+        """Leave word for every worker to end between two steps; its job will wait in the queue again."""
+        self._rows.change("UPDATE job SET stop_requested = 1 WHERE state = 'running'")
+
     def assign_next(self, capacity: int, *, spare: str = "") -> Job | None:
         """Begin a new attempt of the next job, unless `capacity` jobs are running already."""
         with self._rows.writing():
@@ -178,7 +182,7 @@ class Store:
                 return None
             self._rows.change(
                 "UPDATE job SET state = 'running', attempt = attempt + 1, lease = 0, worker = '', spare = ?,"
-                " step = '', progress = '', turn = (SELECT MAX(turn) + 1 FROM job),"
+                " stop_requested = 0, step = '', progress = '', turn = (SELECT MAX(turn) + 1 FROM job),"
                 " error_code = '', problem = '', remedy = ''"
                 " WHERE id = ?",
                 (spare, waiting[0].id),
@@ -233,10 +237,14 @@ class Store:
 
     def standing(self, job_id: str, attempt: int) -> Standing:
         """Whether to go on; costs no write."""
-        found = self._rows.read(f"SELECT cancel_requested FROM job WHERE {_THIS_ATTEMPT}", (job_id, attempt))
+        found = self._rows.read(
+            f"SELECT cancel_requested, stop_requested FROM job WHERE {_THIS_ATTEMPT}", (job_id, attempt)
+        )
         if not found:
             return "lost"
-        return "cancel" if found[0]["cancel_requested"] else "go"
+        if found[0]["cancel_requested"]:
+            return "cancel"
+        return "stop" if found[0]["stop_requested"] else "go"
 
     def renew(self, job_id: str, attempt: int) -> bool:
         """Say that the worker lives; False: the attempt is over."""

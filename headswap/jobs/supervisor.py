@@ -6,11 +6,9 @@ Started and stopped by whoever owns the server; importing it starts nothing.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 
-from headswap.files import DiskFull
 from headswap.jobs.queue import Queue
 
 STOP_S = 8.0  # for a worker to finish its step and save, when the server ends
@@ -73,6 +71,9 @@ class Supervisor:
                     is_swept = True
                 self._queue.tick()
                 self._looked_at = time.monotonic()
-            except (sqlite3.Error, OSError, DiskFull):  # a full or slow disk: the next tick may do better
+            except (
+                Exception
+            ):  # a full disk, a process that may not be looked at: the next tick may do better,
+                # and without this thread no run would ever start or end again
                 logger.exception("the queue could not be looked after")
             self._queue.woken.wait(self._interval_s)

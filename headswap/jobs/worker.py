@@ -46,6 +46,7 @@ Work = Callable[
 
 SPARE_LOOK_S = 0.1
 TRIES = 60  # one a second
+_AS_IT_IS = getattr(os, "O_BINARY", 0)  # or Windows would double the end of each line
 
 _RESULT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FULL = JobError(
@@ -98,10 +99,8 @@ def main(
 
 
 def _on_stop(call: Callable[[], None]) -> None:
-    """What a polite stop does from now on."""
-    for name in ("SIGTERM", "SIGBREAK"):  # SIGBREAK: Windows
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: call())
+    """What a polite stop does from now on; where there are no signals, the row says it (`Attempt`)."""
+    signal.signal(signal.SIGTERM, lambda *_: call())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -140,7 +139,7 @@ def _wait(store: Store, token: str, server: str, stopping: threading.Event) -> t
 
 def _write_to(log: Path, job: Job) -> None:
     """From here on, everything this process says goes to the job's log."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _AS_IT_IS, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     os.close(descriptor)

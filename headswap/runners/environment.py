@@ -28,6 +28,7 @@ def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
     environment = {**PATIENT, **FRUGAL, **os.environ, **additions}
     paths = [str(PACKAGE_ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)]
     environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(path for path in paths if path))
+    environment["PYTHONIOENCODING"] = "utf-8:backslashreplace"  # its log is read as UTF-8 on every system
     environment["PYTHONUNBUFFERED"] = "1"  # the log of a killed process holds its last words
     return environment
 

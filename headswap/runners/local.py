@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from headswap.runners.environment import apart_from_the_server, child_environment
@@ -51,10 +52,10 @@ class LocalRunner:
         if not self.is_alive(handle):
             return
         pid, _ = _read(handle)
-        if sys.platform == "win32":
-            _stop_on_windows(pid, force=force)
-        else:
-            _stop_elsewhere(pid, force=force)
+        if os.name != "nt":
+            _stop_by_signal(pid, force=force)
+        elif force:
+            _end_on_windows(pid)
 
 
 def this_process() -> str:
@@ -74,8 +75,8 @@ def _birth(pid: int) -> str:
 
 def _birth_on_linux(pid: int) -> str:
     try:
-        line = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
     except (FileNotFoundError, ProcessLookupError):
         return ""
     fields = line.rpartition(")")[2].split()  # the name before it may hold anything; see proc(5)
@@ -90,29 +91,30 @@ def _birth_elsewhere(pid: int) -> str:
         process = psutil.Process(pid)
         dead = process.status() == psutil.STATUS_ZOMBIE
         return "" if dead else f"{process.create_time():.3f}"
-    except psutil.NoSuchProcess:
+    except psutil.Error:  # gone; or another person's, for whom access is denied: not a process of ours
         return ""
 
 
-def _stop_elsewhere(pid: int, *, force: bool) -> None:
+def _stop_by_signal(pid: int, *, force: bool) -> None:
     try:
         if force and sys.platform != "win32":
             os.killpg(pid, signal.SIGKILL)
         else:
             os.kill(pid, signal.SIGTERM)  # to the leader alone: it stops its own children in order
-    except ProcessLookupError:  # it ended meanwhile
+    except (ProcessLookupError, PermissionError):  # it ended meanwhile; macOS denies access to what has ended
         return
 
 
-def _stop_on_windows(pid: int, *, force: bool) -> None:
+def _end_on_windows(pid: int) -> None:
+    """The process and all it started; none is asked before.
+
+    A CTRL_BREAK reaches only processes of the caller's own console. A worker has none, and sending it all the
+    same fails with error 87 or, inside Python, as a SystemError.
+    """
     import psutil
 
-    try:
+    with suppress(psutil.Error):  # it ended meanwhile, or is ending: Windows then refuses access
         process = psutil.Process(pid)
-        if not force:
-            process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
-            return
         for member in (*process.children(recursive=True), process):
-            member.kill()
-    except psutil.NoSuchProcess:
-        return
+            with suppress(psutil.Error):
+                member.kill()

@@ -38,6 +38,7 @@ class Runner(Protocol):
     def stop(self, handle: str, *, force: bool) -> None:
         """Ask the process to end, or with `force` end it and all it started.
 
-        Returns at once; a process that is gone already is left in peace.
+        Returns at once; a process that is gone already is left in peace. To ask is a courtesy: a system
+        without signals (Windows) does nothing, so whoever asks says it in another way too.
         """
         ...

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, HeadswapError
 from headswap.experiment import Experiment
-from headswap.files import check_seal, from_json, make_folder, remove, to_json, write_text
+from headswap.files import check_seal, discard, from_json, make_folder, move, to_json, write_text
 from headswap.images import PictureLimits
 from headswap.jobs.desk import ChildEnded, Desk
 from headswap.jobs.job import Job, JobState, new_job_id
@@ -108,7 +107,7 @@ class Archive:
     @contextmanager
     def saved(self, owner: str, project: str) -> Iterator[Path]:
         """The same in a folder of its own, for as long as somebody copies it."""
-        with tempfile.TemporaryDirectory(prefix="headswap-save-") as folder:
+        with tempfile.TemporaryDirectory(prefix="headswap-save-", ignore_cleanup_errors=True) as folder:
             yield self.save(owner, project, Path(folder))
 
     def open(self, owner: str, file: Path) -> str:
@@ -129,9 +128,9 @@ class Archive:
         except BaseException:
             for job in adopted:
                 self._store.forget(job)
-            remove(home)
+            discard(home)
             raise
-        remove(draft)
+        discard(draft)
         return project.id
 
     # ------------------------------------------------------------------------------
@@ -210,7 +209,7 @@ class Archive:
         home = self._projects.folder(project.id)
         images = home / _IMAGES
         if (draft / _IMAGES).is_dir():
-            (draft / _IMAGES).rename(images)
+            move(draft / _IMAGES, images)
         states = {}
         for number in range(saved.states):
             manifest: Manifest = from_json(Manifest, (draft / "data" / f"{number}.json").read_bytes())
@@ -219,7 +218,7 @@ class Archive:
         weights = None
         if saved.weights:
             weights = home / f"weights-{secrets.token_hex(4)}{Path(saved.weights).suffix}"
-            (draft / saved.weights).rename(weights)
+            move(draft / saved.weights, weights)
         for number, run in enumerate(saved.runs):
             adopted.append(new_job_id())
             experiment = _settled(run, states, home, (saved.weights, weights))
@@ -237,10 +236,10 @@ class Archive:
 
     def _adopt(self, project: Project, run: SavedRun, experiment: Experiment, there: Path, job: str) -> None:
         folder = self._store.folder(job)
-        (there / _BUNDLE).rename(folder / _BUNDLE)
+        move(there / _BUNDLE, folder / _BUNDLE)
         for name in BESIDE:
             if (there / name).is_file():
-                shutil.move(there / name, folder / name)
+                move(there / name, folder / name)
         self._store.adopt(project.owner, project.id, to_json(experiment), job, _BUNDLE, run.created_at)
 
 
@@ -266,10 +265,15 @@ def _manifest(dataset: Path) -> Manifest:
     return manifest
 
 
+# Names that mean a device on Windows, whatever ending follows.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)( *\..*)?", re.IGNORECASE)
+
+
 def _file_name(name: str) -> str:
     """A project's name as a file's, on any system."""
     plain = re.sub(r"[^\w .()-]+", " ", name, flags=re.UNICODE)
-    return " ".join(plain.split()).strip(". ")[:60] or "project"
+    plain = " ".join(plain.split()).strip(". ")[:60].rstrip(". ")
+    return f"project {plain}".rstrip() if not plain or _DEVICE.fullmatch(plain) else plain
 
 
 def _day(job: Job) -> str:

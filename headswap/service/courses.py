@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.errors import HeadswapError, NotFound
-from headswap.files import make_folder, remove
+from headswap.files import discard, make_folder, remove
 from headswap.records import read_record, write_record
 
 ID = re.compile(r"[0-9a-f]{32}")
@@ -92,7 +92,7 @@ class Courses:
         try:
             return self.save(fresh)
         except BaseException:  # no room for the record: no empty folder either
-            remove(folder)
+            discard(folder)
             raise
 
     def get(self, owner: str, course: str) -> Course:

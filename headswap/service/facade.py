@@ -17,7 +17,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.evaluation.report import Report
 from headswap.experiment import DataConfig, Experiment
-from headswap.files import copy, remove, to_json
+from headswap.files import copy, discard, to_json
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.guard import Guard
@@ -175,7 +175,7 @@ class Service:
         try:
             inspection = self.networks.inspect(found.model, found.head_path, place)
         except BaseException:
-            remove(place)
+            discard(place)
             raise
         self._projects.save(replace(found, weights=place.name))
         return inspection

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headswap.errors import HeadswapError, TooMuch
-from headswap.files import DiskFull, remove, sweep_drafts
+from headswap.files import DiskFull, discard, sweep_drafts
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.service.limits import Limits
@@ -127,11 +127,11 @@ class Keeping:
 
     def sweep(self) -> None:
         """Remove what nothing leads to: tried pictures, folders of runs without a row, halves of uploads."""
-        remove(self._store.path.parent / "tries")
+        discard(self._store.path.parent / "tries")
         known = self._store.ids()
         for folder in self._store.folders():
             if folder.name not in known:
-                remove(folder)
+                discard(folder)
         root = self._store.path.parent
         sweep_projects(root / "projects", self._store.experiments_of)
         if not self._store.in_state(JobState.RUNNING):  # a worker that lives may be writing there

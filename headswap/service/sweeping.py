@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from headswap.files import remove, sweep_drafts
+from headswap.files import discard, sweep_drafts
 
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 
@@ -46,15 +46,12 @@ def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
     if not (folder / "project.json").is_file():
         if any(folder.iterdir()):
             return 0  # not ours to judge
-        remove(folder)
-        return 1
+        return int(discard(folder))
     texts = [(folder / name).read_text("utf-8", "replace") for name in _RECORDS if (folder / name).is_file()]
     wanted, pictures = _wanted(folder, [*texts, *experiments])
     stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
     stale += [path for path in (folder / "images").glob("*") if path.name not in pictures]
-    for path in stale:
-        remove(path)
-    return len(stale)
+    return sum(discard(path) for path in stale)
 
 
 def _wanted(folder: Path, texts: list[str]) -> tuple[set[str], set[str]]:

@@ -45,4 +45,7 @@ def _table() -> dict[str, int]:
     place = files("headswap.zoos").joinpath("measured.json")
     if not place.is_file():
         return {}
-    return {name: int(number) for name, number in json.loads(place.read_text())["parameters"].items()}
+    return {
+        name: int(number)
+        for name, number in json.loads(place.read_text(encoding="utf-8"))["parameters"].items()
+    }

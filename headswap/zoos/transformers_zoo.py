@@ -160,7 +160,7 @@ def is_installed() -> bool:
 
 
 def _check_class(name: str, folder: Path, place: Path) -> None:
-    stated = json.loads((folder / _CONFIG).read_text()).get("model_type")
+    stated = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("model_type")
     if stated != _model_types()[name]:
         raise WeightsNotHere(
             f"The weights that transformers names for {name} are of another network ({stated}).",

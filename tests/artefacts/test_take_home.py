@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,28 @@ def test_a_stranger_asks_predict_py_about_one_picture_several_and_a_folder(unpac
     said = json.loads(many.stdout)
     assert len(said["predictions"]) == 16
     assert "README.md is not a picture" in said["left_out"][0]["reason"]
+
+
+def test_a_class_that_the_encoding_of_a_pipe_lacks_is_escaped_and_ends_no_program(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(unpacked, tmp_path / "drawings"))
+    (folder / "labels.json").write_text(json.dumps(["Łódź", "fruit", "vehicle"]), encoding="utf-8")
+    shutil.copyfile(folder / "check" / "exam-01.png", folder / "żółw.png")
+
+    def say(*words: str) -> bytes:
+        return subprocess.run(
+            [sys.executable, "-c", WITHOUT_HEADSWAP, *words, "żółw.png"],
+            cwd=folder,
+            env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+            capture_output=True,
+            check=True,
+        ).stdout
+
+    assert "\\u0141ód\\u017a" in say("predict.py").decode("cp1252")
+    assert "\\u0141ód\\u017a" in say("predict_onnx.py").decode("cp1252")
+    (said,) = json.loads(say("predict_onnx.py", "--json").decode("ascii"))["predictions"]
+    assert (said["file"], "Łódź" in said["probabilities"]) == ("żółw.png", True)
 
 
 def test_mistakes_are_one_sentence(unpacked: Path) -> None:

@@ -19,11 +19,11 @@ DEEDS = {
     "touch",
     "rmdir",
     "link",
+    "rename",
 }
 MODULES = {"os", "shutil", "pathlib"}
 LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
     "artefacts/bundle.py",  # unpacks into a temporary folder
-    "artefacts/onnx_file.py",  # takes a draft back
     "artefacts/take_home.py",  # lays out a draft, then packs it through `files`
     "data/archive.py",  # unpacks into a draft
     "jobs/clerk.py",

@@ -45,6 +45,25 @@ def test_an_older_store_is_brought_up_to_date_and_keeps_its_jobs(
     connection.close()
 
 
+def test_a_run_of_a_store_from_before_workers_could_be_told_to_stop_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])  # as version 0.1 wrote it
+        old = schema.open_database(tmp_path / "jobs.db")
+        row = "'id', 'ann', 'p', 'key', '{}', 'running', 1, 0"
+        names = "id, owner, project, idempotency_key, experiment, state, attempt, created_at"
+        old.execute(f"INSERT INTO job ({names}) VALUES ({row})")
+        old.close()
+
+    store = Store(tmp_path / "jobs.db")
+    before = store.standing("id", 1)
+    store.request_stop()
+
+    assert (before, store.standing("id", 1)) == ("go", "stop")
+    store.close()
+
+
 def test_a_step_that_fails_leaves_the_store_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

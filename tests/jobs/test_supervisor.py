@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from headswap.files import check_seal
+from headswap.files import DiskFull, check_seal
 from headswap.jobs import supervisor as supervisor_module
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.store import LOG_FILE, Store
@@ -89,7 +90,49 @@ def test_workers_save_while_the_rest_of_the_server_ends_and_are_waited_for_once(
     assert (office.job(later).state, office.job(later).attempt) == (JobState.QUEUED, 0)
 
 
+def test_where_there_are_no_signals_workers_hear_the_end_of_the_server_from_their_rows(
+    office: Any, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_signals = LocalRunner.stop
+
+    def stop(runner: LocalRunner, handle: str, *, force: bool) -> None:
+        if force:
+            with_signals(runner, handle, force=True)
+
+    monkeypatch.setattr(LocalRunner, "stop", stop)
+    supervisor = Supervisor(office.queue)
+    supervisor.start()
+    job_id = office.submit(steps=2_000, step_s=0.02)
+    wait_for(lambda: office.job(job_id).progress is not None)
+    worker = office.job(job_id).worker
+
+    supervisor.stop(stop_workers=True)
+    wait_for(lambda: not office.runner.is_alive(worker))
+
+    assert (office.job(job_id).state, office.job(job_id).crashes) == (JobState.QUEUED, 0)
+
+
+def test_a_server_ends_though_the_rows_cannot_be_written(
+    office: Any, wait_for: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = office.submit(steps=2_000, step_s=0.02)
+    worker = office.claimed(job_id).worker
+
+    def full() -> None:
+        raise DiskFull("There is no room.", remedy="Free some.")
+
+    monkeypatch.setattr(office.store, "request_stop", full)
+
+    assert office.queue.ask_workers_to_stop() == [worker]
+    wait_for(lambda: not office.runner.is_alive(worker))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [sqlite3.OperationalError("database or disk is full"), psutil.AccessDenied(1), PermissionError(13)],
+)
 def test_a_tick_that_fails_is_logged_and_the_next_one_comes(
+    fault: Exception,
     office: Any,
     wait_for: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -99,7 +142,7 @@ def test_a_tick_that_fails_is_logged_and_the_next_one_comes(
 
     def tick() -> None:
         ticks.append(1)
-        raise sqlite3.OperationalError("database or disk is full")
+        raise fault
 
     monkeypatch.setattr(office.queue, "tick", tick)
     supervisor = Supervisor(office.queue, interval_s=0.01)

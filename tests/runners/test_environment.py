@@ -71,3 +71,18 @@ def test_importing_a_runner_loads_neither_torch_nor_gradio(module: str) -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], env=child_environment({}), check=False).returncode == 0
     )
+
+
+def test_a_child_writes_its_log_in_utf_8_whatever_this_machine_would_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+
+    said = subprocess.run(
+        [sys.executable, "-c", "print('Łódź'); print('\\udc80')"],
+        env=child_environment({}),
+        capture_output=True,
+        check=True,
+    )
+
+    assert said.stdout.decode("utf-8").split() == ["Łódź", "\\udc80"]

@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from headswap.runners import local
 from headswap.runners.local import LocalRunner, this_process
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -70,6 +72,47 @@ def test_a_command_leads_a_group_of_its_own(tmp_path: Path) -> None:
     assert os.getpgid(pid) == pid != os.getpgid(0)
 
     runner.stop(handle, force=True)
+
+
+def test_a_process_that_may_not_be_looked_at_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle = this_process()
+    monkeypatch.setattr(sys, "platform", "somewhere")
+
+    def refuse(self: psutil.Process) -> float:
+        raise psutil.AccessDenied(self.pid)
+
+    monkeypatch.setattr(psutil.Process, "create_time", refuse)
+    monkeypatch.setattr(psutil.Process, "status", refuse)
+
+    assert not LocalRunner().is_alive(handle)
+    LocalRunner().stop(handle, force=True)
+
+
+def test_windows_asks_nobody_and_by_force_ends_a_process_with_all_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    runner = LocalRunner()
+    handle = runner.start([sys.executable, "-c", code], log=tmp_path / "log", environment={})
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "log").read_text().endswith("\n"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    child = psutil.Process(int((tmp_path / "log").read_text()))
+    monkeypatch.setattr(local, "os", SimpleNamespace(name="nt", getpid=os.getpid))
+
+    runner.stop(handle, force=False)
+    survived = runner.is_alive(handle)
+    runner.stop(handle, force=True)
+
+    assert survived
+    psutil.wait_procs([child], timeout=20)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not runner.is_alive(handle)
 
 
 def test_elsewhere_than_linux_the_birth_is_what_the_system_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,18 @@ def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str
     return house.projects.get("ada", project.id), old, new
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("CON", "project CON"), ("nul.", "project nul"), ("Aux. 1", "project Aux. 1"), ("Console", "Console")],
+)
+def test_a_project_whose_name_is_a_device_on_windows_is_saved_under_another(
+    name: str, file: str, houses: tuple[House, House], tmp_path: Path
+) -> None:
+    project = houses[0].projects.create("ada", name)
+
+    assert houses[0].archive.save("ada", project.id, tmp_path).name == f"{file}.headswap.zip"
+
+
 def test_a_project_opened_elsewhere_has_the_very_same_reports(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,9 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
 
     `open_network` takes the folder and gives a function from (1, C, H, W) float32 to probabilities.
     """
+    for stream in (sys.stdout, sys.stderr):  # letters that the encoding of a pipe lacks are escaped
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     choices = argparse.ArgumentParser(description=description)
     choices.add_argument("pictures", nargs="+", metavar="PICTURE", help="picture files, or folders of them")
     choices.add_argument("--json", action="store_true", help="one JSON object instead of lines to read")
@@ -76,7 +79,7 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
         print(problem, file=sys.stderr)
         return 2
     if chosen.json:
-        print(json.dumps({"predictions": said, "left_out": left_out}, ensure_ascii=False))
+        print(json.dumps({"predictions": said, "left_out": left_out}))
     else:
         print("\n".join(lines(said)), end="\n" if said else "")
         print("\n".join(left["reason"] for left in left_out), end="\n" if left_out else "", file=sys.stderr)
@@ -90,10 +93,15 @@ def found(names: list[str]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+        inside = sorted(file for file in path.rglob("*") if is_meant(file))
         if not inside:
             raise Problem(f"There is no picture in {name}. Give a folder that holds some, or a picture.")
         yield from inside
+
+
+def is_meant(file: Path) -> bool:
+    """A picture, and not what macOS leaves beside pictures on other disks (._bird.jpg)."""
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and "__MACOSX" not in file.parts
 
 
 def answers(

@@ -71,6 +71,14 @@ def test_every_kind_of_picture_becomes_the_same_numbers(strange: tuple[Path, ...
         assert np.array_equal(carried(path, spec), own(path, spec)), path.name
 
 
+def test_a_folder_holds_its_pictures_and_not_what_macos_leaves_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "__MACOSX").mkdir()
+    for name in ("bird.jpg", "._bird.jpg", ".DS_Store", "__MACOSX/other.jpg"):
+        (tmp_path / name).touch()
+
+    assert [path.name for path in pictures.found([str(tmp_path)])] == ["bird.jpg"]
+
+
 def test_a_picture_of_a_phone_is_read_where_its_reader_is_installed(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     odd = Image.open(draw_odd_pictures(tmp_path)[0]).convert("RGB")
