@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from gradio_client import Client, handle_file
 
 from headswap.service.codes import add, remove
 from headswap.service.health import Health
@@ -494,6 +495,17 @@ def test_a_link_of_another_site_logs_nobody_out(site: Site) -> None:
     assert ada.get("/config").status_code == 200
     assert ada.get("/logout", headers={**link, "sec-fetch-site": "same-origin"}).status_code == 302
     assert ada.get("/config").status_code == 401
+
+
+def test_a_program_that_logs_in_brings_a_file_and_takes_one_home(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("of a program")
+    client = Client(site.url, auth=("ada", site.codes["ada"]), verbose=False, download_files=tmp_path)
+
+    read = client.predict(handle_file(tmp_path / "notes.txt"), api_name="/read")
+    made = client.predict("made for a program", api_name="/make")
+
+    assert read == "of a program"
+    assert Path(made).read_text() == "made for a program"
 
 
 KNOWN = {  # what gradio 6.31 registers beside its API
