@@ -22,8 +22,8 @@ from starlette.types import Message, Send
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'{hashes}; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' data: blob:; worker-src 'self' blob:; frame-src 'none'; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; frame-src 'none'; form-action 'self'; "
+    "frame-ancestors 'self'; object-src 'none'; base-uri 'self'"
 )
 ALWAYS = {
     "x-content-type-options": "nosniff",

@@ -12,11 +12,14 @@ from urllib.parse import quote
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from starlette.types import Receive, Scope, Send
 
 from headswap.service.codes import add, remove
 from headswap.service.health import Health
-from headswap.ui.gate import SPARE_BYTES
-from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN, is_open
+from headswap.ui.gate import SPARE_BYTES, Gate
+from headswap.ui.origins import THIS_MACHINE
+from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN, is_open, say
+from tests.loops import run
 from tests.ui.site import CRASH, OF_A_PAIR, OF_AN_ADDRESS, WELL, Site, bring, every_route, serving
 
 
@@ -506,6 +509,33 @@ def test_a_program_that_logs_in_brings_a_file_and_takes_one_home(site: Site, tmp
 
     assert read == "of a program"
     assert Path(made).read_text() == "made for a program"
+
+
+def test_where_nobody_logs_in_every_answer_has_its_policies_too() -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/config":
+            raise ValueError("a mistake")
+        await say(send, 200, b"{}")
+
+    gate = Gate(page, health=lambda: WELL, names=THIS_MACHINE, pages=frozenset({"runs"}))
+    asked = [
+        ("GET", "http://localhost/"), ("GET", "http://localhost/runs"), ("GET", "http://localhost/healthz"),
+        ("POST", "http://localhost/gradio_api/upload"), ("GET", "http://localhost/monitoring"),
+        ("GET", "http://evil.example/"), ("DELETE", "http://localhost/"), ("GET", "http://localhost/config"),
+    ]  # fmt: skip
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=gate, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport) as client:
+            return [await client.request(method, url) for method, url in asked]
+
+    answers = run(ask())
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 404, 403, 405, 500]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "frame-ancestors 'self'; object-src 'none'; base-uri 'self'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
 
 
 KNOWN = {  # what gradio 6.31 registers beside its API
