@@ -48,6 +48,7 @@ from headswap.ui.ways import (
     Refusal,
     body_of,
     files_in,
+    is_before_log_in,
     is_page,
     named,
     read,
@@ -149,20 +150,31 @@ class Gate:
         return shut(scope, self._pages)
 
     async def _with_log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
-        person, way, route = logins.person(scope), way_of(scope), route_of(scope)
-        if route.rstrip("/") == LOGIN and scope["method"] == "POST":
+        person, way = logins.person(scope), way_of(scope)
+        is_login = route_of(scope).rstrip("/") == LOGIN
+        if is_login and scope["method"] == "POST":
             await self._log_in(logins, scope, receive, send)
-        elif person is None and scope["method"] in ("GET", "HEAD") and is_page(route, self._pages):
-            await login.show_login(send, 200, login.wanted(scope))
+        elif person is None:
+            await self._to_stranger(scope, receive, send)
+        elif is_login:
+            await login.lead_on(send)
         elif not way or way.split("/")[0] in BEFORE_LOG_IN:
             await self._app(scope, receive, send)
-        elif person is None:
-            await say(send, *NOT_IN)
         elif way.startswith("file="):
             may = self._files.may(way.removeprefix("file="), person)
             await (self._app(scope, receive, send) if may else say(send, *FILE_GONE))
         else:
             await self._ask(scope, receive, send, person)
+
+    async def _to_stranger(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = route_of(scope)
+        is_asked_for = is_page(route, self._pages) or route.rstrip("/") == LOGIN
+        if scope["method"] in ("GET", "HEAD") and is_asked_for:
+            await login.show_login(send, 200, login.wanted(scope))
+        elif is_before_log_in(route):
+            await self._app(scope, receive, send)
+        else:
+            await say(send, *NOT_IN)
 
     async def _log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
         """Whoever tries too many codes is sent away before one more is looked at."""

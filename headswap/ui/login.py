@@ -79,11 +79,16 @@ async def let_in(scope: Scope, send: Send, form: Form, cookies: list[str]) -> No
     """Somebody is in: on to the page that they asked for, with gradio's cookies made stricter."""
     told = [(b"set-cookie", _stricter(one, scope).encode("latin-1")) for one in cookies]
     if is_person(scope):
-        await _answer(send, 303, b"", [(b"location", f"./{form.next}".encode()), *told])
+        await lead_on(send, form.next, told)
         return
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *told]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b'{"success":true}'})
+
+
+async def lead_on(send: Send, next_page: str = "", more: list[tuple[bytes, bytes]] | None = None) -> None:
+    """From the log-in to a page."""
+    await _answer(send, 303, b"", [(b"location", f"./{next_page}".encode()), *(more or [])])
 
 
 def wanted(scope: Scope) -> str:

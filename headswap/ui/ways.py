@@ -88,6 +88,13 @@ def is_open(route: str, pages: Iterable[str] = ()) -> bool:
     return route in BESIDE_THE_API or route.removesuffix("/") in BESIDE_THE_API or is_page(route, pages)
 
 
+def is_before_log_in(route: str) -> bool:
+    """Whether strangers may go there; gradio's scripts are for those who see its pages."""
+    if route.startswith(API):
+        return route.removeprefix(API).split("/")[0] in BEFORE_LOG_IN
+    return route.removesuffix("/") in BESIDE_THE_API
+
+
 def is_page(route: str, pages: Iterable[str] = ()) -> bool:
     """Whether a person sees a page there."""
     return route == "/" or route.removeprefix("/").removesuffix("/") in set(pages) - {""}
