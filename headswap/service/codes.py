@@ -4,7 +4,8 @@ Flow:  name --add--> code, shown once          name + code --Codes.knows--> yes 
 
 A code is twelve letters and figures in three groups, none that look alike: 59 bits, too many to guess.
 It is hashed with scrypt and a salt of its own, so a stolen file opens no door. The file is read again
-when it changes: people can be added and removed while the server runs.
+when it changes: people can be added and removed while the server runs. Two who change it at the same time
+take turns, over a lock file beside it.
 
 Knows names and one file; nothing of pages.
 """
@@ -18,8 +19,12 @@ import re
 import secrets
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.files import from_json, to_json, write_text
@@ -28,6 +33,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without i, l, o, 0 and 1
 GROUPS, GROUP_LETTERS = 3, 4
 LONGEST_NAME = 40
 _NAME = re.compile(r"[\w][\w.@ -]*", re.UNICODE)
+TURN_S = 30.0  # the longest that one change waits for another
 _COST, _BLOCK, _LANES = 2**14, 8, 1  # scrypt: 16 MB and some 50 ms a guess
 
 logger = logging.getLogger(__name__)
@@ -117,23 +123,25 @@ def add(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     """Let people in, the file made when missing; returns name -> code, which is kept nowhere.
 
     Raises:
-        BadSetting: a name cannot be one, or has a code already.
+        BadSetting: a name cannot be one, or has a code already; or somebody else is changing the file.
     """
-    there = read_people(path).people if path.exists() else ()
-    known, codes = {person.name for person in there}, {}
-    for name in map(_clean, names):
-        if name in known:
-            raise BadSetting(
-                f"{name} has a code already.",
-                remedy="Remove the name and add it again for a new code; the work stays.",
+    cleaned = tuple(map(_clean, names))
+    with _turn(path):
+        there = read_people(path).people if path.exists() else ()
+        known, codes = {person.name for person in there}, {}
+        for name in cleaned:
+            if name in known:
+                raise BadSetting(
+                    f"{name} has a code already.",
+                    remedy="Remove the name and add it again for a new code; the work stays.",
+                )
+            known.add(name)
+            codes[name] = "-".join(
+                "".join(secrets.choice(LETTERS) for _ in range(GROUP_LETTERS)) for _ in range(GROUPS)
             )
-        known.add(name)
-        codes[name] = "-".join(
-            "".join(secrets.choice(LETTERS) for _ in range(GROUP_LETTERS)) for _ in range(GROUPS)
-        )
-    salts = {name: secrets.token_hex(16) for name in codes}
-    new = tuple(Person(name, salts[name], _hash(code, salts[name])) for name, code in codes.items())
-    _write(path, (*there, *new))
+        salts = {name: secrets.token_hex(16) for name in codes}
+        new = tuple(Person(name, salts[name], _hash(code, salts[name])) for name, code in codes.items())
+        _write(path, (*there, *new))
     return codes
 
 
@@ -142,15 +150,37 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
 
     Raises:
         NotFound: somebody is not in the file.
+        BadSetting: somebody else is changing the file.
     """
-    there, going = read_people(path).people, set(map(_clean, names))
-    missing = going - {person.name for person in there}
-    if missing:
-        raise NotFound(
-            f"{', '.join(sorted(missing))} is not in {path.name}.",
-            remedy=f"headswap users list {path} shows who is.",
-        )
-    _write(path, tuple(person for person in there if person.name not in going))
+    going = set(map(_clean, names))
+    read_people(path)  # a file that is missing gets no lock beside it
+    with _turn(path):
+        there = read_people(path).people
+        missing = going - {person.name for person in there}
+        if missing:
+            raise NotFound(
+                f"{', '.join(sorted(missing))} is not in {path.name}.",
+                remedy=f"headswap users list {path} shows who is.",
+            )
+        _write(path, tuple(person for person in there if person.name not in going))
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[None]:
+    """Nobody else changes the file meanwhile; the lock is let go when its process ends, however it ends."""
+    place = path.with_name(f"{path.name}.lock")
+    try:
+        with FileLock(place, timeout=TURN_S):
+            yield
+    except Timeout as error:
+        raise BadSetting(
+            f"Somebody else is changing {path.name}.", remedy="Try again when they are done."
+        ) from error
+    except OSError as error:
+        raise BadSetting(
+            f"{path} cannot be changed: {error.strerror or error}.",
+            remedy="Choose a folder that exists and that you may write to.",
+        ) from error
 
 
 def _write(path: Path, people: tuple[Person, ...]) -> None:

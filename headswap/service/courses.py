@@ -43,6 +43,7 @@ class Ballot:
 
     who: str
     choice: int
+    place: str = ""  # tells browsers of one address apart from others; no address can be read in it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,14 @@
 Flow:  owner + course | job --share--> key;  key --look--> FollowView;  key + ballot + choice --vote--> count
 
 The key is the permission: 128 random bits, for reading only. It opens words and figures, never a picture,
-a file or a name, and it can change nothing but the vote of the browser that holds the ballot. Whoever
+a file or a name, and it can change nothing but the vote of the browser that holds the ballot. What the
+others said is told when the vote is closed, to the teacher's page too: it stands on the projector. Whoever
 shares can stop sharing. Loads no torch.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections import Counter
@@ -31,6 +33,9 @@ from headswap.service.lessons import Lessons
 from headswap.service.views import JobView
 
 MOST_BALLOTS = 300  # browsers in one vote
+MOST_OF_AN_ADDRESS = (
+    60  # of them behind one address: a class of 30 with two devices each, all behind one router
+)
 
 Kind = Literal["course", "job"]
 
@@ -50,12 +55,9 @@ class VoteView:
     """A vote in numbers."""
 
     is_open: bool
-    counts: tuple[int, ...]  # for each choice
+    total: int
+    counts: tuple[int, ...] = ()  # for each choice; empty while the vote is open
     mine: int | None = None  # what this browser said
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ class Following:
         self._root, self._courses, self._lessons = root, courses, lessons
         self._job, self._report = job, report
         self._gate = threading.Lock()  # around changes of a vote or a link
+        self._salt = secrets.token_bytes(32)  # no address is kept, and no record tells which it was
 
     # For whoever shares -------------------------------------------------------------
 
@@ -165,8 +168,9 @@ class Following:
     def votes(self, owner: str, course: str, lesson: str) -> VoteView | None:
         """What the class said so far; None: it was not asked."""
         what = find_lesson(lesson).lesson
-        vote = self._courses.vote(self._courses.get(owner, course), what.name)
-        return _counted(what, vote) if vote else None
+        found = self._courses.get(owner, course)
+        vote = self._courses.vote(found, what.name)
+        return _counted(what, vote, is_over=self._is_known(found, what)) if vote else None
 
     # For whoever has the key ----------------------------------------------------------
 
@@ -184,12 +188,18 @@ class Following:
         except NotFound as gone:
             raise _nothing() from gone
 
-    def vote(self, key: str, ballot: str, choice: int) -> FollowView:
+    def vote(self, key: str, ballot: str, choice: int, address: str = "") -> FollowView:
         """Say what will happen; a second time replaces the first.
+
+        Args:
+            key: of the link.
+            ballot: the number of the browser.
+            choice: place in the choices of the experiment.
+            address: that the browser has in the network; so many may vote from one.
 
         Raises:
             NotFound: there is no such key.
-            BadSetting: nobody asks now, or there is no such choice.
+            BadSetting: nobody asks now, there is no such choice, or there are too many votes.
         """
         link = self._opened(key)
         if link.kind != "course" or not ID.fullmatch(ballot):
@@ -198,12 +208,21 @@ class Following:
             course = self._courses.get(link.owner, link.target)
             lesson = self._at(course)
             vote = self._courses.vote(course, lesson.name)
-            if vote is None or not vote.is_open:
+            if vote is None or not vote.is_open or self._is_known(course, lesson):
                 raise BadSetting("The vote is closed.", remedy="Watch what happens.")
-            others = tuple(one for one in vote.ballots if one.who != ballot)
-            if not 0 <= choice < len(lesson.choices) or len(others) >= MOST_BALLOTS:
+            if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
-            self._courses.save_vote(course, replace(vote, ballots=(*others, Ballot(ballot, choice))))
+            before = next((one for one in vote.ballots if one.who == ballot), None)
+            place = before.place if before else self._place(address)
+            others = tuple(one for one in vote.ballots if one is not before)
+            beside = sum(one.place == place for one in others)
+            if before is None and (len(others) >= MOST_BALLOTS or beside >= MOST_OF_AN_ADDRESS):
+                raise BadSetting(
+                    f"This answer was not counted: {len(others)} are in already.",
+                    remedy="Say it aloud, or let the teacher open a new vote.",
+                )
+            mine = Ballot(ballot, choice, place)
+            self._courses.save_vote(course, replace(vote, ballots=(*others, mine)))
         return self.look(key, ballot)
 
     def tidy(self) -> int:
@@ -234,12 +253,21 @@ class Following:
     def _look_at_course(self, course: Course, ballot: str) -> FollowView:
         seen = self._lessons.look(course.owner, course.id, self._at(course).name)
         vote = self._courses.vote(course, seen.lesson.name)
+        is_over = seen.run.is_going or seen.result is not None
         return FollowView(
             lesson=seen.lesson,
-            vote=_counted(seen.lesson, vote, ballot) if vote else None,
+            vote=_counted(seen.lesson, vote, is_over=is_over, ballot=ballot) if vote else None,
             run=seen.run,
             result=None if seen.run.is_going else seen.result,
         )
+
+    def _is_known(self, course: Course, lesson: Lesson) -> bool:
+        """Whether the experiment runs or was run: its answer is no guess any more."""
+        seen = self._lessons.look(course.owner, course.id, lesson.name)
+        return seen.run.is_going or seen.result is not None
+
+    def _place(self, address: str) -> str:
+        return hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).hexdigest()
 
     def _at(self, course: Course) -> Lesson:
         return find_lesson(self._lessons.course(course.owner, course.id).at).lesson
@@ -284,11 +312,13 @@ class Following:
             remove(self._root / name)
 
 
-def _counted(lesson: Lesson, vote: Vote, ballot: str = "") -> VoteView:
+def _counted(lesson: Lesson, vote: Vote, *, is_over: bool = False, ballot: str = "") -> VoteView:
+    """The vote as it may be told: what was said so far would lead those who come later."""
     said = Counter(one.choice for one in vote.ballots)
     mine = next((one.choice for one in vote.ballots if ballot and one.who == ballot), None)
-    counts = tuple(said[place] for place in range(len(lesson.choices)))
-    return VoteView(is_open=vote.is_open, counts=counts, mine=mine)
+    is_open = vote.is_open and not is_over
+    counts = () if is_open else tuple(said[place] for place in range(len(lesson.choices)))
+    return VoteView(is_open=is_open, total=len(vote.ballots), counts=counts, mine=mine)
 
 
 def _nothing() -> NotFound:

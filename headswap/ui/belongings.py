@@ -1,18 +1,21 @@
 """Whose is what, of the things that gradio hands to anybody who can name them; and who is asking.
 
 Flow:  a log-in that went well --Logins.note--> token --Logins.person--> name, while its code stands
-       upload, session, event --Owners.add--> "may this person name it?"
+       upload, answer with a file --Files.add--> "may this person name it?"
+       session, event --Sessions.take--> "is it theirs, or new?"
 
-What is not remembered (too old, or made by the page itself) has an address that cannot be guessed.
+A file belongs to those who brought it or were shown it; nobody else may name it, and no file is forgotten
+while it exists. Sessions and events have names that cannot be guessed and one owner, the first who names
+them; each person has so many, so nobody can push those of others out.
+
 Knows requests and names; nothing of the house behind them.
 """
 
 from __future__ import annotations
 
 import os
-import time
 import unicodedata
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -20,33 +23,61 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-MOST_REMEMBERED = 50_000  # uploads, sessions and log-ins each; the oldest are forgotten
+MOST_LOGINS = 50_000  # the oldest are forgotten, which logs them out
+FIRST_LOOK = 10_000  # files that are remembered before those that are gone are let go
+MOST_SESSIONS = 2_000  # of one person, each of sessions and events; the longest unused are forgotten
 LONGEST_NAME = 200  # letters of a session's or an event's name; gradio's own have 11 to 32
 _COOKIES = ("access-token", "access-token-unsecure")
 
 
-class Owners:
-    """Whose is what: several people may bring the same file; a session has one owner."""
+class Files:
+    """Whose file is whose: several people may bring the same one."""
 
-    def __init__(self) -> None:
-        self._people: OrderedDict[str, set[str]] = OrderedDict()
+    def __init__(self, *, first_look: int = FIRST_LOOK) -> None:
+        """Look for files that are gone when so many are known, and again when twice as many as were left."""
+        self._people: dict[str, set[str]] = {}
+        self._places: dict[str, str] = {}
+        self._first_look = self._next_look = first_look
 
-    def add(self, thing: str, person: str) -> None:
+    def add(self, path: str, person: str) -> None:
         """Note that it is theirs, too."""
-        self._people.setdefault(thing, set()).add(person)
-        while len(self._people) > MOST_REMEMBERED:
-            self._people.popitem(last=False)
+        address = address_of(path)
+        self._people.setdefault(address, set()).add(person)
+        self._places[address] = path
+        if len(self._people) > self._next_look:
+            self._let_go()
 
-    def may(self, thing: str, person: str) -> bool:
-        """Whether it is theirs, or nobody's."""
-        people = self._people.get(thing)
-        return people is None or person in people
+    def may(self, path: str, person: str) -> bool:
+        """Whether it is theirs."""
+        return person in self._people.get(address_of(path), ())
+
+    def _let_go(self) -> None:
+        """Forget files that are gone; one that exists takes more room on its disk than its line here."""
+        for address in [one for one, place in self._places.items() if not os.path.lexists(place)]:
+            del self._people[address], self._places[address]
+        self._next_look = max(self._first_look, 2 * len(self._people))
+
+
+class Sessions:
+    """Whose session or event is whose: the first who names it has it."""
+
+    def __init__(self, *, most: int = MOST_SESSIONS) -> None:
+        self._most = most
+        self._owner: dict[str, str] = {}
+        self._of: dict[str, OrderedDict[str, None]] = {}
+
+    def __contains__(self, thing: str) -> bool:
+        return thing in self._owner
 
     def take(self, thing: str, person: str) -> bool:
-        """The first who names it has it."""
-        if len(thing) > LONGEST_NAME or not self.may(thing, person):
+        """Whether it is theirs, or new and now theirs."""
+        if len(thing) > LONGEST_NAME or self._owner.setdefault(thing, person) != person:
             return False
-        self.add(thing, person)
+        mine = self._of.setdefault(person, OrderedDict())
+        mine[thing] = None
+        mine.move_to_end(thing)
+        if len(mine) > self._most:
+            del self._owner[mine.popitem(last=False)[0]]
         return True
 
 
@@ -74,8 +105,8 @@ class Logins:
             token = _value_of(set_cookies, f"{name}-{_cookie_id(scope)}")
             if token in tokens:
                 self._given[token] = self._stamp(tokens[token])
-        while len(self._given) > MOST_REMEMBERED:
-            self._given.popitem(last=False)
+        while len(self._given) > MOST_LOGINS:
+            tokens.pop(self._given.popitem(last=False)[0], None)
 
     def person(self, scope: Scope) -> str | None:
         """Who asks; a token whose code was changed or taken away is worth nothing any more."""
@@ -89,35 +120,6 @@ class Logins:
             self._given.pop(token, None)
             return None
         return name
-
-
-class Turns:
-    """How often each may try something: so many at once, so many in a while."""
-
-    def __init__(self, *, at_once: int, in_a_while: int, while_s: float) -> None:
-        self._at_once, self._in_a_while, self._while_s = at_once, in_a_while, while_s
-        self._now: dict[str, int] = {}
-        self._failed: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def begin(self, who: str) -> bool:
-        """Whether they may try now; then `end` must follow."""
-        failed = self._failed.get(who, deque())
-        while failed and time.monotonic() - failed[0] > self._while_s:
-            failed.popleft()
-        if self._now.get(who, 0) >= self._at_once or len(failed) >= self._in_a_while:
-            return False
-        self._now[who] = self._now.get(who, 0) + 1
-        return True
-
-    def end(self, who: str, *, failed: bool) -> None:
-        """It is over."""
-        self._now[who] -= 1
-        if not self._now[who]:
-            del self._now[who]
-        if failed:
-            self._failed.setdefault(who, deque(maxlen=self._in_a_while)).append(time.monotonic())
-            while len(self._failed) > MOST_REMEMBERED:
-                self._failed.popitem(last=False)
 
 
 def _tokens_of(scope: Scope) -> dict[str, str]:

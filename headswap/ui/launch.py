@@ -11,6 +11,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,11 +27,11 @@ from headswap.service.codes import Codes
 from headswap.service.facade import Service
 from headswap.ui.follow import Follow
 from headswap.ui.gate import Gate
-from headswap.ui.html import web_text
 from headswap.ui.origins import THIS_MACHINE
+from headswap.ui.shield import inline_scripts
 from headswap.ui.theme import page_head, theme
 
-LOG_IN = "Your name as username, and the code that you were given as password."
+HASHERS = 1  # threads that look at codes, theirs alone: 16 MB and 50 ms of a core for each guess
 IDLE_LOOP_S = 0.02  # gradio's queue wakes 20 times as often, 7 % of a core for nothing
 WAKE_S = 0.5
 SESSIONS = 64  # open or closed pages that gradio remembers, half a megabyte each; a page outlives it
@@ -65,14 +66,20 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
     codes = Codes(door.people) if door.people else None
     names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
     gate = Middleware(
-        Gate, health=service.health, stamp=codes.stamp if codes else None, names=names, room=_room_for_uploads
+        Gate,
+        health=service.health,
+        stamp=codes.stamp if codes else None,
+        names=names,
+        pages=frozenset(name for name, *_ in page.pages),
+        room=_room_for_uploads,
+        scripts=inline_scripts(page_head().encode()),
     )
-    follow = Middleware(Follow, look=service.following.look, vote=service.following.vote)
+    secret = browser_secret(service.settings.workspace)
+    follow = Middleware(Follow, look=service.following.look, vote=service.following.vote, secret=secret)
     page.launch(
         server_name=door.host,
         server_port=door.port,
         auth=knows(codes) if codes else None,
-        auth_message=f"<style>{web_text('tokens.css')}{web_text('login.css')}</style>{LOG_IN}",
         ssl_certfile=str(door.certificate) if door.certificate else None,
         ssl_keyfile=str(door.key) if door.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate
@@ -88,6 +95,7 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
         share=False,
         pwa=False,
         mcp_server=False,
+        num_workers=0,  # servers of gradio's own for files, on ports of their own: no gate stands before them
         quiet=True,  # gradio speaks of links to the whole internet, which there are not
         prevent_thread_lock=True,  # gradio's own wait ends without telling pages, which costs five seconds
     )
@@ -130,9 +138,13 @@ def calm(page: gr.Blocks) -> None:
 
 
 def knows(codes: Codes) -> Callable[[str, str], Awaitable[bool]]:
-    """Ask the codes beside the loop that serves everybody: a guess takes a while, on purpose."""
+    """Ask the codes beside the loop that serves everybody: a guess takes a while, on purpose.
+
+    The threads are for this alone. The gate lets only so many guesses wait for them.
+    """
+    hashers = ThreadPoolExecutor(HASHERS, thread_name_prefix="log-in")
 
     async def ask(name: str, code: str) -> bool:
-        return await asyncio.to_thread(codes.knows, name, code)
+        return await asyncio.get_running_loop().run_in_executor(hashers, codes.knows, name, code)
 
     return ask

@@ -1,4 +1,4 @@
-"""With a class: a link for its phones, a vote before the run, and the bars of what it said.
+"""With a class: a link for its phones, a vote before the run, and the bars of what it said once it is closed.
 
 Flow:  LessonView + VoteView + key --class_panel--> HTML
 
@@ -27,17 +27,24 @@ def class_panel(view: LessonView, vote: VoteView | None, key: str, here: str) ->
 
 
 def vote_bars(choices: tuple[str, ...], vote: VoteView) -> str:
-    """How many said what; a bar, a number and a word, so that colour is not alone."""
+    """How many said what; a bar, a number and a word, so that colour is not alone.
+
+    While the vote is open, how many: whoever sees what the others say follows them.
+    """
+    if vote.is_open:
+        return (
+            f'<div class="votes" data-total="{vote.total}"><p role="status"><b>{count(vote.total, "answer")}.'
+            "</b> What was said is shown when the vote is closed.</p></div>"
+        )
     rows = "".join(
         f'<li><span>{safe(choice)}</span><span class="meter" aria-hidden="true"><i style="width:'
         f'{100 * votes / max(1, vote.total):.0f}%"></i></span><span class="hs-num">{votes}'
         f'<span class="hs-note"> {percent(votes / max(1, vote.total))}</span></span></li>'
         for choice, votes in zip(choices, vote.counts, strict=True)
     )
-    state = "The vote is open." if vote.is_open else "The vote is closed."
     return (
         f'<div class="votes" data-total="{vote.total}"><p '
-        f'role="status"><b>{count(vote.total, "answer")}.</b> {state}</p>'
+        f'role="status"><b>{count(vote.total, "answer")}.</b> The vote is closed.</p>'
         f"<ul>{rows}</ul></div>"
     )
 

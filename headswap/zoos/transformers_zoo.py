@@ -46,10 +46,7 @@ _NO_PICTURE = {  # why a class of the library is not offered
     "Siglip2ForImageClassification": "takes patches and masks",
     "TimmWrapperForImageClassification": "its networks are in the timm zoo",
 }
-_NEVER_FROM_OUTSIDE = (  # keys of a configuration by which the library fetches or runs code
-    "attn_implementation", "_attn_implementation", "_attn_implementation_internal", "auto_map",
-    "quantization_config", "use_kernels",
-)  # fmt: skip
+_LABELS = ("id2label", "label2id", "num_labels", "problem_type")  # of every classifier's configuration
 
 
 @dataclass(frozen=True)
@@ -242,15 +239,51 @@ def _config(name: str, num_classes: int | None, variant: str) -> Any:
         return _default_config(name, num_labels=NEW_HEAD_CLASSES if num_classes is None else num_classes)
     from huggingface_hub.errors import StrictDataclassError
 
+    said = json.loads(variant)
+    if not isinstance(said, dict):
+        raise ValueError(f"{name} cannot be configured by {said!r}")
     with _quiet():
-        said = {key: value for key, value in json.loads(variant).items() if key not in _NEVER_FROM_OUTSIDE}
         try:
-            config = _config_class(name).from_dict(said)
+            config = _config_class(name).from_dict(_of_the_class(said, _own_settings(name)))
         except StrictDataclassError as error:
             raise ValueError(f"{name} cannot be configured so: {error}") from error
     if num_classes is not None:
         config.num_labels = num_classes
     return config
+
+
+@cache
+def _own_settings(name: str) -> dict[str, Any]:
+    """What the class of a network lets one choose: its settings and their usual values."""
+    from transformers import PretrainedConfig
+
+    return _beside(_default_config(name).to_dict(), frozenset(PretrainedConfig().to_dict()))
+
+
+def _beside(settings: dict[str, Any], common: frozenset[str]) -> dict[str, Any]:
+    """Without what every configuration has: by some of that the library fetches or runs code."""
+    return {
+        key: _beside(value, common) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in common and not key.startswith("_")
+    }
+
+
+def _of_the_class(said: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Of a configuration from outside, the settings of the class and the labels; nothing else is read."""
+    kept: dict[str, Any] = {key: said[key] for key in _LABELS if key in said}
+    for key in own.keys() & said.keys():
+        value, usual = said[key], own[key]
+        if isinstance(value, dict) and isinstance(usual, dict):
+            kept[key] = _of_the_class(value, usual)
+        elif not _holds_settings(value):
+            kept[key] = value
+    return kept
+
+
+def _holds_settings(value: Any) -> bool:
+    """Whether another configuration is hidden in a value."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_settings, value)))
 
 
 def _default_config(name: str, *, num_labels: int = 2) -> Any:

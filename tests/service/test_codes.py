@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from headswap.errors import BadSetting, BundleDamaged, NotFound
+from headswap.service import codes as codes_module
 from headswap.service.codes import Codes, add, read_people, remove
 
 
@@ -120,3 +123,32 @@ def test_mistakes_get_a_sentence(tmp_path: Path) -> None:
     place.write_text("ada:secret")
     with pytest.raises(BundleDamaged, match="cannot be read"):
         Codes(place)
+
+
+def test_two_who_add_people_at_the_same_time_both_do(tmp_path: Path) -> None:
+    place = tmp_path / "class.json"
+    add(place, ("first",))
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: add(place, (f"pupil {number}",)), range(8)))
+        list(pool.map(lambda number: remove(place, (f"pupil {number}",)), range(0, 8, 2)))
+
+    names = {person.name for person in read_people(place).people}
+    assert names == {"first", *(f"pupil {number}" for number in range(1, 8, 2))}
+    codes = Codes(place)
+    assert all(codes.knows(name, made[int(name.split()[1])][name]) for name in names - {"first"})
+
+
+def test_who_waits_too_long_for_another_change_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "class.json"
+    add(place, ("ada",))
+    monkeypatch.setattr(codes_module, "TURN_S", 0.01)
+
+    with (
+        FileLock(f"{place}.lock"),
+        pytest.raises(BadSetting, match=r"Somebody else is changing class\.json\. Try again"),
+    ):
+        add(place, ("bob",))
+    add(place, ("bob",))

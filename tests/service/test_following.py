@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headswap.errors import BadSetting, NotFound
+from headswap.service.experiments import RunState
 from headswap.service.facade import Service
-from headswap.service.following import MOST_BALLOTS
+from headswap.service.following import MOST_BALLOTS, MOST_OF_AN_ADDRESS
 from headswap.service.settings import Settings
 
 ADA, BOB = "a" * 32, "b" * 32  # numbers of two browsers
@@ -63,7 +65,10 @@ def test_one_vote_a_browser_changed_until_it_is_closed(service: Service, course:
     mine = service.following.vote(key, ADA, 1).vote
 
     assert mine is not None
-    assert (mine.counts, mine.mine) == ((0, 2, 0), 1)
+    assert (mine.total, mine.counts, mine.mine) == (2, (), 1)
+    teachers = service.following.votes("teacher", course, LESSON)
+    assert teachers is not None
+    assert (teachers.total, teachers.counts) == (2, ()), "on the projector, too"
     closed = service.following.close_vote("teacher", course, LESSON)
     assert closed is not None
     assert (closed.is_open, closed.counts) == (False, (0, 2, 0))
@@ -98,6 +103,43 @@ def test_a_vote_cannot_be_filled_without_end(
     with pytest.raises(BadSetting, match="not counted"):
         service.following.vote(key, "c" * 32, 0)
     service.following.vote(key, BOB, 2)  # who is in may still change it
+
+
+def test_one_address_has_its_share_of_a_vote_and_no_record_tells_which_it_was(
+    service: Service, course: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headswap.service.following.MOST_OF_AN_ADDRESS", 2)
+    key = service.following.share("teacher", course)
+    service.following.open_vote("teacher", course, LESSON)
+    for ballot in (ADA, BOB):
+        service.following.vote(key, ballot, 0, "10.0.0.77")
+
+    with pytest.raises(BadSetting, match="not counted: 2 are in already"):
+        service.following.vote(key, "c" * 32, 0, "10.0.0.77")
+    service.following.vote(key, "c" * 32, 0, "10.0.0.78")
+    service.following.vote(key, ADA, 2, "10.0.0.78")  # on the way home
+
+    records = [place.read_text() for place in service.settings.workspace.rglob("vote-*.json")]
+    assert records
+    assert not any("10.0.0" in record for record in records)
+    assert MOST_OF_AN_ADDRESS >= 2 * 30, "a class of 30 behind one router"
+
+
+def test_who_knows_the_answer_votes_no_more(service: Service, course: str) -> None:
+    key = service.following.share("teacher", course)
+    service.following.open_vote("teacher", course, LESSON)
+    service.following.vote(key, ADA, 0)
+    found = service.lessons.look("teacher", course, LESSON)
+    known = replace(found, run=RunState(state="running"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service.lessons, "look", lambda *asked: known)
+        with pytest.raises(BadSetting, match="The vote is closed"):
+            service.following.vote(key, BOB, 1)
+        seen = service.following.look(key).vote
+
+    assert seen is not None
+    assert (seen.is_open, seen.counts) == (False, (1, 0, 0))
 
 
 def test_a_stranger_opens_closes_and_shares_nothing(service: Service, course: str) -> None:

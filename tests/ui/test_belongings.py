@@ -5,36 +5,62 @@ from pathlib import Path
 
 import pytest
 
-from headswap.ui.belongings import LONGEST_NAME, MOST_REMEMBERED, Owners, Turns, address_of
+from headswap.ui.belongings import LONGEST_NAME, Files, Sessions, address_of
 
 
 def test_a_session_is_theirs_who_named_it_first() -> None:
-    owners = Owners()
+    sessions = Sessions()
 
-    assert owners.take("session", "ada")
-    assert owners.take("session", "ada")
-    assert not owners.take("session", "bob")
-    assert owners.may("another", "bob")
-    assert not owners.take("x" * (LONGEST_NAME + 1), "bob")
-
-
-def test_a_file_may_be_of_several() -> None:
-    owners = Owners()
-    owners.add("/a", "ada")
-    owners.add("/a", "bob")
-
-    assert owners.may("/a", "ada")
-    assert owners.may("/a", "bob")
-    assert not owners.may("/a", "eve")
+    assert sessions.take("session", "ada")
+    assert sessions.take("session", "ada")
+    assert not sessions.take("session", "bob")
+    assert sessions.take("another", "bob")
+    assert not sessions.take("x" * (LONGEST_NAME + 1), "bob")
 
 
-def test_no_more_is_remembered_than_memory_can_bear() -> None:
-    owners = Owners()
-    for number in range(MOST_REMEMBERED + 10):
-        owners.add(f"{number}", "ada")
+def test_a_file_may_be_of_several_and_of_nobody_else() -> None:
+    files = Files()
+    files.add("/a", "ada")
+    files.add("/a", "bob")
 
-    assert owners.may("9", "bob")
-    assert not owners.may("10", "bob")
+    assert files.may("/a", "ada")
+    assert files.may("/a", "bob")
+    assert not files.may("/a", "eve")
+    assert not files.may("/never seen", "ada")
+
+
+def test_a_file_is_remembered_while_it_exists_and_belongs_to_nobody_afterwards(tmp_path: Path) -> None:
+    files = Files(first_look=10)
+    kept = tmp_path / "Kept.zip"
+    kept.touch()
+    files.add(str(kept), "ada")
+    for number in range(200):
+        files.add(str(tmp_path / f"{number}"), "bob")
+
+    assert files.may(str(kept), "ada")
+    assert not files.may(str(kept), "bob")
+    assert not files.may(str(tmp_path / "0"), "bob"), "it is gone, and its line with it"
+    assert not files.may(str(tmp_path / "0"), "ada")
+
+
+def test_who_opens_many_sessions_pushes_out_their_own_and_nobody_elses() -> None:
+    sessions = Sessions(most=3)
+    sessions.take("adas", "ada")
+    for number in range(50):
+        assert sessions.take(f"{number}", "bob")
+
+    assert not sessions.take("adas", "bob")
+    assert "adas" in sessions
+    assert "0" not in sessions
+
+
+def test_a_session_that_is_in_use_is_not_the_one_that_is_forgotten() -> None:
+    sessions = Sessions(most=3)
+    for number in range(50):
+        sessions.take("open page", "ada")
+        sessions.take(f"{number}", "ada")
+
+    assert not sessions.take("open page", "bob")
 
 
 def test_all_spellings_of_a_file_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,25 +78,3 @@ def test_all_spellings_of_a_file_are_one(tmp_path: Path, monkeypatch: pytest.Mon
     assert address_of(f"{tmp_path}/there/E\u0301.ZIP") == address_of(place)
     assert address_of("a\0b") == "a\0b"
     assert address_of(os.devnull)
-
-
-def test_guesses_are_counted_by_who_makes_them() -> None:
-    turns = Turns(at_once=2, in_a_while=3, while_s=1000.0)
-
-    assert [turns.begin("ann"), turns.begin("ann"), turns.begin("ann")] == [True, True, False]
-    assert turns.begin("bob")
-    turns.end("ann", failed=True)
-    turns.end("ann", failed=True)
-    assert turns.begin("ann")
-    turns.end("ann", failed=True)
-    assert not turns.begin("ann")
-    turns.end("bob", failed=False)
-    assert turns.begin("bob")
-
-
-def test_wrong_guesses_are_forgiven_after_a_while() -> None:
-    turns = Turns(at_once=2, in_a_while=1, while_s=0.0)
-    turns.begin("ann")
-    turns.end("ann", failed=True)
-
-    assert turns.begin("ann")

@@ -1,7 +1,8 @@
-"""The page for phones over HTTP: answered without a log-in, read-only, one number a browser."""
+"""The page for phones over HTTP: answered without a log-in, read-only, one signed number a browser."""
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import httpx
@@ -9,11 +10,12 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from headswap.service.facade import Service
+from headswap.service.following import MOST_OF_AN_ADDRESS
 from headswap.service.settings import Settings
 from headswap.ui.follow import BALLOT, Follow
 from tests.loops import run
 
-LESSON = "old-optimizer"
+LESSON, SECRET = "old-optimizer", "kept with the data"
 
 
 async def behind(scope: Scope, receive: Receive, send: Send) -> None:
@@ -25,10 +27,12 @@ async def behind(scope: Scope, receive: Receive, send: Send) -> None:
 class Phone:
     """One browser; it keeps its cookies."""
 
-    def __init__(self, service: Service, cookies: httpx.Cookies | None = None) -> None:
-        app = Follow(behind, look=service.following.look, vote=service.following.vote)
-        self._transport = httpx.ASGITransport(app=app)
-        self.cookies = cookies or httpx.Cookies()
+    def __init__(
+        self, service: Service, address: str = "10.0.0.1", *, secret: str = SECRET, root_path: str = ""
+    ) -> None:
+        app = Follow(behind, look=service.following.look, vote=service.following.vote, secret=secret)
+        self._transport = httpx.ASGITransport(app=app, client=(address, 123), root_path=root_path)
+        self.cookies = httpx.Cookies()
 
     def ask(self, method: str, path: str, **more: object) -> httpx.Response:
         async def go() -> httpx.Response:
@@ -91,7 +95,63 @@ def test_a_vote_is_counted_once_a_browser(service: Service, key: str) -> None:
 
     vote = service.following.look(key).vote
     assert vote is not None
-    assert vote.counts == (0, 2, 0)
+    assert (vote.total, vote.counts) == (2, ()), "what was said is told when it is closed"
+    service.following.close_vote("teacher", service.lessons.open("teacher", "").id, LESSON)
+    closed = service.following.look(key).vote
+    assert closed is not None
+    assert closed.counts == (0, 2, 0)
+
+
+def test_a_number_that_this_server_did_not_give_votes_for_nobody(service: Service, key: str) -> None:
+    given = Phone(service)
+    given.ask("GET", f"/follow?key={key}")
+    ballot, _, sign = str(given.cookies[BALLOT]).partition(".")
+    elsewhere = Phone(service, secret="of another server")
+    elsewhere.ask("GET", f"/follow?key={key}")
+    made_up = ("a" * 32, f"{'a' * 32}.{sign}", f"{ballot}.", ballot, f"{ballot}.{sign[:-1]}",
+               f"{ballot}.{sign}x", f"{ballot}.\u00e9", str(elsewhere.cookies[BALLOT]))  # fmt: skip
+
+    for number in made_up:
+        phone = Phone(service)
+        header = {"cookie": f"{BALLOT}={number}".encode()}
+        told = phone.ask("POST", "/follow/vote", data={"key": key, "choice": "1"}, headers=header)
+        assert told.status_code == 400, number
+    again = Phone(service)
+    again.cookies.set(BALLOT, f"{ballot}.{sign}")
+    assert again.ask("POST", "/follow/vote", data={"key": key, "choice": "1"}).status_code == 200
+
+    vote = service.following.look(key).vote
+    assert vote is not None
+    assert vote.total == 1
+
+
+def test_one_address_cannot_fill_a_vote_and_a_class_behind_it_can_vote(service: Service, key: str) -> None:
+    def votes(address: str, most: int) -> int:
+        counted = 0
+        for _ in range(most):
+            phone = Phone(service, address)
+            phone.cookies.set(BALLOT, signed())
+            answer = phone.ask("POST", "/follow/vote", data={"key": key, "choice": "0"})
+            assert answer.status_code in (200, 409)
+            counted += answer.status_code == 200
+        return counted
+
+    def signed() -> str:
+        return Follow(
+            behind, look=service.following.look, vote=service.following.vote, secret=SECRET
+        )._signed(secrets.token_hex(16))
+
+    assert votes("10.0.0.7", MOST_OF_AN_ADDRESS + 5) == MOST_OF_AN_ADDRESS >= 2 * 30
+    assert votes("10.0.0.8", 3) == 3
+
+
+def test_behind_a_prefix_the_page_is_found_too(service: Service, key: str) -> None:
+    phone = Phone(service, root_path="/school")
+
+    for path in ("/school/follow", "/follow", "/school/follow/now"):
+        assert phone.ask("GET", f"{path}?key={key}").status_code == 200, path
+    assert phone.ask("GET", f"/school/school/follow?key={key}").status_code == 401
+    assert phone.ask("POST", "/school/follow/vote", data={"key": key, "choice": "1"}).status_code == 200
 
 
 def test_a_vote_from_elsewhere_or_of_another_form_is_not_counted(service: Service, key: str) -> None:

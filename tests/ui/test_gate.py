@@ -7,49 +7,20 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import gradio as gr
 import httpx
 import pytest
-from starlette.middleware import Middleware
+from gradio_client import Client, handle_file
+from starlette.types import Receive, Scope, Send
 
-from headswap.service.codes import Codes, add, remove
+from headswap.service.codes import add, remove
 from headswap.service.health import Health
-from headswap.ui.belongings import Turns
 from headswap.ui.gate import SPARE_BYTES, Gate
-from headswap.ui.launch import calm, knows
-from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN
-
-AT_ONCE, WRONG = 6, 20  # guesses that one address may make here
-WELL = Health(well=True, version="1", waiting=1, running=0, free_disk_bytes=9)
-
-
-def read_file(place: str | None) -> str:
-    return Path(place or "/dev/null").read_text()
-
-
-class Site:
-    """A page behind the gate, and who visits it."""
-
-    def __init__(
-        self, url: str, codes: dict[str, str], health: list[Health], app: Any, room: list[int]
-    ) -> None:
-        self.url, self.codes, self.health, self.app, self.room = url, codes, health, app, room
-        self._visits: list[httpx.Client] = []
-
-    def visit(self, name: str = "") -> httpx.Client:
-        client = httpx.Client(base_url=self.url, timeout=20.0)
-        self._visits.append(client)
-        if name:
-            answer = client.post("/login", data={"username": name, "password": self.codes[name]})
-            assert answer.status_code == 200
-        return client
-
-    def close(self) -> None:
-        for client in self._visits:
-            client.close()
+from headswap.ui.origins import THIS_MACHINE
+from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN, is_open, say
+from tests.loops import run
+from tests.ui.site import CRASH, OF_A_PAIR, OF_AN_ADDRESS, WELL, Site, bring, every_route, serving
 
 
 @pytest.fixture(scope="module")
@@ -59,54 +30,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(place: Path) -> Iterator[Site]:
-    health = [WELL]
-    codes = add(place / "class.json", ("ada", "bob"))
-    people, guesses = Codes(place / "class.json"), Turns(at_once=AT_ONCE, in_a_while=WRONG, while_s=600)
-    room = [10**12]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(place / "private"))
-        with gr.Blocks(analytics_enabled=False) as page:
-            box, file = gr.Textbox(), gr.File()
-            box.change(lambda text: text, box, box)
-            box.submit(lambda text: text, box, box, api_name="repeat")
-            file.change(read_file, file, box, api_name="read")
-        page.queue()
-        calm(page)
-        page.launch(
-            prevent_thread_lock=True,
-            quiet=True,
-            auth=knows(people),
-            app_kwargs={
-                "middleware": [
-                    Middleware(
-                        Gate,
-                        health=lambda: health[0],
-                        stamp=people.stamp,
-                        guesses=guesses,
-                        room=lambda: room[0],
-                    )
-                ]
-            },
-            ssr_mode=False,
-            run_history=False,
-            share=False,
-        )
-        site = Site(str(page.local_url), codes, health, page.app, room)
+    with serving(place) as site:
         yield site
-        site.close()
-        page.close()
 
 
 @pytest.fixture
 def site(served: Site) -> Site:
     served.health[0] = WELL
     return served
-
-
-def bring(client: httpx.Client, content: bytes, name: str = "secret.zip") -> str:
-    answer = client.post("/gradio_api/upload", files={"files": (name, content)})
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()[0])
 
 
 def test_a_wrong_code_does_not_open(site: Site) -> None:
@@ -251,7 +182,7 @@ def test_a_spoiled_cookie_beside_a_good_one_does_not_open_the_gate(site: Site) -
 
 def test_every_way_into_gradio_is_needed_by_the_page_or_shut(site: Site) -> None:
     ada = site.visit("ada")
-    ways = {route for route in every_route(site) if route.startswith(API)}
+    ways = {route for route in every_route(site.app) if route.startswith(API)}
     ours = BEFORE_LOG_IN | AFTER_LOG_IN
 
     shut = sorted(
@@ -268,16 +199,6 @@ def test_every_way_into_gradio_is_needed_by_the_page_or_shut(site: Site) -> None
     )
     assert ada.get(f"{API}file/etc/passwd").status_code == 404
     assert ada.get("/monitoring").status_code == 404
-
-
-def every_route(site: Site) -> set[str]:
-    found, heap = set(), list(site.app.routes)
-    while heap:
-        one = heap.pop()
-        inner = getattr(one, "original_router", one)  # how newer FastAPI keeps what was included
-        heap.extend(getattr(inner, "routes", []))
-        found.add(str(getattr(one, "path", "")))
-    return found
 
 
 @pytest.mark.parametrize(
@@ -377,19 +298,44 @@ def test_strange_names_are_refused_or_answered_but_never_fall_over(site: Site, s
 
 
 def test_guessing_codes_ends_soon_and_shuts_nobody_else_out(site: Site) -> None:
-    def guess(code: str, address: str) -> int:
+    def guess(name: str, code: str, address: str) -> int:
         with httpx.Client(base_url=site.url, headers={"x-forwarded-for": address}, timeout=60) as client:
-            return client.post("/login", data={"username": "ada", "password": code}).status_code
+            return client.post("/login", data={"username": name, "password": code}).status_code
 
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda number: guess(f"{number:012d}", "10.0.0.1"), range(80)))
+        answers = list(pool.map(lambda number: guess("ada", f"{number:012d}", "10.0.0.1"), range(40)))
 
     assert set(answers) == {400, 429}
-    assert answers.count(400) < WRONG + AT_ONCE
-    one_by_one = [guess("wrong", "10.0.0.1") for _ in range(WRONG)]
-    assert one_by_one[-1] == 429
-    assert guess(site.codes["ada"], "10.0.0.1") == 429  # a right one too, from there
-    assert guess(site.codes["ada"], "10.0.0.2") == 200
+    assert answers.count(400) == OF_A_PAIR
+    assert guess("ada", site.codes["ada"], "10.0.0.1") == 429  # a right one too, from there
+    assert guess("ada", site.codes["ada"], "10.0.0.2") == 200
+    assert guess("bob", site.codes["bob"], "10.0.0.1") == 200  # and everybody else from there
+    across = [guess(f"name {number}", "wrong", "10.0.0.1") for number in range(OF_AN_ADDRESS)]
+    assert across[-1] == 429
+    assert guess("bob", site.codes["bob"], "10.0.0.1") == 200
+
+
+def test_a_wrong_code_is_told_in_a_sentence_that_says_what_to_do(site: Site) -> None:
+    with httpx.Client(base_url=site.url, headers={"x-forwarded-for": "10.0.0.9"}) as stranger:
+        page = stranger.get("/runs?x=1")
+        form = {"username": "ada", "password": "wrong", "next": "runs?x=1"}
+        wrong = stranger.post("/login", data=form, headers={"accept": "text/html"})
+        plain = stranger.post("/login", data=form)
+        right = {**form, "password": site.codes["ada"]}
+        opened = stranger.post("/login", data=right, headers={"accept": "text/html"})
+        inside = stranger.get("/runs")
+
+    assert 'value="runs?x=1"' in page.text
+    assert site.visit().get("/static/img/logo.svg").status_code == 401
+    assert "<script" not in page.text
+    assert (wrong.status_code, plain.status_code) == (400, 400)
+    for said in (wrong.text, plain.json()["detail"]):
+        assert "do not belong together. Check the spelling of both and try again" in said
+        assert "Incorrect" not in said
+    assert (opened.status_code, opened.headers["location"]) == (303, "./runs?x=1")
+    assert "gradio_config" in inside.text
+    assert 'name="password"' in site.visit().get("/login").text, "whoever loads the address once more"
+    assert site.visit("ada").get("/login").headers["location"] == "./"
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused_before_it_comes(site: Site) -> None:
@@ -416,11 +362,8 @@ def test_who_is_taken_off_the_list_is_out_at_once(site: Site, place: Path) -> No
     assert site.visit("ada").get("/config").status_code == 200
 
 
-def test_health_is_for_everybody_and_names_nobody(site: Site) -> None:
-    said = site.visit().get("/healthz")
-
-    assert (said.status_code, said.json()["waiting"]) == (200, 1)
-    site.health[0] = Health(
+def test_strangers_hear_of_health_whether_it_is_well_and_nothing_else(site: Site) -> None:
+    ill = Health(
         well=False,
         version="1",
         waiting=0,
@@ -428,8 +371,18 @@ def test_health_is_for_everybody_and_names_nobody(site: Site) -> None:
         free_disk_bytes=0,
         problems=("The disk is nearly full.",),
     )
-    ill = site.visit().get("/healthz")
-    assert (ill.status_code, ill.json()["problems"]) == (503, ["The disk is nearly full."])
+    far = {"x-forwarded-for": "10.0.0.1"}
+
+    for path in ("/healthz", "/healthz/"):
+        assert site.visit().get(path, headers=far).json() == {"well": True}
+    for strange in ({"host": "evil.example"}, {"via": "1.1 proxy"}, {"x-forwarded-host": "127.0.0.1"}):
+        assert site.visit().get("/healthz", headers=strange).json() == {"well": True}, strange
+    assert site.visit().get("/healthz").json()["waiting"] == 1, "who sits at this machine may know"
+    assert site.visit("ada").get("/healthz", headers=far).json()["version"] == "1"
+    site.health[0] = ill
+    told = site.visit().get("/healthz", headers=far)
+    assert (told.status_code, told.json()) == (503, {"well": False})
+    assert site.visit().get("/healthz").json()["problems"] == ["The disk is nearly full."]
 
 
 def test_nothing_of_ours_can_be_reached_through_the_file_route(site: Site, place: Path) -> None:
@@ -443,3 +396,183 @@ def test_nothing_of_ours_can_be_reached_through_the_file_route(site: Site, place
     for path in ours:
         for spelling in (str(path), f"/..{path}", f"%2e%2e{path}", f"{place}/private/../{path.name}"):
             assert ada.get(f"/gradio_api/file={spelling}").status_code in (403, 404), spelling
+
+
+def test_a_path_that_gradio_reads_otherwise_than_the_gate_opens_nothing(site: Site) -> None:
+    ada, bob, stranger = site.visit("ada"), site.visit("bob"), site.visit()
+    path = bring(ada, b"behind a line break")
+
+    for ending in ("%0A", "%0a%0a", "%0D%0A", "%00", "%0B", "%7F", "/", "/.", "%20", "."):
+        answer = bob.get(f"/gradio_api/file={path}{ending}")
+        assert answer.status_code in (403, 404), ending
+        assert b"line break" not in answer.content, ending
+    for way in ("/login%0A", "/login/%0A", "/%2Flogin", "/./login%0A", "/LOGIN", "/login%2F%0A", "/login;x"):
+        tried = stranger.post(way, data={"username": "ada", "password": site.codes["ada"]})
+        assert tried.status_code in (404, 405), way
+        assert not tried.cookies, way
+    for way in ("upload%0A", "upload%09", "cancel%0A", "queue%0A", "File=x", "UPLOAD", "%66ile/x", "ﬁle=x"):
+        assert bob.post(f"/gradio_api/{way}", json={}).status_code == 404, way
+
+
+def test_a_file_that_nobody_was_given_is_nobodys(site: Site, place: Path) -> None:
+    left = place / "private" / "left" / "behind.txt"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text("of a page that was forgotten")
+
+    assert site.visit("ada").get(f"/gradio_api/file={left}").status_code == 404
+
+
+def test_a_file_that_the_page_made_for_somebody_is_theirs_alone(site: Site) -> None:
+    ada, bob = site.visit("ada"), site.visit("bob")
+    made = ada.post("/gradio_api/run/make", json={"data": ["for ada"]}).json()["data"][0]["path"]
+    event = ada.post("/gradio_api/call/make", json={"data": ["for ada, too"]}).json()["event_id"]
+    heard = ada.get(f"/gradio_api/call/make/{event}").text
+    queued = str(json.loads(heard.partition("data: ")[2].splitlines()[0])[0]["path"])
+
+    assert queued != made
+    assert ada.get(f"/gradio_api/file={made}").text == "for ada"
+    assert ada.get(f"/gradio_api/file={queued}").text == "for ada, too"
+    assert [bob.get(f"/gradio_api/file={path}").status_code for path in (made, queued)] == [404, 404]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "HEAD", "OPTIONS"])
+def test_no_other_method_changes_or_tells_anything(site: Site, method: str) -> None:
+    ada, bob = site.visit("ada"), site.visit("bob")
+    path = bring(ada, b"of ada")
+    ways = ("/config", "/gradio_api/upload", f"/gradio_api/file={path}", "/gradio_api/cancel")
+
+    for client in (bob, site.visit()):
+        for way in ways:
+            answer = client.request(method, way)
+            assert answer.status_code in (401, 404, 405), way
+            assert b"of ada" not in answer.content
+
+
+def test_what_one_thing_is_called_twice_is_not_asked(site: Site) -> None:
+    ada, bob = site.visit("ada"), site.visit("bob")
+    ada.post("/gradio_api/queue/join", json={"data": ["x"], "fn_index": 0, "session_hash": "adas-fourth"})
+    body = '{"data": ["x"], "fn_index": 0, "session_hash": "adas-fourth", "session_hash": "bobs-fourth"}'
+
+    told = bob.post("/gradio_api/queue/join", content=body, headers={"content-type": "application/json"})
+
+    assert told.status_code == 400
+
+
+def test_every_answer_tells_the_browser_who_may_frame_it(site: Site) -> None:
+    ada, stranger = site.visit("ada"), site.visit()
+    path = bring(ada, b"framed", "framed.txt")
+    answers = [
+        ada.get("/"), ada.get("/runs"), ada.get("/config"), ada.get(f"/gradio_api/file={path}"),
+        ada.get("/static/none"), ada.get("/gradio_api/deep_link"), ada.request("PUT", "/"),
+        stranger.get("/"), stranger.get("/config"), stranger.get("/healthz"), stranger.get("/nothing"),
+        stranger.post("/login", data={"username": "ada", "password": site.codes["ada"]}),
+        stranger.post("/", headers={"origin": "https://evil.example"}), ada.get("/theme.css"),
+        site.visit("ada").get(CRASH),
+    ]  # fmt: skip
+
+    assert (
+        {200, 303, 401, 403, 404, 405, 500} >= {answer.status_code for answer in answers} >= {200, 403, 500}
+    )
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        for wanted in ("frame-ancestors 'self'", "object-src 'none'", "base-uri 'self'"):
+            assert wanted in policy, answer.url
+        assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+        assert answer.headers["referrer-policy"] == "same-origin", answer.url
+        script = policy.partition("script-src")[2].partition(";")[0]
+        assert "'unsafe-inline'" not in script, answer.url
+        assert "*" not in policy, answer.url
+
+
+def test_a_proxy_cannot_be_played_to_gradio(site: Site) -> None:
+    ada = site.visit("ada")
+
+    for header in ("x-forwarded-host", "x-gradio-server"):
+        told = ada.get("/config", headers={header: "evil.example"})
+        assert told.status_code == 200
+        assert "evil.example" not in told.text, header
+
+
+def test_a_link_of_another_site_logs_nobody_out(site: Site) -> None:
+    ada = site.visit("ada")
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+    assert ada.get("/logout", headers=link).status_code == 403
+    assert ada.get("/config").status_code == 200
+    assert ada.get("/logout", headers={**link, "sec-fetch-site": "same-origin"}).status_code == 302
+    assert ada.get("/config").status_code == 401
+
+
+def test_a_program_that_logs_in_brings_a_file_and_takes_one_home(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("of a program")
+    client = Client(site.url, auth=("ada", site.codes["ada"]), verbose=False, download_files=tmp_path)
+
+    read = client.predict(handle_file(tmp_path / "notes.txt"), api_name="/read")
+    made = client.predict("made for a program", api_name="/make")
+
+    assert read == "of a program"
+    assert Path(made).read_text() == "made for a program"
+
+
+def test_where_nobody_logs_in_every_answer_has_its_policies_too() -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/config":
+            raise ValueError("a mistake")
+        await say(send, 200, b"{}")
+
+    gate = Gate(page, health=lambda: WELL, names=THIS_MACHINE, pages=frozenset({"runs"}))
+    asked = [
+        ("GET", "http://localhost/"), ("GET", "http://localhost/runs"), ("GET", "http://localhost/healthz"),
+        ("POST", "http://localhost/gradio_api/upload"), ("GET", "http://localhost/monitoring"),
+        ("GET", "http://evil.example/"), ("DELETE", "http://localhost/"), ("GET", "http://localhost/config"),
+    ]  # fmt: skip
+
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=gate, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport) as client:
+            return [await client.request(method, url) for method, url in asked]
+
+    answers = run(ask())
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 404, 403, 405, 500]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "frame-ancestors 'self'; object-src 'none'; base-uri 'self'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+
+
+KNOWN = {  # what gradio 6.31 registers beside its API
+    "/", "/login", "/login/", "/logout", "/config", "/config/", "/favicon.ico", "/theme.css", "/robots.txt",
+    "/manifest.json", "/assets/{path:path}", "/static/{path:path}", "/runs", "/runs/",
+    # shut:
+    "/svelte/{path:path}", "/pwa_icon", "/pwa_icon/{size}", "/monitoring", "/monitoring/summary",
+    "/monitoring/{key}", "/openapi.json",
+}  # fmt: skip
+KNOWN_API = {  # and below it, by the first part of the way
+    *AFTER_LOG_IN, *BEFORE_LOG_IN, "file=",
+    # shut:
+    "component_server", "custom_component", "deep_link", "dev", "file", "process_recording", "proxy=", "runs",
+    "stream", "token", "undo-vibe-edit", "vibe-code", "vibe-edit", "vibe-starter-queries",
+}  # fmt: skip
+
+
+def test_gradio_registers_what_the_gate_was_made_for_and_nothing_else(site: Site) -> None:
+    """A new gradio fails here? Look at each new way, then open it in ways.py or add it below."""
+    routes = every_route(site.app)
+    ways = {route.removeprefix(API).partition("/")[0].partition("{")[0] for route in routes if API in route}
+
+    assert {route for route in routes if not route.startswith(API)} == KNOWN
+    assert ways == KNOWN_API
+    for shut in ("/svelte/x", "/pwa_icon", "/pwa_icon/9", "/monitoring", "/monitoring/x", "/openapi.json"):
+        assert not is_open(shut, ("runs",)), shut
+
+
+def test_gradio_keeps_what_the_gate_asks_it(site: Site) -> None:
+    """The names of gradio's own that belongings.py reads."""
+    ada = site.visit("ada")
+
+    assert isinstance(site.app.tokens, dict)
+    assert "ada" in site.app.tokens.values()
+    names = {f"access-token-{site.app.cookie_id}", f"access-token-unsecure-{site.app.cookie_id}"}
+    assert {cookie.name for cookie in ada.cookies.jar} <= names
+    assert ada.cookies

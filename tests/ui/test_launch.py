@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import re
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gradio as gr
 
-from headswap.ui.launch import IDLE_LOOP_S, browser_secret, calm
+from headswap.service.codes import Codes, add
+from headswap.ui.launch import IDLE_LOOP_S, browser_secret, calm, knows
 from headswap.ui.theme import COLOURS, page_head, theme
+from tests.loops import run
 
 
 def test_the_lock_of_the_browsers_is_made_once_and_readable_by_nobody_else(tmp_path: Path) -> None:
@@ -44,3 +49,21 @@ def test_every_colour_of_gradio_is_one_of_our_tokens_in_light_and_dark() -> None
 
     assert all(f"{token}:" in tokens for token in COLOURS.values())
     assert theme().body_background_fill == theme().body_background_fill_dark == "var(--hs-paper)"
+
+
+def test_codes_are_looked_at_however_busy_the_threads_of_everybody_are(tmp_path: Path) -> None:
+    made = add(tmp_path / "class.json", ("ada",))
+    ask = knows(Codes(tmp_path / "class.json"))
+    over = threading.Event()
+
+    async def log_in_meanwhile() -> bool:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, over.wait)
+        try:
+            return await asyncio.wait_for(ask("ada", made["ada"]), timeout=60)
+        finally:
+            over.set()
+            await busy
+
+    assert run(log_in_meanwhile())

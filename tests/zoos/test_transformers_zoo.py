@@ -133,6 +133,56 @@ def test_a_documented_checkpoint_of_another_network_costs_a_kilobyte_and_is_refu
     assert not any("safetensors" in asked for asked in hub_shelf.asked)
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["attn_implementation", "_attn_implementation", "auto_map", "quantization_config", "use_kernels", "dtype",
+     "torch_dtype", "backbone", "backbone_config", "use_timm_backbone", "_name_or_path", "return_dict",
+     "torchscript", "architectures", "a key of tomorrow"],
+)  # fmt: skip
+def test_of_a_configuration_from_outside_only_what_the_class_itself_names_is_read(
+    offline: TransformersZoo, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[dict[str, object]] = []
+    real = transformers.MobileNetV2Config.from_dict
+    monkeypatch.setattr(
+        transformers.MobileNetV2Config,
+        "from_dict",
+        lambda said, **more: read.append(said) or real(said, **more),
+    )
+    variant = {"depth_multiplier": 0.35, "id2label": {"0": "ant", "1": "bee"}, key: "someone/code"}
+
+    module = offline.build(NAME, variant=json.dumps(variant), device="meta").module
+
+    assert read == [{"depth_multiplier": 0.35, "id2label": {"0": "ant", "1": "bee"}}]
+    assert module.config.num_labels == 2
+
+
+def test_a_configuration_inside_a_configuration_is_read_in_the_same_way() -> None:
+    said = {
+        "vision_config": {"hidden_size": 32, "auto_map": {"AutoModel": "x.y"}, "_attn_implementation": "x/y"},
+        "text_config_dict": {"hidden_size": 7},
+        "projection_dim": [{"auto_map": 1}],
+        "num_labels": 3,
+    }
+
+    kept = transformers_zoo._of_the_class(said, transformers_zoo._own_settings("CLIPForImageClassification"))
+
+    assert kept == {"vision_config": {"hidden_size": 32}, "num_labels": 3}
+
+
+def test_what_a_checkpoint_of_each_class_says_of_itself_is_read_as_a_whole() -> None:
+    for name in TransformersZoo().names():
+        own = transformers_zoo._own_settings(name)
+        config = transformers_zoo._default_config(name, num_labels=3)
+        said = json.loads(config.to_json_string(use_diff=False))
+
+        again = transformers_zoo._config(name, None, json.dumps(said))
+
+        left = {key for key in own if again.to_dict().get(key) != config.to_dict().get(key)}
+        assert not left, (name, left)
+        assert again.num_labels == 3, name
+
+
 def test_the_loss_of_a_built_network_follows_its_number_of_classes() -> None:
     network = TransformersZoo().build(NAME, num_classes=4)
 
