@@ -68,7 +68,10 @@ class Service:
             log=root / "logs" / "inference.jsonl",
         )
         self._reader = Reader(
-            root / "logs", settings.for_reader(), upload_timeout_s=settings.import_timeout_s
+            root / "logs",
+            settings.for_reader(),
+            scratch=root / "reading",
+            upload_timeout_s=settings.import_timeout_s,
         )
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
