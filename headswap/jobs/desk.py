@@ -23,6 +23,7 @@ from typing import BinaryIO, Literal, cast
 
 from headswap import errors, files
 from headswap.errors import HeadswapError
+from headswap.jobs import memory
 from headswap.jobs.logbook import turn_over
 from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_message
 from headswap.runners.environment import apart_from_the_server, child_environment, python_command
@@ -67,7 +68,9 @@ class Desk:
         self._target, self._log_path = answer, log
         self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
         flags = {"--hush": hush, "--confined": bool(confined)}
-        self._options = ("--memory", str(memory_bytes), *(flag for flag, is_set in flags.items() if is_set))
+        held = memory_bytes if memory.is_held_by_system() else 0
+        self._options = ("--memory", str(held), *(flag for flag, is_set in flags.items() if is_set))
+        self._memory_bytes = memory_bytes
         self._once = confined == "once"
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
@@ -91,7 +94,7 @@ class Desk:
                 if not self._is_ready:
                     _exchange(child, None, self._start_s)
                     self._is_ready = True
-                answer = _exchange(child, Question(question), self._timeout_s)
+                answer = self._answer(child, Question(question))
             except BaseException:  # an answer may still be on its way, to nobody
                 _let_go(child)
                 raise
@@ -103,6 +106,24 @@ class Desk:
         if answer.error:
             raise _error_of(answer)
         return answer.text
+
+    def _answer(self, child: subprocess.Popen[bytes], question: Question) -> Answer:
+        greedy = threading.Event()
+
+        def end() -> None:
+            greedy.set()
+            child.kill()
+
+        try:
+            with memory.watching(child.pid, self._memory_bytes, end):
+                return _exchange(child, question, self._timeout_s)
+        except ChildEnded as error:
+            if not greedy.is_set():
+                raise
+            raise ChildEnded(
+                f"The process that answers took more than the {self._memory_bytes / 1e6:,.0f} MB it may.",
+                remedy="Choose a smaller network, or smaller pictures.",
+            ) from error
 
     @contextmanager
     def _waiting_for_turn(self) -> Iterator[None]:
