@@ -40,7 +40,7 @@ class Disk(Protocol):
         """Give what a file holds now a second name, all at once."""
 
     def remove(self, path: Path) -> None:
-        """A file or a whole folder; what is not there is fine."""
+        """A file or a whole folder; what is not there is fine. It raises when all that can go is gone."""
 
 
 class RealDisk:
@@ -88,6 +88,8 @@ class RealDisk:
     def remove(self, path: Path) -> None:
         """See `Disk`."""
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)  # one file that is held does not keep the others
+            if path.exists():
+                shutil.rmtree(path)  # says why
         else:
             path.unlink(missing_ok=True)

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,10 @@ from headswap.disk import Disk, RealDisk
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
+DISCARDED = ".discarded"  # in a folder that was deleted and could not go at once
 _DRAFT_MARK = ".draft-"
+
+logger = logging.getLogger(__name__)
 
 
 class DiskFull(HeadswapError):
@@ -140,7 +144,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
-            disk.remove(draft)
+            _drop(draft)
             raise
 
 
@@ -164,8 +168,16 @@ def sealed_folder(place: Path) -> Iterator[Path]:
             disk.rename(draft, place)
             disk.sync(place.parent)
         except BaseException:
-            disk.remove(draft)
+            _drop(draft)
             raise
+
+
+def _drop(draft: Path) -> None:
+    """What ended the writing counts; a draft that cannot go now is swept later."""
+    try:
+        disk.remove(draft)
+    except OSError:
+        logger.warning("a draft could not be removed: %s", draft, exc_info=True)
 
 
 def write_by_library(path: Path, write: Callable[[], None]) -> None:
@@ -189,9 +201,35 @@ def make_folder(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder; what is not there is fine."""
+    """Remove a file or a whole folder; what is not there is fine.
+
+    Raises:
+        DiskFull, DiskFailed: something of it is still there.
+    """
     with room_on(path.parent):
         disk.remove(path)
+
+
+def discard(folder: Path) -> bool:
+    """Remove a folder that nothing leads to any more; what is still held counts as gone, and goes later.
+
+    Returns:
+        False when something is left: it is marked (`is_discarded`), written down, and tried again by
+        `headswap.service.leftovers`.
+    """
+    try:
+        disk.remove(folder)
+    except OSError as error:
+        logger.warning("%s is deleted, and not all of it could be removed yet: %s", folder, error)
+        with suppress(OSError):  # a disk that takes no mark: the next start finds what nothing leads to
+            disk.create(folder / DISCARDED).close()
+        return False
+    return True
+
+
+def is_discarded(folder: Path) -> bool:
+    """Whether a folder was deleted, and only waits until nobody holds its files any more."""
+    return (folder / DISCARDED).exists()
 
 
 def copy(source: Path, target: Path) -> None:
@@ -253,8 +291,8 @@ def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
     for path in stale:
-        disk.remove(path)
-    return len(stale)
+        _drop(path)
+    return sum(not path.exists() for path in stale)
 
 
 def _draft_of(place: Path) -> Path:

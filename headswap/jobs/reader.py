@@ -20,6 +20,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from headswap import files
 from headswap.errors import BadUpload, UnreadablePicture
 from headswap.files import from_json, to_json
 from headswap.images import shown_name
@@ -118,7 +119,8 @@ class Reader:
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as here:
-            given = shutil.copyfile(file, Path(here) / "given")
+            given = Path(here) / "given"
+            files.copy(file, given)
             question = AskPicture(str(given), file.name, here, wanted_px, self._limits)
             copy = Path(here) / self._try(to_json(question), file.name)
             return Path(shutil.move(copy, folder / copy.name))

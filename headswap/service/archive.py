@@ -20,7 +20,7 @@ from pathlib import Path
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, HeadswapError
 from headswap.experiment import Experiment
-from headswap.files import check_seal, from_json, make_folder, remove, to_json, write_text
+from headswap.files import check_seal, discard, from_json, make_folder, to_json, write_text
 from headswap.images import PictureLimits
 from headswap.jobs.desk import ChildEnded, Desk
 from headswap.jobs.job import Job, JobState, new_job_id
@@ -129,9 +129,9 @@ class Archive:
         except BaseException:
             for job in adopted:
                 self._store.forget(job)
-            remove(home)
+            discard(home)
             raise
-        remove(draft)
+        discard(draft)
         return project.id
 
     # ------------------------------------------------------------------------------

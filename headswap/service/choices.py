@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import get_type_hints
 
 from headswap.errors import BadSetting
+from headswap.jobs.memory import is_held_by_system
+from headswap.jobs.sandbox import confinement_here
 from headswap.service.limits import WHOM, Limits, Whom, figures, limits_for, table
 from headswap.service.settings import Settings
 
@@ -82,6 +84,11 @@ def start_words(choices: Choices) -> str:
     door = choices.door
     whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
     lines.append(f"  {'who comes in':<{width}}  {whoever}")
+    lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
+    if not is_held_by_system():
+        lines.append(
+            "This system holds no process to its memory: each is watched and ended when it takes more."
+        )
     if not choices.settings.protected:
         lines.append(
             "Without --certificate and --key, codes and pictures cross the network in clear; "

@@ -24,7 +24,7 @@ from typing import Literal
 
 from headswap.errors import HeadswapError
 from headswap.events import Progress
-from headswap.files import from_json, make_folder, remove, to_json, write_text
+from headswap.files import discard, from_json, make_folder, remove, to_json, write_text
 from headswap.jobs.desk import Desk
 from headswap.jobs.lessons import PROGRESS, STOP, AskLesson, AskReady, Ran
 from headswap.lessons.lesson import Result
@@ -89,7 +89,7 @@ class Experiments:
         self._runs: dict[str, _Run] = {}
         self._seconds: dict[tuple[str, str], float] = {}  # (lesson, model) -> what it took last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="experiments")
-        remove(folder / "runs")  # of a server that was killed
+        discard(folder / "runs")  # of a server that was killed
 
     def close(self) -> None:
         """Let the child go, even in the middle of a run."""
@@ -198,8 +198,7 @@ class Experiments:
             run.remedy = "Try again; the server's log says more."
         finally:
             run.over.set()
-            with suppress(HeadswapError):
-                remove(run.folder)
+            discard(run.folder)
 
     def _ask(self, run: _Run) -> Result | None:
         question = AskLesson(

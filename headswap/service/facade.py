@@ -42,6 +42,7 @@ from headswap.service.runs import Pace, view_of
 from headswap.service.settings import Settings
 from headswap.service.take_home import TakeHome, packing_desk
 from headswap.service.thumbnails import small_jpeg
+from headswap.service.uploads import Uploads
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -83,7 +84,14 @@ class Service:
             settings, self._projects, check_room=self._check_room, job=self.job, report=self.report
         )
         self.lessons, self.following = learning.lessons, learning.following
-        self._keeping = Keeping(self._projects, self._store, settings.limits, also=learning.tidy)
+        self.uploads = Uploads()
+        self._keeping = Keeping(
+            self._projects,
+            self._store,
+            settings.limits,
+            also=learning.tidy,
+            waiting=self.uploads.waiting_bytes,
+        )
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.pictures = Pictures(
             self._projects,
@@ -279,6 +287,10 @@ class Service:
             job=job.id if job else None,
             done_job=done.id if done else None,
         )
+
+    def room_of(self, owner: str) -> int:
+        """Bytes that a person may still bring."""
+        return self._keeping.room_of(owner)
 
     def _check_room(self, owner: str) -> None:
         self._keeping.check_room(owner)

@@ -122,8 +122,11 @@ class History:
         )
         return project.id
 
-    def delete(self, owner: str, job: str) -> None:
+    def delete(self, owner: str, job: str) -> bool:
         """Remove a run that is over, with all it left.
+
+        Returns:
+            False when another program holds some of its files: they go as soon as they are free.
 
         Raises:
             NotFound: there is no such run.
@@ -132,6 +135,7 @@ class History:
         found = self._store.get(job, owner=owner)
         if not self._store.forget(found.id):
             raise BadSetting("This run is not over.", remedy="Stop it first, then delete it.")
+        return self._store.is_all_gone(found.id)
 
     def compare(self, owner: str, project: str, models: Sequence[str]) -> tuple[str, ...]:
         """Queue a run of each network on the pictures as they are; returns the ids of those started.

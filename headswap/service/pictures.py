@@ -21,7 +21,7 @@ from threading import Lock
 from headswap.data import mend
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
-from headswap.files import from_json, remove, to_json
+from headswap.files import discard, from_json, to_json
 from headswap.images import shown_name
 from headswap.jobs.importing import AskImport, Imported
 from headswap.records import read_record, write_record
@@ -221,7 +221,7 @@ class Pictures:
         try:
             done: Imported = from_json(Imported, self._ask(to_json(question)))
         except BaseException:
-            remove(folder)
+            discard(folder)
             raise
         if there is None and project.name == NEW_PROJECT:
             project = replace(project, name=name)
@@ -266,7 +266,7 @@ class Pictures:
         """Let a dataset go that no Undo and no run leads back to; pictures themselves stay."""
         folder = self._projects.folder(project.id) / data if data else None
         if folder and not (folder / _IMAGES).exists() and not self._is_wanted(project, folder / _DATASET):
-            remove(folder)
+            discard(folder)
 
 
 def _many(files: tuple[str, ...]) -> str:

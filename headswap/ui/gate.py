@@ -20,13 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headswap.files import to_json
 from headswap.service.health import Health
 from headswap.ui.belongings import Logins, Owners, Turns, address_of
+from headswap.ui.counting import UploadCounter
 from headswap.ui.origins import is_from_elsewhere, is_known_here
 from headswap.ui.ways import (
     BEFORE_LOG_IN,
     ELSEWHERE,
     FILE_GONE,
     HEALTH,
-    NO_ROOM,
     NOT_IN,
     SESSION_GONE,
     TOO_OFTEN,
@@ -41,7 +41,6 @@ from headswap.ui.ways import (
     way_of,
 )
 
-SPARE_BYTES = 100_000_000  # that an upload leaves free on the disk of its temporary folder
 GUESSES_AT_ONCE, WRONG_GUESSES, GUESSING_S = 40, 300, 600.0  # of one address: a class may sit behind it
 
 
@@ -56,7 +55,7 @@ class Gate:
         stamp: Callable[[str], str] | None = None,
         names: frozenset[str] | None = None,
         guesses: Turns | None = None,
-        room: Callable[[], int] | None = None,
+        uploads: UploadCounter | None = None,
     ) -> None:
         """Stand before an app.
 
@@ -66,9 +65,9 @@ class Gate:
             stamp: which code a name has now, empty: none; None: nobody has to log in.
             names: of this machine, under which alone the page is to be had; None: any.
             guesses: how often one address may try a code; None: as often as a class needs.
-            room: bytes that are free where uploads go; None: never mind.
+            uploads: counts what comes; None: never mind.
         """
-        self._app, self._health, self._names, self._room = app, health, names, room
+        self._app, self._health, self._names, self._uploads = app, health, names, uploads
         self._logins = Logins(stamp) if stamp else None
         self._files, self._sessions = Owners(), Owners()
         self._guesses = guesses or Turns(
@@ -87,7 +86,7 @@ class Gate:
         elif refusal := self._refusal(scope):
             await say(send, *refusal)
         elif self._logins is None:
-            await self._app(scope, receive, send)
+            await self._pass_on(scope, receive, send, "")
         else:
             await self._with_log_in(self._logins, scope, receive, send)
 
@@ -97,11 +96,14 @@ class Gate:
             return ELSEWHERE
         if is_from_elsewhere(scope):
             return ELSEWHERE
-        if way_of(scope).rstrip("/") == "upload" and self._room is not None:
-            coming = Headers(scope=scope).get("content-length", "")
-            if (int(coming) if coming.isdecimal() else 0) + SPARE_BYTES > self._room():
-                return NO_ROOM
         return shut(scope)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, person: str) -> None:
+        """To gradio; an upload is counted on its way."""
+        if self._uploads is not None and way_of(scope).rstrip("/") == "upload":
+            await self._uploads.pass_on(self._app, scope, receive, send, person)
+        else:
+            await self._app(scope, receive, send)
 
     async def _with_log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
         person, way = logins.person(scope), way_of(scope)
@@ -157,7 +159,7 @@ class Gate:
         elif not all(self._sessions.take(thing, person) for thing in named(scope, said)):
             await say(send, *SESSION_GONE)
         else:
-            await self._app(scope, receive, self._noting(send, person))
+            await self._pass_on(scope, receive, self._noting(send, person), person)
 
     def _noting(self, send: Send, person: str) -> Send:
         """Pass an answer on, and remember whose the files or the event in it are."""

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,12 +18,15 @@ from starlette.middleware import Middleware
 
 from headswap.service.codes import Codes, add, remove
 from headswap.service.health import Health
+from headswap.service.uploads import Uploads
 from headswap.ui.belongings import Turns
-from headswap.ui.gate import SPARE_BYTES, Gate
+from headswap.ui.counting import UploadCounter, UploadRoom
+from headswap.ui.gate import Gate
 from headswap.ui.launch import calm, knows
 from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN
 
 AT_ONCE, WRONG = 6, 20  # guesses that one address may make here
+WIDE = UploadRoom(disk=10**12, share=10**12, once=10**12)
 WELL = Health(well=True, version="1", waiting=1, running=0, free_disk_bytes=9)
 
 
@@ -34,8 +38,16 @@ class Site:
     """A page behind the gate, and who visits it."""
 
     def __init__(
-        self, url: str, codes: dict[str, str], health: list[Health], app: Any, room: list[int]
+        self,
+        url: str,
+        codes: dict[str, str],
+        health: list[Health],
+        app: Any,
+        room: list[UploadRoom],
+        uploads: Uploads,
+        private: Path,
     ) -> None:
+        self.uploads, self.private = uploads, private
         self.url, self.codes, self.health, self.app, self.room = url, codes, health, app, room
         self._visits: list[httpx.Client] = []
 
@@ -62,7 +74,7 @@ def served(place: Path) -> Iterator[Site]:
     health = [WELL]
     codes = add(place / "class.json", ("ada", "bob"))
     people, guesses = Codes(place / "class.json"), Turns(at_once=AT_ONCE, in_a_while=WRONG, while_s=600)
-    room = [10**12]
+    room, uploads = [WIDE], Uploads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(place / "private"))
         with gr.Blocks(analytics_enabled=False) as page:
@@ -83,7 +95,7 @@ def served(place: Path) -> Iterator[Site]:
                         health=lambda: health[0],
                         stamp=people.stamp,
                         guesses=guesses,
-                        room=lambda: room[0],
+                        uploads=UploadCounter(lambda person: room[0], uploads),
                     )
                 ]
             },
@@ -91,7 +103,7 @@ def served(place: Path) -> Iterator[Site]:
             run_history=False,
             share=False,
         )
-        site = Site(str(page.local_url), codes, health, page.app, room)
+        site = Site(str(page.local_url), codes, health, page.app, room, uploads, place / "private")
         yield site
         site.close()
         page.close()
@@ -392,17 +404,62 @@ def test_guessing_codes_ends_soon_and_shuts_nobody_else_out(site: Site) -> None:
     assert guess(site.codes["ada"], "10.0.0.2") == 200
 
 
-def test_an_upload_that_would_fill_the_disk_is_refused_before_it_comes(site: Site) -> None:
-    ada = site.visit("ada")
-    try:
-        site.room[0] = SPARE_BYTES + 500
-        refused = ada.post("/gradio_api/upload", files={"files": ("a.zip", bytes(10_000))})
-        small = ada.post("/gradio_api/upload", files={"files": ("a.zip", b"a")})
-    finally:
-        site.room[0] = 10**12
+def chunks(size: int, said: list[int] | None = None) -> Iterator[bytes]:
+    """A form with one file of so many bytes, that does not say how long it is."""
+    yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.zip"\r\n\r\n'
+    for _ in range(size // 50_000):
+        yield bytes(50_000)
+        if said is not None:
+            said.append(50_000)
+    yield b"\r\n--x--\r\n"
 
-    assert (refused.status_code, small.status_code) == (507, 200)
-    assert "no room left" in refused.json()["detail"]
+
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize(
+    ("room", "code", "words"),
+    [
+        ({"disk": 500_000}, 507, "no room left on the disk"),
+        ({"share": 500_000}, 507, "your share of the disk. Delete a run or a project"),
+        ({"once": 500_000}, 413, "larger than one may be here. Choose fewer"),
+    ],
+)
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_an_upload_stops_where_its_room_ends_whether_it_says_its_length_or_not(
+    site: Site, room: dict[str, int], code: int, words: str, says_its_length: bool
+) -> None:
+    ada, before = site.visit("ada"), set(site.private.rglob("*"))
+    content = b"".join(chunks(2_000_000)) if says_its_length else chunks(2_000_000)
+    try:
+        site.room[0] = replace(WIDE, **room)
+        refused = ada.post("/gradio_api/upload", content=content, headers=FORM)
+        small = ada.post("/gradio_api/upload", files={"files": ("b.zip", b"b")})
+    finally:
+        site.room[0] = WIDE
+
+    assert (refused.status_code, small.status_code) == (code, 200)
+    assert words in refused.json()["detail"]
+    left = {path for path in set(site.private.rglob("*")) - before if path.is_file()}
+    assert {path.name for path in left} <= {"b.zip"}
+
+
+def test_an_upload_counts_as_a_persons_own_until_it_is_taken_in(site: Site) -> None:
+    ada, bob = site.visit("ada"), site.visit("bob")
+    before = site.uploads.waiting_bytes("ada")
+
+    (same,) = {
+        client.post("/gradio_api/upload", content=chunks(100_000), headers=FORM).json()[0]
+        for client in (ada, bob)
+    }
+
+    assert site.uploads.waiting_bytes("ada") == before + 100_000
+    assert site.uploads.waiting_bytes("ada", but=Path(same)) == before
+    site.uploads.taken("ada", Path(same))
+    assert Path(same).is_file()  # bob has not taken it in yet
+    assert site.uploads.waiting_bytes("ada") == before
+    site.uploads.taken("bob", Path(same))
+    assert not Path(same).exists()
 
 
 def test_who_is_taken_off_the_list_is_out_at_once(site: Site, place: Path) -> None:
