@@ -1,6 +1,7 @@
 """What a person may say when they start the server, and what is refused.
 
-    python app.py [--for me|class|lab] [--pictures N ...] [--auth FILE] [--certificate FILE --key FILE]
+    python app.py [--for me|class|lab] [--pictures N ...] [--networks here|any|NAME ...]
+                  [--auth FILE] [--certificate FILE --key FILE]
                   [--host HOST] [--port PORT] [--workspace FOLDER]
 
 Flow:  words + environment --read_choices--> Choices (settings, door) --start_words--> lines to print
@@ -20,6 +21,7 @@ from typing import get_type_hints
 from headswap.errors import BadSetting
 from headswap.jobs.memory import is_held_by_system
 from headswap.jobs.sandbox import confinement_here
+from headswap.service.fetching import ANY, HERE, words_of
 from headswap.service.limits import WHOM, Limits, Whom, figures, limits_for, table
 from headswap.service.settings import Settings
 
@@ -69,6 +71,7 @@ def read_choices(words: Sequence[str] | None, environment: Mapping[str, str], ho
         workspace=Path(said.workspace).resolve(),
         sample=home / "assets" / "sample" / "train",
         limits=limits_for(said.whom, changed),
+        networks=tuple(said.networks or ((HERE,) if said.whom == "class" else (ANY,))),
         has_codes=door.people is not None,
         protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
     )
@@ -84,6 +87,7 @@ def start_words(choices: Choices) -> str:
     door = choices.door
     whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
     lines.append(f"  {'who comes in':<{width}}  {whoever}")
+    lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
     lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
     if not is_held_by_system():
         lines.append(
@@ -138,6 +142,10 @@ def _parser(environment: Mapping[str, str], home: Path) -> argparse.ArgumentPars
     parser.add_argument(
         "--for", dest="whom", choices=WHOM, default="me", help="whose limits; default: %(default)s"
     )
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME",
+        help=f"which may be fetched: {HERE} (none, the default for a class), {ANY}, or their names",
+    )  # fmt: skip
     limits = parser.add_argument_group(
         "limits", "each changes one figure of --for; 0: none, where that is said"
     )

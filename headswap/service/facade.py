@@ -30,6 +30,7 @@ from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
 from headswap.service.archive import archive_of
+from headswap.service.fetching import Fetching
 from headswap.service.health import Health, health_of
 from headswap.service.history import History
 from headswap.service.keeping import Keeping
@@ -76,12 +77,23 @@ class Service:
         )
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
-        self.history = History(self._projects, self._queue, self.networks.cards)
+        self.fetching = Fetching(
+            networks=settings.networks,
+            weights_gb=settings.limits.weights_gb,
+            cards=self.networks.cards,
+            fetched_bytes=self.networks.fetched_bytes,
+        )
+        self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
         self.take_home = TakeHome(
             self._store, self._projects, self.results, self.predict, packing_desk(settings)
         )
         learning = learning_of(
-            settings, self._projects, check_room=self._check_room, job=self.job, report=self.report
+            settings,
+            self._projects,
+            check_room=self._check_room,
+            check_fetch=self.fetching.check,
+            job=self.job,
+            report=self.report,
         )
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
@@ -226,6 +238,8 @@ class Service:
         dataset = self.pictures.for_teaching(owner, project)
         self._keeping.check_room(owner)
         weights = self._projects.weights(found)
+        if weights is None:
+            self.fetching.check(found.model)
         experiment = Experiment(
             data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
             model=found.model,

@@ -68,8 +68,22 @@ class RunView:
 class History:
     """The runs of all projects of one installation."""
 
-    def __init__(self, projects: Projects, queue: Queue, cards: Cards) -> None:
-        """Take what it works with; `cards` raises when no zoo has a network of that name."""
+    def __init__(
+        self,
+        projects: Projects,
+        queue: Queue,
+        cards: Cards,
+        check_fetch: Callable[..., None] = lambda *_: None,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            projects: where projects are kept.
+            queue: of all runs.
+            cards: what is known of networks; raises when no zoo has one of that name.
+            check_fetch: raises when one of these networks would have to be fetched and may not be.
+        """
+        self._check_fetch = check_fetch
         self._projects, self._queue, self._store, self._cards = projects, queue, queue.store, cards
 
     def rows(self, owner: str, projects: Sequence[str]) -> tuple[RunView, ...]:
@@ -160,6 +174,7 @@ class History:
             for job in self._of(found)
             if job.state not in (JobState.FAILED, JobState.CANCELLED)
         }
+        self._check_fetch(*names)
         newest, started = self.newest(found), []
         for name in names:
             experiment = Experiment(

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headswap.errors import HeadswapError, TooMuch
-from headswap.files import DiskFull, discard, sweep_drafts
+from headswap.files import DiskFull, discard, remove, sweep_drafts
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
 from headswap.service.leftovers import TRIED, try_again
@@ -141,6 +141,7 @@ class Keeping:
                 gone += 1
             elif self._limits.runs_kept:
                 gone += self._forget_old_runs(project)
+        self._let_features_go()
         try_again(self._store.path.parent, time.time())
         return gone + self._also(self._clock(), self._limits.hours_kept)
 
@@ -156,6 +157,21 @@ class Keeping:
         sweep_projects(root / "projects", self._store.experiments_of)
         if not self._store.in_state(JobState.RUNNING):  # a worker that lives may be writing there
             sweep_drafts(root / "features")
+
+    def _let_features_go(self) -> None:
+        """The oldest go while there are too many; whoever needs them again computes them again."""
+        most = self._limits.features_gb * 1e9
+        if not most or self._store.in_state(JobState.RUNNING):  # a worker may be reading them
+            return
+        shards = [
+            (path, path.stat()) for path in (self._store.path.parent / "features").rglob("*.safetensors")
+        ]
+        size = sum(facts.st_size for _, facts in shards)
+        for path, facts in sorted(shards, key=lambda shard: shard[1].st_mtime):
+            if size <= most:
+                break
+            remove(path)
+            size -= facts.st_size
 
     def _forget_old_runs(self, project: Project) -> int:
         jobs = self._store.of_project(project.owner, project.id)

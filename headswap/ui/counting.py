@@ -51,27 +51,27 @@ class UploadCounter:
 
     async def pass_on(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, person: str) -> None:
         """Let an upload through as far as there is room."""
-        room, came = self._room(person), 0
+        room, came, stopped = self._room(person), 0, list[Refusal]()
         promised = Headers(scope=scope).get("content-length", "")
-        refusal = self._refusal(room, person, int(promised) if promised.isdecimal() else 0, 0)
-        if refusal:
+        if refusal := self._refusal(room, person, int(promised) if promised.isdecimal() else 0, 0):
             await say(send, *refusal)
             return
         body = bytearray()
 
         async def counted() -> Message:
-            nonlocal came, refusal
+            nonlocal came
             message = await receive()
             size = len(message.get("body", b""))
             came += size
             self._coming[person] += size
-            refusal = refusal or self._refusal(room, person, 0, came)
-            if refusal or message["type"] == "http.disconnect":
+            if refusal := self._refusal(room, person, 0, came):
+                stopped.append(refusal)
+            if stopped or message["type"] == "http.disconnect":
                 raise MultiPartException("the upload was stopped")
             return message
 
         async def answer(message: Message) -> None:
-            if refusal is not None:
+            if stopped:
                 return
             body.extend(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body", False):
@@ -81,13 +81,13 @@ class UploadCounter:
         try:
             await app(scope, counted, answer)
         except Exception:
-            if refusal is None:
+            if not stopped:
                 raise
         finally:
             self._coming[person] -= came
             self._coming = +self._coming
-        if refusal:
-            await say(send, *refusal)
+        if stopped:
+            await say(send, *stopped[0])
 
     def _note(self, body: bytes, person: str) -> None:
         said = read(body)
