@@ -28,16 +28,19 @@ class Uploads:
     def note(self, person: str, file: Path) -> None:
         """It has come, whole."""
         with self._gate:
-            self._brought.setdefault(file, Counter())[person] += 1
+            self._brought.setdefault(file.resolve(), Counter())[person] += 1
 
     def taken(self, person: str, file: Path) -> None:
-        """It was taken in: remove it, unless it was brought once more and still waits."""
+        """It was taken in: remove it, unless somebody brought it once more and still waits."""
+        file = file.resolve()
         with self._gate:
             waiting = self._brought.get(file, Counter())
+            if waiting[person] < 1:
+                return
             waiting[person] -= 1
             if +waiting:
                 return
-            self._brought.pop(file, None)
+            del self._brought[file]
         try:
             file.unlink(missing_ok=True)
         except OSError:  # held by another program: it goes with its age
@@ -47,7 +50,8 @@ class Uploads:
         """What a person has brought and not taken in, leaving one file out."""
         with self._gate:
             self._brought = {file: people for file, people in self._brought.items() if file.is_file()}
-            files = [file for file, people in self._brought.items() if people[person] > 0 and file != but]
+            out = but.resolve() if but is not None else None
+            files = [file for file, people in self._brought.items() if people[person] > 0 and file != out]
         return sum(map(_size, files))
 
 
