@@ -63,18 +63,7 @@ class Service:
         self._store = Store(root / "jobs.sqlite")
         self._queue = Queue(self._store, LocalRunner(), settings.for_queue())
         self._supervisor = Supervisor(self._queue)
-        self._inference = Desk(
-            "headswap.jobs.inference:answer",
-            timeout_s=settings.answer_timeout_s,
-            memory_bytes=settings.for_queue().worker_bytes,
-            log=root / "logs" / "inference.jsonl",
-        )
-        self._reader = Reader(
-            root / "logs",
-            settings.for_reader(),
-            scratch=root / "reading",
-            upload_timeout_s=settings.import_timeout_s,
-        )
+        self._inference, self._reader = _inference_of(settings), _reader_of(settings)
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
         self.fetching = Fetching(
@@ -317,3 +306,23 @@ class Service:
         """Whether a run of the project was started with these pictures."""
         jobs = self._store.of_project(project.owner, project.id)
         return any(dataset.parent.name in job.experiment_json for job in jobs)
+
+
+def _inference_of(settings: Settings) -> Desk:
+    """The process that holds networks."""
+    return Desk(
+        "headswap.jobs.inference:answer",
+        timeout_s=settings.answer_timeout_s,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "inference.jsonl",
+    )
+
+
+def _reader_of(settings: Settings) -> Reader:
+    """The processes that read strangers' pictures."""
+    return Reader(
+        settings.workspace / "logs",
+        settings.for_reader(),
+        scratch=settings.workspace / "reading",
+        upload_timeout_s=settings.import_timeout_s,
+    )
