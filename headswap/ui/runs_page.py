@@ -135,7 +135,8 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
         project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
     ) -> Updates:
         deed, _, what = str(event.chosen).partition(":")
-        owner, asking, more = owner_of(request), "", {}
+        owner, asking = owner_of(request), ""
+        more: Updates = {}
         match deed:
             case "sort":
                 sort = next_sort(sort, what)
