@@ -83,6 +83,7 @@ _CLONE, _CLONE3 = (56, 220), (435, 435)  # a thread is a clone, and so is a proc
 _ABOUT_ONE_PROCESS = ((234, 131), (302, 261))  # tgkill, prlimit64: this one only
 
 _MOST_OPEN_FILES = 256
+_TO_NAME = getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0)  # Linux alone has the first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +181,7 @@ def _shut_files(places: Places) -> None:
 
 def _allow(rules: int, path: Path, access: int) -> None:
     try:
-        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        handle = os.open(path, _TO_NAME)
     except FileNotFoundError:  # then there is nothing to reach
         return
     try:
