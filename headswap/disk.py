@@ -83,7 +83,7 @@ class Disk(Protocol):
         """Give what a file holds now a second name, all at once."""
 
     def remove(self, path: Path) -> None:
-        """A file or a whole folder; what is not there is fine."""
+        """A file or a whole folder; what is not there is fine. It raises when all that can go is gone."""
 
 
 class RealDisk:

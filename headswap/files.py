@@ -20,7 +20,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from headswap.disk import Disk, RealDisk, is_held, until_let_go
 from headswap.errors import BadSetting, BundleDamaged, HeadswapError
 
 SEAL = "seal.json"
+DISCARDED = ".discarded"  # in a folder that was deleted and could not go at once
 _DRAFT_MARK = ".draft-"
 
 logger = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
-            discard(draft)
+            _drop(draft)
             raise
 
 
@@ -167,8 +168,16 @@ def sealed_folder(place: Path) -> Iterator[Path]:
             disk.rename(draft, place)
             disk.sync(place.parent)
         except BaseException:
-            discard(draft)
+            _drop(draft)
             raise
+
+
+def _drop(draft: Path) -> None:
+    """What ended the writing counts; a draft that cannot go now is swept later."""
+    try:
+        disk.remove(draft)
+    except OSError:
+        logger.warning("a draft could not be removed: %s", draft, exc_info=True)
 
 
 def write_by_library(path: Path, write: Callable[[], None]) -> None:
@@ -205,23 +214,35 @@ def move(old: Path, new: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a whole folder that must be gone; what is not there is fine.
+    """Remove a file or a whole folder; what is not there is fine.
 
     Raises:
-        DiskFailed: some of it is still there.
+        DiskFull, DiskFailed: something of it is still there.
     """
     with room_on(path.parent):
         disk.remove(path)
 
 
-def discard(path: Path) -> bool:
-    """Remove what is of no more use; what cannot be removed yet is left to a later sweep."""
+def discard(folder: Path) -> bool:
+    """Remove a folder that nothing leads to any more; what is still held counts as gone, and goes later.
+
+    Returns:
+        False when something is left: it is marked (`is_discarded`), written down, and tried again by
+        `headswap.service.leftovers`.
+    """
     try:
-        disk.remove(path)
-    except OSError:
-        logger.warning("%s could not be removed yet", path, exc_info=True)
+        disk.remove(folder)
+    except OSError as error:
+        logger.warning("%s is deleted, and not all of it could be removed yet: %s", folder, error)
+        with suppress(OSError):  # a disk that takes no mark: the next start finds what nothing leads to
+            disk.create(folder / DISCARDED).close()
         return False
     return True
+
+
+def is_discarded(folder: Path) -> bool:
+    """Whether a folder was deleted, and only waits until nobody holds its files any more."""
+    return (folder / DISCARDED).exists()
 
 
 def copy(source: Path, target: Path) -> None:
@@ -282,7 +303,9 @@ def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
 
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
-    return sum(discard(path) for path in stale)
+    for path in stale:
+        _drop(path)
+    return sum(not path.exists() for path in stale)
 
 
 def _draft_of(place: Path) -> Path:

@@ -210,6 +210,14 @@ def _open(kind: Kind, data: bytes) -> ImageFile:
     return file
 
 
+def import_readers() -> None:
+    """Import whatever a picture may need, ahead of a moment when nothing more can be opened."""
+    for module, _ in _READERS.values():
+        import_module(module)
+    import_module("PIL.ImageCms")
+    hush_pillow()
+
+
 def _check_size(width: int, height: int, name: str, limits: PictureLimits) -> None:
     if width * height > limits.megapixels * 1e6:
         raise UnreadablePicture(

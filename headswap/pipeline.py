@@ -28,7 +28,7 @@ from headswap.evaluation.report import Report
 from headswap.events import Listener, Progress, silent
 from headswap.experiment import DataConfig, Experiment
 from headswap.features.pace import pace_of, size_of
-from headswap.files import check_seal, from_json, remove
+from headswap.files import check_seal, discard, from_json, remove
 from headswap.network import Network
 from headswap.places import why_not_writable
 from headswap.reading import read_pictures, stream_of
@@ -119,7 +119,7 @@ def run_experiment(
         pace_ms = _pace(lesson, network)
         with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)
-    remove(unfinished)
+    discard(unfinished)
     seconds = clock.stop()
     return Outcome(
         bundle=str(place),

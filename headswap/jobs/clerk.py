@@ -1,12 +1,13 @@
 """The child behind a `Desk`: answers one question after another until its server is gone.
 
-    python -m headswap.jobs.clerk package.module:function [--memory BYTES] [--hush]
+    python -m headswap.jobs.clerk package.module:function [--memory BYTES] [--hush] [--confined]
 
 Questions come on stdin and answers leave on the stdout that the process was born
 with; whatever a library prints goes to stderr. A closed stdin means that the server
 is gone: the process ends at once, even in the middle of an answer. With --memory it can
 take no more than so much; with --hush what a library prints goes nowhere, so that no
-stranger's picture can fill a log.
+stranger's picture can fill a log. With --confined the module beside the function also has
+`places(question)`: before the first question is answered, everything else is taken away.
 
 Knows the wire and one function by name.
 """
@@ -29,12 +30,13 @@ from headswap.errors import HeadswapError
 from headswap.jobs.logbook import log_to
 from headswap.jobs.memory import hold_memory
 from headswap.jobs.priority import step_back
+from headswap.jobs.sandbox import Places, confine
 from headswap.jobs.wire import FAULT, READY, Answer, Question, read_message, write_message
 
 logger = logging.getLogger("headswap.clerk")
 
 
-def main(target: str, *, memory_bytes: int = 0, hush: bool = False) -> None:
+def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bool = False) -> None:
     """Serve questions with `package.module:function`, which takes a text and gives one."""
     hold_memory(memory_bytes)
     step_back()
@@ -47,12 +49,27 @@ def main(target: str, *, memory_bytes: int = 0, hush: bool = False) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)
     questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True).start()
-    module, _, function = target.partition(":")
-    answer: Callable[[str], str] = getattr(importlib.import_module(module), function)
+    receiving = threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True)
+    if not confined:  # a server that is gone while this imports is noticed
+        receiving.start()
+    name, _, function = target.partition(":")
+    module = importlib.import_module(name)
+    answer: Callable[[str], str] = getattr(module, function)
     write_message(replies, READY)
+    if confined:
+        _confine_for_the_first(questions, module.places)
+        receiving.start()  # inside, like every thread from now on
     while True:
         write_message(replies, _answer(answer, questions.get()))
+
+
+def _confine_for_the_first(questions: queue.SimpleQueue[Question], places: Callable[[str], Places]) -> None:
+    """Wait for the first question, and leave this process no more than that one needs."""
+    first = read_message(sys.stdin.buffer, Question)
+    if first is None:
+        os._exit(0)
+    confine(places(first.text))
+    questions.put(first)
 
 
 def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[Question]) -> None:
@@ -76,9 +93,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("target")
     parser.add_argument("--memory", type=int, default=0)
     parser.add_argument("--hush", action="store_true")
+    parser.add_argument("--confined", action="store_true")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     chosen = _parse()
-    main(chosen.target, memory_bytes=chosen.memory, hush=chosen.hush)
+    main(chosen.target, memory_bytes=chosen.memory, hush=chosen.hush, confined=chosen.confined)

@@ -4,7 +4,8 @@ Flow:  question (JSON text) --Desk.ask--> pipe --clerk--> function --> pipe --> 
 
 One child per desk, started by the first question or by `warm`, let go when nobody
 asks for a while. Askers take turns. A child that dies or takes too long costs its
-asker one sentence; the next question starts another.
+asker one sentence; the next question starts another. A confined child reaches only what its
+first question names; where every question names something else, each gets a child of its own.
 
 Knows processes and texts; nothing of networks or pictures.
 """
@@ -18,10 +19,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 from headswap import errors, files
 from headswap.errors import HeadswapError
+from headswap.jobs import memory
 from headswap.jobs.logbook import turn_over
 from headswap.jobs.wire import FAULT, Answer, Question, read_message, write_message
 from headswap.runners.environment import apart_from_the_server, child_environment, python_command
@@ -44,6 +46,7 @@ class Desk:
         wait_s: float = 120.0,
         memory_bytes: int = 0,
         hush: bool = False,
+        confined: Literal["", "once", "for all"] = "",
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -57,12 +60,18 @@ class Desk:
             wait_s: for one's turn, when others ask; then the asker is sent away.
             memory_bytes: the child can take no more than so much; 0: what there is.
             hush: what libraries print in the child goes nowhere.
+            confined: the child reaches what its first question names, as the module's `places` says
+                (`headswap.jobs.sandbox`), and answers that one ("once") or any number ("for all").
             log: what the child says besides its answers; None: nowhere.
             environment: variables on top of the server's own.
         """
         self._target, self._log_path = answer, log
         self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
-        self._options = ("--memory", str(memory_bytes), *(("--hush",) if hush else ()))
+        flags = {"--hush": hush, "--confined": bool(confined)}
+        held = memory_bytes if memory.is_held_by_system() else 0
+        self._options = ("--memory", str(held), *(flag for flag, is_set in flags.items() if is_set))
+        self._memory_bytes = memory_bytes
+        self._once = confined == "once"
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
         self._gate = threading.Lock()  # around the child itself, held for moments only
@@ -85,16 +94,36 @@ class Desk:
                 if not self._is_ready:
                     _exchange(child, None, self._start_s)
                     self._is_ready = True
-                answer = _exchange(child, Question(question), self._timeout_s)
+                answer = self._answer(child, Question(question))
             except BaseException:  # an answer may still be on its way, to nobody
                 _let_go(child)
                 raise
             finally:
                 self._asked_at = time.monotonic()
                 self._watch_idleness()
+            if self._once:
+                self._replace(child)
         if answer.error:
             raise _error_of(answer)
         return answer.text
+
+    def _answer(self, child: subprocess.Popen[bytes], question: Question) -> Answer:
+        greedy = threading.Event()
+
+        def end() -> None:
+            greedy.set()
+            child.kill()
+
+        try:
+            with memory.watching(child.pid, self._memory_bytes, end):
+                return _exchange(child, question, self._timeout_s)
+        except ChildEnded as error:
+            if not greedy.is_set():
+                raise
+            raise ChildEnded(
+                f"The process that answers took more than the {self._memory_bytes / 1e6:,.0f} MB it may.",
+                remedy="Choose a smaller network, or smaller pictures.",
+            ) from error
 
     @contextmanager
     def _waiting_for_turn(self) -> Iterator[None]:
@@ -140,6 +169,12 @@ class Desk:
             self._is_ready = False
             self._child = self._start()
             return self._child
+
+    def _replace(self, child: subprocess.Popen[bytes]) -> None:
+        """Have another child ready for the next question."""
+        _let_go(child)
+        with suppress(HeadswapError):  # the server is stopping
+            self._running_child()
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._log_path is not None:

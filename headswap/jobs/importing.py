@@ -3,9 +3,10 @@
 Flow:  upload + store --AskImport--> Imported: a Manifest, kept as dataset.json; pictures in the store
        one file --AskPicture--> the very pixels a bundle would see: upright, RGB, no metadata
 
-Runs in the child process of a `Desk`, under a memory limit; loads Pillow and no torch. Which files are
-being decoded is noted in `reading.txt`: if a decoder takes the process down, `headswap.jobs.reader` knows
-whose fault it was. A decoder that says nothing for `patience_s` is ended the same way.
+Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. Which
+files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
+`headswap.jobs.reader` knows whose fault it was. A decoder that says nothing for `patience_s` is ended the
+same way.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from headswap.data.mend import join
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
 from headswap.files import discard, from_json, to_json
-from headswap.images import PictureLimits, read_picture
+from headswap.images import PictureLimits, import_readers, read_picture
+from headswap.jobs.sandbox import Places
 from headswap.records import read_record, write_record
+from headswap.threads import one_blas_thread
 
 NOTES = "reading.txt"
 AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
@@ -45,6 +48,7 @@ class ReaderLimits:
     most_pictures: int = 0  # in one upload; 0: any number
     memory_bytes: int = 0  # of the process; decides how many are decoded at once; 0: no limit
     patience_s: float = 10.0  # for one picture
+    scratch: str = ""  # the folder of single pictures on their way in and out; empty: none
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,20 @@ class AskFrame:
 
 
 Question = AskImport | AskPicture | AskFrame
+
+
+def places(question_json: str) -> Places:
+    """What a question is about: an upload and its data set, or the scratch folder of all single pictures."""
+    question: Question = from_json(Question, question_json)
+    import_readers()
+    with one_blas_thread():  # finds the pools, which it cannot later
+        pass
+    if not isinstance(question, AskImport):
+        return Places(write=(Path(question.limits.scratch),) if question.limits.scratch else ())
+    store, new = Path(question.store), Path(question.dataset).parent
+    store.mkdir(parents=True, exist_ok=True)  # what is not there cannot be opened to this process
+    before = (Path(question.before).parent,) if question.before else ()
+    return Places(read=(Path(question.source), *before), write=(store, new))
 
 
 def answer(question_json: str) -> str:

@@ -20,7 +20,7 @@ from headswap.artefacts.predictor import Bundle, load_bundle
 from headswap.files import from_json, to_json
 from headswap.inspection import Inspection, inspect_network
 from headswap.network import NetworkCard
-from headswap.zoos.catalogue import describe_network, list_networks
+from headswap.zoos.catalogue import describe_network, fetched_bytes, list_networks
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,13 @@ class AskCards:
 
     names: tuple[str, ...]
     kind: Literal["cards"] = "cards"
+
+
+@dataclass(frozen=True)
+class AskFetched:
+    """How much room do fetched weights take?"""
+
+    kind: Literal["fetched"] = "fetched"
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class AskHeatMap:
     kind: Literal["heat-map"] = "heat-map"
 
 
-Question = AskModels | AskCards | AskInspection | AskPredictions | AskFrame | AskHeatMap
+Question = AskModels | AskCards | AskFetched | AskInspection | AskPredictions | AskFrame | AskHeatMap
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,13 @@ class Cards:
     """Networks, in the order of their zoos."""
 
     cards: tuple[NetworkCard, ...]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What lies in the folders that weights are fetched to."""
+
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,8 @@ def answer(question_json: str) -> str:
             return to_json(inspection)
         case AskCards(names):
             return to_json(Cards(tuple(describe_network(name) for name in names)))
+        case AskFetched():
+            return to_json(Fetched(fetched_bytes()))
         case AskPredictions(bundle, pictures):
             found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
             return to_json(Predictions(tuple(found)))

@@ -109,16 +109,19 @@ def crashed_too_often() -> JobError:
     )
 
 
+OUT_OF_MEMORY = JobError(
+    "out of memory",
+    "This run needs more memory than it may take here.",
+    "Choose a smaller network, or fewer pictures.",
+)
+
+
 def error_of(problem: BaseException) -> JobError:
     """Put what stopped a worker into two sentences."""
     if isinstance(problem, HeadswapError):
         return JobError(type(problem).__name__, problem.problem, problem.remedy)
     if isinstance(problem, MemoryError) or _NO_MEMORY.search(str(problem)):
-        return JobError(
-            "out of memory",
-            "This run needs more memory than it may take here.",
-            "Choose a smaller network, or fewer pictures.",
-        )
+        return OUT_OF_MEMORY
     return JobError(
         "fault",
         f"The program has a fault ({type(problem).__name__}).",

@@ -1,10 +1,12 @@
 """Memory: how much a process may take, and how much a run will probably need.
 
 Flow:  limit --hold_memory--> this process cannot take more: an allocation fails, or the process dies
+       limit --watching--> another process is ended soon after it has taken more
        experiment --need_of--> bytes, for the queue that admits runs while there is room
 
 The limit counts the memory that a process can write to (RLIMIT_DATA), not the address space: torch and
-CUDA reserve far more addresses than they use. Where the system has no such limit, nothing is held.
+CUDA reserve far more addresses than they use. Only Linux has such a limit; elsewhere whoever started the
+process watches what it holds in memory, several times a second, and ends it.
 
 Knows processes and parameter counts; loads no torch.
 """
@@ -12,6 +14,9 @@ Knows processes and parameter counts; loads no torch.
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from headswap.errors import BundleDamaged
 from headswap.experiment import Experiment
@@ -24,14 +29,55 @@ BYTES_A_PARAMETER = 4 * 3  # as loaded, as folded for the engine, as saved
 UNKNOWN_PARAMETERS = 100_000_000  # a network that nobody has measured
 
 
+WATCH_S = 0.1  # between two looks at a process that the system does not hold
+
+
+def is_held_by_system() -> bool:
+    """Whether `hold_memory` holds: macOS takes the limit and ignores it, Windows has none."""
+    return sys.platform == "linux"
+
+
 def hold_memory(limit_bytes: int) -> None:
     """Let this process take so much memory and no more; 0: no limit."""
-    if limit_bytes > 0 and sys.platform != "win32":
+    if limit_bytes > 0 and sys.platform != "win32" and is_held_by_system():
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         soft = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, soft))
+
+
+@contextmanager
+def watching(pid: int, limit_bytes: int, end: Callable[[], None]) -> Iterator[None]:
+    """Where the system holds nothing: while it lasts, `end` a process that takes more; 0: no limit."""
+    if limit_bytes <= 0 or is_held_by_system():
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH_S):
+            if taken_bytes(pid) > limit_bytes:
+                end()
+                return
+
+    watcher = threading.Thread(target=watch, name=f"memory-{pid}", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def taken_bytes(pid: int) -> int:
+    """What a process holds in memory; 0 when it is gone, or not to be looked at."""
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
 
 
 def need_of(experiment_json: str) -> int:

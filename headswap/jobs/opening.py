@@ -2,7 +2,7 @@
 
 Flow:  project file + empty folder --AskProject--> SavedProject, laid out and checked in that folder
 
-Runs in the child process of a `Desk`, under a memory limit; loads Pillow and no torch. A
+Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. A
 decoder that does not come back takes this process with it, and nothing else.
 """
 
@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headswap.files import from_json, to_json
-from headswap.images import PictureLimits
+from headswap.images import PictureLimits, import_readers
+from headswap.jobs.sandbox import Places
 from headswap.project_file import unpack_project
 
 
@@ -27,6 +28,13 @@ class AskProject:
     folder: str  # exists, empty
     limits: PictureLimits = field(default_factory=PictureLimits)
     patience_s: float = 10.0  # for one picture
+
+
+def places(question_json: str) -> Places:
+    """The project file, and the folder it is laid out in."""
+    question: AskProject = from_json(AskProject, question_json)
+    import_readers()
+    return Places(read=(Path(question.file),), write=(Path(question.folder),))
 
 
 def answer(question_json: str) -> str:

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from headswap.errors import BadSetting
 from headswap.files import sweep_drafts
+from headswap.jobs import memory
 from headswap.jobs.database import NOT_NOW
-from headswap.jobs.job import Job, JobError, JobState
+from headswap.jobs.job import OUT_OF_MEMORY, Job, JobError, JobState
 from headswap.jobs.memory import free_bytes, need_of
 from headswap.jobs.pulse import Pulse
 from headswap.jobs.store import LOG_FILE, Store
@@ -171,6 +172,9 @@ class Queue:
         if job.worker and not self._runner.is_alive(job.worker):
             self._bury(job)
             return
+        if job.worker and self._takes_too_much(job):
+            self._runner.stop(job.worker, force=True)
+            return
         silent_s = self._pulse.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
         limit_s = settings.start_s if job.worker and not job.lease else settings.lease_s
         if not job.worker and silent_s > limit_s:  # a server died before it could start a process
@@ -183,6 +187,14 @@ class Queue:
             waited_s = self._pulse.still_for_s(("cancel", job.id, job.attempt), True)
             if waited_s > settings.force_s and job.worker:
                 self._runner.stop(job.worker, force=True)
+
+    def _takes_too_much(self, job: Job) -> bool:
+        """Where the system does not hold a worker's memory: settled first, so that nobody tries it again."""
+        limit = self._settings.worker_bytes
+        if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
+            return False
+        logger.warning("its worker took too much memory", extra={"job": job.id, "attempt": job.attempt})
+        return self.store.settle(job.id, job.attempt, JobState.FAILED, error=OUT_OF_MEMORY)
 
     def _bury(self, job: Job) -> None:
         """Clear up after a dead worker. A job that it settled in time is not touched."""
@@ -244,7 +256,8 @@ class Queue:
 
     def _start(self, words: Sequence[str], log: Path) -> str:
         """Start a worker process; empty when the machine refuses."""
-        limit = ("--memory", str(self._settings.worker_bytes)) if self._settings.worker_bytes else ()
+        held = self._settings.worker_bytes if memory.is_held_by_system() else 0
+        limit = ("--memory", str(held)) if held else ()
         command = (*self._worker, "--store", str(self.store.path), *words, *limit)
         try:
             return self._runner.start(

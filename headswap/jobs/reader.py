@@ -4,7 +4,10 @@ Flow:  upload --Reader.ask--> Imported          one file --Reader.read_one--> a 
 
 A picture that takes its reader down costs nobody else anything: the next reader takes the upload one
 picture at a time, and leaves out by name what ended the one before. Uploads and single pictures have a
-child each, so that a tried picture does not wait for a class to hand in its folders.
+child each, so that a tried picture does not wait for a class to hand in its folders. Both are confined
+(`headswap.jobs.sandbox`): each upload has a child of its own, which reaches that upload and its data set;
+single pictures share one, which reaches their scratch folder. It cannot list that folder, and what lies in
+it has a name that cannot be guessed and is gone with the answer.
 
 Knows desks and questions; decodes nothing itself.
 """
@@ -12,9 +15,12 @@ Knows desks and questions; decodes nothing itself.
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from headswap import files
 from headswap.errors import BadUpload, UnreadablePicture
 from headswap.files import from_json, to_json
 from headswap.images import shown_name
@@ -31,17 +37,25 @@ class Reader:
     """Reads pictures in children; starts them when asked, lets them go when idle."""
 
     def __init__(
-        self, logs: Path, limits: ReaderLimits, *, upload_timeout_s: float, wait_s: float = 600.0
+        self,
+        logs: Path,
+        limits: ReaderLimits,
+        *,
+        scratch: Path,
+        upload_timeout_s: float,
+        wait_s: float = 600.0,
     ) -> None:
         """Start nothing yet.
 
         Args:
             logs: folder for what the children say.
+            scratch: folder for single pictures while they are read; made when it is needed.
             limits: of each child and each picture.
             upload_timeout_s: for one upload as a whole.
             wait_s: for one's turn, when others hand in their pictures.
         """
-        self._limits = limits
+        self._limits = replace(limits, scratch=str(scratch))
+        self._scratch = scratch
         self._uploads = Desk(
             _ANSWER,
             timeout_s=upload_timeout_s,
@@ -49,6 +63,7 @@ class Reader:
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
             hush=True,
+            confined="once",
             log=logs / "importing.jsonl",
         )
         self._tries = Desk(
@@ -57,6 +72,7 @@ class Reader:
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
             hush=True,
+            confined="for all",
             log=logs / "reading.jsonl",
         )
 
@@ -101,8 +117,13 @@ class Reader:
         Raises:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
-        question = AskPicture(str(file), file.name, str(folder), wanted_px, self._limits)
-        return folder / self._try(to_json(question), file.name)
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as here:
+            given = Path(here) / "given"
+            files.copy(file, given)
+            question = AskPicture(str(given), file.name, here, wanted_px, self._limits)
+            copy = Path(here) / self._try(to_json(question), file.name)
+            return Path(shutil.move(copy, folder / copy.name))
 
     def read_frame(self, picture_base64: str) -> str:
         """A clean copy of a camera's picture, as base64.
@@ -110,6 +131,7 @@ class Reader:
         Raises:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
+        self._scratch.mkdir(parents=True, exist_ok=True)
         return self._try(to_json(AskFrame(picture_base64, self._limits)), "The camera's picture")
 
     def _try(self, question_json: str, name: str) -> str:

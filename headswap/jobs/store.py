@@ -20,7 +20,7 @@ from typing import Literal
 
 from headswap.errors import TooMuch
 from headswap.events import Progress
-from headswap.files import make_folder, remove, to_json
+from headswap.files import discard, is_discarded, make_folder, to_json
 from headswap.jobs.database import Database
 from headswap.jobs.job import (
     MOST_CRASHES,
@@ -146,8 +146,12 @@ class Store:
                 "DELETE FROM job WHERE id = ? AND state IN ('done', 'failed', 'cancelled')", (job_id,)
             )
         if gone:
-            remove(self.path.parent / "jobs" / check_job_id(job_id))
+            discard(self.path.parent / "jobs" / check_job_id(job_id))
         return gone == 1
+
+    def is_all_gone(self, job_id: str) -> bool:
+        """Whether nothing is left of a job that was forgotten; else another program holds some of it."""
+        return not is_discarded(self.path.parent / "jobs" / check_job_id(job_id))
 
     def in_state(self, state: JobState) -> list[Job]:
         """All jobs that stand so, oldest first."""

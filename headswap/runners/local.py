@@ -57,6 +57,19 @@ class LocalRunner:
         elif force:
             _end_on_windows(pid)
 
+    def taken_bytes(self, handle: str) -> int:
+        """See `Runner.taken_bytes`."""
+        import psutil
+
+        if not self.is_alive(handle):
+            return 0
+        try:
+            process = psutil.Process(_read(handle)[0])
+            family = (process, *process.children(recursive=True))
+            return sum(int(member.memory_info().rss) for member in family)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return 0
+
 
 def this_process() -> str:
     """The handle of the calling process, as the local runner would give it."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 
 class Runner(Protocol):
-    """Where workers run: this machine today, a cluster behind the same three verbs."""
+    """Where workers run: this machine today, a cluster behind the same verbs."""
 
     def start(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> str:
         """Start a command that goes on when the caller dies.
@@ -41,4 +41,8 @@ class Runner(Protocol):
         Returns at once; a process that is gone already is left in peace. To ask is a courtesy: a system
         without signals (Windows) does nothing, so whoever asks says it in another way too.
         """
+        ...
+
+    def taken_bytes(self, handle: str) -> int:
+        """What the process and all it started hold in memory; 0 when it is gone, or cannot be looked at."""
         ...

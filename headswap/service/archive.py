@@ -291,6 +291,7 @@ def archive_of(settings: Settings, projects: Projects, store: Store, check_room:
         timeout_s=settings.import_timeout_s,
         memory_bytes=limits.memory_bytes,
         hush=True,
+        confined="once",
         log=settings.workspace / "logs" / "opening.jsonl",
     )
     return Archive(projects, store, desk, limits.picture, check_room)

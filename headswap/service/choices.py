@@ -1,6 +1,7 @@
 """What a person may say when they start the server, and what is refused.
 
-    headswap serve [--for me|class|lab] [--pictures N ...] [--auth FILE] [--certificate FILE --key FILE]
+    headswap serve [--for me|class|lab] [--pictures N ...] [--networks here|any|NAME ...]
+                   [--auth FILE] [--certificate FILE --key FILE]
                    [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
 
 Flow:  words --add_options--> namespace + environment --choices_of--> Choices (settings, door)
@@ -20,7 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
 
 from headswap.errors import BadSetting
+from headswap.jobs.memory import is_held_by_system
+from headswap.jobs.sandbox import confinement_here
 from headswap.places import default_workspace, sample_folder
+from headswap.service.fetching import ANY, HERE, words_of
 from headswap.service.limits import WHOM, Limits, Whom, figures, limits_for, table
 
 if TYPE_CHECKING:
@@ -82,6 +86,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Choi
         workspace=Path(workspace).resolve(),
         sample=sample_folder() / "train",
         limits=limits_for(said.whom, changed),
+        networks=tuple(said.networks or ((HERE,) if said.whom == "class" else (ANY,))),
         has_codes=door.people is not None,
         protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
     )
@@ -97,6 +102,12 @@ def start_words(choices: Choices) -> str:
     door = choices.door
     whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
     lines.append(f"  {'who comes in':<{width}}  {whoever}")
+    lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
+    lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
+    if not is_held_by_system():
+        lines.append(
+            "This system holds no process to its memory: each is watched and ended when it takes more."
+        )
     if not choices.settings.protected:
         lines.append(
             "Without --certificate and --key, codes and pictures cross the network in clear; "
@@ -162,6 +173,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="open the page in a browser; default: for one person at a machine with a screen",
     )
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME",
+        help=f"which may be fetched: {HERE} (none, the default for a class), {ANY}, or their names",
+    )  # fmt: skip
     limits = parser.add_argument_group(
         "limits", "each changes one figure of --for; 0: none, where that is said"
     )

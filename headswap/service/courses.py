@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.errors import HeadswapError, NotFound
-from headswap.files import discard, make_folder, remove
+from headswap.files import discard, is_discarded, make_folder, remove
 from headswap.records import read_record, write_record
 
 ID = re.compile(r"[0-9a-f]{32}")
@@ -103,7 +103,7 @@ class Courses:
             NotFound: there is none, or it is somebody else's; nobody can tell which.
         """
         record = self.folder(course) / _RECORD
-        if not record.is_file():
+        if not record.is_file() or is_discarded(record.parent):
             raise _no_such_course()
         found: Course = read_record(Course, record)
         if found.owner != owner:
@@ -116,7 +116,7 @@ class Courses:
         """Every course that can be read, of everybody: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
-            if ID.fullmatch(folder.name) and (folder / _RECORD).is_file():
+            if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
                 with suppress(HeadswapError):
                     found.append(read_record(Course, folder / _RECORD))
         return tuple(found)
@@ -132,7 +132,7 @@ class Courses:
 
     def remove(self, course: Course) -> None:
         """Let a course go, with its votes."""
-        remove(self.folder(course.id))
+        discard(self.folder(course.id))
 
     def vote(self, course: Course, lesson: str) -> Vote | None:
         """What the class of this course said before an experiment; None: it was not asked."""

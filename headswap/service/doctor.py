@@ -19,8 +19,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from headswap.errors import HeadswapError
-from headswap.jobs.memory import LIBRARIES_BYTES, PICTURES_BYTES, free_bytes
+from headswap.jobs.memory import LIBRARIES_BYTES, PICTURES_BYTES, free_bytes, is_held_by_system
+from headswap.jobs.sandbox import confinement_here
 from headswap.places import install_command, why_not_writable
+from headswap.service.leftovers import leftovers
 
 LEAST_ROOM_BYTES = 2_000_000_000  # features and bundles of a few runs
 NEEDED = (
@@ -65,9 +67,11 @@ def examine(workspace: Path) -> Checkup:
         _engines,
         _weights,
         _memory,
+        _reader,
         lambda: _disk(workspace),
         lambda: _writable(workspace),
         lambda: _job_store(workspace / "jobs.sqlite"),
+        lambda: _deletions(workspace),
     )
     return Checkup(parts=tuple(map(_looked, looks)))
 
@@ -151,7 +155,8 @@ def _weights() -> Part:
 
 def _memory() -> Part:
     free, least = free_bytes(), LIBRARIES_BYTES + PICTURES_BYTES
-    words = f"{free / 1e9:.1f} GB free"
+    held = "held by the system" if is_held_by_system() else "only watched on this system"
+    words = f"{free / 1e9:.1f} GB free; limits are {held}"
     if free < least:
         return Part(
             name="memory",
@@ -159,6 +164,22 @@ def _memory() -> Part:
             remedy=f"Close other programs: a teaching takes up to {least / 1e9:.1f} GB.",
         )
     return Part(name="memory", finding=words)
+
+
+def _reader() -> Part:
+    """On a system that holds nothing, nobody can mend that: it is said, and counts as well."""
+    return Part(name="reader", finding=f"the process that reads pictures {confinement_here().sentence}")
+
+
+def _deletions(workspace: Path) -> Part:
+    left = leftovers(workspace)
+    if left:
+        return Part(
+            name="deletions",
+            finding=f"{len(left)} things were deleted and are still on the disk, such as {left[0]}",
+            remedy="Close what holds them (a virus scanner, a file window); the server tries again.",
+        )
+    return Part(name="deletions", finding="nothing that was deleted is still on the disk")
 
 
 def _disk(workspace: Path) -> Part:

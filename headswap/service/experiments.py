@@ -197,8 +197,7 @@ class Experiments:
             run.remedy = "Try again; the server's log says more."
         finally:
             run.over.set()
-            with suppress(HeadswapError):
-                discard(run.folder)
+            discard(run.folder)
 
     def _ask(self, run: _Run) -> Result | None:
         question = AskLesson(

@@ -30,6 +30,7 @@ from headswap.jobs.supervisor import Supervisor
 from headswap.network import NetworkCard
 from headswap.runners.local import LocalRunner
 from headswap.service.archive import archive_of
+from headswap.service.fetching import Fetching
 from headswap.service.health import Health, health_of
 from headswap.service.history import History
 from headswap.service.keeping import Keeping
@@ -42,6 +43,7 @@ from headswap.service.runs import Pace, view_of
 from headswap.service.settings import Settings
 from headswap.service.take_home import TakeHome, packing_desk
 from headswap.service.thumbnails import small_jpeg
+from headswap.service.uploads import Uploads
 from headswap.service.views import JobView, ProjectView
 from headswap.training.config import TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -61,26 +63,36 @@ class Service:
         self._store = Store(root / "jobs.sqlite")
         self._queue = Queue(self._store, LocalRunner(), settings.for_queue())
         self._supervisor = Supervisor(self._queue)
-        self._inference = Desk(
-            "headswap.jobs.inference:answer",
-            timeout_s=settings.answer_timeout_s,
-            memory_bytes=settings.for_queue().worker_bytes,
-            log=root / "logs" / "inference.jsonl",
-        )
-        self._reader = Reader(
-            root / "logs", settings.for_reader(), upload_timeout_s=settings.import_timeout_s
-        )
+        self._inference, self._reader = _inference_of(settings), _reader_of(settings)
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
-        self.history = History(self._projects, self._queue, self.networks.cards)
+        self.fetching = Fetching(
+            networks=settings.networks,
+            weights_gb=settings.limits.weights_gb,
+            cards=self.networks.cards,
+            fetched_bytes=self.networks.fetched_bytes,
+        )
+        self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
         self.take_home = TakeHome(
             self._store, self._projects, self.results, self.predict, packing_desk(settings)
         )
         learning = learning_of(
-            settings, self._projects, check_room=self._check_room, job=self.job, report=self.report
+            settings,
+            self._projects,
+            check_room=self._check_room,
+            check_fetch=self.fetching.check,
+            job=self.job,
+            report=self.report,
         )
         self.lessons, self.following = learning.lessons, learning.following
-        self._keeping = Keeping(self._projects, self._store, settings.limits, also=learning.tidy)
+        self.uploads = Uploads()
+        self._keeping = Keeping(
+            self._projects,
+            self._store,
+            settings.limits,
+            also=learning.tidy,
+            waiting=self.uploads.waiting_bytes,
+        )
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.pictures = Pictures(
             self._projects,
@@ -215,6 +227,8 @@ class Service:
         dataset = self.pictures.for_teaching(owner, project)
         self._keeping.check_room(owner)
         weights = self._projects.weights(found)
+        if weights is None:
+            self.fetching.check(found.model)
         experiment = Experiment(
             data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
             model=found.model,
@@ -277,6 +291,10 @@ class Service:
             done_job=done.id if done else None,
         )
 
+    def room_of(self, owner: str) -> int:
+        """Bytes that a person may still bring."""
+        return self._keeping.room_of(owner)
+
     def _check_room(self, owner: str) -> None:
         self._keeping.check_room(owner)
 
@@ -288,3 +306,23 @@ class Service:
         """Whether a run of the project was started with these pictures."""
         jobs = self._store.of_project(project.owner, project.id)
         return any(dataset.parent.name in job.experiment_json for job in jobs)
+
+
+def _inference_of(settings: Settings) -> Desk:
+    """The process that holds networks."""
+    return Desk(
+        "headswap.jobs.inference:answer",
+        timeout_s=settings.answer_timeout_s,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "inference.jsonl",
+    )
+
+
+def _reader_of(settings: Settings) -> Reader:
+    """The processes that read strangers' pictures."""
+    return Reader(
+        settings.workspace / "logs",
+        settings.for_reader(),
+        scratch=settings.workspace / "reading",
+        upload_timeout_s=settings.import_timeout_s,
+    )

@@ -68,8 +68,22 @@ class RunView:
 class History:
     """The runs of all projects of one installation."""
 
-    def __init__(self, projects: Projects, queue: Queue, cards: Cards) -> None:
-        """Take what it works with; `cards` raises when no zoo has a network of that name."""
+    def __init__(
+        self,
+        projects: Projects,
+        queue: Queue,
+        cards: Cards,
+        check_fetch: Callable[..., None] = lambda *_: None,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            projects: where projects are kept.
+            queue: of all runs.
+            cards: what is known of networks; raises when no zoo has one of that name.
+            check_fetch: raises when one of these networks would have to be fetched and may not be.
+        """
+        self._check_fetch = check_fetch
         self._projects, self._queue, self._store, self._cards = projects, queue, queue.store, cards
 
     def rows(self, owner: str, projects: Sequence[str]) -> tuple[RunView, ...]:
@@ -122,8 +136,11 @@ class History:
         )
         return project.id
 
-    def delete(self, owner: str, job: str) -> None:
+    def delete(self, owner: str, job: str) -> bool:
         """Remove a run that is over, with all it left.
+
+        Returns:
+            False when another program holds some of its files: they go as soon as they are free.
 
         Raises:
             NotFound: there is no such run.
@@ -132,6 +149,7 @@ class History:
         found = self._store.get(job, owner=owner)
         if not self._store.forget(found.id):
             raise BadSetting("This run is not over.", remedy="Stop it first, then delete it.")
+        return self._store.is_all_gone(found.id)
 
     def compare(self, owner: str, project: str, models: Sequence[str]) -> tuple[str, ...]:
         """Queue a run of each network on the pictures as they are; returns the ids of those started.
@@ -156,6 +174,7 @@ class History:
             for job in self._of(found)
             if job.state not in (JobState.FAILED, JobState.CANCELLED)
         }
+        self._check_fetch(*names)
         newest, started = self.newest(found), []
         for name in names:
             experiment = Experiment(

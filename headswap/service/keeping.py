@@ -20,15 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headswap.errors import HeadswapError, TooMuch
-from headswap.files import DiskFull, discard, sweep_drafts
+from headswap.files import DiskFull, discard, remove, sweep_drafts
 from headswap.jobs.job import JobState
 from headswap.jobs.store import Store
+from headswap.service.leftovers import TRIED, try_again
 from headswap.service.limits import Limits
 from headswap.service.projects import Project, Projects
 from headswap.service.sweeping import sweep_projects
 
 TIDY_S = 600.0  # between two looks
 SPARE_BYTES = 50_000_000  # that an upload leaves free
+NO_LIMIT = 2**62  # bytes
 FRESH_S = 5.0  # how long a sum of sizes is believed
 
 logger = logging.getLogger(__name__)
@@ -51,9 +53,20 @@ class Keeping:
         *,
         clock: Callable[[], float] | None = None,
         also: Callable[[float, float], int] = lambda now, hours: 0,
+        waiting: Callable[..., int] = lambda owner, but=None: 0,
     ) -> None:
-        """`also` removes what else is past its time, given now and the hours that things are kept."""
+        """Take what it works with.
+
+        Args:
+            projects: where projects are kept.
+            store: where runs are kept.
+            limits: of this installation.
+            clock: seconds since 1970; None: a steady one.
+            also: removes what else is past its time, given now and the hours that things are kept.
+            waiting: bytes that an owner has brought and not taken in, leaving out the file `but`.
+        """
         self._projects, self._store, self._limits, self._also = projects, store, limits, also
+        self._waiting = waiting
         self._clock = clock or steady_clock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -86,9 +99,9 @@ class Keeping:
                 f"This upload has {coming / 1e6:,.0f} MB; {most_mb:,} MB are allowed here.",
                 remedy="Choose fewer pictures, or smaller ones.",
             )
-        if most_gb and (used := self.used_bytes(owner)) + coming > most_gb * 1e9:
+        if most_gb and (used := self.used_bytes(owner, but=upload)) + coming > most_gb * 1e9:
             raise TooMuch(
-                f"Your projects and runs take {used / 1e9:.2f} of your {most_gb:g} GB"
+                f"Your projects, runs and uploads take {used / 1e9:.2f} of your {most_gb:g} GB"
                 f"{', and this would not fit' if coming else ''}.",
                 remedy="Delete a run or a project that you no longer need.",
             )
@@ -98,8 +111,13 @@ class Keeping:
                 remedy="Choose fewer pictures, or try again when there is more room.",
             )
 
-    def used_bytes(self, owner: str) -> int:
-        """What the projects and runs of one person take on the disk."""
+    def room_of(self, owner: str) -> int:
+        """Bytes that an owner may still bring."""
+        most_gb = self._limits.disk_gb
+        return max(0, int(most_gb * 1e9) - self.used_bytes(owner)) if most_gb else NO_LIMIT
+
+    def used_bytes(self, owner: str, *, but: Path | None = None) -> int:
+        """What the projects, runs and waiting uploads of one person take; `but`: an upload to be left out."""
         now = time.monotonic()
         summed_at, size = self._sizes.get(owner, (-FRESH_S, 0))
         if now - summed_at >= FRESH_S:
@@ -107,7 +125,7 @@ class Keeping:
             folders += [self._store.folder(job.id) for job in self._store.of_owner(owner)]
             size = sum(map(_size_of, folders))
             self._sizes[owner] = (now, size)
-        return size
+        return size + self._waiting(owner, but=but)
 
     def tidy(self) -> int:
         """Remove what is past its time; returns how many projects and runs went."""
@@ -123,11 +141,14 @@ class Keeping:
                 gone += 1
             elif self._limits.runs_kept:
                 gone += self._forget_old_runs(project)
+        self._let_features_go()
+        try_again(self._store.path.parent, time.time())
         return gone + self._also(self._clock(), self._limits.hours_kept)
 
     def sweep(self) -> None:
         """Remove what nothing leads to: tried pictures, folders of runs without a row, halves of uploads."""
-        discard(self._store.path.parent / "tries")
+        for name in TRIED:
+            discard(self._store.path.parent / name)
         known = self._store.ids()
         for folder in self._store.folders():
             if folder.name not in known:
@@ -136,6 +157,21 @@ class Keeping:
         sweep_projects(root / "projects", self._store.experiments_of)
         if not self._store.in_state(JobState.RUNNING):  # a worker that lives may be writing there
             sweep_drafts(root / "features")
+
+    def _let_features_go(self) -> None:
+        """The oldest go while there are too many; whoever needs them again computes them again."""
+        most = self._limits.features_gb * 1e9
+        if not most or self._store.in_state(JobState.RUNNING):  # a worker may be reading them
+            return
+        shards = [
+            (path, path.stat()) for path in (self._store.path.parent / "features").rglob("*.safetensors")
+        ]
+        size = sum(facts.st_size for _, facts in shards)
+        for path, facts in sorted(shards, key=lambda shard: shard[1].st_mtime):
+            if size <= most:
+                break
+            remove(path)
+            size -= facts.st_size
 
     def _forget_old_runs(self, project: Project) -> int:
         jobs = self._store.of_project(project.owner, project.id)

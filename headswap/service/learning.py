@@ -36,6 +36,7 @@ def learning_of(
     projects: Projects,
     *,
     check_room: Callable[[str], None],
+    check_fetch: Callable[[str], None],
     job: Callable[[str, str], JobView],
     report: Callable[[str, str], Report],
 ) -> Learning:
@@ -50,7 +51,7 @@ def learning_of(
     )
     courses = Courses(root / "courses")
     experiments = Experiments(desk, root, settings.workspace)
-    lessons = Lessons(courses, projects, experiments, settings.lesson, check_room)
+    lessons = Lessons(courses, projects, experiments, settings.lesson, check_room, check_fetch)
     following = Following(root / "links", courses, lessons, job, report)
 
     def tidy(now: float, hours: float) -> int:

@@ -74,8 +74,10 @@ class Lessons:
         experiments: Experiments,
         base: Setting,
         check_room: Callable[[str], None],
+        check_fetch: Callable[[str], None],
     ) -> None:
         """`base` is the setting of the sample set; a project changes its pictures and network."""
+        self._check_fetch = check_fetch
         self._courses, self._projects, self._experiments = courses, projects, experiments
         self._base, self._check_room = base, check_room
         self._gate = threading.Lock()  # around changes of a course
@@ -168,6 +170,8 @@ class Lessons:
             else:
                 walk = replace(walk, draw=0, own=bool(project))
             self._check_room(owner)
+            if project and not setting.weights:
+                self._check_fetch(setting.model)
             setting = replace(setting, seed=self._base.seed + walk.draw)
             key = self._experiments.key(what.name, setting)
             self._courses.save(replace(found.having(replace(walk, result=key)), at=what.name))

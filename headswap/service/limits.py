@@ -30,6 +30,8 @@ class Limits:
     pictures: int = _figure(20_000, "pictures in one project")
     megapixels: float = _figure(25.0, "size of one picture", "megapixels")
     upload_mb: int = _figure(2_000, "size of one upload", "MB")
+    weights_gb: float = _figure(0.0, "disk for fetched weights, of everybody", "GB", may_be_none=True)
+    features_gb: float = _figure(0.0, "disk for kept features, of everybody", "GB", may_be_none=True)
     disk_gb: float = _figure(0.0, "disk for one person", "GB", may_be_none=True)
     runs_kept: int = _figure(50, "finished runs kept in a project", may_be_none=True)
     hours_kept: float = _figure(0.0, "an untouched project is kept", "hours", may_be_none=True)
@@ -58,6 +60,8 @@ _PRESETS: Mapping[Whom, Limits] = MappingProxyType(
         "class": Limits(
             pictures=1_500,
             upload_mb=200,
+            weights_gb=10.0,
+            features_gb=5.0,
             disk_gb=1.0,
             runs_kept=5,
             hours_kept=168.0,
@@ -68,6 +72,8 @@ _PRESETS: Mapping[Whom, Limits] = MappingProxyType(
         ),
         "lab": Limits(
             megapixels=50.0,
+            weights_gb=100.0,
+            features_gb=50.0,
             disk_gb=50.0,
             hours_kept=2_160.0,
             waiting=10,

@@ -21,7 +21,7 @@ from headswap.errors import BundleDamaged, HeadswapError
 from headswap.files import from_json, to_json, write_text
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
-from headswap.jobs.inference import AskCards, AskInspection, AskModels, Cards
+from headswap.jobs.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
 from headswap.network import NetworkCard
 from headswap.service.estimates import lesson_s
 from headswap.training.config import Depth, TeachConfig
@@ -50,6 +50,11 @@ class Networks:
     def cards(self, names: tuple[str, ...]) -> tuple[NetworkCard, ...]:
         """The cards of a few networks, in their order; cheaper than listing all."""
         return self._cards(to_json(AskCards(names)))
+
+    def fetched_bytes(self) -> int:
+        """What all fetched weights take on the disk of this machine."""
+        fetched: Fetched = from_json(Fetched, self._desk.ask(to_json(AskFetched())))
+        return fetched.size_bytes
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""

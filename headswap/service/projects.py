@@ -20,7 +20,7 @@ from pathlib import Path
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
-from headswap.files import make_folder, remove
+from headswap.files import discard, is_discarded, make_folder
 from headswap.records import read_record, write_record
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
@@ -57,7 +57,7 @@ class Projects:
         try:
             return self.save(project)
         except BaseException:  # no room for the record: no empty folder either
-            remove(folder)
+            discard(folder)
             raise
 
     def get(self, owner: str, project: str) -> Project:
@@ -67,7 +67,7 @@ class Projects:
             NotFound: there is none, or it is somebody else's; nobody can tell which.
         """
         record = self.folder(project) / _RECORD
-        if not record.is_file():
+        if not record.is_file() or is_discarded(record.parent):
             raise _no_such_project()
         found: Project = read_record(Project, record)
         if found.owner != owner:
@@ -79,7 +79,7 @@ class Projects:
         """Every project whose record can be read, of everybody: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
-            if _ID.fullmatch(folder.name) and (folder / _RECORD).is_file():
+            if _ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
                 with suppress(HeadswapError):  # damaged: it says so to its owner, and is left alone
                     found.append(read_record(Project, folder / _RECORD))
         return tuple(found)
@@ -89,8 +89,8 @@ class Projects:
         return (self.folder(project.id) / _RECORD).stat().st_mtime
 
     def remove(self, project: Project) -> None:
-        """Let a project go, with its pictures."""
-        remove(self.folder(project.id))
+        """Let a project go, with its pictures; what is held by another program goes later."""
+        discard(self.folder(project.id))
 
     def known(self, owner: str, ids: Sequence[str]) -> tuple[Project, ...]:
         """The projects of these ids, in their order, then all others of somebody who has logged in.

@@ -9,6 +9,7 @@ from headswap.images import PictureLimits
 from headswap.jobs.importing import ReaderLimits
 from headswap.jobs.queue import QueueSettings
 from headswap.lessons.setting import Setting
+from headswap.service.fetching import ANY
 from headswap.service.limits import Limits
 
 
@@ -19,6 +20,7 @@ class Settings:
     workspace: Path  # jobs, projects, features; on a local disk
     sample: Path  # folder of class folders that "the sample set" means
     limits: Limits = field(default_factory=Limits)
+    networks: tuple[str, ...] = (ANY,)  # that may be fetched; see `headswap.service.fetching`
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))

@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from headswap.files import discard, sweep_drafts
+from headswap.errors import HeadswapError
+from headswap.files import is_discarded, remove, sweep_drafts
 
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 
@@ -43,15 +44,27 @@ def sweep_projects(root: Path, experiments: Experiments = _no_runs) -> int:
 
 
 def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
+    if is_discarded(folder):
+        return 0  # `headswap.service.leftovers` looks after it
     if not (folder / "project.json").is_file():
         if any(folder.iterdir()):
             return 0  # not ours to judge
-        return int(discard(folder))
+        return int(_goes(folder))
     texts = [(folder / name).read_text("utf-8", "replace") for name in _RECORDS if (folder / name).is_file()]
     wanted, pictures = _wanted(folder, [*texts, *experiments])
     stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
     stale += [path for path in (folder / "images").glob("*") if path.name not in pictures]
-    return sum(discard(path) for path in stale)
+    return sum(map(_goes, stale))
+
+
+def _goes(path: Path) -> bool:
+    """Remove it; what another program holds is found again at the next start."""
+    try:
+        remove(path)
+    except HeadswapError:
+        logger.warning("%s leads nowhere and could not be removed yet", path, exc_info=True)
+        return False
+    return True
 
 
 def _wanted(folder: Path, texts: list[str]) -> tuple[set[str], set[str]]:

@@ -23,6 +23,7 @@ from headswap.files import to_json
 from headswap.service.health import Health
 from headswap.ui import login
 from headswap.ui.belongings import Files, Logins, Sessions
+from headswap.ui.counting import UploadCounter
 from headswap.ui.lockout import Guesses
 from headswap.ui.origins import (
     is_from_elsewhere,
@@ -41,7 +42,6 @@ from headswap.ui.ways import (
     HEALTH,
     LOGIN,
     LOGOUT,
-    NO_ROOM,
     NOT_IN,
     SESSION_GONE,
     UNREADABLE,
@@ -58,7 +58,6 @@ from headswap.ui.ways import (
     way_of,
 )
 
-SPARE_BYTES = 100_000_000  # that an upload leaves free on the disk of its temporary folder
 LONGEST_EVENT = 16_000_000  # bytes of one line of an event stream that are looked at for files
 
 
@@ -74,7 +73,7 @@ class Gate:
         names: frozenset[str] | None = None,
         pages: frozenset[str] = frozenset(),
         guesses: Guesses | None = None,
-        room: Callable[[], int] | None = None,
+        uploads: UploadCounter | None = None,
         scripts: Iterable[bytes] = (),
     ) -> None:
         """Stand before an app.
@@ -86,10 +85,10 @@ class Gate:
             names: of this machine, under which alone the page is to be had; None: any.
             pages: names of the pages beside the first.
             guesses: how often a code may be tried; None: as often as a class needs.
-            room: bytes that are free where uploads go; None: never mind.
+            uploads: counts what comes; None: never mind.
             scripts: inline scripts that the page adds to itself when it is open.
         """
-        self._app, self._health, self._names, self._room = app, health, names, room
+        self._app, self._health, self._names, self._uploads = app, health, names, uploads
         self._pages, self._later = pages, hashes_of(scripts)
         self._logins = Logins(stamp) if stamp else None
         self._files, self._sessions, self._events = Files(), Sessions(), Sessions()
@@ -123,7 +122,7 @@ class Gate:
         elif refusal := self._refusal(scope):
             await say(send, *refusal)
         elif self._logins is None:
-            await self._app(scope, receive, send)
+            await self._pass_on(scope, receive, send, "")
         else:
             await self._with_log_in(self._logins, scope, receive, send)
 
@@ -143,11 +142,14 @@ class Gate:
             return ELSEWHERE
         if is_from_elsewhere(scope) or (route_of(scope) == LOGOUT and is_led_here(scope)):
             return ELSEWHERE
-        if way_of(scope).rstrip("/") == "upload" and self._room is not None:
-            coming = Headers(scope=scope).get("content-length", "")
-            if (int(coming) if coming.isdecimal() else 0) + SPARE_BYTES > self._room():
-                return NO_ROOM
         return shut(scope, self._pages)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, person: str) -> None:
+        """To gradio; an upload is counted on its way."""
+        if self._uploads is not None and way_of(scope).rstrip("/") == "upload":
+            await self._uploads.pass_on(self._app, scope, receive, send, person)
+        else:
+            await self._app(scope, receive, send)
 
     async def _with_log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
         person, way = logins.person(scope), way_of(scope)
@@ -230,7 +232,7 @@ class Gate:
         elif not all(self._is_theirs(thing, person) for thing in named(scope, said)):
             await say(send, *SESSION_GONE)
         else:
-            await self._app(scope, receive, self._noting(send, person))
+            await self._pass_on(scope, receive, self._noting(send, person), person)
 
     def _is_theirs(self, thing: str, person: str) -> bool:
         """Events are held apart: a page makes one a second, and none of them may push a session out."""

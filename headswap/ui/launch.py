@@ -25,6 +25,7 @@ from headswap.files import write_text
 from headswap.service.choices import Door, is_local
 from headswap.service.codes import Codes
 from headswap.service.facade import Service
+from headswap.ui.counting import UploadCounter, UploadRoom
 from headswap.ui.follow import Follow
 from headswap.ui.gate import Gate
 from headswap.ui.origins import THIS_MACHINE
@@ -32,6 +33,7 @@ from headswap.ui.shield import inline_scripts
 from headswap.ui.theme import page_head, theme
 
 HASHERS = 1  # threads that look at codes, theirs alone: 16 MB and 50 ms of a core for each guess
+SPARE_BYTES = 100_000_000  # that uploads leave free on the disk of their temporary folder
 IDLE_LOOP_S = 0.02  # gradio's queue wakes 20 times as often, 7 % of a core for nothing
 WAKE_S = 0.5
 SESSIONS = 64  # open or closed pages that gradio remembers, half a megabyte each; a page outlives it
@@ -65,13 +67,14 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
     calm(page)
     codes = Codes(door.people) if door.people else None
     names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
+    counter = UploadCounter(lambda person: room_for(service, person), service.uploads)
     gate = Middleware(
         Gate,
         health=service.health,
         stamp=codes.stamp if codes else None,
         names=names,
         pages=frozenset(name for name, *_ in page.pages),
-        room=_room_for_uploads,
+        uploads=counter,
         scripts=inline_scripts(page_head().encode()),
     )
     secret = browser_secret(service.settings.workspace)
@@ -119,10 +122,15 @@ def address(page: gr.Blocks, door: Door) -> str:
     return url.geturl()
 
 
-def _room_for_uploads() -> int:
-    """Bytes that are free on the disk where uploads wait to be taken in."""
+def room_for(service: Service, person: str) -> UploadRoom:
+    """How much somebody may bring now, to the disk where uploads wait to be taken in."""
     place = Path(get_upload_folder())
-    return shutil.disk_usage(place if place.is_dir() else place.anchor).free
+    free = shutil.disk_usage(place if place.is_dir() else place.anchor).free
+    return UploadRoom(
+        disk=free - SPARE_BYTES,
+        share=service.room_of(person),
+        once=int(service.settings.limits.upload_mb * 1e6),
+    )
 
 
 def calm(page: gr.Blocks) -> None:

@@ -145,7 +145,11 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
 
     @errors_as_words(step.status)
     def on_weights(project_id: str, file: str, request: gr.Request) -> Updates:
-        inspection = service.use_weights(owner_of(request), project_id, Path(file))
+        owner = owner_of(request)
+        try:
+            inspection = service.use_weights(owner, project_id, Path(file))
+        finally:
+            service.uploads.taken(owner, Path(file))
         scene = shared.look(project_id, request)
         return shared.show(scene) | show_network(step, inspection, scene, shared)
 

@@ -135,7 +135,11 @@ def connect_pictures_step(
 
     @errors_as_words(step.status)
     def on_zip(project_id: str, upload: str, request: gr.Request) -> Updates:
-        shared.service.add_pictures(owner_of(request), project_id, Path(upload))
+        owner = owner_of(request)
+        try:
+            shared.service.add_pictures(owner, project_id, Path(upload))
+        finally:  # refused or not, nobody asks for it again
+            shared.service.uploads.taken(owner, Path(upload))
         return shared.show(shared.look(project_id, request))
 
     @errors_as_words(step.status)

@@ -117,7 +117,12 @@ def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chi
 
     @errors_as_words(status)
     def on_file(file: str, ids: object, request: gr.Request) -> Updates:
-        return begin_with(service.archive.open(owner_of(request), Path(file)), ids)
+        owner = owner_of(request)
+        try:
+            opened = service.archive.open(owner, Path(file))
+        finally:
+            service.uploads.taken(owner, Path(file))
+        return begin_with(opened, ids)
 
     @errors_as_words(status, {menu.file: gr.update(value=None)})  # no older file instead
     def on_save(project_id: str, request: gr.Request) -> Updates:

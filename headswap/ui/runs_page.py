@@ -43,6 +43,10 @@ COMPARE = (
     "new head, taught on the pictures of the project that is open, and sits the same exam. They wait in the "
     "queue one after the other; you may close this page.</p>"
 )
+HELD = (
+    '<p class="hs-soft" role="status">This run is deleted. Another program holds some of its files; '
+    "they go as soon as it lets go.</p>"
+)
 GO = "(where) => { if (where) window.location.assign(where); }"
 
 
@@ -131,14 +135,16 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
         project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
     ) -> Updates:
         deed, _, what = str(event.chosen).partition(":")
-        owner, asking, more = owner_of(request), "", {}
+        owner, asking = owner_of(request), ""
+        more: Updates = {}
         match deed:
             case "sort":
                 sort = next_sort(sort, what)
             case "ask":
                 asking = what
             case "delete":
-                history.delete(owner, what)
+                if not history.delete(owner, what):
+                    more = {parts.said: HELD}
             case "stop":
                 service.cancel(owner, what)
             case "open":
@@ -161,7 +167,7 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
     )
     parts.timer.tick(on_look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
-        on_deed, ids[:3], [*parts.drawn, parts.project_id, parts.known, parts.go, parts.status],
+        on_deed, ids[:3], [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
         trigger_mode="once", **QUIET,
     ).then(None, parts.go, None, js=GO, **QUIET)  # fmt: skip
     parts.compare.click(

@@ -100,6 +100,16 @@ def list_networks(
     )
 
 
+def fetched_bytes(settings: ZooSettings = DEFAULT_SETTINGS) -> int:
+    """What lies in the folders that weights are fetched to; other programs may share two of them."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from torch.hub import get_dir
+
+    places = (settings.folder, Path(get_dir()) / "checkpoints", Path(HF_HUB_CACHE))
+    files = (path for place in places if place.is_dir() for path in place.rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file() and not path.is_symlink())
+
+
 def resolve(name: str, settings: ZooSettings = DEFAULT_SETTINGS) -> tuple[Zoo, str]:
     """The zoo that has this name, and the name without the zoo.
 

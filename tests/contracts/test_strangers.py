@@ -33,7 +33,8 @@ NAMES = (
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     limits = ReaderLimits(memory_bytes=MEMORY_BYTES, patience_s=30.0)
-    opened = Reader(tmp_path_factory.mktemp("logs"), limits, upload_timeout_s=300.0)
+    room = tmp_path_factory.mktemp("room")
+    opened = Reader(room / "logs", limits, scratch=room / "scratch", upload_timeout_s=300.0)
     yield opened
     opened.close()
 

@@ -32,6 +32,10 @@ def answer(question: str) -> str:
         case "sleep":
             Path(rest).write_text(str(os.getpid()))
             time.sleep(60)
+        case "swallow":
+            taken = bytearray(b"x") * 500_000_000
+            time.sleep(60)
+            return str(len(taken))
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "user":

@@ -50,6 +50,10 @@ def _end_badly(then: str) -> None:
         raise MemoryError
     if then == "swallow":
         bytearray(8_000_000_000)
+    if then == "swallow slowly":
+        taken = bytearray(b"x") * 500_000_000  # written to, so that it is really there
+        time.sleep(600)
+        del taken
     if then == "disk":
         raise DiskFull("The disk is full.", remedy="Free some space.")
     if then == "die":

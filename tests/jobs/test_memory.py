@@ -11,8 +11,9 @@ import pytest
 
 from headswap.experiment import DataConfig, Experiment
 from headswap.files import to_json
+from headswap.jobs.desk import ChildEnded, Desk
 from headswap.jobs.job import JobState
-from headswap.jobs.memory import free_bytes, need_of, need_of_model
+from headswap.jobs.memory import free_bytes, need_of, need_of_model, taken_bytes
 from headswap.jobs.queue import Queue, QueueSettings
 from headswap.jobs.store import Store
 from headswap.runners.environment import child_environment
@@ -112,3 +113,44 @@ def test_the_server_asks_how_much_a_run_needs_without_any_library_of_networks() 
     )
 
     assert said.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def unheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system like Windows or macOS: what a process takes is limited by nobody."""
+    monkeypatch.setattr("headswap.jobs.memory.is_held_by_system", lambda: False)
+
+
+def test_where_the_system_holds_no_memory_a_worker_is_watched_and_says_why_it_ended(
+    open_office: Callable[..., Any], unheld: None
+) -> None:
+    office = open_office(worker_bytes=200_000_000)
+    job = office.submit("greedy", then="swallow slowly")
+
+    worker = office.claimed(job).worker
+    office.tick_until(lambda: office.job(job).is_over)
+    office.tick_until(lambda: not office.runner.is_alive(worker))
+
+    failed = office.job(job)
+    assert (failed.state, failed.error.code, failed.crashes) == (JobState.FAILED, "out of memory", 0)
+
+
+def test_where_the_system_holds_no_memory_a_child_that_answers_is_watched(
+    unheld: None,
+) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parent)}
+    desk = Desk("small_answers:answer", memory_bytes=200_000_000, environment=environment)
+    try:
+        with pytest.raises(ChildEnded, match=r"took more than the 200 MB"):
+            desk.ask("swallow")
+        assert desk.ask("echo next") == "next"
+    finally:
+        desk.close()
+
+
+def test_what_a_dead_process_takes_is_nothing() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+
+    assert taken_bytes(child.pid) == 0
+    assert LocalRunner().taken_bytes(f"{child.pid}:gone") == 0

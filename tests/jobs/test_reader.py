@@ -39,7 +39,7 @@ def evil(data, *, name, wanted_px=None, limits=None):
     return decode(data, name=name, wanted_px=wanted_px, limits=limits)
 
 images.decode = evil
-answer = importing.answer
+answer, places = importing.answer, importing.places
 """
 
 Open = Callable[..., Reader]
@@ -55,7 +55,7 @@ def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
 
     def open_one(**limits: object) -> Reader:
         chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 2.0, **limits})  # type: ignore[arg-type]
-        opened.append(Reader(tmp_path / "logs", chosen, upload_timeout_s=120.0))
+        opened.append(Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=120.0))
         return opened[-1]
 
     yield open_one

@@ -92,6 +92,19 @@ def test_every_figure_is_said_at_the_start() -> None:
     assert re.search(r"who comes in +anybody at this machine\n", said)
 
 
+def test_what_the_system_does_not_hold_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = start_words(read())
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    monkeypatch.setattr("headswap.service.choices.is_held_by_system", lambda: False)
+
+    said = start_words(read())
+
+    assert "The process that reads strangers' pictures " in held
+    assert "each is watched" not in held or sys.platform != "linux"
+    assert "is not held on this system (Windows): it may do what the server may." in said
+    assert "This system holds no process to its memory: each is watched" in said
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.20", "::", "example.org", "10.0.0.1"])
 def test_a_whole_network_without_codes_is_refused(host: str) -> None:
     with pytest.raises(BadSetting, match=rf"{re.escape(host)} opens this to a whole network.*users add"):

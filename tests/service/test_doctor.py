@@ -10,6 +10,20 @@ from headswap.service import doctor
 from headswap.service.doctor import examine
 
 
+@pytest.mark.parametrize("system", ["Darwin", "Windows"])
+def test_it_says_what_is_not_held_here_and_that_is_no_illness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr(doctor, "is_held_by_system", lambda: False)
+
+    reader, memory = doctor._reader(), doctor._memory()
+
+    assert f"is not held on this system ({system})" in reader.finding
+    assert reader.is_well
+    assert "limits are only watched on this system" in memory.finding
+
+
 def part(workspace: Path, name: str) -> doctor.Part:
     return next(part for part in examine(workspace).parts if part.name == name)
 

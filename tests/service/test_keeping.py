@@ -172,3 +172,45 @@ def test_what_a_killed_server_left_in_projects_and_features_is_swept(
     assert not half.exists()
     assert not draft.exists()
     assert projects.get("ada", project.id) == project
+
+
+def shards(root: Path, count: int) -> list[Path]:
+    """Kept features of 1 MB each, the oldest first."""
+    (root / "features" / "body").mkdir(parents=True)
+    made = [root / "features" / "body" / f"{number}.safetensors" for number in range(count)]
+    for age, path in enumerate(reversed(made)):
+        path.write_bytes(bytes(1_000_000))
+        os.utime(path, (time.time() - age, time.time() - age))
+    return made
+
+
+def test_of_too_many_features_the_oldest_go_and_none_while_somebody_reads_them(
+    projects: Projects, store: Store
+) -> None:
+    made = shards(store.path.parent, 4)
+    working = run(store, projects.create("ada"), JobState.RUNNING)
+
+    keep(projects, store, features_gb=0.0025).tidy()
+    assert all(path.exists() for path in made)
+    store.settle(working, store.get(working).attempt, JobState.DONE)
+    keep(projects, store).tidy()
+    assert all(path.exists() for path in made)
+    keep(projects, store, features_gb=0.0025).tidy()
+
+    assert [path.exists() for path in made] == [False, False, True, True]
+
+
+def test_what_waits_to_be_taken_in_counts_towards_a_persons_disk(
+    projects: Projects, store: Store, tmp_path: Path
+) -> None:
+    upload = tmp_path / "a.zip"
+    upload.write_bytes(bytes(600_000))
+    waiting = {None: 900_000, upload: 300_000}
+    keeping = Keeping(projects, store, Limits(disk_gb=0.001), waiting=lambda owner, but=None: waiting[but])
+
+    keeping.check_room("ada", upload)
+    assert keeping.room_of("ada") == 100_000
+    waiting[upload] = 500_000
+    with pytest.raises(TooMuch, match="Your projects, runs and uploads take"):
+        keeping.check_room("ada", upload)
+    assert keep(projects, store).room_of("ada") > 10**15

@@ -39,7 +39,12 @@ NAMES = (
 def mutated_pictures(size: Size, room: Path) -> list[Line]:
     """Pictures with flipped, cut, doubled and lost bytes: taken, or left out by name with a reason."""
     chance, whole = random.Random(1 + size.seed), _whole_pictures()
-    reader = Reader(room / "logs", ReaderLimits(memory_bytes=1_500_000_000), upload_timeout_s=300)
+    reader = Reader(
+        room / "logs",
+        ReaderLimits(memory_bytes=1_500_000_000),
+        scratch=room / "scratch",
+        upload_timeout_s=300,
+    )
     wrong: list[str] = []
     taken = refused = 0
     slowest = 0.0
@@ -68,7 +73,9 @@ def mutated_pictures(size: Size, room: Path) -> list[Line]:
 def hostile_inputs(size: Size, room: Path) -> list[Line]:
     """Uploads, names, ids and bundles made to hurt."""
     chance = random.Random(2 + size.seed)
-    reader = Reader(room / "logs", ReaderLimits(memory_bytes=1_500_000_000), upload_timeout_s=60)
+    reader = Reader(
+        room / "logs", ReaderLimits(memory_bytes=1_500_000_000), scratch=room / "scratch", upload_timeout_s=60
+    )
     kinds: dict[str, int] = {}
     wrong: list[str] = []
     slowest, refused, made = 0.0, 0, _inputs(chance, reader, room)

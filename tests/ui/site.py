@@ -16,12 +16,15 @@ from starlette.types import Receive, Scope, Send
 
 from headswap.service.codes import Codes, add
 from headswap.service.health import Health
+from headswap.service.uploads import Uploads
+from headswap.ui.counting import UploadCounter, UploadRoom
 from headswap.ui.gate import Gate
 from headswap.ui.launch import calm, knows
 from headswap.ui.lockout import Guesses
 
 OF_A_PAIR, OF_AN_ADDRESS = 6, 20  # wrong guesses that are borne here
 WELL = Health(well=True, version="1", waiting=1, running=0, free_disk_bytes=9)
+WIDE = UploadRoom(disk=10**12, share=10**12, once=10**12)
 CRASH = "/static/crash"
 
 
@@ -52,8 +55,16 @@ class Site:
     """A page behind the gate, and who visits it."""
 
     def __init__(
-        self, url: str, codes: dict[str, str], health: list[Health], app: Any, room: list[int]
+        self,
+        url: str,
+        codes: dict[str, str],
+        health: list[Health],
+        app: Any,
+        room: list[UploadRoom],
+        uploads: Uploads,
+        private: Path,
     ) -> None:
+        self.uploads, self.private = uploads, private
         self.url, self.codes, self.health, self.app, self.room = url, codes, health, app, room
         self._visits: list[httpx.Client] = []
 
@@ -73,7 +84,7 @@ class Site:
 @contextmanager
 def serving(place: Path, *, prefix: str = "") -> Iterator[Site]:
     """Serve it until the end of the block, as if a proxy put `prefix` before every address."""
-    health, room = [WELL], [10**12]
+    health, room, uploads = [WELL], [WIDE], Uploads()
     codes = add(place / "class.json", ("ada", "bob"))
     people = Codes(place / "class.json")
     with pytest.MonkeyPatch.context() as patch:
@@ -96,13 +107,13 @@ def serving(place: Path, *, prefix: str = "") -> Iterator[Site]:
             stamp=people.stamp,
             pages=frozenset(name for name, *_ in page.pages),
             guesses=Guesses(of_a_pair=OF_A_PAIR, of_an_address=OF_AN_ADDRESS),
-            room=lambda: room[0],
+            uploads=UploadCounter(lambda person: room[0], uploads),
         )
         page.launch(
             prevent_thread_lock=True, quiet=True, auth=knows(people), ssr_mode=False, run_history=False,
             share=False, app_kwargs={"middleware": [gate, Middleware(Crash)]},
         )  # fmt: skip
-        site = Site(str(page.local_url), codes, health, page.app, room)
+        site = Site(str(page.local_url), codes, health, page.app, room, uploads, place / "private")
         yield site
         site.close()
         page.close()

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,11 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from headswap.service.codes import add, remove
 from headswap.service.health import Health
-from headswap.ui.gate import SPARE_BYTES, Gate
+from headswap.ui.gate import Gate
 from headswap.ui.origins import THIS_MACHINE
 from headswap.ui.ways import AFTER_LOG_IN, API, BEFORE_LOG_IN, is_open, say
 from tests.loops import run
-from tests.ui.site import CRASH, OF_A_PAIR, OF_AN_ADDRESS, WELL, Site, bring, every_route, serving
+from tests.ui.site import CRASH, OF_A_PAIR, OF_AN_ADDRESS, WELL, WIDE, Site, bring, every_route, serving
 
 
 @pytest.fixture(scope="module")
@@ -338,17 +339,62 @@ def test_a_wrong_code_is_told_in_a_sentence_that_says_what_to_do(site: Site) -> 
     assert site.visit("ada").get("/login").headers["location"] == "./"
 
 
-def test_an_upload_that_would_fill_the_disk_is_refused_before_it_comes(site: Site) -> None:
-    ada = site.visit("ada")
-    try:
-        site.room[0] = SPARE_BYTES + 500
-        refused = ada.post("/gradio_api/upload", files={"files": ("a.zip", bytes(10_000))})
-        small = ada.post("/gradio_api/upload", files={"files": ("a.zip", b"a")})
-    finally:
-        site.room[0] = 10**12
+def chunks(size: int, said: list[int] | None = None) -> Iterator[bytes]:
+    """A form with one file of so many bytes, that does not say how long it is."""
+    yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.zip"\r\n\r\n'
+    for _ in range(size // 50_000):
+        yield bytes(50_000)
+        if said is not None:
+            said.append(50_000)
+    yield b"\r\n--x--\r\n"
 
-    assert (refused.status_code, small.status_code) == (507, 200)
-    assert "no room left" in refused.json()["detail"]
+
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+
+
+@pytest.mark.parametrize(
+    ("room", "code", "words"),
+    [
+        ({"disk": 500_000}, 507, "no room left on the disk"),
+        ({"share": 500_000}, 507, "your share of the disk. Delete a run or a project"),
+        ({"once": 500_000}, 413, "larger than one may be here. Choose fewer"),
+    ],
+)
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_an_upload_stops_where_its_room_ends_whether_it_says_its_length_or_not(
+    site: Site, room: dict[str, int], code: int, words: str, says_its_length: bool
+) -> None:
+    ada, before = site.visit("ada"), set(site.private.rglob("*"))
+    content = b"".join(chunks(2_000_000)) if says_its_length else chunks(2_000_000)
+    try:
+        site.room[0] = replace(WIDE, **room)
+        refused = ada.post("/gradio_api/upload", content=content, headers=FORM)
+        small = ada.post("/gradio_api/upload", files={"files": ("b.zip", b"b")})
+    finally:
+        site.room[0] = WIDE
+
+    assert (refused.status_code, small.status_code) == (code, 200)
+    assert words in refused.json()["detail"]
+    left = {path for path in set(site.private.rglob("*")) - before if path.is_file()}
+    assert {path.name for path in left} <= {"b.zip"}
+
+
+def test_an_upload_counts_as_a_persons_own_until_it_is_taken_in(site: Site) -> None:
+    ada, bob = site.visit("ada"), site.visit("bob")
+    before = site.uploads.waiting_bytes("ada")
+
+    (same,) = {
+        client.post("/gradio_api/upload", content=chunks(100_000), headers=FORM).json()[0]
+        for client in (ada, bob)
+    }
+
+    assert site.uploads.waiting_bytes("ada") == before + 100_000
+    assert site.uploads.waiting_bytes("ada", but=Path(same)) == before
+    site.uploads.taken("ada", Path(same))
+    assert Path(same).is_file()  # bob has not taken it in yet
+    assert site.uploads.waiting_bytes("ada") == before
+    site.uploads.taken("bob", Path(same))
+    assert not Path(same).exists()
 
 
 def test_who_is_taken_off_the_list_is_out_at_once(site: Site, place: Path) -> None:
