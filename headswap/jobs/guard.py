@@ -61,7 +61,9 @@ class Guard:
                 wanted = _wanted_px(question.bundle)
                 return replace(question, picture=self._copy(question.picture, copies, wanted))
             case AskFrame():
-                return replace(question, picture_base64=self._reader.read_frame(question.picture_base64))
+                wanted = _wanted_px(question.bundle)
+                frame = self._reader.read_frame(question.picture_base64, wanted_px=wanted)
+                return replace(question, picture_base64=frame)
             case _:
                 return question
 

@@ -53,7 +53,7 @@ class Reader:
         )
         self._tries = Desk(
             _ANSWER,
-            timeout_s=30.0,
+            timeout_s=limits.patience_s + 20.0,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
             hush=True,
@@ -104,13 +104,13 @@ class Reader:
         question = AskPicture(str(file), file.name, str(folder), wanted_px, self._limits)
         return folder / self._try(to_json(question), file.name)
 
-    def read_frame(self, picture_base64: str) -> str:
+    def read_frame(self, picture_base64: str, *, wanted_px: int | None = None) -> str:
         """A clean copy of a camera's picture, as base64.
 
         Raises:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
-        return self._try(to_json(AskFrame(picture_base64, self._limits)), "The camera's picture")
+        return self._try(to_json(AskFrame(picture_base64, wanted_px, self._limits)), "The camera's picture")
 
     def _try(self, question_json: str, name: str) -> str:
         try:
