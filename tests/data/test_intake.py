@@ -216,7 +216,7 @@ def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_pa
 
     with pytest.raises(
         TooFewPictures,
-        match=r"No picture of signs can be read \(7 files left out, most for this reason: 00000\.ppm is cut short",
+        match=r"signs can be read \(7 files left out, most for this reason: 00000\.ppm is cut short",
     ):
         take_in(root, min_classes=1)
 

@@ -61,6 +61,6 @@ const tryFile = (file) => {
 globalThis.headswap = {...globalThis.headswap, tryFile};
 document.addEventListener('paste', (pasted) => {
   if (element.offsetParent === null) return;
-  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
+  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/') || globalThis.headswap.isPicture(one.name));
   if (file) tryFile(file);
 });
