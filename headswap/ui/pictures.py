@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
 
+from headswap.data.manifest import Manifest
 from headswap.service.views import Inspection
 from headswap.ui.checked import checks, enough, pair_pictures, worth_a_look
 from headswap.ui.chip import busy_chip, chip
@@ -26,7 +28,6 @@ EMPTY = (
     f"one class, here:</p>{new_class('The first class')}</div>"
 )
 ADD, REPLACE = "add", "replace"  # words of `picker.js`
-SAMPLE_NAME = "Four kinds of drawings"
 IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
 
 
@@ -109,10 +110,20 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     )
 
 
+@cache
+def sample_files(sample: Path) -> frozenset[str]:
+    """Every picture of the sample set, as a manifest names it."""
+    return frozenset(path.relative_to(sample).as_posix() for path in sample.rglob("*.*") if path.is_file())
+
+
+def _files(manifest: Manifest) -> frozenset[str]:
+    return frozenset(picture.file for picture in manifest.pictures)
+
+
 def show_pictures(step: PicturesStep, scene: Scene, shared: Shared) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
     manifest = scene.manifest
-    is_sample = manifest is not None and manifest.name == SAMPLE_NAME
+    is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
         step.in_use: IN_USE if is_sample else "",

@@ -23,7 +23,8 @@ type="file" webkitdirectory multiple hidden>
 back.</p><div class="hs-row fixes"><button class="btn primary" value="add">Add beside them</button>
 <button class="btn" value="replace">Put in their place</button>
 <button class="btn quiet" value="">Not now</button></div></form></dialog>
-<dialog class="hs-dialog name" aria-labelledby="hs-ask-title"><form method="dialog"><h2 id="hs-ask-title"></h2>
+<dialog class="hs-dialog name" aria-labelledby="hs-ask-title"><form method="dialog">
+<h2 id="hs-ask-title"></h2>
 <label class="field">The name of the class<input type="text" maxlength="80" autocomplete="off"
 list="hs-ask-classes"></label><datalist id="hs-ask-classes"></datalist>
 <div class="hs-row fixes"><button class="btn primary" value="add">Add them</button><button class="btn"
