@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 RGB_BYTES = 4  # of a pixel, as Pillow keeps RGB and everything with two to four channels
-SOME_BYTES = 16_000_000  # strips on the way to RGB, buffers of a row
+SOME_BYTES = 32_000_000  # a strip of deep grey on its way to RGB took 25 MB
 _LOADED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel, by mode
 _DECODER_BYTES = {  # of a pixel, beside the loaded image
     "PNG": 0, "BMP": 2, "GIF": 2, "PPM": 3,

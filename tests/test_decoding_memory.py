@@ -100,7 +100,7 @@ def too_large_for_memory(data: bytes, memory_bytes: int) -> str:
 
 
 def test_what_needs_more_memory_than_there_is_names_the_limit_and_its_setting() -> None:
-    assert too_large_for_memory(png(2000, 1000), 24_000_000) == (
+    assert too_large_for_memory(png(2000, 1000), 40_000_000) == (
         "x is 2000 x 1000 pixels; the limit is 1 megapixels for a PNG picture of this sort (--reader-mb). "
         "Save it as JPEG, make it smaller, or leave it out."
     )
