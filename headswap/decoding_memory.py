@@ -49,7 +49,7 @@ def memory_to_decode(kind: str, file: ImageFile, full_size: tuple[int, int], dat
 
 def _coefficients(file: Any, data: bytes) -> float:
     """How many coefficients of each pixel stay in memory: none, where one scan brings them all."""
-    layers = [(wide, high) for _, wide, high, _ in file.layer]
+    layers: list[tuple[int, int]] = [(wide, high) for _, wide, high, _ in file.layer]
     scan = data.rfind(
         b"\xff\xda", 0, file.fp.tell()
     )  # the header of the first scan ends where Pillow stopped

@@ -293,7 +293,11 @@ PACK = """async (made) => {
   }, { capture: true, once: true }));
   const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const found = made.files.map(([path, data]) => [path, new File([bytesOf(data)], path.split('/').pop())]);
-  for (let n = 0; n < made.notes; n++) found.push([`many/${n}.txt`, new File([String(n)], `${n}.txt`)]);
+  for (let n = 0; n < made.notes; n++) {  // no real files: to fetch so many takes half a minute
+    const bytes = new TextEncoder().encode(n);
+    const file = { name: `${n}.txt`, size: bytes.length, arrayBuffer: async () => bytes.buffer };
+    found.push([`many/${n}.txt`, file]);
+  }
   await globalThis.headswap.take(found, { beside: true });
   const zip = await caught, tail = new DataView(await zip.slice(-22).arrayBuffer());
   const bytes = new Uint8Array(await zip.arrayBuffer()), text = [];
@@ -320,8 +324,7 @@ def test_more_files_than_an_old_zip_can_count_are_packed_whole(visit: Visit) -> 
 
     assert count == 0xFFFF, "the short record says: look into the long one"
     assert len(archive.infolist()) == 65_540
-    assert archive.read("many/65539.txt") == b"65539"
-    assert archive.testzip() is None
+    assert [archive.read(f"many/{n}.txt") for n in (0, 65_535, 65_539)] == [b"0", b"65535", b"65539"]
 
 
 def blue_called_red() -> bytes:

@@ -246,7 +246,7 @@ def decoded(kind: str, data: bytes, name: str, spec: dict[str, Any]) -> Image.Im
         turn = TURNS.get(file.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the picture
         turn = None
-    image = to_rgb(file)
+    image: Image.Image = to_rgb(file)
     file.close()
     return image if turn is None else image.transpose(turn)
 
