@@ -62,28 +62,27 @@ globalThis.headswap = {...globalThis.headswap, tryFile};
 
 /* gradio goes by the type that the system gives a file, and many know none for HEIC or PPM: such a file is
    handed on as the picture that its name says it is. What this browser cannot show, the answer shows. */
-const box = document.querySelector('#hs-try');
+const inBox = (happened) => happened.target.closest?.('#hs-try');
 const unknown = (files) => [...files].find((one) => !one.type.startsWith('image/') && globalThis.headswap.isPicture(one.name));
 const named = (file) => new File([file], file.name, {type: `image/${file.name.split('.').pop().toLowerCase()}`});
-box.addEventListener('click', () => {
-  const input = box.querySelector('input[type=file]');
+document.addEventListener('click', (pressed) => {
+  const input = inBox(pressed)?.querySelector('input[type=file]');
   if (input) input.accept = globalThis.headswap.accept;
 }, true);
 for (const kind of ['change', 'drop']) {
-  box.addEventListener(kind, (happened) => {
-    const file = unknown((happened.dataTransfer ?? happened.target).files ?? []);
+  document.addEventListener(kind, (happened) => {
+    const file = inBox(happened) && unknown((happened.dataTransfer ?? happened.target).files ?? []);
     if (!file) return;
     happened.preventDefault();
     happened.stopPropagation();
     tryFile(named(file));
   }, true);
 }
-box.addEventListener('error', (broken) => {
-  if (broken.target.matches('img')) broken.target.style.visibility = 'hidden';
-}, true);
-box.addEventListener('load', (shown) => {
-  if (shown.target.matches('img')) shown.target.style.visibility = '';
-}, true);
+for (const [kind, seen] of [['error', 'hidden'], ['load', '']]) {
+  document.addEventListener(kind, (happened) => {
+    if (inBox(happened) && happened.target.matches('img')) happened.target.style.visibility = seen;
+  }, true);
+}
 document.addEventListener('paste', (pasted) => {
   if (element.offsetParent === null) return;
   const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/') || globalThis.headswap.isPicture(one.name));
