@@ -1,9 +1,10 @@
 """Bytes of any origin -> an upright RGB picture, or one sentence that says why not.
 
-Flow:  bytes --kind by content--> header --size check--> pixels --rotation, white, RGB--> PIL.Image
+Flow:  bytes --open_image: kind, size, memory--> OpenImage --decode: rotation, white, RGB--> Decoded
 
-Trusts nothing: the name's ending is ignored, formats come from a short list, the size is
-checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadablePicture`.
+The one rule for every way in: formats, limits and words are the same for folder, zip, camera, page, shell
+and API. Trusts nothing: the name's ending is ignored, formats come from a short list, size and memory
+are checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadablePicture`.
 Colour profiles are ignored, as they were when the pretrained networks were made.
 A JPEG is reduced while it is decoded, never below twice the side that is wanted: the same
 rule in teaching, predicting and exports, so that all three see the same pixels.
@@ -22,16 +23,18 @@ from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from PIL import Image
 
+from headswap.decoding_memory import memory_to_decode
 from headswap.errors import UnreadablePicture
 from headswap.hush import hush_pillow
+from headswap.netpbm import netpbm_levels
+from headswap.rgb import to_rgb
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-Kind = Literal["JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF", "HEIC", "AVIF"]
+Kind = Literal["JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF", "HEIC", "AVIF", "PPM"]
 
 # Everything that Pillow and its decoders raise on damaged files (held by the mutation test).
 # Image.DecompressionBombError is not an OSError; HEIC decoding raises RuntimeError.
@@ -55,6 +58,12 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
 
 LEAST_PX = 256  # smaller wishes are read as this one, so that most networks share the same pixels
 
+# What files of pictures are called: for file choosers, and to tell a lost picture from a note beside it.
+ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
+    ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
+
 _REMEDY = "Save it again as JPEG or PNG, or leave it out."
 _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -67,11 +76,15 @@ _SIGNATURES: tuple[tuple[bytes, Kind], ...] = (
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
 )
+_NETPBM = re.compile(rb"P[1-6]\s+[#\d]")
 _FOREIGN = (  # what people drop in by mistake, so that the sentence can name it
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (b"DDS ", "a DDS texture"),
     (b"8BPS", "a Photoshop file"),
+    (b"PF\n", "a PFM picture"),
+    (b"Pf\n", "a PFM picture"),
+    (b"P7\n", "a PAM picture"),
     (b"\x00\x00\x01\x00", "an icon"),
     (b"qoif", "a QOI picture"),
     (b"PK\x03\x04", "a zip"),
@@ -95,9 +108,12 @@ _EXIF_ORIENTATION = 0x0112
 class PictureLimits:
     """What is refused before it is decoded."""
 
-    megapixels: float = 25.0  # width x height, in millions
+    megapixels: float = 200.0  # width x height, in millions
     longest_to_shortest: float = 100.0  # a strip longer than this has nothing to show a network
     size_bytes: int = 200 * 2**20  # of the file
+    memory_bytes: int = 1_800_000_000  # that decoding may take, all at once; 0: no limit
+    megapixels_setting: str = ""  # what a person may change to be allowed more, where there is such a thing
+    memory_setting: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,6 +124,39 @@ class Decoded:
     kind: Kind
     width: int  # px, upright, before any reduction
     height: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenImage:
+    """A picture that is allowed by its header; no pixel is decoded yet."""
+
+    name: str
+    kind: Kind
+    width: int  # px, as the header says
+    height: int
+    memory_bytes: int  # that decoding will take, at most
+    file: ImageFile
+    data: bytes
+
+    def decode(self) -> Decoded:
+        """Decode it, once.
+
+        Raises:
+            UnreadablePicture: it is damaged or cut short.
+        """
+        width, height = self.width, self.height
+        try:
+            turn, image = _upright_rgb(self.kind, self.file, self.data)
+            if self.kind == "TIFF":  # Pillow has turned it while loading
+                width, height = image.size
+            self.file.close()  # lets its pixels go
+            if turn is not None:
+                image = image.transpose(turn)
+        except DECODER_ERRORS as error:
+            raise _refusal(error, self.kind, self.name) from error
+        if turn in _SIDEWAYS:
+            width, height = height, width
+        return Decoded(image=image, kind=self.kind, width=width, height=height)
 
 
 def read_picture(
@@ -135,7 +184,19 @@ def decode(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: PictureLimits | None = None
 ) -> Decoded:
     """Decode one picture and say what it was: `read_picture` with the original size."""
+    return open_image(data, name=name, wanted_px=wanted_px, limits=limits).decode()
+
+
+def open_image(
+    data: bytes, *, name: str, wanted_px: int | None = None, limits: PictureLimits | None = None
+) -> OpenImage:
+    """Read the header only: what it is, how large, and how much memory it will take (see `read_picture`).
+
+    Raises:
+        UnreadablePicture: not a picture, not one of the formats, damaged or too big.
+    """
     limits = limits or PictureLimits()
+    check_file_size(len(data), name, limits)
     kind = _kind_of(data, name)
     hush_pillow()
     try:
@@ -145,18 +206,27 @@ def decode(
         if kind == "JPEG" and wanted_px is not None:
             least = 2 * max(wanted_px, LEAST_PX)
             file.draft(None, (least, least))  # None keeps the mode
-        file.load()
-        if kind == "TIFF":  # Pillow has turned it while loading
-            width, height = file.size
-        turn = _turn_of(file)
-        image = _to_rgb(file)
-        if turn is not None:
-            image = image.transpose(turn)
+        need = memory_to_decode(kind, file, (width, height), data)
     except DECODER_ERRORS as error:
         raise _refusal(error, kind, name) from error
-    if turn in _SIDEWAYS:
-        width, height = height, width
-    return Decoded(image=image, kind=kind, width=width, height=height)
+    opened = OpenImage(
+        name=name, kind=kind, width=width, height=height, memory_bytes=need, file=file, data=data
+    )
+    _check_memory(opened, limits)
+    return opened
+
+
+def check_file_size(size_bytes: int, name: str, limits: PictureLimits) -> None:
+    """Refuse a file that is too large to be a picture, if possible before it is read.
+
+    Raises:
+        UnreadablePicture: it is.
+    """
+    if size_bytes > limits.size_bytes:
+        raise UnreadablePicture(
+            f"{shown_name(name)} is larger than {limits.size_bytes // 2**20} MB.",
+            remedy="Make it smaller, or leave it out.",
+        )
 
 
 def shown_name(name: str, *, most: int = 80) -> str:
@@ -182,6 +252,8 @@ def _kind_of(data: bytes, name: str) -> Kind:
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
             return "HEIC"
         raise UnreadablePicture(f"{shown_name(name)} is a film, not a picture.", remedy=_REMEDY)
+    if _NETPBM.match(data):
+        return "PPM"
     if not data:
         raise UnreadablePicture(f"{shown_name(name)} is empty.", remedy=_REMEDY)
     for start, words in _FOREIGN:
@@ -200,6 +272,7 @@ _READERS: dict[Kind, tuple[str, str]] = {
     "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": ("pillow_heif", "HeifImageFile"),
+    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
 }
 
 
@@ -219,10 +292,12 @@ def import_readers() -> None:
 
 
 def _check_size(width: int, height: int, name: str, limits: PictureLimits) -> None:
+    if min(width, height) < 1:
+        raise ValueError(f"an image of {width} x {height} pixels")
     if width * height > limits.megapixels * 1e6:
         raise UnreadablePicture(
             f"{shown_name(name)} is {width} x {height} pixels; "
-            f"the limit is {limits.megapixels:g} megapixels.",
+            f"the limit is {limits.megapixels:g} megapixels{_in_brackets(limits.megapixels_setting)}.",
             remedy="Make it smaller, or leave it out.",
         )
     if max(width, height) > limits.longest_to_shortest * min(width, height):
@@ -230,6 +305,33 @@ def _check_size(width: int, height: int, name: str, limits: PictureLimits) -> No
             f"{shown_name(name)} is {width} x {height} pixels, a strip too narrow to show anything.",
             remedy="Crop it to what matters, or leave it out.",
         )
+
+
+def _check_memory(opened: OpenImage, limits: PictureLimits) -> None:
+    if not 0 < limits.memory_bytes < opened.memory_bytes:
+        return
+    megapixels = opened.width * opened.height / 1e6
+    most = megapixels * limits.memory_bytes / opened.memory_bytes  # rounded down: what is said is let in
+    how = "Make it smaller" if opened.kind == "JPEG" else "Save it as JPEG, make it smaller"
+    raise UnreadablePicture(
+        f"{shown_name(opened.name)} is {opened.width} x {opened.height} pixels; the limit is {int(most)} "
+        f"megapixels for {_article(opened.kind)} {opened.kind} picture of this sort"
+        f"{_in_brackets(limits.memory_setting)}.",
+        remedy=f"{how}, or leave it out.",
+    )
+
+
+def _in_brackets(setting: str) -> str:
+    return f" ({setting})" if setting else ""
+
+
+def _upright_rgb(kind: Kind, file: ImageFile, data: bytes) -> tuple[Image.Transpose | None, Image.Image]:
+    """The pixels, RGB, and how to turn them upright."""
+    levels = netpbm_levels(file, data) if kind == "PPM" else None
+    if levels is not None:
+        return None, Image.fromarray(levels).convert("RGB")
+    file.load()
+    return _turn_of(file), to_rgb(file)
 
 
 def _turn_of(file: ImageFile) -> Image.Transpose | None:
@@ -240,55 +342,16 @@ def _turn_of(file: ImageFile) -> Image.Transpose | None:
         return None
 
 
-def _to_rgb(file: Image.Image) -> Image.Image:
-    """Any mode to RGB without losing range; a new image, so that no metadata goes along."""
-    if file.mode == "F" or file.mode.startswith("I"):
-        return _grey_to_rgb(file)
-    if file.mode == "LAB":
-        from PIL import ImageCms
-
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        turned = ImageCms.profileToProfile(file, lab, srgb, outputMode="RGB")
-        return turned if turned is not None else file.convert("RGB")
-    if file.has_transparency_data:
-        see_through = file.convert("RGBA")
-        white = Image.new("RGB", file.size, "white")
-        white.paste(see_through, mask=see_through.getchannel("A"))
-        return white
-    image = file.copy() if file.mode == "RGB" else file.convert("RGB")
-    image.info = {}
-    return image
-
-
-def _grey_to_rgb(file: Image.Image) -> Image.Image:
-    """Deep grey to 8 bits: the brightest value that the format can hold becomes white.
-
-    That is 65535 for 16 bits; 4095 where nothing is brighter, as 12-bit cameras write; for
-    32-bit and decimal numbers, which have no such value, the picture's own range.
-    """
-    values = np.asarray(file)  # (H, W) uint16, int32 or float32
-    opaque = values != file.info.get("transparency", np.nan)
-    if file.mode.startswith("I;16"):
-        low, high = 0.0, 4095.0 if values.max(initial=0) <= 4095 else 65535.0
-    else:
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        if low >= 0 and high <= 255:
-            low, high = 0.0, 1.0 if file.mode == "F" and high <= 1 else 255.0
-    span = max(high - low, 1e-12)
-    with np.errstate(invalid="ignore", over="ignore"):
-        levels = (np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low) - low) / span
-    grey = np.clip(levels * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(np.where(opaque, grey, np.uint8(255))).convert("RGB")
-
-
 def _refusal(error: Exception, kind: Kind, name: str) -> UnreadablePicture:
     if isinstance(error, MemoryError):
         return UnreadablePicture(f"{shown_name(name)} needs more memory than there is.", remedy=_REMEDY)
     if re.search(r"truncat|end of (file|data)|EOF|incomplete", str(error), re.IGNORECASE):
         return UnreadablePicture(f"{shown_name(name)} is cut short.", remedy=_REMEDY)
-    article = "an" if kind == "AVIF" else "a"
+    begins = f"it begins like {_article(kind)} {kind} picture"
     return UnreadablePicture(
-        f"{shown_name(name)} is damaged: it begins like {article} {kind} picture but cannot be decoded.",
-        remedy=_REMEDY,
+        f"{shown_name(name)} is damaged: {begins} but cannot be decoded.", remedy=_REMEDY
     )
+
+
+def _article(kind: Kind) -> str:
+    return "an" if kind == "AVIF" else "a"

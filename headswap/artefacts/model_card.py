@@ -169,6 +169,6 @@ def _licence(card: BundleCard) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return (
         f"The licence of the pretrained weights {stated}: see to it that your use is allowed.{body} "
-        f"The programs `predict.py`, `predict_onnx.py` and `pictures.py` are under "
+        f"The programs (the files that end in `.py`) are under "
         f"Apache-2.0.\n\nMade with {versions}."
     )

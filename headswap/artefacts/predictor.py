@@ -6,7 +6,7 @@ Flow:  bundle --load_bundle--> Bundle --predict(image)--> Prediction
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
 from headswap.evaluation.metrics import Floats, softmax
 from headswap.evaluation.report import Report
-from headswap.images import read_picture
+from headswap.images import PictureLimits, check_file_size, read_picture
 from headswap.network import Network
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Bundle:
     report: Report
     network: Network
     memory: Memory | None = None  # of its practice pictures; None: it was taught without
+    limits: PictureLimits = field(default_factory=PictureLimits)  # of a picture that is asked about
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -74,10 +75,11 @@ class Bundle:
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """A picture as this network's input, (H, W, C) uint8."""
         spec = self.card.input
+        name = Path(_name(image)).name
         if isinstance(image, str | Path):
-            image = _read(Path(image))
+            image = _read(Path(image), self.limits)
         if isinstance(image, bytes):
-            image = read_picture(image, name=_name(image), wanted_px=wanted_px(spec))
+            image = read_picture(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
         return prepare(image.convert("RGB"), spec)
 
     def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
@@ -170,8 +172,9 @@ def _name(image: str | Path | bytes | Image) -> str:
     return str(getattr(image, "filename", "")) or "picture"
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limits: PictureLimits) -> bytes:
     try:
+        check_file_size(path.stat().st_size, path.name, limits)
         return path.read_bytes()
     except OSError as error:
         raise UnreadablePicture(

@@ -3,6 +3,7 @@
 Flow:  bundle --lay_out--> folder --write_onnx, run_script--> Ways --seal_up--> zip
 
     NAME/  README.md predict.py predict_onnx.py pictures.py requirements.txt
+           decoding_memory.py netpbm.py rgb.py: headswap's own, as they are
            labels.json preprocessing.json network.json weights.safetensors model.onnx
            check.json check/*            and what the bundle itself holds
 
@@ -50,6 +51,11 @@ PAGE: Final = "page"
 BUNDLE: Final = "bundle"
 SCRIPT: Final = "predict.py"
 ONNX: Final = "model.onnx"
+# The programs in the zip; what needs nothing of headswap is carried as it is.
+PROGRAMS: Final = {
+    "headswap.artefacts.carried": ("pictures.py", "predict.py", "predict_onnx.py"),
+    "headswap": ("decoding_memory.py", "netpbm.py", "rgb.py"),
+}
 _ENDING = re.compile(r"\.[a-z0-9]{2,5}")
 _STORED = (".safetensors", ".onnx", ".png", ".jpg", ".jpeg", ".webp")  # they hardly shrink
 _LONGEST_NAME = 60  # letters of each half
@@ -143,9 +149,9 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
         for name in PARTS:  # whatever else a stranger put there would lie beside the programs
             if (source / name).is_file():
                 _link(source / name, folder / name)
-        for name in ("pictures.py", "predict.py", "predict_onnx.py"):
-            text = (files("headswap.artefacts.carried") / name).read_text(encoding="utf-8")
-            write_text(folder / name, text)
+        for home, names in PROGRAMS.items():
+            for name in names:
+                write_text(folder / name, (files(home) / name).read_text(encoding="utf-8"))
         write_text(folder / "requirements.txt", requirements(bundle.card))
         write_text(folder / "labels.json", json.dumps(bundle.classes, ensure_ascii=False, indent=1))
         write_text(folder / "preprocessing.json", _preprocessing(bundle.card.input))

@@ -51,7 +51,7 @@ _ZIP_ERRORS = (
 class ZipLimits:
     """What a zip may hold."""
 
-    entries: int = 10_000
+    entries: int = 100_000  # beyond what any project may hold, so that its own limit is the one that is told
     total_bytes: int = 8 * 2**30  # of all members, unpacked
     entry_bytes: int = 200 * 2**20  # of one member, unpacked
     ratio: float = 100.0  # unpacked to packed, once there are more than `free_bytes`

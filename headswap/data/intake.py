@@ -3,8 +3,9 @@
 Flow:  source --open_upload--> files --decode in threads--> Manifest (+ prepared inputs, + store)
 
 What needs the pixels happens while they are at hand: size, look, brightness, the input of the
-network (`prepare`), the copy for the store. Only a bounded number of pictures is in flight
-and the prepared inputs stop at `keep_bytes`, so memory does not grow with the upload.
+network (`prepare`), the copy for the store. Only a bounded number of pictures is in flight, large ones
+wait until there is memory for them, and the prepared inputs stop at `keep_bytes`, so memory does not grow
+with the upload.
 
 Knows files and pictures: no torch, no networks, no splits.
 """
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
+import re
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap import images
-from headswap.data.care import Care
+from headswap.data.care import Care, Room
 from headswap.data.checks import check
 from headswap.data.kept import LOSSY, STORE_PX, keep
-from headswap.data.layout import Placed
+from headswap.data.layout import Placed, looks_like_a_picture
 from headswap.data.look import look_at
 from headswap.data.manifest import LeftOut, Manifest, Picture
 from headswap.data.split import with_groups
@@ -80,6 +82,7 @@ class _Plan:
     room: _Room
     sink: Sink | None
     care: Care
+    decoding: Room  # memory for pictures that are being decoded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -147,9 +150,11 @@ def take_in(
             decode_px = images.LEAST_PX if prepare is None else wanted_px
         room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care
-        )
+            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care,
+            decoding=Room(care.limits.memory_bytes),
+        )  # fmt: skip
         pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
+    left_out.sort(key=lambda left: not looks_like_a_picture(left.file))  # notes beside the pictures come last
     classes = tuple(sorted({picture.class_name for picture in pictures}))
     _check_enough(upload, classes, left_out, min_classes)
     manifest = Manifest(
@@ -214,8 +219,9 @@ def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
     plan.care.begin(placed.file)
     try:
         data = plan.upload.read(placed)
-        decoded = images.decode(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
-        return _look(plan, placed, data, decoded)
+        opened = images.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
+        with plan.decoding.hold(opened.memory_bytes):
+            return _look(plan, placed, data, opened.decode())
     except UnreadablePicture as error:
         return LeftOut(file=placed.file, reason=error.problem)
     except MemoryError:  # a reader of strangers' pictures has a limit
@@ -281,9 +287,25 @@ def _check_enough(
 ) -> None:
     if len(classes) >= min_classes and classes:
         return
-    why = f" ({len(left_out)} files left out, the first because: {left_out[0].reason})" if left_out else ""
+    why = f" ({_mostly_because(left_out)})" if left_out else ""
     seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"
     raise TooFewPictures(
         f"{seen} be read{why}.",
         remedy="Give pictures of at least two classes as JPEG or PNG.",
     )
+
+
+def _mostly_because(left_out: list[LeftOut]) -> str:
+    """How many files were left out, and why most of the pictures among them were; notes count last."""
+    if len(left_out) == 1:
+        return f"1 file left out: {left_out[0].reason}"
+    like_pictures = [left for left in left_out if looks_like_a_picture(left.file)] or left_out
+    kinds = Counter(_without_name(left) for left in like_pictures)
+    main = max(like_pictures, key=lambda left: kinds[_without_name(left)])
+    return f"{len(left_out)} files left out, most for this reason: {main.reason}"
+
+
+def _without_name(left: LeftOut) -> str:
+    """A reason without the name and the figures of its file: the same words for the same trouble."""
+    name = images.shown_name(left.file.rsplit("/", 1)[-1])
+    return re.sub(r"\d+", "0", left.reason.replace(name, ""))

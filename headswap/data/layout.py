@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from headswap.data.manifest import Finding, LeftOut, Part
-from headswap.images import shown_name
+from headswap.images import ENDINGS, shown_name
 
 PART_NAMES: dict[str, Part] = {
     "train": "train",
@@ -28,10 +28,8 @@ PART_NAMES: dict[str, Part] = {
 }
 # Silently ignored, with everything whose name begins with a dot.
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "ehthumbs.db"}
-_PICTURE_ENDING = re.compile(
-    r"\.(jpe?g|jpe|jfif|mpo|png|webp|bmp|dib|gif|tiff?|hei[cf]|hif|avif|jp2|j2k|jpf|ico|dds|qoi|psd|svg)$",
-    re.IGNORECASE,
-)
+# Pictures, but of formats that are not read: they are missed by name, not passed over as notes.
+_OTHER_PICTURES = (".jp2", ".j2k", ".jpf", ".ico", ".dds", ".qoi", ".psd", ".svg", ".pfm", ".pam")
 # They change how the text around them is read, and have no place in a class name.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
@@ -114,7 +112,7 @@ def is_litter(name: str) -> bool:
 
 def looks_like_a_picture(name: str) -> bool:
     """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
-    return _PICTURE_ENDING.search(name) is not None
+    return name.lower().endswith((*ENDINGS, *_OTHER_PICTURES))
 
 
 def _unwrap(pictures: Sequence[Steps], depth: int) -> int:

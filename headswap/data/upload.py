@@ -20,7 +20,7 @@ from headswap.data.archive import open_archive
 from headswap.data.layout import Layout, Placed, arrange, is_litter
 from headswap.data.manifest import Finding, LeftOut
 from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
-from headswap.images import PictureLimits, shown_name
+from headswap.images import PictureLimits, check_file_size, shown_name
 
 _HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
 
@@ -132,13 +132,8 @@ def _not_usable(path: Path, name: str, inside: Path) -> str:
 
 
 def _read_file(path: Path) -> bytes:
-    most = PictureLimits().size_bytes
     try:
-        if path.stat().st_size > most:
-            raise UnreadablePicture(
-                f"{shown_name(path.name)} is larger than {most // 2**20} MB.",
-                remedy="Make it smaller, or leave it out.",
-            )
+        check_file_size(path.stat().st_size, path.name, PictureLimits())
         return path.read_bytes()
     except OSError as error:
         raise UnreadablePicture(

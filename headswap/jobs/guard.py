@@ -12,13 +12,15 @@ Knows questions and folders; decodes nothing itself.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from headswap.artefacts.bundle import read_card
 from headswap.data.transforms import wanted_px
 from headswap.files import from_json, to_json
+from headswap.images import LEAST_PX
 from headswap.jobs.desk import Desk
 from headswap.jobs.inference import AskFrame, AskHeatMap, AskPredictions, Question
 from headswap.jobs.reader import Reader
@@ -51,6 +53,17 @@ class Guard:
         with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
             return self._desk.ask(to_json(self._clean(question, Path(copies))))
 
+    @contextmanager
+    def clean(self, picture: Path) -> Iterator[Path]:
+        """A copy of a picture that any process may open, for as long as it is looked at.
+
+        Raises:
+            UnreadablePicture: it cannot be read.
+        """
+        self._place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._place) as copies:
+            yield Path(self._copy(str(picture), Path(copies), LEAST_PX))
+
     def _clean(self, question: Question, copies: Path) -> Question:
         match question:
             case AskPredictions():
@@ -61,7 +74,9 @@ class Guard:
                 wanted = _wanted_px(question.bundle)
                 return replace(question, picture=self._copy(question.picture, copies, wanted))
             case AskFrame():
-                return replace(question, picture_base64=self._reader.read_frame(question.picture_base64))
+                wanted = _wanted_px(question.bundle)
+                frame = self._reader.read_frame(question.picture_base64, wanted_px=wanted)
+                return replace(question, picture_base64=frame)
             case _:
                 return question
 

@@ -30,14 +30,14 @@ from headswap.data.mend import join
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
 from headswap.files import discard, from_json, to_json
-from headswap.images import PictureLimits, import_readers, read_picture
+from headswap.images import PictureLimits, check_file_size, import_readers, read_picture
 from headswap.jobs.sandbox import Places
 from headswap.records import read_record, write_record
 from headswap.threads import one_blas_thread
 
 NOTES = "reading.txt"
 AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
-BYTES_A_PIXEL = 16  # measured: a 25-megapixel RGBA picture takes 400 MB while it is turned to RGB
+THREAD_BYTES = 200_000_000  # a thread for each so many: it has a stack, and the bytes of one file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class ReaderLimits:
 
     picture: PictureLimits = field(default_factory=PictureLimits)
     most_pictures: int = 0  # in one upload; 0: any number
-    memory_bytes: int = 0  # of the process; decides how many are decoded at once; 0: no limit
-    patience_s: float = 10.0  # for one picture
+    memory_bytes: int = 0  # of the process; 0: no limit
+    patience_s: float = 20.0  # for one picture
     scratch: str = ""  # the folder of single pictures on their way in and out; empty: none
 
 
@@ -92,6 +92,7 @@ class AskFrame:
     """Read this picture of a camera; nothing is written anywhere."""
 
     picture_base64: str
+    wanted_px: int | None = None
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     kind: Literal["frame"] = "frame"
 
@@ -157,7 +158,9 @@ def _take_in(question: AskImport) -> str:
 def _read_one(question: AskPicture) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin(question.name)
-        data = Path(question.file).read_bytes()
+        file = Path(question.file)
+        check_file_size(file.stat().st_size, question.name, question.limits.picture)
+        data = file.read_bytes()
         image = read_picture(
             data, name=question.name, wanted_px=question.wanted_px, limits=question.limits.picture
         )
@@ -170,7 +173,10 @@ def _read_frame(question: AskFrame) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin("camera")
         image = read_picture(
-            _bytes_of(question.picture_base64), name="The camera's picture", limits=question.limits.picture
+            _bytes_of(question.picture_base64),
+            name="The camera's picture",
+            wanted_px=question.wanted_px,
+            limits=question.limits.picture,
         )
         clean = BytesIO()
         image.save(clean, "PNG", compress_level=1)
@@ -185,11 +191,10 @@ def _bytes_of(base64: str) -> bytes:
 
 
 def _threads(limits: ReaderLimits) -> int | None:
-    """As many at once as have room beside each other; None: as many as there are processors."""
+    """For decoding; which pictures have room beside each other is weighed one by one (`data.care.Room`)."""
     if not limits.memory_bytes:
         return None
-    each = limits.picture.megapixels * 1e6 * BYTES_A_PIXEL
-    return max(1, min(processors(), int((limits.memory_bytes - AT_REST_BYTES) / each)))
+    return max(1, min(processors(), (limits.memory_bytes - AT_REST_BYTES) // THREAD_BYTES))
 
 
 class _Watch:

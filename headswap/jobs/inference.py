@@ -9,7 +9,7 @@ bundles stay loaded, so a second prediction costs no loading.
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from headswap.artefacts.heatmap import heat_map
 from headswap.artefacts.prediction import Prediction
 from headswap.artefacts.predictor import Bundle, load_bundle
 from headswap.files import from_json, to_json
+from headswap.images import PictureLimits
 from headswap.inspection import Inspection, inspect_network
 from headswap.network import NetworkCard
 from headswap.zoos.catalogue import describe_network, fetched_bytes, list_networks
@@ -84,6 +85,9 @@ class AskHeatMap:
     kind: Literal["heat-map"] = "heat-map"
 
 
+# What comes here is ours, or a reader's clean copy: a large picture without compression.
+_READ_BEFORE = PictureLimits(size_bytes=2**40, memory_bytes=0)
+
 Question = AskModels | AskCards | AskFetched | AskInspection | AskPredictions | AskFrame | AskHeatMap
 
 
@@ -133,4 +137,4 @@ def answer(question_json: str) -> str:
 @lru_cache(maxsize=3)
 def _bundle(path: str) -> Bundle:
     """A sealed bundle never changes, so its path is enough to know it by."""
-    return load_bundle(path)
+    return replace(load_bundle(path), limits=_READ_BEFORE)

@@ -27,7 +27,7 @@ class AskProject:
     file: str
     folder: str  # exists, empty
     limits: PictureLimits = field(default_factory=PictureLimits)
-    patience_s: float = 10.0  # for one picture
+    patience_s: float = 20.0  # for one picture
 
 
 def places(question_json: str) -> Places:

@@ -68,7 +68,7 @@ class Reader:
         )
         self._tries = Desk(
             _ANSWER,
-            timeout_s=30.0,
+            timeout_s=limits.patience_s + 20.0,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
             hush=True,
@@ -125,14 +125,14 @@ class Reader:
             copy = Path(here) / self._try(to_json(question), file.name)
             return Path(shutil.move(copy, folder / copy.name))
 
-    def read_frame(self, picture_base64: str) -> str:
+    def read_frame(self, picture_base64: str, *, wanted_px: int | None = None) -> str:
         """A clean copy of a camera's picture, as base64.
 
         Raises:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._try(to_json(AskFrame(picture_base64, self._limits)), "The camera's picture")
+        return self._try(to_json(AskFrame(picture_base64, wanted_px, self._limits)), "The camera's picture")
 
     def _try(self, question_json: str, name: str) -> str:
         try:

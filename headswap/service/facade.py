@@ -198,6 +198,10 @@ class Service:
         """Take in a zip or folder, beside what is there."""
         return self.pictures.add(owner, project, upload)
 
+    def replace_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+        """Take in a zip or folder, in the place of what is there."""
+        return self.pictures.replace_all(owner, project, upload)
+
     def use_sample(self, owner: str, project: str) -> Manifest:
         """Take in the sample set, in the place of what was there."""
         return self.pictures.use_sample(owner, project)

@@ -28,7 +28,7 @@ class Limits:
     """How much is allowed. The defaults suit one person."""
 
     pictures: int = _figure(20_000, "pictures in one project")
-    megapixels: float = _figure(25.0, "size of one picture", "megapixels")
+    megapixels: float = _figure(200.0, "size of one picture", "megapixels")
     upload_mb: int = _figure(2_000, "size of one upload", "MB")
     weights_gb: float = _figure(0.0, "disk for fetched weights, of everybody", "GB", may_be_none=True)
     features_gb: float = _figure(0.0, "disk for kept features, of everybody", "GB", may_be_none=True)
@@ -37,7 +37,7 @@ class Limits:
     hours_kept: float = _figure(0.0, "an untouched project is kept", "hours", may_be_none=True)
     waiting: int = _figure(20, "runs of one person that may wait")
     worker_gb: float = _figure(0.0, "memory of one teaching", "GB", may_be_none=True)
-    reader_mb: int = _figure(1_500, "memory of a picture reader", "MB", may_be_none=True)
+    reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)
     spare: bool = field(default=True, metadata={"words": "a spare worker is kept warm"})
 
     def __post_init__(self) -> None:
@@ -67,18 +67,16 @@ _PRESETS: Mapping[Whom, Limits] = MappingProxyType(
             hours_kept=168.0,
             waiting=2,
             worker_gb=4.0,
-            reader_mb=1_000,
             spare=False,
         ),
         "lab": Limits(
-            megapixels=50.0,
             weights_gb=100.0,
             features_gb=50.0,
             disk_gb=50.0,
             hours_kept=2_160.0,
             waiting=10,
             worker_gb=16.0,
-            reader_mb=2_500,
+            reader_mb=3_000,
             spare=False,
         ),
     }

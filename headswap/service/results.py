@@ -82,6 +82,12 @@ class Results:
         prediction: Prediction = from_json(Prediction, self._desk.ask(to_json(question)))
         return prediction
 
+    def preview(self, owner: str, job: str, picture: Path, px: int = 320) -> bytes:
+        """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
+        self.bundle(owner, job)
+        with self._desk.clean(picture) as copy:
+            return self._thumbnail(copy, px)
+
     def heat_map(self, owner: str, job: str, picture: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
         question = AskHeatMap(str(self.bundle(owner, job)), str(picture), label)

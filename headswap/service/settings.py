@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headswap.images import PictureLimits
-from headswap.jobs.importing import ReaderLimits
+from headswap.jobs.importing import AT_REST_BYTES, ReaderLimits
 from headswap.jobs.queue import QueueSettings
 from headswap.lessons.setting import Setting
 from headswap.service.fetching import ANY
@@ -27,14 +27,20 @@ class Settings:
     lesson: Setting = field(default_factory=lambda: Setting(passes=3))  # of an experiment on the sample set
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
-    picture_timeout_s: float = 10.0  # for one picture; a decoder that takes longer is ended
+    picture_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
 
     def for_reader(self) -> ReaderLimits:
         """What a reader of strangers' pictures is held to."""
+        memory_bytes = self.limits.reader_mb * 1_000_000
         return ReaderLimits(
-            picture=PictureLimits(megapixels=self.limits.megapixels),
+            picture=PictureLimits(
+                megapixels=self.limits.megapixels,
+                memory_bytes=max(1, memory_bytes - AT_REST_BYTES) if memory_bytes else 0,
+                megapixels_setting="--megapixels",
+                memory_setting="--reader-mb",
+            ),
             most_pictures=self.limits.pictures,
-            memory_bytes=self.limits.reader_mb * 1_000_000,
+            memory_bytes=memory_bytes,
             patience_s=self.picture_timeout_s,
         )
 

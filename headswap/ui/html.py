@@ -36,6 +36,11 @@ def web_text(name: str) -> str:
     return (files("headswap.ui") / "web" / name).read_text(encoding="utf-8")
 
 
+def vendored(name: str) -> str:
+    """A script that others wrote and that travels with the package, behind its licence."""
+    return f"/* {web_text(f'vendor/{name}-LICENSE.txt')}*/\n{web_text(f'vendor/{name}.js')}"
+
+
 def next_bar(words: str, label: str, name: str) -> tuple[gr.HTML, gr.Button]:
     """The foot of a step: one sentence and the one next action; on a phone it sticks to the bottom."""
     with gr.Row(elem_classes="hs-next"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import gradio as gr
 
+from headswap.data.manifest import Manifest
 from headswap.service.views import Inspection
 from headswap.ui.checked import checks, enough, pair_pictures, worth_a_look
 from headswap.ui.chip import busy_chip, chip
 from headswap.ui.classes import changed, class_rows, new_class, shown_pictures
 from headswap.ui.deeds import LOOKS, Deed, deed_of, do_or_tell, look_closer
 from headswap.ui.headview import new_head_words
-from headswap.ui.html import announce, fragment, next_bar, web_text
+from headswap.ui.html import announce, fragment, next_bar, vendored, web_text
 from headswap.ui.icons import icon
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates, owner_of, thumbnails
@@ -25,7 +27,7 @@ EMPTY = (
     "to begin: two folders, named as the network shall call them, about 20 pictures in each. Or begin with "
     f"one class, here:</p>{new_class('The first class')}</div>"
 )
-SAMPLE_NAME = "Four kinds of drawings"
+ADD, REPLACE = "add", "replace"  # words of `picker.js`
 IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
 
 
@@ -35,6 +37,7 @@ class PicturesStep:
 
     intro: gr.HTML
     zip: gr.UploadButton
+    how: gr.Textbox  # whether an upload comes beside the pictures that are there, or in their place
     sample: gr.Button
     status: gr.HTML
     in_use: gr.HTML
@@ -59,11 +62,14 @@ def build_pictures_step() -> PicturesStep:
         with gr.Column(elem_classes="drop"):
             gr.HTML(
                 html_template=PICKER,
-                js_on_load=web_text("picker.js"),
+                js_on_load=f"{vendored('client-zip')}\n{web_text('picker.js')}",
                 apply_default_css=False,
                 elem_id="hs-picker",
             )
             upload = gr.UploadButton("Choose a zip", file_types=[".zip"], elem_id="hs-zip")
+            how = gr.Textbox(
+                ADD, visible="hidden", container=False, elem_id="hs-how"
+            )  # picker.js fills it in
         with gr.Column(elem_classes="tile"):
             gr.HTML(
                 html_template=CAMERA,
@@ -85,7 +91,9 @@ def build_pictures_step() -> PicturesStep:
         aside = fragment(enough(None), name="hs-enough", script=script)
     view = fragment(name="hs-view", script=script)
     say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
-    return PicturesStep(intro, upload, sample, status, in_use, classes, checked, aside, view, say, onward)
+    return PicturesStep(
+        intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward
+    )
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -102,10 +110,20 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     )
 
 
+@cache
+def sample_files(sample: Path) -> frozenset[str]:
+    """Every picture of the sample set, as a manifest names it."""
+    return frozenset(path.relative_to(sample).as_posix() for path in sample.rglob("*.*") if path.is_file())
+
+
+def _files(manifest: Manifest) -> frozenset[str]:
+    return frozenset(picture.file for picture in manifest.pictures)
+
+
 def show_pictures(step: PicturesStep, scene: Scene, shared: Shared) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
     manifest = scene.manifest
-    is_sample = manifest is not None and manifest.name == SAMPLE_NAME
+    is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
         step.in_use: IN_USE if is_sample else "",
@@ -134,10 +152,11 @@ def connect_pictures_step(
     """Connect step 2, and the sample button of step 1, to the service."""
 
     @errors_as_words(step.status)
-    def on_zip(project_id: str, upload: str, request: gr.Request) -> Updates:
+    def on_zip(project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
+        take = shared.service.replace_pictures if how == REPLACE else shared.service.add_pictures
         try:
-            shared.service.add_pictures(owner, project_id, Path(upload))
+            take(owner, project_id, Path(upload))
         finally:  # refused or not, nobody asks for it again
             shared.service.uploads.taken(owner, Path(upload))
         return shared.show(shared.look(project_id, request))
@@ -175,7 +194,7 @@ def connect_pictures_step(
     reading = announce(repr(busy_chip("Reading the pictures")))
     moved = [*outputs, shared.tabs, shared.where]
     for listen, handler, inputs, touched in (
-        (step.zip.upload, on_zip, [shared.project_id, step.zip], outputs),
+        (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),
         (step.sample.click, on_sample, [shared.project_id], outputs),
         (first_sample.click, on_first_sample, [shared.project_id], moved),
     ):

@@ -23,6 +23,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # on black, not white, and the page said something else than the zip. It arrives unopened instead.
 UNOPENED: dict[str, Any] = {"preprocess": False}
 PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
+SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".avif")
 NO_ANSWER = (
     '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
     "picture, take one, or paste one from the clipboard.</p></div>"
@@ -48,6 +49,11 @@ class TryIt:
     @property
     def outputs(self) -> list[object]:
         return [self.picture, self.examples, self.status, self.answer, self.look, self.heat]
+
+    @property
+    def untold(self) -> Updates:
+        """What is shown beside a mistake: no answer, lest the old one be taken for the new one."""
+        return {self.heat: "", self.look: gr.update(visible=False), self.answer: NO_ANSWER}
 
     def empty(self, strip: str) -> Updates:
         """Nothing is tried yet."""
@@ -111,24 +117,31 @@ def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: An
     def on_all_examples(job: str, request: gr.Request) -> Updates:
         return example_answers(job, MOST_EXAMPLES, request)
 
-    @errors_as_words(part.status)
+    @errors_as_words(part.status, part.untold)
     def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
         paths = examples_for(results.report(owner_of(request), job).classes)
         path = paths[min(int(event.chosen), len(paths) - 1)]
         return part.told(predict(request, job, path)) | {part.picture: served(path)}
 
-    @errors_as_words(part.status)
+    @errors_as_words(part.status, part.untold)
     def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return part.told(NO_ANSWER, is_kept=False)
-        return part.told(predict(request, job, Path(picture["path"])))
+        path = Path(picture["path"])
+        said = predict(request, job, path)
+        if path.suffix.lower() not in SHOWN_BY_BROWSERS:
+            small = picture_uri(results.preview(owner_of(request), job, path))
+            said = (
+                f'<span class="plate tried"><img src="{small}" alt="The picture that was tried"></span>{said}'
+            )
+        return part.told(said)
 
-    @errors_as_words(part.status)
+    @errors_as_words(part.status, part.untold)
     def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
         prediction = results.predict_frame(owner_of(request), job, str(event.frame))
         return part.told(words(request, job, prediction), is_kept=False)
 
-    @errors_as_words(part.status)
+    @errors_as_words(part.status, {part.heat: ""})
     def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return {part.heat: ""}

@@ -76,7 +76,8 @@ def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
     names = {path.name for path in unpacked.iterdir()}
     assert names >= {
         "README.md", "weights.safetensors", "labels.json", "preprocessing.json", "network.json", "predict.py",
-        "predict_onnx.py", "pictures.py", "requirements.txt", "model.onnx", "check.json", "check",
+        "predict_onnx.py", "pictures.py", "decoding_memory.py", "netpbm.py", "rgb.py", "requirements.txt",
+        "model.onnx", "check.json", "check",
     }  # fmt: skip
     assert json.loads((unpacked / "labels.json").read_text()) == ["bird", "fruit", "vehicle"]
     inside = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".safetensors"]

@@ -43,7 +43,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
     "on_way",
 }  # show or ask nothing of anybody
 DEEDS_AND_LONG_WORK = re.compile(
-    r"cancel|delete|drop|start_over|undo|replace_all|use_|add|rename|merge|relabel|mend|choose|start_teaching"
+    r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
     r"|compare|export|TakeHome|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
 )
 

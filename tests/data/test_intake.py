@@ -11,11 +11,14 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from threading import Barrier, Lock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from headswap import images
+from headswap.data.care import Care
 from headswap.data.intake import take_in
 from headswap.data.kept import reread
 from headswap.data.manifest import Manifest
@@ -80,7 +83,7 @@ def test_every_hazard_is_named_or_used(tmp_path: Path) -> None:
     refused = {name for name in named if name not in raising}
     assert all("which is not read here" in named[name] for name in refused), "only formats outside the list"
     assert named["bomb_20000x20000_1bit.png"] == (
-        "bomb_20000x20000_1bit.png is 20000 x 20000 pixels; the limit is 25 megapixels."
+        "bomb_20000x20000_1bit.png is 20000 x 20000 pixels; the limit is 200 megapixels."
     )
 
 
@@ -200,6 +203,61 @@ def test_a_class_without_a_readable_picture_ends_with_the_reason(tmp_path: Path)
         path.write_bytes(b"")
     with pytest.raises(TooFewPictures, match=r"No picture of pets can be read .*0\.jpg is empty"):
         take_in(root, min_classes=1)
+
+
+def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_path: Path) -> None:
+    root = tmp_path / "signs"
+    (root / "stop").mkdir(parents=True)
+    (root / "SOURCE.md").write_text("where they come from")
+    (root / "stop" / "a.png").write_bytes(b"")
+    (root / "stop" / "notes.txt").write_text("taken in June")
+    for number in range(4):
+        (root / "stop" / f"{number:05}.ppm").write_bytes(b"P6 4000 3000 255\n cut")
+
+    with pytest.raises(
+        TooFewPictures,
+        match=r"signs can be read \(7 files left out, most for this reason: 00000\.ppm is cut short",
+    ):
+        take_in(root, min_classes=1)
+
+    scene(1).save(root / "stop" / "fine.ppm")
+    left_out = take_in(root, min_classes=1).manifest.left_out
+    assert [left.file.rsplit("/", 1)[-1] for left in left_out][-2:] == ["SOURCE.md", "notes.txt"]
+
+
+def test_a_folder_and_a_zip_of_ppm_are_the_same_pictures(tmp_path: Path) -> None:
+    root = pets(tmp_path / "signs", ending="ppm")
+
+    folder = take_in(root).manifest
+    unpacked = take_in(zipped(root), store=tmp_path / "store").manifest
+
+    assert folder.counts == unpacked.counts == {"cat": 3, "dog": 3}
+    assert not folder.left_out
+    again = reread(unpacked, unpacked.pictures[0])
+    assert np.array_equal(np.asarray(again), np.asarray(reread(folder, folder.pictures[0])))
+
+
+def test_large_pictures_wait_until_there_is_memory_for_them(tmp_path: Path) -> None:
+    root = pets(tmp_path / "pets", each=8, ending="png")
+    need = max(images.open_image(path.read_bytes(), name="x").memory_bytes for path in root.rglob("*.png"))
+    now = {"open": 0, "most": 0}
+
+    def prepare_slowly(image: Image.Image) -> np.ndarray:
+        with lock:
+            now["open"] += 1
+            now["most"] = max(now["most"], now["open"])
+        together.wait(timeout=5)
+        with lock:
+            now["open"] -= 1
+        return np.asarray(image)
+
+    lock, together = Lock(), Barrier(2)
+    limits = images.PictureLimits(memory_bytes=2 * need + 1000)
+
+    manifest = take_in(root, threads=8, prepare=prepare_slowly, care=Care(limits=limits)).manifest
+
+    assert now["most"] == 2, "two have room beside each other, and two there are"
+    assert len(manifest.pictures) == 16
 
 
 def test_progress_counts_files_and_a_stop_is_heard(tmp_path: Path) -> None:

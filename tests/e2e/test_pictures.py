@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import random
+import struct
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
+from headswap.data.kept import STORE_PX
+from headswap.images import read_picture
 from tests.e2e.house import House, Visit
 
 pytestmark = pytest.mark.browser
@@ -39,6 +43,12 @@ def give_folder(visit: Visit, folder: Path) -> None:
 
 def give_zip(visit: Visit, file: Path) -> None:
     visit.page.set_input_files(".drop input[data-testid$='upload-button']", file)
+
+
+def answer_place(visit: Visit, how: str) -> None:
+    """Press a button of the question that a filled project asks."""
+    visit.wait("#hs-picker dialog.place[open]")
+    visit.page.click(f"#hs-picker dialog.place [value='{how}']")
 
 
 def picture(number: int, *, width: int = 160, height: int = 120) -> bytes:
@@ -190,10 +200,12 @@ def test_one_class_or_one_picture_leaves_the_teach_button_asleep_and_says_why(
 
     visit.open_step("pictures")
     give_zip(visit, zip_of(tmp_path / "other.zip", ["other/1.jpg"]))
+    answer_place(visit, "add")
     visit.wait("#hs-classes .klass >> nth=1")
     visit.wait("#hs-pictures .say:has-text('too few pictures to lock any away')")
     assert page.is_disabled("#hs-to-teach")
     give_zip(visit, zip_of(tmp_path / "more.zip", [f"other/{i}.jpg" for i in range(12)]))
+    answer_place(visit, "add")
     visit.wait("#hs-to-teach:not([disabled])")
 
 
@@ -243,6 +255,120 @@ def test_classes_and_pictures_are_mended_and_every_step_is_undone(visit: Visit) 
     page.click("[data-deed=undo]")
     visit.wait(".changed", state="detached")
     assert classes(visit) == whole
+
+
+def test_a_folder_on_a_filled_project_asks_and_undo_brings_the_old_pictures_back(
+    visit: Visit, class_folders: FolderOf, tmp_path: Path
+) -> None:
+    page = visit.page
+    visit.open_step("pictures")
+    page.click("#hs-sample")
+    visit.wait("#hs-classes .klass")
+    assert page.locator("#hs-sample:visible").count() == 0
+    folder = class_folders({"mug": 4, "pen": 4})
+
+    page.set_input_files("#hs-picker input[webkitdirectory]", folder)
+    visit.wait("#hs-picker dialog.place[open]:has-text('There are 96 pictures in four classes already')")
+    page.click("#hs-picker dialog.place [value='']")
+    assert len(classes(visit)) == 4
+
+    page.set_input_files("#hs-picker input[webkitdirectory]", folder)
+    answer_place(visit, "replace")
+    visit.wait(".changed:has-text('8 pictures took the place of those before.')")
+    assert classes(visit) == {"mug": 4, "pen": 4}
+    page.click("[data-deed=undo]")
+    visit.wait("#hs-classes h2:has-text('96 pictures')")
+
+    give_zip(visit, zip_of(tmp_path / "more.zip", ["mug/1.jpg", "mug/2.jpg"]))
+    answer_place(visit, "add")
+    visit.wait(".changed:has-text('2 pictures added.')")
+    assert len(classes(visit)) == 5
+    page.click("#hs-sample")  # it is not all that is there any more: it can be asked for
+    visit.wait("#hs-view dialog[open]:has-text('in the place of your 98 pictures')")
+    page.click("#hs-view [data-deed=sample]")
+    visit.wait("#hs-classes h2:has-text('96 pictures')")
+
+
+# Lets the picker pack, and catches the zip: (how many files its short record counts, the zip).
+PACK = """async (made) => {
+  const target = document.querySelector('.drop input[data-testid$="upload-button"]');
+  const caught = new Promise((done) => target.addEventListener('change', (sent) => {
+    sent.stopImmediatePropagation(); done(target.files[0]);
+  }, { capture: true, once: true }));
+  const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const found = made.files.map(([path, data]) => [path, new File([bytesOf(data)], path.split('/').pop())]);
+  for (let n = 0; n < made.notes; n++) {  // no real files: to fetch so many takes half a minute
+    const bytes = new TextEncoder().encode(n);
+    const file = { name: `${n}.txt`, size: bytes.length, arrayBuffer: async () => bytes.buffer };
+    found.push([`many/${n}.txt`, file]);
+  }
+  await globalThis.headswap.take(found, { beside: true });
+  const zip = await caught, tail = new DataView(await zip.slice(-22).arrayBuffer());
+  const bytes = new Uint8Array(await zip.arrayBuffer()), text = [];
+  for (let at = 0; at < bytes.length; at += 32768) {
+    text.push(String.fromCharCode(...bytes.subarray(at, at + 32768)));
+  }
+  return [tail.getUint16(10, true), btoa(text.join(''))];
+}"""
+
+
+def packed(visit: Visit, files: dict[str, bytes], notes: int = 0) -> tuple[int, zipfile.ZipFile]:
+    made = {
+        "files": [[name, base64.b64encode(data).decode()] for name, data in files.items()],
+        "notes": notes,
+    }
+    count, data = visit.page.evaluate(PACK, made)
+    return count, zipfile.ZipFile(io.BytesIO(base64.b64decode(data)))
+
+
+def test_more_files_than_an_old_zip_can_count_are_packed_whole(visit: Visit) -> None:
+    visit.open_step("pictures")
+
+    count, archive = packed(visit, {}, notes=65_540)
+
+    assert count == 0xFFFF, "the short record says: look into the long one"
+    assert len(archive.infolist()) == 65_540
+    assert [archive.read(f"many/{n}.txt") for n in (0, 65_535, 65_539)] == [b"0", b"65535", b"65539"]
+
+
+def blue_called_red() -> bytes:
+    """A colour profile that shows red as blue, to whoever minds it."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
+
+
+def test_the_picker_hands_over_what_the_server_would_keep_itself(visit: Visit) -> None:
+    dice = random.Random(1)
+    photo = Image.frombytes("RGB", (40, 30), dice.randbytes(3600)).resize(
+        (2400, 1800), Image.Resampling.BICUBIC
+    )
+    exif, turned = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    photo.save(turned, "JPEG", quality=97, exif=exif, icc_profile=blue_called_red())
+    clear, deep = io.BytesIO(), io.BytesIO()
+    see_through = photo.copy()
+    see_through.putalpha(Image.linear_gradient("L").resize(photo.size))
+    see_through.save(clear, "PNG", compress_level=1)
+    values = [dice.randrange(4096) for _ in range(400 * 400)]  # a 12-bit camera
+    Image.frombytes("I;16", (400, 400), struct.pack(f"<{len(values)}H", *values)).save(deep, "PNG")
+    files = {
+        "a/photo.jpg": turned.getvalue(), "a/clear.png": clear.getvalue(), "a/deep.png": deep.getvalue(),
+        "a/sign.ppm": b"P6 300 300 255\n" + dice.randbytes(270_000),
+    }  # fmt: skip
+    visit.open_step("pictures")
+
+    _, archive = packed(visit, files)
+
+    assert archive.read("a/deep.png") == files["a/deep.png"], "a canvas would make it black"
+    assert archive.read("a/sign.ppm") == files["a/sign.ppm"]
+    for name in ("a/photo.jpg", "a/clear.png"):
+        own = read_picture(files[name], name=name, wanted_px=STORE_PX // 2)
+        own.thumbnail((853, 853))
+        sent = read_picture(archive.read(name), name=name)
+        assert min(sent.size) == STORE_PX
+        assert len(archive.read(name)) < len(files[name]) / 2
+        difference = ImageChops.difference(sent, own.resize(sent.size))
+        assert max(ImageStat.Stat(difference).mean) < 2.5, name
 
 
 def test_the_button_beside_a_finding_mends_it(visit: Visit, class_folders: FolderOf) -> None:
@@ -315,6 +441,13 @@ def test_the_camera_films_while_the_button_or_the_space_bar_is_held(visit: Visit
     filmed(visit, 10)
     page.mouse.up()
     seconds = time.monotonic() - start
+    shots = page.locator("#hs-camera .shot")
+    before = shots.count()
+    shots.nth(1).click()
+    page.wait_for_function("document.activeElement.matches('#hs-camera .shot:nth-child(2)')")
+    assert shots.count() == before - 1
+    assert f"Add {before - 1} pictures" in page.inner_text("#hs-camera .add")
+    assert shots.last.get_attribute("aria-label") == f"Take picture {before - 1} out"
     page.click("#hs-camera .add")
     visit.wait("#hs-camera [role=status]:has-text('Type the name of the class first.')")
     page.fill("#hs-camera input", "green")

@@ -58,8 +58,26 @@ def test_a_picture_that_is_none_is_refused_in_words(taught: Visit) -> None:
     said = page.inner_text("#hs-try-status .mistake")
     assert "Traceback" not in said
     assert "holiday" in said
+    assert page.locator("#hs-answer .bars").count() == 0, "the answer before is no answer to this picture"
     page.click("#hs-examples [data-example='0']")
     taught.wait("#hs-try-status .mistake", state="detached")
+
+
+def test_what_a_browser_cannot_show_is_answered_and_shown_beside_the_answer(taught: Visit) -> None:
+    page = taught.page
+    sign = {"name": "sign.ppm", "mimeType": "", "buffer": b"P6 40 30 255\n" + bytes([200, 30, 30]) * 1200}
+
+    page.set_input_files("#hs-try input[type=file]", sign)
+
+    taught.wait("#hs-answer .tried img")
+    taught.wait("#hs-answer .bars")
+    data = (page.get_attribute("#hs-answer .tried img", "src") or "").partition(",")[2]
+    red, green, _ = Image.open(BytesIO(base64.b64decode(data))).getpixel((20, 15))  # type: ignore[misc]
+    assert red > 180
+    assert green < 60
+    page.dispatch_event("#hs-try", "click")
+    assert ".ppm" in (page.get_attribute("#hs-try input[type=file]", "accept") or "")
+    assert page.locator("#hs-try-status .mistake").count() == 0
 
 
 def test_a_planted_wrong_label_is_among_the_first_five_doubts_and_can_be_mended(taught: Visit) -> None:

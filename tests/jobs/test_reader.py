@@ -25,7 +25,7 @@ from headswap import images
 from headswap.data import intake
 from headswap.jobs import importing
 
-decode = images.decode
+open_image = images.open_image
 
 def evil(data, *, name, wanted_px=None, limits=None):
     if "crash" in name:
@@ -36,9 +36,9 @@ def evil(data, *, name, wanted_px=None, limits=None):
         bytearray(3_000_000_000)
     if "print" in name:
         os.write(2, b"noise of a library\\n" * 1000)
-    return decode(data, name=name, wanted_px=wanted_px, limits=limits)
+    return open_image(data, name=name, wanted_px=wanted_px, limits=limits)
 
-images.decode = evil
+images.open_image = evil
 answer, places = importing.answer, importing.places
 """
 

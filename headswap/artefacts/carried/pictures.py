@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -21,10 +23,25 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-MOST_MEGAPIXELS = 25.0  # larger pictures are refused before they are decoded
-MOST_LONG = 100.0  # so are strips that are longer than this times their width
+try:  # beside this file, in the zip
+    from decoding_memory import memory_to_decode  # type: ignore[import-not-found,unused-ignore]
+    from netpbm import netpbm_levels  # type: ignore[import-not-found,unused-ignore]
+    from rgb import to_rgb  # type: ignore[import-not-found,unused-ignore]
+except ImportError:  # not packed yet
+    from headswap.decoding_memory import memory_to_decode
+    from headswap.netpbm import netpbm_levels
+    from headswap.rgb import to_rgb
+
+MOST_MEGAPIXELS = 200.0  # larger pictures are refused before they are decoded
+MOST_MEMORY = 1_800_000_000  # bytes that decoding one may take
+MOST_BYTES = 200 * 2**20  # of a file
+MOST_LONG = 100.0  # strips longer than this times their width are refused, too
 LEAST_PX = 256  # a JPEG is never reduced below twice this side
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
+    ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
+SAVE_AGAIN = "Save it again as JPEG or PNG, or leave it out."
 READERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -34,10 +51,17 @@ READERS = {
     "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIC": ("pillow_heif", "HeifImageFile"),
+    "PPM": ("PIL.PpmImagePlugin", "PpmImageFile"),
 }
 SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF87a", "GIF"), (b"GIF89a", "GIF"),
     (b"BM", "BMP"), (b"II*\x00", "TIFF"), (b"MM\x00*", "TIFF"), (b"II+\x00", "TIFF"), (b"MM\x00+", "TIFF"),
+)  # fmt: skip
+FOREIGN = (
+    (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"), (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"DDS ", "a DDS texture"), (b"8BPS", "a Photoshop file"), (b"PF\n", "a PFM picture"),
+    (b"Pf\n", "a PFM picture"), (b"P7\n", "a PAM picture"), (b"\x00\x00\x01\x00", "an icon"),
+    (b"qoif", "a QOI picture"), (b"PK\x03\x04", "a zip"), (b"%PDF", "a PDF"), (b"<svg", "an SVG drawing"),
 )  # fmt: skip
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -146,29 +170,49 @@ def load(folder: Path, name: str) -> Any:
         raise Problem(f"{name} is not beside this program, or is damaged. Unpack the whole zip.") from error
 
 
-# Bytes -> an upright RGB picture ----------------------------------------------------
+# Bytes -> an upright RGB picture, by the rule and in the words of headswap ------------
 
 
 def read(path: Path, spec: dict[str, Any]) -> Image.Image:
     """Decode one file: RGB, upright, transparency on white, the first frame of an animation."""
+    name = shown(path.name)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise Problem(
+                f"{name} is larger than {MOST_BYTES // 2**20} MB. Make it smaller, or leave it out."
+            )
         data = path.read_bytes()
     except OSError as error:
         raise Problem(f"{path} cannot be read: {error.strerror}. Give the path of a picture.") from error
-    kind = kind_of(data, path)
+    kind = kind_of(data, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks about odd files
-            return decoded(kind, data, path, spec)
+            return decoded(kind, data, name, spec)
     except ImportError as error:
-        raise Problem(f"{path} is a {kind} picture. Install pillow-heif to read it.") from error
+        raise Problem(f"{name} is {article(kind)} {kind} picture. Install pillow-heif to read it.") from error
+    except MemoryError as error:
+        raise Problem(f"{name} needs more memory than there is. {SAVE_AGAIN}") from error
     except (Problem, KeyboardInterrupt):
         raise
     except Exception as error:
-        raise Problem(f"{path} is damaged or cut short. Save it again as JPEG or PNG.") from error
+        if re.search(r"truncat|end of (file|data)|EOF|incomplete", str(error), re.IGNORECASE):
+            raise Problem(f"{name} is cut short. {SAVE_AGAIN}") from error
+        begins = f"it begins like {article(kind)} {kind} picture"
+        raise Problem(f"{name} is damaged: {begins} but cannot be decoded. {SAVE_AGAIN}") from error
 
 
-def kind_of(data: bytes, path: Path) -> str:
+def shown(name: str) -> str:
+    """A file name that is safe in a sentence."""
+    plain = "".join(letter for letter in name if unicodedata.category(letter) not in ("Cc", "Cf", "Cs"))
+    return plain if len(plain) <= 80 else f"{plain[:60]}…{plain[-19:]}"
+
+
+def article(kind: str) -> str:
+    return "an" if kind == "AVIF" else "a"
+
+
+def kind_of(data: bytes, name: str) -> str:
     """The format, by the first bytes; the name's ending does not count."""
     for start, kind in SIGNATURES:
         if data.startswith(start):
@@ -182,62 +226,62 @@ def kind_of(data: bytes, path: Path) -> str:
             return "AVIF"
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
             return "HEIC"
-    raise Problem(f"{path} is not a picture that can be read. Save it as JPEG or PNG.")
+        raise Problem(f"{name} is a film, not a picture. {SAVE_AGAIN}")
+    if re.match(rb"P[1-6]\s+[#\d]", data):
+        return "PPM"
+    if not data:
+        raise Problem(f"{name} is empty. {SAVE_AGAIN}")
+    for start, words in FOREIGN:
+        if data.startswith(start):
+            raise Problem(f"{name} is {words}, which is not read here. {SAVE_AGAIN}")
+    raise Problem(f"{name} is not a picture. {SAVE_AGAIN}")
 
 
-def decoded(kind: str, data: bytes, path: Path, spec: dict[str, Any]) -> Image.Image:
+def decoded(kind: str, data: bytes, name: str, spec: dict[str, Any]) -> Image.Image:
     """A JPEG is reduced while it is decoded, never below twice the side that is wanted."""
     module, reader = READERS[kind]
     file = getattr(import_module(module), reader)(BytesIO(data))
     width, height = file.size
-    if width * height > MOST_MEGAPIXELS * 1e6 or max(width, height) > MOST_LONG * min(width, height):
-        raise Problem(f"{path} is {width} x {height} pixels, too large or too narrow. Make it smaller.")
+    check_size(name, width, height)
     if kind == "JPEG":
         least = 2 * max(spec["wanted_px"], LEAST_PX)
         file.draft(None, (least, least))
+    check_memory(kind, name, file, (width, height), data)
+    if kind == "PPM" and (levels := netpbm_levels(file, data)) is not None:
+        return Image.fromarray(levels).convert("RGB")
     file.load()
     try:
         turn = TURNS.get(file.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the picture
         turn = None
-    image = to_rgb(file)
+    image: Image.Image = to_rgb(file)
+    file.close()
     return image if turn is None else image.transpose(turn)
 
 
-def to_rgb(file: Image.Image) -> Image.Image:
-    """Any mode to RGB without losing range."""
-    if file.mode == "F" or file.mode.startswith("I"):
-        return deep_grey(file)
-    if file.mode == "LAB":
-        from PIL import ImageCms
-
-        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        turned = ImageCms.profileToProfile(file, lab, srgb, outputMode="RGB")
-        return turned if turned is not None else file.convert("RGB")
-    if file.has_transparency_data:
-        see_through = file.convert("RGBA")
-        white = Image.new("RGB", file.size, "white")
-        white.paste(see_through, mask=see_through.getchannel("A"))
-        return white
-    return file.convert("RGB")
+def check_size(name: str, width: int, height: int) -> None:
+    size = f"{name} is {width} x {height} pixels"
+    if min(width, height) < 1:
+        raise ValueError("no pixels")
+    if width * height > MOST_MEGAPIXELS * 1e6:
+        limit = f"the limit is {MOST_MEGAPIXELS:g} megapixels (MOST_MEGAPIXELS in pictures.py)"
+        raise Problem(f"{size}; {limit}. Make it smaller, or leave it out.")
+    if max(width, height) > MOST_LONG * min(width, height):
+        raise Problem(
+            f"{size}, a strip too narrow to show anything. Crop it to what matters, or leave it out."
+        )
 
 
-def deep_grey(file: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and decimal grey to 8 bits; the brightest value that the format holds is white."""
-    values = np.asarray(file)  # (H, W) uint16, int32 or float32
-    opaque = values != file.info.get("transparency", np.nan)
-    if file.mode.startswith("I;16"):
-        low, high = 0.0, 4095.0 if values.max(initial=0) <= 4095 else 65535.0
-    else:
-        finite = values[np.isfinite(values)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-        if low >= 0 and high <= 255:
-            low, high = 0.0, 1.0 if file.mode == "F" and high <= 1 else 255.0
-    span = max(high - low, 1e-12)
-    with np.errstate(invalid="ignore", over="ignore"):
-        levels = (np.nan_to_num(values.astype(np.float32), nan=low, posinf=high, neginf=low) - low) / span
-    grey = np.clip(levels * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(np.where(opaque, grey, np.uint8(255))).convert("RGB")
+def check_memory(kind: str, name: str, file: Any, full_size: tuple[int, int], data: bytes) -> None:
+    """Told from the header, before a pixel is decoded."""
+    width, height = full_size
+    need = memory_to_decode(kind, file, full_size, data)
+    if need > MOST_MEMORY:
+        most = int(width * height / 1e6 * MOST_MEMORY / need)
+        limit = f"the limit is {most} megapixels for {article(kind)} {kind} picture of this sort"
+        how = "Make it smaller" if kind == "JPEG" else "Save it as JPEG, make it smaller"
+        setting = "(MOST_MEMORY in pictures.py)"
+        raise Problem(f"{name} is {width} x {height} pixels; {limit} {setting}. {how}, or leave it out.")
 
 
 # A picture -> what the network expects ----------------------------------------------

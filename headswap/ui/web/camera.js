@@ -1,6 +1,6 @@
 // The burst camera: while the button or the space bar is held, about ten frames a second are kept; then they
 // go the way of loose pictures. Everything stays in this page until "Add" is pressed.
-const FRAME_MS = 100, SHORTER_SIDE = 320, MOST = 200, SHOWN = 8;
+const FRAME_MS = 100, SHORTER_SIDE = 320, MOST = 200;
 const dialog = element.querySelector('dialog'), video = dialog.querySelector('video'), hold = dialog.querySelector('.hold');
 const says = dialog.querySelector('[role=status]'), add = dialog.querySelector('.add'), strip = dialog.querySelector('.strip');
 const name = dialog.querySelector('input'), canvas = document.createElement('canvas');
@@ -9,6 +9,27 @@ let frames = [], stream = null, recording = false;
 function count() {
   add.disabled = !frames.length;
   add.textContent = frames.length ? `Add ${frames.length} picture${frames.length === 1 ? '' : 's'}` : 'Add pictures';
+}
+
+// A frame as a small picture; a press takes it out. The keyboard goes on at the one after it, or before.
+function shown(frame) {
+  const small = document.createElement('canvas'), button = document.createElement('button');
+  small.width = small.height = 96;
+  const side = Math.min(canvas.width, canvas.height);
+  small.getContext('2d').drawImage(canvas, (canvas.width - side) / 2, (canvas.height - side) / 2, side, side, 0, 0, 96, 96);
+  Object.assign(button, { type: 'button', className: 'shot', title: 'Take this picture out' });
+  button.setAttribute('aria-label', `Take picture ${frames.indexOf(frame) + 1} out`);
+  button.append(small);
+  button.addEventListener('click', () => {
+    const next = button.nextElementSibling || button.previousElementSibling || hold;
+    frames = frames.filter((one) => one !== frame);
+    button.remove();
+    [...strip.children].forEach((one, n) => one.setAttribute('aria-label', `Take picture ${n + 1} out`));
+    says.textContent = `One picture taken out, ${frames.length} left.`;
+    count();
+    next.focus();
+  });
+  return button;
 }
 
 function why(error) {
@@ -56,13 +77,10 @@ async function record() {
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
     canvas.getContext('2d').drawImage(video, 0, 0, canvas.width, canvas.height);
-    frames.push(await new Promise((done) => canvas.toBlob(done, 'image/jpeg', 0.9)));
-    const small = document.createElement('canvas');
-    small.width = small.height = 96;
-    const side = Math.min(canvas.width, canvas.height);
-    small.getContext('2d').drawImage(canvas, (canvas.width - side) / 2, (canvas.height - side) / 2, side, side, 0, 0, 96, 96);
-    strip.append(small);
-    if (strip.children.length > SHOWN) strip.firstChild.remove();
+    const frame = await new Promise((done) => canvas.toBlob(done, 'image/jpeg', 0.9));
+    frames.push(frame);
+    strip.append(shown(frame));
+    strip.scrollLeft = strip.scrollWidth;
     count();
     await new Promise((done) => setTimeout(done, Math.max(0, due - performance.now())));
   }
@@ -75,12 +93,12 @@ hold.addEventListener('pointerdown', (pressed) => { hold.setPointerCapture(press
 for (const kind of ['pointerup', 'pointercancel', 'lostpointercapture', 'blur']) hold.addEventListener(kind, release);
 hold.addEventListener('contextmenu', (pressed) => pressed.preventDefault());
 dialog.addEventListener('keydown', (pressed) => {
-  if (pressed.key !== ' ' || pressed.target.matches('input, .btn:not(.hold)')) return;
+  if (pressed.key !== ' ' || pressed.target.matches('input, .shot, .btn:not(.hold)')) return;
   pressed.preventDefault();
   record();
 });
 dialog.addEventListener('keyup', (pressed) => {
-  if (pressed.key !== ' ' || pressed.target.matches('input, .btn:not(.hold)')) return;
+  if (pressed.key !== ' ' || pressed.target.matches('input, .shot, .btn:not(.hold)')) return;
   pressed.preventDefault();
   release();
 });
@@ -91,7 +109,7 @@ add.addEventListener('click', () => {
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
   const entries = frames.map((blob, n) => [`${folder}/camera ${stamp} ${String(n + 1).padStart(3, '0')}.jpg`, new File([blob], 'frame.jpg', { type: 'image/jpeg' })]);
   dialog.close();
-  globalThis.headswap.take(entries);
+  globalThis.headswap.take(entries, { beside: true });
 });
 dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close());
 dialog.addEventListener('close', stop);

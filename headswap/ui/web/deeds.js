@@ -6,9 +6,9 @@ const send = (source, value) => {
   if (!/^(open|look|show|ask)/.test(deed)) globalThis.headswap.didSomething = true;
   trigger('click', { deed, name, file, value });
 };
-const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true, accept: 'image/*' });
+const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
 let chosenFor = '';
-const give = (name, files) => globalThis.headswap.take([...files].map((file) => [`${globalThis.headswap.folderOf(name)}/${file.name}`, file]));
+const give = (name, files) => globalThis.headswap.take([...files].map((file) => [`${globalThis.headswap.folderOf(name)}/${file.name}`, file]), { beside: true });
 
 // The name of a class: of an old one from its row, of a new one as it was typed.
 function nameOf(button) {
@@ -23,6 +23,7 @@ function nameOf(button) {
 
 function choose(button) {
   chosenFor = nameOf(button);
+  chooser.accept = globalThis.headswap.accept;
   if (chosenFor) chooser.click();
 }
 
@@ -51,7 +52,9 @@ for (const kind of ['dragover', 'dragleave', 'drop']) {
     if (!row) return;
     dragged.preventDefault();
     row.classList.toggle('over', kind === 'dragover');
-    if (kind === 'drop') give(row.dataset.class, [...dragged.dataTransfer.files].filter((file) => file.type.startsWith('image/')));
+    if (kind !== 'drop') return;
+    const files = [...dragged.dataTransfer.items].filter((item) => item.webkitGetAsEntry()?.isFile).map((item) => item.getAsFile());
+    if (files.length) give(row.dataset.class, files);  // what is no picture is named by the server
   });
 }
 

@@ -59,8 +59,32 @@ const tryFile = (file) => {
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
 globalThis.headswap = {...globalThis.headswap, tryFile};
+
+/* gradio goes by the type that the system gives a file, and many know none for HEIC or PPM: such a file is
+   handed on as the picture that its name says it is. What this browser cannot show, the answer shows. */
+const inBox = (happened) => happened.target.closest?.('#hs-try');
+const unknown = (files) => [...files].find((one) => !one.type.startsWith('image/') && globalThis.headswap.isPicture(one.name));
+const named = (file) => new File([file], file.name, {type: `image/${file.name.split('.').pop().toLowerCase()}`});
+document.addEventListener('click', (pressed) => {
+  const input = inBox(pressed)?.querySelector('input[type=file]');
+  if (input) input.accept = globalThis.headswap.accept;
+}, true);
+for (const kind of ['change', 'drop']) {
+  document.addEventListener(kind, (happened) => {
+    const file = inBox(happened) && unknown((happened.dataTransfer ?? happened.target).files ?? []);
+    if (!file) return;
+    happened.preventDefault();
+    happened.stopPropagation();
+    tryFile(named(file));
+  }, true);
+}
+for (const [kind, seen] of [['error', 'hidden'], ['load', '']]) {
+  document.addEventListener(kind, (happened) => {
+    if (inBox(happened) && happened.target.matches('img')) happened.target.style.visibility = seen;
+  }, true);
+}
 document.addEventListener('paste', (pasted) => {
   if (element.offsetParent === null) return;
-  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/'));
-  if (file) tryFile(file);
+  const file = [...(pasted.clipboardData?.files ?? [])].find((one) => one.type.startsWith('image/') || globalThis.headswap.isPicture(one.name));
+  if (file) tryFile(file.type.startsWith('image/') ? file : named(file));
 });
