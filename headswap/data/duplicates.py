@@ -7,9 +7,9 @@ Two pictures are joined when their 256-bit looks differ in at most 24 bits, and 
 have few bits, and would all be "near" by the first rule alone. The same bytes are always joined.
 
 Cropped, mirrored and slightly turned copies are joined when their thumbnails can be laid on each
-other (`alignment`). Pictures of one kind are alike too, and would be chained into one group: so
-the larger the group that would come of it, and the less detail there is to go by, the better
-the two must fit.
+other (`alignment`). Pictures of one kind are alike too, and would be chained into one group, so two
+groups are joined only when most of their pictures fit each other; and where there is little
+detail to go by, they must fit better.
 
 Knows hashes and thumbnails only: opens no picture.
 """
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.data.alignment import Thumbnails, near_pairs
-from headswap.data.look import thumbnail_arrays
+from headswap.data.look import is_thumbnail, thumbnail_arrays
 from headswap.data.manifest import Picture
 from headswap.threads import product
 
@@ -34,7 +34,8 @@ _STRICTER = (12, 6, 2, -1)  # bits, tried in turn when everything looks alike; -
 _FIT = 0.90  # correlation of details from which on two pictures are one
 _FIT_OF_FEW = 0.96  # the same where the details fill a fifth of the frame or less: a stroke fits many strokes
 _MUCH, _LITTLE = 0.3, 0.2  # share of the frame that details fill
-_LARGER = ((2, 0.02), (4, 0.02))  # a joined group of more pictures than this: so much more is asked
+_FITTING = 2 / 3  # of the pairs across two groups, for these to be joined
+_PARTNERS = 6  # pairs that are known of a picture, about: more cannot be asked of it
 _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of pictures
 
 Labels = NDArray[np.int64]
@@ -63,26 +64,29 @@ def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
 
 def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> Labels:
     """Join groups whose pictures can be laid on each other, best fits first."""
-    rows = np.array([row for row, text in enumerate(thumbnails) if text and same[row] == row], np.int64)
+    rows = np.array(
+        [row for row, text in enumerate(thumbnails) if same[row] == row and is_thumbnail(text)], np.int64
+    )
     if len(rows) < 2:
         return labels
     pairs = near_pairs(Thumbnails(*thumbnail_arrays([thumbnails[row] for row in rows])))
-    asked = np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
+    fits = pairs.strength >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
+    order = np.lexsort((pairs.second, pairs.first, -pairs.strength))
+    ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
+    fitting = {frozenset(pair) for pair in ends}
     members = {
-        int(label): np.flatnonzero(labels == label)
-        for label in np.unique(labels[rows[np.concatenate([pairs.first, pairs.second])]])
+        label: [row for row in np.flatnonzero(labels == label).tolist() if same[row] == row]
+        for label in {int(labels[end]) for pair in ends for end in pair}
     }
-    for pair in np.lexsort((pairs.second, pairs.first, -pairs.strength)):
-        if pairs.strength[pair] < asked[pair]:
+    for a, b in ends:
+        one, other = sorted((int(labels[a]), int(labels[b])))
+        if one == other:
             continue
-        a, b = (int(labels[rows[end[pair]]]) for end in (pairs.first, pairs.second))
-        if a == b:
-            continue
-        joined = np.concatenate([members[a], members[b]])
-        size = len(np.unique(same[joined]))
-        if pairs.strength[pair] >= asked[pair] + sum(more for most, more in _LARGER if size > most):
-            labels[joined] = min(a, b)
-            members[min(a, b)] = joined
+        across = sum(frozenset((x, y)) in fitting for x in members[one] for y in members[other])
+        sizes = sorted((len(members[one]), len(members[other])))
+        if across >= _FITTING * sizes[0] * min(sizes[1], _PARTNERS):
+            members[one] += members[other]
+            labels[labels == other] = one
     return labels
 
 
