@@ -3,7 +3,7 @@
 Flow:  Manifest --split--> Manifest with a part for every picture
 
 Fixed before any network runs, by class and look alone, so that every network is compared on
-the same exam. Near duplicates stay on one side, even across classes; the order of files on
+the same exam. Near duplicates that are found stay on one side, even across classes; the order of files on
 the disk plays no role. Parts that were given as folders are respected; what crosses them is told.
 A run that is repeated takes the parts and groups that its bundle recorded.
 
