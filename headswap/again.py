@@ -57,7 +57,9 @@ def teach_again(
     )
     target = Path(workspace) if workspace else user_cache_path("headswap")
     settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
-    outcome = run_experiment(experiment, place, workspace=target, settings=settings, listener=listener)
+    outcome = run_experiment(
+        experiment, place, workspace=target, settings=settings, recorded=known, listener=listener
+    )
     for sentence in _differences(card, known, place):
         listener(Note(sentence))
     return outcome

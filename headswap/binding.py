@@ -14,6 +14,7 @@ from typing import cast
 from headswap.artefacts.bundle import FORMAT, BundleCard, save_bundle
 from headswap.artefacts.memory import Memory, OldNames, remember, rows_to_remember
 from headswap.data.manifest import Manifest
+from headswap.data.split import crossing
 from headswap.evaluation.build import Evidence, build_report, temperature_of
 from headswap.evaluation.report import Report
 from headswap.experiment import Experiment
@@ -38,8 +39,22 @@ def report_of(taught: Taught, manifest: Manifest) -> Report:
         further=taught.further,
     )
     report = build_report(evidence, temperature=temperature_of(taught.practice))
-    happened = (taught.further.sentence if taught.further else "", taught.view)
+    happened = (taught.further.sentence if taught.further else "", taught.view, _crossing(report, manifest))
     return replace(report, advice=(*filter(None, happened), *report.advice))
+
+
+def _crossing(report: Report, manifest: Manifest) -> str:
+    """What near duplicates across the person's own folders do to the figure; nothing, when there are none."""
+    files = {picture.file for picture in crossing(manifest)}
+    if report.method != "exam" or not files:
+        return ""
+    apart = [answer for answer in report.answers if answer.file not in files]
+    right = sum(answer.is_right for answer in apart)
+    rest = f"without them {right} of {len(apart)} are right" if apart else "there are no others in it"
+    return (
+        f"{len(files)} of the {report.total} pictures in your own test folder are near duplicates of "
+        f"training pictures, which flatters the result: {rest}."
+    )
 
 
 def bind(

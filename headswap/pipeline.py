@@ -20,12 +20,12 @@ from pathlib import Path
 
 from headswap.binding import bind, report_of
 from headswap.data.intake import Intake
-from headswap.data.manifest import LeftOut
-from headswap.data.split import split
+from headswap.data.manifest import LeftOut, Manifest
+from headswap.data.split import split, split_as
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.figures import Figures, keep_figures
 from headswap.evaluation.report import Report
-from headswap.events import Listener, Progress, silent
+from headswap.events import Listener, Note, Progress, silent
 from headswap.experiment import DataConfig, Experiment
 from headswap.features.pace import pace_of, size_of
 from headswap.files import check_seal, discard, from_json, remove
@@ -41,6 +41,8 @@ from headswap.training.stream import Stream
 from headswap.training.teach import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
+
+_TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,7 @@ def run_experiment(
     *,
     workspace: Path,
     settings: ZooSettings = DEFAULT_SETTINGS,
+    recorded: Manifest | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Teach a new head and leave a bundle.
@@ -95,6 +98,7 @@ def run_experiment(
         place: where the bundle goes; must not exist.
         workspace: a folder for features and unpacked zips; safe to delete between runs.
         settings: where weights come from, and whether the model may be Python code.
+        recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
@@ -109,7 +113,7 @@ def run_experiment(
             with clock.timing("pictures"):
                 intake = read_pictures(experiment, spec, workspace, listener, stream)
             network = loading.result()
-        intake = _parted(intake, experiment.data)
+        intake = _parted(intake, experiment.data, recorded, listener)
         lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
         lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
@@ -298,12 +302,16 @@ def _libraries_uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _parted(intake: Intake, data: DataConfig) -> Intake:
-    """The same pictures with their parts."""
-    manifest = split(intake.manifest, test_share=data.test_share, seed=data.seed)
+def _parted(intake: Intake, data: DataConfig, recorded: Manifest | None, listener: Listener) -> Intake:
+    """The same pictures with their parts; what a split cannot mend is told."""
+    manifest = split_as(intake.manifest, recorded) if recorded is not None else None
+    manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
         raise TooFewPictures(
             "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )
+    for finding in manifest.findings:
+        if finding.code in _TOLD:
+            listener(Note(finding.sentence))
     return replace(intake, manifest=manifest)

@@ -10,7 +10,7 @@ import pytest
 
 import headswap
 from headswap.again import teach_again
-from headswap.artefacts.bundle import read_card
+from headswap.artefacts.bundle import read_card, read_dataset
 from headswap.errors import BadSetting
 from headswap.events import Event, Note
 from headswap.training.config import TeachConfig
@@ -61,6 +61,28 @@ def test_the_recorded_penalty_is_taken_and_not_chosen_again(
     teach_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
     assert read_card(tmp_path / "b").strength == 5.0
+
+
+def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(
+    first: Path, few_drawings: Path, workspace: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(first, copy)
+    kept = json.loads((copy / "dataset.json").read_text())
+    other = {"train": "test", "test": "train"}
+    for number, picture in enumerate(kept["pictures"]):  # as another version might have split them
+        picture["group"] = 100 + number
+        picture["part"] = other[picture["part"]] if number % 4 == 0 else picture["part"]
+        del picture["thumbnail"]  # version 0.1 had none
+    (copy / "dataset.json").write_text(json.dumps(kept))
+    reseal(copy)
+
+    teach_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
+
+    again = read_dataset(tmp_path / "b").pictures
+    assert [(each.group, each.part) for each in again] == [
+        (each["group"], each["part"]) for each in kept["pictures"]
+    ]
 
 
 def test_other_pictures_are_taught_with_the_same_choices_and_it_is_said(

@@ -90,7 +90,13 @@ def save_bundle(
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))
-        write_text(draft / _DATASET, to_json(replace(manifest, root=""), indent=1))
+        write_text(draft / _DATASET, to_json(_portable(manifest), indent=1))
+
+
+def _portable(manifest: Manifest) -> Manifest:
+    """The same record without anything that shows a picture or where it was."""
+    pictures = tuple(replace(picture, thumbnail="") for picture in manifest.pictures)
+    return replace(manifest, root="", pictures=pictures)
 
 
 def read_card(folder: Path) -> BundleCard:

@@ -1,16 +1,22 @@
-"""Measure a bundle on any labelled pictures.
+"""Measure a bundle on any labelled pictures, apart from those that it has seen before.
 
 Flow:  bundle + labelled folder --evaluate_bundle--> Measured
+
+The headline is what the bundle has not seen. What it was trained on, what only looks like a
+training picture, and what was in its test part are counted beside it, each on its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from headswap.artefacts.memory import Floats32
 from headswap.artefacts.predictor import Bundle
+from headswap.artefacts.seen import SEEN_AS, SeenAs, SeenFile, seen_before
 from headswap.data.intake import Intake, take_in
 from headswap.data.kept import reread
 from headswap.data.layout import class_key
@@ -23,15 +29,52 @@ from headswap.events import Listener, Progress, silent
 _BATCH = 32  # pictures
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """How a bundle did on some pictures."""
+@dataclass(frozen=True)
+class Tally:
+    """Answers on some pictures."""
 
     right: int
     images: int
-    accuracy: float
-    interval: tuple[float, float]  # 95 %, Wilson
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share that is right; None: there are no pictures."""
+        return self.right / self.images if self.images else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 %, Wilson; None: there are no pictures."""
+        return wilson_interval(self.right, self.images) if self.images else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """How a bundle did on some pictures; the figures of the record itself are of unseen ones only."""
+
+    unseen: Tally
+    seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
+    seen_files: tuple[SeenFile, ...]
     left_out: tuple[LeftOut, ...]
+
+    @property
+    def right(self) -> int:
+        """Unseen pictures that it got right."""
+        return self.unseen.right
+
+    @property
+    def images(self) -> int:
+        """Pictures that it had not seen before."""
+        return self.unseen.images
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of unseen pictures; None: there are none, so nothing honest can be said."""
+        return self.unseen.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true share lies, 95 of 100 times; None: there are no unseen pictures."""
+        return self.unseen.interval
 
 
 def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent) -> Measured:
@@ -51,7 +94,7 @@ def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Li
         min_classes=1,
         listener=listener,
     )
-    known = {class_key(name): number for number, name in enumerate(bundle.classes)}
+    known = {class_key(name) for name in bundle.classes}
     pictures = [picture for picture in intake.manifest.pictures if class_key(picture.class_name) in known]
     strange = [
         LeftOut(
@@ -65,24 +108,44 @@ def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Li
             f"No picture in {data} belongs to a class of this bundle.",
             remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
         )
-    right = 0
-    for start in range(0, len(pictures), _BATCH):
-        chunk = pictures[start : start + _BATCH]
-        said = bundle.logits(np.stack([_prepared(bundle, intake, picture) for picture in chunk])).argmax(
-            axis=1
-        )
-        right += sum(
-            known[class_key(picture.class_name)] == int(label)
-            for picture, label in zip(chunk, said, strict=True)
-        )
-        listener(Progress("evaluate", start + len(chunk), len(pictures)))
+    is_right, features = _answers(bundle, intake, pictures, listener)
+    dataset = bundle.dataset.pictures if bundle.dataset else ()
+    met = seen_before(pictures, dataset, bundle.memory, features)
     return Measured(
-        right=right,
-        images=len(pictures),
-        accuracy=right / len(pictures),
-        interval=wilson_interval(right, len(pictures)),
+        unseen=_tally(is_right, met, None),
+        seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},
+        seen_files=tuple(
+            SeenFile(file=picture.file, how=how) for picture, how in zip(pictures, met, strict=True) if how
+        ),
         left_out=(*intake.manifest.left_out, *strange),
     )
+
+
+def _answers(
+    bundle: Bundle, intake: Intake, pictures: Sequence[Picture], listener: Listener
+) -> tuple[list[bool], Floats32 | None]:
+    """Whether each picture is answered right, and (N, D) features where they can be caught."""
+    known = {class_key(name): number for number, name in enumerate(bundle.classes)}
+    is_right: list[bool] = []
+    features: list[Floats32] = []
+    for start in range(0, len(pictures), _BATCH):
+        chunk = pictures[start : start + _BATCH]
+        caught, logits = bundle.features_and_logits(
+            np.stack([_prepared(bundle, intake, picture) for picture in chunk])
+        )
+        if caught is not None:
+            features.append(caught)
+        is_right += [
+            known[class_key(picture.class_name)] == int(label)
+            for picture, label in zip(chunk, logits.argmax(axis=1), strict=True)
+        ]
+        listener(Progress("evaluate", start + len(chunk), len(pictures)))
+    return is_right, np.concatenate(features) if features else None
+
+
+def _tally(is_right: Sequence[bool], met: Sequence[SeenAs | None], how: SeenAs | None) -> Tally:
+    chosen = [right for right, one in zip(is_right, met, strict=True) if one == how]
+    return Tally(right=sum(chosen), images=len(chosen))
 
 
 def _prepared(bundle: Bundle, intake: Intake, picture: Picture) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from headswap.artefacts.agreement import Check
 from headswap.artefacts.bundle import BundleCard
 from headswap.data.manifest import Manifest
+from headswap.data.split import crossing
 from headswap.evaluation.report import Report
 from headswap.evaluation.words import headline
 
@@ -116,9 +117,13 @@ def _class_table(facts: CardFacts) -> str:
 def _data(manifest: Manifest) -> str:
     practice, exam = len(manifest.part("train")), len(manifest.part("test"))
     left = f" {len(manifest.left_out)} files were left out." if manifest.left_out else ""
+    across = len(crossing(manifest))
+    near = "Near duplicates that were found stand in one of them."
+    if across:
+        near = f"{across} of the exam (a folder of its own) are near duplicates of practice pictures."
     return (
         f"{len(manifest.pictures)} pictures: {practice} to practise on, {exam} locked away for the exam. "
-        f"Near duplicates never stand in both.{left} `dataset.json` names every picture by its sha256."
+        f"{near}{left} `dataset.json` names every picture by its sha256."
     )
 
 

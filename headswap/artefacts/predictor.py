@@ -18,11 +18,13 @@ from headswap.artefacts.bundle import (
     load_weights,
     opened,
     read_card,
+    read_dataset,
     read_report,
     weights_of,
 )
 from headswap.artefacts.memory import Floats32, Memory, read_memory
 from headswap.artefacts.prediction import Prediction
+from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
 from headswap.evaluation.metrics import Floats, softmax
@@ -43,6 +45,7 @@ class Bundle:
     network: Network
     memory: Memory | None = None  # of its practice pictures; None: it was taught without
     limits: PictureLimits = field(default_factory=PictureLimits)  # of a picture that is asked about
+    dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ class Bundle:
         """The same for many pictures, a batch at a time."""
         for chunk in _chunks(images, batch_size):
             pictures = np.stack([self.prepare(image) for image in chunk])
-            features, logits = self._look(pictures)
+            features, logits = self.features_and_logits(pictures)
             rows = softmax(logits / self.card.temperature)
             beside = self._beside(features, len(chunk))
             for image, row, (unlike, near, old) in zip(chunk, rows, beside, strict=True):
@@ -94,7 +97,9 @@ class Bundle:
             rows = [logits_of(self.network.module(view), self.card.site) for view in views]
         return torch.stack(rows).mean(dim=0).double().numpy()
 
-    def _look(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Floats32 | None, Floats]:
+    def features_and_logits(
+        self, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+    ) -> tuple[Floats32 | None, Floats]:
         """Features and logits from one run; no features when nothing is remembered to compare them with."""
         if self.memory is None:
             return None, self.logits(pictures)
@@ -150,7 +155,8 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         load_weights(folder, network)
         network.module.eval()
-        return Bundle(card, read_report(folder), network, read_memory(folder / MEMORY))
+        memory = read_memory(folder / MEMORY)
+        return Bundle(card, read_report(folder), network, memory, read_dataset(folder))
 
 
 def _chunks(

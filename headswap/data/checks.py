@@ -18,6 +18,7 @@ import numpy as np
 
 from headswap.data.layout import looks_like_a_picture
 from headswap.data.manifest import Finding, Manifest, Part, Picture
+from headswap.data.split import crossing
 from headswap.images import shown_name
 
 FEW = 10  # pictures of a class
@@ -114,17 +115,28 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
     alike = [tuple(group.values()) for number, group in members.items() if number >= 0 and len(group) > 1]
     if not alike:
         return
-    crossing = sum(len({picture.class_name for picture in group}) > 1 for group in alike)
-    hold = "1 group holds" if crossing == 1 else f"{crossing} groups hold"
-    words = f" {hold} pictures of more than one class: look at the labels." if crossing else ""
     groups = "1 group" if len(alike) == 1 else f"{len(alike)} groups"
     yield Finding(
         code="near-duplicates",
         sentence=f"{sum(map(len, alike))} pictures look almost like another ({groups}); "
-        f"each group stays together, for practice or in the exam.{words}",
+        "each group stays together, for practice or in the exam.",
         files=tuple(picture.file for group in alike for picture in group),
         spare=_spare(alike, manifest.counts),
     )
+    mixed = [group for group in alike if len({picture.class_name for picture in group}) > 1]
+    if mixed:
+        such_as = _listed([shown_name(picture.file) for picture in _one_of_each_class(mixed[0])])
+        hold = "1 group" if len(mixed) == 1 else f"{len(mixed)} groups"
+        yield Finding(
+            code="two-labels",
+            sentence=f"{hold} of near duplicates with more than one class, such as {such_as}: "
+            "look at the labels.",
+            files=tuple(picture.file for group in mixed for picture in group),
+        )
+
+
+def _one_of_each_class(group: Sequence[Picture]) -> tuple[Picture, ...]:
+    return tuple({picture.class_name: picture for picture in reversed(group)}.values())[::-1]
 
 
 def _spare(alike: Sequence[Sequence[Picture]], counts: dict[str, int]) -> tuple[str, ...]:
@@ -150,13 +162,15 @@ def _given_parts(manifest: Manifest) -> Iterator[Finding]:
         sentence=f"Your own folders decide: {parts['train']} pictures to practise on, "
         f"{parts[exam]} ({exam}) for the exam.",
     )
-    practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
-    leaks = [p for p in manifest.pictures if p.given_part == exam and p.group in practised]
+    leaks = crossing(manifest)
     if leaks:
+        named = _listed([shown_name(picture.file) for picture in leaks])
         pictures = "1 picture of the exam is" if len(leaks) == 1 else f"{len(leaks)} pictures of the exam are"
+        them = "it" if len(leaks) == 1 else "them"
         yield Finding(
             code="leak",
-            sentence=f"{pictures} almost the same as one in the practice folder: the result will flatter.",
+            sentence=f"{pictures} almost the same as one in the practice folder: the result will flatter. "
+            f"Leave {them} out, or move {them} to the practice folder: {named}.",
             files=tuple(picture.file for picture in leaks),
             spare=tuple(picture.file for picture in leaks),
         )

@@ -1,12 +1,17 @@
 """Which pictures are near duplicates of one another: groups that no split may cut.
 
-Flow:  pictures (sha256, look) --group_alike--> one group number per picture
+Flow:  pictures (sha256, look, thumbnail) --group_alike--> one group number per picture
 
 Two pictures are joined when their 256-bit looks differ in at most 24 bits, and in at most
 15 % of the bits that are set in either: the looks of thin drawings and of blank pictures
 have few bits, and would all be "near" by the first rule alone. The same bytes are always joined.
 
-Knows hashes only: opens no picture.
+Cropped, mirrored and slightly turned copies are joined when their thumbnails can be laid on each
+other (`alignment`). Pictures of one kind are alike too, and would be chained into one group, so two
+groups are joined only when most of their pictures fit each other; and where there is little
+detail to go by, they must fit better.
+
+Knows hashes and thumbnails only: opens no picture.
 """
 
 from __future__ import annotations
@@ -17,6 +22,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from headswap.data.alignment import Thumbnails, near_pairs
+from headswap.data.look import is_thumbnail, thumbnail_arrays
 from headswap.data.manifest import Picture
 from headswap.threads import product
 
@@ -24,6 +31,11 @@ FAR = 24  # bits
 _SHARE = 0.15  # of the set bits of both looks
 _TELLING = 16  # set bits of both looks, below which a look says nothing
 _STRICTER = (12, 6, 2, -1)  # bits, tried in turn when everything looks alike; -1: the same bytes only
+_FIT = 0.90  # correlation of details from which on two pictures are one
+_FIT_OF_FEW = 0.96  # the same where the details fill a fifth of the frame or less: a stroke fits many strokes
+_MUCH, _LITTLE = 0.3, 0.2  # share of the frame that details fill
+_FITTING = 2 / 3  # of the pairs across two groups, for these to be joined
+_PARTNERS = 6  # pairs that are known of a picture, about: more cannot be asked of it
 _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of pictures
 
 Labels = NDArray[np.int64]
@@ -36,11 +48,11 @@ def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
     it is formed again with a stricter distance, down to the same bytes.
     """
     order = sorted(range(len(pictures)), key=lambda at: (pictures[at].sha256, pictures[at].file))
-    looks = np.frombuffer(bytes.fromhex("".join(pictures[at].look for at in order)), np.uint8)
-    bits = np.unpackbits(looks.reshape(len(order), 32), axis=1)  # (N, 256), 0 or 1
+    bits = _bits([pictures[at] for at in order])
     same = _same_bytes([pictures[at].sha256 for at in order])
     names = [pictures[at].class_name for at in order]
     labels = _connect(bits, same.copy(), FAR)
+    labels = _join_aligned(labels, same, [pictures[at].thumbnail for at in order])
     for far in _STRICTER:
         for label in _swallowing(labels, same, names):
             members = np.flatnonzero(labels == label)
@@ -48,6 +60,60 @@ def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
     by_picture = {at: int(label) for at, label in zip(order, labels, strict=True)}
     numbers: dict[int, int] = {}
     return tuple(numbers.setdefault(by_picture[at], len(numbers)) for at in range(len(pictures)))
+
+
+def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> Labels:
+    """Join groups whose pictures can be laid on each other, best fits first."""
+    rows = np.array(
+        [row for row, text in enumerate(thumbnails) if same[row] == row and is_thumbnail(text)], np.int64
+    )
+    if len(rows) < 2:
+        return labels
+    pairs = near_pairs(Thumbnails(*thumbnail_arrays([thumbnails[row] for row in rows])))
+    fits = pairs.strength >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
+    order = np.lexsort((pairs.second, pairs.first, -pairs.strength))
+    ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
+    fitting = {frozenset(pair) for pair in ends}
+    members = {
+        label: [row for row in np.flatnonzero(labels == label).tolist() if same[row] == row]
+        for label in {int(labels[end]) for pair in ends for end in pair}
+    }
+    for a, b in ends:
+        one, other = sorted((int(labels[a]), int(labels[b])))
+        if one == other:
+            continue
+        across = sum(frozenset((x, y)) in fitting for x in members[one] for y in members[other])
+        sizes = sorted((len(members[one]), len(members[other])))
+        if across >= _FITTING * sizes[0] * min(sizes[1], _PARTNERS):
+            members[one] += members[other]
+            labels[labels == other] = one
+    return labels
+
+
+def near_any(pictures: Sequence[Picture], known: Sequence[Picture]) -> NDArray[np.bool_]:
+    """(N,) whether the look of a picture is near that of any known one, by the same rule."""
+    found = np.zeros(len(pictures), np.bool_)
+    if not known:
+        return found
+    bits, theirs = _bits(pictures).astype(np.float32), _bits(known).astype(np.float32)
+    counts = theirs.sum(axis=1)
+    block = max(1, _CELLS // len(known))
+    for start in range(0, len(pictures), block):
+        mine = bits[start : start + block]
+        both = mine.sum(axis=1)[:, None] + counts[None]
+        found[start : start + block] = _near(both - 2 * product(mine, theirs.T), both, FAR).any(axis=1)
+    return found
+
+
+def _bits(pictures: Sequence[Picture]) -> NDArray[np.uint8]:
+    """(N, 256) of the looks, 0 or 1."""
+    looks = np.frombuffer(bytes.fromhex("".join(picture.look for picture in pictures)), np.uint8)
+    return np.unpackbits(looks.reshape(len(pictures), 32), axis=1)
+
+
+def _near(distance: NDArray[np.float32], both: NDArray[np.float32], far: int) -> NDArray[np.bool_]:
+    """Whether looks that differ in `distance` bits, of `both` that are set, are near."""
+    return np.asarray((distance <= far) & (distance <= _SHARE * both) & (both >= _TELLING))
 
 
 def _regroup(bits: NDArray[np.uint8], same: Labels, members: Labels, far: int) -> Labels:
@@ -88,7 +154,7 @@ def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
         end = int(np.searchsorted(sorted_counts, sorted_counts[stop - 1] + far, side="right"))
         both = sorted_counts[start:stop, None] + sorted_counts[None, start:end]  # (B, E)
         distance = both - 2 * product(sorted_bits[start:stop], sorted_bits[start:end].T)
-        near = (distance <= far) & (distance <= _SHARE * both) & (both >= _TELLING)
+        near = _near(distance, both, far)
         for row in np.flatnonzero(near.sum(axis=1) > 1):
             joined = np.unique(labels[order[start + np.flatnonzero(near[row])]])
             if len(joined) > 1:

@@ -249,6 +249,7 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
         look=look.bits,
         brightness=look.brightness,
         border=look.border,
+        thumbnail=look.thumbnail,
         given_part=placed.given_part,
     )
     return _Taken(picture=picture, prepared=prepared)

@@ -26,6 +26,9 @@ class Picture:
     look: str  # 256-bit difference hash, 64 hex digits
     brightness: float  # mean grey, in [0, 1]
     border: float | None = None  # mean grey of the outermost sixteenth all round; None: not measured
+    thumbnail: str = (
+        ""  # `look.Look.thumbnail`; empty: made by version 0.1, or in a bundle, which shows nobody
+    )
     group: int = -1  # near duplicates share a group; -1: not grouped yet
     part: Part = "train"
     given_part: Part | None = None  # from train/val/test folders

@@ -3,8 +3,9 @@
 Flow:  Manifest --split--> Manifest with a part for every picture
 
 Fixed before any network runs, by class and look alone, so that every network is compared on
-the same exam. Near duplicates stay on one side, even across classes; the order of files on
-the disk plays no role. Parts that were given as folders are respected.
+the same exam. Near duplicates that are found stay on one side, even across classes; the order of files on
+the disk plays no role. Parts that were given as folders are respected; what crosses them is told.
+A run that is repeated takes the parts and groups that its bundle recorded.
 
 Knows records only: opens no picture.
 """
@@ -64,6 +65,37 @@ def with_groups(manifest: Manifest) -> Manifest:
     return replace(manifest, pictures=tuple(replace(picture, group=number) for picture, number in pairs))
 
 
+def crossing(manifest: Manifest) -> tuple[Picture, ...]:
+    """Exam pictures of the person's own folders that are near duplicates of their training pictures."""
+    exam = _given_exam(manifest)
+    practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
+    return tuple(p for p in manifest.pictures if p.given_part == exam and p.group in practised)
+
+
+def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
+    """The same groups and parts as a bundle recorded; None: these are other pictures.
+
+    Other versions find other near duplicates; a run is repeated with those that it had.
+    """
+    before = {(picture.sha256, picture.class_name): picture for picture in recorded.pictures}
+    dropped = {left.file for left in recorded.left_out}
+    kept = [picture for picture in manifest.pictures if picture.file not in dropped]
+    if len(kept) != len(recorded.pictures) or {(p.sha256, p.class_name) for p in kept} != set(before):
+        return None
+    pictures = tuple(
+        replace(picture, group=same.group, part=same.part)
+        for picture in kept
+        for same in (before[picture.sha256, picture.class_name],)
+    )
+    return replace(
+        manifest,
+        classes=recorded.classes,
+        pictures=pictures,
+        left_out=recorded.left_out,
+        findings=recorded.findings,
+    )
+
+
 def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
     """Draw whole groups for each part, class by class towards its share."""
     groups: Groups = defaultdict(list)
@@ -113,7 +145,7 @@ def _given(manifest: Manifest) -> Manifest | None:
     present = {picture.given_part for picture in manifest.pictures}
     if "train" not in present or not present & {"test", "validation"}:
         return None
-    exam: Part = "test" if "test" in present else "validation"
+    exam = _given_exam(manifest)
     taught = {picture.class_name for picture in manifest.pictures if picture.given_part in (None, "train")}
     examined = {p.sha256 for p in manifest.pictures if p.given_part == exam and p.class_name in taught}
     practised = Counter(
@@ -134,3 +166,8 @@ def _given(manifest: Manifest) -> Manifest | None:
             kept.append(replace(picture, part="test" if part == exam else part))
     classes = tuple(name for name in manifest.classes if name in taught)
     return replace(manifest, classes=classes, pictures=tuple(kept), left_out=tuple(left_out))
+
+
+def _given_exam(manifest: Manifest) -> Part:
+    """Which of the person's own folders is the exam."""
+    return "test" if any(picture.given_part == "test" for picture in manifest.pictures) else "validation"

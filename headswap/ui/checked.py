@@ -11,7 +11,7 @@ from headswap.ui.words import count, safe
 
 MOST_LEFT_OUT = 12  # files named before the list folds
 _NO_WARNING = ("given-parts", "wrapper", "merged-classes")
-_SHOWN_TOGETHER = ("two-classes", "near-duplicates", "duplicates", "leak")
+_SHOWN_TOGETHER = ("two-classes", "two-labels", "near-duplicates", "duplicates", "leak")
 
 ADVICE = (
     '<div class="stack aside"><h2>How many are enough?</h2><p class="hs-soft reading">20 of each is '

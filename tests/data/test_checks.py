@@ -72,9 +72,15 @@ def test_groups_that_look_alike_are_counted() -> None:
     cats[1] = replace(cats[1], group=cats[0].group)
     dogs[0] = replace(dogs[0], group=cats[0].group)
 
-    assert said(cats, dogs)["near-duplicates"] == (
+    words = said(cats, dogs)
+
+    assert words["near-duplicates"] == (
         "3 pictures look almost like another (1 group); each group stays together, for practice "
-        "or in the exam. 1 group holds pictures of more than one class: look at the labels."
+        "or in the exam."
+    )
+    assert words["two-labels"] == (
+        "1 group of near duplicates with more than one class, such as cat/0.jpg and dog/0.jpg: "
+        "look at the labels."
     )
 
 
@@ -125,7 +131,8 @@ def test_given_folders_and_their_leaks_are_explained() -> None:
         words["given-parts"] == "Your own folders decide: 40 pictures to practise on, 20 (test) for the exam."
     )
     assert words["leak"] == (
-        "1 picture of the exam is almost the same as one in the practice folder: the result will flatter."
+        "1 picture of the exam is almost the same as one in the practice folder: the result will flatter. "
+        "Leave it out, or move it to the practice folder: cat/50.jpg."
     )
 
 

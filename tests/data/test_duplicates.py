@@ -6,11 +6,12 @@ import hashlib
 import io
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.duplicates import group_alike
 from headswap.data.intake import take_in
@@ -26,12 +27,13 @@ def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str =
     return Picture(
         file=name, source=name, class_name=class_name, sha256=sha256,
         width=image.width, height=image.height, look=look.bits, brightness=look.brightness,
+        thumbnail=look.thumbnail,
     )  # fmt: skip
 
 
 def scene(seed: int) -> Image.Image:
     """A smooth random scene of 200 x 150."""
-    small = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    small = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((200, 150), Image.Resampling.BICUBIC)
 
 
@@ -47,6 +49,37 @@ def test_smaller_and_resaved_copies_join_their_picture() -> None:
     copies = [pictured(resaved(image), f"{number}.jpg") for number, image in enumerate(scenes)]
 
     assert group_alike([*pictures, *copies]) == (0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5)
+
+
+def test_cropped_mirrored_and_turned_copies_join_their_picture() -> None:
+    scenes = [scene(seed) for seed in range(6)]
+    pictures = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
+    cropped = [pictured(image.crop((10, 7, 190, 143)), f"c{n}.png") for n, image in enumerate(scenes)]
+    mirrored = [pictured(ImageOps.mirror(image), f"m{n}.png") for n, image in enumerate(scenes)]
+    turned = [pictured(image.rotate(3), f"t{n}.png") for n, image in enumerate(scenes)]
+
+    assert group_alike([*pictures, *cropped, *mirrored, *turned]) == (0, 1, 2, 3, 4, 5) * 4
+
+
+def test_things_of_one_kind_are_not_chained_into_one_group() -> None:
+    dice = np.random.default_rng(0)
+    pictures = []
+    for number in range(60):  # the same kind of thing on the same table, each a little other
+        image = Image.new("RGB", (160, 120), (200, 190, 180))
+        x, y, wide, high = dice.integers(-8, 9, 4).tolist()
+        corners = [40 + x - wide, 30 + y - high, 120 + x + wide, 90 + y + high]
+        ImageDraw.Draw(image).ellipse(corners, fill=(60, 90, 40), outline="black", width=3)
+        ImageDraw.Draw(image).line(dice.integers(45, 100, 4).tolist(), fill="white", width=6)
+        pictures.append(pictured(image, f"{number}.png", "ab"[number % 2]))
+
+    assert max(Counter(group_alike(pictures)).values()) <= 6
+
+
+@pytest.mark.parametrize("thumbnail", ["", "no thumbnail", "AAAA", "\u00e9" * 1536])
+def test_a_thumbnail_that_is_none_is_passed_over(thumbnail: str) -> None:
+    pictures = [replace(pictured(scene(seed), str(seed)), thumbnail=thumbnail) for seed in range(3)]
+
+    assert group_alike(pictures) == (0, 1, 2)
 
 
 def test_the_same_bytes_are_one_group_whatever_they_look_like() -> None:
@@ -106,8 +139,8 @@ def test_ten_thousand_pictures_take_seconds() -> None:
 
 @pytest.mark.parametrize(
     ("name", "largest", "at_least"),
-    [("data/magnetic_tile6", 20, 160), ("data/omniglot_greek_latin", 1, 480), ("data/cats_dogs", 1, 120),
-     ("data/sign_digits", 2, 490), ("sample/train", 1, 96)],
+    [("data/magnetic_tile6", 20, 140), ("data/omniglot_greek_latin", 4, 440), ("data/cats_dogs", 1, 120),
+     ("data/sign_digits", 4, 460), ("sample/train", 1, 96)],
 )  # fmt: skip
 def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: int) -> None:
     if not (SHARED / name).is_dir():

@@ -11,7 +11,7 @@ import pytest
 
 from headswap.data.intake import take_in
 from headswap.data.manifest import Manifest, Part, Picture
-from headswap.data.split import split
+from headswap.data.split import crossing, split, split_as
 from headswap.errors import BadSetting
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -172,3 +172,35 @@ def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
     assert practised.isdisjoint(each.group for each in result.part("test"))
     assert 60 <= len(result.part("test")) <= 70
     assert set(sizes(result, "test")) == set(result.classes)
+
+
+def test_a_recorded_split_is_taken_as_it_was_whatever_is_near_today() -> None:
+    given = many(cat=20, dog=20)
+    recorded = split(given, seed=3)
+    recorded = replace(
+        recorded,
+        pictures=tuple(replace(each, group=each.group + 7) for each in recorded.pictures),
+        classes=("cat", "dog"),
+    )
+    regrouped = replace(given, pictures=tuple(replace(each, group=0) for each in given.pictures))
+
+    again = split_as(regrouped, recorded)
+
+    assert again is not None
+    assert [(each.group, each.part) for each in again.pictures] == [
+        (each.group, each.part) for each in recorded.pictures
+    ]
+
+
+def test_a_recorded_split_says_nothing_of_other_pictures() -> None:
+    recorded = split(many(cat=20, dog=20))
+
+    assert split_as(many(cat=20, dog=19), recorded) is None
+    assert split_as(many(cat=21, dog=20), recorded) is None
+
+
+def test_near_duplicates_across_given_folders_are_found() -> None:
+    near = [picture(1, "cat", group=5, given="train"), picture(2, "cat", group=5, given="test")]
+    others = [picture(3, "dog", given="train"), picture(4, "dog", given="test")]
+
+    assert crossing(manifest(*near, *others)) == (near[1],)

@@ -1,0 +1,310 @@
+"""Which pictures are one picture, cropped, mirrored, turned or filmed again a moment later.
+
+Flow:  thumbnails --closest_pairs--> candidates --align--> (first, second, strength) of each near pair
+
+Two steps. Every thumbnail is compared with every other one in 26 rough positions (mirrored or not,
+turned, magnified, shifted), 64 numbers each. The few closest pairs are then laid on each other
+exactly (an affine map and a change of light, Gauss-Newton, first 16 then 32 px wide). The
+strength is the correlation of their *details*, blurred light taken away, in [-1, 1]: that two
+pictures are dark on the left says nothing. A pair is dropped when the map would distort, or
+when the colours disagree.
+
+Knows thumbnails only; memory does not grow with the square of their number.
+
+Source:
+    Lucas and Kanade (1981); Baker and Matthews (2004), 10.1023/B:VISI.0000011205.11775.fd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.data.look import CHROMA, GREY
+from headswap.threads import one_blas_thread, product
+
+Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
+
+_ROUGH = 8  # numbers a side that stand for a thumbnail in the first step
+_CLOSEST = 6  # candidates kept of each picture
+_ROUGHLY = 0.8  # correlation of the 64 numbers, below which a pair is no candidate
+_HALF = GREY // 2
+_EARLY, _LATE = (
+    0.6,
+    0.8,
+)  # correlation of details that a pair must have after the first steps, then at half size
+_LARGEST, _SMALLEST, _DISTORTED = 1.3, 0.6, 1.25  # of the map: magnifies, reduces, one side over the other
+_TINT, _COLOURS = 20.0, 4.0  # of 255: a shift of all colours, and a difference within, that may be
+_COLOURS_SHARE = 0.5  # of how much the colours vary
+_OVERLAP = 0.5  # of the frame
+_MOST_PAIRS = 20_000  # candidates, the closest first: bounds the time where everything is alike
+_CELLS = 2**22  # comparisons at once
+_AT_ONCE = 64  # pairs that are laid on each other: more would not fit into the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Thumbnails:
+    """N pictures, very small."""
+
+    grey: Floats  # (N, 32, 32), in [0, 1]
+    chroma: Floats  # (N, 2, 8, 8), Cb and Cr, around 0, in [-128, 127]
+
+
+@dataclass(frozen=True, eq=False)
+class NearPairs:
+    """P pairs of pictures that may be one."""
+
+    first: Places
+    second: Places
+    strength: Floats  # correlation of their details
+    detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
+
+
+def near_pairs(thumbnails: Thumbnails) -> NearPairs:
+    """All pairs that can be laid on each other, with how well."""
+    found = [_aligned(thumbnails, *some) for some in _in_parts(*_closest_pairs(thumbnails.grey))]
+    if not found:
+        nothing = np.empty(0, np.int64)
+        return NearPairs(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
+    first, second, strength = (np.concatenate(column) for column in zip(*found, strict=True))
+    detail = _detail(thumbnails.grey)
+    return NearPairs(first, second, strength, np.minimum(detail[first], detail[second]))
+
+
+def _in_parts(first: Places, second: Places, maps: Floats) -> Iterator[tuple[Places, Places, Floats]]:
+    for start in range(0, len(first), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        yield first[some], second[some], maps[some]
+
+
+# -- rough: which pairs are worth a closer look
+
+
+def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
+    """Candidates (a, b) and the (P, 2, 3) map that takes a place of b to one of a, roughly."""
+    count = len(grey)
+    base = _described(grey, _rough_matrices()[0])
+    block = max(1, _CELLS // max(count, 1))
+    firsts, seconds, scores, numbers = [], [], [], []
+    for start in range(0, count, block):
+        rows = np.arange(start, min(start + block, count))
+        best = np.full((len(rows), count), -1.0, np.float32)
+        which = np.zeros(best.shape, np.int8)
+        for number, matrix in enumerate(_rough_matrices()):
+            score = product(_described(grey[rows], matrix), base.T)
+            better = score > best
+            np.copyto(best, score, where=better)
+            which[better] = number
+        best[np.arange(len(rows)), rows] = -1.0
+        few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
+        place, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
+        other = few[place, column]
+        firsts.append(rows[place])
+        seconds.append(other)
+        scores.append(best[place, other])
+        numbers.append(which[place, other])
+    first, second, score, number = map(np.concatenate, (firsts, seconds, scores, numbers))
+    kept = _better_of_both(first, second, score, count)
+    kept = kept[np.argsort(-score[kept], kind="stable")[:_MOST_PAIRS]]
+    return first[kept], second[kept], _positions()[number[kept]]
+
+
+def _better_of_both(first: Places, second: Places, score: Floats, count: int) -> Places:
+    """Each pair once: a laid on b or b on a, whichever fits better."""
+    key = np.minimum(first, second) * count + np.maximum(first, second)
+    order = np.lexsort((first, -score, key))
+    return order[np.unique(key[order], return_index=True)[1]]
+
+
+@cache
+def _positions() -> Floats:
+    """(26, 2, 3): the first changes nothing."""
+    found = []
+    for side in (1.0, -1.0):  # -1: mirrored
+        for angle in (0.0, -8.0, 8.0):  # degrees
+            for size in (1.0, 0.88, 0.76):
+                along, across = size * np.cos(np.radians(angle)), size * np.sin(np.radians(angle))
+                found.append([[along * side, -across, 0.0], [across * side, along, 0.0]])
+        found += [[[0.9 * side, 0.0, x], [0.0, 0.9, y]] for x in (-0.1, 0.1) for y in (-0.1, 0.1)]
+    return np.array(found, np.float32)
+
+
+@cache
+def _rough_matrices() -> tuple[Floats, ...]:
+    """(1024, 64) each: from a thumbnail to its numbers in one position."""
+    units = np.eye(GREY * GREY, dtype=np.float32).reshape(-1, GREY, GREY)
+    blurred = _blurred(units, 1.3)
+    cells = _frame(_ROUGH)
+    rows = np.arange(len(units))
+    return tuple(
+        _values(blurred, rows, np.broadcast_to(cells @ position.T, (len(units), _ROUGH**2, 2)))[0]
+        for position in _positions()
+    )
+
+
+def _described(grey: Floats, matrix: Floats) -> Floats:
+    """(N, 64) numbers of length 1, their mean taken away, the middle counting most."""
+    window = _window(_ROUGH)
+    values = product(grey.reshape(len(grey), -1), matrix)
+    values = (values - (values @ window)[:, None]) * np.sqrt(window)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3), np.float32)
+
+
+# -- exact: laid on each other
+
+
+def _aligned(
+    thumbnails: Thumbnails, first: Places, second: Places, maps: Floats
+) -> tuple[Places, Places, Floats]:
+    """The pairs that hold, and the correlation of their details."""
+    places, where = np.unique(np.concatenate([first, second]), return_inverse=True)
+    grey, chroma = thumbnails.grey[places], thumbnails.chroma[places]
+    a, b = where[: len(first)], where[len(first) :]
+    half = grey.reshape(-1, _HALF, 2, _HALF, 2).mean(axis=(2, 4))
+    soft, details = _blurred(half, 0.7), _blurred(half, 0.5) - _blurred(half, 2.0)
+    with one_blas_thread():
+        for steps, least in ((3, _EARLY), (4, _LATE)):
+            maps = _fitted(soft, a, b, maps, steps)
+            kept = _correlation(details, a, b, maps)[0] > least
+            a, b, maps = a[kept], b[kept], maps[kept]
+            if not len(a):
+                return first[:0], second[:0], np.empty(0, np.float32)
+        maps = _fitted(_blurred(grey, 0.9), a, b, maps, 4)
+        strength, overlap = _correlation(_details(grey), a, b, maps)
+    kept = (overlap > _OVERLAP) & _keeps_shape(maps) & _same_colours(chroma, a, b, maps)
+    return places[a[kept]], places[b[kept]], strength[kept]
+
+
+def _fitted(images: Floats, a: Places, b: Places, maps: Floats, steps: int) -> Floats:
+    """Improve the maps until `a`, seen through its map, is like `b`; a change of light is allowed."""
+    side = images.shape[-1]
+    frame, window = _frame(side), _window(side)
+    target = images.reshape(len(images), -1)[b]
+    for _ in range(steps):
+        places = frame @ maps.transpose(0, 2, 1)  # (P, M, 2)
+        weight = window * _inside(places)
+        seen, right, down = _values(images, a, places)
+        seen, spread = _standard(seen, weight)
+        error = _standard(target, weight)[0] - seen
+        slopes = np.stack([right, down], axis=1) * (side / 2) / spread[:, None, None]  # (P, 2, M)
+        slopes = (slopes[:, :, None] * frame.T).reshape(len(a), 6, -1)
+        weighted = slopes * weight[:, None]
+        normal = weighted @ slopes.transpose(0, 2, 1)
+        normal += 0.01 * weight.sum(axis=1)[:, None, None] * np.eye(6, dtype=np.float32)
+        change = np.linalg.solve(normal, weighted @ error[..., None])
+        maps = maps + np.clip(change, -0.15, 0.15).reshape(-1, 2, 3).astype(np.float32)
+    return maps
+
+
+def _correlation(images: Floats, a: Places, b: Places, maps: Floats) -> tuple[Floats, Floats]:
+    """Of `a` through its map with `b`, where they overlap; and the share that does."""
+    side = images.shape[-1]
+    places = _frame(side) @ maps.transpose(0, 2, 1)
+    inside = _inside(places)
+    weight = _window(side) * inside
+    seen, _ = _standard(_values(images, a, places)[0], weight, least=3e-3)
+    other, _ = _standard(images.reshape(len(images), -1)[b], weight, least=3e-3)
+    total = np.maximum(weight.sum(axis=1), 1e-6)
+    return np.asarray((seen * other * weight).sum(axis=1) / total), inside.mean(axis=1, dtype=np.float32)
+
+
+def _keeps_shape(maps: Floats) -> NDArray[np.bool_]:
+    """Whether a map turns, mirrors, shifts or magnifies, and no more."""
+    large, small = np.linalg.svd(maps[:, :, :2], compute_uv=False).T if len(maps) else np.empty((2, 0))
+    return np.asarray((large < _LARGEST) & (small > _SMALLEST) & (large < _DISTORTED * small))
+
+
+def _same_colours(chroma: Floats, a: Places, b: Places, maps: Floats) -> NDArray[np.bool_]:
+    places = _frame(CHROMA) @ maps.transpose(0, 2, 1)
+    weight = _window(CHROMA) * _inside(places)
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
+    shift, within, varies = (np.zeros(len(a), np.float32) for _ in range(3))
+    for channel in (0, 1):
+        images = np.ascontiguousarray(chroma[:, channel])
+        seen, other = _values(images, a, places)[0], images.reshape(len(images), -1)[b]
+        mean, variance = _moments(seen - other, weight)
+        shift += mean**2
+        within += variance
+        varies += np.maximum(_moments(seen, weight)[1], _moments(other, weight)[1])
+    return np.asarray(
+        (np.sqrt(shift) < _TINT) & (np.sqrt(within) < _COLOURS + _COLOURS_SHARE * np.sqrt(varies))
+    )
+
+
+def _detail(grey: Floats) -> Floats:
+    """(N,) the share of the frame over which the details of a picture are spread: small for a lone stroke."""
+    energy = _details(grey).reshape(len(grey), -1) ** 2
+    window = _window(GREY)
+    return np.asarray((energy @ window) ** 2 / np.maximum(energy**2 @ window, 1e-12), np.float32)
+
+
+# -- small pictures as arrays
+
+
+def _details(grey: Floats) -> Floats:
+    return _blurred(grey, 0.7) - _blurred(grey, 3.0)
+
+
+def _values(images: Floats, rows: Places, places: Floats) -> tuple[Floats, Floats, Floats]:
+    """(P, M) values of images at (P, M, 2) places in [-1, 1]; their slopes right and down, per pixel."""
+    side = images.shape[-1]
+    at = np.clip((places + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1.001)
+    whole = at.astype(np.int32)
+    x, y = np.moveaxis(at - whole, -1, 0)
+    first = whole[..., 1] * side + whole[..., 0] + (rows * side * side)[:, None]
+    flat = images.reshape(-1)
+    upper, lower = flat[first], flat[first + side]
+    upper_right, lower_right = flat[first + 1] - upper, flat[first + side + 1] - lower
+    top, bottom = upper + upper_right * x, lower + lower_right * x
+    return top + (bottom - top) * y, upper_right + (lower_right - upper_right) * y, bottom - top
+
+
+def _inside(places: Floats) -> NDArray[np.bool_]:
+    far = np.abs(places)
+    return np.asarray((far[..., 0] <= 1.02) & (far[..., 1] <= 1.02))
+
+
+def _moments(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of rows, under weights that add up to 1."""
+    mean = (values * weight).sum(axis=1)
+    return mean, ((values - mean[:, None]) ** 2 * weight).sum(axis=1)
+
+
+def _standard(values: Floats, weight: Floats, least: float = 1e-2) -> tuple[Floats, Floats]:
+    """Rows with mean 0 and spread 1, and the spread; `least` keeps plain ones small."""
+    mean, variance = _moments(values, weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-6))
+    spread = np.sqrt(variance + np.float32(least**2))
+    return (values - mean[:, None]) / spread[:, None], spread
+
+
+@cache
+def _frame(side: int) -> Floats:
+    """(side², 3): x, y of every cell in [-1, 1], and 1."""
+    line = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
+    y, x = np.meshgrid(line, line, indexing="ij")
+    return np.stack([x.ravel(), y.ravel(), np.ones(side * side, np.float32)], axis=1)
+
+
+@cache
+def _window(side: int) -> Floats:
+    """(side²,), adds up to 1: the middle counts most, since crops and borders change the rim."""
+    weight = np.exp(-(_frame(side)[:, :2] ** 2).sum(axis=1) / (2 * 0.6**2))
+    return np.asarray(weight / weight.sum(), np.float32)
+
+
+def _blurred(images: Floats, sigma: float) -> Floats:
+    matrix = _blur_matrix(images.shape[-1], sigma)
+    return np.asarray(matrix @ images @ matrix.T)
+
+
+@cache
+def _blur_matrix(side: int, sigma: float) -> Floats:
+    """(side, side): a Gaussian along one axis, its rows adding up to 1."""
+    line = np.arange(side)
+    matrix = np.exp(-((line[:, None] - line[None]) ** 2) / (2 * sigma**2))
+    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True), np.float32)
