@@ -4,18 +4,22 @@
     python benchmarks/mutation.py heads training evaluation data jobs --mutants 40 --minutes 60
 
 A mutant is the code with one operator, number or decision changed. Places are drawn at random with a seed,
-one change at each, and tried on a copy of the tree with the tests that mirror the module or name it, else with
-all of its package. Slow and browser tests are left out, so the score is a lower bound. A mutant that the tests
-do not notice is printed: some are real holes, some change nothing that can be seen.
+one change at each, and tried on a copy of the tree with the tests that mirror the module; where there are
+none, with those of its package that import it, else with all of its package. Slow and browser tests are left
+out, so the score is a lower bound. A mutant that is not noticed is printed: some are real holes, some change
+nothing that can be seen.
 
-cosmic-ray may live in an environment of its own: `--python` names the one that runs the tests.
+cosmic-ray may live in an environment of its own: `--python` names the one that runs the tests. Time is
+counted on the processor, so that other work on the machine changes no result. Not for Windows.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,9 +34,9 @@ ROOT = Path(__file__).parents[1]
 TREE = ("headswap", "tests", "assets", "app.py", "pyproject.toml")
 # Annotations (`int | None`) are never evaluated, and a decorator or a name is not a decision.
 NOT_TRIED = ("BitOr", "RemoveDecorator", "VariableInserter", "VariableReplacer", "NoOp")
-TESTS_LEFT_OUT = ("e2e", "soak", "faults", "contracts")
-LONGEST_BASELINE_S = 150.0  # tests of one module that take longer are too many for a sample
-SLACK_S = 60.0  # beside three times the baseline, before a mutant counts as one that hangs
+LONGEST_BASELINE_S = 60  # on the processor; tests of one module that take longer are too many for a sample
+SLACK_S = 20  # on the processor, beside three times the baseline, before a mutant counts as one that hangs
+LONGEST_WAIT_S = 900.0  # by the clock, for one that hangs asleep
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def main() -> None:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = copy_tree(Path(folder))
-        seconds: dict[str, float | None] = {}
+        seconds: dict[str, int | None] = {}
         for turn in zip_longest(*drawn):  # every package gets on, however short the time
             for package, mutant in zip(choices.packages, turn, strict=True):
                 if mutant is None or time.monotonic() > end:
@@ -116,45 +120,49 @@ def copy_tree(folder: Path) -> Path:
 
 
 def tests_of(tree: Path, module: str) -> list[str]:
-    """The tests that mirror a module, and those of its package that import it; else all of the package."""
+    """The tests that mirror a module; else those of its package that import it; else all of the package."""
     path = Path(module)
-    package = Path("tests", *path.parts[1:-1])
-    mirror = package / f"test_{path.name}"
+    mirror = Path("tests", *path.parts[1:-1], f"test_{path.name}")
+    if (tree / mirror).is_file():
+        return [str(mirror)]
     dotted, parent = ".".join(path.with_suffix("").parts), ".".join(path.parts[:-1])
     names = (f"{dotted} import", f"import {dotted}\n", f"from {parent} import {path.stem}\n")
-
-    def naming(folder: Path) -> list[str]:
-        found = sorted((tree / folder).rglob("test_*.py"))
-        known = [test.relative_to(tree) for test in found if any(n in test.read_text() for n in names)]
-        return [str(test) for test in known if not set(test.parts) & set(TESTS_LEFT_OUT)]
-
-    own = naming(Path("tests", path.parts[1]))
-    if (tree / mirror).is_file():
-        own = list(dict.fromkeys([str(mirror), *own]))
-    return own or [str(Path("tests", path.parts[1]))]
+    package = Path("tests", path.parts[1])
+    found = sorted((tree / package).rglob("test_*.py"))
+    own = [str(test.relative_to(tree)) for test in found if any(name in test.read_text() for name in names)]
+    return own or [str(package)]
 
 
-def run_tests(tree: Path, module: str, python: str, timeout_s: float) -> str:
-    """ "survived", "killed" or "timeout"."""
+def run_tests(tree: Path, module: str, python: str, cpu_s: int) -> str:
+    """ "survived", "killed", or "timeout"."""
     tests = tests_of(tree, module)
     command = [python, "-B", "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider",
                "-m", "not slow and not browser", *tests]  # fmt: skip
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+
     try:
-        done = subprocess.run(command, cwd=tree, capture_output=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            command, cwd=tree, capture_output=True, timeout=LONGEST_WAIT_S, check=False, preexec_fn=limit
+        )
     except subprocess.TimeoutExpired:
+        return "timeout"
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         return "timeout"
     return "survived" if done.returncode == 0 else "killed"
 
 
-def baseline(tree: Path, module: str, python: str) -> float | None:
-    """Seconds of a module's tests as the code stands; None: there are none, too many, or they fail."""
-    begin = time.monotonic()
-    if not tests_of(tree, module) or run_tests(tree, module, python, LONGEST_BASELINE_S) != "survived":
+def baseline(tree: Path, module: str, python: str) -> int | None:
+    """Processor seconds of a module's tests as the code stands; None: they fail, or are too many."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if run_tests(tree, module, python, LONGEST_BASELINE_S) != "survived":
         return None
-    return time.monotonic() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) + 1
 
 
-def tried(tree: Path, mutant: Mutant, seconds: float | None, python: str) -> tuple[str, str]:
+def tried(tree: Path, mutant: Mutant, seconds: int | None, python: str) -> tuple[str, str]:
     """What the tests made of a mutant, and how it differs."""
     from cosmic_ray.mutating import use_mutation
     from cosmic_ray.plugins import get_operator
@@ -182,7 +190,8 @@ def _row(name: str, told: Counter[str]) -> str:
     noticed = told["killed"] + told["timeout"]
     judged = noticed + told["survived"]
     score = f"{noticed / judged:.0%}" if judged else "-"
-    return f"| {name} | {judged} | {noticed} | {told['timeout']} | {told['survived']} | {score} | {told['untested']} |"
+    cells = (name, judged, noticed, told["timeout"], told["survived"], score, told["untested"])
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

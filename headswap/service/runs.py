@@ -4,52 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from headswap.events import Event, Guesses, Pass
+from headswap.events import Event, Guesses, Pass, words_of_step
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.store import LOG_FILE
 from headswap.service.views import JobView
 
-Shares = Mapping[str, tuple[float, float]]
-_HEAD_ONLY: Shares = MappingProxyType(  # where each step begins and ends on the bar: the body takes most
-    {
-        "fetch": (0.0, 0.05),
-        "load": (0.0, 0.05),
-        "pictures": (0.05, 0.3),
-        "features": (0.3, 0.9),
-        "views": (0.9, 0.9),
-        "head": (0.9, 0.95),
-        "finetune": (0.9, 0.95),
-        "evaluate": (0.95, 0.97),
-        "save": (0.97, 1.0),
-    }
-)
-_FURTHER: Shares = MappingProxyType(  # when more than the head moves, that takes most
-    {
-        "fetch": (0.0, 0.02),
-        "load": (0.0, 0.02),
-        "pictures": (0.02, 0.04),
-        "features": (0.04, 0.08),
-        "views": (0.08, 0.14),
-        "head": (0.14, 0.15),
-        "finetune": (0.15, 0.97),
-        "evaluate": (0.97, 0.98),
-        "save": (0.98, 1.0),
-    }
-)
-_WORDS = {
-    "fetch": "Fetching the network's weights: {done} of {total} bytes.",
-    "load": "Loading the network.",
-    "pictures": "Reading picture {done} of {total}.",
-    "features": "The body looks at picture {done} of {total}, once.",
-    "views": "Trying other ways of showing it the pictures: {done} of {total} looks.",
-    "head": "The new head learns.",
-    "finetune": "Trying on practice pictures how far to go: {done} of {total} looks.",
-    "evaluate": "Sitting the exam.",
-    "save": "Saving.",
-}
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
 
@@ -114,8 +75,8 @@ def share_of(job: Job) -> float:
         return 1.0
     if job.progress is None:
         return 0.0
-    shares = _HEAD_ONLY if depth_of(job) == "head" else _FURTHER
-    begin, end = shares[job.progress.step]
+    words = words_of_step(job.progress.step)
+    begin, end = words.share_head if depth_of(job) == "head" else words.share_further
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 
@@ -144,7 +105,9 @@ def _doing(job: Job, events: Sequence[Event], passes: Sequence[Pass]) -> str:
     if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
         of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
         return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
-    return again + _WORDS[step].format(done=f"{job.progress.done:,}", total=f"{job.progress.total:,}")
+    return again + words_of_step(step).sentence.format(
+        done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
+    )
 
 
 def _is_last_run(events: Sequence[Event]) -> bool:
