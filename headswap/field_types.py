@@ -1,4 +1,4 @@
-"""Whether the fields of a settings record hold what their types say: refused where they enter, in one sentence.
+"""Whether the fields of a settings record hold what their types say: if not, refused where they enter.
 
 Flow:  record --check_fields--> nothing, or BadSetting that names the field, its value and what is allowed
 

@@ -52,7 +52,7 @@ HERE = Path()
         (lambda: Limits(pictures="many"), "pictures is 'many'.", "a whole number."),
         (lambda: Limits(spare=1), "spare is 1.", "True or False."),
         (lambda: limits_for("school"), "“school” has no limits", "me, class, lab."),
-        (lambda: limits_for("me", {"picture": 3}), "There is no limit “picture”", "Choose pictures, megapixels,"),
+        (lambda: limits_for("me", {"picture": 3}), "There is no limit “picture”", "Choose pictures, "),
         (lambda: QueueSettings(capacity=None), "capacity is None.", "a whole number."),
         (lambda: Setting(draws=2.5), "draws is 2.5.", "a whole number."),
         (lambda: Settings(workspace="w", sample=HERE), "workspace is 'w'.", "a path."),

@@ -25,7 +25,7 @@ from headswap.artefacts.memory import Floats32, Memory, read_memory
 from headswap.artefacts.prediction import Prediction
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
-from headswap.evaluation.metrics import Floats, softmax
+from headswap.evaluation.metrics import Floats, calibrated
 from headswap.evaluation.report import Report
 from headswap.images import read_picture
 from headswap.network import Network
@@ -65,7 +65,7 @@ class Bundle:
         for chunk in _chunks(images, batch_size):
             pictures = np.stack([self.prepare(image) for image in chunk])
             features, logits = self._look(pictures)
-            rows = softmax(logits / self.card.temperature)
+            rows = calibrated(logits, self.card.temperature, self.card.even_share)
             beside = self._beside(features, len(chunk))
             for image, row, (unlike, near, old) in zip(chunk, rows, beside, strict=True):
                 said = self._prediction(_name(image), row)

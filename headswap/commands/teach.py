@@ -108,6 +108,6 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "baseline_accuracy": report.baseline_accuracy,
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
         "engine": outcome.engine,
-        "advice": list(report.advice),
+        "advice": [one.sentence for one in report.advice],
         "seconds": outcome.seconds,
     }

@@ -27,7 +27,7 @@ def words_of(report: Report) -> tuple[str, ...]:
         f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
         *((report.reliability,) if report.reliability else ()),
         *doubted,
-        *report.advice,
+        *(one.sentence for one in report.advice),
     )
 
 
