@@ -18,6 +18,8 @@ AdviceCode = Literal[
     "written",  # by a version that kept sentences only
 ]  # fmt: skip
 Trend = Literal["rising", "flat", "unknown"]
+Trust = Literal["good", "fair", "poor", "unknown"]  # in its sureness
+_WELL, _NEARLY = 0.05, 0.15  # expected calibration error
 _HELPFUL = 0.05  # accuracy; what could bring no more than this hardly helps
 
 
@@ -184,6 +186,19 @@ class Report:
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
 
     @property
+    def trust(self) -> Trust:
+        """Whether its sureness can be trusted: the one answer for shell, page and zip."""
+        return trust_in(self.calibration)
+
+    @property
     def hardest(self) -> tuple[Answer, ...]:
         """Exam pictures by how little the true class was believed, worst first."""
         return tuple(sorted(self.answers, key=lambda answer: answer.probabilities[answer.truth]))
+
+
+def trust_in(calibration: Calibration | None) -> Trust:
+    """What a calibration error says of the sureness; None: too few pictures to correct it."""
+    if calibration is None:
+        return "unknown"
+    error = calibration.error_after
+    return "good" if error < _WELL else "fair" if error < _NEARLY else "poor"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from headswap.events import Event, Guesses, Pass, words_of_step
+from headswap.events import Event, Guesses, Pass, Step, words_of_step
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.store import LOG_FILE
 from headswap.service.views import JobView
@@ -15,18 +15,27 @@ _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than
 
 
 class Pace:
-    """How long runs will still take, from the pace of each since it was first seen running."""
+    """How long runs will still take, from the pace of the step that each is in since it was first seen there.
 
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen
+    Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
+    nobody knows how long it will be, and nothing is said.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: dict[str, tuple[Step, float, float]] = {}  # job -> step, when and how far it was seen
 
     def seconds_left(self, job: Job) -> float | None:
         """None before the pace says anything, and when the job does not run."""
-        if job.state is not JobState.RUNNING:
+        if job.state is not JobState.RUNNING or job.progress is None:
             self._first.pop(job.id, None)
             return None
-        now, share = time.monotonic(), share_of(job)
-        since, first = self._first.setdefault(job.id, (now, share))
+        step, now, share = job.progress.step, self._clock(), share_of(job)
+        if depth_of(job) != "head" and step != "finetune":
+            return None
+        if self._first.get(job.id, (None,))[0] != step:
+            self._first[job.id] = (step, now, share)
+        _, since, first = self._first[job.id]
         if share - first < 0.05 or now - since < 1.0:
             return None
         return (now - since) * (1.0 - share) / (share - first)
@@ -34,7 +43,7 @@ class Pace:
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
     """Put row and journal together."""
-    passes = tuple(event for event in events if isinstance(event, Pass))
+    passes = _passes(events)
     guesses = [event for event in events if isinstance(event, Guesses)]
     return JobView(
         id=job.id,
@@ -51,6 +60,17 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
     )
+
+
+def _passes(events: Sequence[Event]) -> tuple[Pass, ...]:
+    """Each pass once: the last is told again with the figures of the report."""
+    passes: list[Pass] = []
+    for event in events:
+        if isinstance(event, Pass):
+            if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
+                passes.pop()
+            passes.append(event)
+    return tuple(passes)
 
 
 def _details(job: Job) -> str:

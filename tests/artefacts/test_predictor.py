@@ -8,10 +8,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import headswap
-from headswap.artefacts.bundle import MEMORY, pack
+from headswap.artefacts.bundle import MEMORY, pack, read_dataset
+from headswap.evaluation.metrics import softmax
+from headswap.files import SEAL, sealed_folder
 
 
 def test_a_practice_picture_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
@@ -68,7 +71,7 @@ def test_what_a_bundle_remembers_is_sealed_small_and_travels_in_the_zip(bundle: 
 
 
 def test_a_bundle_is_no_surer_than_the_pictures_that_checked_it(bundle: Path, few_drawings: Path) -> None:
-    taught = load_bundle(bundle)
+    taught = headswap.load_bundle(bundle)
     checked = sum(picture.part == "train" for picture in read_dataset(bundle).pictures)
 
     said = list(taught.predict_many(sorted(few_drawings.rglob("*.png"))))
@@ -93,7 +96,7 @@ def test_a_bundle_of_version_0_1_still_opens_and_says_what_it_said(
         (draft / "report.json").write_text(json.dumps(report))
     picture = sorted(few_drawings.rglob("*.png"))[0]
 
-    old = load_bundle(tmp_path / "old")
+    old = headswap.load_bundle(tmp_path / "old")
 
     assert [one.sentence for one in old.report.advice] == ["Add pictures.", "Stop."]
     prepared = old.prepare(picture)[None]
