@@ -16,7 +16,7 @@ import numpy as np
 
 from headswap.data.manifest import Manifest, Picture
 from headswap.evaluation.advice import advise
-from headswap.evaluation.doubts import doubts_of
+from headswap.evaluation.doubts import doubts_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     Floats,
     Labels,
@@ -44,6 +44,7 @@ from headswap.evaluation.words import reliability
 ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_DOUBTS = 20
+_MORE_LIKELY_WRONG = 0.5
 _HALVES = 2  # for the temperature of a cross-validated verdict
 
 
@@ -196,10 +197,12 @@ def _calibration(judged: Sitting, probabilities: Floats, temperature: float) -> 
 
 
 def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[Doubt, ...]:
-    """Pictures that heads which never saw them call something else, surest first."""
+    """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
     probabilities = calibrated(judged.logits, temperature, share)
+    odds = wrong_label_odds(judged.labels, judged.logits)
+    found = [pair for pair in doubts_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG]
     return tuple(
         Doubt(
             file=judged.files[row],
@@ -208,7 +211,7 @@ def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[D
             suggested=suggested,
             sure=float(probabilities[row, suggested]),
         )
-        for row, suggested in doubts_of(judged.labels, probabilities)[:_MOST_DOUBTS]
+        for row, suggested in found[:_MOST_DOUBTS]
     )
 
 
