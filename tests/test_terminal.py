@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -13,22 +14,27 @@ from PIL import Image
 from headswap.cli import main
 from headswap.events import Progress, Step, words_of_step
 from headswap.terminal import Bars
-from headswap.training.config import Depth
+from headswap.training.config import Depth, FurtherConfig, TeachConfig
 
 TINY = """
+import torch
 from torch import nn
+from headswap.network import InputSpec, Network, NetworkCard, Weights
 
 class Tiny(nn.Module):
     def __init__(self):
         super().__init__()
-        self.low, self.norm = nn.Conv2d(3, 8, 8, stride=8), nn.BatchNorm2d(8)
+        self.low, self.norm = nn.Conv2d(3, 8, 4, stride=4), nn.BatchNorm2d(8)
         self.high, self.fc = nn.Conv2d(8, 12, 3, stride=2), nn.Linear(12, 7)
 
     def forward(self, x):
         return self.fc(self.high(self.norm(self.low(x)).relu()).relu().mean((2, 3)))
 
 def tiny():
-    return Tiny()
+    torch.manual_seed(0)
+    spec = InputSpec(height=24, width=24, resize_px=24)
+    card = NetworkCard(name="tiny", zoo="own", input=spec, weights=Weights(state="here"))
+    return Network(card=card, module=Tiny())
 """
 
 
@@ -45,7 +51,7 @@ def tinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, random = tmp_path_factory.mktemp("tinted"), np.random.default_rng(0)
     for channel, name in enumerate(("red", "green")):
         (folder / name).mkdir()
-        for number in range(24):
+        for number in range(20):
             pixels = random.integers(0, 200, (24, 24, 3))
             pixels[..., channel] += random.integers(-30, 40)
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name / f"{number}.png")
@@ -63,6 +69,8 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     (tmp_path / "tiny_of_the_shell.py").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
+    brief = FurtherConfig(passes=1, confirmations=1, learning_rate=1e-3)
+    monkeypatch.setattr("headswap.commands.teach.TeachConfig", partial(TeachConfig, further=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")
 
