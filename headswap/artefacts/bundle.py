@@ -126,12 +126,13 @@ def _with_codes(report_json: bytes) -> bytes:
     """Advice of headswap 0.1 was sentences only."""
     try:
         plain = json.loads(report_json)
-        advice = [
-            {"code": "written", "sentence": one} if isinstance(one, str) else one for one in plain["advice"]
-        ]
-    except (ValueError, KeyError, TypeError):  # not such a record: reading it says what is wrong
+        sentences = [one for one in plain["advice"] if isinstance(one, str)]
+        if not sentences or len(sentences) < len(plain["advice"]):
+            return report_json
+        plain["advice"] = [{"code": "written", "sentence": one} for one in sentences]
+    except (ValueError, KeyError, TypeError, RecursionError):  # reading it says what is wrong
         return report_json
-    return json.dumps(plain | {"advice": advice}).encode()
+    return json.dumps(plain).encode()
 
 
 def read_dataset(folder: Path) -> Manifest:

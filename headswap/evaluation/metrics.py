@@ -113,7 +113,7 @@ def calibrated(logits: Floats, temperature: float, share: float) -> Floats:
         temperature: from `fit_temperature`.
         share: from `even_share`; 0 spreads nothing.
     """
-    return (1.0 - share) * softmax(logits / temperature) + share / logits.shape[1]
+    return np.asarray((1.0 - share) * softmax(logits / temperature) + share / logits.shape[1])
 
 
 def fit_temperature(logits: Floats, labels: Labels) -> float:

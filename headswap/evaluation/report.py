@@ -8,6 +8,7 @@ Importing this file loads no torch.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -145,7 +146,7 @@ class Advice:
 
     code: AdviceCode
     sentence: str
-    figures: dict[str, float] = field(default_factory=dict)  # what it follows from
+    figures: Mapping[str, float] = field(default_factory=dict)  # what it follows from
     moves_body: bool = False  # whether it says to let more of the body move
 
     @property
