@@ -79,9 +79,14 @@ class LastWord:
     def conclude(self, report: Report) -> None:
         """Say the last pass and its guesses once more, as the report has them."""
         if self._last is not None:
-            exam = {"exam_right": report.exam_right, "exam_total": report.exam_total}
-            practice = {"practice_right": report.practice_right, "practice_total": report.practice_total}
-            self._listener(replace(self._last, **practice, **exam))
+            final = replace(
+                self._last,
+                practice_right=report.practice_right,
+                practice_total=report.practice_total,
+                exam_right=report.exam_right,
+                exam_total=report.exam_total,
+            )
+            self._listener(final)
         if self._guesses is not None:
             told = {answer.file: answer for answer in report.answers}
             guesses = tuple(
