@@ -87,9 +87,7 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
     from headswap.again import teach_again
 
     given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
-    said = [
-        option for option, value in given.items() if value is not None and value is not False
-    ]  # 0 is said
+    said = [option for option, value in given.items() if value is not None and value is not False]
     if said:
         raise BadSetting(
             f"--from repeats a run choice by choice, so {' and '.join(said)} cannot be followed.",
