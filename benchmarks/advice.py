@@ -24,7 +24,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import headswap
-from headswap.evaluation.advice import advises_to_move
 from headswap.evaluation.report import Report
 from headswap.training.config import TeachConfig
 
@@ -55,7 +54,7 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
 
         report = taught("head", TeachConfig())
         before = report.exam_right / report.exam_total
-        advised = any(advises_to_move(sentence) for sentence in report.advice)
+        advised = any(one.moves_body for one in report.advice)
         if not advised and not always:
             return Row(source.name, seed, False, before, before, "head", 0.0)
         begin = time.perf_counter()

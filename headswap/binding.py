@@ -16,7 +16,7 @@ from headswap.artefacts.memory import Memory, OldNames, remember, rows_to_rememb
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.build import Evidence, build_report, temperature_of
-from headswap.evaluation.report import Report
+from headswap.evaluation.report import Advice, Report
 from headswap.experiment import Experiment
 from headswap.files import to_json
 from headswap.network import InputSpec, Network
@@ -39,8 +39,14 @@ def report_of(taught: Taught, manifest: Manifest) -> Report:
         further=taught.further,
     )
     report = build_report(evidence, temperature=temperature_of(taught.practice))
-    happened = (taught.further.sentence if taught.further else "", taught.view, _crossing(report, manifest))
-    return replace(report, advice=(*filter(None, happened), *report.advice))
+    happened = []
+    if taught.further:
+        happened.append(Advice(code="further", sentence=taught.further.sentence))
+    if taught.view:
+        happened.append(Advice(code="view", sentence=taught.view))
+    if crossed := _crossing(report, manifest):
+        happened.append(Advice(code="near-duplicates", sentence=crossed))
+    return replace(report, advice=(*happened, *report.advice))
 
 
 def _crossing(report: Report, manifest: Manifest) -> str:
@@ -92,6 +98,7 @@ def _card(experiment: Experiment, network: Network, taught: Taught, report: Repo
         input=network.input,
         site=taught.site,
         temperature=report.calibration.temperature if report.calibration else 1.0,
+        even_share=report.even_share,
         head_path=experiment.head_path,
         mirror=taught.mirror,
         engine=taught.engine,

@@ -17,6 +17,44 @@ Step = Literal["fetch", "load", "pictures", "features", "views", "head", "finetu
 
 
 @dataclass(frozen=True)
+class StepWords:
+    """What is said of a step, wherever it is shown, and where it lies on the bar of a whole run."""
+
+    name: str  # beside a bar of its own
+    sentence: str  # with {done} and {total}
+    share_head: tuple[float, float]  # begin and end, when only the head is taught: the body takes most
+    share_further: tuple[float, float]  # when more than the head may move: that takes most
+
+
+def words_of_step(step: Step) -> StepWords:
+    """The one table of steps: a type checker sees when one is missing."""
+    match step:
+        case "fetch":
+            sentence = "Fetching the network's weights: {done} of {total} bytes."
+            return StepWords("fetching weights", sentence, (0.0, 0.05), (0.0, 0.02))
+        case "load":
+            return StepWords("loading", "Loading the network.", (0.0, 0.05), (0.0, 0.02))
+        case "pictures":
+            sentence = "Reading picture {done} of {total}."
+            return StepWords("reading pictures", sentence, (0.05, 0.3), (0.02, 0.04))
+        case "features":
+            sentence = "The body looks at picture {done} of {total}, once."
+            return StepWords("running the body", sentence, (0.3, 0.9), (0.04, 0.08))
+        case "views":
+            sentence = "Trying other ways of showing it the pictures: {done} of {total} looks."
+            return StepWords("trying other views", sentence, (0.9, 0.9), (0.08, 0.14))
+        case "head":
+            return StepWords("teaching the head", "The new head learns.", (0.9, 0.95), (0.14, 0.15))
+        case "finetune":
+            sentence = "Trying on practice pictures how far to go: {done} of {total} looks."
+            return StepWords("fine-tuning", sentence, (0.9, 0.95), (0.15, 0.97))
+        case "evaluate":
+            return StepWords("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
+        case "save":
+            return StepWords("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
+
+
+@dataclass(frozen=True)
 class Progress:
     """`done` of `total` units of one step; `total` 0 means nobody knows yet."""
 

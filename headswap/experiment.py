@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
+from headswap.field_types import check_fields
 from headswap.training.config import TeachConfig
 from headswap.training.replay import Replay
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -22,6 +23,7 @@ class DataConfig:
     seed: int = 0  # drives the split, the folds and the lesson's shuffle
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 < self.test_share <= 0.9:
             raise BadSetting(
                 f"The exam share is {self.test_share}.",
@@ -43,3 +45,6 @@ class Experiment:
     head_path: str | None = None  # the person's own choice of layer; None: found
     teach: TeachConfig = field(default_factory=TeachConfig)
     replay: Replay | None = None  # what an earlier run measured, to repeat it exactly; None: measured anew
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from headswap.field_types import check_fields
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -32,6 +34,9 @@ class InputSpec:
     resize_px: int = 256  # the shorter side before the crop (used by "crop" only)
     squash_px: tuple[int, int] | None = None  # "squash": height, width before the cut; None: the input's
     channel_order: ChannelOrder = "RGB"  # of the tensor; mean and std are in the same order
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def size(self) -> tuple[int, int, int]:

@@ -37,6 +37,7 @@ from headswap.training.budget import Budget
 from headswap.training.config import TeachConfig
 from headswap.training.lesson import Lesson
 from headswap.training.replay import settled
+from headswap.training.show import LastWord
 from headswap.training.stream import Stream
 from headswap.training.teach import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
@@ -102,6 +103,7 @@ def run_experiment(
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
+    listener = listener if listener is silent else LastWord(listener)
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     replay = experiment.replay
     config = settled(experiment.teach, replay) if replay else experiment.teach
@@ -120,6 +122,8 @@ def run_experiment(
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, intake.manifest)
+        if isinstance(listener, LastWord):
+            listener.conclude(report)
         pace_ms = _pace(lesson, network)
         with _saving(clock, listener):
             bind(place, experiment, lesson, taught, network, report)

@@ -9,18 +9,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from headswap.events import Event, Note, Progress
-
-_WORDS = {
-    "fetch": "fetching weights",
-    "load": "loading",
-    "pictures": "reading pictures",
-    "features": "running the body",
-    "head": "teaching the head",
-    "finetune": "fine-tuning",
-    "evaluate": "examining",
-    "save": "saving",
-}
+from headswap.events import Event, Note, Progress, words_of_step
 
 
 def escape_unprintable() -> None:
@@ -63,7 +52,7 @@ class Bars:
         in_bytes = event.unit == "bytes"
         bar: tqdm[object] = tqdm(  # type: ignore[assignment]
             total=event.total or None,
-            desc=_WORDS[event.step],
+            desc=words_of_step(event.step).name,
             unit="B" if in_bytes else f" {event.unit}",
             unit_scale=in_bytes,
             file=sys.stderr,

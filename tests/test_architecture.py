@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "headswap"
 
 STEPS = {
-    "errors": 0, "events": 0, "disk": 0, "files": 0, "records": 0, "hush": 0, "images": 0, "network": 0,
-    "threads": 0, "places": 0, "rgb": 0, "netpbm": 0, "decoding_memory": 0,
+    "errors": 0, "events": 0, "field_types": 0, "disk": 0, "files": 0, "records": 0, "hush": 0, "images": 0,
+    "network": 0, "threads": 0, "places": 0, "rgb": 0, "netpbm": 0, "decoding_memory": 0,
     "zoos": 1, "heads": 1, "data": 1,
     "evaluation": 2, "features": 2,
     "training": 3, "artefacts": 3,

@@ -87,9 +87,16 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
     passes = [event for event in heard if isinstance(event, Pass)]
     assert pictures == sorted(pictures)
     assert pictures[-1] == 24
-    assert [event.number for event in passes] == list(range(1, len(passes) + 1))
-    assert passes[-1].exam_right == outcome.report.exam_right
-    assert [event for event in heard if isinstance(event, Guesses)]
+    assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
+    report, last = outcome.report, passes[-1]
+    assert (last.exam_right, last.practice_right) == (report.exam_right, report.practice_right)
+    guesses = [event for event in heard if isinstance(event, Guesses)][-1].guesses
+    told = {answer.file: (report.classes[answer.label], answer.sure) for answer in report.answers}
+    bundle = headswap.load_bundle(outcome.bundle)
+    for one in guesses:  # while it learned, in the report and by the bundle: one answer
+        said = bundle.predict(few_drawings / one.file)
+        assert (one.label, one.sure) == told[one.file]
+        assert (said.label, said.sure) == (one.label, pytest.approx(one.sure, abs=0.01))
 
 
 @pytest.mark.parametrize("step", ["pictures", "features"])
@@ -171,3 +178,12 @@ def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
     assert dict(zip(bundle.classes, said[0].tolist(), strict=True)) == pytest.approx(
         there.probabilities, abs=1e-4
     )
+
+
+def test_the_network_s_own_mistakes_on_the_sample_are_not_taken_for_wrong_labels(
+    sample: Path, workspace: Path, tmp_path: Path
+) -> None:
+    report = headswap.teach(sample / "train", out=tmp_path / "b", workspace=workspace).report
+
+    assert report.total - report.right >= 8
+    assert report.doubts == ()

@@ -14,6 +14,7 @@ No pickles: safetensors and JSON only.
 
 from __future__ import annotations
 
+import json
 import struct
 import zipfile
 import zlib
@@ -59,6 +60,7 @@ class BundleCard:
     input: InputSpec
     site: HeadSite  # of the new head
     temperature: float  # logits are divided by it before the softmax
+    even_share: float = 0.0  # of the answer, spread evenly over the classes after it; 0 in older bundles
     head_path: str | None  # the person's own choice of layer; None: found
     mirror: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the body
@@ -122,8 +124,21 @@ def read_card(folder: Path) -> BundleCard:
 
 def read_report(folder: Path) -> Report:
     """The verdict kept in a bundle."""
-    report: Report = from_json(Report, read_sealed(folder, _REPORT))
+    report: Report = from_json(Report, _with_codes(read_sealed(folder, _REPORT)))
     return report
+
+
+def _with_codes(report_json: bytes) -> bytes:
+    """Advice of headswap 0.1 was sentences only."""
+    try:
+        plain = json.loads(report_json)
+        sentences = [one for one in plain["advice"] if isinstance(one, str)]
+        if not sentences or len(sentences) < len(plain["advice"]):
+            return report_json
+        plain["advice"] = [{"code": "written", "sentence": one} for one in sentences]
+    except (ValueError, KeyError, TypeError, RecursionError):  # reading it says what is wrong
+        return report_json
+    return json.dumps(plain).encode()
 
 
 def read_dataset(folder: Path) -> Manifest:

@@ -135,7 +135,7 @@ def _limits(report: Report) -> Iterator[str]:
             f"Its classes can be told by {shortcut.name} alone in {shortcut.right} of {shortcut.total} "
             f"pictures: {shortcut.lesson}"
         )
-    yield from report.advice
+    yield from (one.sentence for one in report.advice)
 
 
 def _doubts(report: Report) -> Iterator[str]:

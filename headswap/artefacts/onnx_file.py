@@ -82,6 +82,7 @@ def _whole(bundle: Bundle) -> nn.Module:
             logits = logits_of(self.network(pictures), bundle.card.site)
             if bundle.card.mirror:
                 logits = (logits + logits_of(self.network(pictures.flip(-1)), bundle.card.site)) / 2
-            return (logits / bundle.card.temperature).softmax(dim=1)
+            share, classes = bundle.card.even_share, len(bundle.card.classes)
+            return (logits / bundle.card.temperature).softmax(dim=1) * (1.0 - share) + share / classes
 
     return Whole().eval()

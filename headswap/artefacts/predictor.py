@@ -27,7 +27,7 @@ from headswap.artefacts.prediction import Prediction
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
-from headswap.evaluation.metrics import Floats, softmax
+from headswap.evaluation.metrics import Floats, calibrated
 from headswap.evaluation.report import Report
 from headswap.images import PictureLimits, check_file_size, read_picture
 from headswap.network import Network
@@ -69,7 +69,7 @@ class Bundle:
         for chunk in _chunks(images, batch_size):
             pictures = np.stack([self.prepare(image) for image in chunk])
             features, logits = self.features_and_logits(pictures)
-            rows = softmax(logits / self.card.temperature)
+            rows = calibrated(logits, self.card.temperature, self.card.even_share)
             beside = self._beside(features, len(chunk))
             for image, row, (unlike, near, old) in zip(chunk, rows, beside, strict=True):
                 said = self._prediction(_name(image), row)

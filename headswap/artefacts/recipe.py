@@ -48,6 +48,7 @@ class Recipe:
     answer_kind: str
     mirror: bool  # the mean over picture and mirrored picture
     temperature: float  # logits are divided by it before the softmax
+    even_share: float  # of the answer, spread evenly over the classes after it
 
 
 def recipe_of(bundle: Bundle) -> Recipe:
@@ -67,6 +68,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
         answer_kind=site.answer_kind,
         mirror=card.mirror,
         temperature=card.temperature,
+        even_share=card.even_share,
     )
     recipe = _with_choices(recipe, bundle.network)
     return _with_differences(recipe, predict.bare_network(to_plain(recipe)), bundle.network.module)

@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.commands.verb import Answer, Verbs, add_network, new_verb
+from headswap.errors import BadSetting
+from headswap.experiment import DataConfig
 from headswap.network import Fit
 from headswap.terminal import Bars
 from headswap.training.config import Depth, TeachConfig
@@ -14,27 +16,41 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 if TYPE_CHECKING:
     from headswap.pipeline import Outcome
 
+_USUAL = DataConfig(source="")
+_CHOICES = {  # that a repeated run brings with it: option -> its name
+    "--model": "model",
+    "--head": "head",
+    "--test-share": "test_share",
+    "--seed": "seed",
+    "--depth": "depth",
+    "--budget": "budget",
+    "--mirror": "mirror",
+    "--fit": "fit",
+}
+
 
 def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "teach", run)
     sub.add_argument("data", help="a folder of class folders, or a zip")
-    sub.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")
     sub.add_argument(
         "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
     )
     sub.add_argument(
-        "--test-share", type=float, default=0.2, help="locked away for the exam; default: %(default)s"
+        "--test-share", type=float, help=f"locked away for the exam; default: {_USUAL.test_share}"
     )
     sub.add_argument(
-        "--from", dest="again", metavar="BUNDLE", help="repeat the run that left BUNDLE, choice by choice"
+        "--from",
+        dest="again",
+        metavar="BUNDLE",
+        help="repeat the run that left BUNDLE, choice by choice; beside it only --out and --weights count",
     )
-    sub.add_argument("--seed", type=int, default=0, help="drives the split; default: %(default)s")
+    sub.add_argument("--seed", type=int, help=f"drives the split; default: {_USUAL.seed}")
     sub.add_argument(
         "--depth",
         choices=get_args(Depth),
-        default="head",
         help="what may move: the head alone, also the norms, the last blocks or everything; auto: further "
-        "than the head only where validation pictures say that it helps; default: %(default)s",
+        f"than the head only where validation pictures say that it helps; default: {TeachConfig().depth}",
     )
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
@@ -55,41 +71,59 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> Answer:
     """Replace the head of a network and teach it."""
-    from headswap.again import teach_again
     from headswap.evaluation.words import words_of
-    from headswap.pipeline import teach
 
     with Bars() as bars:
-        if choices.again:
-            outcome = teach_again(
-                choices.again,
-                choices.data,
-                out=choices.out,
-                weights=choices.weights,
-                workspace=choices.workspace,
-                listener=bars,
-            )
-        else:
-            outcome = teach(
-                choices.data,
-                model=choices.model,
-                out=choices.out,
-                test_share=choices.test_share,
-                seed=choices.seed,
-                weights=choices.weights,
-                head_path=choices.head,
-                config=TeachConfig(
-                    depth=choices.depth, budget_s=choices.budget, mirror=choices.mirror, fit=choices.fit
-                ),
-                workspace=choices.workspace,
-                listener=bars,
-            )
+        outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     lines = [
         *words_of(outcome.report),
         *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
         f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
     ]
     return Answer(_record_of(outcome), "\n".join(lines))
+
+
+def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
+    from headswap.again import teach_again
+
+    given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
+    said = [option for option, value in given.items() if value is not None and value is not False]
+    if said:
+        raise BadSetting(
+            f"--from repeats a run choice by choice, so {' and '.join(said)} cannot be followed.",
+            remedy="Leave that out, or leave out --from and give every choice.",
+        )
+    return teach_again(
+        choices.again,
+        choices.data,
+        out=choices.out,
+        weights=choices.weights,
+        workspace=choices.workspace,
+        listener=bars,
+    )
+
+
+def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
+    from headswap.pipeline import teach
+
+    usual = TeachConfig()
+    return teach(
+        choices.data,
+        model=choices.model or DEFAULT_MODEL,
+        out=choices.out,
+        test_share=_USUAL.test_share if choices.test_share is None else choices.test_share,
+        seed=_USUAL.seed if choices.seed is None else choices.seed,
+        weights=choices.weights,
+        head_path=choices.head,
+        config=TeachConfig(
+            depth=choices.depth or usual.depth,
+            budget_s=choices.budget,
+            mirror=choices.mirror,
+            fit=choices.fit,
+        ),
+        workspace=choices.workspace,
+        listener=bars,
+    )
 
 
 def _record_of(outcome: Outcome) -> dict[str, Any]:
@@ -108,6 +142,6 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "baseline_accuracy": report.baseline_accuracy,
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
         "engine": outcome.engine,
-        "advice": list(report.advice),
+        "advice": [one.sentence for one in report.advice],
         "seconds": outcome.seconds,
     }

@@ -3,7 +3,9 @@
 Flow:  Report (with its figures) --advise--> the same Report with advice
 
 The ways out are always the same four: more pictures, let more of the body move, another
-network, or stop. Which one is said first depends on what was measured.
+network, or stop. Which of them is said depends on what was measured, and a difference that chance
+explains says nothing: what falls short is shown to fall short, what helps is shown to help.
+docs/decisions/0023-advice-that-does-not-contradict-itself.md
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from headswap.evaluation.report import Report
+from headswap.evaluation.metrics import wilson_interval
+from headswap.evaluation.report import Advice, Report
 
 _FEW = 20  # practice pictures of a class below which more of them help most
-_GOOD = 0.95  # accuracy above which nobody is told to change much
+_GOOD = 0.92  # accuracy from which nobody is told to change much
+_DONE = 0.98  # accuracy from which more work hardly pays
 _FITS = 0.9  # accuracy on practice pictures below which the features do not fit them
-_GAP = 0.05  # practice over new pictures: memorising
-_RISING = 0.02  # accuracy that the last third of the pictures brought
+_FEWEST_TO_PRAISE = 20  # exam pictures
 _MOVE = (
     "let more of the body move (depth “auto” also tries other ways to show the pictures, and keeps only "
     "what is better)"
@@ -31,82 +34,141 @@ def advise(report: Report, practice_counts: Sequence[int]) -> Report:
         report: with its figures.
         practice_counts: practice pictures of each class, in the order of `report.classes`.
     """
-    return replace(report, advice=tuple(_sentences(report, practice_counts)))
+    return replace(report, advice=tuple(_advice(report, practice_counts)))
 
 
-def advises_to_move(sentence: str) -> bool:
-    """Whether a sentence of the advice says to let more of the body move."""
-    return _MOVE in sentence
+def _advice(report: Report, practice_counts: Sequence[int]) -> Iterator[Advice]:
+    warnings = [*_baseline(report), *_shortcuts(report), *_twins(report)]
+    yield from warnings
+    done = None if warnings else _done(report)
+    if done:
+        yield done
+        return
+    yield from _more_pictures(report, practice_counts)
+    yield from _way_out(report)
+    yield from _mixed(report)
 
 
-def _sentences(report: Report, practice_counts: Sequence[int]) -> Iterator[str]:
+def _baseline(report: Report) -> Iterator[Advice]:
     if report.interval[0] <= report.baseline_accuracy:
-        yield (
-            f"Not shown to be better than always saying “{report.baseline_class}”. "
-            "Check that the pictures show what their class names say."
+        yield Advice(
+            code="baseline",
+            sentence=f"Not shown to be better than always saying “{report.baseline_class}”. "
+            "Check that the pictures show what their class names say.",
+            figures={"at_least": report.interval[0], "baseline": report.baseline_accuracy},
         )
-    elif report.right == report.total and report.total >= 20:
-        yield "Nothing to mend in this exam. Try pictures from another place or camera before relying on it."
-    elif report.accuracy >= 0.98:
-        yield "It is hard to do better than this on these pictures: you can stop here."
-    yield from _shortcuts(report)
-    yield from _twins(report)
-    few = [name for name, count in zip(report.classes, practice_counts, strict=True) if count < _FEW]
-    rising = report.learning is None or report.learning.gain >= _RISING
-    if few and rising and report.interval[1] < 0.98:
-        yield f"More pictures would help most: {_some(few)} {_has(few)} fewer than {_FEW} to practise on."
-    if report.accuracy < _GOOD:
-        yield from _way_out(report)
-    mixed = _most_mixed(report)
-    if mixed:
-        yield f"It mixes up {mixed[0]} and {mixed[1]} most: add pictures that show the difference."
 
 
-def _shortcuts(report: Report) -> Iterator[str]:
+def _done(report: Report) -> Advice | None:
+    """That there is nothing to do, where that was measured."""
+    figures = {"right": report.right, "total": report.total}
+    if report.total < _FEWEST_TO_PRAISE:
+        return None
+    if report.right == report.total:
+        return Advice(
+            code="nothing-to-mend",
+            sentence="Nothing to mend in this exam. Try pictures from another place or camera before "
+            "relying on it.",
+            figures=figures,
+        )
+    if report.accuracy < _DONE:
+        return None
+    return Advice(
+        code="stop",
+        sentence=f"Only {report.total - report.right} of {report.total} are wrong: you can stop here.",
+        figures=figures,
+    )
+
+
+def _shortcuts(report: Report) -> Iterator[Advice]:
     for shortcut in report.shortcuts:
-        yield (
-            f"{shortcut.name.capitalize()} alone gets {shortcut.right} of {shortcut.total} right: "
+        yield Advice(
+            code="shortcut",
+            sentence=f"{shortcut.name.capitalize()} alone gets {shortcut.right} of {shortcut.total} right: "
             f"the network may have learned {shortcut.lesson} instead of what it shows. Take pictures "
-            "of every class in the same light and in the same way."
+            "of every class in the same light and in the same way.",
+            figures={"right": shortcut.right, "total": shortcut.total},
         )
 
 
-def _twins(report: Report) -> Iterator[str]:
+def _twins(report: Report) -> Iterator[Advice]:
     if len(report.twins) >= max(3, 0.05 * report.exam_total):
-        yield (
-            f"{len(report.twins)} exam pictures look to the network almost the same as a practice picture: "
-            "if they show the same thing, the true figure is lower."
+        yield Advice(
+            code="twins",
+            sentence=f"{len(report.twins)} exam pictures look to the network almost the same as a practice "
+            "picture: if they show the same thing, the true figure is lower.",
+            figures={"twins": len(report.twins), "exam": report.exam_total},
         )
 
 
-def _way_out(report: Report) -> Iterator[str]:
-    """For a head that falls short: what is wrong, and the way out that follows."""
-    practice = report.practice_right / report.practice_total if report.practice_total else 0.0
-    learning = report.learning
-    if practice < _FITS:
+def _more_pictures(report: Report, practice_counts: Sequence[int]) -> Iterator[Advice]:
+    """Said of classes with few pictures, unless it was measured that more hardly help."""
+    few = [name for name, count in zip(report.classes, practice_counts, strict=True) if count < _FEW]
+    trend = report.learning.trend if report.learning else "unknown"
+    if not few or trend == "flat":
+        return
+    yield Advice(
+        code="more-pictures",
+        sentence=(
+            f"{'More pictures help' if trend == 'rising' else 'More pictures are the first thing to try'}: "
+            f"{_some(few)} {_has(few)} fewer than {_FEW} to practise on{_grown(report)}."
+        ),
+        figures={"classes": len(few), "fewest": min(practice_counts)},
+    )
+
+
+def _way_out(report: Report) -> Iterator[Advice]:
+    """For a head that is shown to fall short: what is wrong, and the way out that follows."""
+    if report.accuracy >= _GOOD or not report.practice_total:
+        return
+    practice = report.practice_right / report.practice_total
+    figures = {"practice": practice, "accuracy": report.accuracy, "at_most": report.interval[1]}
+    if wilson_interval(report.practice_right, report.practice_total)[1] < _FITS:
         way = "try another network" if report.further else f"{_MOVE}, or try another network"
-        yield (
-            f"Even of the practice pictures it gets only {practice:.0%} right (underfitting): the features "
-            f"of this body do not fit them. To mend it, {way}."
+        yield Advice(
+            code="underfitting",
+            sentence=f"Even of the practice pictures it gets only {practice:.0%} right (underfitting): the "
+            f"features of this body do not fit them. To mend it, {way}.",
+            figures=figures,
+            moves_body=not report.further,
         )
         return
-    if practice - report.accuracy <= _GAP:
+    if practice <= report.interval[1]:  # chance explains the gap
         return
     way = "try another network" if report.further else _MOVE
-    memorising = f"It knows {practice:.0%} of its practice pictures and {report.accuracy:.0%} of new ones"
-    if learning is None or learning.gain >= _RISING:
-        grown = ""
-        if learning is not None:
-            fewer, more = learning.fewer_right / learning.total, learning.more_right / learning.total
-            grown = f" (practising on {learning.fewer} gave {fewer:.0%}, on {learning.more} {more:.0%})"
-        yield (
-            f"{memorising}: it is memorising. More and more varied pictures are the cure{grown}. "
-            f"Without more pictures, {way}."
-        )
-    else:
-        yield (
-            f"{memorising}: it is memorising, and more pictures of the same kind hardly helped "
-            f"({learning.fewer} to practise on did as well as {learning.more}). Rather {way}."
+    trend = report.learning.trend if report.learning else "unknown"
+    cure = {
+        "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {way}.",
+        "flat": f"More pictures of the same kind hardly helped{_grown(report)}. Rather {way}.",
+        "unknown": f"More and more varied pictures are the usual cure; where there are none, {way}.",
+    }[trend]
+    yield Advice(
+        code="memorising",
+        sentence=f"It knows {practice:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
+        f"it is memorising. {cure}",
+        figures=figures,
+        moves_body=not report.further,
+    )
+
+
+def _grown(report: Report) -> str:
+    """What fewer pictures gave, where the comparison shows something."""
+    learning = report.learning
+    if learning is None or learning.trend == "unknown":
+        return ""
+    fewer, more = learning.fewer_right / learning.total, learning.more_right / learning.total
+    return f" (practising on {learning.fewer} gave {fewer:.0%}, on {learning.more} {more:.0%})"
+
+
+def _mixed(report: Report) -> Iterator[Advice]:
+    mixed = _most_mixed(report)
+    if mixed:
+        first, second, count = mixed
+        yield Advice(
+            code="mixed",
+            sentence=f"It mixes up {first} and {second} most, {count} times: add pictures that show the "
+            "difference.",
+            figures={"count": count},
         )
 
 
@@ -119,8 +181,8 @@ def _has(names: Sequence[str]) -> str:
     return "has" if len(names) == 1 else "have"
 
 
-def _most_mixed(report: Report) -> tuple[str, str] | None:
-    """The pair of classes confused most, when that is three times or more."""
+def _most_mixed(report: Report) -> tuple[str, str, int] | None:
+    """The pair of classes confused most and how often, when that is three times or more."""
     size = len(report.classes)
     pairs = [
         (report.confusion[a][b] + report.confusion[b][a], a, b)
@@ -128,4 +190,4 @@ def _most_mixed(report: Report) -> tuple[str, str] | None:
         for b in range(a + 1, size)
     ]
     count, first, second = max(pairs, default=(0, 0, 0))
-    return (report.classes[first], report.classes[second]) if count >= 3 else None
+    return (report.classes[first], report.classes[second], count) if count >= 3 else None

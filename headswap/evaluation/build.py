@@ -16,11 +16,13 @@ import numpy as np
 
 from headswap.data.manifest import Manifest, Picture
 from headswap.evaluation.advice import advise
-from headswap.evaluation.doubts import doubts_of
+from headswap.evaluation.doubts import doubts_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     Floats,
     Labels,
+    calibrated,
     confusion_matrix,
+    even_share,
     expected_calibration_error,
     fit_temperature,
     softmax,
@@ -42,6 +44,7 @@ from headswap.evaluation.words import reliability
 ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_DOUBTS = 20
+_MORE_LIKELY_WRONG = 0.5
 _HALVES = 2  # for the temperature of a cross-validated verdict
 
 
@@ -88,8 +91,11 @@ def build_report(evidence: Evidence, *, temperature: float) -> Report:
     exam, everyone = evidence.exam, evidence.everyone
     manifest, classes = evidence.manifest, evidence.manifest.classes
     small = everyone is not None and len(exam.labels) < ENOUGH_FOR_AN_EXAM
-    judged = everyone if everyone is not None and small else exam
-    probabilities = _calibrated(judged, manifest.pictures if small else None, temperature)
+    judged = _with_exam(everyone, exam, manifest) if everyone is not None and small else exam
+    share = even_share(_checked_on(evidence), len(classes))
+    probabilities = calibrated(judged.logits, temperature, share)
+    if small:
+        probabilities = _crosswise(judged, manifest.pictures, probabilities, share)
     said = probabilities.argmax(axis=1)
     right, total = int((said == judged.labels).sum()), len(judged.labels)
     practice_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
@@ -113,27 +119,49 @@ def build_report(evidence: Evidence, *, temperature: float) -> Report:
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_doubts(everyone if everyone is not None else evidence.practice, temperature),
+        doubts=_doubts(everyone if everyone is not None else evidence.practice, temperature, share),
         exam_right=exam_right,
         exam_total=len(exam.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
         learning=evidence.learning,
         twins=evidence.twins,
         further=evidence.further,
+        even_share=share,
     )
     return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
 
 
-def _calibrated(judged: Sitting, pictures: Sequence[Picture] | None, temperature: float) -> Floats:
-    """Probabilities; with `pictures`, each half is calibrated on the other, groups whole."""
-    if pictures is None or len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
-        return softmax(judged.logits / temperature)
+def _checked_on(evidence: Evidence) -> int:
+    """Pictures that say how sure it may be: those that heads answered without having seen them."""
+    return len((evidence.practice or evidence.exam).labels)
+
+
+def _with_exam(everyone: Sitting, exam: Sitting, manifest: Manifest) -> Sitting:
+    """All pictures, those of the exam as the final head answers them.
+
+    It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
+    the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
+    """
+    logits = everyone.logits.copy()
+    logits[[picture.part == "test" for picture in manifest.pictures]] = exam.logits
+    return replace(everyone, logits=logits)
+
+
+def _crosswise(judged: Sitting, pictures: Sequence[Picture], plain: Floats, share: float) -> Floats:
+    """The same with practice pictures calibrated half by half on the other half, groups whole.
+
+    The temperature was fitted on them; pictures of the exam it never saw.
+    """
+    if len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
+        return plain
     half = np.array([picture.group for picture in pictures]) % _HALVES
-    probabilities = np.empty_like(judged.logits)
+    practice = np.array([picture.part != "test" for picture in pictures])
+    probabilities = plain.copy()
     for number in range(_HALVES):
-        mine, other = half == number, half != number
-        own = fit_temperature(judged.logits[other], judged.labels[other]) if other.any() else temperature
-        probabilities[mine] = softmax(judged.logits[mine] / own)
+        mine, other = practice & (half == number), half != number
+        if mine.any() and other.any():
+            own = fit_temperature(judged.logits[other], judged.labels[other])
+            probabilities[mine] = calibrated(judged.logits[mine], own, share)
     return probabilities
 
 
@@ -168,11 +196,13 @@ def _calibration(judged: Sitting, probabilities: Floats, temperature: float) -> 
     )
 
 
-def _doubts(judged: Sitting | None, temperature: float) -> tuple[Doubt, ...]:
-    """Pictures that heads which never saw them call something else, surest first."""
+def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[Doubt, ...]:
+    """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
-    probabilities = softmax(judged.logits / temperature)
+    probabilities = calibrated(judged.logits, temperature, share)
+    odds = wrong_label_odds(judged.labels, judged.logits)
+    found = [pair for pair in doubts_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG]
     return tuple(
         Doubt(
             file=judged.files[row],
@@ -181,7 +211,7 @@ def _doubts(judged: Sitting | None, temperature: float) -> tuple[Doubt, ...]:
             suggested=suggested,
             sure=float(probabilities[row, suggested]),
         )
-        for row, suggested in doubts_of(judged.labels, probabilities)[:_MOST_DOUBTS]
+        for row, suggested in found[:_MOST_DOUBTS]
     )
 
 

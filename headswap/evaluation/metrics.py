@@ -89,8 +89,38 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bin
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def even_share(pictures: int, classes: int) -> float:
+    """The share of every answer that is spread evenly over the classes: nobody is surer than was shown.
+
+    n pictures that were all answered rightly say that the next one is wrong once in n + 2 times, and not
+    that it never is. An answer p becomes (1 - share) p + share / C: it still sums to 1, no two classes
+    change places, and none is ever believed more than (n + 1) / (n + 2).
+
+    Args:
+        pictures: n, answered by heads that had never seen them; at least 1.
+        classes: C, at least 2.
+
+    Source:
+        Laplace's rule of succession; with two classes it is (n p + 1) / (n + 2).
+    """
+    return classes / ((classes - 1) * (max(1, pictures) + 2))
+
+
+def calibrated(logits: Floats, temperature: float, share: float) -> Floats:
+    """(N, C) logits to probabilities whose sureness fits; rows sum to 1.
+
+    Args:
+        temperature: from `fit_temperature`.
+        share: from `even_share`; 0 spreads nothing.
+    """
+    return np.asarray((1.0 - share) * softmax(logits / temperature) + share / logits.shape[1])
+
+
 def fit_temperature(logits: Floats, labels: Labels) -> float:
     """The number to divide logits by so that sureness fits (temperature scaling).
+
+    A label counts as right (n + 1) / (n + 2) times: without that, pictures that are all answered rightly
+    would ask for boundless sureness.
 
     Args:
         logits: (N, C) of pictures that the head was not fitted on.
@@ -100,15 +130,21 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
         In [0.05, 20]: 1 leaves the logits as they are, more makes the answers less sure.
 
     Source:
-        Guo et al. (2017), arXiv:1706.04599, section 4.2.
+        Guo et al. (2017), arXiv:1706.04599, section 4.2; targets of Platt (1999), Probabilistic outputs for
+        support vector machines, section 2.2.
     """
     from scipy.optimize import minimize_scalar
 
-    rows = np.arange(len(labels))
+    rows, (count, classes) = np.arange(len(labels)), logits.shape
+    share = even_share(count, classes)
+    targets = np.full(logits.shape, share / classes)  # (N, C)
+    targets[rows, labels] += 1.0 - share
 
     def loss(log_temperature: float) -> float:
-        likely = softmax(logits / math.exp(log_temperature))[rows, labels]
-        return float(-np.log(np.clip(likely, 1e-12, None)).mean())
+        scaled = logits / math.exp(log_temperature)
+        largest = scaled.max(axis=1, keepdims=True)
+        log_likely = scaled - largest - np.log(np.exp(scaled - largest).sum(axis=1, keepdims=True))
+        return float(-(targets * log_likely).sum() / count)
 
     found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
     return math.exp(float(found.x))

@@ -7,8 +7,21 @@ Importing this file loads no torch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+AdviceCode = Literal[
+    "further", "view",  # what happened in this run
+    "baseline", "shortcut", "twins",  # warnings
+    "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
+    "written",  # by a version that kept sentences only
+]  # fmt: skip
+Trend = Literal["rising", "flat", "unknown"]
+Trust = Literal["good", "fair", "poor", "unknown"]  # in its sureness
+_WELL, _NEARLY = 0.05, 0.15  # expected calibration error
+_HELPFUL = 0.05  # accuracy; what could bring no more than this hardly helps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +114,47 @@ class Learning:
     more: int
     more_right: int
     total: int  # pictures judged, the same for both
+    gained: int | None = None  # of them, right only with more; None: not counted (older reports)
+    lost: int | None = None  # right only with fewer
 
     @property
     def gain(self) -> float:
         """Accuracy that the additional pictures brought."""
         return (self.more_right - self.fewer_right) / self.total
+
+    @property
+    def trend(self) -> Trend:
+        """What the comparison shows, picture by picture: more helped, can hardly have helped, or neither.
+
+        Source:
+            95 % interval of Agresti and Min (2005), Statistics in Medicine 24, 729-740: half a picture is
+            added to each of the four outcomes.
+        """
+        if self.gained is None or self.lost is None:
+            return "unknown"
+        count, change = self.total + 2, self.gained - self.lost
+        centre = change / count
+        half = 1.96 * math.sqrt(max(0.0, self.gained + self.lost + 1 - change * change / count)) / count
+        if centre - half > 0:
+            return "rising"
+        return "flat" if centre + half < _HELPFUL else "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """One thing that the figures of a report say; a program goes by its code, never by its words."""
+
+    code: AdviceCode
+    sentence: str
+    figures: Mapping[str, float] = field(default_factory=dict)  # what it follows from
+    moves_body: bool = False  # whether it says to let more of the body move
+
+    @property
+    def kind(self) -> Literal["happened", "warning", "to do"]:
+        """What stands over it."""
+        if self.code in ("further", "view"):
+            return "happened"
+        return "warning" if self.code in ("baseline", "shortcut", "twins") else "to do"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +176,7 @@ class Report:
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
     calibration: Calibration | None
     doubts: tuple[Doubt, ...] = ()
-    advice: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
     exam_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
     exam_total: int = 0
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
@@ -135,8 +184,22 @@ class Report:
     learning: Learning | None = None  # None: too few pictures to tell
     twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
     further: Further | None = None  # None: only the head was taught
+    even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
+
+    @property
+    def trust(self) -> Trust:
+        """Whether its sureness can be trusted: the one answer for shell, page and zip."""
+        return trust_in(self.calibration)
 
     @property
     def hardest(self) -> tuple[Answer, ...]:
         """Exam pictures by how little the true class was believed, worst first."""
         return tuple(sorted(self.answers, key=lambda answer: answer.probabilities[answer.truth]))
+
+
+def trust_in(calibration: Calibration | None) -> Trust:
+    """What a calibration error says of the sureness; None: too few pictures to correct it."""
+    if calibration is None:
+        return "unknown"
+    error = calibration.error_after
+    return "good" if error < _WELL else "fair" if error < _NEARLY else "poor"

@@ -5,11 +5,12 @@ Flow:  Report --words_of--> sentences, the most important first
 
 from __future__ import annotations
 
+import numpy as np
+
 from headswap.evaluation.metrics import Floats, Labels
-from headswap.evaluation.report import Calibration, Report
+from headswap.evaluation.report import Calibration, Report, trust_in
 
 _SURE = 0.9
-_WELL, _NEARLY = 0.05, 0.15  # expected calibration error
 _ROUGH = 100  # pictures judged, below which the figure is rough
 
 
@@ -25,9 +26,9 @@ def words_of(report: Report) -> tuple[str, ...]:
     return (
         headline(report),
         f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
-        *((report.reliability,) if report.reliability else ()),
+        *filter(None, (reliability_of(report),)),
         *doubted,
-        *report.advice,
+        *(one.sentence for one in report.advice),
     )
 
 
@@ -42,6 +43,14 @@ def headline(report: Report) -> str:
         f"never saw it: an exam of {report.exam_total} pictures ({report.exam_right} right) would be "
         "too small to tell."
     )
+
+
+def reliability_of(report: Report) -> str:
+    """The sentence of a report; reckoned for those of older versions, which kept none."""
+    if report.reliability or not report.answers:
+        return report.reliability
+    probabilities = np.array([answer.probabilities for answer in report.answers])
+    return reliability(probabilities, np.array([a.truth for a in report.answers]), report.calibration)
 
 
 def reliability(probabilities: Floats, labels: Labels, calibration: Calibration | None) -> str:
@@ -59,8 +68,9 @@ def reliability(probabilities: Floats, labels: Labels, calibration: Calibration 
     right = int((probabilities.argmax(axis=1) == labels)[sure].sum())
     seen = f" Of {int(sure.sum())} answers that it was at least {_SURE:.0%} sure of, {right} were right."
     seen = seen if sure.any() else f" It was never {_SURE:.0%} sure."
-    if calibration.error_after < _WELL:
+    trust = trust_in(calibration)
+    if trust == "good":
         return f"Its sureness can be trusted.{seen}{rough}"
-    if calibration.error_after < _NEARLY:
+    if trust == "fair":
         return f"Its sureness is nearly right: off by {calibration.error_after:.0%} on average.{seen}{rough}"
     return f"Its sureness is off by {calibration.error_after:.0%} on average: do not rely on it.{seen}{rough}"

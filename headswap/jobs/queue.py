@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.errors import BadSetting
+from headswap.field_types import check_fields
 from headswap.files import sweep_drafts
 from headswap.jobs import memory
 from headswap.jobs.database import NOT_NOW
@@ -53,6 +54,7 @@ class QueueSettings:
     worker_bytes: int = 0  # memory that a worker can take; 0: what there is
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.capacity < 1:
             raise BadSetting(f"capacity is {self.capacity}.", remedy="Choose 1 or more workers at once.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headswap.errors import BadSetting
+from headswap.field_types import check_fields
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -24,6 +25,7 @@ class Setting:
     seconds: float = 14.0  # of an experiment, about: a large network sees fewer pictures, or practises less
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, least, most in (
             ("most_pictures", 16, 1000),
             ("draws", 2, 50),

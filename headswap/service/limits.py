@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from headswap.errors import BadSetting
+from headswap.field_types import check_fields
 
 Whom = Literal["me", "class", "lab"]
 WHOM: tuple[Whom, ...] = get_args(Whom)
@@ -41,6 +42,7 @@ class Limits:
     spare: bool = field(default=True, metadata={"words": "a spare worker is kept warm"})
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for one in figures():
             value, least = getattr(self, one.name), 0 if one.metadata["may_be_none"] else 1
             if not least <= value < 1e9:
@@ -85,6 +87,12 @@ _PRESETS: Mapping[Whom, Limits] = MappingProxyType(
 
 def limits_for(whom: Whom, changes: Mapping[str, float | bool] = MappingProxyType({})) -> Limits:
     """The figures for one person, a class or a lab, with single ones changed."""
+    if whom not in WHOM:
+        raise BadSetting(f"“{whom}” has no limits of its own.", remedy=f"Choose {', '.join(WHOM)}.")
+    unknown = sorted(set(changes) - {one.name for one in fields(Limits)})
+    if unknown:
+        names = ", ".join(one.name for one in fields(Limits))
+        raise BadSetting(f"There is no limit “{unknown[0]}”.", remedy=f"Choose {names}.")
     return replace(_PRESETS[whom], **changes)  # type: ignore[arg-type]
 
 

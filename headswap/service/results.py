@@ -129,6 +129,16 @@ class Results:
             settled = tuple(dict.fromkeys((*self._settled(owner, job), sha256)))
             write_text(self._store.folder(job) / _SETTLED, to_json(Settled(settled)))
 
+    def unsettle(self, owner: str, job: str, sha256: str) -> None:
+        """Take back what was decided about a doubted label: it is brought up again."""
+        left = tuple(one for one in self._settled(owner, job) if one != sha256)
+        write_text(self._store.folder(job) / _SETTLED, to_json(Settled(left)))
+
+    def settled(self, owner: str, job: str) -> tuple[Doubt, ...]:
+        """Labels that were doubted and are decided."""
+        settled = self._settled(owner, job)
+        return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 in settled)
+
     def _manifest(self, owner: str, job: str) -> Manifest | None:
         """The pictures of a run, in their parts; None when they are gone."""
         found = self._store.get(job, owner=owner)

@@ -4,68 +4,38 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
-from headswap.events import Event, Guesses, Pass
+from headswap.events import Event, Guesses, Pass, Step, words_of_step
 from headswap.jobs.job import Job, JobState
 from headswap.jobs.store import LOG_FILE
 from headswap.service.views import JobView
 
-Shares = Mapping[str, tuple[float, float]]
-_HEAD_ONLY: Shares = MappingProxyType(  # where each step begins and ends on the bar: the body takes most
-    {
-        "fetch": (0.0, 0.05),
-        "load": (0.0, 0.05),
-        "pictures": (0.05, 0.3),
-        "features": (0.3, 0.9),
-        "views": (0.9, 0.9),
-        "head": (0.9, 0.95),
-        "finetune": (0.9, 0.95),
-        "evaluate": (0.95, 0.97),
-        "save": (0.97, 1.0),
-    }
-)
-_FURTHER: Shares = MappingProxyType(  # when more than the head moves, that takes most
-    {
-        "fetch": (0.0, 0.02),
-        "load": (0.0, 0.02),
-        "pictures": (0.02, 0.04),
-        "features": (0.04, 0.08),
-        "views": (0.08, 0.14),
-        "head": (0.14, 0.15),
-        "finetune": (0.15, 0.97),
-        "evaluate": (0.97, 0.98),
-        "save": (0.98, 1.0),
-    }
-)
-_WORDS = {
-    "fetch": "Fetching the network's weights: {done} of {total} bytes.",
-    "load": "Loading the network.",
-    "pictures": "Reading picture {done} of {total}.",
-    "features": "The body looks at picture {done} of {total}, once.",
-    "views": "Trying other ways of showing it the pictures: {done} of {total} looks.",
-    "head": "The new head learns.",
-    "finetune": "Trying on practice pictures how far to go: {done} of {total} looks.",
-    "evaluate": "Sitting the exam.",
-    "save": "Saving.",
-}
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
 
 class Pace:
-    """How long runs will still take, from the pace of each since it was first seen running."""
+    """How long runs will still take, from the pace of the step that each is in since it was first seen there.
 
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[float, float]] = {}  # job -> when and how far it was first seen
+    Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
+    nobody knows how long it will be, and nothing is said.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: dict[str, tuple[Step, float, float]] = {}  # job -> step, when and how far it was seen
 
     def seconds_left(self, job: Job) -> float | None:
         """None before the pace says anything, and when the job does not run."""
-        if job.state is not JobState.RUNNING:
+        if job.state is not JobState.RUNNING or job.progress is None:
             self._first.pop(job.id, None)
             return None
-        now, share = time.monotonic(), share_of(job)
-        since, first = self._first.setdefault(job.id, (now, share))
+        step, now, share = job.progress.step, self._clock(), share_of(job)
+        if depth_of(job) != "head" and step != "finetune":
+            return None
+        if self._first.get(job.id, (None,))[0] != step:
+            self._first[job.id] = (step, now, share)
+        _, since, first = self._first[job.id]
         if share - first < 0.05 or now - since < 1.0:
             return None
         return (now - since) * (1.0 - share) / (share - first)
@@ -73,7 +43,7 @@ class Pace:
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
     """Put row and journal together."""
-    passes = tuple(event for event in events if isinstance(event, Pass))
+    passes = _passes(events)
     guesses = [event for event in events if isinstance(event, Guesses)]
     return JobView(
         id=job.id,
@@ -90,6 +60,17 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
     )
+
+
+def _passes(events: Sequence[Event]) -> tuple[Pass, ...]:
+    """Each pass once: the last is told again with the figures of the report."""
+    passes: list[Pass] = []
+    for event in events:
+        if isinstance(event, Pass):
+            if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
+                passes.pop()
+            passes.append(event)
+    return tuple(passes)
 
 
 def _details(job: Job) -> str:
@@ -114,8 +95,8 @@ def share_of(job: Job) -> float:
         return 1.0
     if job.progress is None:
         return 0.0
-    shares = _HEAD_ONLY if depth_of(job) == "head" else _FURTHER
-    begin, end = shares[job.progress.step]
+    words = words_of_step(job.progress.step)
+    begin, end = words.share_head if depth_of(job) == "head" else words.share_further
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 
@@ -144,7 +125,9 @@ def _doing(job: Job, events: Sequence[Event], passes: Sequence[Pass]) -> str:
     if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
         of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
         return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
-    return again + _WORDS[step].format(done=f"{job.progress.done:,}", total=f"{job.progress.total:,}")
+    return again + words_of_step(step).sentence.format(
+        done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
+    )
 
 
 def _is_last_run(events: Sequence[Event]) -> bool:

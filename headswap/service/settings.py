@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from headswap.field_types import check_fields
 from headswap.images import PictureLimits
 from headswap.jobs.importing import AT_REST_BYTES, ReaderLimits
 from headswap.jobs.queue import QueueSettings
@@ -28,6 +29,9 @@ class Settings:
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
     picture_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def for_reader(self) -> ReaderLimits:
         """What a reader of strangers' pictures is held to."""

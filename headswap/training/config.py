@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headswap.errors import BadSetting
+from headswap.field_types import check_fields
 from headswap.network import Fit
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
@@ -39,6 +40,7 @@ class FurtherConfig:
     checkpoint_every_s: float = 10.0  # a pass that ends sooner after the last checkpoint writes none
 
     def __post_init__(self) -> None:
+        check_fields(self)
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             raise BadSetting(f"learning_rate is {rate}.", remedy="Choose a number above 0, such as 0.001.")
@@ -89,9 +91,10 @@ class TeachConfig:
         return self.depth == "auto" and self.fit is None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.budget_s is not None and not 0 < self.budget_s < math.inf:
             raise BadSetting(f"budget_s is {self.budget_s}.", remedy="Choose seconds above 0, such as 120.")
-        if not self.strengths or min(self.strengths) <= 0:
+        if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
             raise BadSetting(f"strengths is {self.strengths}.", remedy="Give one or more numbers above 0.")
         if self.strength is not None and not 0 < self.strength < math.inf:
             raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")

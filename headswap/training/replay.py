@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from headswap.field_types import check_fields
 from headswap.network import Fit
 from headswap.training.config import Depth, TeachConfig
 
@@ -26,6 +27,9 @@ class Replay:
     parts: int | None = None  # validation parts on which it was tried
     fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
     mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def settled(config: TeachConfig, replay: Replay) -> TeachConfig:

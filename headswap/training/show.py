@@ -7,11 +7,13 @@ at only here, for the eye; nothing that is learned depends on them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from headswap.events import Guess, Guesses, Listener, Pass
+from headswap.evaluation.report import Report
+from headswap.events import Event, Guess, Guesses, Listener, Pass
 
 WATCHED = 6  # pictures whose guesses are shown
 _EXPECTED_PASSES = 100
@@ -53,6 +55,45 @@ class Show:
             Pass(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
         )
         self._listener(guesses_on(number, exam_logits, truths, self._classes, self._files))
+
+
+class LastWord:
+    """A listener that passes on what is said, and in the end says the figures of the report.
+
+    While a head is solved its answers come from the features at hand and its sureness is not corrected yet;
+    what stands there when it is over must be what the report says.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._last: Pass | None = None
+        self._guesses: Guesses | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Pass):
+            self._last = event
+        if isinstance(event, Guesses):
+            self._guesses = event
+        self._listener(event)
+
+    def conclude(self, report: Report) -> None:
+        """Say the last pass and its guesses once more, as the report has them."""
+        if self._last is not None:
+            final = replace(
+                self._last,
+                practice_right=report.practice_right,
+                practice_total=report.practice_total,
+                exam_right=report.exam_right,
+                exam_total=report.exam_total,
+            )
+            self._listener(final)
+        if self._guesses is not None:
+            told = {answer.file: answer for answer in report.answers}
+            guesses = tuple(
+                replace(one, label=report.classes[told[one.file].label], sure=told[one.file].sure)
+                for one in self._guesses.guesses
+            )
+            self._listener(replace(self._guesses, guesses=guesses))
 
 
 def guesses_on(

@@ -163,12 +163,15 @@ def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) ->
     if full is None or folds <= 2:
         return None
     count = len(labels)
+    before, after = halves.argmax(1) == labels, full.argmax(1) == labels
     return Learning(
         fewer=count // 2,
-        fewer_right=int((halves.argmax(1) == labels).sum()),
+        fewer_right=int(before.sum()),
         more=count - count // folds,
-        more_right=int((full.argmax(1) == labels).sum()),
+        more_right=int(after.sum()),
         total=count,
+        gained=int((after & ~before).sum()),
+        lost=int((before & ~after).sum()),
     )
 
 

@@ -5,18 +5,25 @@ Flow:  Report --advice--> HTML; its buttons send which way of teaching to set up
 
 from __future__ import annotations
 
-from headswap.evaluation.advice import advises_to_move
-from headswap.evaluation.report import Report
+from headswap.evaluation.report import Advice, AdviceCode, Report
 from headswap.ui.icons import icon, term
 from headswap.ui.words import percent, prose
+
+_LEADS: dict[AdviceCode, str] = {
+    "further": "What came of going further.",
+    "view": "How the pictures are shown.",
+    "nothing-to-mend": "Well done.",
+    "stop": "Well done.",
+}
 
 
 def advice(report: Report) -> str:
     """What to try next, when there is something."""
     return "".join(
-        f'<div class="callout accent">{icon("book")}<p>{_lead(report, i)}{_said(sentence)}'
-        f"{_button(sentence)}</p></div>"
-        for i, sentence in enumerate(report.advice)
+        f'<div class="callout {"warn" if one.kind == "warning" else "accent"}">'
+        f"{icon('warn' if one.kind == 'warning' else 'book')}<p>{_lead(one)}{_said(one.sentence)}"
+        f"{_button(one)}</p></div>"
+        for one in report.advice
     )
 
 
@@ -26,12 +33,11 @@ def learning(report: Report) -> str:
     if found is None:
         return ""
     fewer, more = found.fewer_right / found.total, found.more_right / found.total
-    if found.gain >= 0.02:
-        said = "Yes, probably: it was still getting better."
-    elif found.gain <= -0.02:
-        said = "Not these: with more of them it did no better."
-    else:
-        said = "Hardly: half of them did nearly as well. Other kinds of pictures would."
+    said = {
+        "rising": "Yes, probably: it was still getting better.",
+        "flat": "Hardly: fewer of them did as well. Other kinds of pictures may.",
+        "unknown": "With so few pictures this cannot be told: chance explains the difference.",
+    }[found.trend]
     rows = "".join(
         f'<li><span>{pictures} to practise on</span><span class="meter" aria-hidden="true">'
         f'<i style="width:{100 * share:.0f}%"></i></span><span>{percent(share)}</span></li>'
@@ -44,10 +50,10 @@ def learning(report: Report) -> str:
     )
 
 
-def _lead(report: Report, i: int) -> str:
-    if i == 0 and report.further is not None:
-        return "<b>What came of going further.</b> "
-    return "<b>Worth trying.</b> "
+def _lead(one: Advice) -> str:
+    if one.code in _LEADS:
+        return f"<b>{_LEADS[one.code]}</b> "
+    return "<b>Take care.</b> " if one.kind == "warning" else "<b>Worth trying.</b> "
 
 
 def _said(sentence: str) -> str:
@@ -55,7 +61,7 @@ def _said(sentence: str) -> str:
     return prose(sentence.replace("depth “auto”", "“Let it choose”"))
 
 
-def _button(sentence: str) -> str:
-    if not advises_to_move(sentence):
+def _button(one: Advice) -> str:
+    if not one.moves_body:
         return ""
     return ' <button class="link" type="button" data-way="auto">Set it up in Teach</button>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from headswap.artefacts.prediction import Prediction
+from headswap.evaluation.report import Report
 from headswap.ui.icons import icon, plate
 from headswap.ui.words import count, enumerate_names, in_words, percent, safe
 
@@ -13,10 +14,8 @@ MOST_NEAR = 5
 Near = dict[str, tuple[str, str]]  # sha256 of a practice picture -> its class, a data: URI
 
 
-def answer(prediction: Prediction, near: Near | None = None) -> str:
-    """Draw one prediction; `near` are the nearest practice pictures."""
-    sure = round(100 * prediction.sure)
-    told = f"meant to be right {sure} times in 100" if sure < 100 else "it has no doubt at all"
+def answer(prediction: Prediction, near: Near | None = None, report: Report | None = None) -> str:
+    """Draw one prediction; `near` are the nearest practice pictures, `report` says what sureness is worth."""
     new = _bars(
         prediction.probabilities, f"New head, your {in_words(len(prediction.probabilities))} names", True
     )
@@ -29,8 +28,23 @@ def answer(prediction: Prediction, near: Near | None = None) -> str:
         f'<div class="stack answered">{_stranger(prediction)}<p class="live">It says <b>'
         f"{safe(prediction.label)}</b>, "
         f'{percent(prediction.sure)} sure.</p><div class="{"versus" if old else ""}"><div>{new}'
-        f'<p class="hs-note">Calibrated: {told}.</p></div>{old}</div>{_near(prediction, near or {})}</div>'
+        f"{_worth(prediction, report)}</div>{old}</div>{_near(prediction, near or {})}</div>"
     )
+
+
+def _worth(prediction: Prediction, report: Report | None) -> str:
+    """What the figure is worth, as the panel on its sureness says it too."""
+    if report is None:
+        return ""
+    times = f"{percent(prediction.sure).removesuffix(chr(160) + '%')} times in 100"
+    error = percent(report.calibration.error_after) if report.calibration else ""
+    said = {
+        "good": f"Calibrated: meant to be right {times}.",
+        "fair": f"Meant to be right {times}, but its sureness is off by {error} on average.",
+        "poor": f"Do not rely on this figure: its sureness is off by {error} on average.",
+        "unknown": "There were too few pictures to check this figure: take it as a hint.",
+    }[report.trust]
+    return f'<p class="hs-note">{said}</p>'
 
 
 def _near(prediction: Prediction, near: Near) -> str:

@@ -103,5 +103,5 @@ def _result(service: Service, owner: str, view: JobView) -> Result:
         "right": report.right,
         "total": report.total,
         "baseline_accuracy": report.baseline_accuracy,
-        "advice": list(report.advice),
+        "advice": [one.sentence for one in report.advice],
     }

@@ -1,6 +1,6 @@
 """Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
 
-Flow:  Doubts --doubts--> HTML; a button sends `fix:HASH` or `leave:HASH`, never a name
+Flow:  Doubts --doubts--> HTML; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
 """
 
 from __future__ import annotations
@@ -13,10 +13,31 @@ SHOWN = 5
 
 
 def doubts(
-    left: tuple[Doubt, ...], classes: tuple[str, ...], thumbnails: dict[str, str], done: str = ""
+    left: tuple[Doubt, ...],
+    classes: tuple[str, ...],
+    thumbnails: dict[str, str],
+    done: str = "",
+    undo: Doubt | None = None,
 ) -> str:
-    """Draw the most doubtful; `done` is one sentence on what was just decided, harmless in HTML."""
-    said = f'<p class="callout accent" role="status">{icon("check")}<span>{done}</span></p>' if done else ""
+    """Draw the most doubtful.
+
+    Args:
+        left: those that nobody has decided.
+        classes: names of the report.
+        thumbnails: sha256 -> data: URI.
+        done: one sentence on what was just decided, harmless in HTML.
+        undo: what was just decided and can be taken back.
+    """
+    back = (
+        f' <button class="link" type="button" data-doubt="undo:{safe(undo.sha256)}">Undo</button>'
+        if undo
+        else ""
+    )
+    said = (
+        f'<p class="callout accent" role="status">{icon("check")}<span>{done}{back}</span></p>'
+        if done
+        else ""
+    )
     if not left:
         none = '<p class="hs-soft">It doubts none of the labels.</p>' if not done else ""
         return f'<div class="hs-panel"><h2>Is the label right?</h2>{said}{none}</div>'
@@ -28,12 +49,13 @@ def doubts(
     )
 
 
-def chosen(left: tuple[Doubt, ...], sent: str) -> tuple[str, Doubt] | None:
-    """What a button meant: ("fix" or "leave", the doubt); None when that row is not there."""
+def chosen(left: tuple[Doubt, ...], sent: str, settled: tuple[Doubt, ...] = ()) -> tuple[str, Doubt] | None:
+    """What a button meant: ("fix", "leave" or "undo", the doubt); None when that row is not there."""
     deed, _, place = sent.partition(":")
-    if deed not in ("fix", "leave") or not place:
+    if deed not in ("fix", "leave", "undo") or not place:
         return None
-    return next(((deed, doubt) for doubt in left[:SHOWN] if doubt.sha256 == place), None)
+    among = settled if deed == "undo" else left[:SHOWN]
+    return next(((deed, doubt) for doubt in among if doubt.sha256 == place), None)
 
 
 def _row(doubt: Doubt, classes: tuple[str, ...], thumbnails: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.evaluation.report import Report
+from headswap.evaluation.report import Doubt, Report
 from headswap.ui import confusion, verdict
 from headswap.ui.advice import advice, learning
 from headswap.ui.doubts import SHOWN, chosen, doubts
@@ -142,28 +142,41 @@ def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, dept
             drawn.append(heat_figure(heat, right))
         return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
-    def decided(scene: Scene, job: str, done: str) -> Updates:
+    def decided(scene: Scene, job: str, done: str, undo: Doubt | None = None) -> Updates:
         report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
         small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
-        return {step.doubts: doubts(left, report.classes, small, done)}
+        return {step.doubts: doubts(left, report.classes, small, done, undo)}
+
+    def relabelled(scene: Scene, project_id: str, doubt: Doubt, before: str, after: str) -> None:
+        """Give the picture of a doubt another class, wherever it still has the one before."""
+        same = scene.manifest.pictures if scene.manifest else ()
+        files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+        if files:
+            shared.service.pictures.relabel(scene.owner, project_id, files, after)
 
     @errors_as_words(step.status)
     def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
-        found = chosen(results.doubts(scene.owner, job), str(event.chosen))
+        left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
+        found = chosen(left, str(event.chosen), settled)
         if found is None:
             return {}
-        report, (deed, doubt) = results.report(scene.owner, job), found
+        classes, (deed, doubt) = results.report(scene.owner, job).classes, found
+        label, other = classes[doubt.label], classes[doubt.suggested]
         if deed == "leave":
             results.settle(scene.owner, job, doubt.sha256)
-            return decided(scene, job, "Left as it is.")
-        name = report.classes[doubt.suggested]
-        same = scene.manifest.pictures if scene.manifest else ()
-        files = tuple(picture.file for picture in same if picture.sha256 == doubt.sha256)
-        shared.service.pictures.relabel(scene.owner, project_id, files, name)
-        results.settle(scene.owner, job, doubt.sha256)
-        done = f"It is called {safe(name)} now. Teach again to learn from it."
-        return shared.show(shared.look(project_id, request)) | decided(scene, job, done)
+            return decided(scene, job, "Left as it is.", doubt)
+        if deed == "undo":
+            relabelled(scene, project_id, doubt, before=other, after=label)
+            results.unsettle(scene.owner, job, doubt.sha256)
+            told = decided(scene, job, f"It is called {safe(label)} again.")
+        else:
+            relabelled(scene, project_id, doubt, before=label, after=other)
+            results.settle(scene.owner, job, doubt.sha256)
+            told = decided(
+                scene, job, f"It is called {safe(other)} now. Teach again to learn from it.", doubt
+            )
+        return shared.show(shared.look(project_id, request)) | told
 
     @errors_as_words(step.status)
     def on_way(event: gr.EventData) -> Updates:

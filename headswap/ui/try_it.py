@@ -93,7 +93,7 @@ def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: An
     def words(request: gr.Request, job: str, prediction: Prediction) -> str:
         found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
         near: Near = {sha256: (name, picture_uri(data)) for sha256, (name, data) in found.items()}
-        return answer(prediction, near)
+        return answer(prediction, near, results.report(owner_of(request), job))
 
     def predict(request: gr.Request, job: str, picture: Path) -> str:
         return words(request, job, results.predict(owner_of(request), job, (picture,))[0])

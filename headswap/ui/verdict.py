@@ -6,13 +6,14 @@ Flow:  Report --verdict--> HTML       (the confusion grid is drawn in `confusion
 from __future__ import annotations
 
 from headswap.evaluation.report import Answer, Report
+from headswap.evaluation.words import reliability_of
 from headswap.ui.icons import icon, plate, term
 from headswap.ui.words import percent, prose, safe, short
 
 HARDEST = 5
 MOST_DOTS = 60  # answers; beyond, bars take the place of dots
 SURE_STEPS = (
-    (0.9, 1.01, "more than 90 % sure"),
+    (0.9, 1.01, "90 % sure or more"),
     (0.7, 0.9, "70–90 % sure"),
     (0.0, 0.7, "less than 70 % sure"),
 )
@@ -26,7 +27,8 @@ def verdict(report: Report) -> str:
     how = (
         ""
         if report.method == "exam"
-        else " The exam alone would be too small, so every picture was judged by a head that never saw it."
+        else f" The exam alone, {report.exam_right} of {report.exam_total} right, would be too small, so "
+        "every picture was judged by a head that never saw it."
     )
     return (
         f'<div class="verdict"><div><h1>{report.right} of {report.total} {what} right</h1>'
@@ -107,19 +109,5 @@ def trust(report: Report) -> str:
         rows.append(f"<li><span>{words}</span>{bar}<span>{told}</span></li>")
     return (
         f'<div class="hs-panel"><h2>Can its sureness be trusted? {term("sure", "confidence")}</h2>'
-        f'<p class="hs-soft">{_trust_sentence(report)}</p><ul class="trust">{"".join(rows)}</ul></div>'
+        f'<p class="hs-soft">{prose(reliability_of(report))}</p><ul class="trust">{"".join(rows)}</ul></div>'
     )
-
-
-def _trust_sentence(report: Report) -> str:
-    if report.reliability:
-        return prose(report.reliability)
-    gap = report.calibration.error_after if report.calibration else None
-    rough = f" With {report.total} pictures this is a rough figure." if report.total < 100 else ""
-    if gap is None:
-        return f"There were too few pictures to correct its sureness: take it as a hint.{rough}"
-    if gap < 0.05:
-        return f"Yes: when it says it is 90 % sure, about 90 in 100 are right.{rough}"
-    if gap < 0.15:
-        return f"Nearly: the surer it says it is, the more often it is right.{rough}"
-    return f"Not much: its sureness is off by {percent(gap)} on average.{rough}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from headswap.events import Listener
+from headswap.field_types import check_fields
 from headswap.network import Network, NetworkCard
 
 Device = Literal["cpu", "meta"]  # meta: shapes only, no numbers and no memory
@@ -30,6 +31,9 @@ class ZooSettings:
     )
     offline: bool = False  # never open a connection
     allow_code: bool = False  # "package.module:factory" may run Python code that the person names
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def folder(self) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from headswap.artefacts.onnx_file import NoOnnx, write_onnx
 from headswap.artefacts.predictor import load_bundle
-from headswap.evaluation.metrics import softmax
+from headswap.evaluation.metrics import calibrated
 from tests.artefacts.conftest import Untaught
 
 
@@ -27,7 +27,9 @@ def test_any_number_of_pictures_goes_in_and_calibrated_probabilities_come_out(
     said = session.run(["probabilities"], {"pictures": to_float(pictures, bundle.card.input)})[0]
 
     assert said.shape == (3, 3)
-    assert np.allclose(said, softmax(bundle.logits(pictures) / 1.5), atol=1e-5)
+    expected = calibrated(bundle.logits(pictures), 1.5, bundle.card.even_share)
+    assert bundle.card.even_share > 0
+    assert np.allclose(said, expected, atol=1e-5)
 
 
 def test_the_same_network_gives_the_same_file_and_no_path_of_this_machine(

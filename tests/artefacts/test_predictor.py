@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import headswap
-from headswap.artefacts.bundle import MEMORY, pack
+from headswap.artefacts.bundle import MEMORY, pack, read_dataset
+from headswap.evaluation.metrics import softmax
+from headswap.files import SEAL, sealed_folder
 
 
 def test_a_practice_picture_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
@@ -63,3 +68,37 @@ def test_what_a_bundle_remembers_is_sealed_small_and_travels_in_the_zip(bundle: 
     assert MEMORY in (bundle / "seal.json").read_text()
     assert (bundle / MEMORY).stat().st_size < 0.3 * (bundle / "weights.safetensors").stat().st_size
     assert headswap.load_bundle(packed).memory is not None
+
+
+def test_a_bundle_is_no_surer_than_the_pictures_that_checked_it(bundle: Path, few_drawings: Path) -> None:
+    taught = headswap.load_bundle(bundle)
+    checked = sum(picture.part == "train" for picture in read_dataset(bundle).pictures)
+
+    said = list(taught.predict_many(sorted(few_drawings.rglob("*.png"))))
+
+    assert all(abs(sum(one.probabilities.values()) - 1) < 1e-9 for one in said)
+    assert max(one.sure for one in said) <= (checked + 1) / (checked + 2)
+
+
+def test_a_bundle_of_version_0_1_still_opens_and_says_what_it_said(
+    bundle: Path, few_drawings: Path, tmp_path: Path
+) -> None:
+    with sealed_folder(tmp_path / "old") as draft:
+        for file in bundle.iterdir():
+            if file.name != SEAL:
+                shutil.copy(file, draft)
+        card = json.loads((draft / "bundle.json").read_text())
+        del card["even_share"]
+        (draft / "bundle.json").write_text(json.dumps(card))
+        report = json.loads((draft / "report.json").read_text())
+        del report["even_share"]
+        report["advice"] = ["Add pictures.", "Stop."]
+        (draft / "report.json").write_text(json.dumps(report))
+    picture = sorted(few_drawings.rglob("*.png"))[0]
+
+    old = headswap.load_bundle(tmp_path / "old")
+
+    assert [one.sentence for one in old.report.advice] == ["Add pictures.", "Stop."]
+    prepared = old.prepare(picture)[None]
+    plain = softmax(old.logits(prepared) / old.card.temperature)[0]
+    assert old.predict(picture).sure == pytest.approx(plain.max(), abs=1e-5)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -33,3 +35,22 @@ def test_teach_predict_and_evaluate_agree(
         row["unlike"] > 0 and len(row["nearest"]) == 3 and len(row["old_head"]) == 5 for row in predicted
     )
     assert taught["method"] == "cross-validated"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [("--depth", "auto"), ("--depth", "head"), ("--seed", "0"), ("--test-share", "0.2"), ("--mirror",),
+     ("--fit", "crop"), ("--budget", "60"), ("--head", "classifier"), ("--model", "resnet18")],
+)  # fmt: skip
+def test_a_repeated_run_refuses_choices_that_it_would_not_follow(
+    said: tuple[str, ...],
+    bundle: Path,
+    few_drawings: Path,
+    shell: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert shell("teach", few_drawings, "--from", bundle, *said) == 2
+
+    sentence = capsys.readouterr().err
+    assert f"so {said[0]} cannot be followed" in sentence
+    assert "Leave that out, or leave out --from" in sentence

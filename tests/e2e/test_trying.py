@@ -90,6 +90,10 @@ def test_a_planted_wrong_label_is_among_the_first_five_doubts_and_can_be_mended(
 
     planted.locator("button", has_text="Make it vehicle").click()
     taught.wait("#hs-doubts [role=status]:has-text('called vehicle now')")
+    page.click("#hs-doubts [data-doubt^='undo:']")
+    taught.wait("#hs-doubts [role=status]:has-text('called fruit again')")
+    planted.locator("button", has_text="Make it vehicle").click()
+    taught.wait("#hs-doubts [role=status]:has-text('called vehicle now')")
     assert page.locator(f"#hs-doubts .doubt:has(img[alt*='{PLANTED}'])").count() == 0
 
     if before > 1:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from headswap.data.manifest import Manifest, Part, Picture
-from headswap.evaluation.advice import advises_to_move
 from headswap.evaluation.build import Evidence, Sitting, build_report, temperature_of
+from headswap.evaluation.metrics import calibrated
 from headswap.evaluation.report import Learning, Report
 from headswap.files import from_json, to_json
 
@@ -64,6 +64,10 @@ def report_of(evidence: Evidence) -> Report:
     return build_report(evidence, temperature=temperature_of(evidence.practice))
 
 
+def sentences(report: Report) -> str:
+    return " ".join(one.sentence for one in report.advice)
+
+
 def cross_validated(evidence: Evidence, said: list[int]) -> Evidence:
     return replace(evidence, everyone=sitting(evidence.manifest, said))
 
@@ -82,7 +86,7 @@ def test_the_figures_of_a_small_exam_add_up() -> None:
 
 def test_too_small_an_exam_is_replaced_by_every_picture_judged_out_of_sample() -> None:
     labels = [0] * 20 + [1] * 10 + [0, 0, 1, 1]
-    said = [*labels[:-1], 0]
+    said = [1, *labels[1:]]
 
     report = report_of(cross_validated(evidence_of([0, 0, 1, 1], [0, 0, 1, 1]), said))
 
@@ -91,6 +95,38 @@ def test_too_small_an_exam_is_replaced_by_every_picture_judged_out_of_sample() -
     assert len(report.answers) == sum(map(sum, report.confusion)) == 34
     assert report.interval[1] - report.interval[0] < 0.2
     assert report.baseline_accuracy == 22 / 34
+
+
+def test_an_exam_picture_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
+    random = np.random.default_rng(1)
+    labels = [0, 1] * 20
+    evidence = evidence_of([0, 1, 1], [0, 0, 1], practice=(labels, labels))
+    folds = random.normal(size=(43, 2))  # heads of the folds say something else of every picture
+    every = replace(sitting(evidence.manifest, [*labels, 0, 1, 1]), logits=folds)
+
+    report = report_of(replace(evidence, everyone=every))
+
+    final = calibrated(evidence.exam.logits, temperature_of(evidence.practice), report.even_share)
+    told = {answer.file: answer.probabilities for answer in report.answers}
+    assert report.method == "cross-validated"
+    assert [told[file] for file in evidence.exam.files] == [tuple(row) for row in final.tolist()]
+    exam = [answer for answer in report.answers if answer.file in set(evidence.exam.files)]
+    assert sum(answer.is_right for answer in exam) == report.exam_right == 2
+
+
+def test_nobody_is_surer_than_the_pictures_that_checked_it() -> None:
+    labels = [0, 1] * 30
+    evidence = evidence_of([0, 1] * 25, [0, 1] * 25, practice=(labels, labels))
+    huge = replace(evidence.exam, logits=evidence.exam.logits * 1e4)
+    checked = sitting(manifest_of(labels), labels, sureness=15.0)
+
+    report = report_of(replace(evidence, exam=huge, practice=checked))
+
+    assert report.calibration is not None
+    assert report.calibration.temperature > 0.06
+    assert max(answer.sure for answer in report.answers) <= 61 / 62 + 1e-12
+    assert min(min(answer.probabilities) for answer in report.answers) >= 1 / 62 - 1e-12
+    assert all(abs(sum(answer.probabilities) - 1) < 1e-12 for answer in report.answers)
 
 
 def test_an_exam_of_fifty_speaks_for_itself() -> None:
@@ -113,7 +149,7 @@ def test_sureness_of_a_cross_validated_verdict_is_corrected_by_pictures_of_other
     assert report.calibration is not None
     assert report.calibration.error_before > 0.15
     assert report.calibration.error_after < report.calibration.error_before
-    assert {round(answer.sure, 2) for answer in report.answers} <= {
+    assert {round(answer.sure, 2) for answer in report.answers[:-2]} <= {
         round(answer.sure, 2) for answer in report.answers[:2]
     }  # one temperature for each half
 
@@ -136,24 +172,28 @@ def test_a_planted_wrong_label_is_doubted_first() -> None:
 def test_no_better_than_the_commonest_class_is_said_so() -> None:
     report = report_of(evidence_of([0, 0, 0, 1], [0, 0, 0, 0]))
 
-    assert "Not shown to be better than always saying “cat”" in report.advice[0]
+    assert "Not shown to be better than always saying “cat”" in report.advice[0].sentence
 
 
 @pytest.mark.parametrize(
-    ("fewer_right", "words", "silent"),
-    [(70, "more and more varied pictures are the cure", "hardly helped"),
-     (79, "let more of the body move", "varied pictures are the cure")],
-    ids=["more pictures still help", "they no longer do"],
+    ("gained", "lost", "words", "silent"),
+    [(12, 2, "more and more varied pictures are the cure", "hardly helped"),
+     (1, 1, "more pictures of the same kind hardly helped", "are the cure"),
+     (6, 4, "the usual cure", "hardly helped")],
+    ids=["more pictures still help", "they no longer do", "chance explains it"],
 )  # fmt: skip
 def test_memorising_is_named_with_the_way_out_that_was_measured(
-    fewer_right: int, words: str, silent: str
+    gained: int, lost: int, words: str, silent: str
 ) -> None:
     labels = [0, 1] * 50
     said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
     evidence = evidence_of(labels, said, practice=(labels, said), practice_right=100)
-    learning = Learning(fewer=50, fewer_right=fewer_right, more=75, more_right=80, total=100)
+    fewer_right = 80 - gained + lost
+    learning = Learning(
+        fewer=50, fewer_right=fewer_right, more=75, more_right=80, total=100, gained=gained, lost=lost
+    )
 
-    advice = " ".join(report_of(replace(evidence, learning=learning)).advice)
+    advice = sentences(report_of(replace(evidence, learning=learning)))
 
     assert "it is memorising" in advice
     assert words in advice.lower()
@@ -167,14 +207,14 @@ def test_nine_wrong_of_a_hundred_are_worth_going_further_and_three_are_not(wrong
 
     report = report_of(evidence_of(labels, said, practice=(labels, said), practice_right=100))
 
-    assert any(map(advises_to_move, report.advice)) is advised
+    assert any(one.moves_body for one in report.advice) is advised
 
 
 def test_underfitting_is_named() -> None:
     labels = [0, 1] * 50
     said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
 
-    advice = " ".join(report_of(evidence_of(labels, said, practice=(labels, said), practice_right=75)).advice)
+    advice = sentences(report_of(evidence_of(labels, said, practice=(labels, said), practice_right=75)))
 
     assert "underfitting" in advice
     assert "try another network" in advice
@@ -194,7 +234,7 @@ def test_a_network_that_may_have_learned_darkness_is_named() -> None:
     report = report_of(evidence)
 
     assert [shortcut.name for shortcut in report.shortcuts] == ["brightness"]
-    assert "may have learned how light or dark the picture is" in " ".join(report.advice)
+    assert "may have learned how light or dark the picture is" in sentences(report)
 
 
 def test_exam_pictures_that_a_body_can_hardly_tell_from_practice_are_warned_of() -> None:
@@ -202,7 +242,7 @@ def test_exam_pictures_that_a_body_can_hardly_tell_from_practice_are_warned_of()
 
     report = report_of(replace(evidence, twins=("test 1", "test 2", "test 3")))
 
-    assert "3 exam pictures look to the network almost the same" in " ".join(report.advice)
+    assert "3 exam pictures look to the network almost the same" in sentences(report)
 
 
 def test_a_report_survives_json() -> None:

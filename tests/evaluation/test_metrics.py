@@ -5,7 +5,9 @@ import pytest
 
 from headswap.errors import TooFewPictures
 from headswap.evaluation.metrics import (
+    calibrated,
     confusion_matrix,
+    even_share,
     expected_calibration_error,
     fit_temperature,
     softmax,
@@ -58,3 +60,38 @@ def test_a_temperature_brings_back_the_true_sureness() -> None:
     before = expected_calibration_error(softmax(true_logits * 5), labels)
     after = expected_calibration_error(softmax(true_logits * 5 / temperature), labels)
     assert after < before / 3
+
+
+def test_pictures_that_are_all_answered_rightly_do_not_ask_for_boundless_sureness() -> None:
+    labels = np.arange(76) % 2
+    logits = np.where(np.eye(2, dtype=bool)[labels], 1.0, -1.0) * np.linspace(0.5, 6.0, 76)[:, None]
+
+    temperature = fit_temperature(logits, labels)
+
+    assert temperature > 0.2  # the end of the search is at 0.05
+    assert 0.9 < softmax(logits / temperature).max(axis=1).mean() < 77 / 78
+
+
+@pytest.mark.parametrize("classes", [2, 3, 40])
+@pytest.mark.parametrize("pictures", [1, 20, 500])
+def test_spreading_a_share_bounds_sureness_keeps_the_order_and_sums_to_one(
+    classes: int, pictures: int
+) -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(50, classes)) * 3
+    logits[0] = [1e6, *[0.0] * (classes - 1)]
+
+    told = calibrated(logits, 1.0, even_share(pictures, classes))
+
+    assert np.allclose(told.sum(axis=1), 1.0)
+    assert told.max() == pytest.approx((pictures + 1) / (pictures + 2))
+    assert (np.diff(np.take_along_axis(told, logits.argsort(axis=1), axis=1)) >= 0).all()
+    assert (told.argmax(axis=1) == logits.argmax(axis=1)).all()
+
+
+def test_with_two_classes_the_share_is_the_rule_of_succession() -> None:
+    logits = np.array([[1.2, -0.3]])
+
+    told, plain = calibrated(logits, 1.0, even_share(10, 2)), softmax(logits)
+
+    assert np.allclose(told, (10 * plain + 1) / 12)

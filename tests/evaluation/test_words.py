@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headswap.evaluation.report import Calibration, Report
+from headswap.evaluation.report import Advice, Calibration, Report
 from headswap.evaluation.words import reliability, words_of
 
 
@@ -24,7 +24,7 @@ def report_of(method: str = "exam") -> Report:
         calibration=None,
         exam_right=3,
         exam_total=4,
-        advice=("Stop.",),
+        advice=(Advice(code="stop", sentence="Stop."),),
     )
 
 

@@ -27,6 +27,17 @@ class Explodes(nn.Module):
         return x * factor * factor
 
 
+class IsOff(nn.Module):
+    """Wrong by a share of itself in bfloat16 only."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (1.0 + self.share) if x.dtype == torch.bfloat16 else x
+
+
 def body(network: Network, engine: Engine, translations: Path | None = None) -> Body:
     return Body(network, find_head(network), engine, translations)
 
@@ -76,6 +87,20 @@ def test_an_engine_that_is_not_near_enough_gives_way_to_single_precision(
 
     assert folded.engine == Engine("cpu", "float32", folded=True)
     assert torch.isfinite(features).all()
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.1, True), (0.3, False)])
+def test_an_engine_that_is_wrong_by_a_third_is_left_and_one_that_is_wrong_by_a_tenth_is_not(
+    share: float, kept: bool, make_network: MakeNetwork, make_pictures: MakePictures
+) -> None:
+    fast, pictures = Engine("cpu", "bfloat16"), make_pictures(4)
+    network = make_network(IsOff(share))
+    runner = body(network, fast)
+
+    features = runner.features(pictures)
+
+    assert (runner.engine == fast) is kept
+    assert torch.equal(features, body(network, EXACT).features(pictures)) is not kept
 
 
 def test_a_network_that_cannot_be_translated_runs_in_torch(

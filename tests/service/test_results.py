@@ -99,6 +99,11 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
     service.results.settle("ada", job, "0" * 64)  # nobody doubted that
 
     assert service.results.doubts("ada", job) == two[1:]
+    assert service.results.settled("ada", job) == two[:1]
+
+    service.results.unsettle("ada", job, two[0].sha256)
+
+    assert service.results.doubts("ada", job) == two
 
 
 def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) -> None:
@@ -112,6 +117,8 @@ def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) 
         lambda: service.results.picture_file("eve", job, "0" * 64),
         lambda: service.results.doubts("eve", job),
         lambda: service.results.settle("eve", job, "0" * 64),
+        lambda: service.results.unsettle("eve", job, "0" * 64),
+        lambda: service.results.settled("eve", job),
     ):
         with pytest.raises(NotFound, match="There is no such run"):
             ask()

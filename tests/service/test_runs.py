@@ -4,7 +4,7 @@ from headswap.events import Event, Pass, Progress
 from headswap.experiment import DataConfig, Experiment
 from headswap.files import to_json
 from headswap.jobs.job import Job, JobState
-from headswap.service.runs import share_of, view_of
+from headswap.service.runs import Pace, share_of, view_of
 from headswap.service.views import JobView
 from headswap.training.config import Depth, TeachConfig
 
@@ -63,3 +63,46 @@ def test_a_crash_is_said_and_a_finished_run_says_how_it_went() -> None:
         "Done. It gets 71 of 76 practice pictures right, and 17 of the 20 it has never seen."
     )
     assert view(job(None, cancel_requested=True)).sentence == "Stopping."
+
+
+def test_the_last_pass_is_told_once_with_the_figures_of_the_report() -> None:
+    before, final = Pass(3, 100, 60, 76, 69, 72), Pass(3, 100, 60, 76, 68, 72)
+
+    seen = view(job(None, state=JobState.DONE), HEAD_PASS, Pass(2, 100, 1, 76, 1, 72), before, final)
+
+    assert [one.number for one in seen.passes] == [13, 2, 3]
+    assert seen.passes[-1] == final
+    assert "68 of the 72" in seen.sentence
+
+
+def test_time_left_is_told_only_in_the_step_that_takes_it() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+
+    def left(progress: Progress, after_s: float, depth: Depth) -> float | None:
+        now[0] += after_s
+        return pace.seconds_left(job(progress, depth))
+
+    assert left(Progress("pictures", 0, 100), 0, "everything") is None
+    assert left(Progress("features", 100, 100), 2, "everything") is None  # fast, but says nothing
+    assert left(Progress("finetune", 0, 1000), 1, "everything") is None
+    told = left(Progress("finetune", 100, 1000), 60, "everything")
+    assert told is not None
+    assert 540 < told < 600  # nine times as much again, and a little for the exam
+    assert left(Progress("evaluate", 0, 0), 500, "everything") is None
+
+
+def test_a_new_step_has_a_pace_of_its_own() -> None:
+    now = [0.0]
+    pace = Pace(lambda: now[0])
+    for seconds, progress in ((0, Progress("pictures", 0, 100)), (1, Progress("pictures", 100, 100))):
+        now[0] += seconds
+        pace.seconds_left(job(progress))
+
+    now[0] += 1
+    assert pace.seconds_left(job(Progress("features", 0, 100))) is None
+    now[0] += 30
+    told = pace.seconds_left(job(Progress("features", 50, 100)))
+
+    assert told is not None
+    assert 30 < told < 45  # the pace of decoding would have said 2 s

@@ -59,7 +59,8 @@ def test_what_only_whole_pictures_show_is_found_and_said(auto: tuple[Outcome, Pa
     assert read_card(Path(outcome.bundle)).input.fit == "squash"
     said = [event.sentence for event in heard if isinstance(event, Note)]
     assert any(sentence.startswith("Whole pictures are shown, squashed") for sentence in said)
-    assert any("Whole pictures are shown" in sentence for sentence in outcome.report.advice)
+    assert any("mirrored too" in one for one in said) is read_card(Path(outcome.bundle)).mirror
+    assert any("Whole pictures are shown" in one.sentence for one in outcome.report.advice)
     looks = [event for event in heard if isinstance(event, Progress) and event.step == "views"]
     assert looks[-1].done == looks[-1].total > 0
     assert [one.done for one in looks] == sorted(one.done for one in looks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headswap.data.manifest import Finding, LeftOut, Manifest, Picture
-from headswap.evaluation.report import Answer, Calibration, Doubt, Report
+from headswap.evaluation.report import Advice, Answer, Calibration, Doubt, Report
 from headswap.heads.site import Candidate, HeadSite
 from headswap.inspection import Inspection, Stage
 from headswap.network import InputSpec, NetworkCard, Weights
@@ -71,5 +71,5 @@ def report() -> Report:
         practice_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
         calibration=Calibration(temperature=1.1, error_before=0.2, error_after=0.1),
         doubts=(Doubt(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
-        advice=("Add <pictures>.",),
+        advice=(Advice(code="mixed", sentence="Add <pictures>."),),
     )  # fmt: skip

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.evaluation.advice import advise
-from headswap.evaluation.report import Further, Learning, Report
+from headswap.evaluation.report import Advice, Further, Learning, Report
 from headswap.ui.advice import advice, learning
 
 FURTHER = Further(
@@ -26,16 +26,25 @@ def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Rep
 
 
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
-    drawn = advice(replace(report, further=FURTHER, advice=(FURTHER.sentence, "Add some.")))
+    said = (
+        Advice(code="further", sentence=FURTHER.sentence),
+        Advice(code="shortcut", sentence="Brightness alone gets most right."),
+        Advice(code="mixed", sentence="Add some."),
+    )
+
+    drawn = advice(replace(report, further=FURTHER, advice=said))
 
     assert drawn.index("What came of going further.") < drawn.index("The solved head was kept.")
-    assert drawn.count("Worth trying.") == 1
+    assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")
+    assert drawn.count("Worth trying.") == drawn.count("Take care.") == 1
 
 
 def test_whether_more_pictures_would_help_follows_from_what_fewer_gave(report: Report) -> None:
-    rising = Learning(fewer=20, fewer_right=20, more=30, more_right=30, total=40)
+    rising = Learning(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
+    same = Learning(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
 
     assert "Yes, probably" in learning(replace(report, learning=rising))
-    assert "Hardly" in learning(replace(report, learning=replace(rising, fewer_right=30)))
-    assert "did no better" in learning(replace(report, learning=replace(rising, fewer_right=35)))
+    assert "Hardly" in learning(replace(report, learning=same))
+    assert "cannot be told" in learning(replace(report, learning=replace(rising, gained=5, lost=4)))
+    assert "cannot be told" in learning(replace(report, learning=replace(rising, gained=None, lost=None)))
     assert learning(report) == ""

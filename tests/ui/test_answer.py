@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from headswap.artefacts.prediction import Prediction
+from headswap.evaluation.report import Calibration, Report
 from headswap.ui.answer import answer
 
 
@@ -32,3 +37,24 @@ def test_the_old_head_stands_beside_the_new_one(hostile: str) -> None:
 
     assert "Old head, its own names" in drawn
     assert hostile not in drawn
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "silent"),
+    [(0.02, "Calibrated: meant to be right 82 times in 100.", "rely"),
+     (0.1, "off by 10\u00a0% on average", "Calibrated"),
+     (0.3, "Do not rely on this figure", "Calibrated"),
+     (None, "take it as a hint", "Calibrated")],
+)  # fmt: skip
+def test_a_figure_is_called_calibrated_only_where_the_report_says_so(
+    error: float | None, said: str, silent: str, report: Report
+) -> None:
+    calibration = None
+    if error is not None:
+        calibration = Calibration(temperature=1.0, error_before=0.4, error_after=error)
+    prediction = Prediction(file="x.png", label="mug", probabilities={"mug": 0.82, "cup": 0.18})
+
+    drawn = answer(prediction, report=replace(report, calibration=calibration))
+
+    assert said in drawn
+    assert silent not in drawn

@@ -22,9 +22,18 @@ def test_what_a_button_sends_is_looked_up_among_what_is_shown(report: Report) ->
     assert chosen(many, "leave:0") == ("leave", many[0])
     for wrong in ("fix:", "drop:1", "fix:nothing", f"fix:{SHOWN}", "<b>", ""):
         assert chosen(many, wrong) is None
+    assert chosen((), "undo:1", many) == ("undo", many[1])
+    assert chosen(many, "undo:1") is None
     assert "And 2 more." in doubts(many, report.classes, {})
 
 
 def test_without_doubts_that_is_said() -> None:
     assert "It doubts none of the labels." in doubts((), ("a", "b"), {})
     assert "Left as it is." in doubts((), ("a", "b"), {}, "Left as it is.")
+
+
+def test_what_was_just_decided_can_be_taken_back(report: Report) -> None:
+    decided = report.doubts[0]
+
+    assert 'data-doubt="undo:d"' in doubts((), report.classes, {}, "Left as it is.", decided)
+    assert "undo:" not in doubts((), report.classes, {}, "It is called cup again.")

@@ -19,6 +19,7 @@ def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> N
     words = verdict(replace(report, method="cross-validated"))
 
     assert "every picture was judged by a head that never saw it" in words
+    assert "The exam alone, 0 of 0 right" in words
 
 
 def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:
@@ -34,6 +35,13 @@ def test_trust_counts_every_answer_once(report: Report) -> None:
     assert "right 1 of 1" in words  # 90 % sure
     assert "right 0 of 1" in words  # 70 % sure
     assert words.count("<i></i>") + words.count('<i class="no"></i>') == 3
+
+
+def test_an_older_report_is_told_by_the_same_sentence_as_a_new_one(report: Report) -> None:
+    words = trust(report)
+
+    assert "Its sureness is nearly right: off by 10\u00a0% on average." in words
+    assert "Of 1 answers that it was at least 90\u00a0% sure of, 1 were right." in words
 
 
 def test_the_hardest_picture_comes_first(report: Report) -> None:

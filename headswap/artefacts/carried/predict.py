@@ -56,7 +56,8 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
             picture = torch.from_numpy(numbers)
             views = [picture, picture.flip(-1)] if recipe["mirror"] else [picture]
             logits = torch.stack([verdict(module(view), recipe) for view in views]).mean(dim=0)
-        return (logits.double() / recipe["temperature"]).softmax(dim=1)[0].numpy()
+        answer = (logits.double() / recipe["temperature"]).softmax(dim=1)[0].numpy()
+        return (1.0 - recipe["even_share"]) * answer + recipe["even_share"] / len(answer)
 
     return probabilities
 

@@ -128,15 +128,17 @@ class _Search:
         if place is not None and place.is_file() and is_record_whole(Plan, place):
             plan: Plan = read_record(Plan, place)
             return plan
-        depth, is_limited = course.config.depth, course.budget.is_limited
+        depth, is_limited, left_s = course.config.depth, course.budget.is_limited, course.budget.left_s
+        kept_s = 0.0
         costs = self.trials.costs(measured=is_limited)
         if is_limited:
-            course.budget.keep_back(costs.picture["everything"] / 2 * len(course.labels))  # exam, saving
+            kept_s = costs.picture["everything"] / 2 * len(course.labels)  # exam, saving
+            course.budget.keep_back(kept_s)
         made = plan_search(depth, config, costs, seconds=course.budget.left_s)
         if made is None:
             return (
-                f"There was no time for it: {max(0.0, course.budget.left_s):.0f} s were left, and it takes "
-                f"{least_seconds(depth, config, costs):.0f} s at least."
+                f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the exam and saving "
+                f"need {kept_s:.0f} s, and it takes {least_seconds(depth, config, costs):.0f} s at least."
             )
         if place is not None:
             make_folder(place.parent)

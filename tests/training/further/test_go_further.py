@@ -17,6 +17,8 @@ from headswap.events import Event, Note, Progress
 from headswap.training.config import FurtherConfig, TeachConfig
 from headswap.training.further.go_further import Journey, go_further
 from headswap.training.further.judge import leaves_room
+from headswap.training.further.search import Costs
+from headswap.training.further.trials import Trials
 
 Make = Callable[..., Any]
 QUICK = FurtherConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
@@ -126,6 +128,19 @@ def test_without_time_the_solved_head_is_kept_and_the_person_told(classroom: Mak
 
     assert "There was no time for it" in journey.further.sentence
     assert same(before, room.module)
+
+
+def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes(
+    classroom: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = classroom()
+    costs = Costs(picture={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
+    monkeypatch.setattr(Trials, "costs", lambda self, *, measured: costs)
+
+    journey = go(room, TeachConfig(depth="everything", budget_s=60, further=QUICK), budget_s=60)
+
+    kept = len(room.labels) / 2
+    assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in journey.further.sentence
 
 
 def test_a_budget_is_honoured(classroom: Make) -> None:

@@ -119,6 +119,16 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
         assert len(taught.practice.labels) == taught.further.validation
 
 
+def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one(
+    noise: Path, tmp_path: Path
+) -> None:
+    for depth in ("norms", "last"):
+        torch.manual_seed(0)
+        teach(Solvable(), noise, tmp_path, depth, [])
+
+    assert len(list((tmp_path / "unfinished").iterdir())) == 2
+
+
 def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = Solvable()
