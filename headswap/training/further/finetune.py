@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from headswap.features.devices import random_state, set_random_state
 from headswap.features.engines import place
 from headswap.heads.learning import logits_of, training_loss
 from headswap.heads.site import HeadSite
@@ -210,8 +211,9 @@ class _Run:
         if folder is None or not due:
             return
         more = {"random/torch": torch.get_rng_state(), "random/order": self.order.get_state()}
-        if self.engine.device == "cuda":
-            more["random/cuda"] = torch.cuda.get_rng_state()
+        drawn = random_state(self.engine.device)
+        if drawn is not None:
+            more[f"random/{self.engine.device}"] = drawn
         for name, value in self._learning().items():
             for key, memory in self.optimizer.state.get(value, {}).items():
                 more[f"optimizer/{key}/{name}"] = memory
@@ -227,8 +229,8 @@ class _Run:
         budget.spend(found.state.seconds)
         torch.set_rng_state(found.tensors["random/torch"])
         self.order.set_state(found.tensors["random/order"])
-        if "random/cuda" in found.tensors and self.engine.device == "cuda":
-            torch.cuda.set_rng_state(found.tensors["random/cuda"])
+        if f"random/{self.engine.device}" in found.tensors:
+            set_random_state(self.engine.device, found.tensors[f"random/{self.engine.device}"])
         if self.scaler.is_enabled():
             memory = {"scale": found.state.scale, "_growth_tracker": found.state.growth}
             self.scaler.load_state_dict({**self.scaler.state_dict(), **memory})

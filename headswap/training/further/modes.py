@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from headswap.features.engines import Engine, choose_engine, exact
+from headswap.features.devices import drawing_from
+from headswap.features.engines import Engine, choose_engine, single
 from headswap.heads.learning import switch_off_aux
 from headswap.heads.site import HeadSite
 from headswap.training.config import FurtherConfig, Norms
@@ -21,7 +22,7 @@ from headswap.training.config import FurtherConfig, Norms
 def training_engine() -> Engine:
     """Half precision on CUDA, single elsewhere: on processors bfloat16 backward passes are slower."""
     engine = choose_engine()
-    return engine if engine.device == "cuda" else exact(engine)
+    return engine if engine.device == "cuda" else single(engine)
 
 
 def precision(engine: Engine) -> AbstractContextManager[object]:
@@ -78,7 +79,5 @@ def borrowed(module: nn.Module, site: HeadSite, config: FurtherConfig) -> Iterat
 @contextmanager
 def own_random(engine: Engine, seed: int) -> Iterator[None]:
     """Draw from a seed; whoever draws afterwards goes on where they were."""
-    devices = [torch.cuda.current_device()] if engine.device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    with drawing_from(engine.device, seed):
         yield

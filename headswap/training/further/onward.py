@@ -17,7 +17,7 @@ from headswap.data.kept import reread
 from headswap.data.transforms import uncut, wanted_px
 from headswap.evaluation.build import Sitting
 from headswap.events import Listener, Pass
-from headswap.features.engines import exact
+from headswap.features.engines import single
 from headswap.files import to_json
 from headswap.heads.trainable import head_names
 from headswap.network import Network
@@ -70,7 +70,7 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
         labels=lesson.labels(pictures),
         groups=[pictures[row].group for row in practice.tolist()],
         start=beginning.start,
-        engine=exact(engine) if beginning.only_exact else engine,
+        engine=single(engine) if beginning.only_exact else engine,
         config=lesson.config,
         seed=lesson.seed,
         budget=lesson.budget,
@@ -83,7 +83,7 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
 
 def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) -> Taught:
     """What the network says after its body has moved."""
-    engine = exact(course.engine)
+    engine = single(course.engine)
     exam = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:
