@@ -150,17 +150,19 @@ class Body:
             try:
                 fast = self._begin(batch)
                 rough = fast(batch)[0]
-            except (NotTranslated, RuntimeError) as error:  # what really is wrong, the exact engine says, too
-                if is_out_of_memory(error):  # the exact engine would need more still
-                    raise
+            except NotTranslated:
                 self.given_up = (*self.given_up, self.engine.name)
-                on_mps = self.engine.device == "mps"
-                self.engine = processor_engine() if on_mps else exact(self.engine)
-                continue
-            if rough.shape == true.shape and relative_error(rough, true) <= self.engine.largest_error:
-                self._fast = fast
-            else:
+                self.engine = exact(self.engine)
+            except RuntimeError as error:  # what really is wrong, the exact engine says, too
+                if is_out_of_memory(error):  # which would need more still
+                    raise
                 self.give_up()
+            else:
+                near = rough.shape == true.shape and relative_error(rough, true) <= self.engine.largest_error
+                if near:
+                    self._fast = fast
+                else:
+                    self.give_up()
 
     def _begin(self, batch: Tensor) -> Run:
         if self.engine.library != "torch":

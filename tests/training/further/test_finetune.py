@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor
 
 from headswap.errors import Cancelled
+from headswap.features.engines import Engine
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig
 from headswap.training.further.drill import Drill, Trained
 from headswap.training.further.finetune import finetune
+from tests.pretend_device import pretend_device
 
 CONFIG = FurtherConfig(batch_size=8, release=0.5, checkpoint_every_s=0.0)
 Make = Callable[..., Any]
@@ -141,6 +144,35 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path
     assert seen == [3, 4, 5]
     assert len(trained.history) == 5
     assert not changed(state_of(whole.module), again.module)
+
+
+@pytest.mark.parametrize("device", ["mps", "cuda"])
+def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
+    classroom: Make, tmp_path: Path, device: str
+) -> None:
+    with pretend_device(device):  # type: ignore[arg-type]
+        whole, room, again = classroom(), classroom(), classroom()
+
+        def drill(one: Any, folder: Path | None) -> Drill:
+            made = one.drill(CONFIG, passes=3, folder=folder)
+            return replace(made, engine=Engine(device, "float32"))
+
+        teach(whole, drill(whole, None))
+        practised = []
+
+        def stop(pictures: int) -> None:
+            practised.append(pictures)
+            if len(practised) > 6:  # within the second pass: dropout has drawn on the device
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            teach(room, drill(room, tmp_path / "run"), tick=stop)
+        torch.rand(5, device=device)  # somebody else draws in between
+
+        teach(again, drill(again, tmp_path / "run"))
+
+        left, right = whole.module.state_dict(), again.module.state_dict()
+        assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 def test_a_finished_run_is_not_taught_again(classroom: Make, tmp_path: Path) -> None:
