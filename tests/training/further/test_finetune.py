@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from headswap.errors import Cancelled
+from headswap.errors import Cancelled, TeachingFailed
 from headswap.features.engines import Engine
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig
@@ -235,3 +235,35 @@ def test_mixed_pictures_teach_too(classroom: Make) -> None:
 
     assert trained.stopped == "done"
     assert "low.conv.weight" in changed(before, room.module)
+
+
+def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -> None:
+    largest = 8 * 6 * 8 * 8 * 4  # bytes of what the lowest block gives, for a batch
+    rooms = []
+    for room_for in (None, largest // 3):
+        room = classroom()
+        with pretend_device("cuda", largest_bytes=room_for):
+            drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+            drill = replace(drill, config=replace(CONFIG, label_smoothing=0.0, batch_size=8))
+            room.module.drop.p = 0.0
+            trained = teach(room, drill)
+            assert trained.stopped == "done"
+            rooms.append({name: value.cpu() for name, value in room.module.state_dict().items()})
+
+    whole, parts = rooms
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
+
+
+def test_a_gpu_with_no_room_for_one_picture_ends_in_one_sentence(classroom: Make) -> None:
+    room = classroom()
+    with pretend_device("cuda"):
+        drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+        room.module.register_forward_pre_hook(_full_while_training)
+
+        with pytest.raises(TeachingFailed, match="no room to teach so much of this network"):
+            teach(room, drill)
+
+
+def _full_while_training(part: torch.nn.Module, inputs: Any) -> None:
+    if part.training:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
