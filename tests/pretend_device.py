@@ -173,7 +173,16 @@ def _dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         out = _drawn(partial(func, *near, **named), leaves)
     else:
         out = func(*near, **named)
+    if torch.is_inference_mode_enabled():  # where tensors have no version, and views need none
+        return _written_to(func, args, kwargs) if func._schema.is_mutable else tree_map(_wrapped, out)
     return return_and_correct_aliasing(func, args, kwargs, tree_map(_wrapped, out))
+
+
+def _written_to(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """The operand that an operation wrote its result into, which is what it gives."""
+    places = [place for place, one in enumerate(func._schema.arguments) if one.alias_info is not None]
+    found = [args[one] if one < len(args) else kwargs[func._schema.arguments[one].name] for one in places]
+    return found[0] if len(func._schema.returns) == 1 else tuple(found)
 
 
 def _check_operands(func: Any, args: Any, leaves: list[Any]) -> None:

@@ -179,8 +179,8 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
     bundle, picture = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
-    answering = Desk("headswap.jobs.inference:answer", environment=pretending)
-    teaching = Desk("headswap.jobs.lessons:answer", environment=pretending)
+    answering = Desk("headswap.jobs.inference:answer", timeout_s=600, environment=pretending)
+    teaching = Desk("headswap.jobs.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")
     try:
         assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (picture,))))

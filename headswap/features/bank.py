@@ -78,6 +78,7 @@ class Filling:
         self._asked = self._place
         given_up = self._asked / _GIVEN_UP
         if given_up.exists():  # remembered, or each run would find it out and compute anew
+            body.given_up = (*body.given_up, body.engine.name)
             body.change(engine_named(given_up.read_text()) or exact(body.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
         self._shard: dict[str, Tensor] = {}
