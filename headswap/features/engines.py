@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from headswap.data.intake import processors
-from headswap.features.devices import full_precision
+from headswap.errors import TeachingFailed
+from headswap.features.devices import full_precision, is_out_of_memory
 
 Library = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -133,8 +134,21 @@ def engine_named(name: str) -> Engine | None:
 
 
 def place(module: nn.Module, engine: Engine) -> nn.Module:
-    """Move a module, in place, to the engine's device, with channels last where convolutions gain by it."""
-    return module.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    """Move a module, in place, to the engine's device, with channels last where convolutions gain by it.
+
+    Raises:
+        TeachingFailed: the device has no room for its weights.
+    """
+    try:
+        moved: nn.Module = module.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TeachingFailed(
+            f"The weights of this network do not fit into the memory of {engine.device}.",
+            remedy="Choose a smaller network, or end other programs that take its memory.",
+        ) from error
+    return moved
 
 
 def relative_error(rough: Tensor, true: Tensor) -> float:

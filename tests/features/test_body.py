@@ -199,3 +199,11 @@ def test_a_gpu_with_no_room_for_one_picture_is_one_sentence(
 
         with pytest.raises(TeachingFailed, match=r"no room on the GPU for tiny with one picture\. Choose a"):
             fast.features(make_pictures(3))
+
+
+def test_weights_that_a_gpu_has_no_room_for_are_one_sentence(make_network: MakeNetwork) -> None:
+    with (
+        pretend_device("cuda", largest_bytes=100),
+        pytest.raises(TeachingFailed, match=r"weights of this network do not fit into the memory of cuda\."),
+    ):
+        body(make_network(), choose_engine())
