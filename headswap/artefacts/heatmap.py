@@ -2,7 +2,7 @@
 
 Flow:  Bundle + picture --heat_of--> (H, W) in [0, 1] --overlay--> PNG
 
-Gradient times activation (captum) at the last layer that still knows places and whose
+Gradient times activation at the last layer that still knows places and whose
 places have a say: the last maps of a convolutional network, the keys and values of the last
 attention of a transformer that answers from one token. The layer is found by running the
 network, not by its name; maps, tokens and channels-last maps are told apart by their shape.
@@ -11,6 +11,7 @@ network, not by its name; maps, tokens and channels-last maps are told apart by 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -90,7 +91,6 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
         (H, W), smooth; 1 where it spoke loudest, 0 where nothing spoke for the class.
     """
     import torch
-    from captum.attr import LayerGradientXActivation
     from torch.nn.functional import interpolate
 
     from headswap.heads.learning import logits_of
@@ -98,17 +98,35 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
     module, site = bundle.network.module, bundle.card.site
     batch = torch.from_numpy(to_float(picture[None], bundle.card.input)).requires_grad_()  # (1, C, H, W)
 
-    def centred(pixels: Tensor) -> Tensor:
-        logits = logits_of(module(pixels), site)  # (1, classes)
-        return logits - logits.mean(dim=1, keepdim=True)  # what is said of every class alike counts not
+    def score() -> Tensor:
+        logits = logits_of(module(batch), site)  # (1, classes)
+        return (logits - logits.mean(dim=1, keepdim=True))[0, label]  # not what is said of every class alike
 
     with torch.enable_grad():
-        layer, layout = _last_that_knows_places(module, batch, lambda: centred(batch)[0, label])
-        method = LayerGradientXActivation(centred, layer, multiply_by_inputs=True)
-        spoken = layout.grid(method.attribute(batch, target=label).detach()).sum(dim=-1)  # (rows, columns)
+        layer, layout = _last_that_knows_places(module, batch, score)
+        spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
     for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()
     smooth = interpolate(for_it[None, None].float(), picture.shape[:2], mode="bicubic")[0, 0].clamp_min(0)
     return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)
+
+
+def _gradient_times_activation(layer: nn.Module, score: Callable[[], Tensor]) -> Tensor:
+    """What each number of a layer's output adds to a score, to first order; in the output's shape."""
+    import torch
+
+    kept: list[Tensor] = []
+
+    def keep(_part: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # what comes next may write into it
+
+    hook = layer.register_forward_hook(keep)
+    try:
+        value = score()
+    finally:
+        hook.remove()
+    (slope,) = torch.autograd.grad(value, kept)
+    return (slope * kept[0]).detach()
 
 
 def overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
@@ -123,7 +141,9 @@ def overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     return target.getvalue()
 
 
-def _last_that_knows_places(module: nn.Module, batch: Tensor, score: Any) -> tuple[nn.Module, _Layout]:
+def _last_that_knows_places(
+    module: nn.Module, batch: Tensor, score: Callable[[], Tensor]
+) -> tuple[nn.Module, _Layout]:
     """The last layer in a run whose output has places, most of which change the score."""
     import torch
 

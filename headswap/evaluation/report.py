@@ -14,7 +14,7 @@ from typing import Literal
 
 AdviceCode = Literal[
     "further", "view",  # what happened in this run
-    "baseline", "shortcut", "twins",  # warnings
+    "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only
 ]  # fmt: skip
@@ -154,7 +154,7 @@ class Advice:
         """What stands over it."""
         if self.code in ("further", "view"):
             return "happened"
-        return "warning" if self.code in ("baseline", "shortcut", "twins") else "to do"
+        return "warning" if self.code in ("baseline", "shortcut", "twins", "near-duplicates") else "to do"
 
 
 @dataclass(frozen=True, kw_only=True)

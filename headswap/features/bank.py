@@ -30,9 +30,10 @@ from torch import Tensor
 
 from headswap.data.intake import look_ahead, processors
 from headswap.errors import TeachingFailed
-from headswap.events import Listener, Progress, silent
+from headswap.events import Listener, Note, Progress, silent
 from headswap.features.body import Body
 from headswap.features.choice import settle
+from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.matrix import matrix
 from headswap.files import discard, make_folder, write_bytes
@@ -69,7 +70,7 @@ class Filling:
             body: frozen; if it is not settled, the second batch may settle it.
             folder: where shards are kept.
             expected: pictures that will come, at most.
-            batch_size: pictures that the body sees at once.
+            batch_size: pictures that the body sees at once on a processor; a GPU takes more.
         """
         self.body, self.computed = body, 0
         self._folder, self._expected, self._batch_size = folder, expected, batch_size
@@ -77,10 +78,12 @@ class Filling:
         self._asked = self._place
         given_up = self._asked / _GIVEN_UP
         if given_up.exists():  # remembered, or each run would find it out and compute anew
+            body.given_up = (*body.given_up, body.engine.name)
             body.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(body.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
         self._shard: dict[str, Tensor] = {}
         self._known = self._on_disk()
+        self._at_once = images_at_once(body.engine.device, batch_size)
 
     def lacks(self, sha256: str) -> bool:
         """Whether a picture has not been given yet."""
@@ -90,7 +93,7 @@ class Filling:
         """Take one picture, (H, W, C) uint8; one that is known is not computed again."""
         if self.lacks(sha256):
             self._batch[sha256] = picture
-        if len(self._batch) == self._batch_size:
+        if len(self._batch) >= self._at_once:
             self.catch_up()
 
     def learn(self, sha256s: Sequence[str], features: Tensor) -> None:
@@ -109,6 +112,7 @@ class Filling:
         pace_s = (time.perf_counter() - begin) / len(pictures)
         if self._place != place:  # the engine was given up: what it computed before is of another folder
             self._known = self._on_disk()
+            self._at_once = images_at_once(self.body.engine.device, self._batch_size)
         self._known.update(rows)
         self._shard.update(rows)
         self._batch = {}
@@ -190,8 +194,8 @@ def fill_bank(
         sha256s: N content hashes, one per picture; equal pictures are computed once.
         prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
-        batch_size: pictures that the body sees at once.
-        listener: hears Progress("features").
+        batch_size: pictures that the body sees at once on a processor; a GPU takes more.
+        listener: hears Progress("features"), and a Note when a GPU was given up.
     """
     total = len(sha256s)
     if isinstance(body, Filling):
@@ -209,7 +213,11 @@ def fill_bank(
             listener(Progress("features", min(done, total), total))
         filling.catch_up()
         missing = [number for number in range(total) if filling.lacks(sha256s[number])]
-    return filling.bank(sha256s)
+    bank = filling.bank(sha256s)
+    for name in filling.body.given_up:
+        if "-cpu-" not in name:
+            listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
+    return bank
 
 
 def _ahead(

@@ -3,11 +3,14 @@
 Flow:  (N, H, W, C) uint8 pictures --Body--> (N, D) float32 features
 
 The body runs in some engine; on its first pictures the engine is compared with the
-network as it is, in single precision, and given up when it is not near enough.
+network as it is, in single precision, and given up when it is not near enough. On a GPU runs a
+copy: the network that was given stays where it is. A batch that a device has no room for is
+halved until it fits.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,8 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headswap.data.transforms import to_float
+from headswap.errors import TeachingFailed
 from headswap.features.allocator import keep_freed_memory
-from headswap.features.engines import MAX_RELATIVE_ERROR, Engine, exact, place, relative_error
+from headswap.features.devices import device_of, is_out_of_memory, release_memory, upload
+from headswap.features.engines import Engine, exact, place, processor_engine, relative_error
 from headswap.features.fold import folded
 from headswap.features.translated import NotTranslated, Run, run_translated
 from headswap.features.watch import Watched
@@ -32,7 +37,7 @@ _COMPARED = 4  # pictures
 
 @dataclass
 class Body:
-    """A placed network that gives features. Its engine may fall back to a more exact one."""
+    """A network that gives features. Its engine may fall back to a more exact one."""
 
     network: Network
     site: HeadSite
@@ -41,14 +46,19 @@ class Body:
     mirror: bool = False  # features and answers are the mean over picture and mirrored picture
     flipped: bool = False  # every picture is seen in the mirror only
     settled: bool = True  # False: a faster engine may still be looked for
+    given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)
+    _room: int | None = field(
+        init=False, default=None
+    )  # images that the device takes; None: no limit was met
 
     def __post_init__(self) -> None:
-        if self.engine.device == "cpu":
+        reference = exact(self.engine)
+        if reference.device == "cpu":
             keep_freed_memory()
-        self._module = place(self.network.module.eval(), self.engine)
-        self._exact = self._in_torch(self._module, exact(self.engine))
+        self._module = _placed(self.network.module.eval(), reference)
+        self._exact = self._in_torch(self._module, reference)
 
     @property
     def width(self) -> int:
@@ -89,25 +99,49 @@ class Body:
         if self.flipped:
             pictures = pictures[:, :, ::-1]
         batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
-        if self._fast is None and not self.engine.is_exact:
-            self._start(batch[:_COMPARED])
-        run = self._fast or self._exact
         if not self.mirror:
-            return run(batch)
-        (features, logits), (mirrored, others) = run(batch), run(batch.flip(-1))
+            return self._fitting(batch)
+        (features, logits), (mirrored, others) = self._fitting(batch), self._fitting(batch.flip(-1))
         return (features + mirrored) / 2, (logits + others) / 2
 
     def give_up(self) -> None:
-        """Leave an engine that is not near enough: for single precision first, then for the exact one."""
-        self._fast = None
-        if self.engine.precision == "float32":
-            self.engine = exact(self.engine)
-        else:
+        """Leave an engine that is not near enough.
+
+        For single precision first; from MPS for the processor's own engine; then for the exact one.
+        """
+        self._fast, self.given_up = None, (*self.given_up, self.engine.name)
+        if self.engine.precision != "float32":
             self.engine = replace(self.engine, precision="float32")
+        elif self.engine.device == "mps":
+            self.engine = processor_engine()
+        else:
+            self.engine = exact(self.engine)
 
     def change(self, engine: Engine) -> None:
-        """Go on in another engine of the same device."""
+        """Go on in another engine that is compared with the same exact one."""
         self.engine, self._fast = engine, None
+
+    def _fitting(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a batch in as many parts as the device has room for."""
+        if self._room is not None and len(batch) > self._room:
+            parts = [self._fitting(part) for part in batch.split(self._room)]
+            return torch.cat([one for one, _ in parts]), torch.cat([other for _, other in parts])
+        try:
+            return self._run(batch)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        device = self.engine.device  # the failed run's tensors are gone from here on
+        release_memory(device)
+        if len(batch) == 1:
+            raise _too_large(self.network, device)
+        self._room = (len(batch) + 1) // 2
+        return self._fitting(batch)
+
+    def _run(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        if self._fast is None and not self.engine.is_exact:
+            self._start(batch[:_COMPARED])
+        return (self._fast or self._exact)(batch)
 
     def _start(self, batch: Tensor) -> None:
         """Start the engine and compare it with the exact one; take a slower one until they agree."""
@@ -116,13 +150,19 @@ class Body:
             try:
                 fast = self._begin(batch)
                 rough = fast(batch)[0]
-            except (NotTranslated, RuntimeError):  # what really is wrong, the exact engine says, too
+            except NotTranslated:
+                self.given_up = (*self.given_up, self.engine.name)
                 self.engine = exact(self.engine)
-                continue
-            if rough.shape == true.shape and relative_error(rough, true) <= MAX_RELATIVE_ERROR:
-                self._fast = fast
-            else:
+            except RuntimeError as error:  # what really is wrong, the exact engine says, too
+                if is_out_of_memory(error):  # which would need more still
+                    raise
                 self.give_up()
+            else:
+                near = rough.shape == true.shape and relative_error(rough, true) <= self.engine.largest_error
+                if near:
+                    self._fast = fast
+                else:
+                    self.give_up()
 
     def _begin(self, batch: Tensor) -> Run:
         if self.engine.library != "torch":
@@ -131,9 +171,9 @@ class Body:
             watched = Watched(self._module, self.site, self.network.name).eval()
             key = self._network_key
             return run_translated(watched, self.engine, batch, folder=self.translations, key=key)
-        module = self._module
+        module = _placed(self._module, self.engine)
         if self.engine.folded:
-            module = folded(module, batch[:1].to(self.engine.device, memory_format=torch.channels_last))
+            module = folded(module, upload(batch[:1], self.engine.device))
         return self._in_torch(module, self.engine)
 
     def _in_torch(self, module: nn.Module, engine: Engine) -> Run:
@@ -141,10 +181,25 @@ class Body:
 
         def run(batch: Tensor) -> tuple[Tensor, Tensor]:
             with engine.running():
-                features, logits = watched(batch.to(engine.device, memory_format=torch.channels_last))
+                features, logits = watched(upload(batch, engine.device))
             return features.float().cpu().clone(), logits.float().cpu().clone()  # outside inference mode
 
         return run
+
+
+def _placed(module: nn.Module, engine: Engine) -> nn.Module:
+    """A network on an engine's device: itself where it is there, else a copy."""
+    if device_of(module) != engine.device:
+        module = copy.deepcopy(module)
+    return place(module, engine)
+
+
+def _too_large(network: Network, device: str) -> TeachingFailed:
+    where = {"cuda": "the GPU", "mps": "the GPU", "cpu": "this machine"}[device]
+    return TeachingFailed(
+        f"There is no room on {where} for {network.name} with one picture.",
+        remedy="Choose a smaller network, or end other programs that take its memory.",
+    )
 
 
 def _hash_of(module: nn.Module) -> str:

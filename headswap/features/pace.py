@@ -2,7 +2,8 @@
 
 Flow:  Network + one prepared picture --pace_of--> milliseconds for one picture, the best of two tries
 
-Measured as a prediction runs: one picture, single precision, channels last, the network as it is.
+Measured as a prediction runs: on the processor, one picture, single precision, channels last, the
+network as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from headswap.data.transforms import to_float
+from headswap.features.devices import bring_home
 from headswap.network import Network
 
 _TRIES, _MOST_S = 2, 1.5
@@ -24,21 +26,19 @@ def pace_of(network: Network, picture: NDArray[np.uint8]) -> float:
     """Milliseconds from a prepared picture to the network's answer, the best of two tries.
 
     Args:
-        network: on the processor, or wherever its weights are.
+        network: ends on the processor, wherever it was.
         picture: (H, W, C) uint8, as `headswap.data.transforms.prepare` gives it.
     """
-    module = network.module
+    module = bring_home(network.module)
     was_training = module.training
     module.eval()
-    device = next((value.device for value in module.parameters()), torch.device("cpu"))
     tries: list[float] = []
     with torch.inference_mode():
         begin = time.perf_counter()
         for _ in range(_TRIES):
             start = time.perf_counter()
             batch = torch.from_numpy(to_float(picture[None], network.input))
-            answer = module(batch.to(device, memory_format=torch.channels_last))
-            _wait_for(answer, device)
+            module(batch.contiguous(memory_format=torch.channels_last))
             tries.append(1000 * (time.perf_counter() - start))
             if time.perf_counter() - begin > _MOST_S:
                 break
@@ -51,11 +51,3 @@ def size_of(module: nn.Module) -> tuple[int, int]:
     state = {value.data_ptr(): value for value in module.state_dict(keep_vars=True).values()}
     numbers = sum(value.numel() for value in module.parameters())
     return numbers, sum(value.numel() * value.element_size() for value in state.values())
-
-
-def _wait_for(answer: object, device: torch.device) -> None:
-    """A GPU answers before it has finished."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

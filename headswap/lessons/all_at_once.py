@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import is_clear, points
 from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent, said_passes
 
 if TYPE_CHECKING:
@@ -79,13 +80,9 @@ def run(material: Material) -> Seen:
         ("practice_head_first", cold[-1].practice, "practice right in the last pass, head first"),
         ("gap_head_first", gap, "gap, head first"),
     )
-    guess = 1 / len(material.classes)
-    sentences = (
-        f"All at once: after {said_passes(len(hot))} {percent(hot[-1].exam)} of the exam pictures are right; "
-        f"guessing gets {percent(guess)}.",
-        f"Head first: {percent(start)} before the body moves, {percent(cold[-1].exam)} after "
-        f"{said_passes(len(cold))} at low rates.",
-        f"Its gap is {percent(gap)}: practice {percent(cold[-1].practice)}, exam {percent(cold[-1].exam)}.",
+    total = len(material.draws[0][1])
+    sentences, shows = _said(
+        hot[-1], cold[-1], start, passes=len(hot), classes=len(material.classes), total=total
     )
     figure = Figure(
         words=" ".join(sentences),
@@ -99,7 +96,39 @@ def run(material: Material) -> Seen:
             Curve(words="practice, all at once", points=_points([one.practice for one in hot], 1)),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers, figure=figure)
+    return Seen(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
+
+
+def _said(
+    hot: PassSeen, cold: PassSeen, start: float, *, passes: int, classes: int, total: int
+) -> tuple[tuple[str, ...], bool]:
+    """What both ways gave, and whether all at once clearly lost what the body knew.
+
+    Args:
+        hot, cold: the last pass of all at once, and of head first.
+        start: share right with the solved head and the body untouched.
+        passes, classes: of both.
+        total: exam pictures.
+    """
+    gap, lost = cold.practice - cold.exam, is_clear(start, hot.exam, total)
+    verdict = (
+        f"On {total} exam pictures all at once differs from the solved head on the untouched body "
+        f"({percent(start)}) no more than by chance."
+    )
+    if lost:
+        less = points(start - hot.exam)
+        verdict = f"All at once gets {less} fewer than the head on the untouched body: that is lost."
+    elif is_clear(hot.exam, start, total):
+        verdict = f"All at once gets {points(hot.exam - start)} more than the head on the untouched body."
+    sided = f"practice {percent(cold.practice)}, exam {percent(cold.exam)}"
+    return (
+        f"All at once: after {said_passes(passes)} {percent(hot.exam)} of the exam pictures are right; "
+        f"guessing gets {percent(1 / classes)}.",
+        f"Head first: {percent(start)} before the body moves, {percent(cold.exam)} after "
+        f"{said_passes(passes)} at low rates.",
+        f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
+        verdict,
+    ), lost
 
 
 def _points(values: list[float], first: int = 0) -> tuple[tuple[float, float], ...]:

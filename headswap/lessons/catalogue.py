@@ -29,6 +29,7 @@ from headswap.lessons import (
     what_is_a_head,
     which_layer,
 )
+from headswap.lessons.chance import UNDECIDED
 from headswap.lessons.lesson import Lesson, Result, Seen
 from headswap.lessons.setting import Setting
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -110,16 +111,18 @@ def run_lesson(
     start = time.perf_counter()
     with own_random(choose_engine(), material.setting.seed):
         seen = experiment.run(material)
+    undecided = "" if seen.shows else UNDECIDED
     return Result(
         lesson=experiment.lesson.name,
         model=material.setting.model,
         data=material.manifest.name,
         pictures=len(material.manifest.pictures),
         seed=material.setting.seed,
-        sentences=seen.sentences + (material.slowness,) * bool(material.slowness),
+        sentences=tuple(filter(None, (*seen.sentences, undecided, material.slowness))),
         numbers=seen.numbers,
         figure=seen.figure,
         texts=seen.texts,
+        shows=seen.shows,
         seconds=round(time.perf_counter() - start, 3),
     )
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import is_clear, points
 from headswap.lessons.lesson import (
     Bar,
     Code,
@@ -102,21 +103,38 @@ def run(material: Material) -> Seen:
         )
         for way, exam in zip(ways, exams, strict=True)
     )
+    sentences, shows = _said(ways, material.practice.passes, len(material.classes))
+    return Seen(
+        sentences=sentences,
+        shows=shows,
+        numbers=exams + measured("count", *counts) + measured("seconds", *times),
+        figure=Figure(words=" ".join(sentences), bars=bars),
+    )
+
+
+def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str, ...], bool]:
+    """What happened, and whether the head alone is clearly better than everything from nothing."""
     head, _, whole, nothing = ways
     kept = "the same as before" if head.body_same else "another than before"
+    total, (alone, untaught) = head.total, (head.right / head.total, nothing.right / nothing.total)
+    verdict = (
+        f"On {total} exam pictures the head alone and everything from nothing differ no more than by chance."
+    )
+    better = is_clear(alone, untaught, total)
+    if better:
+        verdict = f"The head alone is ahead of everything from nothing by {points(alone - untaught)}."
+    elif is_clear(untaught, alone, total):
+        verdict = f"Everything from nothing is ahead of the head alone by {points(alone - untaught)}."
     sentences = (
         f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_passes(material.practice.passes)}.",
+        f"{said_passes(passes)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
-        f"{percent(1 / len(material.classes))}.",
+        f"{percent(1 / classes)}.",
+        verdict,
     )
-    return Seen(
-        sentences=sentences,
-        numbers=exams + measured("count", *counts) + measured("seconds", *times),
-        figure=Figure(words=" ".join(sentences), bars=bars),
-    )
+    return sentences, better
 
 
 def _exam(way: _Way) -> Number:

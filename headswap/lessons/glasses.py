@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import half_interval, is_clear
 from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, Tone, measured, percent
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class _View:
 
 def run(material: Material) -> Seen:
     """Measure one head through every view; every draw of the exam counts."""
+    import torch
+
     views = _views(material)
     grainy = views[-1].features
     scores = {view.name: _scores(material, view.features) for view in views}
@@ -87,13 +89,14 @@ def run(material: Material) -> Seen:
         "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
     )
     losses = tuple(_loss(name, named[name], scores) for name in scores)
+    seen = len(torch.cat([exam for _, exam in material.draws]).unique())
     noticed = measured(
         "share",
         ("noticed_right", calm, "exam pictures called unlike, right glasses"),
         ("noticed_grainy", alarmed, "exam pictures called unlike, a grainy camera"),
     )
     sentences = (
-        *_sentences(means, losses, named),
+        *_sentences(means, losses, named, seen),
         f"From a grainy camera {percent(means['grainy'])} are right, and {percent(alarmed)} of its pictures "
         f"are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the practice "
         f"pictures: {percent(means['mended'])}.",
@@ -104,7 +107,8 @@ def run(material: Material) -> Seen:
         for name, mean in means.items()
     )
     figure = Figure(words=" ".join(sentences), bars=bars)
-    return Seen(sentences=sentences, numbers=numbers + losses + noticed, figure=figure)
+    shows = _is_costly("undivided", means, losses, seen)
+    return Seen(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
 
 
 def _views(material: Material) -> tuple[_View, ...]:
@@ -121,7 +125,7 @@ def _views(material: Material) -> tuple[_View, ...]:
 def _loss(name: str, words: str, scores: dict[str, list[float]]) -> Number:
     """What a view costs against the right one, draw by draw."""
     lost = [before - after for before, after in zip(scores["right"], scores[name], strict=True)]
-    mean, half = _mean(lost), _half(lost)
+    mean, half = _mean(lost), half_interval(lost)  # the draws overlap, so it is a rough one
     what = f"lost against the right glasses, {words}"
     return Number(name=f"lost_{name}", value=mean, low=mean - half, high=mean + half, words=what)
 
@@ -183,13 +187,20 @@ def _alarms(material: Material, seen: Tensor) -> float:
     return _mean(shares)
 
 
-def _sentences(means: dict[str, float], losses: tuple[Number, ...], named: dict[str, str]) -> tuple[str, ...]:
+def _is_costly(name: str, means: dict[str, float], losses: tuple[Number, ...], total: int) -> bool:
+    """Whether glasses cost more than the draws, and the `total` exam pictures of them all, vary."""
+    low = next(number.low or 0.0 for number in losses if number.name == f"lost_{name}")
+    return low > 0 and is_clear(means["right"], means[name], total)
+
+
+def _sentences(
+    means: dict[str, float], losses: tuple[Number, ...], named: dict[str, str], total: int
+) -> tuple[str, ...]:
     """What each pair of glasses cost; no loss is claimed that lies within its noise."""
-    low = {number.name: number.low or 0.0 for number in losses}
     costly: list[str] = []
     harmless: list[str] = []
     for name in _GLASSES:
-        kind = costly if low[f"lost_{name}"] > 0 else harmless
+        kind = costly if _is_costly(name, means, losses, total) else harmless
         kind.append(f"{named[name]} ({percent(means[name])})")
     sentences = [f"Through the right glasses {percent(means['right'])} of the exam pictures are right."]
     if costly:
@@ -201,10 +212,3 @@ def _sentences(means: dict[str, float], losses: tuple[Number, ...], named: dict[
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _half(values: list[float]) -> float:
-    """Half of the 95 % interval of the mean over draws; the draws overlap, so it is a rough one."""
-    mean = _mean(values)
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))
-    return 2.78 * spread / math.sqrt(len(values))  # Student's t for five draws; a little wide for more

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import hypot, log2
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import half_interval
 from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Number, Seen, Term, measured, percent
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
 SIZES = (1, 2, 5, 10, 20)
 REPEATS = 4  # draws of the few, within each draw of the exam
 _FEWEST_EXAM_EACH = 2
+_FEWEST_SIZES = 3  # below which there is no doubling to compare with another
+_EARLY = 10  # pictures of each class
 
 
 def run(material: Material) -> Seen:
@@ -67,20 +71,22 @@ def run(material: Material) -> Seen:
             scores[size].append(score)
         material.tick(number + 1, total)
     numbers = tuple(_number(size, scores[size]) for size in sizes)
-    bend = _bend(sizes, [number.value for number in numbers])
+    bend = _bend(sizes, numbers)
+    bent, shows = _bent_words(sizes, numbers)
     guess = 1 / len(material.classes)
     sentences = (
         f"One picture of each class: {percent(numbers[0].value)} of the exam pictures right on average, "
-        f"where guessing gets {percent(guess)}. With {sizes[-1]} of each: {percent(numbers[-1].value)}.",
-        _bent_words(bend, sizes, [number.value for number in numbers]),
+        f"where guessing gets {percent(guess)}."
+        + (f" With {sizes[-1]} of each: {percent(numbers[-1].value)}." if len(sizes) > 1 else ""),
+        bent,
     )
-    bent = measured("count", ("bend", bend or 0, "pictures of each class at the bend; 0: not yet"))
+    at_bend = measured("count", ("bend", bend or 0, "pictures of each class at the bend; 0: not yet"))
     figure = Figure(
         words=" ".join(sentences),
         across="practice pictures of each class",
         curves=(_curve(sizes, numbers, total), _guessing(sizes, guess)),
     )
-    return Seen(sentences=sentences, numbers=numbers + bent, figure=figure)
+    return Seen(sentences=sentences, numbers=numbers + at_bend, figure=figure, shows=shows)
 
 
 def _curve(sizes: list[int], numbers: tuple[Number, ...], total: int) -> Curve:
@@ -120,10 +126,7 @@ def _one_draw(material: Material, sizes: list[int], number: int) -> list[float]:
 
 def _number(size: int, scores: list[float]) -> Number:
     """The mean and where it probably lies, were there endlessly many draws."""
-    count = len(scores)
-    mean = sum(scores) / count
-    spread = (sum((score - mean) ** 2 for score in scores) / max(1, count - 1)) ** 0.5
-    half = 1.96 * spread / count**0.5
+    mean, half = sum(scores) / len(scores), half_interval(scores)
     return Number(
         name=f"exam_{size}",
         value=mean,
@@ -133,38 +136,61 @@ def _number(size: int, scores: list[float]) -> Number:
     )
 
 
-def _bent_words(bend: int | None, sizes: list[int], means: list[float]) -> str:
-    """Where it bends; or by how much the last doubling brought less, which is the beginning of it."""
+def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, bool]:
+    """Where the curve bends, as far as the draws can tell; and whether it does so early."""
+    means = [number.value for number in numbers]
+    if len(sizes) < _FEWEST_SIZES:
+        most = said_pictures(sizes[-1])
+        return f"With at most {most} of each class this run cannot tell where the curve bends.", False
+    bend = _bend(sizes, numbers)
     if bend:
         return (
-            f"The curve bends at {bend} of each: from there twice the pictures bring less than half of "
-            f"what a "
-            "doubling brought before."
-        )
-    gains = _doublings(sizes, means)
-    if len(gains) > 1 and gains[-1] < gains[-2]:
-        early, points = means[-2] - means[0], 100 * gains[-1]
+            f"The curve bends at {bend} of each: from there twice the pictures bring less than half of what "
+            "a doubling brought before."
+        ), bend <= _EARLY
+    gains, error = _doublings(sizes, means), _error_of_doubling(sizes, numbers, len(sizes) - 2)
+    before = _error_of_doubling(sizes, numbers, len(sizes) - 3)
+    early = means[-2] - means[0]
+    if gains[-2] - gains[-1] > hypot(error, before):
         return (
-            f"The first {sizes[-2]} bring {100 * early:.0f} points; twice as many bring {points:.0f} "
-            f"more, less than "
-            f"the {100 * gains[-2]:.0f} of the doubling before. It begins to bend."
-        )
-    return "It has not bent yet: more pictures would help."
+            f"The first {sizes[-2]} bring {100 * early:.0f} points; twice as many bring "
+            f"{100 * gains[-1]:.0f} more, less than the {100 * gains[-2]:.0f} of the doubling before. It "
+            "begins to bend."
+        ), sizes[-2] <= _EARLY
+    last = (
+        f"the step from {sizes[-2]} to {sizes[-1]} of each brought {100 * (means[-1] - means[-2]):.0f} points"
+    )
+    if gains[-1] > error:
+        return f"No bend is clear in this run: {last}, and more pictures may bring more.", False
+    return f"No bend is clear in this run: {last}, which may be chance.", False
+
+
+def said_pictures(count: int) -> str:
+    """A number of pictures as people read it."""
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _doublings(sizes: list[int], means: list[float]) -> list[float]:
     """What twice the pictures brought, between each size and the next."""
-    from math import log2
-
     steps = zip(sizes, sizes[1:], means, means[1:], strict=False)
     return [(later - mean) / log2(larger / size) for size, larger, mean, later in steps]
 
 
-def _bend(sizes: list[int], means: list[float]) -> int | None:
-    """The size after which a doubling brings less than half of the best doubling before it; None: not yet."""
-    best = 0.0
-    for size, gain in zip(sizes, _doublings(sizes, means), strict=False):
-        if gain < best / 2:
+def _error_of_doubling(sizes: list[int], numbers: tuple[Number, ...], at: int) -> float:
+    """Half of the interval of what a doubling brought after size number `at`."""
+    one, other = numbers[at], numbers[at + 1]
+    halves = [((number.high or 0.0) - (number.low or 0.0)) / 2 for number in (one, other)]
+    return hypot(*halves) / log2(sizes[at + 1] / sizes[at])
+
+
+def _bend(sizes: list[int], numbers: tuple[Number, ...]) -> int | None:
+    """The size after which a doubling clearly brings less than half of the best before it; None: none."""
+    best, best_error = 0.0, 0.0
+    gains = _doublings(sizes, [number.value for number in numbers])
+    for at, (size, gain) in enumerate(zip(sizes, gains, strict=False)):
+        error = _error_of_doubling(sizes, numbers, at)
+        if best / 2 - gain > hypot(error, best_error / 2):
             return size
-        best = max(best, gain)
+        if gain > best:
+            best, best_error = gain, error
     return None

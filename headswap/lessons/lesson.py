@@ -121,6 +121,7 @@ class Result:
     figure: Figure
     texts: tuple[str, ...] = ()  # what was said on the way, such as an error, word for word
     seconds: float = 0.0
+    shows: bool = True  # whether these numbers by themselves show what the lesson says
 
     def __getitem__(self, name: str) -> float:
         """The value of one number."""
@@ -141,6 +142,7 @@ class Seen:
     numbers: tuple[Number, ...]
     figure: Figure
     texts: tuple[str, ...] = ()
+    shows: bool = True  # whether these numbers by themselves show what the lesson says
 
 
 def measured(unit: Unit, *rows: tuple[str, float, str]) -> tuple[Number, ...]:

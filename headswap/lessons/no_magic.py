@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import is_clear
 from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent, said_passes
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ share = float(right)     # about 0.5: guessing""",
 )
 
 
+_BY_HEART = 0.9  # of what was practised on
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     """One kind of pictures and labels, and what a head reached on them."""
@@ -74,6 +78,8 @@ class _Kind:
 
 def run(material: Material) -> Seen:
     """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
+    import torch
+
     features = material.features()
     noise = material.features(change=partial(_noise, seed=material.setting.seed))
     kinds = (
@@ -87,15 +93,8 @@ def run(material: Material) -> Seen:
     exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
     practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
     deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")
-    pictures, order, nothing, labels = kinds
-    sentences = (
-        f"Head alone: {percent(pictures.exam)} of the exam on the pictures as they are, "
-        f"{percent(order.exam)} with the pixels in another order, {percent(nothing.exam)} on noise; "
-        f"guessing gets {percent(guess)}.",
-        f"With shuffled labels: {percent(labels.practice)} of what it practised on, {percent(labels.exam)} "
-        "of the exam.",
-        f"Everything taught for {passes} on the pixels in another order: {percent(deeper)}.",
-    )
+    seen = len(torch.cat([exam for _, exam in material.draws]).unique())
+    sentences, shows = _said(kinds, deeper, passes=passes, guess=guess, total=seen)
     bars = tuple(
         Bar(
             words=kind.words,
@@ -113,7 +112,34 @@ def run(material: Material) -> Seen:
         sentences=sentences,
         numbers=measured("share", *exams, *practices, deep),
         figure=Figure(words=" ".join(sentences), bars=bars + more),
+        shows=shows,
     )
+
+
+def _said(
+    kinds: tuple[_Kind, ...], deeper: float, *, passes: str, guess: float, total: int
+) -> tuple[tuple[str, ...], bool]:
+    """What a head reached on each kind, and whether it learned shuffled labels by heart and nothing else.
+
+    Args:
+        kinds: the pictures, another order, noise, shuffled labels.
+        deeper: exam right, everything taught on another order.
+        passes: of that, in words.
+        guess: share that guessing gets.
+        total: different exam pictures over all draws.
+    """
+    pictures, order, nothing, labels = kinds
+    by_heart, guesses = labels.practice >= _BY_HEART, not is_clear(labels.exam, guess, total)
+    practised = "by heart" if by_heart else "not by heart"
+    examined = "no better than guessing" if guesses else "better than guessing this time"
+    return (
+        f"Head alone: {percent(pictures.exam)} of the exam on the pictures as they are, "
+        f"{percent(order.exam)} with the pixels in another order, {percent(nothing.exam)} on noise; "
+        f"guessing gets {percent(guess)}.",
+        f"With shuffled labels: {percent(labels.practice)} of what it practised on, {percent(labels.exam)} "
+        f"of the exam. It knows the first {practised}, and the second {examined}.",
+        f"Everything taught for {passes} on the pixels in another order: {percent(deeper)}.",
+    ), by_heart and guesses
 
 
 def _kind(material: Material, name: str, words: str, features: Tensor, *, shuffled: bool = False) -> _Kind:

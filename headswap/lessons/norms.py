@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headswap.lessons.chance import is_clear, points
 from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
 
 if TYPE_CHECKING:
@@ -99,14 +100,7 @@ def run(material: Material) -> Seen:
         ("drift_train", seen.moved, "largest change of a statistic, training mode"),
         ("drift_eval", seen.unmoved, "largest change of a statistic, eval mode"),
     )
-    sentences = (
-        f"In eval mode {percent(start)} of the exam pictures are right, and no statistic moves: "
-        f"{seen.unmoved:g}.",
-        f"After {STEPS} batches in training mode, with every parameter frozen and no optimizer: "
-        f"{percent(end)}. A head solved anew for the drifted body: {percent(seen.again)}.",
-        f"Asked while in training mode: {percent(seen.mixed)} with mixed batches, {percent(seen.one_class)} "
-        "when a batch holds one class.",
-    )
+    sentences, shows = _said(seen, len(desk.exam))
     points = tuple((float(step * EVERY), value) for step, value in enumerate(seen.line))
     figure = Figure(
         words=" ".join(sentences),
@@ -116,7 +110,30 @@ def run(material: Material) -> Seen:
             Curve(words="training mode", points=points, tone="wrong"),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers + moved, figure=figure)
+    return Seen(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
+
+
+def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
+    """What drifted, and whether the exam, of `total` pictures, clearly got worse by it."""
+    start, end = seen.line[0], seen.line[-1]
+    worse = is_clear(start, end, total)
+    verdict = (
+        f"The statistics moved by up to {seen.moved:.2g}. On {total} exam pictures {percent(start)} and "
+        f"{percent(end)} differ no more than by chance."
+    )
+    if worse:
+        verdict = f"The drift cost {points(start - end)} of the exam, though nothing was taught."
+    elif is_clear(end, start, total):
+        verdict = f"The drift brought {points(end - start)} of the exam, though nothing was taught."
+    still = "no statistic moves: 0" if seen.unmoved == 0 else f"a statistic moves by {seen.unmoved:.2g}"
+    return (
+        f"In eval mode {percent(start)} of the exam pictures are right, and {still}.",
+        f"After {STEPS} batches in training mode, with every parameter frozen and no optimizer: "
+        f"{percent(end)}. A head solved anew for the drifted body: {percent(seen.again)}.",
+        f"Asked while in training mode: {percent(seen.mixed)} with mixed batches, {percent(seen.one_class)} "
+        "when a batch holds one class.",
+        verdict,
+    ), worse and seen.moved > 0
 
 
 def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
@@ -150,6 +167,7 @@ def _without(material: Material, start: float) -> Seen:
         sentences=(sentence,),
         numbers=measured("share", ("exam_before", start, "exam right")),
         figure=Figure(words=sentence, curves=(line,), across="batches seen"),
+        shows=False,
     )
 
 

@@ -91,11 +91,7 @@ def run(material: Material) -> Seen:
         ("exam_optimizer_first", early.exam, "exam right, optimizer first"),
         ("exam_head_first", late.exam, "exam right, head first"),
     )
-    sentences = (
-        f"Optimizer first: the loss stays at {early.losses[-1]:.2f}, and the new head has moved by exactly "
-        f"{early.moved:g}.",
-        f"Head first: the loss falls from {late.losses[0]:.2f} to {late.losses[-1]:.2f}.",
-    )
+    sentences, shows = _said(early, late)
     figure = Figure(
         words=f"Loss over {PASSES} passes. {' '.join(sentences)}",
         top=math.ceil(2 * max(early.losses + late.losses)) / 2,
@@ -106,7 +102,19 @@ def run(material: Material) -> Seen:
             Curve(words="head first", points=tuple(enumerate(late.losses)), tone="right"),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal)
+    return Seen(sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal, shows=shows)
+
+
+def _said(early: _Order, late: _Order) -> tuple[tuple[str, ...], bool]:
+    """What became of the loss in both orders, and whether it stood still in one and fell in the other."""
+    still, falls = early.moved == 0, late.losses[-1] < late.losses[0]
+    became = "stays at" if still else f"goes from {early.losses[0]:.2f} to"
+    last = "falls" if falls else "does not fall: it goes"
+    return (
+        f"Optimizer first: the loss {became} {early.losses[-1]:.2f}, and the new head has moved by "
+        f"{'exactly ' if still else ''}{early.moved:g}.",
+        f"Head first: the loss {last} from {late.losses[0]:.2f} to {late.losses[-1]:.2f}.",
+    ), still and falls
 
 
 def _taught(material: Material, *, optimizer_first: bool) -> _Order:

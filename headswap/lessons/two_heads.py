@@ -104,7 +104,7 @@ def run(material: Material) -> Seen:
         f"headswap finds {len(found.paths)} heads: {', '.join(found.paths)}. In training mode the network "
         "gives three answers, in use one.",
         f"With only the main head replaced the helping heads still give {found.main_only} answers, and "
-        "their loss is a number like any other: no error.",
+        f"their loss is a number like any other: no error.{_same_words(found)}",
         f"After swap_head all give {found.helping}. What is made smaller is {found.main_loss:.2f} + "
         f"{AUX_WEIGHT:g} × {helping:.2f} = {found.whole_loss:.2f}.",
     )
@@ -118,7 +118,19 @@ def run(material: Material) -> Seen:
         for words, count, tone in rows
     )
     figure = Figure(words=" ".join(sentences), top=float(found.main_only), bars=bars, is_share=False)
-    return Seen(sentences=sentences, numbers=numbers + losses, figure=figure, texts=(found.refusal,))
+    return Seen(
+        sentences=sentences,
+        numbers=numbers + losses,
+        figure=figure,
+        texts=(found.refusal,),
+        shows=found.main_only != found.helping,
+    )
+
+
+def _same_words(found: _Found) -> str:
+    if found.main_only != found.helping:
+        return ""
+    return " Your pictures have as many classes as that, so here it makes no difference that shows."
 
 
 def _look(material: Material) -> _Found:

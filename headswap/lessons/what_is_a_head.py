@@ -69,6 +69,7 @@ votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
     ),
 )
 _SHOWN = 5  # old names
+_ROUNDING = 1e-4  # of the largest vote
 
 
 def run(material: Material) -> Seen:
@@ -100,6 +101,7 @@ def run(material: Material) -> Seen:
         ("new_head", (width + 1) * classes, "numbers in a new head for these pictures"),
         ("heads_found", as_said, "of six heads found where the riddles say"),
     )
+    same = difference <= _ROUNDING * max(1.0, float(votes.abs().max()))
     exactly = ("difference", difference, "largest difference between its votes and the same by hand")
     bars = _likeliest(material, votes[0])
     sentences = (
@@ -107,12 +109,18 @@ def run(material: Material) -> Seen:
         f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].words}”.",
         f"The head is {site.paths[0]}: {in_head:,} of the network's {whole:,} numbers. A new one for "
         f"{classes} names has {(width + 1) * classes:,}.",
-        f"By hand the votes come out the same; the largest difference is {difference:g}.",
+        _by_hand_words(difference, same=same),
     )
     figure = Figure(words=f"How sure the old head is of its {_SHOWN} likeliest names.", bars=bars)
     texts = tuple(f"{name}: {path}" for name, path in found.items())
     numbers += measured("number", exactly)
-    return Seen(sentences=sentences, numbers=numbers, figure=figure, texts=texts)
+    return Seen(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
+
+
+def _by_hand_words(difference: float, *, same: bool) -> str:
+    if same:
+        return f"By hand the votes come out the same; the largest difference is {difference:g}."
+    return f"By hand the votes come out differently, by as much as {difference:g}."
 
 
 def _likeliest(material: Material, votes: Tensor) -> tuple[Bar, ...]:

@@ -72,13 +72,7 @@ _WAYS = (
 def run(material: Material) -> Seen:
     """Try the four ways on four copies of the network."""
     answers, change, texts = _tried(material)
-    sentences = (
-        f"The wrong attribute and `out_features` change nothing: still {answers['wrong_attribute']} "
-        f"answers, different from before by exactly {change:g}, and no error.",
-        "The wrong width is an error, but only when the first picture comes.",
-        f"With the head itself replaced ({material.site.paths[0]}) the network gives {answers['right']} "
-        "answers.",
-    )
+    sentences, shows = _said(answers, change, material.site.paths[0])
     counts = measured(
         "count", *((f"answers_{name}", answers[name], f"answers, {words}") for name, words in _WAYS)
     )
@@ -94,7 +88,26 @@ def run(material: Material) -> Seen:
     )
     top = float(max(answers.values()))
     figure = Figure(words=" ".join(sentences), top=top, bars=bars, is_share=False)
-    return Seen(sentences=sentences, numbers=counts + changed, figure=figure, texts=texts)
+    return Seen(sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows)
+
+
+def _said(answers: dict[str, int], change: float, path: str) -> tuple[tuple[str, ...], bool]:
+    """What each way gave (0 answers: an error), and whether the wrong attribute changed nothing."""
+    attribute, note, width = (answers[name] for name in ("wrong_attribute", "out_features", "wrong_width"))
+    idle = change == 0 and attribute == note > 0
+    first = f"The wrong attribute gives {attribute} answers, `out_features` {note}, changed by {change:g}."
+    if idle:
+        first = (
+            f"The wrong attribute and `out_features` change nothing: still {attribute} answers, different "
+            "from before by exactly 0, and no error."
+        )
+    return (
+        first,
+        "The wrong width is an error, but only when the first picture comes."
+        if width == 0
+        else f"The wrong width was no error here: the network gives {width} answers.",
+        f"With the head itself replaced ({path}) the network gives {answers['right']} answers.",
+    ), idle
 
 
 def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from headswap.data.manifest import Picture
 from headswap.data.transforms import to_float
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Pass, Progress
+from headswap.features.devices import full_precision, upload
 from headswap.features.engines import choose_engine, exact, place
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
@@ -74,13 +75,13 @@ def teach_through(
 
     def answer(pictures: Sequence[Picture]) -> Tensor:
         pixels = torch.from_numpy(to_float(batch(pictures), network.input))
-        return logits_of(module(pixels.to(engine.device, memory_format=torch.channels_last)), site)
+        return logits_of(module(upload(pixels, engine.device)), site)
 
     def answer_all(pictures: Sequence[Picture]) -> Tensor:
         with torch.inference_mode():
             return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
 
-    with freeze_body(module, site) as parameters:
+    with full_precision(engine.device), freeze_body(module, site) as parameters:
         optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _PASSES)
         shuffle = torch.Generator().manual_seed(seed)
@@ -98,7 +99,7 @@ def teach_through(
             exam_right = int((answer_all(exam).argmax(1) == exam_labels).sum())
             listener(Pass(number, _PASSES, right, len(practice), exam_right, len(exam)))
             listener(Progress("head", number, _PASSES, "passes"))
-    return Answers(answer_all(practice), answer_all(exam), engine.name)
+        return Answers(answer_all(practice), answer_all(exam), engine.name)
 
 
 def _chunks(pictures: Sequence[Picture], size: int) -> Iterator[Sequence[Picture]]:

@@ -125,7 +125,7 @@ def _choice(view: LessonView, place: int) -> str:
     mark = ""
     if view.result is not None:
         mine, right = view.guess == place, view.lesson.right == place
-        other = " on the sample set" if view.is_own else ""
+        other = " on the sample set" if view.is_own or not view.result.shows else ""
         if mine and right:
             mark = f'<span class="tag good">{icon("good")}your guess, and right{other}</span>'
         elif right:
@@ -178,6 +178,12 @@ def _judged(view: LessonView) -> str:
     if view.guess is None:
         return ""
     lesson = view.lesson
+    if view.result is not None and not view.result.shows:
+        return (
+            f'<p class="judged">{icon("info")}<span>You said “{safe(lesson.choices[view.guess])}”. This run '
+            f"alone does not decide it; with all pictures of the sample set it is "
+            f"“{safe(lesson.choices[lesson.right])}”.</span></p>"
+        )
     if view.is_right:
         return f'<p class="judged good">{icon("good")}<span>You said it beforehand.</span></p>'
     return (

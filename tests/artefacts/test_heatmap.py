@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 import headswap
 from headswap.artefacts.heatmap import heat_map, heat_of, overlay
 from headswap.artefacts.prediction import HeatMap
 from headswap.artefacts.predictor import Bundle
+from headswap.data.transforms import to_float
 from headswap.errors import BadSetting
 from headswap.files import from_json, to_json
 from headswap.heads.detect import find_head
@@ -126,6 +129,33 @@ def test_a_network_that_keeps_no_places_apart_is_refused(taught: Bundle) -> None
 
     with pytest.raises(BadSetting, match="keeps no places apart"):
         heat_of(bundle_of(Flat(), taught), np.zeros((64, 64, 3), np.uint8), 0)
+
+
+def test_a_map_is_gradient_times_activation_and_needs_no_library_for_it(
+    taught: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class InPlace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 8, stride=8), nn.Linear(4, 2, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.conv(x).relu_().mean((2, 3)))  # writes into what the layer gave
+
+    monkeypatch.setitem(sys.modules, "captum", None)
+    torch.manual_seed(0)
+    module, label = InPlace(), 1
+    bundle = bundle_of(module, taught)
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+    heat = heat_of(bundle, picture, label)
+
+    given = module.conv(torch.from_numpy(to_float(picture[None], bundle.card.input)))[0].detach()  # (4, 8, 8)
+    weight = module.fc.weight - module.fc.weight.mean(dim=0)
+    slope = (weight[label].view(4, 1, 1) / 64 * (given > 0)).detach()
+    wanted = (slope * given).sum(dim=0).clamp_min(0)
+    smooth = interpolate(wanted[None, None], (64, 64), mode="bicubic")[0, 0].clamp_min(0)
+    assert np.allclose(heat, (smooth / smooth.max()).numpy(), atol=1e-5)
 
 
 def test_an_overlay_is_bright_only_where_it_counted() -> None:

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from headswap.errors import HeadNotFound, TeachingFailed
+from headswap.events import Event, Note
 from headswap.features.bank import SHARD, Filling, fill_bank
 from headswap.features.body import Body
 from headswap.features.engines import Engine
 from headswap.features.watch import pool
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
+from tests.pretend_device import pretend_device
 
 SPEC = InputSpec(height=16, width=16, resize_px=16)
 
@@ -215,3 +217,36 @@ def test_fewer_pictures_are_prepared_ahead_when_the_engine_falls_back_on_the_way
 
     assert bank.computed == 200
     assert sorted(begun) == list(range(200))
+
+
+@pytest.mark.parametrize("is_wrong", [True, False])
+def test_a_gpu_that_was_left_is_told_of_each_time(is_wrong: bool, tmp_path: Path) -> None:
+    class OnMps(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 1.05 * x if is_wrong and x.device.type == "mps" and len(x) > 1 else x
+
+    batch, made = pictures(40), network()
+    made.module.insert(3, OnMps())  # type: ignore[operator]
+    for _ in range(2):  # computed, and then from disk
+        heard: list[Event] = []
+        with pretend_device("mps"):
+            asked = Body(made, find_head(made), Engine("mps", "float32"))
+            bank = fill_bank(asked, names(40), batch.__getitem__, folder=tmp_path, listener=heard.append)
+
+        said = [event.sentence for event in heard if isinstance(event, Note)]
+        assert len(said) == is_wrong
+        assert all(one.startswith("torch-mps-float32 did not give the features") for one in said)
+        assert bank.engine.startswith("torch-cpu" if is_wrong else "torch-mps")
+
+
+def test_a_gpu_gets_larger_batches(tmp_path: Path) -> None:
+    seen: list[int] = []
+    made = network()
+    made.module.register_forward_pre_hook(
+        lambda part, given: seen.append(len(given[0])) if given[0].device.type == "cuda" else None
+    )
+    with pretend_device("cuda"):
+        fast = Body(made, find_head(made), Engine("cuda", "bfloat16", folded=True))
+        fill_bank(fast, names(140), pictures(140).__getitem__, folder=tmp_path)
+
+    assert max(seen) == 128

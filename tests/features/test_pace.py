@@ -8,6 +8,7 @@ from torch import nn
 
 from headswap.features.pace import pace_of, size_of
 from headswap.network import InputSpec, Network, NetworkCard, Weights
+from tests.pretend_device import pretend_device
 
 
 def test_a_pace_is_measured_and_the_network_is_left_as_it_was() -> None:
@@ -31,3 +32,19 @@ def test_a_shared_weight_counts_once_and_buffers_count_as_bytes() -> None:
 
     assert numbers == 9
     assert size_bytes == 4 * (9 + 3 + 3) + torch.tensor(0).element_size()
+
+
+def test_a_network_on_a_gpu_is_measured_on_the_processor_where_predictions_run() -> None:
+    ran_on: list[str] = []
+    module = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    module.register_forward_pre_hook(lambda part, given: ran_on.append(given[0].device.type))
+    card = NetworkCard(
+        name="tiny", zoo="own", input=InputSpec(height=4, width=4), weights=Weights(state="here")
+    )
+    with pretend_device("cuda"):
+        module.to("cuda")
+
+        pace_of(Network(card=card, module=module), np.zeros((4, 4, 3), np.uint8))
+
+    assert set(ran_on) == {"cpu"}
+    assert module[1].weight.device.type == "cpu"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headswap.lessons.how_many import LESSON, _bend, _bent_words
+from headswap.lessons.how_many import LESSON
 from headswap.lessons.lesson import Result
 
 pytestmark = pytest.mark.slow  # three seeds
@@ -34,19 +34,6 @@ def test_from_one_to_ten_brings_more_than_thrice_what_ten_more_bring(seen: Run) 
     late = mean(results, "exam_20") - mean(results, "exam_10")
     assert late > 0
     assert early > 3 * late
-
-
-def test_what_is_said_of_the_bend_follows_from_the_numbers() -> None:
-    sizes = [1, 2, 5, 10, 20]
-
-    assert "bends at 10 of each" in words_for(sizes, [0.3, 0.45, 0.65, 0.8, 0.82])
-    beginning = words_for(sizes, [0.31, 0.42, 0.6, 0.74, 0.82])
-    assert "The first 10 bring 43 points; twice as many bring 8 more, less than the 14" in beginning
-    assert "not bent yet" in words_for(sizes, [0.3, 0.35, 0.45, 0.55, 0.7])
-
-
-def words_for(sizes: list[int], means: list[float]) -> str:
-    return _bent_words(_bend(sizes, means), sizes, means)
 
 
 def test_every_size_has_an_interval_around_its_mean(seen: Run) -> None:

@@ -18,6 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from headswap.errors import TeachingFailed
+from headswap.features.devices import (
+    is_out_of_memory,
+    random_state,
+    release_memory,
+    set_random_state,
+    upload,
+)
 from headswap.features.engines import place
 from headswap.heads.learning import logits_of, training_loss
 from headswap.heads.site import HeadSite
@@ -107,6 +115,7 @@ class _Run:
             moving=moving_tensors(module, names, config.norms),
         )
         self._saved_at = time.perf_counter()
+        self._room = config.batch_size  # pictures that the device takes at once
 
     def answer(self, rows: Tensor) -> Tensor:
         """(n, C) logits of the network as it is now."""
@@ -147,30 +156,55 @@ class _Run:
 
     def _step(self, pictures: Tensor, labels: Tensor) -> tuple[float, int]:
         """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
-        config, device = self.drill.config, self.engine.device
+        config = self.drill.config
         batch, targets = self.mix(pictures, labels)
-        with precision(self.engine):
-            if self.drill.top is not None:
-                answer = self.drill.top.answer(batch)
-            else:
-                answer = self.module(batch.to(device, memory_format=torch.channels_last))
-            loss = training_loss(
-                answer,
-                targets.to(device),
-                self.site,
-                loss=self.loss,
-                aux_weight=config.aux_weight,
-            )
-        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        loss, said = self._slopes(batch, targets)
         self.scaler.unscale_(self.optimizer)
         moving = [value for part in self.optimizer.param_groups for value in part["params"]]
         length = nn.utils.clip_grad_norm_(moving, config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         broke = not bool(torch.isfinite(length)) and not self.scaler.is_enabled()
-        return math.nan if broke else float(loss.detach()), int((said == labels).sum())
+        return math.nan if broke else loss, int((said == labels).sum())
+
+    def _slopes(self, batch: Tensor, targets: Tensor) -> tuple[float, Tensor]:
+        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            size = min(self._room, len(batch))
+            parts = zip(batch.split(size), targets.split(size), strict=True)
+            try:
+                found = [self._part(one, wanted, len(one) / len(batch)) for one, wanted in parts]
+                return sum(loss for loss, _ in found), torch.cat([said for _, said in found])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            release_memory(self.engine.device)  # the failed part's tensors are gone from here on
+            if size == 1:
+                raise TeachingFailed(
+                    "There is no room to teach so much of this network, even with one picture at a time.",
+                    remedy="Let less of it move, or choose a smaller network.",
+                )
+            self._room = (size + 1) // 2
+
+    def _part(self, batch: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
+        """Forward and backward for a share of a step."""
+        with precision(self.engine):
+            if self.drill.top is not None:
+                answer = self.drill.top.answer(batch)
+            else:
+                answer = self.module(upload(batch, self.engine.device))
+            loss = training_loss(
+                answer,
+                targets.to(self.engine.device),
+                self.site,
+                loss=self.loss,
+                aux_weight=self.drill.config.aux_weight,
+            )
+        loss = loss * share if share < 1 else loss
+        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
+        self.scaler.scale(loss).backward()
+        return float(loss.detach()), said
 
     def _batches(self) -> list[Tensor]:
         """All practice rows in a new order; a last picture that would be alone is left out."""
@@ -197,10 +231,7 @@ class _Run:
         rows = self.drill.learn.split(self.drill.config.batch_size)
         recalibrate(
             self.module,
-            (
-                self.album.inputs(some.tolist()).to(self.engine.device, memory_format=torch.channels_last)
-                for some in rows
-            ),
+            (upload(self.album.inputs(some.tolist()), self.engine.device) for some in rows),
         )
 
     def checkpoint(self) -> None:
@@ -210,8 +241,9 @@ class _Run:
         if folder is None or not due:
             return
         more = {"random/torch": torch.get_rng_state(), "random/order": self.order.get_state()}
-        if self.engine.device == "cuda":
-            more["random/cuda"] = torch.cuda.get_rng_state()
+        drawn = random_state(self.engine.device)
+        if drawn is not None:
+            more[f"random/{self.engine.device}"] = drawn
         for name, value in self._learning().items():
             for key, memory in self.optimizer.state.get(value, {}).items():
                 more[f"optimizer/{key}/{name}"] = memory
@@ -227,8 +259,8 @@ class _Run:
         budget.spend(found.state.seconds)
         torch.set_rng_state(found.tensors["random/torch"])
         self.order.set_state(found.tensors["random/order"])
-        if "random/cuda" in found.tensors and self.engine.device == "cuda":
-            torch.cuda.set_rng_state(found.tensors["random/cuda"])
+        if f"random/{self.engine.device}" in found.tensors:
+            set_random_state(self.engine.device, found.tensors[f"random/{self.engine.device}"])
         if self.scaler.is_enabled():
             memory = {"scale": found.state.scale, "_growth_tracker": found.state.growth}
             self.scaler.load_state_dict({**self.scaler.state_dict(), **memory})

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from headswap.evaluation.metrics import fit_temperature
+from headswap.features.devices import full_precision, upload
 from headswap.features.engines import Engine
 from headswap.heads.learning import logits_of
 from headswap.heads.site import HeadSite
@@ -78,10 +79,11 @@ def answers(
     module.eval()
     found = []
     for some in rows.split(batch_size) if len(rows) else ():
-        batch = album.inputs(some.tolist()).to(engine.device, memory_format=torch.channels_last)
-        said = logits_of(module(batch), site)
-        if mirror:
-            said = (said + logits_of(module(batch.flip(-1)), site)) / 2
+        batch = upload(album.inputs(some.tolist()), engine.device)
+        with full_precision(engine.device):
+            said = logits_of(module(batch), site)
+            if mirror:
+                said = (said + logits_of(module(batch.flip(-1)), site)) / 2
         found.append(said.float().cpu())
     return torch.cat(found) if found else torch.empty(0, site.num_classes)
 

@@ -6,14 +6,24 @@ when practice ends, whatever ended it. Random numbers are drawn from a seed of t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
-from headswap.features.engines import Engine, choose_engine, exact
-from headswap.heads.learning import switch_off_aux
+from headswap.features.devices import drawing_from, is_out_of_memory, upload
+from headswap.features.engines import (
+    MAX_SINGLE_ERROR,
+    Engine,
+    choose_engine,
+    place,
+    relative_error,
+    single,
+)
+from headswap.heads.learning import logits_of, switch_off_aux
 from headswap.heads.site import HeadSite
 from headswap.training.config import FurtherConfig, Norms
 
@@ -21,7 +31,40 @@ from headswap.training.config import FurtherConfig, Norms
 def training_engine() -> Engine:
     """Half precision on CUDA, single elsewhere: on processors bfloat16 backward passes are slower."""
     engine = choose_engine()
-    return engine if engine.device == "cuda" else exact(engine)
+    return engine if engine.device == "cuda" else single(engine)
+
+
+def proved(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Engine:
+    """The engine, or the processor where MPS gives other gradients: some of its kernels are wrong.
+
+    Args:
+        engine: to train in; only MPS is doubted.
+        module: swapped; is not changed, and may be anywhere.
+        site: of its head.
+        images: (B, C, H, W) on the processor, two or more.
+        labels: (B,) of them.
+    """
+    if engine.device != "mps":
+        return engine
+    here = Engine("cpu", "float32")
+    true = _gradients(here, module, site, images, labels)
+    try:
+        rough = _gradients(engine, module, site, images, labels)
+    except RuntimeError as error:  # an operation that MPS lacks
+        if is_out_of_memory(error):
+            raise
+        return here
+    near = rough.shape == true.shape and relative_error(rough, true) <= MAX_SINGLE_ERROR
+    return engine if near else here
+
+
+def _gradients(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Tensor:
+    """What one step would move every parameter by, in eval mode: one long (P,) vector on the processor."""
+    twin = place(copy.deepcopy(module), engine).requires_grad_(True).eval()
+    loss = cross_entropy(logits_of(twin(upload(images, engine.device)), site), labels.to(engine.device))
+    loss.backward()
+    slopes = [value.grad.float().cpu().flatten() for value in twin.parameters() if value.grad is not None]
+    return torch.cat(slopes)
 
 
 def precision(engine: Engine) -> AbstractContextManager[object]:
@@ -78,7 +121,5 @@ def borrowed(module: nn.Module, site: HeadSite, config: FurtherConfig) -> Iterat
 @contextmanager
 def own_random(engine: Engine, seed: int) -> Iterator[None]:
     """Draw from a seed; whoever draws afterwards goes on where they were."""
-    devices = [torch.cuda.current_device()] if engine.device == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    with drawing_from(engine.device, seed):
         yield

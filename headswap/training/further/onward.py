@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from headswap.data.kept import reread
 from headswap.data.transforms import uncut, wanted_px
 from headswap.evaluation.build import Sitting
-from headswap.events import Listener, Pass
-from headswap.features.engines import exact
+from headswap.events import Listener, Note, Pass, silent
+from headswap.features.engines import Engine, single
 from headswap.files import to_json
 from headswap.heads.trainable import head_names
 from headswap.network import Network
@@ -26,17 +26,20 @@ from headswap.training.further.checkpoint import PassResult
 from headswap.training.further.drill import Answer
 from headswap.training.further.go_further import Journey, go_further
 from headswap.training.further.judge import answers, leaves_room
-from headswap.training.further.modes import training_engine
+from headswap.training.further.modes import proved, training_engine
 from headswap.training.further.trials import Course
 from headswap.training.show import guesses_on
 
+_COMPARED = 4  # pictures
+
 if TYPE_CHECKING:
+    from headswap.heads.site import HeadSite
     from headswap.training.lesson import Beginning, Lesson, Taught
 
 
 def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener) -> Taught:
     """Let more of the network learn where that helps, in place."""
-    course, exam = course_of(lesson, network, beginning), _rows(lesson, "test")
+    course, exam = course_of(lesson, network, beginning, listener), _rows(lesson, "test")
     files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
     truths = course.labels[exam]
 
@@ -52,7 +55,7 @@ def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: List
     return _taught(lesson, beginning.taught, course, journey)
 
 
-def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
+def course_of(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener = silent) -> Course:
     """What can be practised on, and how; rows are those of the manifest."""
     pictures, spec = lesson.manifest.pictures, network.input
     album = Album(
@@ -60,17 +63,18 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
         read_input=lambda row: lesson.prepared(pictures[row], network),
         read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
     )
-    engine = training_engine()
     practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
+    labels = lesson.labels(pictures)
+    engine = _engine(network.module, beginning.taught.site, album, practice, labels, listener)
     return Course(
         module=network.module,
         site=beginning.taught.site,
         album=album,
         practice=practice,
-        labels=lesson.labels(pictures),
+        labels=labels,
         groups=[pictures[row].group for row in practice.tolist()],
         start=beginning.start,
-        engine=exact(engine) if beginning.only_exact else engine,
+        engine=single(engine) if beginning.only_exact else engine,
         config=lesson.config,
         seed=lesson.seed,
         budget=lesson.budget,
@@ -81,9 +85,22 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning) -> Course:
     )
 
 
+def _engine(
+    module: nn.Module, site: HeadSite, album: Album, practice: Tensor, labels: Tensor, listener: Listener
+) -> Engine:
+    """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
+    engine, few = training_engine(), practice[:_COMPARED]
+    if len(few) < 2:
+        return engine
+    found = proved(engine, module, site, album.inputs(few.tolist()), labels[few])
+    if found != engine:
+        listener(Note(f"{engine.name} did not give the processor's gradients: {found.name} teaches."))
+    return found
+
+
 def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) -> Taught:
     """What the network says after its body has moved."""
-    engine = exact(course.engine)
+    engine = single(course.engine)
     exam = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from headswap.errors import Cancelled
+from headswap.errors import Cancelled, TeachingFailed
+from headswap.features.engines import Engine
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig
 from headswap.training.further.drill import Drill, Trained
 from headswap.training.further.finetune import finetune
+from tests.pretend_device import pretend_device
 
 CONFIG = FurtherConfig(batch_size=8, release=0.5, checkpoint_every_s=0.0)
 Make = Callable[..., Any]
@@ -143,6 +146,35 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path
     assert not changed(state_of(whole.module), again.module)
 
 
+@pytest.mark.parametrize("device", ["mps", "cuda"])
+def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
+    classroom: Make, tmp_path: Path, device: str
+) -> None:
+    with pretend_device(device):  # type: ignore[arg-type]
+        whole, room, again = classroom(), classroom(), classroom()
+
+        def drill(one: Any, folder: Path | None) -> Drill:
+            made = one.drill(CONFIG, passes=3, folder=folder)
+            return replace(made, engine=Engine(device, "float32"))
+
+        teach(whole, drill(whole, None))
+        practised = []
+
+        def stop(pictures: int) -> None:
+            practised.append(pictures)
+            if len(practised) > 6:  # within the second pass: dropout has drawn on the device
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            teach(room, drill(room, tmp_path / "run"), tick=stop)
+        torch.rand(5, device=device)  # somebody else draws in between
+
+        teach(again, drill(again, tmp_path / "run"))
+
+        left, right = whole.module.state_dict(), again.module.state_dict()
+        assert all(torch.equal(left[name], right[name]) for name in left)
+
+
 def test_a_finished_run_is_not_taught_again(classroom: Make, tmp_path: Path) -> None:
     room = classroom()
     first = teach(room, room.drill(CONFIG, folder=tmp_path / "run"))
@@ -203,3 +235,35 @@ def test_mixed_pictures_teach_too(classroom: Make) -> None:
 
     assert trained.stopped == "done"
     assert "low.conv.weight" in changed(before, room.module)
+
+
+def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -> None:
+    largest = 8 * 6 * 8 * 8 * 4  # bytes of what the lowest block gives, for a batch
+    rooms = []
+    for room_for in (None, largest // 3):
+        room = classroom()
+        with pretend_device("cuda", largest_bytes=room_for):
+            drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+            drill = replace(drill, config=replace(CONFIG, label_smoothing=0.0, batch_size=8))
+            room.module.drop.p = 0.0
+            trained = teach(room, drill)
+            assert trained.stopped == "done"
+            rooms.append({name: value.cpu() for name, value in room.module.state_dict().items()})
+
+    whole, parts = rooms
+    assert all(torch.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
+
+
+def test_a_gpu_with_no_room_for_one_picture_ends_in_one_sentence(classroom: Make) -> None:
+    room = classroom()
+    with pretend_device("cuda"):
+        drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+        room.module.register_forward_pre_hook(_full_while_training)
+
+        with pytest.raises(TeachingFailed, match="no room to teach so much of this network"):
+            teach(room, drill)
+
+
+def _full_while_training(part: torch.nn.Module, inputs: Any) -> None:
+    if part.training:
+        raise torch.OutOfMemoryError("CUDA out of memory.")

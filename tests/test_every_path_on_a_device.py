@@ -1,0 +1,204 @@
+"""Every way through headswap on a machine with a GPU, pretended: nothing mixes devices, all of it ends well.
+
+With tiny networks, so that it is quick; `python -m tests.pretended.every_path` does the same with real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import headswap
+from headswap.again import teach_again
+from headswap.artefacts.evaluate import evaluate_bundle
+from headswap.artefacts.heatmap import heat_map
+from headswap.artefacts.take_home import take_home
+from headswap.experiment import DataConfig, Experiment
+from headswap.features.choice import measure
+from headswap.features.engines import choose_engine
+from headswap.files import from_json, to_json
+from headswap.heads.detect import find_head
+from headswap.heads.swap import swap_head
+from headswap.inspection import inspect_network
+from headswap.jobs.desk import Desk
+from headswap.jobs.inference import AskHeatMap, AskPredictions
+from headswap.jobs.lessons import AskLesson, Ran
+from headswap.lessons.catalogue import LESSONS, run_lesson
+from headswap.lessons.material import Material
+from headswap.lessons.setting import Setting
+from headswap.pipeline import Outcome, run_job
+from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.zoos.catalogue import build_network
+from tests.pretend_device import pretend_device
+
+TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
+FURTHER = FurtherConfig(passes=1, crops=2, confirmations=1)
+SMALL = Setting(model=TINY, most_pictures=16, small_px=64, passes=1, draws=2)
+Device = Literal["mps", "cuda"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the tiny network, random, as a file of a person's own."""
+    torch.manual_seed(0)
+    place = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_file(build_network(TINY).module.state_dict(), place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def taught(
+    few_drawings: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Device, Depth], Outcome]:
+    """Teaches the tiny network on a device, once for each depth."""
+    folder, known = tmp_path_factory.mktemp("taught"), dict[tuple[Device, Depth], Outcome]()
+
+    def teach(device: Device, depth: Depth) -> Outcome:
+        if (device, depth) not in known:
+            with pretend_device(device):
+                known[device, depth] = headswap.teach(
+                    few_drawings,
+                    model=TINY,
+                    weights=weights,
+                    out=folder / f"{device}-{depth}",
+                    workspace=folder / device,
+                    config=TeachConfig(depth=depth, further=FURTHER),
+                )
+        return known[device, depth]
+
+    return teach
+
+
+@pytest.mark.parametrize("depth", ["head", "norms", "last", "everything", "auto"])
+def test_every_depth_is_taught_on_mps(taught: Callable[..., Outcome], depth: Depth) -> None:
+    outcome = taught("mps", depth)
+
+    assert outcome.engine == "torch-mps-float32"
+    assert headswap.load_bundle(outcome.bundle).report.exam_total == outcome.test_images
+
+
+@pytest.mark.parametrize("depth", ["head", "everything"])
+def test_a_head_and_its_body_are_taught_on_cuda(taught: Callable[..., Outcome], depth: Depth) -> None:
+    assert taught("cuda", depth).engine == "torch-cuda-bfloat16-folded"
+
+
+def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
+    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+) -> None:
+    here = headswap.teach(
+        few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path
+    )
+    picture = next((few_drawings / "bird").iterdir())
+    expected = headswap.load_bundle(here.bundle).predict(picture).probabilities
+
+    for device in ("mps", "cuda"):
+        said = headswap.load_bundle(taught(device, "head").bundle).predict(picture).probabilities
+
+        assert said == pytest.approx(expected, abs=0.02)
+
+
+def test_what_was_taught_is_used_in_every_way(
+    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+) -> None:
+    place, picture = Path(taught("mps", "last").bundle), next((few_drawings / "bird").iterdir())
+    with pretend_device("mps"):
+        bundle = headswap.load_bundle(place)
+        again = teach_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
+        check = take_home(place, tmp_path / "home.zip")
+
+        assert bundle.predict(picture).label in bundle.classes
+        assert heat_map(bundle, picture).png.startswith(b"\x89PNG")
+        assert evaluate_bundle(bundle, few_drawings, workspace=tmp_path).images == 24
+        assert check.agree, check
+        assert again.report.exam_right == bundle.report.exam_right
+
+
+@pytest.mark.parametrize("device", ["mps", "cuda"])
+def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tmp_path: Path) -> None:
+    names = ["torchvision/squeezenet1_1", "timm/test_vit"]
+    names += ["transformers/ResNetForImageClassification"] * (device == "mps")
+    with pretend_device(device):
+        assert inspect_network("timm/test_vit").site.paths == ("head",)
+        for name in names:
+            network = build_network(name)
+            site = find_head(network)
+            network.module.to(device)  # where a person of their own may have put it
+
+            record = swap_head(network, 3, site=site)
+
+            batch = torch.zeros(2, *network.input.size)
+            assert {value.device.type for value in network.module.state_dict().values()} == {device}
+            assert record.site.num_classes == 3
+            assert find_head(network).paths == site.paths
+            network.module.to("cpu")
+            pictures = np.zeros((2, *batch.shape[2:], 3), np.uint8)
+            assert choose_engine().name in measure(network, record.site, pictures, tmp_path).milliseconds
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_runs_beside_a_gpu(lesson: object, material: Material) -> None:
+    with pretend_device("mps"):
+        result = run_lesson(lesson.name, workspace=material.workspace, material=material)  # type: ignore[attr-defined]
+
+    assert result.numbers
+    assert {value.device.type for value in material.network.module.state_dict().values()} == {"cpu"}
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    """Sixteen drawings and the tiny network."""
+    torch.manual_seed(0)
+    made = Material(SMALL, tmp_path_factory.mktemp("lessons"))
+    made.__dict__["network"] = build_network(TINY)
+    return made
+
+
+@pytest.mark.slow
+def test_the_processes_of_the_page_run_beside_a_gpu(
+    taught: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
+) -> None:
+    """The one that answers and the one of the lessons, each a real child."""
+    pretending = {
+        "HEADSWAP_PRETENDS": "mps",
+        "PYTHONPATH": str(Path(__file__).parent / "pretended"),
+    }
+    bundle, picture = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
+    answering = Desk("headswap.jobs.inference:answer", timeout_s=600, environment=pretending)
+    teaching = Desk("headswap.jobs.lessons:answer", timeout_s=600, environment=pretending)
+    setting = replace(SMALL, model="tf_efficientnet_lite0")
+    try:
+        assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (picture,))))
+        assert "png_base64" in answering.ask(to_json(AskHeatMap(bundle, picture, None)))
+        asked = AskLesson(
+            lesson="old-optimizer", setting=setting, workspace=str(tmp_path), folder=str(tmp_path / "run")
+        )
+        ran = from_json(Ran, teaching.ask(to_json(asked)))
+        assert ran.result["moved_optimizer_first"] == 0.0
+    finally:
+        answering.close()
+        teaching.close()
+
+
+def test_the_work_of_a_worker_runs_beside_a_gpu(few_drawings: Path, weights: Path, tmp_path: Path) -> None:
+    experiment = Experiment(
+        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), teach=TeachConfig()
+    )
+    with pretend_device("cuda"):
+        name = run_job(to_json(experiment), tmp_path / "jobs" / "one", lambda event: None)
+
+    assert headswap.load_bundle(tmp_path / "jobs" / "one" / name).card.engine == "torch-cuda-bfloat16-folded"
