@@ -1,8 +1,8 @@
 """What version 0.1 left on people's disks still opens and says the same: two bundles and a saved project.
 
 `tests/version_0_1/` was written by version 0.1.0 (commit e57e92f) from the sample drawings, with a network of
-random weights: a solved head whose answers are the mean of image and mirror image, and a run in which the last
-blocks moved too.
+random weights: a solved head whose answers are the mean of image and mirror image, and a run in which the
+last blocks moved too.
 """
 
 from __future__ import annotations
