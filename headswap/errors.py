@@ -20,6 +20,10 @@ class HeadswapError(Exception):
         self.problem, self.remedy = _shown(problem), _shown(remedy)
         super().__init__(f"{self.problem} {self.remedy}")
 
+    def renamed(self, name: str, shown: str) -> HeadswapError:
+        """The same error, with a file called as the person calls it."""
+        return type(self)(self.problem.replace(name, shown), remedy=self.remedy.replace(name, shown))
+
     def __reduce__(self) -> tuple[object, ...]:  # survives the trip between processes
         return partial(type(self), remedy=self.remedy), (self.problem,)
 

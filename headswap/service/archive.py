@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headswap.data.manifest import Manifest
-from headswap.errors import BadProject, HeadswapError
+from headswap.errors import BadProject, BadSetting, HeadswapError
 from headswap.experiment import Experiment
 from headswap.files import check_seal, discard, from_json, make_folder, move, to_json, write_text
 from headswap.images import PictureLimits
@@ -31,6 +31,7 @@ from headswap.service.projects import Project, Projects
 from headswap.service.settings import Settings
 
 ENDING = ".headswap.zip"
+EXAMPLES = 4  # pictures by which a person knows a project again
 CheckRoom = Callable[[str, Path], None]
 _DATASET, _IMAGES, _BUNDLE = "dataset.json", "images", "bundle"
 
@@ -45,6 +46,7 @@ class ProjectLine:
     classes: int
     runs: int
     last_run_at: float | None  # seconds since 1970
+    examples: tuple[str, ...] = ()  # sha256 of one picture of each of the first classes
 
 
 class Archive:
@@ -104,6 +106,23 @@ class Archive:
         make_folder(folder)
         return pack_project(folder / f"{_file_name(found.name)}{ENDING}", saved, files)
 
+    def delete(self, owner: str, project: str) -> None:
+        """Remove a project with its pictures and runs, for ever.
+
+        Raises:
+            NotFound: there is no such project.
+            BadSetting: one of its runs waits or is at work.
+        """
+        found = self._projects.get(owner, project)
+        jobs = self._store.of_project(owner, found.id)
+        if not all(job.is_over for job in jobs):
+            raise BadSetting(
+                f"{found.name} is being taught.", remedy="Stop the run first, then delete the project."
+            )
+        for job in jobs:
+            self._store.forget(job.id)
+        self._projects.remove(found)
+
     @contextmanager
     def saved(self, owner: str, project: str) -> Iterator[Path]:
         """The same in a folder of its own, for as long as somebody copies it."""
@@ -139,6 +158,9 @@ class Archive:
         jobs = self._store.of_project(project.owner, project.id)
         dataset = self._projects.dataset(project)
         manifest = _manifest(dataset) if dataset and dataset.is_file() else None
+        first = {
+            picture.class_name: picture.sha256 for picture in (manifest.pictures if manifest else ())[::-1]
+        }
         return ProjectLine(
             id=project.id,
             name=project.name,
@@ -146,6 +168,7 @@ class Archive:
             classes=len(manifest.classes) if manifest else 0,
             runs=len(jobs),
             last_run_at=jobs[0].created_at if jobs else None,
+            examples=tuple(first[name] for name in manifest.classes[:EXAMPLES]) if manifest else (),
         )
 
     def _take_pictures(

@@ -14,10 +14,11 @@ from typing import Self
 
 from headswap.artefacts.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, HeadswapError
 from headswap.evaluation.report import Report
 from headswap.experiment import DataConfig, Experiment
 from headswap.files import copy, discard, to_json
+from headswap.images import shown_name
 from headswap.inspection import Inspection
 from headswap.jobs.desk import Desk
 from headswap.jobs.guard import Guard
@@ -162,16 +163,15 @@ class Service:
     def choose_model(self, owner: str, project: str, model: str, *, path: str | None = None) -> ProjectView:
         """Take another network; its head is found, or proved when the person names it."""
         found = self._projects.get(owner, project)
-        self.inspect(model, path=path)  # raises when there is no such network, or no such head
-        return self._view(
-            self._projects.save(replace(found, model=model, head_path=path or None, weights=None))
-        )
+        is_same = model.rpartition("/")[2] == found.model.rpartition("/")[2]
+        kept = replace(found, model=model, head_path=path or None, weights=found.weights if is_same else None)
+        self.networks.inspect(model, path, self._projects.weights(kept))  # raises: no such network, or head
+        return self._view(self._projects.save(kept))
 
     def opened(self, owner: str, project: str) -> Inspection:
         """The network of a project, opened up: with the person's layer and weight file, if they gave any."""
         found = self._projects.get(owner, project)
-        weights = self._projects.folder(found.id) / found.weights if found.weights else None
-        return self.networks.inspect(found.model, found.head_path, weights)
+        return self.networks.inspect(found.model, found.head_path, self._projects.weights(found))
 
     def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
         """Take the person's own weight file for the chosen architecture; it decides the old class count."""
@@ -186,6 +186,9 @@ class Service:
         copy(file, place)
         try:
             inspection = self.networks.inspect(found.model, found.head_path, place)
+        except HeadswapError as error:
+            discard(place)
+            raise error.renamed(place.name, shown_name(file.name)) from error
         except BaseException:
             discard(place)
             raise
@@ -293,6 +296,7 @@ class Service:
             has_pictures=project.data is not None,
             job=job.id if job else None,
             done_job=done.id if done else None,
+            is_stale=done is not None and self.history.is_stale(project, done),
         )
 
     def room_of(self, owner: str) -> int:

@@ -49,6 +49,7 @@ class RunView:
     project_name: str
     created_at: float  # seconds since 1970
     model: str
+    images_key: str  # runs with the same one were taught and tested on the same images
     depth: str  # what may move
     state: str  # queued, running, done, failed, cancelled, paused
     share: float  # done, in [0, 1]
@@ -95,10 +96,25 @@ class History:
         shown = {project.id: self.shown(project) for _, project in found}
         return tuple(self._row(job, project, shown[project.id]) for job, project in found)
 
+    def row(self, owner: str, job: str) -> RunView:
+        """One run.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        found = self._store.get(job, owner=owner)
+        project = self._projects.get(owner, found.project)
+        return self._row(found, project, self.shown(project))
+
     def shown(self, project: Project) -> Job | None:
         """The run whose report Test shows: the one that was opened last, else the newest that is done."""
         done = [job for job in self._of(project) if job.state is JobState.DONE]
         return next((job for job in done if job.id == project.shown), done[0] if done else None)
+
+    def is_stale(self, project: Project, job: Job) -> bool:
+        """Whether the project's pictures are others than those that a run was taught on."""
+        dataset = self._projects.dataset(project)
+        return dataset is None or Path(_experiment(job).data.source) != dataset
 
     def current(self, project: Project) -> Job | None:
         """The run that the header speaks of: the one at work, else the next in the queue, else the newest."""
@@ -202,6 +218,7 @@ class History:
             project_name=project.name,
             created_at=job.created_at,
             model=experiment.model,
+            images_key=f"{experiment.data.source} {experiment.data.test_share:g} {experiment.data.seed}",
             depth=verdict.depth if verdict else experiment.teach.depth,
             state=str(job.state),
             share=share_of(job),

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import get_args
+from urllib.parse import urlsplit
 
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.files import from_json, to_json, write_text
@@ -25,6 +26,7 @@ from headswap.jobs.inference import AskCards, AskFetched, AskInspection, AskMode
 from headswap.network import NetworkCard
 from headswap.service.estimates import lesson_s
 from headswap.training.config import Depth, TeachConfig
+from headswap.zoos.hub import is_reachable
 
 THREE_TO_START = (
     ("Small", "tf_efficientnet_lite0"),
@@ -32,6 +34,7 @@ THREE_TO_START = (
     ("Strong", "torchvision/convnext_base"),
 )
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
+REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
 _FORM = 2  # of what is kept; another number forgets it all
 
 
@@ -67,6 +70,15 @@ class Networks:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(place, to_json(found))
         return found
+
+    def out_of_reach(self, model: str) -> str:
+        """Why the weights of a network could not be fetched now, a sentence; empty when nothing is amiss."""
+        card = self.cards((model,))[0]
+        weights = card.weights
+        if weights.state != "to fetch" or is_reachable(weights.source, timeout_s=REACH_S):
+            return ""
+        place = urlsplit(weights.source).netloc or weights.source.partition("/")[0]
+        return f"The weights of {card.name} are not on this machine, and {place} does not answer."
 
     def picture_ms(self, model: str) -> float | None:
         """How long one picture takes here; None when this network was not opened up here yet."""

@@ -22,6 +22,7 @@ class ProjectView:
     has_pictures: bool
     job: str | None  # the newest job, if any
     done_job: str | None  # the newest job that ended well: what Test and Take home use
+    is_stale: bool = False  # the pictures were changed since `done_job` was taught on them
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from headswap.network import NetworkCard
 from headswap.ui.icons import icon
 from headswap.ui.words import file_size, millions, safe
 
+OWN_WEIGHTS = f'<span class="tag good">{icon("good")}your own weights</span>'
 LEGEND = '<legend class="hs-eyebrow">Three to start with</legend>'
 
 
@@ -17,6 +18,8 @@ def model_cards(
     known: tuple[NetworkCard, ...],
     chosen: str,
     speeds: Mapping[str, float | None] = MappingProxyType({}),
+    *,
+    has_own_weights: bool = False,
 ) -> str:
     """Draw the three; a chosen network that is none of them gets a card of its own below.
 
@@ -25,12 +28,14 @@ def model_cards(
         known: every card; empty while the list is still being made.
         chosen: name of the project's network, with or without its zoo.
         speeds: milliseconds of a picture on this machine, of those that were opened up here.
+        has_own_weights: the chosen network has the person's own weights, not the published ones.
     """
     by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
-    drawn = "".join(
-        _card(word, name, by_name.get(name), name.split("/")[-1] == chosen.split("/")[-1], speeds.get(name))
-        for word, name in shown_rows(three, chosen)
-    )
+    drawn = ""
+    for word, name in shown_rows(three, chosen):
+        is_chosen = name.split("/")[-1] == chosen.split("/")[-1]
+        own = OWN_WEIGHTS if is_chosen and has_own_weights else ""
+        drawn += _card(word, name, by_name.get(name), speeds.get(name), is_chosen=is_chosen, tag=own)
     return f'<fieldset class="cards">{LEGEND}{drawn}</fieldset>'
 
 
@@ -60,16 +65,16 @@ def weights_tag(card: NetworkCard) -> str:
     return f'<span class="tag hs-soft">{icon("absent")}not available offline</span>'
 
 
-def _card(word: str, name: str, card: NetworkCard | None, is_chosen: bool, ms: float | None) -> str:
+def _card(
+    word: str, name: str, card: NetworkCard | None, ms: float | None, *, is_chosen: bool, tag: str
+) -> str:
     checked = " checked" if is_chosen else ""
-    facts = "<li>looking it up …</li>"
-    tag = ""
+    facts, tag = "<li>looking it up …</li>", tag and f'<div class="state">{tag}</div>'
     if card is not None:
-        licence = safe(card.licence) if card.licence else "licence not stated"
-        year = str(card.year) if card.year else "year not stated"
         speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
-        facts = f"<li>{millions(card.parameters)}</li><li>{speed}</li><li>{licence}</li><li>{year}</li>"
-        tag = f'<div class="state">{weights_tag(card)}</div>'
+        known = (millions(card.parameters), speed, safe(card.licence or ""), str(card.year or ""))
+        facts = "".join(f"<li>{fact}</li>" for fact in known if fact)  # what is not known is not listed
+        tag = tag or f'<div class="state">{weights_tag(card)}</div>'
     return (
         f'<label class="card"><input type="radio" name="hs-network" value="{safe(name)}"{checked}>'
         f"<strong>{word}</strong><code>{safe(name.split('/')[-1])}</code><ul>{facts}</ul>{tag}</label>"

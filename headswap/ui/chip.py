@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headswap.service.views import JobView, ProjectView
-from headswap.ui.icons import term
+from headswap.ui.icons import icon, term
 from headswap.ui.mistakes import details_words
 from headswap.ui.words import percent, safe, seconds
 
@@ -20,9 +20,11 @@ def chip(project: ProjectView, job: JobView | None) -> str:
     done += ["pictures"] if project.has_pictures else []
     done += ["teach", "test"] if project.done_job else []
     attributes = f'data-done="{" ".join(done)}" data-state="{safe(job.state if job else "idle")}"'
+    attributes += ' data-stale=""' if project.is_stale else ""
     if job is None or job.is_over:
         return (
-            f'<div class="hs-status" {attributes}><span class="dot"></span><span>{_at_rest(job)}</span></div>'
+            f'<div class="hs-status" {attributes}><span class="dot"></span>'
+            f"<span>{_at_rest(job, is_stale=project.is_stale)}</span></div>"
         )
     if job.place:
         words = f"Waiting, place {job.place} in the queue"
@@ -54,14 +56,25 @@ def time_left(job: JobView) -> str:
     return f", {seconds(job.seconds_left)} left"
 
 
-def _at_rest(job: JobView | None) -> str:
+def stale_words(project: ProjectView) -> str:
+    """Above the steps, as long as the result is of other pictures than those in step 2."""
+    if not project.is_stale:
+        return ""
+    return (
+        f'<div class="callout warn notice stale" role="status">{icon("warn")}<p><b>The pictures '
+        "have changed since it was taught.</b> Report, tried pictures and zip are of the pictures as they "
+        "were. Teach again in step 3, or undo the change in step 2.</p></div>"
+    )
+
+
+def _at_rest(job: JobView | None, *, is_stale: bool) -> str:
     if job is None:
         return "Ready. Nothing is running"
     if job.state == "failed":
         return "Teaching failed. Step 3 says why"
     if job.state == "cancelled":
         return "Stopped. Nothing is running"
-    return "Ready. Taught"
+    return "Taught on the pictures before the change" if is_stale else "Ready. Taught"
 
 
 def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
@@ -81,5 +94,5 @@ def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
     )
     return (
         f'<div class="hs-panel live-panel" data-state="{safe(job.state)}"><p class="live">{sentence}</p>'
-        f"{details}{bar if job.state != 'failed' else ''}{charted}{LESSON}</div>"
+        f"{details}{'' if job.state == 'failed' else bar + charted}{LESSON}</div>"
     )

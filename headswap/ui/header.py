@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from headswap.ui.chip import chip
+from headswap.ui.chip import chip, stale_words
 from headswap.ui.html import fragment, web_text
 from headswap.ui.icons import MARK
 from headswap.ui.mistakes import errors_as_words
@@ -29,11 +29,12 @@ class Header:
     chip: gr.HTML
     stop: gr.Button
     status: gr.HTML
+    stale: gr.HTML
     menu: ProjectMenu
 
     @property
     def outputs(self) -> list[object]:
-        return [self.name, self.chip, self.stop, self.status]
+        return [self.name, self.chip, self.stop, self.status, self.stale]
 
 
 def build_header() -> Header:
@@ -53,7 +54,8 @@ def build_header() -> Header:
         buttons = build_project_buttons()
     menu = build_project_menu(buttons)
     status = fragment(classes="hs-wrap")
-    return Header(name, state, stop, status, menu)
+    stale = fragment(classes="hs-wrap", name="hs-stale")
+    return Header(name, state, stop, status, stale, menu)
 
 
 def show_header(header: Header, scene: Scene) -> Updates:
@@ -62,6 +64,7 @@ def show_header(header: Header, scene: Scene) -> Updates:
         header.name: scene.project.name,
         header.chip: chip(scene.project, scene.job),
         header.stop: gr.Button(visible=scene.is_teaching),
+        header.stale: stale_words(scene.project),
     }
 
 

@@ -36,7 +36,7 @@ def shelf(done: tuple[str, ...], here: str, asking: bool = False) -> str:
 def next_words(done: tuple[str, ...], here: str) -> str:
     """How far, and the next action: the next experiment that was not done, else the summary."""
     following = next_after(done, here)
-    many = f"{in_words(len(done)).capitalize()} of ten done."
+    many = f"{in_words(len(done)).capitalize() if done else 'None'} of {in_words(len(ORDER))} done."
     summary = '<button class="btn back" type="button" data-do="summary">Summary</button>' if done else ""
     if following:
         words = f"Next: {_lower(TITLES[following])}"

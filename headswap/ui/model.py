@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.service.views import Inspection
+from headswap.service.views import Inspection, ProjectView
 from headswap.ui.cards import model_cards, search_choices, shown_rows
 from headswap.ui.headview import evidence, head_view, intro
 from headswap.ui.html import fragment, next_bar, web_text
-from headswap.ui.mistakes import errors_as_words
+from headswap.ui.mistakes import errors_as_words, mistake_words
 from headswap.ui.scene import Scene, Shared, Updates, owner_of, thumbnails
 
 CARD_SCRIPT = """
@@ -30,6 +30,7 @@ OWN_WEIGHTS = (
     "as numbers "
     "only: nothing in it is run.</p>"
 )
+OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."
 WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
 
 
@@ -45,6 +46,7 @@ class ModelStep:
     weights: gr.UploadButton
     own_path: gr.Textbox
     check: gr.Button
+    path_status: gr.HTML  # beside the field it speaks of
     status: gr.HTML
     sample: gr.Button
     onward: gr.Button
@@ -84,10 +86,13 @@ def build_model_step() -> ModelStep:
                         info="The path of the layer inside the network, such as fc, classifier.6 or head.fc.",
                     )  # fmt: skip
                     check = gr.Button("Check", elem_id="hs-check", scale=0)
+                path_status = fragment(classes="status", name="hs-path-status")
     _, onward = next_bar(
         "You can change the network later; your pictures stay.", "Next: pictures", "hs-to-pictures"
     )
-    return ModelStep(words, cards, search, drawing, found, weights, own_path, check, status, sample, onward)
+    return ModelStep(
+        words, cards, search, drawing, found, weights, own_path, check, path_status, status, sample, onward
+    )
 
 
 def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: Shared) -> Updates:
@@ -106,17 +111,19 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
     """Connect step 1 to the service; the long list comes when the head has been drawn."""
     service = shared.service
 
-    def cards(chosen: str) -> str:
+    def cards(project: ProjectView) -> str:
+        chosen = project.model
         three = service.three_to_start()
         names = tuple(name for _, name in shown_rows(three, chosen))
         speeds = {name: service.networks.picture_ms(name) for name in names}
-        return model_cards(three, service.networks.cards(names), chosen, speeds)
+        known = service.networks.cards(names)
+        return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
 
     @errors_as_words(step.status, clears=False)
     def on_cards(project_id: str, request: gr.Request) -> Updates:
         if not project_id:  # the browser has not been asked yet what it remembers
             return {step.cards: gr.skip()}
-        return {step.cards: cards(service.project(owner_of(request), project_id).model)}
+        return {step.cards: cards(service.project(owner_of(request), project_id))}
 
     listed = gr.State(False)
 
@@ -128,7 +135,7 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
 
     def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
         project = service.choose_model(owner_of(request), project_id, model, path=path)
-        return shared.show(shared.look(project_id, request)) | {step.cards: cards(project.model)}
+        return shared.show(shared.look(project_id, request)) | {step.cards: cards(project)}
 
     @errors_as_words(step.status)
     def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
@@ -138,7 +145,7 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
     def on_search(project_id: str, model: str | None, request: gr.Request) -> Updates:
         return choose(project_id, model.strip(), None, request) if model and model.strip() else {}
 
-    @errors_as_words(step.status)
+    @errors_as_words(step.path_status)
     def on_check(project_id: str, path: str, request: gr.Request) -> Updates:
         model = service.project(owner_of(request), project_id).model
         return choose(project_id, model, path.strip() or None, request)
@@ -151,7 +158,18 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
         finally:
             service.uploads.taken(owner, Path(file))
         scene = shared.look(project_id, request)
-        return shared.show(scene) | show_network(step, inspection, scene, shared)
+        return (
+            shared.show(scene)
+            | show_network(step, inspection, scene, shared)
+            | {step.cards: cards(scene.project)}
+        )
+
+    @errors_as_words(step.status, clears=False)
+    def on_reach(project_id: str, request: gr.Request) -> Updates:
+        project = service.project(owner_of(request), project_id)
+        if project.has_own_weights or not (problem := service.networks.out_of_reach(project.model)):
+            return {}
+        return {step.status: mistake_words(problem, OFFLINE)}
 
     outputs = [*shared.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]
@@ -166,9 +184,10 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
         [step.check.click, step.own_path.submit],
         on_check,
         [shared.project_id, step.own_path],
-        outputs,
+        [*shared.redrawn, step.cards, step.path_status],
         **quiet,
     )
     shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
     timed = drawn_first.then(on_cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
-    timed.then(on_list, listed, [step.search, listed, step.status], **quiet)
+    seen = timed.then(on_list, listed, [step.search, listed, step.status], **quiet)
+    seen.then(on_reach, shared.project_id, [step.status], **quiet)

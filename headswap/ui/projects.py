@@ -8,20 +8,26 @@ After New and Open the page is loaded again: everything on it belongs to the oth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
+from headswap.errors import HeadswapError
 from headswap.service.archive import ProjectLine
 from headswap.ui.chip import busy_chip
-from headswap.ui.html import announce, fragment, sends, served
+from headswap.ui.html import announce, fragment, sends, served, web_text
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.pages import page_links
 from headswap.ui.scene import Shared, Updates, owner_of
-from headswap.ui.words import count, safe
+from headswap.ui.words import count, picture_uri, safe
 
+EXAMPLE_PX = 96
 MOST_KNOWN = 50  # projects that a browser remembers
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 START_AGAIN = "(changed) => { if (changed) window.location.assign('./'); }"
@@ -59,7 +65,7 @@ def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> Proje
     changed = gr.Textbox("", visible="hidden", container=False)
     with gr.Column(visible=False, elem_classes="hs-opener", elem_id="hs-opener") as panel:
         fragment("<h2>Your projects</h2>")
-        known = fragment(name="hs-known", script=sends("project"))
+        known = fragment(name="hs-known", script=sends("project") + web_text("times.js"))
         with gr.Row(elem_classes="opener-row"):
             upload = gr.UploadButton(
                 "Open a saved file", file_types=[".zip"], size="lg", elem_id="hs-open-file"
@@ -68,22 +74,60 @@ def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> Proje
     return ProjectMenu(*buttons, file, panel, known, upload, close, changed)
 
 
-def known_projects(lines: tuple[ProjectLine, ...], here: str) -> str:
-    """The projects of this browser, newest first, as buttons."""
-    rows = "".join(_row(line, line.id == here) for line in lines)
+def known_projects(
+    lines: tuple[ProjectLine, ...],
+    here: str,
+    *,
+    asking: str = "",
+    examples: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> str:
+    """The projects of this browser, newest first, as buttons.
+
+    Args:
+        lines: what is known of each.
+        here: id of the project that is open.
+        asking: id of the project that is about to be deleted.
+        examples: id of a project -> data: URIs of a few of its pictures.
+    """
+    rows = "".join(
+        _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
+        for line in lines
+    )
     return f'<ul class="known">{rows}</ul>' if rows else '<p class="hs-soft">None yet.</p>'
 
 
-def _row(line: ProjectLine, is_here: bool) -> str:
+def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> str:
     facts = "no pictures yet"
     if line.pictures:
         facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
     here = ' aria-current="true"' if is_here else ""
     mark = '<span class="tag">open now</span>' if is_here else ""
+    drawn = "".join(f'<img src="{uri}" alt="">' for uri in examples)
+    shown = f'<span class="examples">{drawn}</span>' if drawn else ""
     return (
         f'<li><button type="button" data-project="{safe(line.id)}"{here}><b>{safe(line.name)}</b>'
-        f'<span class="hs-soft">{facts}</span>{mark}</button></li>'
+        f'<span class="hs-soft">{facts}{_taught_at(line)}</span>'
+        f"{shown}{mark}</button>"
+        f'<button type="button" class="delete" data-project="ask:{safe(line.id)}" '
+        f'aria-label="Delete {safe(line.name)}">Delete</button></li>'
+    )
+
+
+def _taught_at(line: ProjectLine) -> str:
+    if line.last_run_at is None:
+        return ""
+    at = datetime.fromtimestamp(line.last_run_at, UTC)
+    return f', last taught <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time>'
+
+
+def _sure(line: ProjectLine) -> str:
+    what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
+    return (
+        f'<li class="asking" role="alert"><p>Delete <b>{safe(line.name)}</b> with its {what}? '
+        'There is no way back.</p><span class="hs-row">'
+        f'<button type="button" class="bad" data-project="delete:{safe(line.id)}">Delete</button>'
+        '<button type="button" data-project="keep:">Keep</button></span></li>'
     )
 
 
@@ -91,6 +135,15 @@ def remembered(known: object, project_id: str) -> list[str]:
     """The browser's list with one project in front; whatever is no list of texts is none."""
     ids = [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
     return list(dict.fromkeys([project_id, *ids]))[:MOST_KNOWN]
+
+
+def _examples(shared: Shared, owner: str, line: ProjectLine) -> tuple[str, ...]:
+    """A few pictures of a project, as data: URIs; one that cannot be read is left out."""
+    found = []
+    for sha256 in line.examples:
+        with suppress(HeadswapError):
+            found.append(picture_uri(shared.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
+    return tuple(found)
 
 
 def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chip: gr.HTML) -> None:
@@ -106,14 +159,28 @@ def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chi
     def on_new(ids: object, request: gr.Request) -> Updates:
         return begin_with(service.new_project(owner_of(request)).id, ids)
 
-    @errors_as_words(status)
-    def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
-        lines = service.archive.known(owner_of(request), remembered(ids, project_id))
-        return {menu.panel: gr.Column(visible=True), menu.known: known_projects(lines, project_id)}
+    def listed(owner: str, project_id: str, ids: object, asking: str = "") -> Updates:
+        lines = service.archive.known(owner, remembered(ids, project_id))
+        examples = {line.id: _examples(shared, owner, line) for line in lines}
+        return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
 
     @errors_as_words(status)
-    def on_choose(ids: object, event: gr.EventData, request: gr.Request) -> Updates:
-        return begin_with(service.project(owner_of(request), str(event.chosen)).id, ids)
+    def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
+        return {menu.panel: gr.Column(visible=True)} | listed(owner_of(request), project_id, ids)
+
+    @errors_as_words(status)
+    def on_choose(project_id: str, ids: object, event: gr.EventData, request: gr.Request) -> Updates:
+        verb, _, chosen = str(event.chosen).rpartition(":")
+        owner = owner_of(request)
+        if not verb:
+            return begin_with(service.project(owner, chosen).id, ids)
+        if verb == "delete":
+            service.archive.delete(owner, chosen)
+            left = [one for one in remembered(ids, project_id) if one != chosen]
+            if chosen == project_id:
+                return begin_with(service.new_project(owner).id, left)
+            return {known: left} | listed(owner, project_id, left)
+        return listed(owner, project_id, ids, asking=chosen if verb == "ask" else "")
 
     @errors_as_words(status)
     def on_file(file: str, ids: object, request: gr.Request) -> Updates:
@@ -132,7 +199,7 @@ def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chi
     def on_rest(project_id: str, request: gr.Request) -> Updates:
         return shared.show(shared.look(project_id, request))
 
-    began = [shared.project_id, known, menu.changed, status]
+    began = [shared.project_id, known, menu.changed, menu.known, status]
     opening = announce(repr(busy_chip("Opening the project")))
     saving = announce(repr(busy_chip("Packing the project")))
     menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
@@ -140,7 +207,7 @@ def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chi
     menu.upload.upload(None, None, chip, js=opening, **QUIET)
     for listen, handler, inputs in (
         (menu.new.click, on_new, [known]),
-        (menu.known.click, on_choose, [known]),
+        (menu.known.click, on_choose, [shared.project_id, known]),
         (menu.upload.upload, on_file, [menu.upload, known]),
     ):
         done = listen(handler, inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET)

@@ -80,7 +80,26 @@ def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> 
 
 
 def runs_plot(runs: Sequence[RunView]) -> str:
-    """Accuracy against the time for one answer; nothing while fewer than two runs are measured."""
+    """Accuracy against the time for one answer, a drawing for each set of pictures, the newest first.
+
+    Accuracies on other pictures are of another question. Nothing where fewer than two runs are measured.
+    """
+    groups: dict[str, list[RunView]] = {}
+    for run in sorted_runs(runs, FIRST):
+        groups.setdefault(run.images_key, []).append(run)
+    drawn = "".join(_drawing(group) for group in list(groups.values()))
+    if not drawn:
+        return ""
+    return (
+        '<h2>Accuracy against speed</h2><p class="hs-soft reading">Higher is better, '
+        "further left is faster. The stroke through each dot is where the true figure probably lies: where "
+        "strokes overlap, the runs may be equally good. Runs on other pictures have a drawing of their "
+        f"own.</p>{drawn}"
+    )
+
+
+def _drawing(runs: Sequence[RunView]) -> str:
+    """The runs on the same pictures."""
     dots = [
         Dot(
             name=run.model.rpartition("/")[2],
@@ -94,11 +113,10 @@ def runs_plot(runs: Sequence[RunView]) -> str:
     ]
     if len(dots) < 2:
         return ""
-    drawn = scatter(dots) + scatter(dots, narrow=True)
+    pictures = next(run.verdict.pictures for run in runs if run.verdict)
     return (
-        '<h2>Accuracy against speed</h2><p class="hs-soft reading">Higher is better, '
-        "further left is faster. The stroke through each dot is where the true figure probably lies: where "
-        f'strokes overlap, the runs may be equally good.</p><div class="drawing">{drawn}</div>'
+        f"<h3>{safe(runs[0].project_name)}, {count(pictures, 'picture')}</h3>"
+        f'<div class="drawing">{scatter(dots)}{scatter(dots, narrow=True)}</div>'
     )
 
 

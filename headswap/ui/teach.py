@@ -80,8 +80,8 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     )
     return (
         '<div class="hs-intro"><h1>Teach the new head</h1><p>The body looks at every picture once. Then '
-        "only the new "
-        f"head learns{how_many} by guessing and being corrected.</p></div>"
+        f"the new head learns{how_many} by guessing and being corrected. What else may learn is up to "
+        "you.</p></div>"
     )
 
 

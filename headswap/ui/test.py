@@ -14,7 +14,7 @@ from headswap.ui.advice import advice, learning
 from headswap.ui.doubts import SHOWN, chosen, doubts
 from headswap.ui.examples import example_strip, examples_for
 from headswap.ui.foot import Foot, build_foot
-from headswap.ui.html import fragment, sends
+from headswap.ui.html import fragment, sends, web_text
 from headswap.ui.icons import term
 from headswap.ui.mistakes import errors_as_words
 from headswap.ui.scene import Scene, Shared, Updates
@@ -58,9 +58,10 @@ class TestStep:
 
 def build_test_step() -> TestStep:
     """Lay out step 4."""
-    words = fragment(NOTHING_YET, name="hs-verdict")
+    words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
     with gr.Column(visible=False, elem_classes="results") as results:
         status = fragment(classes="status", name="hs-test-status")
+        tried = build_try_it()
         with gr.Row(elem_classes="hs-half"):
             with gr.Column(elem_classes="hs-panel"):
                 grid = fragment(name="hs-grid", script=sends("cell"))
@@ -75,7 +76,6 @@ def build_test_step() -> TestStep:
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))
-        tried = build_try_it()
     foot = build_foot()
     return TestStep(
         words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
@@ -95,7 +95,7 @@ def show_report(step: TestStep, owner: str, job: str, report: Report, shared: Sh
     wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
     return step.foot.show(is_taught=True) | {
-        step.verdict: verdict.verdict(report),
+        step.verdict: verdict.verdict(report) + verdict.of_run(shared.service.history.row(owner, job)),
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),

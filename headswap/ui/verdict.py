@@ -5,10 +5,14 @@ Flow:  Report --verdict--> HTML       (the confusion grid is drawn in `confusion
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from headswap.evaluation.report import Answer, Report
 from headswap.evaluation.words import reliability_of
+from headswap.service.history import RunView
 from headswap.ui.icons import icon, plate, term
-from headswap.ui.words import percent, prose, safe, short
+from headswap.ui.runs_table import DEPTHS
+from headswap.ui.words import count, percent, prose, safe, short
 
 HARDEST = 5
 MOST_DOTS = 60  # answers; beyond, bars take the place of dots
@@ -35,6 +39,17 @@ def verdict(report: Report) -> str:
         f"<p>{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
         f"“{safe(report.baseline_class)}” would get {percent(report.baseline_accuracy)}.{how}</p></div>"
         f"<div>{_ruler(report, 500, 'wide')}{_ruler(report, 330, 'narrow')}</div></div>"
+    )
+
+
+def of_run(run: RunView) -> str:
+    """Whose verdict it is: network, what moved, on how many pictures, when."""
+    at = datetime.fromtimestamp(run.created_at, UTC)
+    depth = DEPTHS.get(run.depth, run.depth)
+    pictures = f" on {count(run.verdict.pictures, 'picture')}" if run.verdict else ""
+    return (
+        f'<p class="hs-note of-run"><code>{safe(run.model.rpartition("/")[2])}</code>, {safe(depth)} taught'
+        f'{pictures}, <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time></p>'
     )
 
 

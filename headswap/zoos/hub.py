@@ -43,6 +43,15 @@ def cached_repositories() -> frozenset[str]:
     return frozenset(name.removeprefix("models--").replace("--", "/") for name in names)
 
 
+def is_reachable(source: str, *, timeout_s: float) -> bool:
+    """Whether the server answers that has the weights: an address, or `huggingface.co/REPOSITORY`."""
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+
+    if source.startswith(("http://", "https://")):
+        return online(source, timeout_s=timeout_s)
+    return not HF_HUB_OFFLINE and online(ENDPOINT, timeout_s=timeout_s)
+
+
 def fetch_from_hub(
     repository: str, file_names: Iterable[str], *, name: str, by_hand_place: Path, listener: Listener
 ) -> Path:

@@ -71,11 +71,11 @@ def check_named_hash(path: Path, digest: str) -> None:
         raise _altered(path.name)
 
 
-def online(url: str) -> bool:
+def online(url: str, *, timeout_s: float = TIMEOUT_S) -> bool:
     """Whether a server answers at all, in seconds and not in a minute of patient retries."""
     request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "headswap"})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+        with urllib.request.urlopen(request, timeout=timeout_s):
             return True
     except urllib.error.HTTPError:
         return True  # it answered; the library finds better words for what it said

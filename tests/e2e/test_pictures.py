@@ -492,10 +492,14 @@ def test_new_pictures_take_no_pictures_from_a_finished_run(visit: Visit) -> None
     page.click("#hs-enough [data-deed=ask-start-over]")
     page.click("#hs-view [data-deed=start-over]")
     visit.wait("#hs-classes .hs-empty")
+    visit.wait("#hs-stale .callout")
+    assert page.locator("#hs-chip [data-stale]").count() == 1
     visit.reload()
+    assert page.get_attribute("#hs-pictures-button", "aria-selected") == "true", "the step is in the address"
 
     visit.open_step("test")
     visit.wait("#hs-opened img")
+    assert "of the pictures as they were" in page.inner_text("#hs-stale")
     assert page.locator("#hs-test .plate.gone").count() == 0
     visit.open_step("pictures")
     page.click("#hs-sample")  # nothing is there to be replaced: nothing is asked

@@ -143,6 +143,17 @@ def test_an_old_project_is_opened_again_and_a_file_that_is_none_is_refused_in_wo
 
     assert page.input_value("#hs-name :is(input, textarea)") == NAME
 
+    page.click("#hs-open")
+    row = f"#hs-known li:has-text('{NAME[:5]}')"
+    opened.wait(f"{row} .examples img")
+    page.click(f"{row} [data-project^=ask]")
+    opened.wait("#hs-known .asking")
+    page.click("#hs-known [data-project^=delete]")
+    opened.wait("#hs-chip [data-done=model]")
+    page.click("#hs-open")
+    opened.wait("#hs-known .known")
+    assert NAME[:5] not in page.inner_text("#hs-known")
+
 
 def test_the_file_route_gives_nothing_of_ours(opened: Visit, house: House) -> None:
     kept = [path for path in house.workspace.rglob("*") if path.is_file()]

@@ -11,7 +11,7 @@ import pytest
 
 from headswap.data.intake import take_in
 from headswap.data.split import split
-from headswap.errors import BadProject, NotFound, TooMuch
+from headswap.errors import BadProject, BadSetting, NotFound, TooMuch
 from headswap.evaluation.figures import Figures, keep_figures
 from headswap.experiment import DataConfig, Experiment
 from headswap.files import to_json, write_text
@@ -177,6 +177,49 @@ def test_a_damaged_run_is_named_and_missing_pictures_are_said(
 
     with pytest.raises(BadProject, match="Some pictures of this project are gone"):
         here.archive.save("ada", project.id, tmp_path / "out")
+
+
+def test_a_deleted_project_takes_its_pictures_and_runs_along_and_nothing_else(
+    houses: tuple[House, House], few_drawings: Path, bundle: Path
+) -> None:
+    here, _ = houses
+    project, old, new = taught(here, few_drawings, bundle)
+    other, _, kept = taught(here, few_drawings, bundle)
+
+    with pytest.raises(NotFound):
+        here.archive.delete("bob", project.id)
+    here.archive.delete("ada", project.id)
+
+    assert not here.projects.folder(project.id).exists()
+    assert not {old, new} & {folder.name for folder in here.store.folders()}
+    assert [line.id for line in here.archive.known("ada", [project.id, other.id])] == [other.id]
+    assert here.store.folder(kept).is_dir()
+
+
+def test_a_project_that_is_being_taught_is_not_deleted(
+    houses: tuple[House, House], few_drawings: Path, bundle: Path
+) -> None:
+    here, _ = houses
+    project, old, _ = taught(here, few_drawings, bundle)
+    waiting = here.store.get(old, owner="ada").experiment_json
+    Queue(here.store, LocalRunner()).submit("ada", project.id, waiting, "again")
+
+    with pytest.raises(BadSetting, match="Stop the run first"):
+        here.archive.delete("ada", project.id)
+
+    assert here.projects.folder(project.id).is_dir()
+
+
+def test_a_run_on_other_pictures_is_stale_until_the_pictures_are_back(
+    houses: tuple[House, House], few_drawings: Path, bundle: Path
+) -> None:
+    here, _ = houses
+    project, old, new = taught(here, few_drawings, bundle)
+    runs = {job: here.store.get(job, owner="ada") for job in (old, new)}
+
+    assert here.history.is_stale(project, runs[old])
+    assert not here.history.is_stale(project, runs[new])
+    assert here.history.is_stale(here.projects.save(replace(project, data=None)), runs[new])
 
 
 def test_only_one_s_own_projects_are_listed_and_saved(

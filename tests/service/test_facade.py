@@ -170,3 +170,23 @@ def test_a_person_s_own_weights_are_taken_only_when_they_fit(
     assert inspection.site.paths == ("classifier.1",)
     assert inspection.card.weights.state == "here"
     assert service.project("ada", project).has_own_weights
+
+    service.choose_model("ada", project, "torchvision/squeezenet1_1", path="classifier.1")
+    assert service.project("ada", project).has_own_weights, "another layer is no reason to lose them"
+    with pytest.raises(HeadswapError):
+        service.choose_model("ada", project, "squeezenet1_1", path="no.such.layer")
+    assert service.project("ada", project).has_own_weights
+    service.choose_model("ada", project, "torchvision/resnet18")
+    assert not service.project("ada", project).has_own_weights
+
+
+def test_a_weight_file_that_is_refused_is_called_as_the_person_calls_it(
+    service: Service, tmp_path: Path
+) -> None:
+    project = service.new_project("ada").id
+    (tmp_path / "my mugs.pt").write_bytes(b"no weights at all")
+
+    with pytest.raises(HeadswapError, match=r"my mugs\.pt") as refusal:
+        service.use_weights("ada", project, tmp_path / "my mugs.pt")
+
+    assert "weights-" not in str(refusal.value)

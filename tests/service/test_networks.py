@@ -59,6 +59,17 @@ def test_another_layer_is_another_opening_and_a_mistake_is_not_kept(
     assert not (tmp_path / "networks").exists()
 
 
+def test_weights_that_cannot_be_fetched_now_are_told_when_the_network_is_chosen(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    said = networks.out_of_reach("timm/resnet18")
+
+    assert said == "The weights of resnet18 are not on this machine, and huggingface.co does not answer."
+    assert networks.out_of_reach("tf_efficientnet_lite0") == "", "they came with the requirements"
+
+
 def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(networks: Networks) -> None:
     assert networks.picture_ms("squeezenet1_1") is None
     assert networks.lesson_seconds("squeezenet1_1", 96) == {}

@@ -8,12 +8,21 @@ from headswap.ui.cards import model_cards, search_choices, weights_tag
 THREE = (("Small", "tf_efficientnet_lite0"), ("Balanced", "torchvision/resnet50"))
 
 
-def test_what_a_library_does_not_state_is_not_guessed(card: NetworkCard) -> None:
+def test_what_a_library_does_not_state_is_neither_guessed_nor_listed(card: NetworkCard) -> None:
     drawn = model_cards(THREE, (card,), "tf_efficientnet_lite0")
+    known = model_cards(THREE, (replace(card, licence="MIT", year=2019),), "tf_efficientnet_lite0")
 
-    assert "licence not stated" in drawn
-    assert "year not stated" in drawn
+    assert "not stated" not in drawn
+    assert "<li></li>" not in drawn
     assert "102\u00a0MB to fetch" in drawn
+    assert "<li>MIT</li><li>2019</li>" in known
+
+
+def test_a_network_with_the_person_s_own_weights_is_not_to_be_fetched(card: NetworkCard) -> None:
+    drawn = model_cards(THREE, (card,), "torchvision/resnet50", has_own_weights=True)
+
+    assert "your own weights" in drawn
+    assert "to fetch" not in drawn
 
 
 def test_a_chosen_network_that_is_none_of_the_three_gets_a_card(card: NetworkCard) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headswap.service.views import JobView, ProjectView
-from headswap.ui.chip import chip, live_panel
+from headswap.ui.chip import chip, live_panel, stale_words
 
 PROJECT = ProjectView(
     id="p", name="n", model="m", head_path=None, has_own_weights=False, has_pictures=True,
@@ -30,6 +30,27 @@ RUNNING = JobView(
 )
 def test_the_chip_says_what_is_true(change: dict[str, object], words: str) -> None:
     assert words in chip(PROJECT, replace(RUNNING, **change))  # type: ignore[arg-type]
+
+
+def test_a_result_of_other_pictures_is_marked_and_explained() -> None:
+    stale = replace(PROJECT, done_job="j", is_stale=True)
+
+    drawn = chip(stale, replace(RUNNING, state="done"))
+
+    assert "Taught on the pictures before the change" in drawn
+    assert "data-stale" in drawn
+    assert "Teach again" in stale_words(stale)
+    assert "data-stale" not in chip(replace(stale, is_stale=False), replace(RUNNING, state="done"))
+    assert stale_words(PROJECT) == ""
+
+
+def test_a_run_that_failed_at_once_shows_its_reason_and_no_empty_chart() -> None:
+    failed = replace(RUNNING, state="failed", problem="Not here.", remedy="Pick one marked ✓.")
+
+    drawn = live_panel(failed, "<svg></svg>", "")
+
+    assert "Pick one marked" in drawn
+    assert "<svg></svg>" not in drawn
 
 
 def test_without_a_job_nothing_is_running() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headswap.service.archive import ProjectLine
 from headswap.ui.projects import MOST_KNOWN, known_projects, remembered
 
@@ -17,6 +19,25 @@ def test_each_project_is_a_button_with_its_facts_and_the_open_one_is_marked() ->
     assert "no pictures yet" in drawn
     assert drawn.count('aria-current="true"') == 1
     assert f'data-project="{other.id}"' in drawn
+
+
+def test_a_project_shows_when_it_was_taught_and_a_few_of_its_pictures() -> None:
+    taught = replace(LINE, last_run_at=1_700_000_000.0)
+
+    drawn = known_projects((taught,), "", examples={LINE.id: ("data:image/jpeg;base64,AA==",)})
+
+    assert '<time datetime="2023-11-14T22:13:20Z">' in drawn
+    assert '<img src="data:image/jpeg;base64,AA==" alt="">' in drawn
+
+
+def test_nothing_is_deleted_without_being_asked_again() -> None:
+    drawn = known_projects((LINE,), "")
+    asked = known_projects((LINE,), "", asking=LINE.id)
+
+    assert f'data-project="ask:{LINE.id}"' in drawn
+    assert "delete:" not in drawn
+    assert f'data-project="delete:{LINE.id}"' in asked
+    assert "60 pictures and 3 runs" in asked
 
 
 def test_a_name_is_text(hostile: str) -> None:

@@ -13,7 +13,8 @@ from headswap.ui.runs_table import FIRST, next_sort, runs_plot, runs_table, sort
 VERDICT = Verdict(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, pictures=96, depth="head")
 RUN = RunView(
     id="a" * 32, project="p" * 32, project_name="Mugs", created_at=1_700_000_000.0,
-    model="timm/tf_efficientnet_lite0", depth="head", state="done", share=1.0, problem="", is_shown=True,
+    model="timm/tf_efficientnet_lite0", images_key="mugs", depth="head", state="done", share=1.0,
+    problem="", is_shown=True,
     verdict=VERDICT, seconds=6.2, parameters=3_376_132, size_bytes=13_700_000, ms_per_picture=9.53,
 )  # fmt: skip
 SLOW = replace(
@@ -107,6 +108,20 @@ def test_two_measured_runs_are_a_plot_and_one_is_not() -> None:
 
     assert len(re.findall("<svg", drawn)) == 2
     assert "resnet50 95 % in 38 ms" in drawn
+
+
+def test_runs_on_other_pictures_are_not_drawn_into_the_same_picture() -> None:
+    other = [
+        replace(one, id=one.id[::-1], images_key="pens", project_name="Pens & <co>") for one in (RUN, SLOW)
+    ]
+
+    drawn = runs_plot([RUN, SLOW, *other])
+    apart = runs_plot([RUN, other[1]])
+
+    assert len(re.findall("<svg", drawn)) == 4
+    assert "<h3>Mugs, 96 pictures</h3>" in drawn
+    assert "<h3>Pens &amp; &lt;co&gt;, 96 pictures</h3>" in drawn
+    assert apart == "", "one run each: nothing to compare"
 
 
 def test_every_cell_carries_its_name_for_a_phone() -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from headswap.evaluation.report import Report
-from headswap.ui.verdict import hardest, trust, verdict
+from headswap.service.history import RunView, Verdict
+from headswap.ui.verdict import hardest, of_run, trust, verdict
 
 
 def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Report) -> None:
@@ -20,6 +21,20 @@ def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> N
 
     assert "every picture was judged by a head that never saw it" in words
     assert "The exam alone, 0 of 0 right" in words
+
+
+def test_a_verdict_names_its_network_and_its_run() -> None:
+    run = RunView(
+        id="a", project="p", project_name="n", created_at=1_700_000_000.0, model="timm/<b>net", images_key="",
+        depth="last", state="done", share=1.0, problem="", is_shown=True, seconds=None, parameters=None,
+        size_bytes=None, ms_per_picture=None,
+        verdict=Verdict(accuracy=0.5, interval=(0, 1), right=1, total=2, pictures=1, depth="last"),
+    )  # fmt: skip
+
+    words = of_run(run)
+
+    assert "<code>&lt;b&gt;net</code>, head and last blocks taught on 1 picture," in words
+    assert 'datetime="2023-11-14T22:13:20Z"' in words
 
 
 def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:

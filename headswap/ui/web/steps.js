@@ -10,3 +10,14 @@ const onward = () => requestAnimationFrame(() => requestAnimationFrame(() => {
   panel.focus({ preventScroll: true });
 }));
 new MutationObserver(onward).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['aria-selected'] });
+
+// The open step stands in the address: a reload, a bookmark or a link comes back to it.
+const NAMES = {'hs-model': 'model', 'hs-pictures': 'pictures', 'hs-teaching': 'teach', 'hs-test': 'test', 'hs-home': 'home'};
+function tellAddress() {
+  const open = document.querySelector('#hs-steps [role=tab][aria-selected=true]');
+  const step = open && NAMES[open.id.replace(/-button$/, '')], here = new URL(location.href);
+  if (!step || here.searchParams.get('step') === step) return;
+  here.searchParams.set('step', step);
+  history.replaceState(history.state, '', here);
+}
+new MutationObserver(tellAddress).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['aria-selected'] });
