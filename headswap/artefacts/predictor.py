@@ -156,7 +156,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         load_weights(folder, network)
         network.module.eval()
         memory = read_memory(folder / MEMORY)
-        return Bundle(card, read_report(folder), network, memory, read_dataset(folder))
+        return Bundle(card, read_report(folder), network, memory, dataset=read_dataset(folder))
 
 
 def _chunks(

@@ -108,7 +108,8 @@ def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
         seconds.append(other)
         scores.append(best[place, other])
         numbers.append(which[place, other])
-    first, second, score, number = map(np.concatenate, (firsts, seconds, scores, numbers))
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    score, number = np.concatenate(scores), np.concatenate(numbers)
     kept = _better_of_both(first, second, score, count)
     kept = kept[np.argsort(-score[kept], kind="stable")[:_MOST_PAIRS]]
     return first[kept], second[kept], _positions()[number[kept]]

@@ -29,7 +29,7 @@ NEEDED = (
     "torch", "torchvision", "timm", "safetensors", "pillow", "pillow-heif", "numpy", "scipy", "onnx",
     "onnxruntime", "pydantic", "psutil",
 )  # fmt: skip
-PAGE = ("gradio", "starlette", "segno")  # of the extra "app": the core does without
+PAGE = ("gradio", "starlette", "python-multipart", "segno")  # of the extra "app": the core does without
 EXTRAS = ("transformers", "openvino")
 
 
