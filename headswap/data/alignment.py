@@ -43,7 +43,7 @@ _TINT, _COLOURS = 20.0, 4.0  # of 255: a shift of all colours, and a difference 
 _COLOURS_SHARE = 0.5  # of how much the colours vary
 _OVERLAP = 0.5  # of the frame
 _MOST_PAIRS = 20_000  # candidates, the closest first: bounds the time where everything is alike
-_CELLS = 2**22  # comparisons at once
+_CELLS = 2**20  # comparisons at once
 _AT_ONCE = 64  # pairs that are laid on each other: more would not fit into the processor's cache
 
 
@@ -90,29 +90,25 @@ def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
     count = len(grey)
     base = _described(grey, _rough_matrices()[0])
     block = max(1, _CELLS // max(count, 1))
-    firsts, seconds, scores, numbers = [], [], [], []
+    firsts, seconds = [], []
     for start in range(0, count, block):
         rows = np.arange(start, min(start + block, count))
         best = np.full((len(rows), count), -1.0, np.float32)
-        which = np.zeros(best.shape, np.int8)
-        for number, matrix in enumerate(_rough_matrices()):
-            score = product(_described(grey[rows], matrix), base.T)
-            better = score > best
-            np.copyto(best, score, where=better)
-            which[better] = number
+        for matrix in _rough_matrices():
+            np.maximum(best, product(_described(grey[rows], matrix), base.T), out=best)
         best[np.arange(len(rows)), rows] = -1.0
         few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
         place, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
-        other = few[place, column]
         firsts.append(rows[place])
-        seconds.append(other)
-        scores.append(best[place, other])
-        numbers.append(which[place, other])
+        seconds.append(few[place, column])
     first, second = np.concatenate(firsts), np.concatenate(seconds)
-    score, number = np.concatenate(scores), np.concatenate(numbers)
+    scores = np.stack(
+        [(_described(grey, matrix)[first] * base[second]).sum(axis=1) for matrix in _rough_matrices()]
+    )
+    score = scores.max(axis=0)
     kept = _better_of_both(first, second, score, count)
     kept = kept[np.argsort(-score[kept], kind="stable")[:_MOST_PAIRS]]
-    return first[kept], second[kept], _positions()[number[kept]]
+    return first[kept], second[kept], _positions()[scores.argmax(axis=0)[kept]]
 
 
 def _better_of_both(first: Places, second: Places, score: Floats, count: int) -> Places:
