@@ -71,9 +71,8 @@ class Supervisor:
                     is_swept = True
                 self._queue.tick()
                 self._looked_at = time.monotonic()
-            except (
-                Exception
-            ):  # a full disk, a process that may not be looked at: the next tick may do better,
-                # and without this thread no run would ever start or end again
+            except Exception:
+                # A full disk, a process that may not be looked at: the next tick may do better, and without
+                # this thread no run would ever start or end again.
                 logger.exception("the queue could not be looked after")
             self._queue.woken.wait(self._interval_s)

@@ -124,7 +124,10 @@ def save_open_and_delete(trip: Trip) -> None:
     service = trip.service
     saved = service.archive.save("ada", trip.project, trip.folder / "saved")
     again = service.archive.open("ada", saved)
-    trip.seen["saved"] = (saved.name, len(service.history.rows("ada", (again,))))
+    trip.seen["saved"] = (
+        saved.name,
+        sum(row.project == again for row in service.history.rows("ada", (again,))),
+    )
     kept = trip.packed.rename(trip.folder / "kept.zip")
     service.history.delete("ada", trip.job)
     trip.seen["deleted"] = not (trip.folder / "workspace" / "jobs" / trip.job).exists()
