@@ -29,6 +29,7 @@ class Frame:
         return self.bottom - (self.bottom - 12) * share
 
 
+LINE = 17.0  # between two names, so that neither covers the other
 FRAMES = (Frame(728, 318, 52, 720, 284, "wide"), Frame(320, 250, 50, 314, 216, "narrow"))
 
 
@@ -77,14 +78,42 @@ def _drawing(frame: Frame, passes: tuple[Pass, ...], baseline: float | None, wor
     if baseline is not None:
         at = frame.y(baseline)
         base = f'<path class="base" d="M{frame.left} {at:.1f}H{frame.right}"/>'
-        near = [p for p in passes[-1:] if abs(p.exam_right / max(1, p.exam_total) - baseline) < 0.15]
+        taken = _heights(frame, passes) if passes else ()
         base += (
-            f'<text x="{frame.right}" y="{at + 17 if near else at - 8:.1f}" text-anchor="end">{words}</text>'
+            f'<text x="{frame.right}" y="{_free(frame, at - 8, taken):.1f}" text-anchor="end">{words}</text>'
         )
     return (
         f'<svg class="chart {frame.name}" viewBox="0 0 {frame.width} {frame.height}" role="img" '
         f'aria-label="{_words(passes)}">{grid}{base}{ticks}{_lines(frame, passes) if passes else ""}</svg>'
     )
+
+
+def _free(frame: Frame, wanted: float, taken: tuple[float, ...]) -> float:
+    """The height nearest to the wanted one at which a name covers no other."""
+    steps = sorted(range(-12, 13), key=lambda step: (abs(step), -step))
+    heights = [wanted + LINE / 2 * step for step in steps]
+    inside = [height for height in heights if LINE <= height <= frame.bottom - 4]
+    free = (height for height in inside if all(abs(height - other) >= LINE for other in taken))
+    return next(free, wanted)
+
+
+def _heights(frame: Frame, passes: tuple[Pass, ...]) -> tuple[float, float]:
+    """Where the names of the practice and the exam line stand."""
+    last = passes[-1]
+    py = frame.y(last.practice_right / max(1, last.practice_total))
+    ey = frame.y(last.exam_right / max(1, last.exam_total))
+    above, below = sorted((py, ey))
+    if _is_late(frame, last):
+        above, below = max(26.0, above + 26), max(above + 46, below + 24)
+    elif below - above < 20:
+        above, below = above - 2, above + 18
+    first, second = (above, below) if py <= ey else (below, above)
+    return first + 4, second + 4
+
+
+def _is_late(frame: Frame, last: Pass) -> bool:
+    """Whether there is no room to the right: the lines are named to the left."""
+    return frame.x(last.number, last.of) > frame.left + 0.62 * (frame.right - frame.left)
 
 
 def _lines(frame: Frame, passes: tuple[Pass, ...]) -> str:
@@ -94,25 +123,17 @@ def _lines(frame: Frame, passes: tuple[Pass, ...]) -> str:
     ]
     exam = [(frame.x(p.number, p.of), frame.y(p.exam_right / max(1, p.exam_total))) for p in passes]
     (px, py), (ex, ey) = practice[-1], exam[-1]
-    is_late = px > frame.left + 0.62 * (
-        frame.right - frame.left
-    )  # no room to the right: name the lines to the left
-    anchor, away = ("end", -12) if is_late else ("start", 14)
-    above, below = sorted((py, ey))
-    if is_late:
-        above, below = max(26.0, above + 26), max(above + 46, below + 24)
-    elif below - above < 20:
-        above, below = above - 2, above + 18
-    first, second = (above, below) if py <= ey else (below, above)
+    anchor, away = ("end", -12) if _is_late(frame, last) else ("start", 14)
+    first, second = _heights(frame, passes)
     return (
         f'<polyline class="practice" points="{_points(practice)}"/><polyline class="exam" '
         f'points="{_points(exam)}"/>'
         f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="var(--hs-surface)" stroke="var(--hs-ink-2)" '
         'stroke-width="2"/>'
         f'<rect x="{ex - 5:.1f}" y="{ey - 5:.1f}" width="10" height="10" fill="var(--hs-accent)"/>'
-        f'<text class="lp" x="{px + away:.1f}" y="{first + 4:.1f}" text-anchor="{anchor}">'
+        f'<text class="lp" x="{px + away:.1f}" y="{first:.1f}" text-anchor="{anchor}">'
         f"practice {last.practice_right} of {last.practice_total}</text>"
-        f'<text class="le" x="{ex + away:.1f}" y="{second + 4:.1f}" text-anchor="{anchor}">'
+        f'<text class="le" x="{ex + away:.1f}" y="{second:.1f}" text-anchor="{anchor}">'
         f"exam {last.exam_right} of {last.exam_total}</text>"
     )
 

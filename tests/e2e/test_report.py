@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from headswap.evaluation.report import Report
+from headswap.ui.confusion import grid
 from tests.e2e.house import SAMPLE, Visit
 
 pytestmark = pytest.mark.browser
@@ -86,3 +90,22 @@ def test_a_pasted_picture_is_answered(taught: Visit) -> None:
     )
 
     taught.wait("#hs-answer .live b:has-text('bird')")
+
+
+def test_a_grid_of_twelve_classes_is_shown_whole(taught: Visit) -> None:
+    """Drawn into the place of the grid that is there, which comes back afterwards."""
+    names = tuple(f"kind of thing {number}" for number in range(12))
+    confusion = tuple(tuple(9 if row == column else 1 for column in range(12)) for row in range(12))
+    report = SimpleNamespace(classes=names, confusion=confusion)
+    drawn = grid(cast(Report, report), "")
+    swap = """(html) => { const place = document.querySelector('#hs-grid .conf-scroll').parentElement;
+        const before = place.innerHTML; place.innerHTML = html; return before; }"""
+
+    before = taught.page.evaluate(swap, drawn)
+    hidden = taught.page.evaluate(
+        "() => { const one = document.querySelector('#hs-grid .conf-scroll'); "
+        "return one.scrollWidth - one.clientWidth; }"
+    )
+    taught.page.evaluate(swap, before)
+
+    assert hidden <= 0

@@ -55,6 +55,10 @@ def words(view: LessonView) -> Explained:
     return Explained(view.lesson.terms)
 
 
+def test_before_the_first_experiment_none_is_done() -> None:
+    assert "None of ten done." in next_words((), ORDER[0])
+
+
 def test_before_a_guess_nothing_can_be_run_and_nothing_is_told(fresh: LessonView) -> None:
     assert " disabled data-needs=" in run(fresh)
     assert "First choose" in run(fresh)
