@@ -49,7 +49,7 @@ def _fits(value: object, hint: Any) -> bool:
         return len(value) == len(kinds) and all(map(_fits, value, kinds))
     if hint in (int, float):
         numbers = (int,) if hint is int else (int, float)
-        return isinstance(value, numbers) and not isinstance(value, bool) and value == value
+        return isinstance(value, numbers) and not isinstance(value, bool)
     return isinstance(value, origin or hint)
 
 
