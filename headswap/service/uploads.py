@@ -10,12 +10,11 @@ Knows names of people and files; opens none.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from headswap.files import discard
 
 
 class Uploads:
@@ -41,10 +40,7 @@ class Uploads:
             if +waiting:
                 return
             del self._brought[file]
-        try:
-            file.unlink(missing_ok=True)
-        except OSError:  # held by another program: it goes with its age
-            logger.warning("an upload that was taken in could not be removed yet", exc_info=True)
+        discard(file)  # where another program holds it, it goes with its age
 
     def waiting_bytes(self, person: str, *, but: Path | None = None) -> int:
         """What a person has brought and not taken in, leaving one file out."""

@@ -6,6 +6,7 @@ python journey.py FOLDER DRAWINGS      ->  the last line of stdout says in JSON 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import unicodedata
@@ -128,7 +129,7 @@ def save_open_and_delete(trip: Trip) -> None:
         saved.name,
         sum(row.project == again for row in service.history.rows("ada", (again,))),
     )
-    kept = trip.packed.rename(trip.folder / "kept.zip")
+    kept = Path(shutil.copyfile(trip.packed, trip.folder / "kept.zip"))
     service.history.delete("ada", trip.job)
     trip.seen["deleted"] = not (trip.folder / "workspace" / "jobs" / trip.job).exists()
     trip.packed = kept
