@@ -351,6 +351,9 @@ def _fakes(here: _Here, capability: tuple[int, int]) -> dict[str, Any]:
     def seed(number: int) -> None:
         here.random = torch.Generator().manual_seed(number).get_state()
 
+    def without_gradients(mode: bool = True) -> Any:
+        return torch.no_grad() if mode else contextlib.nullcontext()
+
     room = 8 * 2**30
     common: dict[str, Any] = {
         "get_rng_state": get_state,
@@ -378,4 +381,6 @@ def _fakes(here: _Here, capability: tuple[int, int]) -> dict[str, Any]:
             "_check_bf16_tensor_supported": lambda *_: True,  # older cards emulate it
         }
         fakes = {}
+    # A wrapped tensor in inference mode has no version counter, which some views ask for.
+    fakes["torch.inference_mode"] = without_gradients
     return fakes | {f"torch.{here.name}.{name}": fake for name, fake in common.items()}

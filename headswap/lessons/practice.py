@@ -70,19 +70,30 @@ def practise(
     order, seen = torch.Generator().manual_seed(seed), []
     for number in range(passes):
         practise_mode(module, norms)
-        losses, right = 0.0, 0
-        for rows in desk.practice[torch.randperm(len(desk.practice), generator=order)].split(BATCH):
+        losses, right, count = 0.0, 0, 0
+        for rows in _batches(desk.practice[torch.randperm(len(desk.practice), generator=order)]):
             answer = module(desk.inputs[rows])
             loss = training_loss(answer, desk.labels[rows], site)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            count += len(rows)
             losses += float(loss.detach()) * len(rows)
             right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
         exam = judge(module, site, desk, desk.exam)[0]
-        seen.append(PassSeen(losses / len(desk.practice), right / len(desk.practice), exam))
+        seen.append(PassSeen(losses / count, right / count, exam))
         tick(number + 1, passes)
     return tuple(seen)
+
+
+def _batches(rows: Tensor) -> tuple[Tensor, ...]:
+    """BATCH rows at a time, and never one alone: BatchNorm in training has no variance of a single value."""
+    parts = rows.split(BATCH)
+    if len(parts[-1]) > 1:
+        return parts
+    if len(parts) == 1:
+        return (rows.repeat(2),)
+    return (*parts[:-2], torch.cat(parts[-2:]))
 
 
 @torch.no_grad()
