@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ HERE = Path()
         (lambda: TeachConfig(fit="cut"), "fit is 'cut'.", "crop, squash or border, or None."),
         (lambda: TeachConfig(fit=["crop"]), "fit is ['crop'].", "crop, squash or border, or None."),
         (lambda: TeachConfig(budget_s="60"), "budget_s is '60'.", "a number, or None."),
-        (lambda: TeachConfig(budget_s=float("nan")), "budget_s is nan.", "Choose seconds above 0, such as 120."),
+        (lambda: TeachConfig(budget_s=math.nan), "budget_s is nan.", "Choose seconds above 0, such as 120."),
         (lambda: TeachConfig(mirror="no"), "mirror is 'no'.", "True or False."),
         (lambda: TeachConfig(folds=4.5), "folds is 4.5.", "a whole number."),
         (lambda: TeachConfig(strengths=0.1), "strengths is 0.1.", "a tuple, each a number."),
