@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from headswap.errors import TooMuch, WeightsNotHere
 from headswap.network import InputSpec, NetworkCard, Weights
-from headswap.service.choices import read_choices, start_words
+from headswap.service.choices import Choices, add_options, choices_of, start_words
 from headswap.service.fetching import Fetching
 from headswap.zoos.catalogue import fetched_bytes
 from headswap.zoos.zoo import ZooSettings
@@ -17,6 +18,12 @@ from headswap.zoos.zoo import ZooSettings
 HERE = NetworkCard(name="small", zoo="timm", input=InputSpec(), weights=Weights(state="here"))
 LARGE = replace(HERE, name="large", weights=Weights(state="to fetch", size_bytes=3_000_000_000))
 CARDS = {"small": HERE, "large": LARGE, "timm/large": LARGE}
+
+
+def chosen(*words: str) -> Choices:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return choices_of(parser.parse_args(words), {})
 
 
 def rule(*networks: str, weights_gb: float = 0.0, there: int = 0) -> Fetching:
@@ -59,12 +66,12 @@ def test_one_person_is_asked_nothing_about_networks() -> None:
 
 def test_in_a_class_only_the_teacher_decides(tmp_path: Path) -> None:
     def read(*words: str) -> tuple[str, ...]:
-        return read_choices(words, {}, tmp_path).settings.networks
+        return chosen(*words).settings.networks
 
     assert read("--for", "class") == ("here",)
     assert read("--for", "class", "--networks", "resnet50", "timm/vit_base_patch16_224")[0] == "resnet50"
     assert read("--for", "class", "--networks", "any") == read() == read("--for", "lab") == ("any",)
-    said = start_words(read_choices(("--for", "class"), {}, tmp_path))
+    said = start_words(chosen("--for", "class"))
     assert "networks to be fetched" in said
     assert "none: only those on this machine" in said
 
