@@ -88,7 +88,7 @@ def practise(
 
 def _batches(rows: Tensor) -> tuple[Tensor, ...]:
     """BATCH rows at a time, and never one alone: BatchNorm in training has no variance of a single value."""
-    parts = rows.split(BATCH)
+    parts: tuple[Tensor, ...] = rows.split(BATCH)
     if len(parts[-1]) > 1:
         return parts
     if len(parts) == 1:

@@ -23,12 +23,13 @@ from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verb
 OPEN = {  # verbs that take no owner, because they show nothing of anybody
     "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.three_to_start",
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
-    "Networks.picture_ms", "Networks.fetched_bytes", "Service.room_of",
+    "Networks.out_of_reach", "Networks.picture_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "TakeHome.close", "Archive.close",
     "Lessons.close", "Lessons.warm",
     "Following.look", "Following.vote", "Following.tidy",  # the key is the permission
-    "History.current", "History.newest", "History.shown",  # take a Project, which only its owner can get
+    "History.current", "History.is_stale", "History.newest",
+    "History.shown",  # these take a Project, which only its owner can get
 }  # fmt: skip
 MAKE = {
     "Service.new_project",
