@@ -144,7 +144,7 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
             disk.rename(draft, path)
             disk.sync(path.parent)
         except BaseException:
-            _drop(draft)
+            drop(draft)
             raise
 
 
@@ -168,11 +168,11 @@ def sealed_folder(place: Path) -> Iterator[Path]:
             disk.rename(draft, place)
             disk.sync(place.parent)
         except BaseException:
-            _drop(draft)
+            drop(draft)
             raise
 
 
-def _drop(draft: Path) -> None:
+def drop(draft: Path) -> None:
     """What ended the writing counts; a draft that cannot go now is swept later."""
     try:
         disk.remove(draft)
@@ -304,7 +304,7 @@ def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
     drafts = [path for path in folder.rglob(f"*{_DRAFT_MARK}*") if path.exists()]
     stale = [path for path in drafts if time.time() - path.stat().st_mtime >= older_than_s]
     for path in stale:
-        _drop(path)
+        drop(path)
     return sum(not path.exists() for path in stale)
 
 

@@ -169,6 +169,8 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
 def _turn(path: Path) -> Iterator[None]:
     """Nobody else changes the file meanwhile; the lock is let go when its process ends, however it ends."""
     place = path.with_name(f"{path.name}.lock")
+    if not path.parent.is_dir():  # the lock would make it
+        raise BadSetting(f"There is no folder {path.parent}.", remedy="Make it first, or choose another.")
     try:
         with FileLock(place, timeout=TURN_S):
             yield

@@ -22,7 +22,7 @@ from torch import Tensor
 from headswap.errors import BundleDamaged
 from headswap.files import (
     check_seal,
-    discard,
+    drop,
     from_json,
     sealed_folder,
     sweep_drafts,
@@ -80,7 +80,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         write_bytes(draft / _TENSORS, save(tensors))
         write_text(draft / _STATE, to_json(checkpoint.state))
     for place in older[:-_KEPT_BEFORE]:
-        discard(place)
+        drop(place)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -94,7 +94,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             state: RunState = from_json(RunState, (place / _STATE).read_bytes())
         except BundleDamaged as error:
             logger.warning("checkpoint %s is damaged (%s); the one before it is used", place.name, error)
-            discard(place)
+            drop(place)
             continue
         return Checkpoint(state, load((place / _TENSORS).read_bytes()))
     return None
