@@ -7,6 +7,8 @@ from functools import wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec
 
+import gradio as gr
+
 from headswap.errors import HeadswapError
 from headswap.ui.icons import icon
 from headswap.ui.words import safe
@@ -23,13 +25,14 @@ def errors_as_words(
     A handler returns {component: value}, so nothing but the status line changes on a mistake
     (`gr.Error` would stamp every output). `otherwise` is what else to show on a mistake.
     What nobody pressed must not clear (`clears=False`): it may end after a person's mistake was told.
+    It is never empty: gradio takes an empty dictionary for a value of the first output.
     """
 
     def decorate(handler: Handler[Inputs]) -> Handler[Inputs]:
         @wraps(handler)
         def handle(*args: Inputs.args, **kwargs: Inputs.kwargs) -> dict[Any, Any]:
             try:
-                return ({status: ""} if clears else {}) | handler(*args, **kwargs)
+                return {status: "" if clears else gr.skip()} | handler(*args, **kwargs)
             except HeadswapError as mistake:
                 said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
                 return {status: said, **otherwise}

@@ -127,7 +127,7 @@ def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> Non
 
     listed = gr.State(False)
 
-    @errors_as_words(step.status)
+    @errors_as_words(step.status, clears=False)
     def on_list(is_listed: bool) -> Updates:
         if is_listed:  # once: a list that comes again closes under the hands of who is searching
             return {}

@@ -52,6 +52,7 @@ def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
     visit: Visit, house: House, tmp_path: Path
 ) -> None:
     page = learn(visit, house)
+    undecided = 0  # a run that chance could explain says so, and what the whole sample set shows
     assert page.locator("#hs-learn-shelf li").count() == 12
     for number, name in enumerate(ORDER, start=1):
         if number > 1:
@@ -61,10 +62,15 @@ def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
         guess_and_run(page, RIGHT[name] if number % 2 else (RIGHT[name] + 1) % 3)
         page.wait_for_selector(f"#hs-learn-shelf .far:has-text('{number} of 10 done')", timeout=WAIT_MS)
         verdict = "You said it beforehand." if number % 2 else "You said “"
-        assert page.inner_text("#hs-learn-see .judged").startswith(verdict), name
+        judged = page.inner_text("#hs-learn-see .judged")
+        if "This run alone does not decide it" in judged:
+            undecided += 1
+        else:
+            assert judged.startswith(verdict), name
         assert page.locator("#hs-learn-why .sides figure").count() >= 2, name
         assert page.locator("#hs-learn-see .said p").count() >= 1, name
         assert page.locator("#hs-learn .mistake").count() == 0, name
+    assert undecided <= 2
 
     page.reload()
     visit.wait("#hs-learn-see svg.lesson.wide")

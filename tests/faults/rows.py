@@ -151,12 +151,12 @@ def _die_at(statement: int, place: Path, change: Change, job: str) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def _new_rows(change: Change, place: Path) -> list[list[tuple[object, ...]]]:
+def _new_rows(change: Change, place: Path) -> list[list[dict[str, object]]]:
     """What a change leads to when nothing happens, after each of its transactions."""
     shutil.rmtree(place, ignore_errors=True)
     store = Store(place / "jobs.db")
     job = change.prepare(store)
-    states: list[list[tuple[object, ...]]] = []
+    states: list[list[dict[str, object]]] = []
 
     def note(sql: str) -> None:
         if sql.startswith("COMMIT"):
@@ -170,13 +170,13 @@ def _new_rows(change: Change, place: Path) -> list[list[tuple[object, ...]]]:
     return states
 
 
-def _rows(store: Store) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in store._rows.read("SELECT * FROM job ORDER BY sequence")]
+def _rows(store: Store) -> list[dict[str, object]]:
+    return [dict(row) for row in store._rows.read("SELECT * FROM job ORDER BY sequence")]
 
 
-def _masked(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+def _masked(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     """Without the random id and the time of day."""
-    return [(row[0], *row[2:-1]) for row in rows]
+    return [{key: row[key] for key in row if key not in ("id", "created_at")} for row in rows]
 
 
 def _is_sound(store: Store) -> bool:

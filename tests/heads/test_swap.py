@@ -146,7 +146,7 @@ def test_a_site_of_another_network_is_refused() -> None:
 
 
 def test_a_path_that_does_not_exist_names_the_last_layers() -> None:
-    with pytest.raises(HeadNotFound, match=r"no layer named 'fc'.*the last ones are '0', '5'"):
+    with pytest.raises(HeadNotFound, match=r"no layer named 'fc'\..*The last layers are `0`, `5`\."):
         swap_head(network(), 3, input_size=SIZE, path="fc")
 
 

