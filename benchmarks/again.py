@@ -14,11 +14,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.data.intake import take_in
-from headswap.experiment import DataConfig, Experiment
-from headswap.pipeline import run_experiment
-from headswap.reading import DATASET
-from headswap.records import write_record
+from headswap.data.ingest import take_in
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.reading import DATASET
+from headswap.pipeline.run import run_experiment
+from headswap.storage.records import write_record
 from headswap.training.config import TeachConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 

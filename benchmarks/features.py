@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
+from headswap.features.autotune import body_for, measure
 from headswap.features.bank import Filling
-from headswap.features.choice import body_for, measure
 from headswap.heads.detect import find_head
 from headswap.network import Network
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network

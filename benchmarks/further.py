@@ -22,18 +22,18 @@ from typing import cast
 
 import torch
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.further.groups import Moving
-from headswap.training.further.judge import answers
-from headswap.training.further.onward import course_of, go_on
-from headswap.training.further.search import Candidate
-from headswap.training.further.trials import Course, Trials
-from headswap.training.lesson import Lesson
-from headswap.training.teach import begin
+from headswap.training.finetune.adapter import course_of, go_on
+from headswap.training.finetune.compare import answers
+from headswap.training.finetune.param_groups import Moving
+from headswap.training.finetune.plan import Candidate
+from headswap.training.finetune.trials import Course, Trials
+from headswap.training.task import Lesson
+from headswap.training.train import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from headswap.training.config import TeachConfig
-from headswap.training.fit_head import fit_head
+from headswap.training.linear.solver import fit_head
 
 
 def drawn(count: int, width: int, classes: int) -> tuple[Tensor, Tensor]:

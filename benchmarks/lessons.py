@@ -16,7 +16,7 @@ import torch
 
 from headswap.errors import HeadswapError
 from headswap.lessons.catalogue import LESSONS, run_lesson
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import Setting
 from headswap.zoos.catalogue import DEFAULT_MODEL, build_network, describe_network
 
 

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.intake import take_in
-from headswap.data.kept import reread
-from headswap.data.look import look_at
+from headswap.data.fingerprint import look_at
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Picture
+from headswap.data.store import reread
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
 

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import headswap
-from headswap.data.intake import take_in
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest, Picture
 from headswap.data.split import split
 from headswap.training.config import TeachConfig
@@ -100,7 +100,7 @@ def _headswap(task: Task, engines: Path | None) -> float:
 @cache
 def _engines() -> Path:
     """A folder with the remembered measurement of every engine that is installed."""
-    from headswap.commands.engines import measured
+    from headswap.cli.verbs.engines import measured
 
     folder = Path(tempfile.mkdtemp(prefix="headswap-engines-"))
     atexit.register(shutil.rmtree, folder)
@@ -267,7 +267,7 @@ def _warm(ways: Sequence[str]) -> float:
     import timm
     import torchvision
 
-    import headswap.pipeline
+    import headswap.pipeline.run
 
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
     if "fastai" in ways:

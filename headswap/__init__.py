@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from headswap.errors import HeadswapError
 
 if TYPE_CHECKING:
-    from headswap.artefacts.predictor import Bundle, load_bundle
-    from headswap.comparison import Comparison, compare
+    from headswap.bundle.predictor import Bundle, load_bundle
     from headswap.heads.detect import find_head
     from headswap.heads.site import HeadSite
     from headswap.heads.swap import SwapRecord, swap_head
     from headswap.lessons.catalogue import lesson
-    from headswap.pipeline import Outcome, run_experiment, teach
+    from headswap.pipeline.compare import Comparison, compare
+    from headswap.pipeline.run import Outcome, run_experiment, teach
     from headswap.zoos.catalogue import load_network
 
 __version__ = "0.1.0"
@@ -47,19 +47,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Bundle": "headswap.artefacts.predictor",
-    "Comparison": "headswap.comparison",
+    "Bundle": "headswap.bundle.predictor",
+    "Comparison": "headswap.pipeline.compare",
     "HeadSite": "headswap.heads.site",
-    "Outcome": "headswap.pipeline",
+    "Outcome": "headswap.pipeline.run",
     "SwapRecord": "headswap.heads.swap",
-    "compare": "headswap.comparison",
+    "compare": "headswap.pipeline.compare",
     "find_head": "headswap.heads.detect",
     "lesson": "headswap.lessons.catalogue",
-    "load_bundle": "headswap.artefacts.predictor",
+    "load_bundle": "headswap.bundle.predictor",
     "load_network": "headswap.zoos.catalogue",
-    "run_experiment": "headswap.pipeline",
+    "run_experiment": "headswap.pipeline.run",
     "swap_head": "headswap.heads.swap",
-    "teach": "headswap.pipeline",
+    "teach": "headswap.pipeline.run",
 }
 
 

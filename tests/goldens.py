@@ -1,4 +1,4 @@
-"""Everything a person can see of headswap, as files: to compare before and after a change that changes nothing.
+"""Everything a person can see of headswap, as files: compared before and after a change of names only.
 
     python -m tests.goldens before/        # on the old commit
     python -m tests.goldens after/         # on the new one, on the same machine
@@ -48,8 +48,10 @@ VERBS = {
     "lesson": ("lesson", "which-layer"),
     "compare": ("compare", str(SAMPLE), "--models", "tf_efficientnet_lite0", "tf_efficientnet_lite1"),
 }
-RUNNING = ("seconds", "_ms", "time", "date", "created", "started", "finished", "pace", "speed", "elapsed", "bytes",
-           "engine", "versions", "memory", "path", "bundle", "folder", "file_", "machine", "when")  # fmt: skip
+RUNNING = (
+    "seconds", "_ms", "time", "date", "created", "started", "finished", "pace", "speed", "elapsed",
+    "bytes", "engine", "versions", "memory", "path", "bundle", "folder", "file_", "machine", "when",
+)  # fmt: skip
 MASKS = (
     (re.compile(r"data:[a-z]+/[a-z+-]+;base64,[A-Za-z0-9+/=]+"), "DATA"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "ID"),

@@ -16,24 +16,24 @@ import torch
 from safetensors.torch import save_file
 
 import headswap
-from headswap.again import teach_again
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.heatmap import heat_map
-from headswap.artefacts.take_home import take_home
-from headswap.experiment import DataConfig, Experiment
-from headswap.features.choice import measure
+from headswap.app.processes.child import Desk
+from headswap.app.processes.inference import AskHeatMap, AskPredictions
+from headswap.app.processes.lessons import AskLesson, Ran
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.heatmap import heat_map
+from headswap.export.package import take_home
+from headswap.features.autotune import measure
 from headswap.features.engines import choose_engine
-from headswap.files import from_json, to_json
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
-from headswap.inspection import inspect_network
-from headswap.jobs.desk import Desk
-from headswap.jobs.inference import AskHeatMap, AskPredictions
-from headswap.jobs.lessons import AskLesson, Ran
 from headswap.lessons.catalogue import LESSONS, run_lesson
+from headswap.lessons.config import Setting
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
-from headswap.pipeline import Outcome, run_job
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.inspect import inspect_network
+from headswap.pipeline.replay import teach_again
+from headswap.pipeline.run import Outcome, run_job
+from headswap.storage.files import from_json, to_json
 from headswap.training.config import Depth, FurtherConfig, TeachConfig
 from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
@@ -179,8 +179,8 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
     bundle, picture = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
-    answering = Desk("headswap.jobs.inference:answer", timeout_s=600, environment=pretending)
-    teaching = Desk("headswap.jobs.lessons:answer", timeout_s=600, environment=pretending)
+    answering = Desk("headswap.app.processes.inference:answer", timeout_s=600, environment=pretending)
+    teaching = Desk("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")
     try:
         assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (picture,))))

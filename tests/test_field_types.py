@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from headswap.app.jobs.queue import QueueSettings
+from headswap.app.service.limits import Limits, limits_for
+from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting
-from headswap.experiment import DataConfig, Experiment
-from headswap.jobs.queue import QueueSettings
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import Setting
 from headswap.network import InputSpec
-from headswap.service.limits import Limits, limits_for
-from headswap.service.settings import Settings
+from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.training.config import FurtherConfig, TeachConfig
 from headswap.training.replay import Replay
 from headswap.zoos.zoo import ZooSettings

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from headswap.service import doctor
+from headswap.app.service import doctor
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "headswap"

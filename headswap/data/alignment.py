@@ -24,7 +24,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.look import CHROMA, GREY
+from headswap.data.fingerprint import CHROMA, GREY
 from headswap.threads import one_blas_thread, product
 
 Floats = NDArray[np.float32]

@@ -16,10 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from headswap.data.decode import shown_name
 from headswap.data.layout import looks_like_a_picture
 from headswap.data.manifest import Finding, Manifest, Part, Picture
 from headswap.data.split import crossing
-from headswap.images import shown_name
 
 FEW = 10  # pictures of a class
 UNBALANCED = 3.0  # largest class to smallest

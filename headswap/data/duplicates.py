@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.data.alignment import Thumbnails, near_pairs
-from headswap.data.look import is_thumbnail, thumbnail_arrays
+from headswap.data.fingerprint import is_thumbnail, thumbnail_arrays
 from headswap.data.manifest import Picture
 from headswap.threads import product
 

@@ -14,8 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from headswap.data.decode import ENDINGS, shown_name
 from headswap.data.manifest import Finding, LeftOut, Part
-from headswap.images import ENDINGS, shown_name
 
 PART_NAMES: dict[str, Part] = {
     "train": "train",

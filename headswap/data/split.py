@@ -17,10 +17,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from headswap.data.decode import shown_name
 from headswap.data.duplicates import group_alike
 from headswap.data.manifest import LeftOut, Manifest, Part, Picture
 from headswap.errors import BadSetting
-from headswap.images import shown_name
 
 Groups = dict[int, list[Picture]]
 

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headswap.data.archive import open_archive
+from headswap.data.decode import PictureLimits, check_file_size, shown_name
 from headswap.data.layout import Layout, Placed, arrange, is_litter
 from headswap.data.manifest import Finding, LeftOut
+from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
-from headswap.images import PictureLimits, check_file_size, shown_name
 
 _HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
 

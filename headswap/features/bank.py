@@ -28,15 +28,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from headswap.data.intake import look_ahead, processors
+from headswap.data.ingest import look_ahead, processors
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Note, Progress, silent
-from headswap.features.body import Body
-from headswap.features.choice import settle
+from headswap.features.autotune import settle
 from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
-from headswap.features.matrix import matrix
-from headswap.files import discard, make_folder, write_bytes
+from headswap.features.extractor import Body
+from headswap.features.memmap import matrix
+from headswap.storage.files import discard, make_folder, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.counts import follow_counts, on_the_way
+from headswap.heads.class_counts import follow_counts, on_the_way
 from headswap.heads.plan import HeadPlan, Owner, Resize, holder_of
-from headswap.heads.settle import settle
+from headswap.heads.reparametrize import settle
 
 _MOST_CHOICES = 16
 

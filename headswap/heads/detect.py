@@ -18,10 +18,10 @@ from torch import nn
 
 from headswap.heads.answers import Answer, Seen, answers_of, read, refuse_other_answers
 from headswap.heads.dry_run import DryRun, InputSize
-from headswap.heads.evidence import Found, described_site
+from headswap.heads.explain import Found, described_site
 from headswap.heads.graph import Hit, feed_each_other
+from headswap.heads.input_size import LARGER_SIZES_PX, attempt, checked_size, first_run
 from headswap.heads.metadata import declared_by
-from headswap.heads.pictures import LARGER_SIZES_PX, attempt, checked_size, first_run
 from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, silent_owner, with_part
 from headswap.heads.refusals import (
     refuse_features,

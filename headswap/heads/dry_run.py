@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
+from headswap.heads.meta_kernels import QuickShapes
 from headswap.heads.outputs import named_tensors
-from headswap.heads.shapes import QuickShapes
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from headswap.heads.dry_run import DryRun, Pass
-from headswap.heads.pictures import attempt
+from headswap.heads.input_size import attempt
 from headswap.heads.plan import plain_kind
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names

@@ -18,9 +18,9 @@ from torch import nn
 from headswap.errors import BadSetting, SwapFailed
 from headswap.heads.build import Choice, Edits, NewHead, choices_for, resize
 from headswap.heads.detect import Located, locate, locate_head
-from headswap.heads.prove import Claim, prove
 from headswap.heads.site import HeadSite
 from headswap.heads.unwrap import Target
+from headswap.heads.verify import Claim, prove
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from headswap.heads.site import HeadSite
+    from headswap.lessons.loop import PassSeen
     from headswap.lessons.material import Material
-    from headswap.lessons.practice import PassSeen
     from headswap.training.config import Norms
 
 LESSON = Lesson(
@@ -161,8 +162,8 @@ def _cold(material: Material) -> tuple[PassSeen, ...]:
     from headswap.heads.swap import swap_head
     from headswap.lessons.material import solve
     from headswap.training.config import FurtherConfig
-    from headswap.training.further.groups import build_optimizer, moving_groups
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.finetune.param_groups import build_optimizer, moving_groups
+    from headswap.training.linear.heads import LinearHeads, install
 
     network, config = material.fresh(), FurtherConfig()
     site = swap_head(network, len(material.classes), site=material.site).site
@@ -182,7 +183,7 @@ def _passes(
 ) -> tuple[PassSeen, ...]:
     import torch
 
-    from headswap.lessons.practice import practise
+    from headswap.lessons.loop import practise
 
     return practise(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]

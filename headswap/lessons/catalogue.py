@@ -30,8 +30,8 @@ from headswap.lessons import (
     which_layer,
 )
 from headswap.lessons.chance import UNDECIDED
+from headswap.lessons.config import Setting
 from headswap.lessons.lesson import Lesson, Result, Seen
-from headswap.lessons.setting import Setting
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def run_lesson(
     experiment = find_lesson(name)
     from headswap.features.engines import choose_engine
     from headswap.lessons.material import Material
-    from headswap.training.further.modes import own_random
+    from headswap.training.finetune.modes import own_random
 
     setting = setting or Setting()
     material = material or Material(setting, workspace, listener)

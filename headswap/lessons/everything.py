@@ -7,18 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import (
-    Bar,
-    Code,
-    Figure,
-    Lesson,
-    Number,
-    Seen,
-    Term,
-    measured,
-    percent,
-    said_passes,
-)
+from headswap.lessons.lesson import Code, Lesson, Number, Seen, Term, measured, percent, said_passes
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -150,9 +140,9 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
 
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import freeze_body
+    from headswap.lessons.loop import body_hash
     from headswap.lessons.material import share_right, solve
-    from headswap.lessons.practice import body_hash
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.linear.heads import LinearHeads, install
 
     network, spec = material.fresh(), material.small if small else material.spec
     practice, exam = material.draws[0]
@@ -189,7 +179,7 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import body_hash, practise
+    from headswap.lessons.loop import body_hash, practise
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval, is_clear
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, Tone, measured, percent
+from headswap.lessons.lesson import Code, Lesson, Number, Seen, Term, measured, percent
+from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,7 +175,7 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
 
 def _alarms(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
-    from headswap.evaluation.likeness import NEIGHBOURS, alarm_from, looks_of, nearest, unlikeness
+    from headswap.evaluation.ood import NEIGHBOURS, alarm_from, looks_of, nearest, unlikeness
 
     groups = [picture.group for picture in material.manifest.pictures]
     looks, known = looks_of(seen.numpy()), looks_of(material.features().numpy())

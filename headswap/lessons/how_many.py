@@ -6,7 +6,8 @@ from math import hypot, log2
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Number, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, Number, Seen, Term, measured, percent
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor

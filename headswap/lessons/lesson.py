@@ -9,9 +9,12 @@ Records only; importing this file loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
-Tone = Literal["right", "wrong", "plain"]
+from headswap.plots.draw import draw
+from headswap.plots.figure import Figure
+
 Unit = Literal["share", "count", "seconds", "number"]
 
 
@@ -73,41 +76,6 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One bar of a figure."""
-
-    words: str
-    value: float  # in units of the figure's `top`
-    said: str  # the number as people read it
-    tone: Tone = "plain"
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line of a figure."""
-
-    words: str
-    points: tuple[tuple[float, float], ...]
-    tone: Tone = "plain"
-    low: tuple[float, ...] = ()  # parallel to `points`; a whisker at each
-    high: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """Bars or curves, never both."""
-
-    words: str  # says the same to somebody who cannot see it
-    top: float = 1.0  # where the axis ends
-    bars: tuple[Bar, ...] = ()
-    curves: tuple[Curve, ...] = ()
-    across: str = ""  # what the axis to the right counts
-    is_share: bool = True  # whether values are shares of 1
-
-
-@dataclass(frozen=True, kw_only=True)
 class Result:
     """What one run of one experiment gave."""
 
@@ -129,9 +97,15 @@ class Result:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
-        from headswap.lessons.drawing import as_html
-
         return as_html(self)
+
+
+def as_html(result: Result) -> str:
+    """What a run gave: what happened, the drawing, and where the numbers come from."""
+    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
+    texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
+    origin = f"{result.pictures} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
+    return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
 
 
 @dataclass(frozen=True, kw_only=True)

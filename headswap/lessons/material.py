@@ -22,20 +22,22 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from headswap.data.intake import take_in
-from headswap.data.kept import reread
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest, Picture
 from headswap.data.split import split
+from headswap.data.store import reread
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, BadUpload, TooFewPictures
 from headswap.events import Listener, Progress, silent
 from headswap.features.bank import fill_bank
-from headswap.features.body import Body
 from headswap.features.engines import choose_engine
+from headswap.features.extractor import Body
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
+from headswap.lessons.config import Setting
 from headswap.lessons.lesson import said_passes
-from headswap.lessons.pace import (
+from headswap.lessons.loop import Desk
+from headswap.lessons.time_budget import (
     TIMED,
     Pictures,
     Practice,
@@ -44,13 +46,11 @@ from headswap.lessons.pace import (
     seconds_to_practise,
     seconds_to_see,
 )
-from headswap.lessons.practice import Desk
-from headswap.lessons.setting import Setting
 from headswap.network import InputSpec, Network
-from headswap.places import sample_folder
-from headswap.records import read_record
+from headswap.storage.places import sample_folder
+from headswap.storage.records import read_record
 from headswap.training.config import TeachConfig
-from headswap.training.fit_head import SolvedHead, fit_head
+from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
 SAMPLE = sample_folder() / "train"

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,7 +183,7 @@ def _deeper(material: Material) -> float:
 
     from headswap.data.transforms import to_float
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import practise
+    from headswap.lessons.loop import practise
 
     torch.manual_seed(material.setting.seed)
     network = material.fresh()

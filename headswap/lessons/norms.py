@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from headswap.lessons.loop import Desk
     from headswap.lessons.material import Material
-    from headswap.lessons.practice import Desk
 
 LESSON = Lesson(
     name="norms",
@@ -176,9 +177,9 @@ def _prepared(material: Material) -> tuple[nn.Module, Desk]:
     import torch
 
     from headswap.heads.swap import swap_head
+    from headswap.lessons.loop import Desk
     from headswap.lessons.material import solve
-    from headswap.lessons.practice import Desk
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.linear.heads import LinearHeads, install
 
     spec = material.spec
     if material.small != spec:  # the network takes other sizes

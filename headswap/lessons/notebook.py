@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from headswap.errors import BadSetting
-from headswap.files import write_text
 from headswap.lessons.catalogue import LESSONS, find_lesson
+from headswap.lessons.config import Setting
 from headswap.lessons.lesson import Lesson
-from headswap.lessons.setting import Setting
-from headswap.places import why_not_writable
+from headswap.storage.files import write_text
+from headswap.storage.places import why_not_writable
 
 _START = """from pathlib import Path
 
@@ -25,7 +25,7 @@ from platformdirs import user_cache_path
 
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import Setting
 
 workspace = Path(user_cache_path("headswap"))     # features are kept here; safe to delete
 material = Material({setting!r}, workspace)"""

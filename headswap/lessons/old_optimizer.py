@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -123,8 +124,8 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     from headswap.errors import TeachingFailed
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
-    from headswap.lessons.practice import Desk, judge, practise
-    from headswap.training.further.groups import check_partition
+    from headswap.lessons.loop import Desk, judge, practise
+    from headswap.training.finetune.param_groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
         return torch.optim.SGD(head_parameters(network, material.site), lr=RATE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, Tone, measured
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured
+from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,7 +84,7 @@ class _Found:
 
 def run(material: Material) -> Seen:
     """Look at the answers and losses of GoogLeNet before and after both swaps."""
-    from headswap.heads.learning import AUX_WEIGHT
+    from headswap.heads.loss import AUX_WEIGHT
 
     found = _look(material)
     helping = (found.whole_loss - found.main_loss) / AUX_WEIGHT
@@ -137,7 +138,7 @@ def _look(material: Material) -> _Found:
     import torch
 
     from headswap.heads.detect import find_head
-    from headswap.heads.learning import training_loss
+    from headswap.heads.loss import training_loss
     from headswap.heads.swap import swap_head
     from headswap.zoos.catalogue import build_network
 

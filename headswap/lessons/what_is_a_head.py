@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Riddle, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, Riddle, Seen, Term, measured, percent
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,8 +77,8 @@ def run(material: Material) -> Seen:
     """Look at one picture, and find six heads."""
     import torch
 
-    from headswap.features.body import Body
     from headswap.features.engines import choose_engine, exact
+    from headswap.features.extractor import Body
     from headswap.heads.trainable import head_parameters
 
     network, site = material.network, material.site

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured
+from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,9 +15,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from headswap.app.service.service import Service
+from headswap.app.ui.page import build_page
 from headswap.errors import NotFound
-from headswap.service.facade import Service
-from headswap.ui.page import build_page
 from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verbs
 
 OPEN = {  # verbs that take no owner, because they show nothing of anybody

@@ -17,18 +17,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.predictor import Bundle, load_bundle
-from headswap.artefacts.take_home import lay_out
-from headswap.data.intake import take_in
+from headswap.app.processes.importing import AskImport, Imported
+from headswap.app.processes.reader import Reader
+from headswap.app.service.limits import WHOM, limits_for
+from headswap.app.service.settings import Settings
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.data.ingest import take_in
 from headswap.data.manifest import LeftOut
 from headswap.data.transforms import wanted_px
 from headswap.errors import HeadswapError
-from headswap.files import from_json, to_json
-from headswap.jobs.importing import AskImport, Imported
-from headswap.jobs.reader import Reader
-from headswap.service.limits import WHOM, limits_for
-from headswap.service.settings import Settings
+from headswap.export.package import lay_out
+from headswap.storage.files import from_json, to_json
 from tests.crafted import grey_jpeg, netpbm
 
 Files = dict[str, Path]

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 
+from headswap.app.processes.child import Desk
+from headswap.app.processes.importing import AskImport, Imported, ReaderLimits
+from headswap.app.processes.reader import Reader
 from headswap.data.layout import class_name
 from headswap.errors import HeadswapError, UnreadablePicture
-from headswap.files import from_json, to_json
-from headswap.jobs.desk import Desk
-from headswap.jobs.importing import AskImport, Imported, ReaderLimits
-from headswap.jobs.reader import Reader
+from headswap.storage.files import from_json, to_json
 
 MEMORY_BYTES = 1_000_000_000
 NAMES = (

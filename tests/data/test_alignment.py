@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.alignment import NearPairs, Thumbnails, near_pairs
-from headswap.data.look import look_at, thumbnail_arrays
+from headswap.data.fingerprint import look_at, thumbnail_arrays
 
 Alter = Callable[[Image.Image], Image.Image]
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.intake import take_in
-from headswap.data.look import look_at
+from headswap.data.fingerprint import look_at
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Picture
 
 SHARED = Path(__file__).parents[2].parent / "shared"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest, Part, Picture
 from headswap.data.split import crossing, split, split_as
 from headswap.errors import BadSetting

@@ -9,16 +9,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.data.intake import take_in
+from headswap.app.jobs.job import new_job_id
+from headswap.app.jobs.store import Store
+from headswap.app.service.archive import archive_of
+from headswap.app.service.projects import Projects
+from headswap.app.service.settings import Settings
+from headswap.data.ingest import take_in
 from headswap.data.split import split
-from headswap.evaluation.figures import Figures, keep_figures
-from headswap.experiment import DataConfig, Experiment
-from headswap.files import to_json, write_text
-from headswap.jobs.job import new_job_id
-from headswap.jobs.store import Store
-from headswap.service.archive import archive_of
-from headswap.service.projects import Projects
-from headswap.service.settings import Settings
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.stats import Figures, keep_figures
+from headswap.storage.files import to_json, write_text
 
 RUNS = (  # network, seconds, milliseconds, age in seconds
     ("tf_efficientnet_lite0", 5.8, 9.5, 90_000.0),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from headswap.app.service.lessons.lessons import ORDER
 from headswap.lessons.catalogue import LESSONS
-from headswap.service.lessons import ORDER
 from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import TimeoutError
 
-from headswap.inspection import inspect_network
-from headswap.ui.words import number
+from headswap.app.ui.widgets.text import number
+from headswap.pipeline.inspect import inspect_network
 from tests.e2e.house import WAIT_MS, Visit
 
 pytestmark = pytest.mark.browser

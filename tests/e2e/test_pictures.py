@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
-from headswap.data.kept import STORE_PX
-from headswap.images import read_picture
+from headswap.data.decode import read_picture
+from headswap.data.store import STORE_PX
 from tests.e2e.house import House, Visit
 
 pytestmark = pytest.mark.browser

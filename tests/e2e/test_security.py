@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from headswap.service.codes import add
+from headswap.app.service.accounts import add
 from tests.e2e.house import WAIT_MS, House, app_running
 
 pytestmark = pytest.mark.browser

@@ -15,7 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser
 
-from headswap.ui.launch import SESSIONS
+from headswap.app.ui.launch import SESSIONS
 from tests.e2e.house import House, Visit, app_running, free_port, visiting
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from headswap.evaluation.scatter import Dot, picture_file, scatter
+from headswap.plots.scatter import Dot, picture_file, scatter
 
 
 def dot(name: str, ms: float, accuracy: float) -> Dot:

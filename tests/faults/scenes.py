@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from headswap import files
 from headswap.errors import HeadswapError
-from headswap.files import sweep_drafts
+from headswap.storage import files
+from headswap.storage.files import sweep_drafts
 from tests.faults.faulty_disk import FAULTS, Fault, FaultyDisk, PowerCut
 
 
@@ -147,7 +147,7 @@ def _on(disk: FaultyDisk) -> Iterator[None]:
 
 def record_scene() -> Scene:
     """A project record is saved for the third time."""
-    from headswap.service.projects import Projects
+    from headswap.app.service.projects import Projects
 
     def prepare(folder: Path) -> None:
         projects = Projects(folder)
@@ -169,8 +169,8 @@ def record_scene() -> Scene:
 
 def new_project_scene() -> Scene:
     """A project is begun."""
-    from headswap.service.projects import Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.app.service.projects import Projects
+    from headswap.app.service.sweeping import sweep_projects
 
     def act(folder: Path) -> None:
         Projects(folder).create("ann")
@@ -186,12 +186,12 @@ def new_project_scene() -> Scene:
 
 def intake_scene(pictures: Path) -> Scene:
     """Pictures are taken into a project that has others."""
-    from headswap.data.intake import take_in
-    from headswap.data.kept import reread
+    from headswap.app.service.projects import Project, Projects
+    from headswap.app.service.sweeping import sweep_projects
+    from headswap.data.ingest import take_in
     from headswap.data.split import split
-    from headswap.records import write_record
-    from headswap.service.projects import Project, Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.data.store import reread
+    from headswap.storage.records import write_record
 
     def take(folder: Path, name: str) -> None:
         projects = Projects(folder)
@@ -226,7 +226,7 @@ def intake_scene(pictures: Path) -> Scene:
 
 def bundle_scene() -> Scene:
     """A bundle is sealed."""
-    from headswap.artefacts.bundle import load_weights, opened, read_card, read_report, save_bundle
+    from headswap.bundle.format import load_weights, opened, read_card, read_report, save_bundle
 
     def act(folder: Path) -> None:
         network, card, report, manifest = tiny_result()
@@ -246,7 +246,7 @@ def bundle_scene() -> Scene:
 
 def export_scene() -> Scene:
     """A bundle is packed, over an older zip."""
-    from headswap.artefacts.bundle import opened, pack, save_bundle
+    from headswap.bundle.format import opened, pack, save_bundle
 
     def prepare(folder: Path) -> None:
         network, card, report, manifest = tiny_result()
@@ -268,7 +268,7 @@ def take_home_scene() -> Scene:
     """Everything that is taken home is packed into one zip."""
     import zipfile
 
-    from headswap.artefacts.take_home import _pack
+    from headswap.export.package import _pack
 
     def prepare(folder: Path) -> None:
         (folder / "bird").mkdir()
@@ -286,12 +286,12 @@ def take_home_scene() -> Scene:
 
 def undo_scene(pictures: Path) -> Scene:
     """A class is renamed: another data set, a way back, another record."""
-    from headswap.data.intake import take_in
+    from headswap.app.service.datasets import Pictures
+    from headswap.app.service.projects import Projects
+    from headswap.app.service.sweeping import sweep_projects
+    from headswap.data.ingest import take_in
     from headswap.data.split import split
-    from headswap.records import write_record
-    from headswap.service.pictures import Pictures
-    from headswap.service.projects import Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.storage.records import write_record
 
     def of(folder: Path) -> tuple[Pictures, str]:
         project = next(path.name for path in folder.iterdir() if path.is_dir())
@@ -334,8 +334,8 @@ def shards_scene() -> Scene:
     import numpy as np
 
     from headswap.features.bank import fill_bank
-    from headswap.features.body import Body
     from headswap.features.engines import Engine
+    from headswap.features.extractor import Body
 
     pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(300)]
@@ -369,7 +369,7 @@ def checkpoint_scene() -> Scene:
     """The fourth checkpoint of a run."""
     import torch
 
-    from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.finetune.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
 
     def save(folder: Path, number: int) -> None:
         state = RunState(stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0)
@@ -390,8 +390,8 @@ def checkpoint_scene() -> Scene:
 
 def journal_scene() -> Scene:
     """An event is added to those of a job."""
+    from headswap.app.jobs.journal import Journal, read_events
     from headswap.events import Note
-    from headswap.jobs.journal import Journal, read_events
 
     def prepare(folder: Path) -> None:
         Journal(folder).append(Note("first"))
@@ -439,7 +439,7 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     import torch
     from torch import nn
 
-    from headswap.artefacts.bundle import FORMAT, BundleCard
+    from headswap.bundle.format import FORMAT, BundleCard
     from headswap.data.manifest import Manifest, Picture
     from headswap.evaluation.report import Report
     from headswap.heads.detect import find_head

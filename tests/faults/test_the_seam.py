@@ -1,4 +1,4 @@
-"""One seam: only headswap/disk.py changes what must not be lost, so that every deed can be made to fail."""
+"""One seam: only headswap/storage/disk.py changes what must not be lost, so that each write can fail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def deeds_of(path: Path) -> list[str]:
     own = {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "headswap.files"
+        if isinstance(node, ast.ImportFrom) and node.module == "headswap.storage.files"
         for alias in node.names
     }
     for node in ast.walk(tree):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from headswap.errors import HeadNotFound, TeachingFailed
 from headswap.events import Event, Note
 from headswap.features.bank import SHARD, Filling, fill_bank
-from headswap.features.body import Body
 from headswap.features.engines import Engine
-from headswap.features.watch import pool
+from headswap.features.extractor import Body
+from headswap.features.hooks import pool
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.pretend_device import pretend_device

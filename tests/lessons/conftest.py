@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from headswap.lessons.catalogue import run_lesson
+from headswap.lessons.config import Setting
 from headswap.lessons.lesson import Lesson, Result
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
 
 SEEDS = (0, 1, 2)
 Run = Callable[..., tuple[Result, ...]]

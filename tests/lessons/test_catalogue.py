@@ -10,11 +10,11 @@ import pytest
 
 from headswap.errors import BadSetting, BadUpload, Cancelled, NotFound, TooFewPictures
 from headswap.events import Event
-from headswap.files import from_json, to_json
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
+from headswap.lessons.config import Setting
 from headswap.lessons.lesson import Lesson, Result
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
+from headswap.storage.files import from_json, to_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,8 +82,8 @@ def test_one_call_from_python_does_the_same(few_drawings: Path, lesson_workspace
 
 
 def test_pictures_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
-    from headswap.data.intake import take_in
-    from headswap.records import write_record
+    from headswap.data.ingest import take_in
+    from headswap.storage.records import write_record
 
     kept = take_in(sample / "train", store=tmp_path / "images").manifest
     write_record(tmp_path / "dataset.json", kept)

@@ -21,7 +21,7 @@ from headswap.lessons import (
 from headswap.lessons.chance import half_interval, is_clear, points
 from headswap.lessons.glasses import _sentences as glasses_said
 from headswap.lessons.lesson import Number
-from headswap.lessons.practice import PassSeen
+from headswap.lessons.loop import PassSeen
 
 SHARES = (0.0, 0.25, 0.5, 0.55, 0.6, 0.75, 1.0)
 TOTALS = (20, 40, 100, 400)

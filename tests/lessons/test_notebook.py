@@ -15,8 +15,8 @@ import pytest
 
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.catalogue import LESSONS
+from headswap.lessons.config import Setting
 from headswap.lessons.notebook import notebook_of, write_notebook
-from headswap.lessons.setting import Setting
 
 ROOT = Path(__file__).parents[2]
 EXECUTE = """

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import headswap
-from headswap.again import teach_again
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.heatmap import heat_map
-from headswap.artefacts.take_home import take_home
+from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.heatmap import heat_map
+from headswap.export.package import take_home
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
 from headswap.lessons.catalogue import LESSONS, run_lesson
-from headswap.lessons.setting import Setting
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
+from headswap.lessons.config import Setting
+from headswap.pipeline.replay import teach_again
 from headswap.training.config import Depth, FurtherConfig, TeachConfig
 from headswap.zoos.catalogue import build_network
 from tests.conftest import ROOT

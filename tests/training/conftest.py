@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare
@@ -24,13 +24,13 @@ from headswap.heads.swap import swap_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.budget import Budget
 from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.fit_head import fit_head
-from headswap.training.further.album import Album
-from headswap.training.further.drill import Drill, Recipe
-from headswap.training.further.modes import recalibrate
-from headswap.training.further.trials import Course
-from headswap.training.lesson import Lesson, Taught
-from headswap.training.teach import teach_head
+from headswap.training.finetune.batches import Album
+from headswap.training.finetune.modes import recalibrate
+from headswap.training.finetune.records import Drill, Recipe
+from headswap.training.finetune.trials import Course
+from headswap.training.linear.solver import fit_head
+from headswap.training.task import Lesson, Taught
+from headswap.training.train import teach_head
 
 SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
 

@@ -1,0 +1,31 @@
+"""`headswap check DATA`: what would be left out, and what is odd about the pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from headswap.cli.progress import Bars
+from headswap.cli.verb import Answer, Verbs, new_verb
+
+
+def add(verbs: Verbs) -> None:
+    sub = new_verb(verbs, "check", run)
+    sub.add_argument("data", help="a folder of class folders, or a zip")
+
+
+def run(choices: argparse.Namespace) -> Answer:
+    """Read pictures and say what is wrong with them."""
+    from headswap.data.ingest import take_in
+
+    data = Path(choices.data)
+    with Bars() as bars:
+        manifest = take_in(
+            data, store=choices.workspace / "unpacked" if data.is_file() else None, listener=bars
+        ).manifest
+    problems = [{"file": left.file, "reason": left.reason} for left in manifest.left_out]
+    warnings = [finding.sentence for finding in manifest.findings]
+    lines = [f"{count:6} {name}" for name, count in manifest.counts.items()]
+    lines += [f"left out: {problem['file']}: {problem['reason']}" for problem in problems]
+    lines += [f"- {sentence}" for sentence in warnings]
+    return Answer({"classes": manifest.counts, "problems": problems, "warnings": warnings}, "\n".join(lines))

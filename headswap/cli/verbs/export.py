@@ -1,0 +1,90 @@
+"""`headswap export BUNDLE OUT.zip`: one zip that predicts the same anywhere, and the proof in it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headswap.cli.verb import Answer, Verbs, add_bundle, new_verb
+
+if TYPE_CHECKING:
+    from headswap.export.parity import Check
+
+
+def add(verbs: Verbs) -> None:
+    sub = new_verb(verbs, "export", run)
+    add_bundle(sub)
+    sub.add_argument("out", metavar="OUT.zip", help="where the zip goes")
+    sub.add_argument(
+        "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
+    )
+    sub.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
+
+
+def run(choices: argparse.Namespace) -> Answer:
+    """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
+    from headswap.bundle.format import opened, read_dataset
+    from headswap.cli.progress import Bars
+    from headswap.export.package import located, take_home
+
+    out = _writable(Path(choices.out))
+    manifest = None
+    if choices.pictures:
+        with opened(Path(choices.bundle)) as folder:
+            manifest = located(read_dataset(folder), Path(choices.pictures))
+    with Bars() as bars:
+        check = take_home(
+            Path(choices.bundle),
+            out,
+            manifest=manifest,
+            onnx=not choices.no_onnx,
+            allow_code=choices.allow_code,
+            listener=bars,
+        )
+    return Answer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
+
+
+def _writable(out: Path) -> Path:
+    from headswap.errors import BadSetting
+    from headswap.storage.places import why_not_writable
+
+    reason = why_not_writable(out)
+    if reason:
+        raise BadSetting(f"{out} cannot be written: {reason}.", remedy="Choose another place for the zip.")
+    if out.suffix.lower() != ".zip" or out.is_dir():
+        raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
+    if not out.resolve().parent.is_dir():
+        raise BadSetting(f"There is no folder {out.resolve().parent}.", remedy="Make it first.")
+    return out
+
+
+def _record(check: Check) -> dict[str, Any]:
+    return {
+        "agree": check.agree,
+        "bound": check.bound,
+        "pictures": len(check.pictures),
+        "drawings": len(check.drawings),
+        "ways": [
+            {
+                "name": way.name,
+                "same": way.same,
+                "pictures": way.pictures,
+                "largest_difference": way.largest_difference,
+                "problem": way.problem,
+            }
+            for way in check.ways
+        ],
+    }
+
+
+def _lines(check: Check, out: Path) -> Iterator[str]:
+    for way in check.ways:
+        if way.largest_difference is None:
+            yield f"{way.name}: not run. {way.problem}"
+        else:
+            same = f"same answer on {way.same} of {way.pictures}"
+            yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
+    differ = f"they differ by more than {check.bound:g}: see check.json"
+    yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

@@ -1,0 +1,51 @@
+"""`headswap predict BUNDLE IMAGE...`: say what pictures show."""
+
+from __future__ import annotations
+
+import argparse
+
+from headswap.cli.verb import Answer, Verbs, add_bundle, new_verb
+
+
+def add(verbs: Verbs) -> None:
+    sub = new_verb(verbs, "predict", run)
+    add_bundle(sub)
+    sub.add_argument("images", nargs="+", metavar="IMAGE")
+
+
+def run(choices: argparse.Namespace) -> Answer:
+    """Say what pictures show."""
+    from headswap.bundle.predictor import load_bundle
+    from headswap.errors import UnreadablePicture
+
+    bundle = load_bundle(choices.bundle, allow_code=choices.allow_code)
+    predictions, left_out, problem = [], [], None
+    for image in choices.images:
+        try:
+            predictions.append(bundle.predict(image))
+        except UnreadablePicture as error:
+            problem = error
+            left_out.append({"file": image, "reason": str(error)})
+    if problem is not None and not predictions:
+        raise problem
+    record = {
+        "predictions": [
+            {
+                "file": one.file,
+                "label": one.label,
+                "probabilities": one.probabilities,
+                "unlike": one.unlike,
+                "is_unlike": one.is_unlike,
+                "nearest": list(one.nearest),
+                "old_head": one.old_head,
+            }
+            for one in predictions
+        ],
+        "left_out": left_out,
+    }
+    lines = [
+        f"{one.file}: {one.label} ({one.sure:.0%}){' — unlike all practice pictures' * one.is_unlike}"
+        for one in predictions
+    ]
+    lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
+    return Answer(record, "\n".join(lines))

@@ -1,0 +1,321 @@
+"""The data path in one readable function: pictures in, sealed bundle out.
+
+    bytes -> Manifest -> Network -> HeadSite -> swapped Network -> FeatureBank
+          -> solved head -> Report -> Bundle
+
+The network is loaded while the pictures are read; the body runs once over all pictures,
+practice and exam alike, but only practice pictures reach the solver.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headswap.data.ingest import Intake
+from headswap.data.manifest import LeftOut, Manifest
+from headswap.data.split import split, split_as
+from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
+from headswap.evaluation.report import Report
+from headswap.events import Listener, Note, Progress, silent
+from headswap.features.latency import pace_of, size_of
+from headswap.network import Network
+from headswap.pipeline.bundle_writer import bind, report_of
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.reading import read_pictures, stream_of
+from headswap.pipeline.stats import Figures, keep_figures
+from headswap.storage.files import check_seal, discard, from_json, remove
+from headswap.storage.places import why_not_writable
+from headswap.threads import torch_threads
+from headswap.training.budget import Budget
+from headswap.training.config import TeachConfig
+from headswap.training.progress import LastWord
+from headswap.training.replay import settled
+from headswap.training.streaming import Stream
+from headswap.training.task import Lesson
+from headswap.training.train import teach_head
+from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
+from headswap.zoos.zoo import ZooSettings
+
+_TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave, for the shell and for Python."""
+
+    bundle: str  # the sealed folder
+    model: str
+    report: Report
+    counts: dict[str, int]  # pictures of each class
+    train_images: int
+    test_images: int
+    left_out: tuple[LeftOut, ...]
+    engine: str
+    seconds: dict[str, float]
+    figures: Figures  # what it cost, how large and how fast the network is
+
+
+@dataclass
+class _Clock:
+    """Seconds of each step, as they add up."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    start: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - begin, 3)
+
+    @property
+    def passed_s(self) -> float:
+        return time.perf_counter() - self.start
+
+    def stop(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(self.passed_s, 3)}
+
+
+def run_experiment(
+    experiment: Experiment,
+    place: Path,
+    *,
+    workspace: Path,
+    settings: ZooSettings = DEFAULT_SETTINGS,
+    recorded: Manifest | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Teach a new head and leave a bundle.
+
+    Args:
+        experiment: every choice.
+        place: where the bundle goes; must not exist.
+        workspace: a folder for features and unpacked zips; safe to delete between runs.
+        settings: where weights come from, and whether the model may be Python code.
+        recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
+        listener: hears every step; may raise `Cancelled`.
+    """
+    clock = _Clock()
+    listener = listener if listener is silent else LastWord(listener)
+    unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
+    replay = experiment.replay
+    config = settled(experiment.teach, replay) if replay else experiment.teach
+    spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
+    with torch_threads(replay.threads if replay else None), _libraries_uncollected():
+        with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
+            loading = beside.submit(_load, experiment, config, settings, clock, listener)
+            stream = stream_of(experiment, spec, workspace, loading.result)
+            with clock.timing("pictures"):
+                intake = read_pictures(experiment, spec, workspace, listener, stream)
+            network = loading.result()
+        intake = _parted(intake, experiment.data, recorded, listener)
+        lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
+        lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
+        network = network.seeing(taught.input)
+        with clock.timing("evaluate"):
+            report = report_of(taught, intake.manifest)
+        if isinstance(listener, LastWord):
+            listener.conclude(report)
+        pace_ms = _pace(lesson, network)
+        with _saving(clock, listener):
+            bind(place, experiment, lesson, taught, network, report)
+    discard(unfinished)
+    seconds = clock.stop()
+    return Outcome(
+        bundle=str(place),
+        model=network.card.full_name,
+        report=report,
+        counts=intake.manifest.counts,
+        train_images=len(intake.manifest.part("train")),
+        test_images=len(intake.manifest.part("test")),
+        left_out=intake.manifest.left_out,
+        engine=taught.engine,
+        seconds=seconds,
+        figures=_figures(network, seconds["total"], pace_ms),
+    )
+
+
+def teach(
+    data: str | Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    out: str | Path | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    head_path: str | None = None,
+    config: TeachConfig | None = None,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Teach a network the classes of a folder of class folders, or of a zip of one.
+
+    Args:
+        data: the folder or zip.
+        model: a network of some zoo.
+        out: where the bundle goes; must not exist. None: beside you, named after the data.
+        test_share: of the pictures, locked away for the exam, in (0, 0.9].
+        seed: drives the split and the folds.
+        weights: your own weight file for `model`.
+        head_path: take this layer as the head instead of finding it.
+        config: how the head is taught.
+        workspace: where features are kept between runs; None: the system's cache folder.
+        listener: hears events while it runs.
+
+    Raises:
+        HeadswapError: anything you can mend, in two sentences.
+    """
+    from platformdirs import user_cache_path
+
+    source = Path(data)
+    place = place_for_bundle(out, source)
+    experiment = Experiment(
+        data=DataConfig(source=str(source), test_share=test_share, seed=seed),
+        model=model,
+        weights=str(weights) if weights else None,
+        head_path=head_path,
+        teach=config or TeachConfig(),
+    )
+    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
+
+
+def place_for_bundle(out: str | Path | None, source: Path) -> Path:
+    """Where a bundle goes: `out`, or beside you and named after the data.
+
+    Raises:
+        BadSetting: something is there, or nothing can be written there; said before hours of work.
+    """
+    place = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
+    reason = why_not_writable(place)
+    if reason:
+        raise BadSetting(
+            f"The bundle cannot be written to {place}: {reason}.",
+            remedy="Choose another place for it, one where you may write.",
+        )
+    if out and place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    return free_name(place)
+
+
+def free_name(place: Path) -> Path:
+    """The place, or the first of place-2, place-3, ... that is free."""
+    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
+    return place if not place.exists() else next(name for name in names if not name.exists())
+
+
+def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
+    """What a worker process does: one experiment; returns the name of the sealed result."""
+    experiment: Experiment = from_json(Experiment, experiment_json)
+    place = job_folder / "bundle"
+    if not _is_whole(place):  # a worker that died after sealing left it whole
+        outcome = run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
+        keep_figures(job_folder, outcome.figures)
+    return place.name
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether a sealed bundle is there; a damaged one is cleared away, to be made again."""
+    if not place.exists():
+        return False
+    try:
+        check_seal(place)
+    except BundleDamaged:
+        remove(place)
+        return False
+    return True
+
+
+def _load(
+    experiment: Experiment, config: TeachConfig, settings: ZooSettings, clock: _Clock, listener: Listener
+) -> Network:
+    with clock.timing("load"):
+        weights = Path(experiment.weights) if experiment.weights else None
+        network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
+        return network.seeing(network.input.fitted(config.fit))
+
+
+def _lesson(
+    experiment: Experiment,
+    config: TeachConfig,
+    intake: Intake,
+    workspace: Path,
+    unfinished: Path,
+    stream: Stream,
+) -> Lesson:
+    """What is taught; when a run is repeated, with nothing left to be measured."""
+    replay = experiment.replay
+    return Lesson(
+        manifest=intake.manifest,
+        intake=intake,
+        config=config,
+        features_folder=workspace / "features",
+        head_path=experiment.head_path,
+        seed=experiment.data.seed,
+        engine=replay.engine if replay else None,
+        prepared_for=stream.spec,
+        located=stream.located,
+        filling=stream.filling,
+        checkpoints=unfinished,
+    )
+
+
+def _pace(lesson: Lesson, network: Network) -> float:
+    """Milliseconds for one picture; measured before the disk is busy with the bundle."""
+    return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
+
+
+def _figures(network: Network, seconds: float, pace_ms: float) -> Figures:
+    parameters, size_bytes = size_of(network.module)
+    return Figures(
+        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
+    )
+
+
+@contextmanager
+def _saving(clock: _Clock, listener: Listener) -> Iterator[None]:
+    """Announce the save before it begins: from here on nothing is cut."""
+    listener(Progress("save", 0, 1))
+    with clock.timing("save"):
+        yield
+
+
+@contextmanager
+def _libraries_uncollected() -> Iterator[None]:
+    """Inside, the garbage collector leaves alone what there was before: half a million objects.
+
+    Searching them again and again takes a twentieth of a short run. Whoever has set something
+    aside before keeps it so.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _parted(intake: Intake, data: DataConfig, recorded: Manifest | None, listener: Listener) -> Intake:
+    """The same pictures with their parts; what a split cannot mend is told."""
+    manifest = split_as(intake.manifest, recorded) if recorded is not None else None
+    manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
+    if not manifest.part("test"):
+        raise TooFewPictures(
+            "There are too few pictures to lock any away for the exam.",
+            remedy="Give each class at least two different pictures; ten or more are better.",
+        )
+    for finding in manifest.findings:
+        if finding.code in _TOLD:
+            listener(Note(finding.sentence))
+    return replace(intake, manifest=manifest)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import gradio as gr
+
+from headswap.app.ui.steps.train_options import DEPTHS, build_plan, depth_choices, lesson_of
+from headswap.training.config import Depth, FurtherConfig, TeachConfig
+
+
+def test_what_nobody_touched_is_the_usual_lesson() -> None:
+    with gr.Blocks():
+        values = [component.value for component in build_plan().inputs]
+
+    lesson, share, seed = lesson_of(*values)
+
+    assert lesson == TeachConfig()
+    assert (share, seed) == (0.2, 0)
+
+
+def test_every_choice_reaches_the_lesson() -> None:
+    lesson, share, seed = lesson_of("last", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+
+    assert lesson == TeachConfig(
+        depth="last", budget_s=120.0, mirror=True,
+        further=FurtherConfig(
+            passes=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
+        ),
+    )  # fmt: skip
+    assert (share, seed) == (0.3, 7)
+
+
+def test_every_depth_is_offered_with_its_time() -> None:
+    assert {depth for depth, _, _ in DEPTHS} == set(get_args(Depth))
+
+    choices = {value: label for label, value in depth_choices({"head": 9.0, "last": 130.0})}
+
+    assert choices["head"] == "Only the head\nSeconds. The right start."
+    assert choices["last"] == "Head and last block\nAbout 2 minutes."
+    assert choices["norms"] == "Head and norms\nMinutes."
