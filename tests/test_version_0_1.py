@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import pytest
-from headswap.project_file import unpack_project
+from headswap.pipeline.project_file import unpack_project
 
 import headswap
 

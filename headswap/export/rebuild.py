@@ -1,6 +1,6 @@
 """How a taught network is built again by its own library alone: `network.json` of the take-home zip.
 
-Flow:  Bundle --recipe_of--> Recipe;  library + Recipe + weights --carried/predict.py--> the same network
+Flow:  Bundle --recipe_of--> Recipe;  library + Recipe + weights --templates/predict.py--> the same network
 
 Nothing is guessed: the architecture is built here in the very way predict.py will build it, and
 whatever differs from the taught network (counts, layers that were dropped) is written down.
