@@ -19,7 +19,7 @@ from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.reading import DATASET
 from headswap.pipeline.run import run_experiment
 from headswap.storage.records import write_record
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -36,7 +36,7 @@ def main() -> None:
             first = Experiment(data=DataConfig(source=str(place / DATASET)), model=choices.model)
             runs = {
                 "first": first,
-                "penalty": replace(first, teach=TeachConfig(strengths=(0.03, 0.3))),
+                "penalty": replace(first, teach=TrainConfig(strengths=(0.03, 0.3))),
                 "exam share": replace(first, data=replace(first.data, test_share=0.3)),
                 "seed": replace(first, data=replace(first.data, seed=1)),
             }

@@ -26,7 +26,7 @@ from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
 from headswap.features.autotune import body_for, measure
-from headswap.features.bank import Filling
+from headswap.features.bank import BankBuilder
 from headswap.heads.detect import find_head
 from headswap.network import Network
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
@@ -58,7 +58,7 @@ class Kept:
         body = body_for(network, find_head(network), folder)
         body.features(np.zeros((BATCH, network.input.height, network.input.width, 3), np.uint8))
         self.start_s = time.perf_counter() - begin
-        self.filling = Filling(body, folder=folder, expected=0, batch_size=BATCH)
+        self.filling = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
 
     @property
     def needs_every_core(self) -> bool:

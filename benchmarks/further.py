@@ -26,13 +26,13 @@ from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
-from headswap.training.config import FurtherConfig, TeachConfig
+from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.adapter import course_of, go_on
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Candidate
-from headswap.training.finetune.trials import Course, Trials
-from headswap.training.task import Lesson
+from headswap.training.finetune.trials import CandidateRunner, TrialSetup
+from headswap.training.task import TrainingTask
 from headswap.training.train import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
 
@@ -60,9 +60,9 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
     intake = take_in(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
-    config = TeachConfig(depth="auto", budget_s=options.budget, further=FurtherConfig(passes=options.passes))
+    config = TrainConfig(depth="auto", budget_s=options.budget, further=FinetuneConfig(passes=options.passes))
     with tempfile.TemporaryDirectory() as folder:
-        lesson = Lesson(
+        lesson = TrainingTask(
             manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
         )
         start = time.perf_counter()
@@ -72,7 +72,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
         course = course_of(lesson, network, beginning)
-        trials = Trials(course)
+        trials = CandidateRunner(course)
         trials.fill(frozenset({"last"}), lambda pictures: None)
         for way in options.ways:
             yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
@@ -86,7 +86,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 
 
-def _tried(way: str, course: Course, trials: Trials, manifest: Manifest, row: Row) -> Row:
+def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
     candidate = Candidate(depth=cast(Moving, depth), learning_rate=float(rate))
     passes, start = course.config.further.passes, time.perf_counter()

@@ -27,7 +27,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from headswap.data.duplicates import group_alike
 from headswap.data.fingerprint import look_at
 from headswap.data.ingest import take_in
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 from headswap.data.store import reread
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
@@ -74,7 +74,7 @@ def measured(folder: Path, copies: int) -> dict[str, str]:
 
 
 def _recall(
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageRecord],
     chosen: Sequence[int],
     images: Sequence[Image.Image],
     alter: Alter,
@@ -90,12 +90,12 @@ def _recall(
     )
 
 
-def plain(pictures: Sequence[Picture]) -> list[Picture]:
+def plain(pictures: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The same without thumbnails: the difference hash alone decides."""
     return [replace(picture, thumbnail="") for picture in pictures]
 
 
-def copy_of(picture: Picture, image: Image.Image) -> Picture:
+def copy_of(picture: ImageRecord, image: Image.Image) -> ImageRecord:
     """The record of an altered copy."""
     look = look_at(image)
     return replace(

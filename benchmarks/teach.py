@@ -34,9 +34,9 @@ from torch.utils.data import DataLoader, Dataset
 
 import headswap
 from headswap.data.ingest import take_in
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 MEAN, STD, SIZE = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 224
 MODEL = "tf_efficientnet_lite0"
@@ -66,7 +66,7 @@ class Task:
     passes: int  # of the tutorial recipe
 
     def files(self, part: str) -> list[tuple[Path, int]]:
-        pictures: Sequence[Picture] = [one for one in self.manifest.pictures if one.part == part]
+        pictures: Sequence[ImageRecord] = [one for one in self.manifest.pictures if one.part == part]
         return [(self.manifest.path(one), self.manifest.label(one)) for one in pictures]
 
 
@@ -89,7 +89,7 @@ def _headswap(task: Task, engines: Path | None) -> float:
             model=MODEL,
             out=Path(place) / "bundle",
             seed=task.seed,
-            config=TeachConfig(),
+            config=TrainConfig(),
             workspace=Path(place) / "work",
         )
         assert engines is not None or outcome.engine.startswith("torch-")  # no extra was measured on the way

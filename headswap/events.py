@@ -66,7 +66,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Pass:
+class EpochEnd:
     """One pass (epoch) over the practice pictures is over."""
 
     number: int  # from 1
@@ -105,7 +105,7 @@ class Note:
     kind: Literal["note"] = "note"
 
 
-Event = Progress | Pass | Guesses | Note
+Event = Progress | EpochEnd | Guesses | Note
 Listener = Callable[[Event], None]
 
 

@@ -11,9 +11,9 @@ import json
 from pathlib import Path
 
 import pytest
-from headswap.pipeline.project_file import unpack_project
 
 import headswap
+from headswap.pipeline.project_file import unpack_project
 
 HERE = Path(__file__).parent / "version_0_1"
 

@@ -1,6 +1,6 @@
 """The page from its settings to its end: settings → service → page → launch.
 
-Flow:  Choices --serve--> a page that answers until Ctrl-C or SIGTERM
+Flow:  Options --serve--> a page that answers until Ctrl-C or SIGTERM
 
 What would only come out after seconds of loading is looked at first: whether gradio is installed, whether the
 workspace can be written, whether the address is free.
@@ -15,14 +15,14 @@ from collections.abc import MutableMapping
 from importlib.util import find_spec
 
 from headswap.app.processes.logs import kept_log
-from headswap.app.service.options import Choices, Door, start_words
+from headswap.app.service.options import Options, ServerAddress, start_words
 from headswap.app.service.service import Service
 from headswap.app.service.temporary import temporary_folder
 from headswap.errors import BadSetting
 from headswap.storage.places import install_command, why_not_writable
 
 
-def serve(choices: Choices, environment: MutableMapping[str, str]) -> None:
+def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
     """Build the house from the bottom up, open the door, and stay until asked to end.
 
     Args:
@@ -63,7 +63,7 @@ def _check_installed() -> None:
         )
 
 
-def _check_address(door: Door) -> None:
+def _check_address(door: ServerAddress) -> None:
     """Take the address for a moment: whether it is free, and whether it is this machine's."""
     host, port = (door.host or "127.0.0.1").strip("[]"), door.port or 0
     try:

@@ -1,6 +1,6 @@
 """Measure a bundle on any labelled pictures, apart from those that it has seen before.
 
-Flow:  bundle + labelled folder --evaluate_bundle--> Measured
+Flow:  bundle + labelled folder --evaluate_bundle--> BundleEvaluation
 
 The headline is what the bundle has not seen. What it was trained on, what only looks like a
 training picture, and what was in its test part are counted beside it, each on its own.
@@ -17,9 +17,9 @@ import numpy as np
 from headswap.bundle.predictor import Bundle
 from headswap.bundle.reference import Floats32
 from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
-from headswap.data.ingest import Intake, take_in
+from headswap.data.ingest import IngestedImages, take_in
 from headswap.data.layout import class_key
-from headswap.data.manifest import LeftOut, Picture
+from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import TooFewPictures
@@ -48,13 +48,13 @@ class Tally:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class BundleEvaluation:
     """How a bundle did on some pictures; the figures of the record itself are of unseen ones only."""
 
     unseen: Tally
     seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
     seen_files: tuple[SeenFile, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedFile, ...]
 
     @property
     def right(self) -> int:
@@ -77,7 +77,9 @@ class Measured:
         return self.unseen.interval
 
 
-def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent) -> Measured:
+def evaluate_bundle(
+    bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent
+) -> BundleEvaluation:
     """Let a bundle answer for every picture of a labelled folder or zip.
 
     Pictures of classes that the bundle was never taught are left out, by name.
@@ -97,7 +99,7 @@ def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Li
     known = {class_key(name) for name in bundle.classes}
     pictures = [picture for picture in intake.manifest.pictures if class_key(picture.class_name) in known]
     strange = [
-        LeftOut(
+        SkippedFile(
             file=picture.file, reason=f"“{picture.class_name}” is not a class that this bundle was taught."
         )
         for picture in intake.manifest.pictures
@@ -111,7 +113,7 @@ def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Li
     is_right, features = _answers(bundle, intake, pictures, listener)
     dataset = bundle.dataset.pictures if bundle.dataset else ()
     met = seen_before(pictures, dataset, bundle.memory, features)
-    return Measured(
+    return BundleEvaluation(
         unseen=_tally(is_right, met, None),
         seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},
         seen_files=tuple(
@@ -122,7 +124,7 @@ def evaluate_bundle(bundle: Bundle, data: Path, *, workspace: Path, listener: Li
 
 
 def _answers(
-    bundle: Bundle, intake: Intake, pictures: Sequence[Picture], listener: Listener
+    bundle: Bundle, intake: IngestedImages, pictures: Sequence[ImageRecord], listener: Listener
 ) -> tuple[list[bool], Floats32 | None]:
     """Whether each picture is answered right, and (N, D) features where they can be caught."""
     known = {class_key(name): number for number, name in enumerate(bundle.classes)}
@@ -148,7 +150,7 @@ def _tally(is_right: Sequence[bool], met: Sequence[SeenAs | None], how: SeenAs |
     return Tally(right=sum(chosen), images=len(chosen))
 
 
-def _prepared(bundle: Bundle, intake: Intake, picture: Picture) -> np.ndarray:
+def _prepared(bundle: Bundle, intake: IngestedImages, picture: ImageRecord) -> np.ndarray:
     ready = intake.prepared.get(picture.sha256)
     if ready is not None:
         return ready

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headswap.bundle.reference import Memory, save_memory
+from headswap.bundle.reference import ReferenceFeatures, save_memory
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
@@ -79,7 +79,7 @@ def save_bundle(
     report: Report,
     manifest: Manifest,
     *,
-    memory: Memory | None = None,
+    memory: ReferenceFeatures | None = None,
 ) -> None:
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model

@@ -23,8 +23,8 @@ from headswap.bundle.format import (
     weights_of,
 )
 from headswap.bundle.prediction import Prediction
-from headswap.bundle.reference import Floats32, Memory, read_memory
-from headswap.data.decode import PictureLimits, check_file_size, read_picture
+from headswap.bundle.reference import Floats32, ReferenceFeatures, read_memory
+from headswap.data.decode import ImageLimits, check_file_size, read_picture
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
@@ -43,8 +43,8 @@ class Bundle:
     card: BundleCard
     report: Report
     network: Network
-    memory: Memory | None = None  # of its practice pictures; None: it was taught without
-    limits: PictureLimits = field(default_factory=PictureLimits)  # of a picture that is asked about
+    memory: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
+    limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
     dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
 
     @property
@@ -104,9 +104,9 @@ class Bundle:
         if self.memory is None:
             return None, self.logits(pictures)
         from headswap.features.engines import Engine
-        from headswap.features.extractor import Body
+        from headswap.features.extractor import Extractor
 
-        body = Body(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
+        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
         features, logits = body.look(pictures)
         return features.numpy(), logits.double().numpy()
 
@@ -178,7 +178,7 @@ def _name(image: str | Path | bytes | Image) -> str:
     return str(getattr(image, "filename", "")) or "picture"
 
 
-def _read(path: Path, limits: PictureLimits) -> bytes:
+def _read(path: Path, limits: ImageLimits) -> bytes:
     try:
         check_file_size(path.stat().st_size, path.name, limits)
         return path.read_bytes()

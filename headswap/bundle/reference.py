@@ -1,7 +1,8 @@
 """What a bundle remembers of its practice pictures, and of the head it had before.
 
-Flow:  features of practice and exam pictures --remember--> Memory --save_memory--> memory.safetensors
-       features of a new picture --Memory--> how unlike it is, the nearest practice pictures,
+Flow:  features of practice and exam pictures --remember--> ReferenceFeatures
+           --save_memory--> memory.safetensors
+       features of a new picture --ReferenceFeatures--> how unlike it is, the nearest practice pictures,
                                              the old head's names for it
 
 Looks are kept in half precision, of as many pictures as fit into 8 MB, spread over the classes.
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.metrics import softmax
 from headswap.evaluation.ood import NEIGHBOURS, Looks, alarm_from, looks_of, nearest, unlikeness
@@ -34,7 +35,7 @@ Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class OldNames:
+class PretrainedNames:
     """The pretrained head, to ask what it would have said."""
 
     weight: Floats32  # (K, D)
@@ -55,13 +56,13 @@ class OldNames:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Memory:
+class ReferenceFeatures:
     """Practice pictures as the body sees them."""
 
     looks: Looks  # (M, D)
     sha256s: tuple[str, ...]  # M
     alarm: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
-    old: OldNames | None = None
+    old: PretrainedNames | None = None
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
         """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
@@ -90,8 +91,8 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
 
 
 def remember(
-    pictures: Sequence[Picture], features: Floats32, exam_features: Floats32, old: OldNames | None
-) -> Memory:
+    pictures: Sequence[ImageRecord], features: Floats32, exam_features: Floats32, old: PretrainedNames | None
+) -> ReferenceFeatures:
     """Keep the looks of practice pictures and set the alarm.
 
     Args:
@@ -104,10 +105,10 @@ def remember(
     alarm = alarm_from(looks, [picture.group for picture in pictures], looks_of(exam_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
-    return Memory(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
+    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
 
 
-def save_memory(path: Path, memory: Memory) -> None:
+def save_memory(path: Path, memory: ReferenceFeatures) -> None:
     """Write it beside the weights."""
     from safetensors.numpy import save
 
@@ -123,7 +124,7 @@ def save_memory(path: Path, memory: Memory) -> None:
     write_bytes(path, save(tensors, metadata={"facts": json.dumps(facts, ensure_ascii=False)}))
 
 
-def read_memory(path: Path) -> Memory | None:
+def read_memory(path: Path) -> ReferenceFeatures | None:
     """Read it back; None when the bundle has none.
 
     Raises:
@@ -139,12 +140,12 @@ def read_memory(path: Path) -> Memory | None:
             facts = json.loads((file.metadata() or {})["facts"])
         old = None
         if "old_weight" in tensors:
-            old = OldNames(
+            old = PretrainedNames(
                 weight=tensors["old_weight"].astype(np.float32),
                 bias=tensors["old_bias"].astype(np.float32),
                 names=tuple(facts["old_names"]),
             )
-        return Memory(
+        return ReferenceFeatures(
             looks=tensors["looks"].astype(np.float32),
             sha256s=tuple(row.tobytes().hex() for row in tensors["sha256"]),
             alarm=facts["alarm"],

@@ -17,9 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.bundle.reference import Floats32, Memory
+from headswap.bundle.reference import Floats32, ReferenceFeatures
 from headswap.data.duplicates import near_any
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 from headswap.evaluation.ood import looks_of, nearest
 
 SeenAs = Literal["train", "near-train", "test", "near-test"]
@@ -38,7 +38,10 @@ class SeenFile:
 
 
 def seen_before(
-    pictures: Sequence[Picture], known: Sequence[Picture], memory: Memory | None, features: Floats32 | None
+    pictures: Sequence[ImageRecord],
+    known: Sequence[ImageRecord],
+    memory: ReferenceFeatures | None,
+    features: Floats32 | None,
 ) -> list[SeenAs | None]:
     """How a bundle has met each picture; None: it has not.
 
@@ -68,7 +71,9 @@ def seen_before(
     return met
 
 
-def _near_by_features(features: Floats32, memory: Memory, known: Sequence[Picture]) -> NDArray[np.bool_]:
+def _near_by_features(
+    features: Floats32, memory: ReferenceFeatures, known: Sequence[ImageRecord]
+) -> NDArray[np.bool_]:
     """(N,) whether a picture is nearer to a training picture than nearly all of these are to each other."""
     by_hash = {one.sha256: one.group for one in known}
     groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(memory.sha256s)]

@@ -24,7 +24,7 @@ from platformdirs import user_cache_path
 
 from headswap import __version__
 from headswap.cli.progress import escape_unprintable
-from headswap.cli.verb import Answer
+from headswap.cli.verb import VerbAnswer
 from headswap.cli.verbs import (
     check,
     compare,
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     escape_unprintable()
     choices = _parser().parse_args(arguments)
     choices.workspace, choices.environment = _workspace(), os.environ
-    run: Callable[[argparse.Namespace], Answer] = choices.run
+    run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
     try:
         answer = run(choices)
     except HeadswapError as error:

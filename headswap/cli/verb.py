@@ -11,7 +11,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what
 
 
 @dataclass(frozen=True)
-class Answer:
+class VerbAnswer:
     """What a verb says."""
 
     record: dict[str, Any]  # the one object that --json prints
@@ -19,7 +19,9 @@ class Answer:
     code: int = 0  # of the process
 
 
-def new_verb(verbs: Verbs, name: str, run: Callable[[argparse.Namespace], Answer]) -> argparse.ArgumentParser:
+def new_verb(
+    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], VerbAnswer]
+) -> argparse.ArgumentParser:
     """A verb named and explained by the docstring of the function that does it."""
     sub = verbs.add_parser(name, help=(run.__doc__ or "").strip(), description=run.__doc__)
     sub.add_argument("--json", action="store_true", help="one JSON object on the last line of stdout")

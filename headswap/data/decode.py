@@ -105,7 +105,7 @@ _EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureLimits:
+class ImageLimits:
     """What is refused before it is decoded."""
 
     megapixels: float = 200.0  # width x height, in millions
@@ -160,7 +160,7 @@ class OpenImage:
 
 
 def read_picture(
-    data: bytes, *, name: str, wanted_px: int | None = None, limits: PictureLimits | None = None
+    data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Image.Image:
     """Decode one picture.
 
@@ -181,21 +181,21 @@ def read_picture(
 
 
 def decode(
-    data: bytes, *, name: str, wanted_px: int | None = None, limits: PictureLimits | None = None
+    data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Decoded:
     """Decode one picture and say what it was: `read_picture` with the original size."""
     return open_image(data, name=name, wanted_px=wanted_px, limits=limits).decode()
 
 
 def open_image(
-    data: bytes, *, name: str, wanted_px: int | None = None, limits: PictureLimits | None = None
+    data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> OpenImage:
     """Read the header only: what it is, how large, and how much memory it will take (see `read_picture`).
 
     Raises:
         UnreadablePicture: not a picture, not one of the formats, damaged or too big.
     """
-    limits = limits or PictureLimits()
+    limits = limits or ImageLimits()
     check_file_size(len(data), name, limits)
     kind = _kind_of(data, name)
     hush_pillow()
@@ -216,7 +216,7 @@ def open_image(
     return opened
 
 
-def check_file_size(size_bytes: int, name: str, limits: PictureLimits) -> None:
+def check_file_size(size_bytes: int, name: str, limits: ImageLimits) -> None:
     """Refuse a file that is too large to be a picture, if possible before it is read.
 
     Raises:
@@ -291,7 +291,7 @@ def import_readers() -> None:
     hush_pillow()
 
 
-def _check_size(width: int, height: int, name: str, limits: PictureLimits) -> None:
+def _check_size(width: int, height: int, name: str, limits: ImageLimits) -> None:
     if min(width, height) < 1:
         raise ValueError(f"an image of {width} x {height} pixels")
     if width * height > limits.megapixels * 1e6:
@@ -307,7 +307,7 @@ def _check_size(width: int, height: int, name: str, limits: PictureLimits) -> No
         )
 
 
-def _check_memory(opened: OpenImage, limits: PictureLimits) -> None:
+def _check_memory(opened: OpenImage, limits: ImageLimits) -> None:
     if not 0 < limits.memory_bytes < opened.memory_bytes:
         return
     megapixels = opened.width * opened.height / 1e6

@@ -18,7 +18,7 @@ from dataclasses import replace
 from headswap.data.checks import check
 from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split, with_groups
 from headswap.errors import BadSetting, NotFound, TooFewPictures
 
@@ -72,7 +72,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
 
     Args:
         manifest: any.
-        files: `Picture.file` of each.
+        files: `ImageRecord.file` of each.
         name: of the class.
 
     Raises:
@@ -112,7 +112,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
     spelling = {class_key(name): name for name in manifest.classes}
     there = {(picture.sha256, picture.class_name) for picture in manifest.pictures}
     taken = {picture.file for picture in manifest.pictures}
-    added: list[Picture] = []
+    added: list[ImageRecord] = []
     for picture in more.pictures:
         name = spelling.get(class_key(picture.class_name), picture.class_name)
         if (picture.sha256, name) not in there:
@@ -178,7 +178,7 @@ def _with_class(manifest: Manifest, old: Collection[str], new: str) -> Manifest:
     return settled(replace(manifest, pictures=tuple(pictures)))
 
 
-def _keeping(manifest: Manifest, kept: list[Picture]) -> Manifest:
+def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
     if not kept:
         raise TooFewPictures(
             "These are the last pictures.", remedy="Add others first, or start over with an empty set."

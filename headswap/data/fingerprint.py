@@ -21,7 +21,7 @@ _BYTES = GREY * GREY + 2 * CHROMA * CHROMA
 
 
 @dataclass(frozen=True)
-class Look:
+class Fingerprint:
     """The look of one picture."""
 
     bits: str  # 64 hex digits: 256 comparisons of a cell with its right neighbour
@@ -30,7 +30,7 @@ class Look:
     thumbnail: str  # base64 of 32 x 32 bytes of Y, then 8 x 8 of Cb and of Cr
 
 
-def look_at(image: Image.Image) -> Look:
+def look_at(image: Image.Image) -> Fingerprint:
     """Reduce a picture to its look.
 
     Args:
@@ -40,7 +40,7 @@ def look_at(image: Image.Image) -> Look:
     cells = np.asarray(grey.resize((SIDE + 1, SIDE), Image.Resampling.LANCZOS))  # (16, 17)
     bits = np.packbits(cells[:, 1:] > cells[:, :-1])
     border = np.concatenate([cells[0], cells[-1], cells[1:-1, 0], cells[1:-1, -1]])
-    return Look(
+    return Fingerprint(
         bits=bits.tobytes().hex(),
         brightness=float(ImageStat.Stat(grey).mean[0]) / 255.0,
         border=float(border.mean()) / 255.0,

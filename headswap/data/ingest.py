@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from headswap.data import decode as images
 from headswap.data.checks import check
 from headswap.data.fingerprint import look_at
-from headswap.data.layout import Placed, looks_like_a_picture
-from headswap.data.manifest import LeftOut, Manifest, Picture
-from headswap.data.read_policy import Care, Room
+from headswap.data.layout import PlacedFile, looks_like_a_picture
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.read_policy import MemoryBudget, ReadPolicy
 from headswap.data.split import with_groups
 from headswap.data.store import LOSSY, STORE_PX, keep
 from headswap.data.upload import Upload, open_upload
@@ -62,7 +62,7 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Intake:
+class IngestedImages:
     """The pictures of an upload, and what was computed while they were decoded."""
 
     manifest: Manifest
@@ -81,13 +81,13 @@ class _Plan:
     decode_px: int | None
     room: _Room
     sink: Sink | None
-    care: Care
-    decoding: Room  # memory for pictures that are being decoded
+    care: ReadPolicy
+    decoding: MemoryBudget  # memory for pictures that are being decoded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Taken:
-    picture: Picture
+    picture: ImageRecord
     prepared: NDArray[np.uint8] | None
 
 
@@ -116,9 +116,9 @@ def take_in(
     sink: Sink | None = None,
     threads: int | None = None,
     min_classes: int = 2,
-    care: Care | None = None,
+    care: ReadPolicy | None = None,
     listener: Listener = silent,
-) -> Intake:
+) -> IngestedImages:
     """Read a folder of class folders, or a zip of one.
 
     Args:
@@ -140,7 +140,7 @@ def take_in(
         BadUpload: nothing usable there, or not safe.
         TooFewPictures: fewer classes with readable pictures than `min_classes`.
     """
-    care = care or Care()
+    care = care or ReadPolicy()
     with open_upload(source, min_classes=min_classes) as upload:
         _check_upload(upload, source, store, care)
         if store is not None:
@@ -151,7 +151,7 @@ def take_in(
         room = _Room(keep_bytes)
         plan = _Plan(
             upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care,
-            decoding=Room(care.limits.memory_bytes),
+            decoding=MemoryBudget(care.limits.memory_bytes),
         )  # fmt: skip
         pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_a_picture(left.file))  # notes beside the pictures come last
@@ -165,21 +165,21 @@ def take_in(
         left_out=tuple(left_out),
         findings=upload.findings,
     )
-    return Intake(manifest=check(with_groups(manifest)), prepared=prepared)
+    return IngestedImages(manifest=check(with_groups(manifest)), prepared=prepared)
 
 
 def _collect(
     plan: _Plan, threads: int, listener: Listener
-) -> tuple[list[Picture], list[LeftOut], dict[str, NDArray[np.uint8]]]:
+) -> tuple[list[ImageRecord], list[SkippedFile], dict[str, NDArray[np.uint8]]]:
     """Every file once: pictures, what is left out, and prepared inputs while there is room for them."""
-    pictures: list[Picture] = []
+    pictures: list[ImageRecord] = []
     left_out = list(plan.upload.left_out)
     prepared: dict[str, NDArray[np.uint8]] = {}
     total = len(plan.upload.placed)
     if plan.sink is not None:
         plan.sink.expect(total)
     for done, result in enumerate(_in_order(plan, threads), start=1):
-        if isinstance(result, LeftOut):
+        if isinstance(result, SkippedFile):
             left_out.append(result)
         else:
             pictures.append(result.picture)
@@ -192,10 +192,10 @@ def _collect(
     return pictures, left_out, prepared
 
 
-def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
+def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
     """Decode in threads with a bounded look-ahead; results come in the order of the files."""
     sink = plan.sink
-    waiting: deque[Future[_Taken | LeftOut]] = deque()
+    waiting: deque[Future[_Taken | SkippedFile]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for placed in plan.upload.placed:
@@ -209,11 +209,11 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | LeftOut]:
                 future.cancel()
 
 
-def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
+def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
     """One file: read, decode, look, prepare, keep."""
     name = placed.file.rsplit("/", 1)[-1]
     if placed.file in plan.care.skip:
-        return LeftOut(
+        return SkippedFile(
             file=placed.file, reason=f"{images.shown_name(name)} stopped the program that reads pictures."
         )
     plan.care.begin(placed.file)
@@ -223,14 +223,16 @@ def _take(plan: _Plan, placed: Placed) -> _Taken | LeftOut:
         with plan.decoding.hold(opened.memory_bytes):
             return _look(plan, placed, data, opened.decode())
     except UnreadablePicture as error:
-        return LeftOut(file=placed.file, reason=error.problem)
+        return SkippedFile(file=placed.file, reason=error.problem)
     except MemoryError:  # a reader of strangers' pictures has a limit
-        return LeftOut(file=placed.file, reason=f"{images.shown_name(name)} needs more memory than there is.")
+        return SkippedFile(
+            file=placed.file, reason=f"{images.shown_name(name)} needs more memory than there is."
+        )
     finally:
         plan.care.end(placed.file)
 
 
-def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> _Taken:
+def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded) -> _Taken:
     """A decoded picture: its look, its copy in the store, its input for the network."""
     image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
     look = look_at(image)
@@ -239,7 +241,7 @@ def _look(plan: _Plan, placed: Placed, data: bytes, decoded: images.Decoded) -> 
         kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
     wanted = plan.sink is not None or plan.room.open
     prepared = plan.prepare(image) if plan.prepare is not None and wanted else None
-    picture = Picture(
+    picture = ImageRecord(
         file=placed.file,
         source=kept,
         class_name=placed.class_name,
@@ -272,7 +274,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _check_upload(upload: Upload, source: Path, store: Path | None, care: Care) -> None:
+def _check_upload(upload: Upload, source: Path, store: Path | None, care: ReadPolicy) -> None:
     if 0 < care.most_pictures < len(upload.placed):
         raise TooMuch(
             f"{images.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
@@ -284,7 +286,7 @@ def _check_upload(upload: Upload, source: Path, store: Path | None, care: Care) 
 
 
 def _check_enough(
-    upload: Upload, classes: tuple[str, ...], left_out: list[LeftOut], min_classes: int
+    upload: Upload, classes: tuple[str, ...], left_out: list[SkippedFile], min_classes: int
 ) -> None:
     if len(classes) >= min_classes and classes:
         return
@@ -296,7 +298,7 @@ def _check_enough(
     )
 
 
-def _mostly_because(left_out: list[LeftOut]) -> str:
+def _mostly_because(left_out: list[SkippedFile]) -> str:
     """How many files were left out, and why most of the pictures among them were; notes count last."""
     if len(left_out) == 1:
         return f"1 file left out: {left_out[0].reason}"
@@ -306,7 +308,7 @@ def _mostly_because(left_out: list[LeftOut]) -> str:
     return f"{len(left_out)} files left out, most for this reason: {main.reason}"
 
 
-def _without_name(left: LeftOut) -> str:
+def _without_name(left: SkippedFile) -> str:
     """A reason without the name and the figures of its file: the same words for the same trouble."""
     name = images.shown_name(left.file.rsplit("/", 1)[-1])
     return re.sub(r"\d+", "0", left.reason.replace(name, ""))

@@ -1,7 +1,7 @@
 """What a reader of strangers' pictures is careful about.
 
-Flow:  limits + names of files that stopped an earlier reader --Care--> take_in
-       bytes that a picture needs --Room.hold--> its turn, when so much is free
+Flow:  limits + names of files that stopped an earlier reader --ReadPolicy--> take_in
+       bytes that a picture needs --MemoryBudget.hold--> its turn, when so much is free
 
 `headswap.app.processes.importing` watches over a reader with them.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Lock
 
-from headswap.data.decode import PictureLimits
+from headswap.data.decode import ImageLimits
 
 
 def _nobody(file: str) -> None:
@@ -21,17 +21,17 @@ def _nobody(file: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Care:
+class ReadPolicy:
     """The defaults are those of the shell and of Python: the pictures are the person's own."""
 
-    limits: PictureLimits = field(default_factory=PictureLimits)
+    limits: ImageLimits = field(default_factory=ImageLimits)
     most_pictures: int = 0  # more is refused; 0: any number
     skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
     begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
     end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
 
 
-class Room:
+class MemoryBudget:
     """Memory that threads share while they decode: whoever finds too little waits, the first come first."""
 
     def __init__(self, size_bytes: int) -> None:

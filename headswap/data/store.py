@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from PIL.Image import Resampling
 
 from headswap.data import decode as images
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import UnreadablePicture
 from headswap.storage.files import write_bytes
 
@@ -43,7 +43,7 @@ def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, I
     return name, image
 
 
-def reread(manifest: Manifest, picture: Picture, wanted_px: int | None = None) -> Image:
+def reread(manifest: Manifest, picture: ImageRecord, wanted_px: int | None = None) -> Image:
     """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
 
     Raises:

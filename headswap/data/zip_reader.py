@@ -1,6 +1,6 @@
 """Read a zip from a stranger: names checked, nothing unpacked, every byte counted.
 
-Flow:  zip --open_archive--> Archive (safe names) --read--> bytes of one member
+Flow:  zip --open_archive--> ZipReader (safe names) --read--> bytes of one member
 
 Members are never written anywhere under their own names. A zip that tries to reach outside
 itself, hides behind a password or blows up is refused whole, with one sentence; a damaged
@@ -25,7 +25,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from headswap.data.decode import shown_name
-from headswap.data.manifest import LeftOut
+from headswap.data.manifest import SkippedFile
 from headswap.errors import BadUpload, UnreadablePicture
 from headswap.storage.files import room_on
 
@@ -58,13 +58,13 @@ class ZipLimits:
     free_bytes: int = 500 * 2**20
 
 
-class Archive:
+class ZipReader:
     """An open zip: safe names, and a way to read one member at a time."""
 
     def __init__(self, file: zipfile.ZipFile, limits: ZipLimits) -> None:
         self._file, self._limits, self._lock = file, limits, Lock()
         self._members: dict[str, zipfile.ZipInfo] = {}
-        self.left_out: list[LeftOut] = []
+        self.left_out: list[SkippedFile] = []
         self._bytes_left = limits.total_bytes
 
     @property
@@ -86,11 +86,11 @@ class Archive:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG):
             self.left_out.append(
-                LeftOut(file=name, reason=f"{shown_name(steps[-1])} is a link, not a picture.")
+                SkippedFile(file=name, reason=f"{shown_name(steps[-1])} is a link, not a picture.")
             )
         elif member.file_size > self._limits.entry_bytes:
             reason = f"{shown_name(steps[-1])} is larger than {self._limits.entry_bytes // 2**20} MB."
-            self.left_out.append(LeftOut(file=name, reason=reason))
+            self.left_out.append(SkippedFile(file=name, reason=reason))
         else:
             self._members[name] = member
 
@@ -151,7 +151,7 @@ class Archive:
 
 
 @contextmanager
-def open_archive(path: Path, limits: ZipLimits | None = None) -> Iterator[Archive]:
+def open_archive(path: Path, limits: ZipLimits | None = None) -> Iterator[ZipReader]:
     """Open a zip and check its table of contents.
 
     Raises:
@@ -169,7 +169,7 @@ def open_archive(path: Path, limits: ZipLimits | None = None) -> Iterator[Archiv
     with file:
         members = file.infolist()
         _check_sizes(members, path.stat().st_size, limits)
-        archive = Archive(file, limits)
+        archive = ZipReader(file, limits)
         for member in members:
             archive.admit(member)
         yield archive

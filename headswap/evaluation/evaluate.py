@@ -1,6 +1,6 @@
 """Make the verdict from logits: figures, calibration, advice.
 
-Flow:  Evidence --build_report--> Report
+Flow:  EvaluationInputs --build_report--> Report
 
 When the exam part is small, the verdict is cross-validated: every picture is judged by a head
 that never saw it, near duplicates always together, and its sureness is corrected by a
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.evaluation.advice import advise
 from headswap.evaluation.label_issues import doubts_of, wrong_label_odds
 from headswap.evaluation.metrics import (
@@ -29,14 +29,14 @@ from headswap.evaluation.metrics import (
     wilson_interval,
 )
 from headswap.evaluation.report import (
-    Answer,
     Calibration,
     ClassScore,
-    Doubt,
-    Further,
-    Learning,
+    FinetuneSummary,
+    LabelIssue,
+    LearningCurve,
     Report,
     Shortcut,
+    TestAnswer,
 )
 from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
@@ -49,7 +49,7 @@ _HALVES = 2  # for the temperature of a cross-validated verdict
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Sitting:
+class SplitLogits:
     """Pictures with their true labels and the logits they got."""
 
     files: Sequence[str]
@@ -59,29 +59,29 @@ class Sitting:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Evidence:
+class EvaluationInputs:
     """What a verdict is made from."""
 
     manifest: Manifest
-    exam: Sitting  # pictures that the head never practised on
-    practice: Sitting | None  # with out-of-fold logits; None when there were too few to fold
+    exam: SplitLogits  # pictures that the head never practised on
+    practice: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
     practice_right: int  # practice pictures that the final head gets right
-    everyone: Sitting | None = (
+    everyone: SplitLogits | None = (
         None  # all pictures in the manifest's order, out of fold; None: the exam speaks
     )
-    learning: Learning | None = None
+    learning: LearningCurve | None = None
     twins: tuple[str, ...] = ()
-    further: Further | None = None
+    further: FinetuneSummary | None = None
 
 
-def temperature_of(practice: Sitting | None) -> float:
+def temperature_of(practice: SplitLogits | None) -> float:
     """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
     if practice is None or len(practice.labels) < _FEWEST_TO_CALIBRATE:
         return 1.0
     return fit_temperature(practice.logits, practice.labels)
 
 
-def build_report(evidence: Evidence, *, temperature: float) -> Report:
+def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
     """Put the verdict together.
 
     Args:
@@ -131,12 +131,12 @@ def build_report(evidence: Evidence, *, temperature: float) -> Report:
     return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
 
 
-def _checked_on(evidence: Evidence) -> int:
+def _checked_on(evidence: EvaluationInputs) -> int:
     """Pictures that say how sure it may be: those that heads answered without having seen them."""
     return len((evidence.practice or evidence.exam).labels)
 
 
-def _with_exam(everyone: Sitting, exam: Sitting, manifest: Manifest) -> Sitting:
+def _with_exam(everyone: SplitLogits, exam: SplitLogits, manifest: Manifest) -> SplitLogits:
     """All pictures, those of the exam as the final head answers them.
 
     It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
@@ -147,7 +147,7 @@ def _with_exam(everyone: Sitting, exam: Sitting, manifest: Manifest) -> Sitting:
     return replace(everyone, logits=logits)
 
 
-def _crosswise(judged: Sitting, pictures: Sequence[Picture], plain: Floats, share: float) -> Floats:
+def _crosswise(judged: SplitLogits, pictures: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
     """The same with practice pictures calibrated half by half on the other half, groups whole.
 
     The temperature was fitted on them; pictures of the exam it never saw.
@@ -165,10 +165,10 @@ def _crosswise(judged: Sitting, pictures: Sequence[Picture], plain: Floats, shar
     return probabilities
 
 
-def _answers(judged: Sitting, probabilities: Floats) -> tuple[Answer, ...]:
+def _answers(judged: SplitLogits, probabilities: Floats) -> tuple[TestAnswer, ...]:
     rows = zip(judged.files, judged.sha256s, judged.labels, probabilities, strict=True)
     return tuple(
-        Answer(file=file, sha256=sha256, truth=int(label), probabilities=tuple(map(float, row)))
+        TestAnswer(file=file, sha256=sha256, truth=int(label), probabilities=tuple(map(float, row)))
         for file, sha256, label, row in rows
     )
 
@@ -188,7 +188,7 @@ def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassS
     return tuple(scores)
 
 
-def _calibration(judged: Sitting, probabilities: Floats, temperature: float) -> Calibration:
+def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float) -> Calibration:
     return Calibration(
         temperature=temperature,
         error_before=expected_calibration_error(softmax(judged.logits), judged.labels),
@@ -196,7 +196,7 @@ def _calibration(judged: Sitting, probabilities: Floats, temperature: float) -> 
     )
 
 
-def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[Doubt, ...]:
+def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
@@ -204,7 +204,7 @@ def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[D
     odds = wrong_label_odds(judged.labels, judged.logits)
     found = [pair for pair in doubts_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG]
     return tuple(
-        Doubt(
+        LabelIssue(
             file=judged.files[row],
             sha256=judged.sha256s[row],
             label=int(judged.labels[row]),
@@ -215,11 +215,11 @@ def _doubts(judged: Sitting | None, temperature: float, share: float) -> tuple[D
     )
 
 
-def _shortcuts(evidence: Evidence, report: Report) -> tuple[Shortcut, ...]:
+def _shortcuts(evidence: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
     manifest = evidence.manifest
     numbers = {name: number for number, name in enumerate(manifest.classes)}
 
-    def traits(pictures: Sequence[Picture]) -> Traits:
+    def traits(pictures: Sequence[ImageRecord]) -> Traits:
         return traits_of(pictures, np.array([numbers[picture.class_name] for picture in pictures]))
 
     whole = report.method == "cross-validated"

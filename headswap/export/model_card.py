@@ -1,6 +1,6 @@
 """README.md of the zip: what it is, how good, what it was taught on, its limits, how to use it.
 
-Flow:  BundleCard + Report + Manifest + Check --model_card--> Markdown
+Flow:  BundleCard + Report + Manifest + ParityCheck --model_card--> Markdown
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.report import Report
 from headswap.evaluation.summary import headline
-from headswap.export.parity import Check
+from headswap.export.parity import ParityCheck
 
 _MOST_NAMED = 20  # doubted pictures that are named
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
@@ -27,7 +27,7 @@ class CardFacts:
     card: BundleCard
     report: Report
     manifest: Manifest
-    check: Check
+    check: ParityCheck
 
 
 def model_card(facts: CardFacts) -> str:
@@ -152,7 +152,7 @@ def _doubts(report: Report) -> Iterator[str]:
     yield "\n".join([*rows, *more])
 
 
-def _agreement(check: Check) -> str:
+def _agreement(check: ParityCheck) -> str:
     total = len(check.pictures) + len(check.drawings)
     rows = [
         f"Each was run on the {total} pictures in `check/` ({len(check.drawings)} of them are drawings with "

@@ -73,7 +73,7 @@ def _whole(bundle: Bundle) -> nn.Module:
 
     from headswap.heads.loss import logits_of
 
-    class Whole(nn.Module):
+    class WholeNetwork(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = bundle.network.module
@@ -85,4 +85,4 @@ def _whole(bundle: Bundle) -> nn.Module:
             share, classes = bundle.card.even_share, len(bundle.card.classes)
             return (logits / bundle.card.temperature).softmax(dim=1) * (1.0 - share) + share / classes
 
-    return Whole().eval()
+    return WholeNetwork().eval()

@@ -33,9 +33,9 @@ from headswap.export.edge_cases import draw_odd_pictures
 from headswap.export.model_card import CardFacts, model_card, requirements
 from headswap.export.onnx import NoOnnx, write_onnx
 from headswap.export.parity import (
-    Check,
-    Expected,
-    Way,
+    ExpectedAnswer,
+    ParityCheck,
+    Route,
     check_of,
     choose_pictures,
     compare,
@@ -75,7 +75,7 @@ class LaidOut:
     """A folder with everything but what has to be measured."""
 
     folder: str
-    expected: tuple[Expected, ...]
+    expected: tuple[ExpectedAnswer, ...]
     problem: str = ""  # why predict.py cannot be run
 
 
@@ -98,7 +98,7 @@ def take_home(
     onnx: bool = True,
     allow_code: bool = False,
     listener: Listener = silent,
-) -> Check:
+) -> ParityCheck:
     """Make the zip of a bundle, and measure that everything in it agrees.
 
     Args:
@@ -225,28 +225,28 @@ def _steps(spec: InputSpec) -> list[str]:
     ]
 
 
-def bundle_way(bundle: Bundle, laid: LaidOut) -> Way:
+def bundle_way(bundle: Bundle, laid: LaidOut) -> Route:
     """The bundle asked again, all pictures at once."""
     folder = Path(laid.folder)
     said = bundle.predict_many([folder / one.file for one in laid.expected])
     return compare(BUNDLE, laid.expected, [one.probabilities for one in said])
 
 
-def script_way(laid: LaidOut) -> Way:
+def script_way(laid: LaidOut) -> Route:
     """predict.py, really run."""
     if laid.problem:
-        return Way(name=SCRIPT, problem=laid.problem)
+        return Route(name=SCRIPT, problem=laid.problem)
     return run_script(Path(laid.folder), "predict.py", laid.expected, name=SCRIPT, hidden=("headswap",))
 
 
-def onnx_way(bundle: Bundle, laid: LaidOut) -> Way:
+def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
     """model.onnx, written and really run; or why there is none."""
     folder = Path(laid.folder)
     try:
         write_onnx(bundle, folder)
     except NoOnnx as error:
         remove(folder / "predict_onnx.py")
-        return Way(name=ONNX, problem=error.problem)
+        return Route(name=ONNX, problem=error.problem)
     return run_script(
         folder,
         "predict_onnx.py",
@@ -256,7 +256,7 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Way:
     )
 
 
-def seal_up(source: Path, laid: LaidOut, ways: Sequence[Way], *, title: str, target: Path) -> Check:
+def seal_up(source: Path, laid: LaidOut, ways: Sequence[Route], *, title: str, target: Path) -> ParityCheck:
     """Write check.json and the model card, and pack all of it, by rename."""
     folder = Path(laid.folder)
     if not any(way.name == ONNX for way in ways):
@@ -275,11 +275,11 @@ def seal_up(source: Path, laid: LaidOut, ways: Sequence[Way], *, title: str, tar
     return check
 
 
-def read_check(zip_file: Path) -> Check:
+def read_check(zip_file: Path) -> ParityCheck:
     """What was measured, from the zip itself."""
     with zipfile.ZipFile(zip_file) as packed:
         name = next(name for name in packed.namelist() if name.endswith(f"/{CHECK}"))
-        check: Check = from_json(Check, packed.read(name))
+        check: ParityCheck = from_json(ParityCheck, packed.read(name))
     return check
 
 

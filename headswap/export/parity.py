@@ -1,6 +1,7 @@
 """Whether everything in the zip says the same: `check.json`, measured and never assumed.
 
-Flow:  pictures --Bundle--> Expected;  the same pictures --page, predict.py, ONNX--> Way, each compared
+Flow:  pictures --Bundle--> ExpectedAnswer;  the same pictures --page, predict.py, ONNX--> Route,
+           each compared
 
 predict.py and predict_onnx.py are really run, in processes that cannot import headswap (the second
 not even torch).
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.bundle.predictor import Bundle
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 
 BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
 MOST_PICTURES = 10
@@ -30,7 +31,7 @@ _WITHOUT = (  # started in the zip's folder, with some packages hidden
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class ExpectedAnswer:
     """What the bundle says of one picture of the zip."""
 
     file: str  # inside the zip's folder
@@ -40,7 +41,7 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Route:
     """One way to ask the network, compared with what is expected."""
 
     name: str  # page, bundle, predict.py, model.onnx
@@ -57,22 +58,22 @@ class Way:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class ParityCheck:
     """check.json."""
 
     bound: float  # no probability may differ by more
     agree: bool  # every way that was measured keeps it
-    ways: tuple[Way, ...]
-    pictures: tuple[Expected, ...]  # of the data set, exam pictures first
-    drawings: tuple[Expected, ...]  # of kinds on which programs disagree
+    ways: tuple[Route, ...]
+    pictures: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
+    drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
 
 
-def choose_pictures(manifest: Manifest) -> tuple[Picture, ...]:
+def choose_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
     there = [one for one in manifest.pictures if _travels(manifest.path(one))]
     turns: dict[str, int] = {}
 
-    def turn_of(picture: Picture) -> tuple[bool, int, str]:
+    def turn_of(picture: ImageRecord) -> tuple[bool, int, str]:
         key = f"{picture.part == 'test'} {picture.class_name}"
         turns[key] = turns.get(key, -1) + 1
         return picture.part != "test", turns[key], picture.class_name
@@ -85,16 +86,16 @@ def _travels(path: Path) -> bool:
     return path.is_file() and path.stat().st_size <= _MOST_BYTES
 
 
-def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[Expected, ...]:
+def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
     """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
     return tuple(
-        Expected(file=file, truth=truth, label=said.label, probabilities=said.probabilities)
+        ExpectedAnswer(file=file, truth=truth, label=said.label, probabilities=said.probabilities)
         for file, truth in truths.items()
         for said in (bundle.predict(folder / file),)
     )
 
 
-def compare(name: str, expected: Sequence[Expected], said: Sequence[Mapping[str, float]]) -> Way:
+def compare(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Mapping[str, float]]) -> Route:
     """Compare answers, {class: probability} for each picture, with what is expected."""
     differences = [
         abs(answer[label] - share)
@@ -104,14 +105,14 @@ def compare(name: str, expected: Sequence[Expected], said: Sequence[Mapping[str,
     same = [
         max(answer.values()) - answer[one.label] <= BOUND for one, answer in zip(expected, said, strict=True)
     ]
-    return Way(
+    return Route(
         name=name, pictures=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
     )
 
 
 def run_script(
-    folder: Path, script: str, expected: Sequence[Expected], *, name: str, hidden: Sequence[str]
-) -> Way:
+    folder: Path, script: str, expected: Sequence[ExpectedAnswer], *, name: str, hidden: Sequence[str]
+) -> Route:
     """Run one of the zip's programs as a stranger would, and compare what it prints.
 
     Args:
@@ -131,21 +132,21 @@ def run_script(
             timeout=_LONGEST_RUN_S,
         )
     except subprocess.TimeoutExpired:
-        return Way(name=name, problem=f"{script} did not answer within {_LONGEST_RUN_S:g} seconds.")
+        return Route(name=name, problem=f"{script} did not answer within {_LONGEST_RUN_S:g} seconds.")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"{script} ended without a word."])[-1]
-        return Way(name=name, problem=last[:300])
+        return Route(name=name, problem=last[:300])
     answers = {one["file"]: one["probabilities"] for one in json.loads(done.stdout)["predictions"]}
     unread = [one.file for one in expected if one.file not in answers]
     if unread:
-        return Way(name=name, problem=f"{script} could not read {unread[0]}.")
+        return Route(name=name, problem=f"{script} could not read {unread[0]}.")
     return compare(name, expected, [answers[one.file] for one in expected])
 
 
-def check_of(ways: Sequence[Way], expected: Sequence[Expected]) -> Check:
+def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> ParityCheck:
     """Put what was measured together."""
     measured = [way for way in ways if way.largest_difference is not None]
-    return Check(
+    return ParityCheck(
         bound=BOUND,
         agree=all(way.agrees for way in measured),
         ways=tuple(ways),

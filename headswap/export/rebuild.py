@@ -1,6 +1,7 @@
 """How a taught network is built again by its own library alone: `network.json` of the take-home zip.
 
-Flow:  Bundle --recipe_of--> Recipe;  library + Recipe + weights --templates/predict.py--> the same network
+Flow:  Bundle --recipe_of--> RebuildRecipe;  library + RebuildRecipe + weights
+           --templates/predict.py--> the same network
 
 Nothing is guessed: the architecture is built here in the very way predict.py will build it, and
 whatever differs from the taught network (counts, layers that were dropped) is written down.
@@ -31,7 +32,7 @@ class CannotRebuild(HeadswapError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class RebuildRecipe:
     """Everything that predict.py must know beside the numbers."""
 
     library: str  # timm, torchvision, transformers, own
@@ -51,7 +52,7 @@ class Recipe:
     even_share: float  # of the answer, spread evenly over the classes after it
 
 
-def recipe_of(bundle: Bundle) -> Recipe:
+def recipe_of(bundle: Bundle) -> RebuildRecipe:
     """Write down how a bundle's network is built.
 
     Raises:
@@ -59,7 +60,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
     """
     card, site = bundle.card, bundle.card.site
     library, _, name = card.model.partition("/")
-    recipe = Recipe(
+    recipe = RebuildRecipe(
         library=library,
         name=name,
         num_classes=len(card.classes),
@@ -74,7 +75,7 @@ def recipe_of(bundle: Bundle) -> Recipe:
     return _with_differences(recipe, predict.bare_network(to_plain(recipe)), bundle.network.module)
 
 
-def _with_choices(recipe: Recipe, network: Network) -> Recipe:
+def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:
     """What the library must be told to build this very architecture."""
     module: Any = network.module
     if recipe.library == "transformers":
@@ -95,7 +96,7 @@ def _with_choices(recipe: Recipe, network: Network) -> Recipe:
     return replace(recipe, options=options)
 
 
-def _with_differences(recipe: Recipe, bare: nn.Module, taught: nn.Module) -> Recipe:
+def _with_differences(recipe: RebuildRecipe, bare: nn.Module, taught: nn.Module) -> RebuildRecipe:
     """Compare layer by layer what the library builds with what was taught."""
     built = dict(bare.named_modules(remove_duplicate=False))
     wanted = dict(taught.named_modules(remove_duplicate=False))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from headswap.errors import BundleDamaged
 from headswap.features.engines import Engine, choose_engine, engine_named, engines_here, exact
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.storage.files import from_json, make_folder, to_json, write_text
@@ -34,7 +34,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class EngineTimings:
     """How long the engines took, for one network on one machine."""
 
     fastest: str  # name of an engine
@@ -43,7 +43,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class _Memory:
-    measured: dict[str, Measured] = field(default_factory=dict)
+    measured: dict[str, EngineTimings] = field(default_factory=dict)
 
 
 def body_for(
@@ -54,7 +54,7 @@ def body_for(
     *,
     mirror: bool = False,
     flipped: bool = False,
-) -> Body:
+) -> Extractor:
     """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
 
     Args:
@@ -67,7 +67,7 @@ def body_for(
     """
     known = remembered(network, site, folder) if engine is None else None
     found = engine or known
-    return Body(
+    return Extractor(
         network,
         site,
         found or choose_engine(),
@@ -84,7 +84,7 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
     return engine_named(found.fastest) if found else None
 
 
-def settle(body: Body, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+def settle(body: Extractor, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
     """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
@@ -99,7 +99,7 @@ def settle(body: Body, pictures: NDArray[np.uint8], folder: Path, *, left_s: flo
         body.change(engine_named(measured.fastest) or body.engine)
 
 
-def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folder: Path) -> Measured:
+def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folder: Path) -> EngineTimings:
     """Time every engine of this machine on a batch, and remember.
 
     Args:
@@ -110,18 +110,18 @@ def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folde
     """
     times: dict[str, float] = {}
     for engine in engines_here():
-        body = Body(network, site, engine, folder / TRANSLATIONS)
+        body = Extractor(network, site, engine, folder / TRANSLATIONS)
         took = _milliseconds(body, pictures)
         if body.engine == engine:  # else it was given up
             times[engine.name] = round(took, 3)
     fastest = min(times, key=times.__getitem__) if times else exact(choose_engine()).name
-    found = Measured(fastest=fastest, milliseconds=times)
+    found = EngineTimings(fastest=fastest, milliseconds=times)
     known = {**_read(folder).measured, _key(network, site): found}
     write_text(make_folder(folder) / _MEMORY, to_json(_Memory(measured=known), indent=1))
     return found
 
 
-def _milliseconds(body: Body, pictures: NDArray[np.uint8]) -> float:
+def _milliseconds(body: Extractor, pictures: NDArray[np.uint8]) -> float:
     """Per picture, the best of a few tries after a first one."""
     body.features(pictures)
     tries = []

@@ -1,6 +1,6 @@
 """Run the frozen body of a network and catch what reaches its head.
 
-Flow:  (N, H, W, C) uint8 pictures --Body--> (N, D) float32 features
+Flow:  (N, H, W, C) uint8 pictures --Extractor--> (N, D) float32 features
 
 The body runs in some engine; on its first pictures the engine is compared with the
 network as it is, in single precision, and given up when it is not near enough. On a GPU runs a
@@ -26,7 +26,7 @@ from headswap.features.allocator import keep_freed_memory
 from headswap.features.devices import device_of, is_out_of_memory, release_memory, upload
 from headswap.features.engines import Engine, exact, place, processor_engine, relative_error
 from headswap.features.fold import folded
-from headswap.features.hooks import Watched
+from headswap.features.hooks import HookedNetwork
 from headswap.features.onnx_backend import NotTranslated, Run, run_translated
 from headswap.heads.site import HeadSite
 from headswap.network import Network
@@ -36,7 +36,7 @@ _COMPARED = 4  # pictures
 
 
 @dataclass
-class Body:
+class Extractor:
     """A network that gives features. Its engine may fall back to a more exact one."""
 
     network: Network
@@ -168,7 +168,7 @@ class Body:
         if self.engine.library != "torch":
             if self.translations is None:
                 raise NotTranslated("There is no place for a translation.", remedy="Torch runs it.")
-            watched = Watched(self._module, self.site, self.network.name).eval()
+            watched = HookedNetwork(self._module, self.site, self.network.name).eval()
             key = self._network_key
             return run_translated(watched, self.engine, batch, folder=self.translations, key=key)
         module = _placed(self._module, self.engine)
@@ -177,7 +177,7 @@ class Body:
         return self._in_torch(module, self.engine)
 
     def _in_torch(self, module: nn.Module, engine: Engine) -> Run:
-        watched = Watched(module, self.site, self.network.name)
+        watched = HookedNetwork(module, self.site, self.network.name)
 
         def run(batch: Tensor) -> tuple[Tensor, Tensor]:
             with engine.running():

@@ -1,6 +1,6 @@
 """Catch what reaches the heads of a network while it answers.
 
-Flow:  (N, C, H, W) --Watched--> (N, D) features, (N, classes) logits
+Flow:  (N, C, H, W) --HookedNetwork--> (N, D) features, (N, classes) logits
 
 A hook at the door of each head, so any architecture works without being cut in two.
 What reaches a convolution head, or a head that looks at every token, is averaged over
@@ -19,7 +19,7 @@ from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 
 
-class Watched(nn.Module):
+class HookedNetwork(nn.Module):
     """A network that gives its features beside its answer. The network itself is not changed."""
 
     def __init__(self, module: nn.Module, site: HeadSite, name: str) -> None:

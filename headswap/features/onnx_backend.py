@@ -1,6 +1,6 @@
 """A body translated once for a library that runs it faster than torch: OpenVINO, ONNX Runtime.
 
-Flow:  Watched network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
+Flow:  HookedNetwork network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
 
 The translation is made by tracing one batch of two, so a network whose steps depend on the
 pictures, or on their number, is translated wrongly; whoever runs it compares first.
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.features.engines import Engine
-from headswap.features.hooks import Watched
+from headswap.features.hooks import HookedNetwork
 from headswap.storage.files import check_seal, discard, sealed_folder, write_by_library
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor]]  # (N, C, H, W) float32 to (N, D), (N, classes), on the CPU
@@ -33,7 +33,7 @@ class NotTranslated(HeadswapError):
     """A library cannot run this network."""
 
 
-def run_translated(watched: Watched, engine: Engine, batch: Tensor, *, folder: Path, key: str) -> Run:
+def run_translated(watched: HookedNetwork, engine: Engine, batch: Tensor, *, folder: Path, key: str) -> Run:
     """Translate a network, or take the translation from disk.
 
     Args:
@@ -95,7 +95,7 @@ def _start_openvino(place: Path, engine: Engine) -> Run:
     return run
 
 
-def _write_onnx(watched: Watched, example: Tensor, place: Path) -> None:
+def _write_onnx(watched: HookedNetwork, example: Tensor, place: Path) -> None:
     names = ("pictures", "features", "logits")
     torch.onnx.export(
         watched,

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from headswap.heads.answers import Answer, Seen
+from headswap.heads.answers import LogitsOutput, ObservedPass
 from headswap.heads.dry_run import DryRun, InputSize
-from headswap.heads.graph import Record
+from headswap.heads.graph import AutogradRecord
 from headswap.heads.input_size import words_of
 from headswap.heads.metadata import Declared, agreement
-from headswap.heads.plan import Owner, Part, plain_kind
+from headswap.heads.plan import HeadModule, Part, plain_kind
 from headswap.heads.site import AnswerKind, Candidate, HeadSite
 from headswap.heads.trainable import is_within
 from headswap.heads.unwrap import Target
@@ -42,15 +42,15 @@ class Found:
 
     target: Target
     module: nn.Module
-    seen: Seen
+    seen: ObservedPass
     input_size: InputSize
-    answers: tuple[Answer, ...]
-    owners: tuple[Owner, ...]
+    answers: tuple[LogitsOutput, ...]
+    owners: tuple[HeadModule, ...]
     aux_outputs: tuple[str, ...]
     declared: Declared
     pointed_at: tuple[str, ...]  # layers that a person named; empty: none
 
-    def of(self, part: Part) -> list[Owner]:
+    def of(self, part: Part) -> list[HeadModule]:
         return [owner for owner in self.owners if owner.part == part]
 
     @property
@@ -88,9 +88,9 @@ def described_site(found: Found) -> HeadSite:
     )
 
 
-def _nearest_to_heads(found: Found) -> list[Answer]:
+def _nearest_to_heads(found: Found) -> list[LogitsOutput]:
     """One answer per set of heads: the one that others (such as its probabilities) are made from."""
-    nearest: list[Answer] = []
+    nearest: list[LogitsOutput] = []
     for answer in sorted(found.answers, key=lambda one: min(len(hit.after) for hit in one.walk.heads)):
         nodes = {hit.node for hit in answer.walk.heads}
         if not any(nodes == {hit.node for hit in known.walk.heads} for known in nearest):
@@ -99,7 +99,7 @@ def _nearest_to_heads(found: Found) -> list[Answer]:
     return sorted(nearest, key=lambda answer: places.index(answer.name))
 
 
-def _answer_kind(answer: Answer) -> AnswerKind:
+def _answer_kind(answer: LogitsOutput) -> AnswerKind:
     """What the last operation that changes numbers makes of them."""
     for name in answer.walk.heads[0].after:
         if name.startswith("LogSoftmax"):
@@ -175,7 +175,7 @@ def _reason(name: str, shape: tuple[int, ...], classes: set[int], heard: set[str
     return "It belongs to the body: its values go on into the head."
 
 
-def _names_behind_heads(run: DryRun, record: Record, answers: tuple[Answer, ...]) -> set[str]:
+def _names_behind_heads(run: DryRun, record: AutogradRecord, answers: tuple[LogitsOutput, ...]) -> set[str]:
     """Parameters that a head's input depends on."""
     starts = [
         source

@@ -15,7 +15,7 @@ from dataclasses import replace
 from torch import nn
 
 from headswap.errors import BadSetting, HeadNotFound
-from headswap.heads.dry_run import DryRun, InputSize, Pass, dry_run, on_meta
+from headswap.heads.dry_run import DryRun, DryRunMode, InputSize, dry_run, on_meta
 from headswap.heads.unwrap import Target
 from headswap.network import Network
 
@@ -58,7 +58,7 @@ def first_run(target: Target, module: nn.Module, input_size: InputSize | None) -
         HeadNotFound: it runs at none of them.
     """
     if input_size is not None:
-        run = attempt(module, Pass(size=input_size))
+        run = attempt(module, DryRunMode(size=input_size))
         if isinstance(run, DryRun):
             return run
         raise HeadNotFound(
@@ -67,7 +67,7 @@ def first_run(target: Target, module: nn.Module, input_size: InputSize | None) -
         ) from run
     first_error: Exception | None = None
     for size in _sizes(target, module):
-        run = attempt(module, Pass(size=size))
+        run = attempt(module, DryRunMode(size=size))
         if isinstance(run, DryRun):
             return run
         first_error = first_error or run
@@ -82,7 +82,7 @@ def first_run(target: Target, module: nn.Module, input_size: InputSize | None) -
     ) from first_error
 
 
-def attempt(module: nn.Module, how: Pass) -> DryRun | Exception:
+def attempt(module: nn.Module, how: DryRunMode) -> DryRun | Exception:
     """One pass on shapes, or with numbers where shapes do not suffice; or what the network said."""
     try:
         return dry_run(module, how)
@@ -135,7 +135,7 @@ def _led_by_mismatch(module: nn.Module) -> DryRun | None:
         low, high = 1, _LARGEST_PX
         while low <= high:
             side = (low + high) // 2
-            run = attempt(module, Pass(size=(channels, side, side)))
+            run = attempt(module, DryRunMode(size=(channels, side, side)))
             if isinstance(run, DryRun):
                 return run
             match = next(filter(None, (pattern.search(str(run)) for pattern in _MISMATCHES)), None)
@@ -152,7 +152,7 @@ def _with_numbers(target: Target, module: nn.Module) -> DryRun | None:
         return None
     common = [(channels, px, px) for px in (224, 32, 28) for channels in _channels(module)]
     for size in dict.fromkeys([*hinted_sizes(target, module), *common]):
-        run = attempt(module, Pass(size=size, real=True))
+        run = attempt(module, DryRunMode(size=size, real=True))
         if isinstance(run, DryRun):
             return run
     return None

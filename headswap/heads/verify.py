@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from headswap.errors import SwapFailed
-from headswap.heads.dry_run import DryRun, InputSize, Pass
+from headswap.heads.dry_run import DryRun, DryRunMode, InputSize
 from headswap.heads.graph import leaves_behind
 from headswap.heads.input_size import attempt, first_line, words_of
 from headswap.heads.plan import HeadPlan
@@ -55,7 +55,7 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
     mode = "training" if training else "eval"
     size = claim.train_size if training else claim.eval_size
     batch = 3 if claim.num_classes == 2 else 2  # never as many pictures as classes
-    run = attempt(module, Pass(size=size, training=training, trainable=names, batch=batch))
+    run = attempt(module, DryRunMode(size=size, training=training, trainable=names, batch=batch))
     if not isinstance(run, DryRun):
         raise SwapFailed(
             f"With {claim.num_classes} classes the network does not run in {mode} mode on a picture of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_passes
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from headswap.heads.site import HeadSite
-    from headswap.lessons.loop import PassSeen
+    from headswap.lessons.loop import LessonEpoch
     from headswap.lessons.material import Material
     from headswap.training.config import Norms
 
@@ -67,7 +67,7 @@ rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the 
 _HIGH, _LOW = 0.1, 3e-4
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Teach twice; draw both lines of both."""
     hot, cold = _hot(material), _cold(material)
     start = _start(material)
@@ -97,11 +97,11 @@ def run(material: Material) -> Seen:
             Curve(words="practice, all at once", points=_points([one.practice for one in hot], 1)),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
 
 
 def _said(
-    hot: PassSeen, cold: PassSeen, start: float, *, passes: int, classes: int, total: int
+    hot: LessonEpoch, cold: LessonEpoch, start: float, *, passes: int, classes: int, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What both ways gave, and whether all at once clearly lost what the body knew.
 
@@ -146,7 +146,7 @@ def _start(material: Material) -> float:
     return share_right(head, features[exam], labels[exam])
 
 
-def _hot(material: Material) -> tuple[PassSeen, ...]:
+def _hot(material: Material) -> tuple[LessonEpoch, ...]:
     import torch
 
     from headswap.heads.swap import swap_head
@@ -158,14 +158,14 @@ def _hot(material: Material) -> tuple[PassSeen, ...]:
     return _passes(material, network.module, site, optimizer, norms="train")
 
 
-def _cold(material: Material) -> tuple[PassSeen, ...]:
+def _cold(material: Material) -> tuple[LessonEpoch, ...]:
     from headswap.heads.swap import swap_head
     from headswap.lessons.material import solve
-    from headswap.training.config import FurtherConfig
+    from headswap.training.config import FinetuneConfig
     from headswap.training.finetune.param_groups import build_optimizer, moving_groups
     from headswap.training.linear.heads import LinearHeads, install
 
-    network, config = material.fresh(), FurtherConfig()
+    network, config = material.fresh(), FinetuneConfig()
     site = swap_head(network, len(material.classes), site=material.site).site
     practice, _ = material.draws[0]
     features = material.features(material.small)[practice]
@@ -180,7 +180,7 @@ def _cold(material: Material) -> tuple[PassSeen, ...]:
 
 def _passes(
     material: Material, module: nn.Module, site: HeadSite, optimizer: torch.optim.Optimizer, *, norms: Norms
-) -> tuple[PassSeen, ...]:
+) -> tuple[LessonEpoch, ...]:
     import torch
 
     from headswap.lessons.loop import practise

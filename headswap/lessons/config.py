@@ -10,7 +10,7 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class LessonConfig:
     """What an experiment is run on. The defaults work."""
 
     data: str = ""  # a folder of class folders, a zip, or a project's dataset.json; "": the sample set

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, Number, Seen, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent, said_passes
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Way:
     body_same: bool  # the body's fingerprint before and after
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Teach in four ways; the same exam for all."""
     ways = (
         _head_alone(material, small=False),
@@ -94,7 +94,7 @@ def run(material: Material) -> Seen:
         for way, exam in zip(ways, exams, strict=True)
     )
     sentences, shows = _said(ways, material.practice.passes, len(material.classes))
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         shows=shows,
         numbers=exams + measured("count", *counts) + measured("seconds", *times),

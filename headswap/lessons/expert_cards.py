@@ -11,7 +11,7 @@ from headswap.lessons.lesson import Code, Term
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class ExpertCard:
     """A practice worth knowing, and the verbs of headswap that follow it."""
 
     name: str
@@ -22,7 +22,7 @@ class Card:
     terms: tuple[Term, ...] = ()
 
 
-VERSIONED = Card(
+VERSIONED = ExpertCard(
     name="versions",
     title="Checkpoints with a version",
     why=(
@@ -63,7 +63,7 @@ again = load_file(folder / newest["file"])""",
     ),
     terms=(Term(word="save", field="checkpoint"), Term(word="record", field="manifest, model registry")),
 )
-TUNED = Card(
+TUNED = ExpertCard(
     name="tuning",
     title="Tuning left to a machine",
     why=(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval, is_clear
-from headswap.lessons.lesson import Code, Lesson, Number, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent
 from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _View:
     tone: Tone = "wrong"
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Measure one head through every view; every draw of the exam counts."""
     import torch
 
@@ -109,7 +109,7 @@ def run(material: Material) -> Seen:
     )
     figure = Figure(words=" ".join(sentences), bars=bars)
     shows = _is_costly("undivided", means, losses, seen)
-    return Seen(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
 
 
 def _views(material: Material) -> tuple[_View, ...]:

@@ -1,6 +1,7 @@
 """What an experiment is, in words, and what one run of it gave, in numbers.
 
-Flow:  Lesson (question, answers to choose from, reason, code) --run--> Result (sentences, numbers, figure)
+Flow:  Lesson (question, answers to choose from, reason, code) --run--> LessonResult (sentences,
+           numbers, figure)
 
 Every number of a result was measured in that run; a figure is drawn from numbers alone.
 Records only; importing this file loads no torch.
@@ -76,7 +77,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class LessonResult:
     """What one run of one experiment gave."""
 
     lesson: str
@@ -100,7 +101,7 @@ class Result:
         return as_html(self)
 
 
-def as_html(result: Result) -> str:
+def as_html(result: LessonResult) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
     sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
     texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
@@ -109,7 +110,7 @@ def as_html(result: Result) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class LessonFindings:
     """What an experiment itself gives: a result without where it came from."""
 
     sentences: tuple[str, ...]

@@ -1,6 +1,6 @@
 """The plain PyTorch loop of the experiments that move more than a solved head.
 
-Flow:  network + optimizer + pictures --practise--> one PassSeen after each pass
+Flow:  network + optimizer + pictures --practise--> one LessonEpoch after each pass
 
 Small on purpose: it does what a first script does, so that what goes wrong in a first script
 goes wrong here. Teaching proper is headswap.training.
@@ -26,7 +26,7 @@ BATCH = 16  # pictures of one step
 
 
 @dataclass(frozen=True)
-class PassSeen:
+class LessonEpoch:
     """How good it was during and after one pass."""
 
     loss: float  # mean over the pass
@@ -35,7 +35,7 @@ class PassSeen:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Desk:
+class LessonImages:
     """The pictures on the table: which are practised on, which are the exam."""
 
     inputs: Tensor  # (N, C, H, W), or (N, D) when only a head is taught
@@ -47,14 +47,14 @@ class Desk:
 def practise(
     module: nn.Module,
     site: HeadSite,
-    desk: Desk,
+    desk: LessonImages,
     optimizer: torch.optim.Optimizer,
     *,
     passes: int,
     seed: int,
     norms: Norms = "train",
     tick: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[PassSeen, ...]:
+) -> tuple[LessonEpoch, ...]:
     """Teach whatever the optimizer holds, in place.
 
     Args:
@@ -81,7 +81,7 @@ def practise(
             losses += float(loss.detach()) * len(rows)
             right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
         exam = judge(module, site, desk, desk.exam)[0]
-        seen.append(PassSeen(losses / count, right / count, exam))
+        seen.append(LessonEpoch(losses / count, right / count, exam))
         tick(number + 1, passes)
     return tuple(seen)
 
@@ -97,7 +97,7 @@ def _batches(rows: Tensor) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def judge(module: nn.Module, site: HeadSite, desk: Desk, rows: Tensor) -> tuple[float, float]:
+def judge(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
     """Share right and mean loss of a network in eval mode on some pictures."""
     module.eval()
     logits = torch.cat([logits_of(module(desk.inputs[some]), site) for some in rows.split(64)])

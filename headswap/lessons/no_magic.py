@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear
-from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_passes
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class _Kind:
     exam: float
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
     import torch
 
@@ -109,7 +109,7 @@ def run(material: Material) -> Seen:
         Bar(words="another order, deeper", value=deeper, said=percent(deeper)),
         Bar(words="guessing", value=guess, said=percent(guess)),
     )
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         numbers=measured("share", *exams, *practices, deep),
         figure=Figure(words=" ".join(sentences), bars=bars + more),

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from headswap.lessons.loop import Desk
+    from headswap.lessons.loop import LessonImages
     from headswap.lessons.material import Material
 
 LESSON = Lesson(
@@ -80,7 +80,7 @@ class _Drift:
     one_class: float  # the same, each batch of one class
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Let it drift step by step; then the same in eval mode, and answers given in training mode."""
     module, desk = _prepared(material)
     if not _statistics(module):
@@ -111,7 +111,7 @@ def run(material: Material) -> Seen:
             Curve(words="training mode", points=points, tone="wrong"),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
 
 
 def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
@@ -137,7 +137,7 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
     ), worse and seen.moved > 0
 
 
-def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
+def _drifted(material: Material, module: nn.Module, desk: LessonImages) -> _Drift:
     seed, before = material.setting.seed, _statistics(module)
     mixed, one_class = _training_mode_answers(material, desk)
     line = [_exam(module, desk)]
@@ -160,11 +160,11 @@ def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
     )
 
 
-def _without(material: Material, start: float) -> Seen:
+def _without(material: Material, start: float) -> LessonFindings:
     """What there is to say of a network that keeps no statistics."""
     sentence = f"{material.network.name} has no norm layer that keeps statistics: nothing can drift here."
     line = Curve(words="either mode", points=((0.0, start), (1.0, start)), tone="right")
-    return Seen(
+    return LessonFindings(
         sentences=(sentence,),
         numbers=measured("share", ("exam_before", start, "exam right")),
         figure=Figure(words=sentence, curves=(line,), across="batches seen"),
@@ -172,12 +172,12 @@ def _without(material: Material, start: float) -> Seen:
     )
 
 
-def _prepared(material: Material) -> tuple[nn.Module, Desk]:
+def _prepared(material: Material) -> tuple[nn.Module, LessonImages]:
     """A network with a solved head on a frozen body, in eval mode."""
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import Desk
+    from headswap.lessons.loop import LessonImages
     from headswap.lessons.material import solve
     from headswap.training.linear.heads import LinearHeads, install
 
@@ -190,11 +190,11 @@ def _prepared(material: Material) -> tuple[nn.Module, Desk]:
     head = solve(material.features(spec)[practice], material.labels[practice], len(material.classes))
     install(network.module, site, LinearHeads((head,), site.in_features))
     module = network.module.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    desk = Desk(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
+    desk = LessonImages(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
     return module.eval(), desk
 
 
-def _step(module: nn.Module, desk: Desk, step: int, seed: int, *, training: bool) -> None:
+def _step(module: nn.Module, desk: LessonImages, step: int, seed: int, *, training: bool) -> None:
     """Show one batch of practice pictures; no loss, no optimizer."""
     import torch
 
@@ -205,7 +205,7 @@ def _step(module: nn.Module, desk: Desk, step: int, seed: int, *, training: bool
         module(desk.inputs[rows])
 
 
-def _exam(module: nn.Module, desk: Desk) -> float:
+def _exam(module: nn.Module, desk: LessonImages) -> float:
     """Share of the exam that is right, in eval mode."""
     import torch
 
@@ -215,7 +215,7 @@ def _exam(module: nn.Module, desk: Desk) -> float:
     return float((said == desk.labels[desk.exam]).float().mean())
 
 
-def _training_mode_answers(material: Material, desk: Desk) -> tuple[float, float]:
+def _training_mode_answers(material: Material, desk: LessonImages) -> tuple[float, float]:
     """Share right when the network is asked in training mode: in mixed batches, and class by class."""
     import torch
 
@@ -234,7 +234,7 @@ def _training_mode_answers(material: Material, desk: Desk) -> tuple[float, float
     return shares[0], shares[1]
 
 
-def _solved_again(material: Material, module: nn.Module, desk: Desk) -> float:
+def _solved_again(material: Material, module: nn.Module, desk: LessonImages) -> float:
     """The exam with a head solved on what the drifted body sees."""
     import torch
 

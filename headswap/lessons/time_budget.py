@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 from headswap.lessons.loop import BATCH
@@ -33,14 +33,14 @@ _LONG_S = 0.15  # a picture; beyond it setting up plays no part
 
 
 @dataclass(frozen=True)
-class Practice:
+class LessonTraining:
     """How a whole network is taught in an experiment."""
 
     passes: int
     every: int  # 1: all practice pictures, 2: every second one, …
 
 
-def seconds_to_see(body: Body, pictures: Pictures) -> float:
+def seconds_to_see(body: Extractor, pictures: Pictures) -> float:
     """What one picture costs the body as it runs here.
 
     Args:
@@ -86,10 +86,12 @@ def pictures_to_see(seconds: float, picture_s: float, *, least: int, most: int) 
     return max(least, min(most, int(_SEEING * seconds / (_LOOKS * picture_s))))
 
 
-def how_to_practise(seconds: float, picture_s: float, *, pictures: int, most: int) -> Practice:
+def how_to_practise(seconds: float, picture_s: float, *, pictures: int, most: int) -> LessonTraining:
     """Passes that every arm of an experiment has time for; where one is too long, fewer pictures in it."""
     passes = seconds / (_ARMS * pictures * picture_s)
-    return Practice(passes=max(1, min(most, int(passes))), every=1 if passes >= 1 else int(1 / passes) + 1)
+    return LessonTraining(
+        passes=max(1, min(most, int(passes))), every=1 if passes >= 1 else int(1 / passes) + 1
+    )
 
 
 def _undisturbed(measure: Callable[[], float]) -> float:

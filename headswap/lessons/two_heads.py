@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured
 from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Found:
     whole_loss: float
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Look at the answers and losses of GoogLeNet before and after both swaps."""
     from headswap.heads.loss import AUX_WEIGHT
 
@@ -119,7 +119,7 @@ def run(material: Material) -> Seen:
         for words, count, tone in rows
     )
     figure = Figure(words=" ".join(sentences), top=float(found.main_only), bars=bars, is_share=False)
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         numbers=numbers + losses,
         figure=figure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, Riddle, Seen, Term, measured, percent
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Riddle, Term, measured, percent
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -73,16 +73,16 @@ _SHOWN = 5  # old names
 _ROUNDING = 1e-4  # of the largest vote
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Look at one picture, and find six heads."""
     import torch
 
     from headswap.features.engines import choose_engine, exact
-    from headswap.features.extractor import Body
+    from headswap.features.extractor import Extractor
     from headswap.heads.trainable import head_parameters
 
     network, site = material.network, material.site
-    body = Body(network, site, exact(choose_engine()))
+    body = Extractor(network, site, exact(choose_engine()))
     features, votes = body.look(material.pixels()[:1])
     head = network.module.get_submodule(site.paths[0])
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def run(material: Material) -> Seen:
     figure = Figure(words=f"How sure the old head is of its {_SHOWN} likeliest names.", bars=bars)
     texts = tuple(f"{name}: {path}" for name, path in found.items())
     numbers += measured("number", exactly)
-    return Seen(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
+    return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
 
 
 def _by_hand_words(difference: float, *, same: bool) -> str:

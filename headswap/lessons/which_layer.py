@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, Seen, Term, measured
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ _WAYS = (
 )
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Try the four ways on four copies of the network."""
     answers, change, texts = _tried(material)
     sentences, shows = _said(answers, change, material.site.paths[0])
@@ -89,7 +89,9 @@ def run(material: Material) -> Seen:
     )
     top = float(max(answers.values()))
     figure = Figure(words=" ".join(sentences), top=top, bars=bars, is_share=False)
-    return Seen(sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows)
+    return LessonFindings(
+        sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows
+    )
 
 
 def _said(answers: dict[str, int], change: float, path: str) -> tuple[tuple[str, ...], bool]:

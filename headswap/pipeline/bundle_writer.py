@@ -1,6 +1,6 @@
 """From what a run taught to what it leaves: the verdict, the card, and a sealed bundle.
 
-Flow:  Lesson + Taught --report_of--> Report;  all of it --bind--> Bundle on the disk
+Flow:  TrainingTask + TrainingResult --report_of--> Report;  all of it --bind--> Bundle on the disk
 
 Nothing of this machine goes into a bundle: no paths, only names and hashes.
 """
@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import cast
 
 from headswap.bundle.format import FORMAT, BundleCard, save_bundle
-from headswap.bundle.reference import Memory, OldNames, remember, rows_to_remember
+from headswap.bundle.reference import PretrainedNames, ReferenceFeatures, remember, rows_to_remember
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
-from headswap.evaluation.evaluate import Evidence, build_report, temperature_of
+from headswap.evaluation.evaluate import EvaluationInputs, build_report, temperature_of
 from headswap.evaluation.report import Advice, Report
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
 from headswap.training.config import Depth
 from headswap.training.diagnostics import features_of
-from headswap.training.replay import Replay
-from headswap.training.task import Lesson, Taught
+from headswap.training.replay import ReplayedChoices
+from headswap.training.task import TrainingResult, TrainingTask
 
 
-def report_of(taught: Taught, manifest: Manifest) -> Report:
+def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
     study = taught.study
-    evidence = Evidence(
+    evidence = EvaluationInputs(
         manifest=manifest,
         exam=taught.exam,
         practice=taught.practice,
@@ -64,7 +64,12 @@ def _crossing(report: Report, manifest: Manifest) -> str:
 
 
 def bind(
-    place: Path, experiment: Experiment, lesson: Lesson, taught: Taught, network: Network, report: Report
+    place: Path,
+    experiment: Experiment,
+    lesson: TrainingTask,
+    taught: TrainingResult,
+    network: Network,
+    report: Report,
 ) -> None:
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, taught, report)
@@ -73,7 +78,7 @@ def bind(
     save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
 
 
-def _memory(lesson: Lesson, taught: Taught, network: Network) -> Memory | None:
+def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
     manifest, old = lesson.manifest, None
     rows, exam = rows_to_remember(manifest, sum(taught.site.in_features))
@@ -84,12 +89,14 @@ def _memory(lesson: Lesson, taught: Taught, network: Network) -> Memory | None:
     else:
         features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
         if head is not None and len(network.class_names) == len(head.weight):
-            old = OldNames(weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names)
+            old = PretrainedNames(
+                weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
+            )
     pictures = [manifest.pictures[row] for row in rows]
     return remember(pictures, features[: len(rows)], features[len(rows) :], old)
 
 
-def _card(experiment: Experiment, network: Network, taught: Taught, report: Report) -> BundleCard:
+def _card(experiment: Experiment, network: Network, taught: TrainingResult, report: Report) -> BundleCard:
     return BundleCard(
         format=FORMAT,
         model=network.card.full_name,
@@ -117,12 +124,12 @@ def _portable(experiment: Experiment) -> Experiment:
     return replace(experiment, data=data, weights=weights)
 
 
-def _replay(taught: Taught, spec: InputSpec) -> Replay:
+def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     """What this run measured."""
     import torch
 
     further = taught.further if taught.further and taught.further.depth != "head" else None
-    return Replay(
+    return ReplayedChoices(
         engine=taught.engine,
         threads=torch.get_num_threads(),
         strength=taught.strength,

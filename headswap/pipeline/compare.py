@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from headswap.data.ingest import take_in
-from headswap.data.manifest import LeftOut, Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, HeadswapError, TooFewPictures
@@ -41,7 +41,7 @@ _FORMAT = 1  # of a kept row; another number is measured anew
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ComparisonRow:
     """One network."""
 
     model: str  # zoo/name, or the name as it was asked for when there is none
@@ -65,21 +65,21 @@ class Comparison:
 
     counts: dict[str, int]  # pictures of each class
     folds: int
-    rows: tuple[Row, ...]
-    left_out: tuple[LeftOut, ...]
+    rows: tuple[ComparisonRow, ...]
+    left_out: tuple[SkippedFile, ...]
     baseline_class: str  # always saying this
     baseline_accuracy: float  # would get so many right
     stopped: bool = False  # by the person, before all were judged
 
     @property
-    def best(self) -> Row | None:
+    def best(self) -> ComparisonRow | None:
         """The most accurate; of equals the fastest."""
         done = [row for row in self.rows if row.accuracy is not None]
         return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_picture or 0), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class ComparisonTask:
     """What every network of one comparison has to do."""
 
     manifest: Manifest
@@ -99,7 +99,7 @@ def compare(
     seed: int = 0,
     workspace: str | Path | None = None,
     listener: Listener = silent,
-    on_row: Callable[[Row], None] | None = None,
+    on_row: Callable[[ComparisonRow], None] | None = None,
 ) -> Comparison:
     """Judge several networks on the same pictures.
 
@@ -126,7 +126,7 @@ def compare(
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     place = Path(workspace) if workspace else user_cache_path("headswap")
     course = _course(Path(data), names, folds, seed, place, listener)
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     stopped = False
     try:
         for number, name in enumerate(names, start=1):
@@ -141,7 +141,7 @@ def compare(
 
 def _course(
     data: Path, names: Sequence[str], folds: int, seed: int, workspace: Path, listener: Listener
-) -> Course:
+) -> ComparisonTask:
     settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
     spec = None
     for name in names:
@@ -158,7 +158,7 @@ def _course(
         listener=listener,
     )
     _check_foldable(intake.manifest)
-    return Course(
+    return ComparisonTask(
         manifest=intake.manifest,
         prepared=intake.prepared,
         spec=spec,
@@ -178,7 +178,7 @@ def _check_foldable(manifest: Manifest) -> None:
             )
 
 
-def _row(course: Course, name: str, listener: Listener) -> Row:
+def _row(course: ComparisonTask, name: str, listener: Listener) -> ComparisonRow:
     """A network's row: kept from an earlier comparison, or made now; never an error of one network."""
     try:
         start = time.perf_counter()
@@ -192,22 +192,22 @@ def _row(course: Course, name: str, listener: Listener) -> Row:
         write_text(kept, to_json(row))
         return row
     except HeadswapError as error:
-        return Row(model=name, state="not done", reason=str(error))
+        return ComparisonRow(model=name, state="not done", reason=str(error))
 
 
-def _read(kept: Path) -> Row:
-    row: Row = from_json(Row, kept.read_bytes())
+def _read(kept: Path) -> ComparisonRow:
+    row: ComparisonRow = from_json(ComparisonRow, kept.read_bytes())
     return row
 
 
-def _key(course: Course, full_name: str) -> str:
+def _key(course: ComparisonTask, full_name: str) -> str:
     """Another picture, label, fold or network is another row."""
     lines = [f"{picture.sha256} {picture.class_name} {picture.group}" for picture in course.manifest.pictures]
     words = (str(_FORMAT), full_name, str(course.folds), str(course.seed), *lines)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def _judge(course: Course, network: Network, start: float, listener: Listener) -> Row:
+def _judge(course: ComparisonTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
     """Run the body, solve heads in folds, measure."""
     import torch
 
@@ -237,7 +237,7 @@ def _judge(course: Course, network: Network, start: float, listener: Listener) -
     swap_head(network, len(manifest.classes), site=site)
     parameters, size_bytes = size_of(network.module)
     right, total = int((logits.argmax(1) == labels).sum()), len(labels)
-    return Row(
+    return ComparisonRow(
         model=network.card.full_name,
         state="done",
         right=right,
@@ -253,7 +253,7 @@ def _judge(course: Course, network: Network, start: float, listener: Listener) -
     )
 
 
-def _bank(course: Course, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+def _bank(course: ComparisonTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
     """The features of all pictures: the very same ones that teaching uses."""
     from headswap.features.autotune import body_for
     from headswap.features.bank import fill_bank
@@ -268,7 +268,7 @@ def _bank(course: Course, network: Network, site: HeadSite, listener: Listener) 
     )
 
 
-def _prepared(course: Course, network: Network, picture: Picture) -> NDArray[np.uint8]:
+def _prepared(course: ComparisonTask, network: Network, picture: ImageRecord) -> NDArray[np.uint8]:
     """A picture as the network wants it: from memory where it is there, or read again."""
     ready = course.prepared.get(picture.sha256) if network.input == course.spec else None
     if ready is not None:
@@ -276,7 +276,7 @@ def _prepared(course: Course, network: Network, picture: Picture) -> NDArray[np.
     return prepare(reread(course.manifest, picture, wanted_px(network.input)), network.input)
 
 
-def _comparison(course: Course, rows: Sequence[Row], stopped: bool) -> Comparison:
+def _comparison(course: ComparisonTask, rows: Sequence[ComparisonRow], stopped: bool) -> Comparison:
     manifest = course.manifest
     common = max(manifest.counts, key=lambda name: manifest.counts[name])
     return Comparison(

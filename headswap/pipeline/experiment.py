@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
 from headswap.field_types import check_fields
-from headswap.training.config import TeachConfig
-from headswap.training.replay import Replay
+from headswap.training.config import TrainConfig
+from headswap.training.replay import ReplayedChoices
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -43,8 +43,10 @@ class Experiment:
     model: str = DEFAULT_MODEL
     weights: str | None = None  # the person's own weight file
     head_path: str | None = None  # the person's own choice of layer; None: found
-    teach: TeachConfig = field(default_factory=TeachConfig)
-    replay: Replay | None = None  # what an earlier run measured, to repeat it exactly; None: measured anew
+    teach: TrainConfig = field(default_factory=TrainConfig)
+    replay: ReplayedChoices | None = (
+        None  # what an earlier run measured, to repeat it exactly; None: measured anew
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -27,7 +27,7 @@ _PROOF = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class BodyBlock:
     """One block of a body, in the order that a picture passes it."""
 
     path: str
@@ -41,7 +41,7 @@ class Inspection:
 
     card: NetworkCard
     site: HeadSite
-    stages: tuple[Stage, ...]  # of the body
+    stages: tuple[BodyBlock, ...]  # of the body
     body_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
@@ -85,7 +85,7 @@ def inspect_network(
         card=network.card,
         site=replace(site, evidence=(*site.evidence, _PROOF)),
         stages=tuple(
-            Stage(path=stage.path, kind=stage.kind, parameters=stage.parameters)
+            BodyBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
             for stage in body_stages(network.module, site)
         ),
         body_parameters=sum(count for key, count in counts.items() if key not in in_head),

@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from headswap.bundle.format import PARTS, read_card, read_dataset, read_report
-from headswap.data.decode import PictureLimits, decode
+from headswap.data.decode import ImageLimits, decode
 from headswap.data.layout import class_name
 from headswap.data.manifest import Manifest
-from headswap.data.zip_reader import Archive, ZipLimits, open_archive
+from headswap.data.zip_reader import ZipLimits, ZipReader, open_archive
 from headswap.errors import BadProject, BadUpload, HeadswapError, UnreadablePicture
 from headswap.evaluation.report import Report
 from headswap.pipeline.experiment import Experiment
@@ -125,7 +125,7 @@ def _info(name: str) -> zipfile.ZipInfo:
 def unpack_project(
     file: Path,
     folder: Path,
-    limits: PictureLimits | None = None,
+    limits: ImageLimits | None = None,
     watching: Callable[[str], AbstractContextManager[None]] = lambda _name: nullcontext(),
 ) -> SavedProject:
     """Check a project file from anywhere, and lay it out in an empty folder under the same names.
@@ -155,7 +155,7 @@ def unpack_project(
     return project
 
 
-def _seal_of(archive: Archive) -> Seal:
+def _seal_of(archive: ZipReader) -> Seal:
     if archive.left_out:
         raise BadProject(archive.left_out[0].reason, remedy=_WHY)
     if RECORD not in archive.names or SEAL not in archive.names:
@@ -172,7 +172,7 @@ def _seal_of(archive: Archive) -> Seal:
     return seal
 
 
-def _copy_out(archive: Archive, seal: Seal, folder: Path) -> None:
+def _copy_out(archive: ZipReader, seal: Seal, folder: Path) -> None:
     for line in seal.files:
         most = _MOST_JSON if line.path.endswith((".json", ".jsonl")) else LIMITS.entry_bytes
         place = folder / line.path
@@ -247,7 +247,7 @@ def _is_whole(report: Report) -> bool:
     return count > 0 and rows and answers and doubts and len(report.class_scores) == count
 
 
-def _check_picture(path: Path, limits: PictureLimits | None) -> None:
+def _check_picture(path: Path, limits: ImageLimits | None) -> None:
     """Decoded once here, where a decoder can do no harm, before anybody else opens it."""
     try:
         decode(path.read_bytes(), name=path.name, limits=limits)

@@ -1,6 +1,7 @@
 """The pictures of an experiment, from wherever they lie, on their way through the body.
 
-Flow:  folder | zip | dataset.json --read_pictures--> Intake;  each prepared picture --Stream--> features
+Flow:  folder | zip | dataset.json --read_pictures--> IngestedImages;  each prepared picture
+           --FeatureStream--> features
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from headswap.data.ingest import KEEP_BYTES, Intake, take_in
+from headswap.data.ingest import KEEP_BYTES, IngestedImages, take_in
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
 from headswap.events import Listener
@@ -16,15 +17,19 @@ from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.records import read_record
 from headswap.training.replay import settled
-from headswap.training.streaming import Stream
+from headswap.training.streaming import FeatureStream
 
 DATASET = "dataset.json"
 _A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
 
 
 def read_pictures(
-    experiment: Experiment, spec: InputSpec, workspace: Path, listener: Listener, stream: Stream | None = None
-) -> Intake:
+    experiment: Experiment,
+    spec: InputSpec,
+    workspace: Path,
+    listener: Listener,
+    stream: FeatureStream | None = None,
+) -> IngestedImages:
     """Decode every picture once, as the network wants it; the stream takes it from there.
 
     The source is a folder, a zip, or the dataset.json that the page keeps for a project.
@@ -32,7 +37,7 @@ def read_pictures(
     source = Path(experiment.data.source)
     if source.name == DATASET and source.is_file():
         manifest: Manifest = read_record(Manifest, source)
-        return Intake(manifest=manifest, prepared={})
+        return IngestedImages(manifest=manifest, prepared={})
     return take_in(
         source,
         store=workspace / "unpacked" if source.is_file() else None,
@@ -46,11 +51,11 @@ def read_pictures(
 
 def stream_of(
     experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
-) -> Stream:
+) -> FeatureStream:
     """Where the pictures go while they are decoded: through the body of a network that still loads."""
     replay = experiment.replay
     config = settled(experiment.teach, replay) if replay else experiment.teach
-    return Stream(
+    return FeatureStream(
         network=network,
         spec=spec,
         head_path=experiment.head_path,

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headswap.data.ingest import Intake
-from headswap.data.manifest import LeftOut, Manifest
+from headswap.data.ingest import IngestedImages
+from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
 from headswap.evaluation.report import Report
@@ -29,16 +29,16 @@ from headswap.network import Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.reading import read_pictures, stream_of
-from headswap.pipeline.stats import Figures, keep_figures
+from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import check_seal, discard, from_json, remove
 from headswap.storage.places import why_not_writable
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.training.progress import LastWord
 from headswap.training.replay import settled
-from headswap.training.streaming import Stream
-from headswap.training.task import Lesson
+from headswap.training.streaming import FeatureStream
+from headswap.training.task import TrainingTask
 from headswap.training.train import teach_head
 from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -56,10 +56,10 @@ class Outcome:
     counts: dict[str, int]  # pictures of each class
     train_images: int
     test_images: int
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedFile, ...]
     engine: str
     seconds: dict[str, float]
-    figures: Figures  # what it cost, how large and how fast the network is
+    figures: RunStats  # what it cost, how large and how fast the network is
 
 
 @dataclass
@@ -152,7 +152,7 @@ def teach(
     seed: int = 0,
     weights: str | Path | None = None,
     head_path: str | None = None,
-    config: TeachConfig | None = None,
+    config: TrainConfig | None = None,
     workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> Outcome:
@@ -182,7 +182,7 @@ def teach(
         model=model,
         weights=str(weights) if weights else None,
         head_path=head_path,
-        teach=config or TeachConfig(),
+        teach=config or TrainConfig(),
     )
     folder = Path(workspace) if workspace else user_cache_path("headswap")
     settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
@@ -236,7 +236,7 @@ def _is_whole(place: Path) -> bool:
 
 
 def _load(
-    experiment: Experiment, config: TeachConfig, settings: ZooSettings, clock: _Clock, listener: Listener
+    experiment: Experiment, config: TrainConfig, settings: ZooSettings, clock: _Clock, listener: Listener
 ) -> Network:
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
@@ -246,15 +246,15 @@ def _load(
 
 def _lesson(
     experiment: Experiment,
-    config: TeachConfig,
-    intake: Intake,
+    config: TrainConfig,
+    intake: IngestedImages,
     workspace: Path,
     unfinished: Path,
-    stream: Stream,
-) -> Lesson:
+    stream: FeatureStream,
+) -> TrainingTask:
     """What is taught; when a run is repeated, with nothing left to be measured."""
     replay = experiment.replay
-    return Lesson(
+    return TrainingTask(
         manifest=intake.manifest,
         intake=intake,
         config=config,
@@ -269,14 +269,14 @@ def _lesson(
     )
 
 
-def _pace(lesson: Lesson, network: Network) -> float:
+def _pace(lesson: TrainingTask, network: Network) -> float:
     """Milliseconds for one picture; measured before the disk is busy with the bundle."""
     return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
 
 
-def _figures(network: Network, seconds: float, pace_ms: float) -> Figures:
+def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:
     parameters, size_bytes = size_of(network.module)
-    return Figures(
+    return RunStats(
         seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
     )
 
@@ -306,7 +306,9 @@ def _libraries_uncollected() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _parted(intake: Intake, data: DataConfig, recorded: Manifest | None, listener: Listener) -> Intake:
+def _parted(
+    intake: IngestedImages, data: DataConfig, recorded: Manifest | None, listener: Listener
+) -> IngestedImages:
     """The same pictures with their parts; what a split cannot mend is told."""
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)

@@ -15,7 +15,7 @@ FILE = "figures.json"  # in the job's folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class RunStats:
     """Measured on the machine that taught."""
 
     seconds: float  # from the start of the work to the sealed bundle
@@ -24,18 +24,18 @@ class Figures:
     ms_per_picture: float  # one prediction, the best of two tries
 
 
-def keep_figures(folder: Path, figures: Figures) -> None:
+def keep_figures(folder: Path, figures: RunStats) -> None:
     """Write them into a job's folder."""
     write_text(folder / FILE, to_json(figures, indent=1))
 
 
-def read_figures(folder: Path) -> Figures | None:
+def read_figures(folder: Path) -> RunStats | None:
     """The figures of a job; None when it left none, or they are damaged: nothing depends on them."""
     path = folder / FILE
     if not path.is_file():
         return None
     try:
-        figures: Figures = from_json(Figures, path.read_bytes())
+        figures: RunStats = from_json(RunStats, path.read_bytes())
     except BundleDamaged:
         return None
     return figures

@@ -20,7 +20,7 @@ _COLOURS = {"right": _ACCENT, "wrong": _BAD, "plain": _PLAIN}
 
 
 @dataclass(frozen=True)
-class Layout:
+class FigureLayout:
     """Where things lie, in the units of one drawing."""
 
     name: str
@@ -31,11 +31,11 @@ class Layout:
     names_above: bool  # the names of bars above them, those of curves below the frame
 
 
-WIDE = Layout("wide", 700, 46, (250, 560), (48, 536, 16, 236), names_above=False)
-NARROW = Layout("narrow", 320, 58, (4, 214), (40, 312, 12, 190), names_above=True)
+WIDE = FigureLayout("wide", 700, 46, (250, 560), (48, 536, 16, 236), names_above=False)
+NARROW = FigureLayout("narrow", 320, 58, (4, 214), (40, 312, 12, 190), names_above=True)
 
 
-def draw(figure: Figure, layout: Layout = WIDE) -> str:
+def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
     """Draw bars or curves; the alternative text says the same in words."""
     if figure.curves:
         below = 30 + (22 * len(figure.curves) if layout.names_above else 0)
@@ -60,7 +60,7 @@ def _text(
     )
 
 
-def _bars(figure: Figure, layout: Layout) -> str:
+def _bars(figure: Figure, layout: FigureLayout) -> str:
     left, _ = layout.bars
     parts = []
     if not layout.names_above:
@@ -70,7 +70,7 @@ def _bars(figure: Figure, layout: Layout) -> str:
     return "".join(parts)
 
 
-def _bar(bar: Bar, top: float, layout: Layout, y: float) -> str:
+def _bar(bar: Bar, top: float, layout: FigureLayout, y: float) -> str:
     left, right = layout.bars
     colour = _COLOURS[bar.tone]
     width = max(0.0, min(1.0, bar.value / top)) * (right - left)
@@ -95,7 +95,7 @@ def _bar(bar: Bar, top: float, layout: Layout, y: float) -> str:
     return name + drawn + _text(left + width + 12, at + 16, bar.said, bold=True)
 
 
-def _curves(figure: Figure, layout: Layout) -> str:
+def _curves(figure: Figure, layout: FigureLayout) -> str:
     left, right, upper, lower = layout.frame
     ends = [x for curve in figure.curves for x, _ in curve.points]
     first, last = min(ends), max(ends)
@@ -131,7 +131,7 @@ def _curves(figure: Figure, layout: Layout) -> str:
     return "".join(parts)
 
 
-def _legend(figure: Figure, layout: Layout) -> list[str]:
+def _legend(figure: Figure, layout: FigureLayout) -> list[str]:
     """The names of the curves one below the other, each with a piece of its line."""
     left, lower = layout.frame[0], layout.frame[3]
     parts = []

@@ -15,7 +15,7 @@ Norms = Literal["frozen", "recalibrate", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FurtherConfig:
+class FinetuneConfig:
     """How the body is taught after the head is solved. The defaults work."""
 
     passes: int = 20  # over the practice pictures, in the run that is kept
@@ -72,7 +72,7 @@ class FurtherConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachConfig:
+class TrainConfig:
     """How the new head is taught. The defaults work."""
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
@@ -83,7 +83,7 @@ class TeachConfig:
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
-    further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
+    further: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
 
     @property
     def chooses_view(self) -> bool:

@@ -1,6 +1,6 @@
 """What the features say beside the head: a verdict on every picture, what fewer would have given, twins.
 
-Flow:  FeatureBank + solved LinearHeads --study--> Study
+Flow:  FeatureBank + solved LinearHeads --study--> Diagnostics
 
 All of it is a few more solutions on features that are at hand; large sets, whose exam says
 enough by itself, are not studied.
@@ -19,19 +19,19 @@ from torch import Tensor, nn
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadNotFound
-from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, Sitting
+from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, SplitLogits
 from headswap.evaluation.ood import looks_of, twins_of
-from headswap.evaluation.report import Learning
+from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.features.memmap import taken
 from headswap.heads.site import HeadSite
 from headswap.network import Network
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
 
 if TYPE_CHECKING:
-    from headswap.training.task import Lesson
+    from headswap.training.task import TrainingTask
 
 _FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
@@ -48,14 +48,14 @@ class OldHead:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Study:
+class Diagnostics:
     """What was learned beside the head."""
 
     features: NDArray[np.float32]  # (N, D), in the order of the manifest
     everyone: (
-        Sitting | None
+        SplitLogits | None
     )  # every picture judged by a head that never saw it; None: the exam is large enough
-    learning: Learning | None
+    learning: LearningCurve | None
     twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
     old_head: OldHead | None
 
@@ -81,10 +81,10 @@ def study(
     heads: LinearHeads,
     site: HeadSite,
     *,
-    config: TeachConfig,
+    config: TrainConfig,
     old_head: OldHead | None,
     seed: int,
-) -> Study:
+) -> Diagnostics:
     """Look at the features once more.
 
     Args:
@@ -120,7 +120,7 @@ def study(
         judged = out_of_fold(torch.ones_like(exam), _FOLDS)
     practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
     halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
-    return Study(
+    return Diagnostics(
         features=features.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
         learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
@@ -141,11 +141,11 @@ def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
 
 
 def features_of(
-    lesson: Lesson, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
+    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
-        body = Body(network, site, exact(choose_engine()), mirror=mirror)
+        body = Extractor(network, site, exact(choose_engine()), mirror=mirror)
     except HeadNotFound:
         return None
     pictures, size = lesson.manifest.pictures, lesson.config.batch_size
@@ -158,13 +158,13 @@ def features_of(
     return np.asarray(torch.cat(parts).numpy())
 
 
-def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) -> Learning | None:
+def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) -> LearningCurve | None:
     full = heads.fold_logits
     if full is None or folds <= 2:
         return None
     count = len(labels)
     before, after = halves.argmax(1) == labels, full.argmax(1) == labels
-    return Learning(
+    return LearningCurve(
         fewer=count // 2,
         fewer_right=int(before.sum()),
         more=count - count // folds,
@@ -175,8 +175,8 @@ def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) ->
     )
 
 
-def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> Sitting:
-    return Sitting(
+def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
+    return SplitLogits(
         files=[picture.file for picture in manifest.pictures],
         sha256s=[picture.sha256 for picture in manifest.pictures],
         labels=labels.numpy(),

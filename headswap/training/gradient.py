@@ -18,25 +18,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 from headswap.data.transforms import to_float
 from headswap.errors import TeachingFailed
-from headswap.events import Listener, Pass, Progress
+from headswap.events import EpochEnd, Listener, Progress
 from headswap.features.devices import full_precision, upload
 from headswap.features.engines import choose_engine, exact, place
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import freeze_body
 from headswap.network import Network
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 _PASSES = 20
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-2, 1e-3
-Batch = Callable[[Sequence[Picture]], NDArray[np.uint8]]
+Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class GradientResult:
     """What the taught network says."""
 
     practice: Tensor  # (N, C) logits
@@ -48,15 +48,15 @@ def teach_through(
     network: Network,
     site: HeadSite,
     batch: Batch,
-    practice: Sequence[Picture],
+    practice: Sequence[ImageRecord],
     labels: Tensor,
-    exam: Sequence[Picture],
+    exam: Sequence[ImageRecord],
     exam_labels: Tensor,
     *,
-    config: TeachConfig,
+    config: TrainConfig,
     seed: int,
     listener: Listener,
-) -> Answers:
+) -> GradientResult:
     """Teach the head of a swapped network, in place.
 
     Args:
@@ -73,11 +73,11 @@ def teach_through(
     engine = exact(choose_engine())
     module = place(network.module.eval(), engine)
 
-    def answer(pictures: Sequence[Picture]) -> Tensor:
+    def answer(pictures: Sequence[ImageRecord]) -> Tensor:
         pixels = torch.from_numpy(to_float(batch(pictures), network.input))
         return logits_of(module(upload(pixels, engine.device)), site)
 
-    def answer_all(pictures: Sequence[Picture]) -> Tensor:
+    def answer_all(pictures: Sequence[ImageRecord]) -> Tensor:
         with torch.inference_mode():
             return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
 
@@ -97,12 +97,12 @@ def teach_through(
                 right += int((logits.argmax(1).cpu() == labels[rows]).sum())
             schedule.step()
             exam_right = int((answer_all(exam).argmax(1) == exam_labels).sum())
-            listener(Pass(number, _PASSES, right, len(practice), exam_right, len(exam)))
+            listener(EpochEnd(number, _PASSES, right, len(practice), exam_right, len(exam)))
             listener(Progress("head", number, _PASSES, "passes"))
-        return Answers(answer_all(practice), answer_all(exam), engine.name)
+        return GradientResult(answer_all(practice), answer_all(exam), engine.name)
 
 
-def _chunks(pictures: Sequence[Picture], size: int) -> Iterator[Sequence[Picture]]:
+def _chunks(pictures: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
     return (pictures[start : start + size] for start in range(0, len(pictures), size))
 
 

@@ -1,6 +1,7 @@
 """How pictures are shown to the network: cut or whole, mirrored too or not. Cross-validation chooses.
 
-Flow:  features of the usual view + Lesson --choose_view--> Viewed: features, input and words of the best
+Flow:  features of the usual view + TrainingTask --choose_view--> ChosenPreprocessing: features,
+           input and words of the best
 
 The usual way resizes the shorter side and cuts the middle out, so of an oblong picture the ends
 are never seen. Squashing shows all of it in other proportions. Which is better depends on the
@@ -24,10 +25,10 @@ from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
 from headswap.network import Fit, InputSpec, Network
-from headswap.training.finetune.compare import Gain, compare, judge, leaves_room
+from headswap.training.finetune.compare import FinetuneGain, compare, judge, leaves_room
 
 if TYPE_CHECKING:
-    from headswap.training.task import Lesson
+    from headswap.training.task import TrainingTask
 
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
 _LOOKS = 2  # over all pictures, beside the usual one
@@ -40,7 +41,7 @@ _WORDS: dict[Fit, str] = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Viewed:
+class ChosenPreprocessing:
     """The view that was chosen."""
 
     spec: InputSpec
@@ -50,7 +51,7 @@ class Viewed:
 
 
 def choose_view(
-    lesson: Lesson,
+    lesson: TrainingTask,
     network: Network,
     site: HeadSite,
     usual: FeatureBank,
@@ -58,7 +59,7 @@ def choose_view(
     labels: Tensor,
     solve: Solve,
     listener: Listener,
-) -> Viewed:
+) -> ChosenPreprocessing:
     """Try other ways of showing the pictures, and keep the one that the practice part speaks for.
 
     Another fit, and mirrored pictures beside it, must each lower the loss by more than its standard
@@ -75,7 +76,7 @@ def choose_view(
     """
     looking = _Looking(lesson, network, site, usual, listener)
     before = solve(usual.features)
-    unchanged = Viewed(spec=network.input, mirror=False, bank=usual, words="")
+    unchanged = ChosenPreprocessing(spec=network.input, mirror=False, bank=usual, words="")
     if before is None or not leaves_room(before, labels) or not looking.has_time():
         return unchanged
     own, other = network.input, network.input.fitted("crop" if network.input.fit == "squash" else "squash")
@@ -93,14 +94,14 @@ def choose_view(
     looking.over()
     features = mean if mirror else plain
     bank = FeatureBank(features=features, engine=usual.engine, computed=usual.computed)
-    return Viewed(spec=spec, mirror=mirror, bank=bank, words=words)
+    return ChosenPreprocessing(spec=spec, mirror=mirror, bank=bank, words=words)
 
 
 class _Looking:
     """Runs the body over all pictures once more, in another view."""
 
     def __init__(
-        self, lesson: Lesson, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
+        self, lesson: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
     ) -> None:
         self.lesson, self.network, self.site, self.listener = lesson, network, site, listener
         self.engine, self.done, self.count = engine_named(usual.engine), 0, len(usual.features)
@@ -141,13 +142,13 @@ class _Looking:
         self.listener(event)
 
 
-def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> Gain | None:
+def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> FinetuneGain | None:
     if before is None or after is None:
         return None
     return compare(judge(before, labels), judge(after, labels))
 
 
-def _words(fits: Gain | None, mirrors: Gain | None, spec: InputSpec) -> str:
+def _words(fits: FinetuneGain | None, mirrors: FinetuneGain | None, spec: InputSpec) -> str:
     """One sentence about what was changed; empty when nothing was."""
     if fits is not None:
         also = ", and mirrored too" if mirrors is not None else ""

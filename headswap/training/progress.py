@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from headswap.evaluation.report import Report
-from headswap.events import Event, Guess, Guesses, Listener, Pass
+from headswap.events import EpochEnd, Event, Guess, Guesses, Listener
 
 WATCHED = 6  # pictures whose guesses are shown
 _EXPECTED_PASSES = 100
 
 
-class Show:
+class EpochCounter:
     """Counts passes and tells a listener about them."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Show:
         )
         self._passes.append(right)
         self._listener(
-            Pass(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
+            EpochEnd(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
         )
         self._listener(guesses_on(number, exam_logits, truths, self._classes, self._files))
 
@@ -66,11 +66,11 @@ class LastWord:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._last: Pass | None = None
+        self._last: EpochEnd | None = None
         self._guesses: Guesses | None = None
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Pass):
+        if isinstance(event, EpochEnd):
             self._last = event
         if isinstance(event, Guesses):
             self._guesses = event

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from headswap.field_types import check_fields
 from headswap.network import Fit
-from headswap.training.config import Depth, TeachConfig
+from headswap.training.config import Depth, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay:
+class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
     engine: str  # what ran the body
@@ -32,7 +32,7 @@ class Replay:
         check_fields(self)
 
 
-def settled(config: TeachConfig, replay: Replay) -> TeachConfig:
+def settled(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
     """The settings with nothing left to chance: no search for depth or rate, no clock."""
     further = config.further
     if replay.learning_rate is not None:

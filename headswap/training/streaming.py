@@ -1,6 +1,6 @@
 """Features computed while pictures are still being decoded, so that no decoded picture has to be kept.
 
-Flow:  take_in --add--> Stream --a batch at a time--> Filling
+Flow:  take_in --add--> FeatureStream --a batch at a time--> BankBuilder
 
 The network loads in the meantime: the first picture waits for it. A head that is not one
 linear layer needs no features, and its stream lets the pictures pass.
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from headswap.network import InputSpec, Network
 
 if TYPE_CHECKING:
-    from headswap.features.bank import Filling
+    from headswap.features.bank import BankBuilder
     from headswap.heads.detect import Located
 
 
 @dataclass(eq=False, kw_only=True)
-class Stream:
+class FeatureStream:
     """Where `take_in` sends each prepared picture."""
 
     network: Callable[[], Network]  # waits until it is loaded
@@ -35,7 +35,7 @@ class Stream:
     batch_size: int
     mirror: bool = False  # every picture is seen twice
     located: Located | None = None  # the head, after the first picture
-    filling: Filling | None = None  # the same, where the head takes features
+    filling: BankBuilder | None = None  # the same, where the head takes features
     _expected: int = 0
     _begun: bool = field(default=False, init=False)
 
@@ -58,7 +58,7 @@ class Stream:
 
     def _begin(self) -> None:
         from headswap.features.autotune import body_for
-        from headswap.features.bank import Filling
+        from headswap.features.bank import BankBuilder
         from headswap.features.engines import engine_named
         from headswap.heads.detect import locate_head
         from headswap.training.linear.heads import can_hold
@@ -71,6 +71,6 @@ class Stream:
         if can_hold(network.module, site, site.num_classes):
             engine = engine_named(self.engine) if self.engine else None
             body = body_for(network, site, self.folder, engine, mirror=self.mirror)
-            self.filling = Filling(
+            self.filling = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )

@@ -1,6 +1,6 @@
 """Teach the new head of a network: body once over the pictures, swap, solve, install, prove.
 
-Flow:  Network + Lesson --teach_head--> the same network with a taught head, and Taught
+Flow:  Network + TrainingTask --teach_head--> the same network with a taught head, and TrainingResult
 
 When a linear solution is not what the head computes (a norm after it, a distance, a bare
 parameter), the proof says so and the head is taught by gradient through the network.
@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 from headswap.events import Listener, Note, silent
 from headswap.features.autotune import body_for
-from headswap.features.bank import FeatureBank, Filling, fill_bank
+from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.features.memmap import taken
 from headswap.heads.detect import locate_head
@@ -30,18 +30,20 @@ from headswap.heads.trainable import head_parameters
 from headswap.network import Network
 from headswap.training.diagnostics import old_head_of, study
 from headswap.training.finetune.adapter import go_on
-from headswap.training.gradient import Answers, teach_through
+from headswap.training.gradient import GradientResult, teach_through
 from headswap.training.linear.heads import LinearHeads, can_hold, fit_heads, has_bias, install
 from headswap.training.linear.solver import Watch
-from headswap.training.preprocessing import Viewed, choose_view
-from headswap.training.progress import Show
-from headswap.training.task import Beginning, Lesson, Taught
+from headswap.training.preprocessing import ChosenPreprocessing, choose_view
+from headswap.training.progress import EpochCounter
+from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
 from headswap.training.verify import prove_in, sitting, taught_of
 
 Timing = Callable[[str], AbstractContextManager[None]]
 
 
-def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Taught:
+def teach_head(
+    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+) -> TrainingResult:
     """Replace and teach the head of a network, in place.
 
     Args:
@@ -57,7 +59,9 @@ def teach_head(lesson: Lesson, network: Network, *, timing: Timing, listener: Li
         return go_on(beginning.lesson, beginning.network, beginning, listener)
 
 
-def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listener = silent) -> Beginning:
+def begin(
+    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+) -> TrainedHead:
     """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
     with timing("load"):
         located = lesson.located or locate_head(network, path=lesson.head_path)
@@ -99,12 +103,12 @@ def begin(lesson: Lesson, network: Network, *, timing: Timing, listener: Listene
 
     taught = replace(taught, study=beside, view=viewed.words if viewed else "")
     only_exact = proof.heads.lift != 0
-    return Beginning(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
+    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
 
 
 def _viewed(
-    lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
-) -> Viewed:
+    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+) -> ChosenPreprocessing:
     """Let cross-validation choose how pictures are shown."""
     rows = torch.nonzero(lesson.rows("train")).flatten()
 
@@ -115,19 +119,19 @@ def _viewed(
     return choose_view(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
 
 
-def _filling(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> Filling:
+def _filling(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> BankBuilder:
     """The bank that the features of a lesson go into, before any picture has come."""
     engine = None if lesson.engine is None else engine_named(lesson.engine)
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
     body = body_for(network, site, folder, engine, mirror=lesson.config.mirror)
-    return Filling(
+    return BankBuilder(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
 
 
-def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+def _bank(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
     pictures = lesson.manifest.pictures
     return fill_bank(
         lesson.filling or _filling(lesson, network, site, listener),
@@ -139,13 +143,13 @@ def _bank(lesson: Lesson, network: Network, site: HeadSite, listener: Listener) 
 
 
 def _solve(
-    lesson: Lesson, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> LinearHeads:
     rows = torch.nonzero(lesson.rows("train")).flatten()
     if listener is silent:  # nobody watches
         return _fit(lesson, network, site, bank.features, rows)
     practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
-    show = Show(
+    show = EpochCounter(
         lesson.manifest.classes,
         (taken(bank.features, rows), lesson.labels(practice)),
         (taken(bank.features, lesson.rows("test")), lesson.labels(exam)),
@@ -158,7 +162,7 @@ def _solve(
 
 
 def _fit(
-    lesson: Lesson,
+    lesson: TrainingTask,
     network: Network,
     site: HeadSite,
     features: Tensor,
@@ -180,15 +184,19 @@ def _fit(
     )
 
 
-def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener: Listener) -> Beginning:
+def _by_gradient(
+    lesson: TrainingTask, network: Network, record: SwapRecord, listener: Listener
+) -> TrainedHead:
     """Teach a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
     practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
 
-    def batch(pictures: Sequence[Picture]) -> NDArray[np.uint8]:
+    def batch(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
         return np.stack([lesson.prepared(picture, network) for picture in pictures])
 
-    def through(pictures: tuple[Picture, ...], beside: tuple[Picture, ...], hears: Listener) -> Answers:
+    def through(
+        pictures: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
+    ) -> GradientResult:
         return teach_through(
             network,
             record.site,
@@ -204,7 +212,7 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
 
     untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
     answers = through(practice, exam, listener)
-    taught = Taught(
+    taught = TrainingResult(
         site=record.site,
         exam=sitting(lesson, "test", answers.exam),
         practice=None,
@@ -220,4 +228,4 @@ def _by_gradient(lesson: Lesson, network: Network, record: SwapRecord, listener:
         some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
         through(some, some[:1], silent)
 
-    return Beginning(lesson=lesson, network=network, taught=taught, start=start)
+    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start)

@@ -1,6 +1,7 @@
 """Solved heads in their network: the proof that it says the same, and the exam.
 
-Flow:  solved heads + FeatureBank --prove_in--> Proof --taught_of--> Taught: every exam picture's logits
+Flow:  solved heads + FeatureBank --prove_in--> HeadProof --taught_of--> TrainingResult:
+           every exam picture's logits
 
 The proof is made on the exam pictures that are the most undecided: there the smallest difference
 would be seen, and there the exam needs the network's own word anyway when the features were computed in
@@ -16,33 +17,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headswap.data.manifest import Picture
-from headswap.evaluation.evaluate import Sitting
-from headswap.features.bank import FeatureBank, Filling, fill_bank
+from headswap.data.manifest import ImageRecord
+from headswap.evaluation.evaluate import SplitLogits
+from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import choose_engine, exact
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.training.linear.heads import LinearHeads, agree, has_bias, install
-from headswap.training.task import Lesson, Taught
+from headswap.training.task import TrainingResult, TrainingTask
 
 _PROOF_PICTURES = 8
 _SURELY = 2.0  # times the largest change seen: two logits may move towards each other
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Proof:
+class HeadProof:
     """What was proved, and on what."""
 
     heads: LinearHeads  # as the network combines them
     order: Tensor  # (N,) rows of the manifest: the exam's, the most undecided first, then the others
-    body: Body  # the network in single precision
+    body: Extractor  # the network in single precision
     features: Tensor  # (M, D) that it gave for the first M of them
 
 
 def prove_in(
-    lesson: Lesson, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
-) -> Proof | None:
+    lesson: TrainingTask, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
+) -> HeadProof | None:
     """Write a solution into its network and prove it on pictures; None: the head is not linear."""
     logits = heads.logits(bank.features)  # (N, C)
     best = logits.topk(2, dim=1).values
@@ -56,15 +57,17 @@ def prove_in(
             break
         heads = replace(heads, lift=lift)
         install(network.module, site, heads)
-        body = Body(network, site, exact(choose_engine()), mirror=lesson.config.mirror)
+        body = Extractor(network, site, exact(choose_engine()), mirror=lesson.config.mirror)
         features, answers = body.look(pictures)
         proved = agree(heads, features, answers)
         if proved is not None:
-            return Proof(heads=proved, order=order, features=features, body=body)
+            return HeadProof(heads=proved, order=order, features=features, body=body)
     return None
 
 
-def taught_of(lesson: Lesson, network: Network, site: HeadSite, proof: Proof, bank: FeatureBank) -> Taught:
+def taught_of(
+    lesson: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
+) -> TrainingResult:
     """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
     heads = proof.heads
     logits = heads.logits(bank.features)
@@ -73,7 +76,7 @@ def taught_of(lesson: Lesson, network: Network, site: HeadSite, proof: Proof, ba
     practice, exam = lesson.rows("train"), lesson.rows("test")
     labels = lesson.labels(lesson.manifest.pictures)
     folds = heads.fold_logits
-    return Taught(
+    return TrainingResult(
         site=site,
         exam=sitting(lesson, "test", logits[exam]),
         practice=None if folds is None else sitting(lesson, "train", folds),
@@ -85,7 +88,7 @@ def taught_of(lesson: Lesson, network: Network, site: HeadSite, proof: Proof, ba
     )
 
 
-def _looked_at_again(lesson: Lesson, network: Network, proof: Proof, logits: Tensor) -> Tensor:
+def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
     """Let the body, in single precision, see the exam pictures that half precision leaves open.
 
     What the network will say of a picture later must be what the exam says now; only a picture whose
@@ -101,7 +104,7 @@ def _looked_at_again(lesson: Lesson, network: Network, proof: Proof, logits: Ten
     best = logits[order].topk(2, dim=1).values
     margins = best[:, 0] - best[:, 1]
     size = max(1, lesson.config.batch_size // 2)  # a number is twice as large: no more memory than before
-    filling = Filling(proof.body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
+    filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
     logits, worst, start = logits.clone(), 0.0, 0
     filling.learn([one.sha256 for one in exam[:_PROOF_PICTURES]], proof.features[: len(exam)])
     while start < len(exam) and (start == 0 or float(margins[start]) <= _SURELY * worst):
@@ -115,7 +118,9 @@ def _looked_at_again(lesson: Lesson, network: Network, proof: Proof, logits: Ten
     return logits
 
 
-def _seen(lesson: Lesson, network: Network, filling: Filling, pictures: Sequence[Picture]) -> Tensor:
+def _seen(
+    lesson: TrainingTask, network: Network, filling: BankBuilder, pictures: Sequence[ImageRecord]
+) -> Tensor:
     return fill_bank(
         filling,
         [picture.sha256 for picture in pictures],
@@ -124,10 +129,10 @@ def _seen(lesson: Lesson, network: Network, filling: Filling, pictures: Sequence
     ).features
 
 
-def sitting(lesson: Lesson, part: str, logits: Tensor) -> Sitting:
+def sitting(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
     """One part of the pictures, with what was answered: (P, C) logits."""
     pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
-    return Sitting(
+    return SplitLogits(
         files=[picture.file for picture in pictures],
         sha256s=[picture.sha256 for picture in pictures],
         labels=lesson.labels(pictures).numpy(),

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from headswap.bundle.evaluate import Measured, evaluate_bundle
+from headswap.bundle.evaluate import BundleEvaluation, evaluate_bundle
 from headswap.bundle.format import read_dataset
 from headswap.bundle.predictor import load_bundle
 from headswap.cli.main import main
 from headswap.data.decode import read_picture
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 
-Measure = Callable[[Path], Measured]
+Measure = Callable[[Path], BundleEvaluation]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_altered_copies_of_training_pictures_are_seen(
 ) -> None:
     trained = read_dataset(bundle).part("train")
 
-    def opened(picture: Picture) -> Image.Image:
+    def opened(picture: ImageRecord) -> Image.Image:
         return read_picture((few_drawings / picture.source).read_bytes(), name=picture.source)
 
     def altered(image: Image.Image, number: int) -> Image.Image:

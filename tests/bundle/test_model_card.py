@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from headswap.bundle.format import read_card, read_dataset, read_report
-from headswap.evaluation.report import Doubt, Shortcut
+from headswap.evaluation.report import LabelIssue, Shortcut
 from headswap.export.model_card import CardFacts, model_card, plain, requirements
-from headswap.export.parity import Way, check_of
+from headswap.export.parity import Route, check_of
 
 
 @pytest.fixture
 def facts(bundle: Path) -> CardFacts:
     ways = [
-        Way(name="predict.py", pictures=16, same=16, largest_difference=2e-6),
-        Way(name="model.onnx", problem="ONNX holds 2 GB in one file, and this network is larger."),
+        Route(name="predict.py", pictures=16, same=16, largest_difference=2e-6),
+        Route(name="model.onnx", problem="ONNX holds 2 GB in one file, and this network is larger."),
     ]
     return CardFacts(
         title="My <b>drawings", card=read_card(bundle), report=read_report(bundle),
@@ -41,7 +41,7 @@ def test_it_says_what_it_is_how_good_and_what_it_was_taught_on(facts: CardFacts)
 def test_shortcuts_and_doubted_labels_are_told(facts: CardFacts) -> None:
     report = replace(
         facts.report,
-        doubts=(Doubt(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
+        doubts=(LabelIssue(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
         shortcuts=(Shortcut(name="brightness", lesson="it may have learned darkness.", right=20, total=24),),
     )
 

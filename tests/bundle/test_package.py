@@ -16,7 +16,7 @@ import headswap
 from headswap.data.manifest import Manifest
 from headswap.errors import BadUpload
 from headswap.export.package import located, read_check, take_home, zip_name
-from headswap.export.parity import BOUND, Check
+from headswap.export.parity import BOUND, ParityCheck
 from tests.bundle.conftest import Untaught
 
 WITHOUT_HEADSWAP = (
@@ -28,13 +28,13 @@ WITHOUT_HEADSWAP = (
 @pytest.fixture(scope="module")
 def packed(
     bundle: Path, few_pictures: Manifest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Check]:
+) -> tuple[Path, ParityCheck]:
     target = tmp_path_factory.mktemp("home") / "drawings.zip"
     return target, take_home(bundle, target, manifest=few_pictures)
 
 
 @pytest.fixture(scope="module")
-def unpacked(packed: tuple[Path, Check], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unpacked(packed: tuple[Path, ParityCheck], tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("elsewhere")
     with zipfile.ZipFile(packed[0]) as archive:
         for name in archive.namelist():
@@ -52,7 +52,7 @@ def ask(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_ways_agree_within_the_bound_on_pictures_of_every_kind(packed: tuple[Path, Check]) -> None:
+def test_all_ways_agree_within_the_bound_on_pictures_of_every_kind(packed: tuple[Path, ParityCheck]) -> None:
     check = packed[1]
 
     assert check.agree
@@ -68,7 +68,7 @@ def test_all_ways_agree_within_the_bound_on_pictures_of_every_kind(packed: tuple
 
 
 def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
-    packed: tuple[Path, Check], bundle: Path, few_pictures: Manifest, tmp_path: Path, unpacked: Path
+    packed: tuple[Path, ParityCheck], bundle: Path, few_pictures: Manifest, tmp_path: Path, unpacked: Path
 ) -> None:
     take_home(bundle, tmp_path / "drawings.zip", manifest=few_pictures)
 
@@ -146,7 +146,7 @@ def test_mistakes_are_one_sentence(unpacked: Path) -> None:
 
 
 def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(
-    packed: tuple[Path, Check], unpacked: Path
+    packed: tuple[Path, ParityCheck], unpacked: Path
 ) -> None:
     expected = packed[1].pictures[0]
 

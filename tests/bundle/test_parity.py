@@ -8,15 +8,15 @@ from headswap.data.manifest import Manifest
 from headswap.export.parity import (
     BOUND,
     MOST_PICTURES,
-    Expected,
+    ExpectedAnswer,
     check_of,
     choose_pictures,
     compare,
     run_script,
 )
 
-ONE = Expected(file="check/a.png", truth="mug", label="mug", probabilities={"mug": 0.6, "pen": 0.4})
-TWO = Expected(file="check/b.png", truth=None, label="pen", probabilities={"pen": 0.9, "mug": 0.1})
+ONE = ExpectedAnswer(file="check/a.png", truth="mug", label="mug", probabilities={"mug": 0.6, "pen": 0.4})
+TWO = ExpectedAnswer(file="check/b.png", truth=None, label="pen", probabilities={"pen": 0.9, "mug": 0.1})
 
 
 def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Manifest) -> None:
@@ -44,7 +44,7 @@ def test_the_largest_difference_of_any_probability_is_told() -> None:
 
 
 def test_another_label_is_no_agreement_unless_the_two_tie() -> None:
-    nearly = Expected(file="x", truth=None, label="mug", probabilities={"mug": 0.501, "pen": 0.499})
+    nearly = ExpectedAnswer(file="x", truth=None, label="mug", probabilities={"mug": 0.501, "pen": 0.499})
 
     tie = compare("page", [nearly], [{"mug": 0.5 - BOUND / 4, "pen": 0.5 + BOUND / 4}])
     other = compare("page", [nearly], [{"mug": 0.5 - BOUND, "pen": 0.5 + BOUND}])

@@ -5,15 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headswap.bundle.reference import Memory, OldNames, read_memory, remember, rows_to_remember, save_memory
-from headswap.data.manifest import Manifest, Picture
+from headswap.bundle.reference import (
+    PretrainedNames,
+    ReferenceFeatures,
+    read_memory,
+    remember,
+    rows_to_remember,
+    save_memory,
+)
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
 
 
 def pictures_of(count: int, classes: int = 2) -> Manifest:
     names = tuple(f"class {number}" for number in range(classes))
     pictures = tuple(
-        Picture(
+        ImageRecord(
             file=str(number),
             source="",
             class_name=names[number % classes] if number % 10 else names[0],
@@ -30,7 +37,7 @@ def pictures_of(count: int, classes: int = 2) -> Manifest:
     return Manifest(name="", root="", classes=names, pictures=pictures)
 
 
-def memory_of(count: int = 40, width: int = 16, *, old: OldNames | None = None) -> Memory:
+def memory_of(count: int = 40, width: int = 16, *, old: PretrainedNames | None = None) -> ReferenceFeatures:
     manifest = pictures_of(count)
     features = np.random.default_rng(0).gamma(1.0, size=(count, width)).astype(np.float32)
     rows, exam = rows_to_remember(manifest, width)
@@ -38,7 +45,7 @@ def memory_of(count: int = 40, width: int = 16, *, old: OldNames | None = None) 
 
 
 def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
-    old = OldNames(
+    old = PretrainedNames(
         weight=np.eye(3, 16, dtype=np.float32), bias=np.zeros(3, np.float32), names=("tench", "kite", "crane")
     )
     memory = memory_of(old=old)
@@ -88,7 +95,7 @@ def test_large_sets_are_remembered_in_part_with_every_class() -> None:
 
 def test_the_old_head_gives_its_best_names_and_adds_up_those_that_occur_twice() -> None:
     names = ("crane", "kite", "crane", "tench", "hen", "cock", "wren")
-    old = OldNames(weight=np.eye(7, dtype=np.float32), bias=np.zeros(7, np.float32), names=names)
+    old = PretrainedNames(weight=np.eye(7, dtype=np.float32), bias=np.zeros(7, np.float32), names=names)
 
     best = old.top(np.array([[4.0, 0, 4.0, 3.0, 2.0, 1.0, 0.5]], np.float32))[0]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from headswap.cli.main import main
 from headswap.cli.progress import Bars
 from headswap.events import Progress, Step, words_of_step
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 TINY = """
 import torch
@@ -69,8 +69,8 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     (tmp_path / "tiny_of_the_shell.py").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
-    brief = FurtherConfig(passes=1, confirmations=1, learning_rate=1e-3)
-    monkeypatch.setattr("headswap.cli.verbs.train.TeachConfig", partial(TeachConfig, further=brief))
+    brief = FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-3)
+    monkeypatch.setattr("headswap.cli.verbs.train.TeachConfig", partial(TrainConfig, further=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.accounts import Codes
+from headswap.app.service.accounts import AccessCodes
 from headswap.cli.main import main
 
 
@@ -18,7 +18,7 @@ def test_codes_are_shown_once_and_open(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["users", "list", place]) == 0
 
     assert capsys.readouterr().out == "ada\nada\n"
-    assert Codes(tmp_path / "class.json").knows("ada", made["ada"])
+    assert AccessCodes(tmp_path / "class.json").knows("ada", made["ada"])
 
 
 def test_mistakes_end_with_2_and_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.app.processes.importing import AskImport, Imported
+from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.app.service.limits import WHOM, limits_for
 from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.ingest import take_in
-from headswap.data.manifest import LeftOut
+from headswap.data.manifest import SkippedFile
 from headswap.data.transforms import wanted_px
 from headswap.errors import HeadswapError
 from headswap.export.package import lay_out
@@ -103,7 +103,7 @@ def plain(sentence: str) -> str:
     return sentence
 
 
-def told(manifest_left_out: tuple[LeftOut, ...]) -> Said:
+def told(manifest_left_out: tuple[SkippedFile, ...]) -> Said:
     return {left.file.rsplit("/", 1)[-1]: left.reason for left in manifest_left_out}
 
 
@@ -177,7 +177,7 @@ def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
     def ask(source: Path, place: Path, name: str, before: str = "") -> Imported:
         (place / name).mkdir()
         dataset = str(place / name / "dataset.json")
-        question = AskImport(str(source), str(place / "images"), dataset, "things", before)
+        question = ReadUpload(str(source), str(place / "images"), dataset, "things", before)
         done: Imported = from_json(Imported, reader.ask(to_json(question)))
         return done
 

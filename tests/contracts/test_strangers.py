@@ -13,8 +13,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from headswap.app.processes.child import Desk
-from headswap.app.processes.importing import AskImport, Imported, ReaderLimits
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.data.layout import class_name
 from headswap.errors import HeadswapError, UnreadablePicture
@@ -50,14 +50,14 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
         for name, data in members.items():
             archive.writestr(name, data)
     (place / "data").mkdir()
-    question = AskImport(
+    question = ReadUpload(
         str(place / "upload.zip"), str(place / "images"), str(place / "data" / "dataset.json"), "things"
     )
     done: Imported = from_json(Imported, reader.ask(to_json(question)))
     return done
 
 
-def most_memory_bytes(desk: Desk) -> int:
+def most_memory_bytes(desk: ChildProcess) -> int:
     """The most that a child ever held."""
     child = desk._child
     assert child is not None

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.decode import PictureLimits, decode, read_picture, shown_name
+from headswap.data.decode import ImageLimits, decode, read_picture, shown_name
 from headswap.errors import UnreadablePicture
 
 HAZARDS = Path(__file__).parents[2].parent / "shared" / "hazards"
@@ -211,7 +211,7 @@ def test_the_limits_are_settings() -> None:
     data = saved(corner(), "PNG")
 
     with pytest.raises(UnreadablePicture, match=r"the limit is 0\.001 megapixels"):
-        read_picture(data, name="x.png", limits=PictureLimits(megapixels=0.001))
+        read_picture(data, name="x.png", limits=ImageLimits(megapixels=0.001))
     with pytest.raises(UnreadablePicture, match="a strip too narrow to show anything"):
         read_picture(saved(Image.new("RGB", (2000, 3)), "PNG"), name="x.png")
 

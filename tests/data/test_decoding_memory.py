@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.decode import PictureLimits, open_image
+from headswap.data.decode import ImageLimits, open_image
 from headswap.errors import UnreadablePicture
 from tests.crafted import grey_jpeg, netpbm
 
@@ -93,7 +93,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def too_large_for_memory(data: bytes, memory_bytes: int) -> str:
-    limits = PictureLimits(memory_bytes=memory_bytes, memory_setting="--reader-mb")
+    limits = ImageLimits(memory_bytes=memory_bytes, memory_setting="--reader-mb")
     with pytest.raises(UnreadablePicture) as refused:
         open_image(data, name="x", limits=limits)
     return str(refused.value)
@@ -116,7 +116,7 @@ def test_a_jpeg_of_200_megapixels_is_let_in_by_every_reader(form: str) -> None:
     opened = open_image(data, name="x.jpg", wanted_px=480)
 
     assert (opened.width, opened.height) == (16384, 12200)
-    assert opened.memory_bytes < PictureLimits().memory_bytes
+    assert opened.memory_bytes < ImageLimits().memory_bytes
 
 
 def test_64_megapixels_of_every_kind_are_let_in_by_every_reader() -> None:
@@ -124,14 +124,14 @@ def test_64_megapixels_of_every_kind_are_let_in_by_every_reader() -> None:
 
     worst = 2 * RGB_BYTES + max(_DECODER_BYTES.values())
 
-    assert 64_000_000 * worst + PictureLimits().size_bytes < PictureLimits().memory_bytes
+    assert 64_000_000 * worst + ImageLimits().size_bytes < ImageLimits().memory_bytes
 
 
 @pytest.mark.parametrize("let", [lambda n: n, lambda n: n - 1])
 def test_the_limit_is_the_last_byte_that_is_let_in(let: Callable[[int], int]) -> None:
     data = png(300, 200)
     need = open_image(data, name="x").memory_bytes
-    limits = PictureLimits(memory_bytes=let(need))
+    limits = ImageLimits(memory_bytes=let(need))
 
     if let(need) == need:
         assert open_image(data, name="x", limits=limits).decode().width == 300

@@ -16,15 +16,15 @@ from PIL import Image, ImageDraw, ImageOps
 from headswap.data.duplicates import group_alike
 from headswap.data.fingerprint import look_at
 from headswap.data.ingest import take_in
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
-def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> Picture:
+def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> ImageRecord:
     look = look_at(image)
     sha256 = sha256 or hashlib.sha256(image.tobytes()).hexdigest()
-    return Picture(
+    return ImageRecord(
         file=name, source=name, class_name=class_name, sha256=sha256,
         width=image.width, height=image.height, look=look.bits, brightness=look.brightness,
         thumbnail=look.thumbnail,
@@ -123,7 +123,7 @@ def test_the_order_of_the_files_changes_nothing() -> None:
 def test_ten_thousand_pictures_take_seconds() -> None:
     dice = np.random.default_rng(0)
     pictures = [
-        Picture(
+        ImageRecord(
             file=str(number), source="", class_name=str(number % 5), sha256=f"{number:064x}", width=1,
             height=1, look=dice.bytes(32).hex(), brightness=0.5,
         )

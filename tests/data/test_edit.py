@@ -18,16 +18,16 @@ from headswap.data.edit import (
     settled,
     valid_name,
 )
-from headswap.data.manifest import LeftOut, Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.errors import BadSetting, NotFound, TooFewPictures
 
 
-def pictures(class_name: str, count: int, *, tag: str = "") -> tuple[Picture, ...]:
+def pictures(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, ...]:
     def look(number: int) -> str:
         return random.Random(f"{class_name}{number}{tag}").randbytes(32).hex()
 
     return tuple(
-        Picture(
+        ImageRecord(
             file=f"{class_name}/{number}.jpg", source="x.jpg", class_name=class_name,
             sha256=hashlib.sha256(f"{class_name}{number}{tag}".encode()).hexdigest(),
             width=100, height=100, look=look(number), brightness=0.5,
@@ -121,7 +121,7 @@ def test_findings_and_parts_follow_every_change(manifest: Manifest) -> None:
 
 
 def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifest) -> None:
-    note = LeftOut(file="notes.txt", reason="notes.txt is not a picture.")
+    note = SkippedFile(file="notes.txt", reason="notes.txt is not a picture.")
     shouted = [replace(p, class_name="MUG") for p in pictures("mug", 14)]  # twelve of them are there
     others = pictures("mug", 3, tag="other camera")  # other pictures, the same file names
     more = Manifest(

@@ -20,7 +20,7 @@ from PIL import Image
 from headswap.data import decode as images
 from headswap.data.ingest import take_in
 from headswap.data.manifest import Manifest
-from headswap.data.read_policy import Care
+from headswap.data.read_policy import ReadPolicy
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadUpload, Cancelled, TooFewPictures, UnreadablePicture
@@ -254,7 +254,7 @@ def test_large_pictures_wait_until_there_is_memory_for_them(tmp_path: Path) -> N
     lock, together = Lock(), Barrier(2)
     limits = images.PictureLimits(memory_bytes=2 * need + 1000)
 
-    manifest = take_in(root, threads=8, prepare=prepare_slowly, care=Care(limits=limits)).manifest
+    manifest = take_in(root, threads=8, prepare=prepare_slowly, care=ReadPolicy(limits=limits)).manifest
 
     assert now["most"] == 2, "two have room beside each other, and two there are"
     assert len(manifest.pictures) == 16

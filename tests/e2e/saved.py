@@ -17,7 +17,7 @@ from headswap.app.service.settings import Settings
 from headswap.data.ingest import take_in
 from headswap.data.split import split
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.stats import Figures, keep_figures
+from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import to_json, write_text
 
 RUNS = (  # network, seconds, milliseconds, age in seconds
@@ -40,7 +40,7 @@ def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float
         place = store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         size = (bundle / "weights.safetensors").stat().st_size
-        figures = Figures(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
+        figures = RunStats(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
         keep_figures(place, figures)
         experiment = Experiment(data=DataConfig(source=str(folder / "dataset.json")), model=model)
         store.adopt("", project.id, to_json(experiment), job, "bundle", now - age)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headswap.data.manifest import Manifest, Part, Picture
-from headswap.evaluation.evaluate import Evidence, Sitting, build_report, temperature_of
+from headswap.data.manifest import ImageRecord, Manifest, Part
+from headswap.evaluation.evaluate import EvaluationInputs, SplitLogits, build_report, temperature_of
 from headswap.evaluation.metrics import calibrated
-from headswap.evaluation.report import Learning, Report
+from headswap.evaluation.report import LearningCurve, Report
 from headswap.storage.files import from_json, to_json
 
 CLASSES = ("cat", "dog")
@@ -16,7 +16,7 @@ CLASSES = ("cat", "dog")
 
 def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] | None = None) -> Manifest:
     pictures = tuple(
-        Picture(
+        ImageRecord(
             file=f"{part} {number}",
             source="",
             class_name=CLASSES[label],
@@ -33,10 +33,10 @@ def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] |
     return Manifest(name="", root="", classes=CLASSES, pictures=pictures)
 
 
-def sitting(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> Sitting:
+def sitting(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> SplitLogits:
     logits = np.zeros((len(said), 2))
     logits[np.arange(len(said)), said] = sureness
-    return Sitting(
+    return SplitLogits(
         files=[picture.file for picture in manifest.pictures],
         sha256s=[picture.sha256 for picture in manifest.pictures],
         labels=np.array([manifest.label(picture) for picture in manifest.pictures]),
@@ -50,9 +50,9 @@ def evidence_of(
     *,
     practice: tuple[list[int], list[int]] = ([0] * 20 + [1] * 10, [0] * 20 + [1] * 10),
     practice_right: int = 30,
-) -> Evidence:
+) -> EvaluationInputs:
     exam, known = manifest_of(labels, "test"), manifest_of(practice[0])
-    return Evidence(
+    return EvaluationInputs(
         manifest=replace(exam, pictures=known.pictures + exam.pictures),
         exam=sitting(exam, said),
         practice=sitting(known, practice[1]),
@@ -60,7 +60,7 @@ def evidence_of(
     )
 
 
-def report_of(evidence: Evidence) -> Report:
+def report_of(evidence: EvaluationInputs) -> Report:
     return build_report(evidence, temperature=temperature_of(evidence.practice))
 
 
@@ -68,7 +68,7 @@ def sentences(report: Report) -> str:
     return " ".join(one.sentence for one in report.advice)
 
 
-def cross_validated(evidence: Evidence, said: list[int]) -> Evidence:
+def cross_validated(evidence: EvaluationInputs, said: list[int]) -> EvaluationInputs:
     return replace(evidence, everyone=sitting(evidence.manifest, said))
 
 
@@ -189,7 +189,7 @@ def test_memorising_is_named_with_the_way_out_that_was_measured(
     said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
     evidence = evidence_of(labels, said, practice=(labels, said), practice_right=100)
     fewer_right = 80 - gained + lost
-    learning = Learning(
+    learning = LearningCurve(
         fewer=50, fewer_right=fewer_right, more=75, more_right=80, total=100, gained=gained, lost=lost
     )
 
@@ -224,7 +224,7 @@ def test_a_network_that_may_have_learned_darkness_is_named() -> None:
     labels = [0, 1] * 30
     light = [0.2 + 0.5 * label for label in labels]
     exam, known = manifest_of(labels, "test", light=light), manifest_of(labels, light=light)
-    evidence = Evidence(
+    evidence = EvaluationInputs(
         manifest=replace(exam, pictures=known.pictures + exam.pictures),
         exam=sitting(exam, labels),
         practice=None,

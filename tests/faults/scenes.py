@@ -286,16 +286,16 @@ def take_home_scene() -> Scene:
 
 def undo_scene(pictures: Path) -> Scene:
     """A class is renamed: another data set, a way back, another record."""
-    from headswap.app.service.datasets import Pictures
+    from headswap.app.service.datasets import Datasets
     from headswap.app.service.projects import Projects
     from headswap.app.service.sweeping import sweep_projects
     from headswap.data.ingest import take_in
     from headswap.data.split import split
     from headswap.storage.records import write_record
 
-    def of(folder: Path) -> tuple[Pictures, str]:
+    def of(folder: Path) -> tuple[Datasets, str]:
         project = next(path.name for path in folder.iterdir() if path.is_dir())
-        verbs = Pictures(
+        verbs = Datasets(
             Projects(folder),
             lambda question: "",
             sample=pictures,
@@ -335,14 +335,14 @@ def shards_scene() -> Scene:
 
     from headswap.features.bank import fill_bank
     from headswap.features.engines import Engine
-    from headswap.features.extractor import Body
+    from headswap.features.extractor import Extractor
 
     pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(300)]
 
     def fill(folder: Path, count: int) -> int:
         network, card, _, _ = tiny_result()
-        body = Body(network, card.site, Engine("cpu", "float32"))
+        body = Extractor(network, card.site, Engine("cpu", "float32"))
         bank = fill_bank(body, names[:count], lambda number: pictures[number], folder=folder, batch_size=64)
         exact = body.features(pictures[:count])
         if (bank.features - exact).abs().max() > 1e-5:
@@ -369,10 +369,17 @@ def checkpoint_scene() -> Scene:
     """The fourth checkpoint of a run."""
     import torch
 
-    from headswap.training.finetune.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.finetune.checkpoint import (
+        Checkpoint,
+        RunCounters,
+        load_checkpoint,
+        save_checkpoint,
+    )
 
     def save(folder: Path, number: int) -> None:
-        state = RunState(stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0)
+        state = RunCounters(
+            stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0
+        )
         save_checkpoint(folder / "run", Checkpoint(state, {"w": torch.full((64, 64), float(number))}))
 
     def prepare(folder: Path) -> None:
@@ -440,7 +447,7 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     from torch import nn
 
     from headswap.bundle.format import FORMAT, BundleCard
-    from headswap.data.manifest import Manifest, Picture
+    from headswap.data.manifest import ImageRecord, Manifest
     from headswap.evaluation.report import Report
     from headswap.heads.detect import find_head
     from headswap.network import InputSpec, Network, NetworkCard, Weights
@@ -460,7 +467,7 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
         interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, practice_right=2,
         practice_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
     )  # fmt: skip
-    picture = Picture(
+    picture = ImageRecord(
         file="cat/1.png", source="1.png", class_name="cat", sha256="1" * 64, width=8, height=8,
         look="0" * 64, brightness=0.5,
     )  # fmt: skip

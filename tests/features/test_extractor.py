@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from headswap.errors import TeachingFailed
 from headswap.features.engines import Engine, choose_engine, engines_here
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
 from headswap.network import Network
 from tests.pretend_device import pretend_device
@@ -40,8 +40,8 @@ class IsOff(nn.Module):
         return x * (1.0 + self.share) if x.dtype == torch.bfloat16 else x
 
 
-def body(network: Network, engine: Engine, translations: Path | None = None) -> Body:
-    return Body(network, find_head(network), engine, translations)
+def body(network: Network, engine: Engine, translations: Path | None = None) -> Extractor:
+    return Extractor(network, find_head(network), engine, translations)
 
 
 def test_features_are_what_reaches_the_head(make_network: MakeNetwork, make_pictures: MakePictures) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from headswap.data.transforms import to_float
 from headswap.features import onnx_backend as translated
 from headswap.features.engines import Engine
-from headswap.features.hooks import Watched
+from headswap.features.hooks import HookedNetwork
 from headswap.features.onnx_backend import NotTranslated, run_translated
 from headswap.heads.detect import find_head
 from headswap.network import Network
@@ -24,8 +24,8 @@ MakePictures = Callable[[int], NDArray[np.uint8]]
 ENGINE = Engine("cpu", "float32", library="onnxruntime")
 
 
-def watched(network: Network) -> Watched:
-    return Watched(network.module, find_head(network), network.name).eval()
+def watched(network: Network) -> HookedNetwork:
+    return HookedNetwork(network.module, find_head(network), network.name).eval()
 
 
 def batch(network: Network, pictures: NDArray[np.uint8]) -> torch.Tensor:

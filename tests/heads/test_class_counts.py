@@ -10,11 +10,11 @@ from torch import nn
 
 from headswap.heads.build import Edits
 from headswap.heads.class_counts import follow_counts
-from headswap.heads.plan import HeadPlan, Owner
+from headswap.heads.plan import HeadModule, HeadPlan
 
 
 def plan(classes: int = 10) -> HeadPlan:
-    head = Owner(path="fc", kind="Linear", part="head", in_features=10, classes=classes, resizes=())
+    head = HeadModule(path="fc", kind="Linear", part="head", in_features=10, classes=classes, resizes=())
     return HeadPlan(owners=(head,))
 
 

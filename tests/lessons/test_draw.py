@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from headswap.lessons.lesson import Result, as_html
+from headswap.lessons.lesson import LessonResult, as_html
 from headswap.plots.draw import NARROW, draw
 from headswap.plots.figure import Bar, Curve, Figure
 
@@ -50,7 +50,7 @@ def test_names_of_curves_that_end_together_do_not_lie_on_one_another() -> None:
 
 
 def test_a_result_is_shown_with_its_origin() -> None:
-    result = Result(
+    result = LessonResult(
         lesson="x",
         model="a <net>",
         data="mine",

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from headswap.cli.main import _parser
-from headswap.lessons.expert_cards import CARDS, TUNED, VERSIONED, Card
+from headswap.lessons.expert_cards import CARDS, TUNED, VERSIONED, ExpertCard
 
 
-def ran(card: Card, version: str) -> dict[str, Any]:
+def ran(card: ExpertCard, version: str) -> dict[str, Any]:
     import torch
 
     names: dict[str, Any] = {}

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headswap.heads.detect import find_head
-from headswap.lessons.loop import Desk, body_hash, practise
+from headswap.lessons.loop import LessonImages, body_hash, practise
 
 
 class Tiny(nn.Module):
@@ -21,11 +21,11 @@ class Tiny(nn.Module):
         return self.head(self.body(pictures).flatten(1))
 
 
-def desk() -> Desk:
+def desk() -> LessonImages:
     torch.manual_seed(0)
     labels = torch.arange(20) % 2
     inputs = torch.randn(20, 3, 8, 8) + labels.view(-1, 1, 1, 1)
-    return Desk(inputs=inputs, labels=labels, practice=torch.arange(16), exam=torch.arange(16, 20))
+    return LessonImages(inputs=inputs, labels=labels, practice=torch.arange(16), exam=torch.arange(16, 20))
 
 
 def test_a_pass_is_seen_with_its_loss_and_shares() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from headswap.lessons import material as materials
 from headswap.lessons.catalogue import run_lesson
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
 from headswap.lessons.time_budget import how_to_practise, pictures_to_see
 
@@ -37,7 +37,7 @@ def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(materials, "seconds_to_see", lambda body, pictures: 0.5)
     monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
 
-    result = run_lesson("everything", Setting(small_px=32), workspace=tmp_path)
+    result = run_lesson("everything", LessonConfig(small_px=32), workspace=tmp_path)
 
     assert result.pictures == 24
     assert result.sentences[-1].endswith("only 24 pictures were used and it practised for only 1 pass.")
@@ -48,7 +48,7 @@ def test_what_one_experiment_left_out_is_not_said_of_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
-    material = Material(Setting(most_pictures=16, small_px=32), tmp_path)
+    material = Material(LessonConfig(most_pictures=16, small_px=32), tmp_path)
 
     slow = run_lesson("everything", workspace=tmp_path, material=material)
     other = run_lesson("which-layer", workspace=tmp_path, material=material)
@@ -66,21 +66,21 @@ def test_few_pictures_of_a_slow_network_are_all_used_and_nothing_is_said(
         for shade in range(5):
             noise = np.random.default_rng(10 * number + shade).integers(0, 256, (40, 40, 3), dtype=np.uint8)
             Image.fromarray(noise).save(tmp_path / "set" / name / f"{shade}.png")
-    material = Material(Setting(data=str(tmp_path / "set")), tmp_path / "work")
+    material = Material(LessonConfig(data=str(tmp_path / "set")), tmp_path / "work")
 
     assert len(material.manifest.pictures) == 10
     assert material.slowness == ""
 
 
 def test_nothing_is_said_where_nothing_was_left_out(tmp_path: Path) -> None:
-    material = Material(Setting(most_pictures=16, seconds=10_000), tmp_path)
+    material = Material(LessonConfig(most_pictures=16, seconds=10_000), tmp_path)
 
     assert len(material.manifest.pictures) == 16
     assert material.slowness == ""
 
 
 def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(tmp_path: Path) -> None:
-    material = Material(Setting(most_pictures=16, small_px=32), tmp_path)
+    material = Material(LessonConfig(most_pictures=16, small_px=32), tmp_path)
     assert material.small.height == 32  # loads the network
     assert material.draws
     torch.manual_seed(0)

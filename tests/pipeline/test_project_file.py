@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from headswap.bundle.format import read_report
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BadProject
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.project_file import RECORD, SavedProject, SavedRun, pack_project, unpack_project
@@ -37,7 +37,7 @@ def members(bundle: Path) -> Members:
         sha256 = hashlib.sha256(data).hexdigest()
         images[f"images/{sha256}.png"] = data
         pictures.append(
-            Picture(
+            ImageRecord(
                 file=f"{name}/1.png", source=f"{sha256}.png", class_name=name, sha256=sha256,
                 width=40, height=30, look="0" * 64, brightness=0.5,
             )

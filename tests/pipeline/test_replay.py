@@ -13,13 +13,13 @@ from headswap.bundle.format import read_card, read_dataset
 from headswap.errors import BadSetting
 from headswap.events import Event, Note
 from headswap.pipeline.replay import teach_again
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 
 @pytest.fixture(scope="module")
 def first(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("first") / "b"
-    config = TeachConfig(strengths=(0.03, 0.3), folds=3)
+    config = TrainConfig(strengths=(0.03, 0.3), folds=3)
     headswap.teach(few_drawings, out=place, workspace=workspace, seed=3, config=config)
     return place
 

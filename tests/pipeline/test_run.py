@@ -13,10 +13,10 @@ import headswap
 from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
-from headswap.events import Event, Guesses, Pass, Progress
+from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.export.onnx import write_onnx
 from headswap.storage.files import check_seal
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 
 def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few_drawings: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
     outcome = headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, listener=heard.append)
 
     pictures = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
-    passes = [event for event in heard if isinstance(event, Pass)]
+    passes = [event for event in heard if isinstance(event, EpochEnd)]
     assert pictures == sorted(pictures)
     assert pictures[-1] == 24
     assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
@@ -162,7 +162,7 @@ def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     outcome = headswap.teach(
-        few_drawings, out=tmp_path / "b", workspace=workspace, config=TeachConfig(mirror=True)
+        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(mirror=True)
     )
     bundle = headswap.load_bundle(outcome.bundle)
     with Image.open(next((few_drawings / "bird").iterdir())) as picture:

@@ -23,9 +23,9 @@ from headswap.export.package import take_home
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
 from headswap.lessons.catalogue import LESSONS, run_lesson
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 from headswap.pipeline.replay import teach_again
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.conftest import ROOT
 from tests.pretend_device import pretend_device
@@ -58,7 +58,7 @@ def main(device: Any) -> int:
 
     with pretend_device(device):
         for depth in get_args(Depth):
-            config = TeachConfig(depth=depth, further=FurtherConfig(passes=2, crops=2, confirmations=1))
+            config = TrainConfig(depth=depth, further=FinetuneConfig(passes=2, crops=2, confirmations=1))
             step(
                 f"teach {depth}",
                 lambda depth=depth, config=config: headswap.teach(  # type: ignore[misc]
@@ -87,7 +87,7 @@ def _say(line: str) -> None:
 
 
 def _lesson(name: str, folder: Path) -> None:
-    run_lesson(name, Setting(most_pictures=48, passes=1), workspace=folder)
+    run_lesson(name, LessonConfig(most_pictures=48, passes=1), workspace=folder)
 
 
 def _swap(name: str, device: str) -> None:

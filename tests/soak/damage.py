@@ -87,9 +87,14 @@ def _bundle(room: Path) -> list[Victim]:
 def _checkpoint(room: Path) -> list[Victim]:
     import torch
 
-    from headswap.training.finetune.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.finetune.checkpoint import (
+        Checkpoint,
+        RunCounters,
+        load_checkpoint,
+        save_checkpoint,
+    )
 
-    state = RunState(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
     run = room / "run"
     for number in (1, 2):
         later = replace(state, best_pass=number)
@@ -112,14 +117,14 @@ def _shard(room: Path) -> list[Victim]:
 
     from headswap.features.bank import fill_bank
     from headswap.features.engines import Engine
-    from headswap.features.extractor import Body
+    from headswap.features.extractor import Extractor
 
     network, card, _, _ = tiny_result()
     pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(20)]
 
     def fill() -> int:
-        body = Body(network, card.site, Engine("cpu", "float32"))
+        body = Extractor(network, card.site, Engine("cpu", "float32"))
         return fill_bank(body, names, lambda n: pictures[n], folder=room / "features").computed
 
     fill()

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from headswap.app.jobs.store import Store
-from headswap.app.processes.importing import AskImport, Imported, ReaderLimits
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.app.service.projects import Projects
 from headswap.errors import HeadswapError
@@ -105,7 +105,7 @@ def hostile_inputs(size: Size, room: Path) -> list[Line]:
 
 def _ask(reader: Reader, source: Path, folder: Path) -> Imported:
     folder.mkdir(parents=True)
-    question = AskImport(str(source), str(folder / "images"), str(folder / "dataset.json"), "upload")
+    question = ReadUpload(str(source), str(folder / "images"), str(folder / "dataset.json"), "upload")
     done: Imported = from_json(Imported, reader.ask(to_json(question)))
     return done
 

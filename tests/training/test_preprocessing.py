@@ -17,11 +17,11 @@ from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.replay import teach_again
 from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json
-from headswap.training.config import FurtherConfig, TeachConfig
+from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.compare import answers
-from headswap.training.replay import Replay, settled
+from headswap.training.replay import ReplayedChoices, settled
 
-AUTO = TeachConfig(depth="auto", further=FurtherConfig(passes=1, confirmations=1, learning_rate=1e-5))
+AUTO = TrainConfig(depth="auto", further=FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-5))
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +114,17 @@ def test_the_view_is_repeated_bit_for_bit_and_not_chosen_anew(
 
 def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_path: Path) -> None:
     outcome = headswap.teach(
-        ends_that_tell, out=tmp_path / "b", workspace=tmp_path / "w", config=TeachConfig(fit="border")
+        ends_that_tell, out=tmp_path / "b", workspace=tmp_path / "w", config=TrainConfig(fit="border")
     )
 
     assert read_card(Path(outcome.bundle)).input.fit == "border"
 
 
 def test_a_replay_without_a_view_leaves_the_settings_alone() -> None:
-    old = Replay(engine="torch-cpu-float32", threads=2, strength=0.1)
+    old = ReplayedChoices(engine="torch-cpu-float32", threads=2, strength=0.1)
 
-    assert settled(TeachConfig(mirror=True, fit="squash"), old).mirror
-    assert settled(TeachConfig(mirror=True, fit="squash"), old).fit == "squash"
+    assert settled(TrainConfig(mirror=True, fit="squash"), old).mirror
+    assert settled(TrainConfig(mirror=True, fit="squash"), old).fit == "squash"
 
 
 def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from headswap.errors import TeachingFailed, TooFewPictures
 from headswap.features import memmap as matrix
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.training.linear.solver import fit_head
 
 
@@ -32,7 +32,7 @@ def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int,
     features, labels = clouds(count, width, 3)
     strength = 0.1
 
-    solved = fit_head(features, labels, num_classes=3, config=TeachConfig(strengths=(strength,)))
+    solved = fit_head(features, labels, num_classes=3, config=TrainConfig(strengths=(strength,)))
 
     mean, scale = features.mean(0), (features.var(0, unbiased=False) + 1e-8).sqrt()
     weight = torch.zeros(3, width, requires_grad=True)
@@ -188,7 +188,7 @@ def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
 def test_two_hundred_classes_of_three_pictures_are_learned() -> None:
     features, labels = clouds(800, 256, 200, noise=0.5)
 
-    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TeachConfig(strengths=(0.1,)))
+    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(strengths=(0.1,)))
 
     assert right_share(features[600:], labels[600:], solved.weight, solved.bias) > 0.8
     assert solved.fold_logits is not None

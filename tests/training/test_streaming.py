@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headswap.network import InputSpec, Network, NetworkCard, Weights
-from headswap.training.streaming import Stream
+from headswap.training.streaming import FeatureStream
 
 SPEC = InputSpec(height=16, width=16, resize_px=16)
 
@@ -19,8 +19,8 @@ def network(head: nn.Module) -> Network:
     return Network(card=card, module=module.eval())
 
 
-def stream(made: Network, folder: Path, spec: InputSpec = SPEC) -> Stream:
-    return Stream(
+def stream(made: Network, folder: Path, spec: InputSpec = SPEC) -> FeatureStream:
+    return FeatureStream(
         network=lambda: made,
         spec=spec,
         head_path=None,
@@ -30,7 +30,7 @@ def stream(made: Network, folder: Path, spec: InputSpec = SPEC) -> Stream:
     )
 
 
-def send(into: Stream, count: int) -> list[str]:
+def send(into: FeatureStream, count: int) -> list[str]:
     names = [f"{number:064x}" for number in range(count)]
     pictures = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
     into.expect(count)

@@ -14,12 +14,12 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare
 from headswap.events import Event, Note
 from headswap.features.engines import Engine
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.network import InputSpec, Network
-from headswap.training.task import Taught
+from headswap.training.task import TrainingResult
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
-Sat = tuple[Network, Taught, Manifest]
+Sat = tuple[Network, TrainingResult, Manifest]
 
 
 class Body2(nn.Module):
@@ -129,7 +129,7 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
     assert result.strength is not None
     exam = manifest.part("test")
     pictures = np.stack([prepare(_open(manifest, p), SPEC) for p in exam])
-    _, logits = Body(network, result.site, Engine("cpu", "float32")).look(pictures)
+    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
     ours = torch.from_numpy(result.exam.logits).softmax(1)
     assert (logits.softmax(1) - ours).abs().max() < 0.05  # the bank may be bfloat16
     assert (logits.argmax(1).numpy() == result.exam.labels).mean() > 0.8

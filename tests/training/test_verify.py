@@ -16,13 +16,13 @@ from headswap.data.manifest import Manifest
 from headswap.data.store import reread
 from headswap.data.transforms import prepare
 from headswap.features.engines import Engine
-from headswap.features.extractor import Body
+from headswap.features.extractor import Extractor
 from headswap.network import InputSpec, Network
-from headswap.training.task import Taught
+from headswap.training.task import TrainingResult
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
 PROOF_PICTURES = 8
-Sat = tuple[Network, Taught, Manifest]
+Sat = tuple[Network, TrainingResult, Manifest]
 
 
 class Rough(nn.Module):
@@ -65,14 +65,14 @@ def taught(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures each look in single precision takes."""
     seen: list[int] = []
-    look = Body.look
+    look = Extractor.look
 
-    def counted(self: Body, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def counted(self: Extractor, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         if self.engine.is_exact:
             seen.append(len(pictures))
         return look(self, pictures)
 
-    monkeypatch.setattr(Body, "look", counted)
+    monkeypatch.setattr(Extractor, "look", counted)
     return seen
 
 
@@ -84,7 +84,7 @@ def test_every_answer_of_the_exam_is_the_network_s_own(
 
     exam = manifest.part("test")
     pictures = np.stack([prepare(reread(manifest, one), SPEC) for one in exam])
-    _, own = Body(network, result.site, Engine("cpu", "float32")).look(pictures)
+    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
     assert "bfloat16" in result.engine
     assert (result.exam.logits.argmax(1) == own.argmax(1).numpy()).all()
     assert PROOF_PICTURES < seen < len(exam), "some were looked at again, and not all"

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 from headswap.errors import BundleDamaged
-from headswap.events import Event, Guesses, Pass
+from headswap.events import EpochEnd, Event, Guesses
 from headswap.storage.files import append, from_json, to_json
 
 FILE = "events.jsonl"
@@ -55,13 +55,13 @@ def read_events(folder: Path) -> tuple[Event, ...]:
             event: Event = from_json(Event, line)
         except BundleDamaged:  # cut short by a kill
             continue
-        if isinstance(event, Pass | Guesses):
+        if isinstance(event, EpochEnd | Guesses):
             events = [old for old in events if not _is_undone(old, event)]
         events.append(event)
     return tuple(events)
 
 
-def _is_undone(old: Event, new: Pass | Guesses) -> bool:
+def _is_undone(old: Event, new: EpochEnd | Guesses) -> bool:
     return isinstance(old, type(new)) and old.number >= new.number
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Hashable
 
 
-class Pulse:
+class LivenessMonitor:
     """Remembers what was last seen under each key, and since when."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

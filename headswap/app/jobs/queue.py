@@ -23,7 +23,7 @@ from pathlib import Path
 
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.job import OUT_OF_MEMORY, Job, JobError, JobState
-from headswap.app.jobs.liveness import Pulse
+from headswap.app.jobs.liveness import LivenessMonitor
 from headswap.app.jobs.store import LOG_FILE, Store
 from headswap.app.processes import memory
 from headswap.app.processes.environment import python_command, thread_environment
@@ -85,7 +85,7 @@ class Queue:
         self._worker = tuple(worker)
         self._clock = clock
         self._free_memory = free_memory
-        self._pulse = Pulse(clock)
+        self._pulse = LivenessMonitor(clock)
         self._lock = threading.Lock()
         self._spare: _Spare | None = None
         self._last_interest: float | None = None

@@ -58,7 +58,7 @@ logger = logging.getLogger("headswap.worker")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttemptEnd:
     """How an attempt ends."""
 
     state: JobState
@@ -161,25 +161,25 @@ def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:
     return 0
 
 
-def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> Outcome | None:
+def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> AttemptEnd | None:
     """Do the work; None when the attempt was lost."""
     try:
         name = work(job.experiment_json, folder, attempt.listen)
         _check_result(folder, name)
-        return Outcome(JobState.DONE, result=name)
+        return AttemptEnd(JobState.DONE, result=name)
     except Cancelled:
         if attempt.verdict == "lost":
             return None
-        return Outcome(JobState.QUEUED if attempt.verdict == "stop" else JobState.CANCELLED)
+        return AttemptEnd(JobState.QUEUED if attempt.verdict == "stop" else JobState.CANCELLED)
     except DiskFull as error:
         logger.info("%s", error)
-        return Outcome(JobState.PAUSED, error=_FULL)
+        return AttemptEnd(JobState.PAUSED, error=_FULL)
     except HeadswapError as error:
         logger.info("%s", error)
-        return Outcome(JobState.FAILED, error=error_of(error))
+        return AttemptEnd(JobState.FAILED, error=error_of(error))
     except Exception as error:
         logger.exception("fault")
-        return Outcome(JobState.FAILED, error=error_of(error))
+        return AttemptEnd(JobState.FAILED, error=error_of(error))
 
 
 def _check_result(folder: Path, name: str) -> None:
@@ -188,7 +188,7 @@ def _check_result(folder: Path, name: str) -> None:
         raise RuntimeError(f"the work returned {name!r}, which is no sealed folder in the folder of its job")
 
 
-def _settle(store: Store, job: Job, outcome: Outcome) -> bool:
+def _settle(store: Store, job: Job, outcome: AttemptEnd) -> bool:
     return store.settle(job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error)
 
 

@@ -1,6 +1,6 @@
 """Ask one long-lived child process: the home of everything interactive that needs torch.
 
-Flow:  question (JSON text) --Desk.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
+Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
 
 One child per desk, started by the first question or by `warm`, let go when nobody
 asks for a while. Askers take turns. A child that dies or takes too long costs its
@@ -25,7 +25,7 @@ from headswap import errors
 from headswap.app.processes import memory
 from headswap.app.processes.environment import apart_from_the_server, child_environment, python_command
 from headswap.app.processes.logs import turn_over
-from headswap.app.processes.messages import FAULT, Answer, Question, read_message, write_message
+from headswap.app.processes.messages import FAULT, ChildReply, ChildRequest, read_message, write_message
 from headswap.errors import HeadswapError
 from headswap.storage import files
 
@@ -34,7 +34,7 @@ class ChildEnded(HeadswapError):
     """The process that answers died, or was ended, in the middle of an answer."""
 
 
-class Desk:
+class ChildProcess:
     """Answers questions with a function that runs in a process of its own."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Desk:
                 if not self._is_ready:
                     _exchange(child, None, self._start_s)
                     self._is_ready = True
-                answer = self._answer(child, Question(question))
+                answer = self._answer(child, ChildRequest(question))
             except BaseException:  # an answer may still be on its way, to nobody
                 _let_go(child)
                 raise
@@ -108,7 +108,7 @@ class Desk:
             raise _error_of(answer)
         return answer.text
 
-    def _answer(self, child: subprocess.Popen[bytes], question: Question) -> Answer:
+    def _answer(self, child: subprocess.Popen[bytes], question: ChildRequest) -> ChildReply:
         greedy = threading.Event()
 
         def end() -> None:
@@ -212,7 +212,7 @@ class Desk:
         self._watch_idleness()
 
 
-def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s: float) -> Answer:
+def _exchange(child: subprocess.Popen[bytes], question: ChildRequest | None, limit_s: float) -> ChildReply:
     """Send and receive one message; a child that takes too long is ended, which ends the waiting."""
     late = threading.Event()
 
@@ -226,7 +226,7 @@ def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s
     try:
         if question is not None:
             write_message(cast(BinaryIO, child.stdin), question)
-        answer = read_message(cast(BinaryIO, child.stdout), Answer)
+        answer = read_message(cast(BinaryIO, child.stdout), ChildReply)
     except (OSError, ValueError):  # nobody reads, or the pipe was closed meanwhile
         answer = None
     finally:
@@ -243,7 +243,7 @@ def _exchange(child: subprocess.Popen[bytes], question: Question | None, limit_s
     )
 
 
-def _error_of(answer: Answer) -> HeadswapError:
+def _error_of(answer: ChildReply) -> HeadswapError:
     if answer.error == FAULT:
         return HeadswapError(
             f"The program has a fault ({answer.problem}).",

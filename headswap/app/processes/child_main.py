@@ -28,7 +28,14 @@ from typing import BinaryIO
 
 from headswap.app.processes.logs import log_to
 from headswap.app.processes.memory import hold_memory
-from headswap.app.processes.messages import FAULT, READY, Answer, Question, read_message, write_message
+from headswap.app.processes.messages import (
+    FAULT,
+    READY,
+    ChildReply,
+    ChildRequest,
+    read_message,
+    write_message,
+)
 from headswap.app.processes.priority import step_back
 from headswap.app.processes.sandbox import Places, confine
 from headswap.errors import HeadswapError
@@ -48,7 +55,7 @@ def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bo
     if hush:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)
-    questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+    questions: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
     receiving = threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True)
     if not confined:  # a server that is gone while this imports is noticed
         receiving.start()
@@ -63,29 +70,31 @@ def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bo
         write_message(replies, _answer(answer, questions.get()))
 
 
-def _confine_for_the_first(questions: queue.SimpleQueue[Question], places: Callable[[str], Places]) -> None:
+def _confine_for_the_first(
+    questions: queue.SimpleQueue[ChildRequest], places: Callable[[str], Places]
+) -> None:
     """Wait for the first question, and leave this process no more than that one needs."""
-    first = read_message(sys.stdin.buffer, Question)
+    first = read_message(sys.stdin.buffer, ChildRequest)
     if first is None:
         os._exit(0)
     confine(places(first.text))
     questions.put(first)
 
 
-def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[Question]) -> None:
-    while (question := read_message(pipe, Question)) is not None:
+def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[ChildRequest]) -> None:
+    while (question := read_message(pipe, ChildRequest)) is not None:
         questions.put(question)
     os._exit(0)
 
 
-def _answer(function: Callable[[str], str], question: Question) -> Answer:
+def _answer(function: Callable[[str], str], question: ChildRequest) -> ChildReply:
     try:
-        return Answer(text=function(question.text))
+        return ChildReply(text=function(question.text))
     except HeadswapError as error:
-        return Answer(error=type(error).__name__, problem=error.problem, remedy=error.remedy)
+        return ChildReply(error=type(error).__name__, problem=error.problem, remedy=error.remedy)
     except Exception as error:
         logger.exception("fault")
-        return Answer(error=FAULT, problem=type(error).__name__)
+        return ChildReply(error=FAULT, problem=type(error).__name__)
 
 
 def _parse() -> argparse.Namespace:

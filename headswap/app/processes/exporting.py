@@ -1,6 +1,6 @@
 """Pack a run to be taken home, in a process of its own, step by step: the page tells how far it is.
 
-Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Way;  AskSeal --answer--> Check
+Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Route;  AskSeal --answer--> Check
 
 Runs in the child process of a `Desk`; it runs the zip's own programs in processes of theirs.
 """
@@ -16,7 +16,7 @@ from headswap.bundle.format import read_dataset
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
 from headswap.export.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
-from headswap.export.parity import Way
+from headswap.export.parity import Route
 from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
 
@@ -49,7 +49,7 @@ class AskSeal:
 
     bundle: str
     laid: LaidOut
-    ways: tuple[Way, ...]
+    ways: tuple[Route, ...]
     title: str
     target: str
     kind: Literal["seal"] = "seal"

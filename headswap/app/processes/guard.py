@@ -1,6 +1,7 @@
 """Between people and the inference process: every picture of a stranger is read by a reader first.
 
-Flow:  question with a picture --Guard.ask--> the same question with a clean copy --Desk--> answer
+Flow:  question with a picture --SafeInference.ask--> the same question with a clean copy
+           --ChildProcess--> answer
 
 The process that holds networks and torch never decodes what came from outside; a picture that takes its
 reader down costs its owner one sentence and nobody else anything. Copies are gone when the answer is there.
@@ -17,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.app.processes.child import Desk
-from headswap.app.processes.inference import AskFrame, AskHeatMap, AskPredictions, Question
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.inference import AskHeatMap, AskPredictions, PredictCameraImage, Question
 from headswap.app.processes.reader import Reader
 from headswap.bundle.format import read_card
 from headswap.data.decode import LEAST_PX
@@ -26,10 +27,10 @@ from headswap.data.transforms import wanted_px
 from headswap.storage.files import from_json, to_json
 
 
-class Guard:
-    """Stands in for a `Desk` of inference."""
+class SafeInference:
+    """Stands in for a `ChildProcess` of inference."""
 
-    def __init__(self, desk: Desk, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+    def __init__(self, desk: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
         """Take what it works with.
 
         Args:
@@ -73,7 +74,7 @@ class Guard:
             case AskHeatMap():
                 wanted = _wanted_px(question.bundle)
                 return replace(question, picture=self._copy(question.picture, copies, wanted))
-            case AskFrame():
+            case PredictCameraImage():
                 wanted = _wanted_px(question.bundle)
                 frame = self._reader.read_frame(question.picture_base64, wanted_px=wanted)
                 return replace(question, picture_base64=frame)

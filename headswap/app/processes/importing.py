@@ -1,7 +1,7 @@
 """Read strangers' pictures, in a process of its own: an upload into a project, or one picture to try.
 
-Flow:  upload + store --AskImport--> Imported: a Manifest, kept as dataset.json; pictures in the store
-       one file --AskPicture--> the very pixels a bundle would see: upright, RGB, no metadata
+Flow:  upload + store --ReadUpload--> Imported: a Manifest, kept as dataset.json; pictures in the store
+       one file --ReadImage--> the very pixels a bundle would see: upright, RGB, no metadata
 
 Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. Which
 files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.sandbox import Places
-from headswap.data.decode import PictureLimits, check_file_size, import_readers, read_picture
+from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_picture
 from headswap.data.edit import join
 from headswap.data.ingest import processors, take_in
 from headswap.data.manifest import Manifest
-from headswap.data.read_policy import Care
+from headswap.data.read_policy import ReadPolicy
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
 from headswap.storage.files import discard, from_json, to_json
@@ -44,7 +44,7 @@ THREAD_BYTES = 200_000_000  # a thread for each so many: it has a stack, and the
 class ReaderLimits:
     """What a reader refuses, and what it may take; the server decides, not the question's author."""
 
-    picture: PictureLimits = field(default_factory=PictureLimits)
+    picture: ImageLimits = field(default_factory=ImageLimits)
     most_pictures: int = 0  # in one upload; 0: any number
     memory_bytes: int = 0  # of the process; 0: no limit
     patience_s: float = 20.0  # for one picture
@@ -52,7 +52,7 @@ class ReaderLimits:
 
 
 @dataclass(frozen=True)
-class AskImport:
+class ReadUpload:
     """Take this upload in."""
 
     source: str  # a folder or zip
@@ -76,7 +76,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class AskPicture:
+class ReadImage:
     """Read this one picture."""
 
     file: str
@@ -88,7 +88,7 @@ class AskPicture:
 
 
 @dataclass(frozen=True)
-class AskFrame:
+class ReadCameraImage:
     """Read this picture of a camera; nothing is written anywhere."""
 
     picture_base64: str
@@ -97,7 +97,7 @@ class AskFrame:
     kind: Literal["frame"] = "frame"
 
 
-Question = AskImport | AskPicture | AskFrame
+Question = ReadUpload | ReadImage | ReadCameraImage
 
 
 def places(question_json: str) -> Places:
@@ -106,7 +106,7 @@ def places(question_json: str) -> Places:
     import_readers()
     with one_blas_thread():  # finds the pools, which it cannot later
         pass
-    if not isinstance(question, AskImport):
+    if not isinstance(question, ReadUpload):
         return Places(write=(Path(question.limits.scratch),) if question.limits.scratch else ())
     store, new = Path(question.store), Path(question.dataset).parent
     store.mkdir(parents=True, exist_ok=True)  # what is not there cannot be opened to this process
@@ -118,15 +118,15 @@ def answer(question_json: str) -> str:
     """Answer one question; called in the child process."""
     question: Question = from_json(Question, question_json)
     match question:
-        case AskImport():
+        case ReadUpload():
             return _take_in(question)
-        case AskPicture():
+        case ReadImage():
             return _read_one(question)
-        case AskFrame():
+        case ReadCameraImage():
             return _read_frame(question)
 
 
-def _take_in(question: AskImport) -> str:
+def _take_in(question: ReadUpload) -> str:
     limits, dataset = question.limits, Path(question.dataset)
     before: Manifest | None = read_record(Manifest, Path(question.before)) if question.before else None
     with _watched(dataset.parent / NOTES, limits.patience_s) as watch:
@@ -135,7 +135,7 @@ def _take_in(question: AskImport) -> str:
             store=Path(question.store),
             threads=1 if question.one_by_one else _threads(limits),
             min_classes=1,  # the second class may come later
-            care=Care(
+            care=ReadPolicy(
                 limits=limits.picture,
                 most_pictures=limits.most_pictures,
                 skip=frozenset(question.skip),
@@ -155,7 +155,7 @@ def _take_in(question: AskImport) -> str:
     return to_json(Imported(manifest=manifest, came=len(came.pictures), added=added))
 
 
-def _read_one(question: AskPicture) -> str:
+def _read_one(question: ReadImage) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin(question.name)
         file = Path(question.file)
@@ -169,7 +169,7 @@ def _read_one(question: AskPicture) -> str:
         return copy.name
 
 
-def _read_frame(question: AskFrame) -> str:
+def _read_frame(question: ReadCameraImage) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin("camera")
         image = read_picture(

@@ -17,7 +17,7 @@ from typing import Literal
 from headswap.bundle.heatmap import heat_map
 from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle, load_bundle
-from headswap.data.decode import PictureLimits
+from headswap.data.decode import ImageLimits
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection, inspect_network
 from headswap.storage.files import from_json, to_json
@@ -67,7 +67,7 @@ class AskPredictions:
 
 
 @dataclass(frozen=True)
-class AskFrame:
+class PredictCameraImage:
     """What does this picture of a camera show? It is never written to the disk."""
 
     bundle: str
@@ -86,9 +86,11 @@ class AskHeatMap:
 
 
 # What comes here is ours, or a reader's clean copy: a large picture without compression.
-_READ_BEFORE = PictureLimits(size_bytes=2**40, memory_bytes=0)
+_READ_BEFORE = ImageLimits(size_bytes=2**40, memory_bytes=0)
 
-Question = AskModels | AskCards | AskFetched | AskInspection | AskPredictions | AskFrame | AskHeatMap
+Question = (
+    AskModels | AskCards | AskFetched | AskInspection | AskPredictions | PredictCameraImage | AskHeatMap
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def answer(question_json: str) -> str:
         case AskPredictions(bundle, pictures):
             found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
             return to_json(Predictions(tuple(found)))
-        case AskFrame(bundle, picture):
+        case PredictCameraImage(bundle, picture):
             return to_json(_bundle(bundle).predict(b64decode(picture)))
         case AskHeatMap(bundle, picture, label):
             return to_json(heat_map(_bundle(bundle), Path(picture), label=label))

@@ -1,6 +1,6 @@
 """Run an experiment in a process of its own, the only place where a lesson page needs torch.
 
-Flow:  AskLesson (JSON) --answer--> Ran (JSON);  meanwhile  folder/progress.json <-- how far it is
+Flow:  AskLesson (JSON) --answer--> LessonReply (JSON);  meanwhile  folder/progress.json <-- how far it is
                                                             folder/stop          --> it ends between two steps
 
 Runs in the child process of a `Desk`. The material of the last setting stays loaded, so a second
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Literal
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Event, Progress
 from headswap.lessons.catalogue import run_lesson
-from headswap.lessons.config import Setting
-from headswap.lessons.lesson import Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import LessonResult
 from headswap.storage.files import from_json, to_json, write_text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class AskLesson:
     """Run this experiment."""
 
     lesson: str
-    setting: Setting
+    setting: LessonConfig
     workspace: str  # features are kept here
     folder: str  # of this run: progress comes out, a stop goes in
     kind: Literal["lesson"] = "lesson"
@@ -46,16 +46,16 @@ class AskLesson:
 class AskReady:
     """Somebody will soon ask: load the network and the pictures."""
 
-    setting: Setting
+    setting: LessonConfig
     workspace: str
     kind: Literal["ready"] = "ready"
 
 
 @dataclass(frozen=True)
-class Ran:
+class LessonReply:
     """What came of it."""
 
-    result: Result | None  # None: it was stopped, or there was nothing to run
+    result: LessonResult | None  # None: it was stopped, or there was nothing to run
 
 
 Question = AskLesson | AskReady
@@ -83,7 +83,7 @@ class _Kept:
     def __init__(self) -> None:
         self._last: Material | None = None
 
-    def of(self, setting: Setting, workspace: Path, listener: _Telling | None = None) -> Material:
+    def of(self, setting: LessonConfig, workspace: Path, listener: _Telling | None = None) -> Material:
         """The same material again, or a fresh one; another draw of the same pictures keeps the network."""
         from headswap.lessons.material import Material
 
@@ -112,13 +112,13 @@ def answer(question_json: str) -> str:
     if isinstance(question, AskReady):
         material = _kept().of(question.setting, workspace)
         _ = material.network, material.images
-        return to_json(Ran(None))
+        return to_json(LessonReply(None))
     _take_free_cores()
     material = _kept().of(question.setting, workspace, _Telling(Path(question.folder)))
     try:
-        return to_json(Ran(run_lesson(question.lesson, workspace=workspace, material=material)))
+        return to_json(LessonReply(run_lesson(question.lesson, workspace=workspace, material=material)))
     except Cancelled:
-        return to_json(Ran(None))
+        return to_json(LessonReply(None))
 
 
 def _take_free_cores() -> None:
@@ -130,5 +130,5 @@ def _take_free_cores() -> None:
     torch.set_num_threads(max(1, min(cores, round(cores - busy))))
 
 
-def _network_of(setting: Setting) -> tuple[str, str]:
+def _network_of(setting: LessonConfig) -> tuple[str, str]:
     return setting.model, setting.weights

@@ -18,14 +18,14 @@ _LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True)
-class Question:
+class ChildRequest:
     """What the server asks."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChildReply:
     """What comes back: a text, or why there is none."""
 
     text: str = ""
@@ -35,7 +35,7 @@ class Answer:
 
 
 FAULT = "fault"  # a bug in the answering function; its traceback is in the log
-READY = Answer(text="ready")  # the first message of a child: it has imported what it needs
+READY = ChildReply(text="ready")  # the first message of a child: it has imported what it needs
 
 
 def write_message(pipe: BinaryIO, message: object) -> None:

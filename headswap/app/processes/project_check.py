@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from headswap.app.processes.sandbox import Places
-from headswap.data.decode import PictureLimits, import_readers
+from headswap.data.decode import ImageLimits, import_readers
 from headswap.pipeline.project_file import unpack_project
 from headswap.storage.files import from_json, to_json
 
@@ -26,7 +26,7 @@ class AskProject:
 
     file: str
     folder: str  # exists, empty
-    limits: PictureLimits = field(default_factory=PictureLimits)
+    limits: ImageLimits = field(default_factory=ImageLimits)
     patience_s: float = 20.0  # for one picture
 
 

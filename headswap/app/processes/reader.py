@@ -20,8 +20,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.app.processes.child import ChildEnded, Desk
-from headswap.app.processes.importing import NOTES, AskFrame, AskImport, AskPicture, ReaderLimits, being_read
+from headswap.app.processes.child import ChildEnded, ChildProcess
+from headswap.app.processes.importing import (
+    NOTES,
+    ReadCameraImage,
+    ReaderLimits,
+    ReadImage,
+    ReadUpload,
+    being_read,
+)
 from headswap.data.decode import shown_name
 from headswap.errors import BadUpload, UnreadablePicture
 from headswap.storage import files
@@ -56,7 +63,7 @@ class Reader:
         """
         self._limits = replace(limits, scratch=str(scratch))
         self._scratch = scratch
-        self._uploads = Desk(
+        self._uploads = ChildProcess(
             _ANSWER,
             timeout_s=upload_timeout_s,
             wait_s=wait_s,
@@ -66,7 +73,7 @@ class Reader:
             confined="once",
             log=logs / "importing.jsonl",
         )
-        self._tries = Desk(
+        self._tries = ChildProcess(
             _ANSWER,
             timeout_s=limits.patience_s + 20.0,
             idle_s=120.0,
@@ -87,12 +94,12 @@ class Reader:
         self._tries.close()
 
     def ask(self, question_json: str) -> str:
-        """Take an upload in (`AskImport`), whatever its pictures do to their readers; gives `Imported`.
+        """Take an upload in (`ReadUpload`), whatever its pictures do to their readers; gives `Imported`.
 
         Raises:
             HeadswapError: what the upload as a whole is refused for.
         """
-        question: AskImport = from_json(AskImport, question_json)
+        question: ReadUpload = from_json(ReadUpload, question_json)
         question = replace(question, limits=self._limits)
         notes = Path(question.dataset).parent / NOTES
         for _ in range(MOST_DEATHS + 1):
@@ -121,7 +128,7 @@ class Reader:
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as here:
             given = Path(here) / "given"
             files.copy(file, given)
-            question = AskPicture(str(given), file.name, here, wanted_px, self._limits)
+            question = ReadImage(str(given), file.name, here, wanted_px, self._limits)
             copy = Path(here) / self._try(to_json(question), file.name)
             return Path(shutil.move(copy, folder / copy.name))
 
@@ -132,7 +139,9 @@ class Reader:
             UnreadablePicture: it is none, it is too large, or it took its reader down.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._try(to_json(AskFrame(picture_base64, wanted_px, self._limits)), "The camera's picture")
+        return self._try(
+            to_json(ReadCameraImage(picture_base64, wanted_px, self._limits)), "The camera's picture"
+        )
 
     def _try(self, question_json: str, name: str) -> str:
         try:

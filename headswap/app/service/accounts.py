@@ -1,6 +1,6 @@
 """Class codes: who may come in. One file, one line of JSON for everybody; no code is kept, only its hash.
 
-Flow:  name --add--> code, shown once          name + code --Codes.knows--> yes or no
+Flow:  name --add--> code, shown once          name + code --AccessCodes.knows--> yes or no
 
 A code is twelve letters and figures in three groups, none that look alike: 59 bits, too many to guess.
 It is hashed with scrypt and a salt of its own, so a stolen file opens no door. The file is read again
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Person:
+class Account:
     """Somebody who may come in."""
 
     name: str
@@ -49,13 +49,13 @@ class Person:
 
 
 @dataclass(frozen=True)
-class People:
+class AccountsFile:
     """The file."""
 
-    people: tuple[Person, ...] = ()
+    people: tuple[Account, ...] = ()
 
 
-class Codes:
+class AccessCodes:
     """The codes of one installation, as its file says now."""
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class Codes:
         self._lock = threading.Lock()  # one guess at a time: thirty at once would take half a gigabyte
         self._file_lock = threading.Lock()
         self._seen: tuple[int, int] = (0, 0)
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, Account] = {}
 
     def knows(self, name: str, code: str) -> bool:
         """Whether this is a name of the file and its code; a wrong name takes as long as a wrong code."""
@@ -80,7 +80,7 @@ class Codes:
             with self._file_lock:
                 self._look()
                 person = self._people.get(name)
-            probe = person or Person(name, "00" * 16, "")
+            probe = person or Account(name, "00" * 16, "")
             right = hmac.compare_digest(_hash(code, probe.salt), probe.code_hash)
         return right and person is not None
 
@@ -106,7 +106,7 @@ class Codes:
                 logger.exception("the file of codes cannot be read")
 
 
-def read_people(path: Path) -> People:
+def read_people(path: Path) -> AccountsFile:
     """Everybody in the file.
 
     Raises:
@@ -115,7 +115,7 @@ def read_people(path: Path) -> People:
     """
     if not path.is_file():
         raise BadSetting(f"There is no file {path}.", remedy=f"Make it: headswap users add {path} NAME.")
-    people: People = from_json(People, path.read_bytes())
+    people: AccountsFile = from_json(AccountsFile, path.read_bytes())
     return people
 
 
@@ -140,7 +140,7 @@ def add(path: Path, names: tuple[str, ...]) -> dict[str, str]:
                 "".join(secrets.choice(LETTERS) for _ in range(GROUP_LETTERS)) for _ in range(GROUPS)
             )
         salts = {name: secrets.token_hex(16) for name in codes}
-        new = tuple(Person(name, salts[name], _hash(code, salts[name])) for name, code in codes.items())
+        new = tuple(Account(name, salts[name], _hash(code, salts[name])) for name, code in codes.items())
         _write(path, (*there, *new))
     return codes
 
@@ -185,8 +185,8 @@ def _turn(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _write(path: Path, people: tuple[Person, ...]) -> None:
-    write_text(path, to_json(People(people), indent=1))
+def _write(path: Path, people: tuple[Account, ...]) -> None:
+    write_text(path, to_json(AccountsFile(people), indent=1))
     path.chmod(0o600)
 
 

@@ -1,6 +1,7 @@
 """A project as one file: saved here, opened anywhere, and the list of those that a browser knows.
 
-Flow:  project + its runs --Archive.save--> NAME.headswap.zip --Archive.open--> a project, the same reports
+Flow:  project + its runs --ProjectArchive.save--> NAME.headswap.zip
+           --ProjectArchive.open--> a project, the same reports
 
 What is opened gets new ids, new folders and the owner who opened it; `headswap.pipeline.project_file` has
 checked every byte of it before, in a process of its own.
@@ -18,11 +19,11 @@ from pathlib import Path
 
 from headswap.app.jobs.job import Job, JobState, new_job_id
 from headswap.app.jobs.store import Store
-from headswap.app.processes.child import ChildEnded, Desk
+from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.project_check import AskProject
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.settings import Settings
-from headswap.data.decode import PictureLimits
+from headswap.data.decode import ImageLimits
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, BadSetting, HeadswapError
 from headswap.pipeline.experiment import Experiment
@@ -49,11 +50,11 @@ class ProjectLine:
     examples: tuple[str, ...] = ()  # sha256 of one picture of each of the first classes
 
 
-class Archive:
+class ProjectArchive:
     """Saves and opens the projects of one installation."""
 
     def __init__(
-        self, projects: Projects, store: Store, desk: Desk, limits: PictureLimits, check_room: CheckRoom
+        self, projects: Projects, store: Store, desk: ChildProcess, limits: ImageLimits, check_room: CheckRoom
     ) -> None:
         """Take what it works with.
 
@@ -305,10 +306,10 @@ def _day(job: Job) -> str:
     return datetime.fromtimestamp(job.created_at, UTC).strftime("%d %B %Y")
 
 
-def archive_of(settings: Settings, projects: Projects, store: Store, check_room: CheckRoom) -> Archive:
+def archive_of(settings: Settings, projects: Projects, store: Store, check_room: CheckRoom) -> ProjectArchive:
     """The archive of an installation, with a process of its own for what comes from outside."""
     limits = settings.for_reader()
-    desk = Desk(
+    desk = ChildProcess(
         "headswap.app.processes.project_check:answer",
         idle_s=60.0,
         timeout_s=settings.import_timeout_s,
@@ -317,4 +318,4 @@ def archive_of(settings: Settings, projects: Projects, store: Store, check_room:
         confined="once",
         log=settings.workspace / "logs" / "opening.jsonl",
     )
-    return Archive(projects, store, desk, limits.picture, check_room)
+    return ProjectArchive(projects, store, desk, limits.picture, check_room)

@@ -1,6 +1,6 @@
 """The pictures of a project: what comes, what is mended, and the way back.
 
-Flow:  project + a deed --Pictures--> the next dataset.json; the one before stays for Undo
+Flow:  project + a deed --Datasets--> the next dataset.json; the one before stays for Undo
 
     projects/ID/images/                every picture that ever came, by hash: none is decoded twice
     projects/ID/data-N/dataset.json    one state of the whole set, never written to again
@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from headswap.app.processes.importing import AskImport, Imported
+from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.thumbnails import find_picture, thumbnail
 from headswap.data import edit as mend
@@ -37,7 +37,7 @@ _CHANGES, _DATASET, _IMAGES = "changes.json", "dataset.json", "images"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class DatasetEdit:
     """One thing that was done to the pictures of a project."""
 
     sentence: str  # what was done, for people
@@ -45,13 +45,13 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class EditHistory:
     """All that can be undone, newest last."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[DatasetEdit, ...] = ()
 
 
-class Pictures:
+class Datasets:
     """The verbs on the pictures of a project; every one of them asks whose project it is."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Pictures:
 
         Args:
             projects: where projects are kept.
-            ask: takes an `AskImport` in a process of its own, and gives an `Imported`; both as JSON.
+            ask: takes an `ReadUpload` in a process of its own, and gives an `Imported`; both as JSON.
             sample: the folder that "the sample set" means.
             is_wanted: whether a run of a project may still read a dataset.json.
             check_room: raises when an owner has no room for an upload.
@@ -138,12 +138,12 @@ class Pictures:
 
     # The way back ---------------------------------------------------------------------
 
-    def last_change(self, owner: str, project: str) -> Change | None:
+    def last_change(self, owner: str, project: str) -> DatasetEdit | None:
         """What Undo would take back, if anything."""
         changes = self._changes(self._projects.get(owner, project))
         return changes[-1] if changes else None
 
-    def undo(self, owner: str, project: str) -> Change:
+    def undo(self, owner: str, project: str) -> DatasetEdit:
         """Take the last change back, and say which it was.
 
         Raises:
@@ -211,7 +211,7 @@ class Pictures:
         self._check_room(project.owner, source)
         folder, name = self._projects.new_data_folder(project), name[:LONGEST_NAME]
         there = _manifest(before) if before else None
-        question = AskImport(
+        question = ReadUpload(
             source=str(source),
             store=there.root if there else str(self._projects.folder(project.id) / _IMAGES),
             dataset=str(folder / _DATASET),
@@ -246,21 +246,21 @@ class Pictures:
         """Note the way back first: a crash in between leaves one that leads nowhere else."""
         changes = self._changes(project)
         if project.data:
-            changes = (*changes, Change(sentence=sentence, before=project.data))
+            changes = (*changes, DatasetEdit(sentence=sentence, before=project.data))
         self._keep(project, changes[-MOST_CHANGES:])
         self._projects.save(replace(project, data=data))
         for old in changes[:-MOST_CHANGES]:
             self._forget(project, old.before)
 
-    def _changes(self, project: Project) -> tuple[Change, ...]:
+    def _changes(self, project: Project) -> tuple[DatasetEdit, ...]:
         place = self._projects.folder(project.id) / _CHANGES
         if not place.is_file():
             return ()
-        kept: Changes = read_record(Changes, place)
+        kept: EditHistory = read_record(EditHistory, place)
         return kept.changes
 
-    def _keep(self, project: Project, changes: tuple[Change, ...]) -> None:
-        write_record(self._projects.folder(project.id) / _CHANGES, Changes(changes=changes))
+    def _keep(self, project: Project, changes: tuple[DatasetEdit, ...]) -> None:
+        write_record(self._projects.folder(project.id) / _CHANGES, EditHistory(changes=changes))
 
     def _forget(self, project: Project, data: str | None) -> None:
         """Let a dataset go that no Undo and no run leads back to; pictures themselves stay."""

@@ -1,6 +1,6 @@
 """What a run leaves to be taken home: one zip, packed and checked once, kept beside the run.
 
-Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> TakeHomeView
+Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
 
 The thread only asks: the packing child for most steps, the page's own process for the page's answers.
 Whoever comes back later finds the zip, or how far it is. Loads no torch.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.jobs.store import Store
-from headswap.app.processes.child import Desk
+from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.exporting import AskLayOut, AskSeal, AskWay, WayName
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
@@ -29,7 +29,7 @@ from headswap.bundle.format import read_card
 from headswap.bundle.prediction import Prediction
 from headswap.errors import HeadswapError
 from headswap.export.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_check, zip_name
-from headswap.export.parity import Check, Way, compare
+from headswap.export.parity import ParityCheck, Route, compare
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json
 
@@ -54,7 +54,7 @@ class ZipEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeHomeView:
+class ExportView:
     """How far the zip of a run is, for a page that may have been reloaded."""
 
     state: Literal["not begun", "packing", "ready", "failed"]
@@ -62,7 +62,7 @@ class TakeHomeView:
     share: float = 0.0  # done, in [0, 1]
     zip_file: Path | None = None  # when ready
     contents: tuple[ZipEntry, ...] = ()
-    check: Check | None = None
+    check: ParityCheck | None = None
     problem: str = ""  # when failed
     remedy: str = ""
 
@@ -71,13 +71,13 @@ class TakeHomeView:
 class _Packing:
     """One zip in the making; changed by its thread, read by everybody."""
 
-    view: TakeHomeView = TakeHomeView(state="packing", sentence="Waiting for its turn.")
+    view: ExportView = ExportView(state="packing", sentence="Waiting for its turn.")
     over: threading.Event = field(default_factory=threading.Event)
 
 
-def packing_desk(settings: Settings) -> Desk:
+def packing_desk(settings: Settings) -> ChildProcess:
     """A child that packs what is taken home; soon let go, it holds a network."""
-    return Desk(
+    return ChildProcess(
         "headswap.app.processes.exporting:answer",
         idle_s=20.0,
         timeout_s=1200.0,
@@ -86,11 +86,11 @@ def packing_desk(settings: Settings) -> Desk:
     )
 
 
-class TakeHome:
+class Exports:
     """The zips of one installation. One is packed at a time."""
 
     def __init__(
-        self, store: Store, projects: Projects, results: Results, predict: Predict, desk: Desk
+        self, store: Store, projects: Projects, results: Results, predict: Predict, desk: ChildProcess
     ) -> None:
         self._store, self._projects, self._results = store, projects, results
         self._predict, self._desk = predict, desk
@@ -103,7 +103,7 @@ class TakeHome:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._desk.close()
 
-    def begin(self, owner: str, job: str) -> TakeHomeView:
+    def begin(self, owner: str, job: str) -> ExportView:
         """Pack the zip of a run, unless it is there or under way already.
 
         Raises:
@@ -118,7 +118,7 @@ class TakeHome:
             self._thread.submit(self._pack, owner, job, target, packing)
         return packing.view
 
-    def view(self, owner: str, job: str) -> TakeHomeView:
+    def view(self, owner: str, job: str) -> ExportView:
         """Whether the zip is there, or how far it is."""
         return self._seen(job, self._target(owner, job))
 
@@ -145,19 +145,19 @@ class TakeHome:
     def _title(self, owner: str, job: str) -> str:
         return self._projects.get(owner, self._store.get(job, owner=owner).project).name
 
-    def _seen(self, job: str, target: Path) -> TakeHomeView:
+    def _seen(self, job: str, target: Path) -> ExportView:
         packing = self._under_way.get(job)
         if packing and not packing.over.is_set():
             return packing.view
         if target.is_file():
-            return TakeHomeView(
+            return ExportView(
                 state="ready",
                 share=1.0,
                 zip_file=target,
                 contents=_contents(target),
                 check=read_check(target),
             )
-        return packing.view if packing else TakeHomeView(state="not begun")
+        return packing.view if packing else ExportView(state="not begun")
 
     def _pack(self, owner: str, job: str, target: Path, packing: _Packing) -> None:
         """Runs in the thread; leaves a zip, or the reason why there is none."""
@@ -195,12 +195,12 @@ class TakeHome:
         ways = [self._page_way(owner, job, laid)]
         for way, sentence, share in _WAYS:
             tell(sentence, share)
-            ways.append(from_json(Way, self._ask(AskWay(bundle, laid, way))))
+            ways.append(from_json(Route, self._ask(AskWay(bundle, laid, way))))
         tell("Packing.", 0.95)
         title = self._title(owner, job)
         self._ask(AskSeal(bundle, laid, tuple(ways), title, str(target)))
 
-    def _page_way(self, owner: str, job: str, laid: LaidOut) -> Way:
+    def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
         """What this page says of each picture, asked like a picture that somebody drops on it."""
         folder = Path(laid.folder)
         said = [self._predict(owner, job, folder / one.file).probabilities for one in laid.expected]

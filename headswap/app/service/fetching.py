@@ -1,6 +1,7 @@
 """Which networks may be fetched here, and how much room fetched weights may take.
 
-Flow:  names of networks --Fetching.check--> nothing, or one sentence: what is not here, and who may change it
+Flow:  names of networks --FetchPolicy.check--> nothing, or one sentence: what is not here,
+           and who may change it
 
 A network whose weights are on this machine is always allowed. The others come from the internet, some of them
 by the gigabyte, to everybody's cost: whoever starts the server says which ("here": none, "any", or names).
@@ -21,7 +22,7 @@ Cards = Callable[[tuple[str, ...]], tuple[NetworkCard, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetching:
+class FetchPolicy:
     """The rule of one installation."""
 
     networks: tuple[str, ...] = (ANY,)  # "any", "here", or names with or without their zoo

@@ -22,14 +22,14 @@ from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import read_figures
 from headswap.storage.files import from_json, to_json
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 MOST_COMPARED = 8  # networks at once
 Cards = Callable[[tuple[str, ...]], tuple[NetworkCard, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RunSummary:
     """What a sealed report says, in a few figures."""
 
     accuracy: float
@@ -55,7 +55,7 @@ class RunView:
     share: float  # done, in [0, 1]
     problem: str  # why it failed
     is_shown: bool  # its report is the one that Test shows
-    verdict: Verdict | None
+    verdict: RunSummary | None
     seconds: float | None
     parameters: int | None
     size_bytes: int | None
@@ -194,7 +194,7 @@ class History:
         newest, started = self.newest(found), []
         for name in names:
             experiment = Experiment(
-                data=DataConfig(source=str(dataset)), model=full[name], teach=TeachConfig()
+                data=DataConfig(source=str(dataset)), model=full[name], teach=TrainConfig()
             )
             if _likeness(experiment, full) not in there:
                 key = f"{found.id}-{newest}-{full[name]}"
@@ -243,13 +243,13 @@ def _experiment(job: Job) -> Experiment:
 
 
 @lru_cache(maxsize=512)
-def _verdict_of(bundle: Path) -> Verdict | None:
+def _verdict_of(bundle: Path) -> RunSummary | None:
     """A sealed bundle never changes; one that is damaged has no verdict, and says so when it is opened."""
     try:
         report = read_report(bundle)
     except (HeadswapError, OSError):
         return None
-    return Verdict(
+    return RunSummary(
         accuracy=report.accuracy,
         interval=report.interval,
         right=report.right,

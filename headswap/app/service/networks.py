@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
-from headswap.app.processes.child import Desk
+from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
 from headswap.app.service.estimates import lesson_s
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import from_json, to_json, write_text
-from headswap.training.config import Depth, TeachConfig
+from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.hub import is_reachable
 
 THREE_TO_START = (
@@ -41,7 +41,7 @@ _FORM = 2  # of what is kept; another number forgets it all
 class Networks:
     """What is asked about networks that are not taught yet."""
 
-    def __init__(self, desk: Desk, folder: Path) -> None:
+    def __init__(self, desk: ChildProcess, folder: Path) -> None:
         """Keep in `folder` what opening a network up showed; safe to delete."""
         self._desk, self._folder = desk, folder
         self._opening: threading.Thread | None = None  # of the network that most people begin with
@@ -92,7 +92,7 @@ class Networks:
             return {}
         return {
             depth: lesson_s(
-                TeachConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
+                TrainConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
             )
             for depth in get_args(Depth)
         }

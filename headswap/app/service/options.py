@@ -4,7 +4,7 @@
                    [--auth FILE] [--certificate FILE --key FILE]
                    [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
 
-Flow:  words --add_options--> namespace + environment --choices_of--> Choices (settings, door)
+Flow:  words --add_options--> namespace + environment --choices_of--> Options (settings, door)
        --start_words--> lines to print
 
 Knows words and settings; opens nothing.
@@ -36,7 +36,7 @@ _TITLES: dict[Whom, str] = {"me": "one person", "class": "a class", "lab": "a la
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class ServerAddress:
     """Where the page is served, and to whom."""
 
     host: str | None = None  # None: this machine only
@@ -48,15 +48,15 @@ class Door:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
+class Options:
     """All that was chosen."""
 
     whom: Whom
     settings: Settings
-    door: Door
+    door: ServerAddress
 
 
-def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Choices:
+def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Options:
     """Read what was said on the command line.
 
     Args:
@@ -72,7 +72,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Choi
         name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
     }
     host = environment.get("GRADIO_SERVER_NAME") if said.host is None else said.host
-    door = Door(
+    door = ServerAddress(
         host=host or None,
         port=said.port,
         people=said.auth,
@@ -90,10 +90,10 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Choi
         has_codes=door.people is not None,
         protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
     )
-    return Choices(whom=said.whom, settings=settings, door=door)
+    return Options(whom=said.whom, settings=settings, door=door)
 
 
-def start_words(choices: Choices) -> str:
+def start_words(choices: Options) -> str:
     """What the server says of itself when it starts."""
     rows = table(choices.settings.limits)
     width = max(len(what) for what, _ in rows)
@@ -135,7 +135,7 @@ def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapp
     return said.whom == "me" and is_local(host) and has_screen and not is_elsewhere
 
 
-def _check(door: Door, *, is_hosted: bool) -> None:
+def _check(door: ServerAddress, *, is_hosted: bool) -> None:
     if not is_local(door.host) and door.people is None and not is_hosted:
         raise BadSetting(
             f"{door.host} opens this to a whole network, and nobody would have to log in.",

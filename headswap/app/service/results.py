@@ -14,13 +14,13 @@ from pathlib import Path
 
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
-from headswap.app.processes.guard import Guard
-from headswap.app.processes.inference import AskFrame, AskHeatMap, AskPredictions, Predictions
+from headswap.app.processes.guard import SafeInference
+from headswap.app.processes.inference import AskHeatMap, AskPredictions, PredictCameraImage, Predictions
 from headswap.bundle.format import read_report
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
-from headswap.evaluation.report import Doubt, Report
+from headswap.evaluation.report import LabelIssue, Report
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.storage.records import read_record
@@ -32,7 +32,7 @@ _SETTLED = "settled.json"
 
 
 @dataclass(frozen=True)
-class Settled:
+class DismissedIssues:
     """Doubts that a person has decided."""
 
     sha256s: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Settled:
 class Results:
     """The results of all runs of one installation."""
 
-    def __init__(self, store: Store, desk: Guard, thumbnail: Thumbnail) -> None:
+    def __init__(self, store: Store, desk: SafeInference, thumbnail: Thumbnail) -> None:
         self._store, self._desk, self._thumbnail = store, desk, thumbnail
 
     def bundle(self, owner: str, job: str) -> Path:
@@ -78,7 +78,7 @@ class Results:
             usable = False
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")
-        question = AskFrame(str(self.bundle(owner, job)), text)
+        question = PredictCameraImage(str(self.bundle(owner, job)), text)
         prediction: Prediction = from_json(Prediction, self._desk.ask(to_json(question)))
         return prediction
 
@@ -117,7 +117,7 @@ class Results:
             if manifest.path(picture).is_file()
         }
 
-    def doubts(self, owner: str, job: str) -> tuple[Doubt, ...]:
+    def doubts(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
         settled = self._settled(owner, job)
         return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 not in settled)
@@ -127,14 +127,14 @@ class Results:
         known = {doubt.sha256 for doubt in self.report(owner, job).doubts}
         if sha256 in known:
             settled = tuple(dict.fromkeys((*self._settled(owner, job), sha256)))
-            write_text(self._store.folder(job) / _SETTLED, to_json(Settled(settled)))
+            write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(settled)))
 
     def unsettle(self, owner: str, job: str, sha256: str) -> None:
         """Take back what was decided about a doubted label: it is brought up again."""
         left = tuple(one for one in self._settled(owner, job) if one != sha256)
-        write_text(self._store.folder(job) / _SETTLED, to_json(Settled(left)))
+        write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(left)))
 
-    def settled(self, owner: str, job: str) -> tuple[Doubt, ...]:
+    def settled(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that were doubted and are decided."""
         settled = self._settled(owner, job)
         return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 in settled)
@@ -153,5 +153,5 @@ class Results:
         place = self._store.folder(self._store.get(job, owner=owner).id) / _SETTLED
         if not place.is_file():
             return ()
-        settled: Settled = from_json(Settled, place.read_bytes())
+        settled: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
         return settled.sha256s

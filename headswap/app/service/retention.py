@@ -1,7 +1,7 @@
 """What is kept, for how long, and how much room a person has.
 
-Flow:  limits --Keeping.tidy, now and then--> projects and runs past their time are gone
-       owner + upload --Keeping.check_room--> nothing, or `TooMuch` in words
+Flow:  limits --Retention.tidy, now and then--> projects and runs past their time are gone
+       owner + upload --Retention.check_room--> nothing, or `TooMuch` in words
 
 A project counts from the last time that somebody looked at it; one with a run that waits or works is never
 removed. A clock that is set while the server runs ages nothing: time since the start is counted, not read.
@@ -42,7 +42,7 @@ def steady_clock() -> Callable[[], float]:
     return lambda: began + (time.monotonic() - counted)
 
 
-class Keeping:
+class Retention:
     """Looks after the room of one installation; a thread of its own while the server runs."""
 
     def __init__(

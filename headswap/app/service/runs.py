@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.store import LOG_FILE
 from headswap.app.service.views import JobView
-from headswap.events import Event, Guesses, Pass, Step, words_of_step
+from headswap.events import EpochEnd, Event, Guesses, Step, words_of_step
 
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
 
-class Pace:
+class RemainingTime:
     """How long runs will still take, from the pace of the step that each is in since it was first seen there.
 
     Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
@@ -62,11 +62,11 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
     )
 
 
-def _passes(events: Sequence[Event]) -> tuple[Pass, ...]:
+def _passes(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
     """Each pass once: the last is told again with the figures of the report."""
-    passes: list[Pass] = []
+    passes: list[EpochEnd] = []
     for event in events:
-        if isinstance(event, Pass):
+        if isinstance(event, EpochEnd):
             if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
                 passes.pop()
             passes.append(event)
@@ -101,7 +101,7 @@ def share_of(job: Job) -> float:
     return begin + (end - begin) * min(part, 1.0)
 
 
-def _sentence(job: Job, events: Sequence[Event], passes: Sequence[Pass], place: int | None) -> str:
+def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], place: int | None) -> str:
     match job.state:
         case JobState.QUEUED:
             return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
@@ -117,7 +117,7 @@ def _sentence(job: Job, events: Sequence[Event], passes: Sequence[Pass], place: 
             return "Stopping." if job.cancel_requested else _doing(job, events, passes)
 
 
-def _doing(job: Job, events: Sequence[Event], passes: Sequence[Pass]) -> str:
+def _doing(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd]) -> str:
     again = "The worker stopped and was started again. " if job.crashes else ""
     if job.progress is None:
         return f"{again}Getting ready."
@@ -134,10 +134,10 @@ def _is_last_run(events: Sequence[Event]) -> bool:
     """Whether passes have come since it began to go further: they are those of the run that is kept."""
     steps = [getattr(event, "step", "") for event in events]
     began = steps.index("finetune") if "finetune" in steps else len(steps)
-    return any(isinstance(event, Pass) for event in events[began:])
+    return any(isinstance(event, EpochEnd) for event in events[began:])
 
 
-def _gets(last: Pass) -> str:
+def _gets(last: EpochEnd) -> str:
     return (
         f"It gets {last.practice_right} of {last.practice_total} practice pictures right, "
         f"and {last.exam_right} of the {last.exam_total} it has never seen."

@@ -17,22 +17,22 @@ from headswap.app.jobs.journal import read_events
 from headswap.app.jobs.queue import Queue
 from headswap.app.jobs.store import Store
 from headswap.app.jobs.supervisor import Supervisor
-from headswap.app.processes.child import Desk
-from headswap.app.processes.guard import Guard
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.guard import SafeInference
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.reader import Reader
 from headswap.app.service.archive import archive_of
-from headswap.app.service.datasets import Pictures
-from headswap.app.service.exports import TakeHome, packing_desk
-from headswap.app.service.fetching import Fetching
+from headswap.app.service.datasets import Datasets
+from headswap.app.service.exports import Exports, packing_desk
+from headswap.app.service.fetching import FetchPolicy
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.results import Results
-from headswap.app.service.retention import Keeping
-from headswap.app.service.runs import Pace, view_of
+from headswap.app.service.retention import Retention
+from headswap.app.service.runs import RemainingTime, view_of
 from headswap.app.service.settings import Settings
 from headswap.app.service.thumbnails import small_jpeg
 from headswap.app.service.uploads import Uploads
@@ -46,7 +46,7 @@ from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import copy, discard, to_json
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 _WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
@@ -67,14 +67,14 @@ class Service:
         self._inference, self._reader = _inference_of(settings), _reader_of(settings)
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
-        self.fetching = Fetching(
+        self.fetching = FetchPolicy(
             networks=settings.networks,
             weights_gb=settings.limits.weights_gb,
             cards=self.networks.cards,
             fetched_bytes=self.networks.fetched_bytes,
         )
         self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
-        self.take_home = TakeHome(
+        self.take_home = Exports(
             self._store, self._projects, self.results, self.predict, packing_desk(settings)
         )
         learning = learning_of(
@@ -87,7 +87,7 @@ class Service:
         )
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
-        self._keeping = Keeping(
+        self._keeping = Retention(
             self._projects,
             self._store,
             settings.limits,
@@ -95,7 +95,7 @@ class Service:
             waiting=self.uploads.waiting_bytes,
         )
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
-        self.pictures = Pictures(
+        self.pictures = Datasets(
             self._projects,
             self._reader.ask,
             sample=settings.sample,
@@ -103,7 +103,7 @@ class Service:
             came=self._queue.warm,
             check_room=self._keeping.check_room,
         )
-        self._pace = Pace()
+        self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
         self._keeping.start()
@@ -195,7 +195,7 @@ class Service:
         self._projects.save(replace(found, weights=place.name))
         return inspection
 
-    # Pictures ---------------------------------------------------------------------
+    # Datasets ---------------------------------------------------------------------
 
     def add_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
         """Take in a zip or folder, beside what is there."""
@@ -223,7 +223,7 @@ class Service:
         self,
         owner: str,
         project: str,
-        teach: TeachConfig | None = None,
+        teach: TrainConfig | None = None,
         *,
         test_share: float = 0.2,
         seed: int = 0,
@@ -241,7 +241,7 @@ class Service:
             model=found.model,
             weights=str(weights) if weights else None,
             head_path=found.head_path,
-            teach=teach or TeachConfig(),
+            teach=teach or TrainConfig(),
         )
         key = short_key(key) or f"{found.id}-{self.history.newest(found)}"
         job = self._queue.submit(owner, found.id, to_json(experiment), key)
@@ -306,9 +306,11 @@ class Service:
     def _check_room(self, owner: str) -> None:
         self._keeping.check_room(owner)
 
-    def _guard(self) -> Guard:
+    def _guard(self) -> SafeInference:
         ours = (self.settings.workspace / "projects", self.settings.sample.parent)
-        return Guard(self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours)
+        return SafeInference(
+            self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours
+        )
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:
         """Whether a run of the project was started with these pictures."""
@@ -316,9 +318,9 @@ class Service:
         return any(dataset.parent.name in job.experiment_json for job in jobs)
 
 
-def _inference_of(settings: Settings) -> Desk:
+def _inference_of(settings: Settings) -> ChildProcess:
     """The process that holds networks."""
-    return Desk(
+    return ChildProcess(
         "headswap.app.processes.inference:answer",
         timeout_s=settings.answer_timeout_s,
         memory_bytes=settings.for_queue().worker_bytes,

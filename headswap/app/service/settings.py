@@ -9,9 +9,9 @@ from headswap.app.jobs.queue import QueueSettings
 from headswap.app.processes.importing import AT_REST_BYTES, ReaderLimits
 from headswap.app.service.fetching import ANY
 from headswap.app.service.limits import Limits
-from headswap.data.decode import PictureLimits
+from headswap.data.decode import ImageLimits
 from headswap.field_types import check_fields
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,9 @@ class Settings:
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
-    lesson: Setting = field(default_factory=lambda: Setting(passes=3))  # of an experiment on the sample set
+    lesson: LessonConfig = field(
+        default_factory=lambda: LessonConfig(passes=3)
+    )  # of an experiment on the sample set
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
     picture_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
@@ -37,7 +39,7 @@ class Settings:
         """What a reader of strangers' pictures is held to."""
         memory_bytes = self.limits.reader_mb * 1_000_000
         return ReaderLimits(
-            picture=PictureLimits(
+            picture=ImageLimits(
                 megapixels=self.limits.megapixels,
                 memory_bytes=max(1, memory_bytes - AT_REST_BYTES) if memory_bytes else 0,
                 megapixels_setting="--megapixels",

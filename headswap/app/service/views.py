@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headswap.events import Guess, Pass
-from headswap.pipeline.inspect import Inspection, Stage
+from headswap.events import EpochEnd, Guess
+from headswap.pipeline.inspect import BodyBlock, Inspection
 
-__all__ = ["Inspection", "JobView", "ProjectView", "Stage"]
+__all__ = ["BodyBlock", "Inspection", "JobView", "ProjectView"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class JobView:
     share: float  # done, in [0, 1]
     seconds_left: float | None
     place: int | None  # in the queue, from 1; None: not waiting
-    passes: tuple[Pass, ...]
+    passes: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
     goes_further: bool = False  # more than the head may move

@@ -18,11 +18,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
 from headswap.app.service.service import Service
-from headswap.app.ui.api_answers import Answer, Inspected, NotUsed, Started, Status, status_of
+from headswap.app.ui.api_answers import Inspected, NotUsed, PredictionAnswer, Started, Status, status_of
 from headswap.app.ui.context import owner_of
 from headswap.app.ui.widgets.html import served
 from headswap.errors import BadSetting, BadUpload, HeadswapError
-from headswap.training.config import Depth, TeachConfig
+from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -83,7 +83,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
         manifest = service.add_pictures(owner, project, upload)
-        job = service.start_teaching(owner, project, TeachConfig(depth=cast(Depth, depth)), seed=seed)
+        job = service.start_teaching(owner, project, TrainConfig(depth=cast(Depth, depth)), seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
 
@@ -101,7 +101,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
 
 
 def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
-    def predict(job: str, picture: File, request: gr.Request) -> Answer:
+    def predict(job: str, picture: File, request: gr.Request) -> PredictionAnswer:
         """What a picture shows, by a run that is done."""
         said = service.predict(owner_of(request), job, _file_of(picture))
         return {

@@ -9,7 +9,7 @@ from headswap.app.service.service import Service
 from headswap.app.service.views import JobView
 
 
-class Head(TypedDict):
+class HeadAnswer(TypedDict):
     """One classifier head. (Not `path`: gradio's client takes anything with a path for a file.)"""
 
     layer: str
@@ -21,7 +21,7 @@ class Inspected(TypedDict):
     """A network, opened up."""
 
     model: str
-    heads: list[Head]
+    heads: list[HeadAnswer]
     num_classes: int
     parameters: int
     head_parameters: int
@@ -45,7 +45,7 @@ class Started(TypedDict):
     left_out: list[NotUsed]
 
 
-class Result(TypedDict):
+class RunResult(TypedDict):
     """The verdict."""
 
     accuracy: float
@@ -67,10 +67,10 @@ class Status(TypedDict):
     place: int | None
     problem: str
     remedy: str
-    result: Result | None
+    result: RunResult | None
 
 
-class Answer(TypedDict):
+class PredictionAnswer(TypedDict):
     """What a picture shows."""
 
     label: str
@@ -95,7 +95,7 @@ def status_of(service: Service, owner: str, job: str) -> Status:
     }
 
 
-def _result(service: Service, owner: str, view: JobView) -> Result:
+def _result(service: Service, owner: str, view: JobView) -> RunResult:
     report = service.report(owner, view.id)
     return {
         "accuracy": report.accuracy,

@@ -1,6 +1,6 @@
 """What a handler knows when it draws: whose project it is, its pictures and its newest job.
 
-Flow:  project id from the browser + who asks --look--> Scene --> one `show_*` per step
+Flow:  project id from the browser + who asks --look--> PageContext --> one `show_*` per step
 
 Asks the service and nothing else; holds no state.
 """
@@ -17,7 +17,7 @@ from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.widgets.text import picture_uri
 from headswap.data.decode import shown_name
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import NotFound
 
 Updates = dict[Any, Any]  # a component -> its new value; what is not named stays as it is
@@ -25,7 +25,7 @@ Thumbnail = Callable[[str, str, str, int], bytes]  # (owner, project, sha256, px
 
 
 @dataclass(frozen=True)
-class Scene:
+class PageContext:
     """One person's project as it is now."""
 
     owner: str
@@ -57,7 +57,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Shared:
+class PageParts:
     """What the steps have in common: the service, the page's memory and how to draw the rest of the page."""
 
     service: Service
@@ -66,10 +66,10 @@ class Shared:
     tabs: gr.Tabs
     where: gr.Textbox  # id of the open tab
     redrawn: list[Any]  # components that `show` may change
-    show: Callable[[Scene], Updates]  # header, pictures and lesson as they are now
+    show: Callable[[PageContext], Updates]  # header, pictures and lesson as they are now
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
-    def look(self, project_id: str, request: gr.Request) -> Scene:
+    def look(self, project_id: str, request: gr.Request) -> PageContext:
         """The scene of the person who asks."""
         return look(self.service, owner_of(request), project_id)
 
@@ -79,14 +79,14 @@ def owner_of(request: gr.Request) -> str:
     return request.username or ""
 
 
-def look(service: Service, owner: str, project_id: str) -> Scene:
+def look(service: Service, owner: str, project_id: str) -> PageContext:
     """Ask the service for everything that a page needs to draw a project."""
     project = service.project(owner, project_id)
     job = service.job(owner, project.job) if project.job else None
     if job is not None and job.state == "done" and project.done_job != job.id:
         project = service.project(owner, project_id)  # it ended between the two questions
     manifest = service.manifest(owner, project_id) if project.has_pictures else None
-    return Scene(owner, project, manifest, job)
+    return PageContext(owner, project, manifest, job)
 
 
 def open_project(service: Service, owner: str, project_id: str) -> ProjectView:
@@ -98,7 +98,7 @@ def open_project(service: Service, owner: str, project_id: str) -> ProjectView:
 
 
 def thumbnails(
-    thumbnail: Thumbnail, scene: Scene, pictures: Iterable[Picture], px: int = 96
+    thumbnail: Thumbnail, scene: PageContext, pictures: Iterable[ImageRecord], px: int = 96
 ) -> dict[str, str]:
     """sha256 -> data: URI; the pictures travel inside the page, so no route to them is open."""
     return {

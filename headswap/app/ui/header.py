@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from headswap.app.ui.context import Scene, Shared, Updates, owner_of
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
 from headswap.app.ui.projects import (
     ProjectMenu,
     build_project_buttons,
@@ -58,7 +58,7 @@ def build_header() -> Header:
     return Header(name, state, stop, status, stale, menu)
 
 
-def show_header(header: Header, scene: Scene) -> Updates:
+def show_header(header: Header, scene: PageContext) -> Updates:
     """The header as it is now."""
     return {
         header.name: scene.project.name,
@@ -68,7 +68,7 @@ def show_header(header: Header, scene: Scene) -> Updates:
     }
 
 
-def connect_header(header: Header, shared: Shared, stop_too: gr.Button) -> None:
+def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
     connect_project_menu(header.menu, shared, header.status, header.chip)
 

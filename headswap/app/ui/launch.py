@@ -21,12 +21,12 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from headswap.app.service.accounts import Codes
-from headswap.app.service.options import Door, is_local
+from headswap.app.service.accounts import AccessCodes
+from headswap.app.service.options import ServerAddress, is_local
 from headswap.app.service.service import Service
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
 from headswap.app.ui.gateway.headers import inline_scripts
-from headswap.app.ui.gateway.middleware import Gate
+from headswap.app.ui.gateway.middleware import Gateway
 from headswap.app.ui.gateway.origins import THIS_MACHINE
 from headswap.app.ui.lessons.follow import Follow
 from headswap.app.ui.theme import page_head, theme
@@ -58,18 +58,18 @@ def browser_secret(workspace: Path) -> str:
     return place.read_text(encoding="utf-8").strip()
 
 
-def launch(page: gr.Blocks, door: Door, service: Service) -> None:
+def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
     """Serve the page until the process is asked to end, by Ctrl-C or by SIGTERM alike."""
     asked = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: asked.set())
     page.queue(default_concurrency_limit=8)
     calm(page)
-    codes = Codes(door.people) if door.people else None
+    codes = AccessCodes(door.people) if door.people else None
     names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
     counter = UploadCounter(lambda person: room_for(service, person), service.uploads)
     gate = Middleware(
-        Gate,
+        Gateway,
         health=service.health,
         stamp=codes.stamp if codes else None,
         names=names,
@@ -114,7 +114,7 @@ def launch(page: gr.Blocks, door: Door, service: Service) -> None:
     page.close(verbose=False)
 
 
-def address(page: gr.Blocks, door: Door) -> str:
+def address(page: gr.Blocks, door: ServerAddress) -> str:
     """Where the page is to be had: by the name of this machine where others may come."""
     url = urlsplit(str(page.local_url))
     if door.host in ("0.0.0.0", "::"):
@@ -145,7 +145,7 @@ def calm(page: gr.Blocks) -> None:
             setattr(queue, name, value)
 
 
-def knows(codes: Codes) -> Callable[[str, str], Awaitable[bool]]:
+def knows(codes: AccessCodes) -> Callable[[str, str], Awaitable[bool]]:
     """Ask the codes beside the loop that serves everybody: a guess takes a while, on purpose.
 
     The threads are for this alone. The gate lets only so many guesses wait for them.

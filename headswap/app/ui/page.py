@@ -15,14 +15,14 @@ from typing import Any
 import gradio as gr
 
 from headswap.app.service.service import Service
-from headswap.app.ui.context import Scene, Shared, Updates, open_project, owner_of
+from headswap.app.ui.context import PageContext, PageParts, Updates, open_project, owner_of
 from headswap.app.ui.header import build_header, connect_header, show_header
 from headswap.app.ui.lessons.page import build_learn_page
 from headswap.app.ui.notices import build_notices
 from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.page import build_runs_page
 from headswap.app.ui.steps.dataset import (
-    PicturesStep,
+    DatasetStep,
     build_pictures_step,
     connect_pictures_step,
     show_pictures,
@@ -32,7 +32,7 @@ from headswap.app.ui.steps.export import build_take_home_step, connect_take_home
 from headswap.app.ui.steps.model import ModelStep, build_model_step, connect_model_step, show_network
 from headswap.app.ui.steps.report import build_test_step, connect_test_step
 from headswap.app.ui.steps.train import (
-    TeachStep,
+    TrainStep,
     build_teach_step,
     connect_teach_step,
     show_lesson,
@@ -77,7 +77,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             with gr.Tab("Take it home", id="home", elem_id="hs-home"):
                 take_home = build_take_home_step()
 
-        def show(scene: Scene) -> Updates:
+        def show(scene: PageContext) -> Updates:
             drawn = show_header(header, scene) | show_lesson(teach, scene, shared)
             drawn |= show_plan(teach, scene, shared)
             return (
@@ -90,7 +90,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
                 }
             )
 
-        shared = Shared(
+        shared = PageParts(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
             [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
         )  # fmt: skip
@@ -122,7 +122,7 @@ def _kept(value: str) -> gr.Textbox:
     return gr.Textbox(value, visible="hidden", container=False)
 
 
-def _network_key(scene: Scene) -> str:
+def _network_key(scene: PageContext) -> str:
     """Changes when the head view has to be drawn anew: another network, path or set of classes."""
     project = scene.project
     weights = "own" if project.has_own_weights else "pretrained"
@@ -133,14 +133,14 @@ def _on_tab(event: gr.SelectData) -> str:
     return STEPS[event.index]
 
 
-def _connect_move(button: gr.Button, to: str, shared: Shared) -> None:
+def _connect_move(button: gr.Button, to: str, shared: PageParts) -> None:
     """A next button opens its tab at the top."""
     button.click(
         lambda: (gr.Tabs(selected=to), to), None, [shared.tabs, shared.where], js=TO_TOP, queue=False, **QUIET
     )
 
 
-def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML, model: ModelStep) -> None:
+def _connect_load(page: gr.Blocks, shared: PageParts, status: gr.HTML, model: ModelStep) -> None:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
 
     @errors_as_words(status)
@@ -161,7 +161,7 @@ def _connect_load(page: gr.Blocks, shared: Shared, status: gr.HTML, model: Model
     )  # fmt: skip
 
 
-def _connect_timer(timer: gr.Timer, shared: Shared, header: Any, teach: TeachStep) -> None:
+def _connect_timer(timer: gr.Timer, shared: PageParts, header: Any, teach: TrainStep) -> None:
     """While something is taught: look once a second; at the end open the result and fall silent."""
 
     @errors_as_words(teach.status)
@@ -181,7 +181,7 @@ def _connect_timer(timer: gr.Timer, shared: Shared, header: Any, teach: TeachSte
 
 
 def _connect_network(
-    key: gr.Textbox, model: ModelStep, pictures: PicturesStep, teach: TeachStep, shared: Shared
+    key: gr.Textbox, model: ModelStep, pictures: DatasetStep, teach: TrainStep, shared: PageParts
 ) -> Any:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
 

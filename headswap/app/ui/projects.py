@@ -19,7 +19,7 @@ from typing import Any
 import gradio as gr
 
 from headswap.app.service.archive import ProjectLine
-from headswap.app.ui.context import Shared, Updates, owner_of
+from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import announce, fragment, sends, served, web_text
 from headswap.app.ui.widgets.pages import page_links
@@ -137,7 +137,7 @@ def remembered(known: object, project_id: str) -> list[str]:
     return list(dict.fromkeys([project_id, *ids]))[:MOST_KNOWN]
 
 
-def _examples(shared: Shared, owner: str, line: ProjectLine) -> tuple[str, ...]:
+def _examples(shared: PageParts, owner: str, line: ProjectLine) -> tuple[str, ...]:
     """A few pictures of a project, as data: URIs; one that cannot be read is left out."""
     found = []
     for sha256 in line.examples:
@@ -146,7 +146,7 @@ def _examples(shared: Shared, owner: str, line: ProjectLine) -> tuple[str, ...]:
     return tuple(found)
 
 
-def connect_project_menu(menu: ProjectMenu, shared: Shared, status: gr.HTML, chip: gr.HTML) -> None:
+def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, chip: gr.HTML) -> None:
     """Connect New, Open and Save to the service."""
     service, known = shared.service, shared.known
 

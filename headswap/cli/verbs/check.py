@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -14,7 +14,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("data", help="a folder of class folders, or a zip")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Read pictures and say what is wrong with them."""
     from headswap.data.ingest import take_in
 
@@ -28,4 +28,6 @@ def run(choices: argparse.Namespace) -> Answer:
     lines = [f"{count:6} {name}" for name, count in manifest.counts.items()]
     lines += [f"left out: {problem['file']}: {problem['reason']}" for problem in problems]
     lines += [f"- {sentence}" for sentence in warnings]
-    return Answer({"classes": manifest.counts, "problems": problems, "warnings": warnings}, "\n".join(lines))
+    return VerbAnswer(
+        {"classes": manifest.counts, "problems": problems, "warnings": warnings}, "\n".join(lines)
+    )

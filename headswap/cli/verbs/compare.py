@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.places import why_not_writable
 
 if TYPE_CHECKING:
-    from headswap.pipeline.compare import Comparison, Row
+    from headswap.pipeline.compare import Comparison, ComparisonRow
 
 
 def add(verbs: Verbs) -> None:
@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Judge several networks on the same pictures."""
     from headswap.pipeline.compare import compare
 
@@ -47,7 +47,7 @@ def run(choices: argparse.Namespace) -> Answer:
         )
     if plot is not None:
         _draw(found, plot)
-    return Answer(_record_of(found), _words(found), code=130 if found.stopped else 0)
+    return VerbAnswer(_record_of(found), _words(found), code=130 if found.stopped else 0)
 
 
 def _draw(found: Comparison, plot: Path) -> None:
@@ -101,7 +101,7 @@ def _words(found: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _line(row: Row) -> str:
+def _line(row: ComparisonRow) -> str:
     low, high = row.interval or (0.0, 1.0)
     seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -19,7 +19,7 @@ def add(verbs: Verbs) -> None:
     )
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Look this installation over; exit code 2 when something needs mending."""
     from headswap.app.service.doctor import examine
     from headswap.storage.places import default_workspace
@@ -37,4 +37,4 @@ def run(choices: argparse.Namespace) -> Answer:
         for part in checkup.parts
     ]
     record = {"well": checkup.is_well, "parts": parts}
-    return Answer(record, "\n".join(lines), code=0 if checkup.is_well else 2)
+    return VerbAnswer(record, "\n".join(lines), code=0 if checkup.is_well else 2)

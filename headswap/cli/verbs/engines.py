@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 if TYPE_CHECKING:
-    from headswap.features.autotune import Measured
+    from headswap.features.autotune import EngineTimings
 
 _PICTURES = 16
 
@@ -19,7 +19,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("model", help="a network; see `headswap models`")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Time every engine of this machine; later runs take the fastest."""
     found = measured(choices.model, choices.workspace / "features")
     lines = [f"{'engine':32} ms per picture"]
@@ -27,10 +27,10 @@ def run(choices: argparse.Namespace) -> Answer:
         f"{name:32} {took:8.1f}{'  fastest' if name == found.fastest else ''}"
         for name, took in sorted(found.milliseconds.items(), key=lambda item: item[1])
     ]
-    return Answer({"fastest": found.fastest, "milliseconds": found.milliseconds}, "\n".join(lines))
+    return VerbAnswer({"fastest": found.fastest, "milliseconds": found.milliseconds}, "\n".join(lines))
 
 
-def measured(model: str, folder: Path) -> Measured:
+def measured(model: str, folder: Path) -> EngineTimings:
     """Measure on noise; what was found is remembered in the folder of the feature bank."""
     import numpy as np
 

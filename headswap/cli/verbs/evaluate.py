@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import Answer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 if TYPE_CHECKING:
-    from headswap.bundle.evaluate import Measured, Tally
+    from headswap.bundle.evaluate import BundleEvaluation, Tally
 
 _WORDS: dict[str, str] = {
     "train": "Not counted, it was trained on them",
@@ -26,7 +26,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("data")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Measure a bundle on any labelled folder."""
     from headswap.bundle.evaluate import evaluate_bundle
     from headswap.bundle.predictor import load_bundle
@@ -45,10 +45,10 @@ def run(choices: argparse.Namespace) -> Answer:
     if result.seen:
         lines.append("--json names each of these pictures.")
     lines += [f"left out: {left.file}: {left.reason}" for left in result.left_out]
-    return Answer(record, "\n".join(lines))
+    return VerbAnswer(record, "\n".join(lines))
 
 
-def _headline(result: Measured) -> str:
+def _headline(result: BundleEvaluation) -> str:
     """The figure for pictures that the network had not seen, or that there is none."""
     if result.accuracy is None or result.interval is None:
         return (

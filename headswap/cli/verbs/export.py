@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headswap.cli.verb import Answer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 if TYPE_CHECKING:
-    from headswap.export.parity import Check
+    from headswap.export.parity import ParityCheck
 
 
 def add(verbs: Verbs) -> None:
@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
     from headswap.bundle.format import opened, read_dataset
     from headswap.cli.progress import Bars
@@ -43,7 +43,7 @@ def run(choices: argparse.Namespace) -> Answer:
             allow_code=choices.allow_code,
             listener=bars,
         )
-    return Answer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
+    return VerbAnswer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
 
 
 def _writable(out: Path) -> Path:
@@ -60,7 +60,7 @@ def _writable(out: Path) -> Path:
     return out
 
 
-def _record(check: Check) -> dict[str, Any]:
+def _record(check: ParityCheck) -> dict[str, Any]:
     return {
         "agree": check.agree,
         "bound": check.bound,
@@ -79,7 +79,7 @@ def _record(check: Check) -> dict[str, Any]:
     }
 
 
-def _lines(check: Check, out: Path) -> Iterator[str]:
+def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
     for way in check.ways:
         if way.largest_difference is None:
             yield f"{way.name}: not run. {way.problem}"

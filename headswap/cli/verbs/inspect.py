@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from headswap.cli.verb import Answer, Verbs, add_network, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -15,7 +15,7 @@ def add(verbs: Verbs) -> None:
     add_network(sub)
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Find the head of a network and say how."""
     from headswap.pipeline.inspect import inspect_network
 
@@ -47,7 +47,7 @@ def run(choices: argparse.Namespace) -> Answer:
     lines += [f"  head {_arrow(head)}" for head in heads]
     lines += [f"  head {_arrow(head)} (only while it is trained)" for head in aux_heads]
     lines += [f"  - {sentence}" for sentence in site.evidence]
-    return Answer(record, "\n".join(lines))
+    return VerbAnswer(record, "\n".join(lines))
 
 
 def _heads(

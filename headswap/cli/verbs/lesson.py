@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
-from headswap.lessons.config import Setting
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.storage.files import to_plain
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
@@ -23,30 +23,32 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--notebook", metavar="FILE", help="write all ten as a notebook (.ipynb) instead")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Run an experiment about what goes wrong when a head is swapped."""
-    setting = Setting(data=choices.data, model=choices.model, seed=choices.seed)
+    setting = LessonConfig(data=choices.data, model=choices.model, seed=choices.seed)
     if choices.notebook:
         from headswap.lessons.notebook import write_notebook
 
         place = write_notebook(Path(choices.notebook), setting, choices.name)
-        return Answer({"notebook": str(place)}, f"{place} is ready. Open it with Jupyter and run all cells.")
+        return VerbAnswer(
+            {"notebook": str(place)}, f"{place} is ready. Open it with Jupyter and run all cells."
+        )
     if not choices.name:
         return _listed()
     lesson = find_lesson(choices.name).lesson
     with Bars() as bars:
         result = run_lesson(choices.name, setting, workspace=choices.workspace, listener=bars)
-    return Answer(to_plain(result), _words(lesson, result))
+    return VerbAnswer(to_plain(result), _words(lesson, result))
 
 
-def _listed() -> Answer:
+def _listed() -> VerbAnswer:
     rows = [{"name": one.name, "title": one.title, "question": one.question} for one in LESSONS]
     lines = [f"{number:2} {one.name:16} {one.title}" for number, one in enumerate(LESSONS, start=1)]
     lines.append("Run one with `headswap lesson NAME`.")
-    return Answer({"lessons": rows}, "\n".join(lines))
+    return VerbAnswer({"lessons": rows}, "\n".join(lines))
 
 
-def _words(lesson: Lesson, result: Result) -> str:
+def _words(lesson: Lesson, result: LessonResult) -> str:
     """Question, what happened, the numbers, the reason, the lines that did it."""
     lines = [lesson.title, "", lesson.question]
     lines += [f"  {'*' if at == lesson.right else '-'} {choice}" for at, choice in enumerate(lesson.choices)]

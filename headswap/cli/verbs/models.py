@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -12,7 +12,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("pattern", nargs="?", help="part of a name, or a pattern such as 'resnet*'")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Every architecture that the zoos know."""
     from headswap.zoos.catalogue import list_networks
 
@@ -33,4 +33,4 @@ def run(choices: argparse.Namespace) -> Answer:
         count = f"{card.parameters:,}" if card.parameters else "not stated"
         size = f"{card.input.height}x{card.input.width}"
         lines.append(f"{card.name:44} {card.zoo:12} {count:>12} {size:>11}  {card.weights.words}")
-    return Answer({"models": rows}, "\n".join(lines))
+    return VerbAnswer({"models": rows}, "\n".join(lines))

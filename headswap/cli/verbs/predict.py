@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from headswap.cli.verb import Answer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -13,7 +13,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("images", nargs="+", metavar="IMAGE")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
     from headswap.bundle.predictor import load_bundle
     from headswap.errors import UnreadablePicture
@@ -48,4 +48,4 @@ def run(choices: argparse.Namespace) -> Answer:
         for one in predictions
     ]
     lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
-    return Answer(record, "\n".join(lines))
+    return VerbAnswer(record, "\n".join(lines))

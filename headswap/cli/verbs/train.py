@@ -6,11 +6,11 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import Answer, Verbs, add_network, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
 from headswap.errors import BadSetting
 from headswap.network import Fit
 from headswap.pipeline.experiment import DataConfig
-from headswap.training.config import Depth, TeachConfig
+from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add(verbs: Verbs) -> None:
         "--depth",
         choices=get_args(Depth),
         help="what may move: the head alone, also the norms, the last blocks or everything; auto: further "
-        f"than the head only where validation pictures say that it helps; default: {TeachConfig().depth}",
+        f"than the head only where validation pictures say that it helps; default: {TrainConfig().depth}",
     )
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
@@ -69,7 +69,7 @@ def add(verbs: Verbs) -> None:
     add_network(sub)
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
     from headswap.evaluation.summary import words_of
 
@@ -80,7 +80,7 @@ def run(choices: argparse.Namespace) -> Answer:
         *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
         f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
     ]
-    return Answer(_record_of(outcome), "\n".join(lines))
+    return VerbAnswer(_record_of(outcome), "\n".join(lines))
 
 
 def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
@@ -106,7 +106,7 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
 def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
     from headswap.pipeline.run import teach
 
-    usual = TeachConfig()
+    usual = TrainConfig()
     return teach(
         choices.data,
         model=choices.model or DEFAULT_MODEL,
@@ -115,7 +115,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
         seed=_USUAL.seed if choices.seed is None else choices.seed,
         weights=choices.weights,
         head_path=choices.head,
-        config=TeachConfig(
+        config=TrainConfig(
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,
             mirror=choices.mirror,

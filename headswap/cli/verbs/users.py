@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from headswap.cli.verb import Answer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -15,7 +15,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("names", nargs="*", metavar="NAME")
 
 
-def run(choices: argparse.Namespace) -> Answer:
+def run(choices: argparse.Namespace) -> VerbAnswer:
     """Make codes for people, see who has one, take one back."""
     from headswap.app.service import accounts as codes
     from headswap.errors import BadSetting
@@ -33,8 +33,8 @@ def run(choices: argparse.Namespace) -> Answer:
         width = max(map(len, made))
         lines = [f"{name:<{width}}  {code}" for name, code in made.items()]
         lines.append(f"These codes are shown once; {choices.file} keeps only what proves them.")
-        return Answer({"codes": made}, "\n".join(lines))
+        return VerbAnswer({"codes": made}, "\n".join(lines))
     if choices.deed == "remove":
         codes.remove(choices.file, tuple(choices.names))
     names = [person.name for person in codes.read_people(choices.file).people]
-    return Answer({"names": names}, "\n".join(names) or "Nobody.")
+    return VerbAnswer({"names": names}, "\n".join(names) or "Nobody.")

@@ -1,6 +1,6 @@
 """From a lesson whose head is taught to one that goes further: the glue around go_further.
 
-Flow:  Lesson + Beginning --go_on--> Taught, by the network as it is then
+Flow:  TrainingTask + TrainedHead --go_on--> TrainingResult, by the network as it is then
 """
 
 from __future__ import annotations
@@ -15,38 +15,40 @@ from torch import Tensor, nn
 
 from headswap.data.store import reread
 from headswap.data.transforms import uncut, wanted_px
-from headswap.evaluation.evaluate import Sitting
-from headswap.events import Listener, Note, Pass, silent
+from headswap.evaluation.evaluate import SplitLogits
+from headswap.events import EpochEnd, Listener, Note, silent
 from headswap.features.engines import Engine, single
 from headswap.heads.trainable import head_names
 from headswap.network import Network
 from headswap.storage.files import to_json
-from headswap.training.finetune.batches import Album
-from headswap.training.finetune.checkpoint import PassResult
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.checkpoint import EpochResult
 from headswap.training.finetune.compare import answers, leaves_room
 from headswap.training.finetune.modes import proved, training_engine
 from headswap.training.finetune.records import Answer
-from headswap.training.finetune.search import Journey, go_further
-from headswap.training.finetune.trials import Course
+from headswap.training.finetune.search import FinetuneResult, go_further
+from headswap.training.finetune.trials import TrialSetup
 from headswap.training.progress import guesses_on
 
 _COMPARED = 4  # pictures
 
 if TYPE_CHECKING:
     from headswap.heads.site import HeadSite
-    from headswap.training.task import Beginning, Lesson, Taught
+    from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
 
 
-def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener) -> Taught:
+def go_on(
+    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
+) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
     course, exam = course_of(lesson, network, beginning, listener), _rows(lesson, "test")
     files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
     truths = course.labels[exam]
 
-    def on_pass(result: PassResult, answer: Answer) -> None:
+    def on_pass(result: EpochResult, answer: Answer) -> None:
         said = answer(exam)
         right = int((said.argmax(1) == truths).sum())
-        listener(Pass(result.number, result.of, result.right, result.total, right, len(truths)))
+        listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
 
     journey = go_further(course, listener=listener, on_pass=on_pass)
@@ -55,10 +57,12 @@ def go_on(lesson: Lesson, network: Network, beginning: Beginning, listener: List
     return _taught(lesson, beginning.taught, course, journey)
 
 
-def course_of(lesson: Lesson, network: Network, beginning: Beginning, listener: Listener = silent) -> Course:
+def course_of(
+    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
+) -> TrialSetup:
     """What can be practised on, and how; rows are those of the manifest."""
     pictures, spec = lesson.manifest.pictures, network.input
-    album = Album(
+    album = ImageBatches(
         spec,
         read_input=lambda row: lesson.prepared(pictures[row], network),
         read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
@@ -66,7 +70,7 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning, listener: 
     practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
     labels = lesson.labels(pictures)
     engine = _engine(network.module, beginning.taught.site, album, practice, labels, listener)
-    return Course(
+    return TrialSetup(
         module=network.module,
         site=beginning.taught.site,
         album=album,
@@ -86,7 +90,12 @@ def course_of(lesson: Lesson, network: Network, beginning: Beginning, listener: 
 
 
 def _engine(
-    module: nn.Module, site: HeadSite, album: Album, practice: Tensor, labels: Tensor, listener: Listener
+    module: nn.Module,
+    site: HeadSite,
+    album: ImageBatches,
+    practice: Tensor,
+    labels: Tensor,
+    listener: Listener,
 ) -> Engine:
     """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
     engine, few = training_engine(), practice[:_COMPARED]
@@ -98,7 +107,9 @@ def _engine(
     return found
 
 
-def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) -> Taught:
+def _taught(
+    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, journey: FinetuneResult
+) -> TrainingResult:
     """What the network says after its body has moved."""
     engine = single(course.engine)
     exam = _rows(lesson, "test")
@@ -117,13 +128,13 @@ def _taught(lesson: Lesson, before: Taught, course: Course, journey: Journey) ->
     )
 
 
-def _rows(lesson: Lesson, part: str) -> Tensor:
+def _rows(lesson: TrainingTask, part: str) -> Tensor:
     return torch.tensor([row for row, picture in enumerate(lesson.manifest.pictures) if picture.part == part])
 
 
-def _sitting(lesson: Lesson, rows: Tensor, logits: Tensor) -> Sitting:
+def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
     pictures = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
-    return Sitting(
+    return SplitLogits(
         files=[picture.file for picture in pictures],
         sha256s=[picture.sha256 for picture in pictures],
         labels=lesson.labels(pictures).numpy(),
@@ -131,7 +142,7 @@ def _sitting(lesson: Lesson, rows: Tensor, logits: Tensor) -> Sitting:
     )
 
 
-def _folder(lesson: Lesson, network: Network, taught: Taught) -> Path | None:
+def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> Path | None:
     """One folder for checkpoints of the same pictures, network and choices."""
     if lesson.checkpoints is None:
         return None

@@ -22,14 +22,14 @@ from torch import Tensor
 
 from headswap.data.transforms import to_float
 from headswap.network import InputSpec
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 
 KEEP_BYTES = 512 * 2**20  # of uncut pictures
 Read = Callable[[int], NDArray[np.uint8]]  # row -> (H, W, C)
 
 
 @dataclass
-class Album:
+class ImageBatches:
     """All pictures of a lesson by row, practice and exam alike."""
 
     spec: InputSpec
@@ -74,7 +74,7 @@ class Album:
 class Augment:
     """Random crops and mirrors, drawn from torch's own generator."""
 
-    def __init__(self, spec: InputSpec, config: FurtherConfig) -> None:
+    def __init__(self, spec: InputSpec, config: FinetuneConfig) -> None:
         from torchvision.transforms import v2
 
         known = ("nearest", "bilinear", "bicubic")
@@ -97,7 +97,7 @@ class Augment:
         return np.asarray(drawn.permute(1, 2, 0).numpy())
 
 
-def mixer(config: FurtherConfig, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def mixer(config: FinetuneConfig, num_classes: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Mixes pictures and labels of a batch; without mixup gives both back as they are."""
     if config.mixup == 0:
         return lambda batch, labels: (batch, labels)

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassResult:
+class EpochResult:
     """One pass over the practice pictures."""
 
     number: int  # from 1
@@ -52,11 +52,11 @@ class PassResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunState:
+class RunCounters:
     """What a run has counted."""
 
     stopped: Stopped  # "": it goes on
-    history: tuple[PassResult, ...]
+    history: tuple[EpochResult, ...]
     best_pass: int  # 0: the solved head it began with
     seconds: float
     scale: float  # of the loss, in half precision
@@ -67,7 +67,7 @@ class RunState:
 class Checkpoint:
     """A state with its tensors."""
 
-    state: RunState
+    state: RunCounters
     tensors: dict[str, Tensor]
 
 
@@ -91,7 +91,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     for place in reversed(_places(folder)):
         try:
             check_seal(place)
-            state: RunState = from_json(RunState, (place / _STATE).read_bytes())
+            state: RunCounters = from_json(RunCounters, (place / _STATE).read_bytes())
         except BundleDamaged as error:
             logger.warning("checkpoint %s is damaged (%s); the one before it is used", place.name, error)
             drop(place)

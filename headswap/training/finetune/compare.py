@@ -1,6 +1,6 @@
 """Compare two ways of teaching on the same held-back pictures, picture by picture.
 
-Flow:  logits of both + labels --judge--> Judgement each --compare--> Gain
+Flow:  logits of both + labels --judge--> HeldOutScore each --compare--> FinetuneGain
 
 Small validation parts are noisy. The loss of each picture after calibration says more than
 right or wrong, and the difference between two networks on one picture is less noisy than
@@ -21,13 +21,13 @@ from headswap.features.devices import full_precision, upload
 from headswap.features.engines import Engine
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
-from headswap.training.finetune.batches import Album
+from headswap.training.finetune.batches import ImageBatches
 
 _FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign test)
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class HeldOutScore:
     """How a network did on held-back pictures."""
 
     right: Tensor  # (V,) bool
@@ -39,7 +39,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Gain:
+class FinetuneGain:
     """What going further gave over the solved head, on the same pictures."""
 
     pictures: int
@@ -68,7 +68,7 @@ class Gain:
 def answers(
     module: nn.Module,
     site: HeadSite,
-    album: Album,
+    album: ImageBatches,
     rows: Tensor,
     engine: Engine,
     *,
@@ -93,12 +93,12 @@ def leaves_room(logits: Tensor, labels: Tensor) -> bool:
     return int((logits.argmax(dim=1) != labels).sum()) >= _FEWEST_WRONG
 
 
-def judge(logits: Tensor, labels: Tensor) -> Judgement:
+def judge(logits: Tensor, labels: Tensor) -> HeldOutScore:
     """Of (V, C) finite logits and (V,) labels, V at least 1; every class counts the same."""
     exact = logits.double()
     calibrated = exact / fit_temperature(exact.numpy(), labels.numpy())
     losses = -calibrated.log_softmax(dim=1)[torch.arange(len(labels)), labels]
-    return Judgement(logits.argmax(dim=1) == labels, losses * balance(labels, logits.shape[1])[labels])
+    return HeldOutScore(logits.argmax(dim=1) == labels, losses * balance(labels, logits.shape[1])[labels])
 
 
 def balance(labels: Tensor, num_classes: int) -> Tensor:
@@ -108,13 +108,13 @@ def balance(labels: Tensor, num_classes: int) -> Tensor:
     return torch.where(counts > 0, len(labels) / (present * counts.clamp_min(1)), 0.0)
 
 
-def compare(before: Judgement, after: Judgement) -> Gain:
+def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
     """Of two judgements on the same pictures."""
     falls = before.losses - after.losses  # (V,)
     count = len(falls)
     error = float(falls.std(unbiased=True)) / math.sqrt(count) if count > 1 else math.inf
     changed = int((before.right != after.right).sum())
-    return Gain(
+    return FinetuneGain(
         pictures=count,
         right_before=int(before.right.sum()),
         right_after=int(after.right.sum()),
@@ -124,8 +124,8 @@ def compare(before: Judgement, after: Judgement) -> Gain:
     )
 
 
-def together(judgements: Sequence[Judgement]) -> Judgement:
+def together(judgements: Sequence[HeldOutScore]) -> HeldOutScore:
     """Several validation parts as one."""
-    return Judgement(
+    return HeldOutScore(
         torch.cat([one.right for one in judgements]), torch.cat([one.losses for one in judgements])
     )

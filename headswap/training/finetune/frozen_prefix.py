@@ -1,7 +1,7 @@
 """Only the last blocks learn: run the frozen part below them once, and practise on what it gave.
 
-Flow:  network + frozen stages --find_top--> Top, or None: it cannot be cut there
-       pictures --Top.fill--> what leaves the frozen part, of a few crops of each
+Flow:  network + frozen stages --find_top--> FrozenPrefix, or None: it cannot be cut there
+       pictures --FrozenPrefix.fill--> what leaves the frozen part, of a few crops of each
 
 Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
 blanks stand for what the stages below it gave, and the network must then answer as
@@ -23,8 +23,8 @@ from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.stages import body_stages
-from headswap.training.config import FurtherConfig
-from headswap.training.finetune.batches import KEEP_BYTES, Album, Augment
+from headswap.training.config import FinetuneConfig
+from headswap.training.finetune.batches import KEEP_BYTES, Augment, ImageBatches
 from headswap.training.finetune.modes import own_random, precision
 from headswap.training.finetune.param_groups import moving_groups
 
@@ -34,7 +34,7 @@ _FEWEST_CROPS = 2
 
 
 @dataclass(eq=False, kw_only=True)
-class Top:
+class FrozenPrefix:
     """The part of a network above a cut, and what reaches it."""
 
     module: nn.Module
@@ -63,10 +63,10 @@ class Top:
 
     def fill(
         self,
-        album: Album,
+        album: ImageBatches,
         practice: Tensor,
         every: int,
-        config: FurtherConfig,
+        config: FinetuneConfig,
         *,
         seed: int,
         crops: int,
@@ -143,8 +143,8 @@ class Top:
 
 
 def find_top(
-    module: nn.Module, site: HeadSite, pictures: Tensor, config: FurtherConfig, engine: Engine
-) -> Top | None:
+    module: nn.Module, site: HeadSite, pictures: Tensor, config: FinetuneConfig, engine: Engine
+) -> FrozenPrefix | None:
     """Cut a network below the stages that move with depth "last", and prove the cut.
 
     Args:
@@ -174,7 +174,7 @@ def find_top(
         shapes = {path: value.shape[1:] for path, value in given.items()}
         cut = next(reversed(given.values()))
         for thin in (True, False):
-            top = Top(
+            top = FrozenPrefix(
                 module=module,
                 site=site,
                 engine=engine,
@@ -188,7 +188,7 @@ def find_top(
     return None
 
 
-def _hurried(top: Top, pictures: Tensor, cut: Tensor) -> Top:
+def _hurried(top: FrozenPrefix, pictures: Tensor, cut: Tensor) -> FrozenPrefix:
     """Let the frozen part run in half precision where that is near enough."""
     top.below = Engine(top.engine.device, choose_engine().precision)
     if relative_error(top.reach(pictures), cut.float().cpu()) > _NEAR:
@@ -196,7 +196,7 @@ def _hurried(top: Top, pictures: Tensor, cut: Tensor) -> Top:
     return top
 
 
-def _agrees(top: Top, cut: Tensor, true: Tensor) -> bool:
+def _agrees(top: FrozenPrefix, cut: Tensor, true: Tensor) -> bool:
     try:
         said = logits_of(top.answer(cut.clone()), top.site)
     except (RuntimeError, IndexError, TypeError, ValueError):  # whatever a forward says of a blank

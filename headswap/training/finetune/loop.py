@@ -1,6 +1,7 @@
 """Teach head and body together: the loop, in plain sight.
 
-Flow:  network with a solved head + Drill --finetune--> the same network, its best weights, Trained
+Flow:  network with a solved head + FinetuneTask --finetune--> the same network, its best weights,
+           FinetunedRun
 
 Each pass draws crops anew, moves the groups that have begun, and is judged on a validation
 part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
@@ -30,7 +31,7 @@ from headswap.features.engines import place
 from headswap.heads.loss import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
-from headswap.training.finetune.batches import Album, Augment, mixer
+from headswap.training.finetune.batches import Augment, ImageBatches, mixer
 from headswap.training.finetune.checkpoint import load_checkpoint, save_checkpoint
 from headswap.training.finetune.compare import answers, balance
 from headswap.training.finetune.modes import (
@@ -42,21 +43,21 @@ from headswap.training.finetune.modes import (
     recalibrate,
 )
 from headswap.training.finetune.param_groups import build_optimizer, moving_groups
-from headswap.training.finetune.records import Drill, OnPass, Tick, Trained
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
 from headswap.training.finetune.schedule import rate_at, release_pass
-from headswap.training.finetune.state import Standing
+from headswap.training.finetune.state import RunState
 
 
 def finetune(
     module: nn.Module,
     site: HeadSite,
-    album: Album,
-    drill: Drill,
+    album: ImageBatches,
+    drill: FinetuneTask,
     *,
     budget: Budget,
     tick: Tick = lambda pictures: None,
     on_pass: OnPass = lambda result, answer: None,
-) -> Trained:
+) -> FinetunedRun:
     """Teach head and body together, in place.
 
     Args:
@@ -82,7 +83,7 @@ def finetune(
                 on_pass(standing.history[-1], run.answer)
             run.checkpoint()
         standing.put_best()
-    return Trained(
+    return FinetunedRun(
         recipe=drill.recipe,
         stopped=standing.stopped,
         history=tuple(standing.history),
@@ -97,7 +98,7 @@ def finetune(
 class _Run:
     """A network, its optimizer and where they stand."""
 
-    def __init__(self, module: nn.Module, site: HeadSite, album: Album, drill: Drill) -> None:
+    def __init__(self, module: nn.Module, site: HeadSite, album: ImageBatches, drill: FinetuneTask) -> None:
         self.module, self.site, self.album, self.drill = module, site, album, drill
         engine, config = drill.engine, drill.config
         self.engine = engine
@@ -109,7 +110,7 @@ class _Run:
         weight = balance(drill.labels[drill.learn], site.num_classes).float().to(engine.device)
         self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
         names = [name for group in self.groups for name in group.names]
-        self.standing = Standing(
+        self.standing = RunState(
             labels=drill.labels[drill.watch],
             start=self.answer(drill.watch),
             moving=moving_tensors(module, names, config.norms),

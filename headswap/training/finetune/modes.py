@@ -25,7 +25,7 @@ from headswap.features.engines import (
 )
 from headswap.heads.loss import logits_of, switch_off_aux
 from headswap.heads.site import HeadSite
-from headswap.training.config import FurtherConfig, Norms
+from headswap.training.config import FinetuneConfig, Norms
 
 
 def training_engine() -> Engine:
@@ -103,7 +103,7 @@ def moving_tensors(module: nn.Module, names: Iterable[str], norms: Norms) -> dic
 
 
 @contextmanager
-def borrowed(module: nn.Module, site: HeadSite, config: FurtherConfig) -> Iterator[None]:
+def borrowed(module: nn.Module, site: HeadSite, config: FinetuneConfig) -> Iterator[None]:
     """Afterwards the network is in eval mode and every parameter's flag as it was."""
     flags = [(value, value.requires_grad) for value in module.parameters()]
     switch_on = switch_off_aux(module, site) if site.aux_paths and config.aux_weight == 0 else None

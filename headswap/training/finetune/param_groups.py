@@ -20,7 +20,7 @@ from headswap.errors import TeachingFailed
 from headswap.heads.site import HeadSite
 from headswap.heads.stages import Stage, body_stages
 from headswap.heads.trainable import head_names, head_parameters
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 
 Moving = Literal["norms", "last", "everything"]
 _MOST_STEPS_DOWN = 9.0  # with more stages each counts for less, so that the lowest still moves
@@ -36,7 +36,7 @@ class Group:
 
 
 def moving_groups(
-    module: nn.Module, site: HeadSite, depth: Moving, config: FurtherConfig
+    module: nn.Module, site: HeadSite, depth: Moving, config: FinetuneConfig
 ) -> tuple[Group, ...]:
     """Say what may move.
 
@@ -66,7 +66,7 @@ def moving_groups(
 
 
 def build_optimizer(
-    module: nn.Module, groups: Sequence[Group], config: FurtherConfig
+    module: nn.Module, groups: Sequence[Group], config: FinetuneConfig
 ) -> torch.optim.Optimizer:
     """AdamW over exactly the groups, which alone require gradients afterwards.
 

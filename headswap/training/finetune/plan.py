@@ -1,6 +1,6 @@
 """Which ways of going further are tried, and how thoroughly, in the time there is. Numbers only.
 
-Flow:  depth + settings + what practice costs here --plan_search--> Plan, or None: no time
+Flow:  depth + settings + what practice costs here --plan_search--> SearchPlan, or None: no time
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from headswap.training.config import Depth, FurtherConfig
+from headswap.training.config import Depth, FinetuneConfig
 from headswap.training.finetune.param_groups import Moving
 
 FEWEST_PASSES = 3
@@ -41,7 +41,7 @@ class Costs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SearchPlan:
     """What a search does, likeliest candidate first."""
 
     candidates: tuple[Candidate, ...]
@@ -67,7 +67,7 @@ class Plan:
         return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
 
 
-def candidates_for(depth: Depth, config: FurtherConfig) -> tuple[Candidate, ...]:
+def candidates_for(depth: Depth, config: FinetuneConfig) -> tuple[Candidate, ...]:
     """What is tried, likeliest first: see docs/decisions/0002-further-than-the-head.md."""
     rate = config.learning_rate
     if depth == "head":
@@ -86,7 +86,7 @@ def candidates_for(depth: Depth, config: FurtherConfig) -> tuple[Candidate, ...]
     )
 
 
-def plan_search(depth: Depth, config: FurtherConfig, costs: Costs, *, seconds: float) -> Plan | None:
+def plan_search(depth: Depth, config: FinetuneConfig, costs: Costs, *, seconds: float) -> SearchPlan | None:
     """The most thorough plan that there is time for.
 
     Args:
@@ -109,13 +109,13 @@ def plan_search(depth: Depth, config: FurtherConfig, costs: Costs, *, seconds: f
     return _plan(hastiest, passes, 1) if passes >= min(config.passes, FEWEST_PASSES) else None
 
 
-def least_seconds(depth: Depth, config: FurtherConfig, costs: Costs) -> float:
+def least_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
     """How long the hastiest plan takes."""
     *_, last = _plans(depth, config, costs)
     return _plan(last.candidates[:1], min(config.passes, FEWEST_PASSES), 1).seconds(costs)
 
 
-def _plans(depth: Depth, config: FurtherConfig, costs: Costs) -> Iterator[Plan]:
+def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[SearchPlan]:
     """From thorough to hasty; none with fewer than half of the passes."""
     ways = candidates_for(depth, config)
     for some, confirmations in ((ways, config.confirmations), (ways, 1), (ways[:2], 1), (ways[:1], 1)):
@@ -128,8 +128,8 @@ def _plans(depth: Depth, config: FurtherConfig, costs: Costs) -> Iterator[Plan]:
             yield _plan(some, config.passes, confirmations)
 
 
-def _plan(candidates: Sequence[Candidate], passes: int, confirmations: int) -> Plan:
-    return Plan(
+def _plan(candidates: Sequence[Candidate], passes: int, confirmations: int) -> SearchPlan:
+    return SearchPlan(
         candidates=tuple(candidates),
         search_passes=max(1, min(passes, max(FEWEST_PASSES, passes // 4))),
         passes=passes,

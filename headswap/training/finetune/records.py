@@ -9,15 +9,15 @@ from pathlib import Path
 from torch import Tensor
 
 from headswap.features.engines import Engine
-from headswap.training.config import FurtherConfig
-from headswap.training.finetune.checkpoint import PassResult, Stopped
-from headswap.training.finetune.frozen_prefix import Top
+from headswap.training.config import FinetuneConfig
+from headswap.training.finetune.checkpoint import EpochResult, Stopped
+from headswap.training.finetune.frozen_prefix import FrozenPrefix
 from headswap.training.finetune.modes import training_engine
 from headswap.training.finetune.param_groups import Moving
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class RunConfig:
     """What one run does."""
 
     depth: Moving
@@ -27,11 +27,11 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Drill:
+class FinetuneTask:
     """What one run works on; rows are those of the album."""
 
-    recipe: Recipe
-    config: FurtherConfig
+    recipe: RunConfig
+    config: FinetuneConfig
     learn: Tensor  # (N,) rows to practise on
     watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
     labels: Tensor  # (rows of the album,) int64
@@ -39,16 +39,16 @@ class Drill:
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
     mirror: bool = False  # answers are the mean over picture and mirrored picture
-    top: Top | None = None  # filled, when only the last blocks move; None: pictures go all the way
+    top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Trained:
+class FinetunedRun:
     """What a run learned; its best weights are in the network."""
 
-    recipe: Recipe
+    recipe: RunConfig
     stopped: Stopped
-    history: tuple[PassResult, ...]
+    history: tuple[EpochResult, ...]
     best_pass: int  # 0: the solved head was never beaten
     start: Tensor  # (V, C) logits of the solved head on the validation part
     best: Tensor  # (V, C) of the best weights
@@ -72,5 +72,5 @@ class Trained:
 
 
 Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
-OnPass = Callable[[PassResult, Answer], None]
+OnPass = Callable[[EpochResult, Answer], None]
 Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 
 
 def release_pass(place: int, groups: int, passes: int, share: float) -> int:
@@ -18,7 +18,7 @@ def release_pass(place: int, groups: int, passes: int, share: float) -> int:
     return math.floor(share * passes * (place - 1) / (groups - 2))
 
 
-def rate_at(step: int, steps: int, begin: int, config: FurtherConfig) -> float:
+def rate_at(step: int, steps: int, begin: int, config: FinetuneConfig) -> float:
     """Share of a group's peak rate at a step.
 
     Args:

@@ -1,6 +1,7 @@
 """Go further than the head, but only as far as it helps: search, confirm, teach on everything.
 
-Flow:  Course (network with a solved head) --go_further--> the same network, moved or not, and Journey
+Flow:  TrialSetup (network with a solved head) --go_further--> the same network, moved or not,
+           and FinetuneResult
 
 Inside the practice part a validation part is held back; the head is solved on the rest and is
 the floor. A few ways of moving more of the network are tried briefly, the best in full, and
@@ -17,14 +18,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headswap.evaluation.report import Further
+from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
-from headswap.training.finetune.compare import Gain, compare, judge, together
-from headswap.training.finetune.plan import Candidate, Plan, least_seconds, plan_search
-from headswap.training.finetune.records import OnPass, Trained
-from headswap.training.finetune.trials import Course, Trials
+from headswap.training.finetune.compare import FinetuneGain, compare, judge, together
+from headswap.training.finetune.plan import Candidate, SearchPlan, least_seconds, plan_search
+from headswap.training.finetune.records import FinetunedRun, OnPass
+from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _WORDS = {
@@ -35,10 +36,10 @@ _WORDS = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Journey:
+class FinetuneResult:
     """Where it led."""
 
-    further: Further
+    further: FinetuneSummary
     moved: bool  # the network is no longer the pretrained body with the solved head
     held: Tensor  # (V,) rows that were held back
     logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
@@ -49,9 +50,9 @@ class _Best:
     """The best way that was found."""
 
     candidate: Candidate
-    tries: tuple[Trained, ...]  # one for each validation part
+    tries: tuple[FinetunedRun, ...]  # one for each validation part
     held: Tensor  # (V,) rows of these parts
-    gain: Gain
+    gain: FinetuneGain
 
     @property
     def broke(self) -> bool:
@@ -69,12 +70,12 @@ class _Best:
         return passes[len(passes) // 2]
 
     @property
-    def gaining(self) -> tuple[Trained, ...]:
+    def gaining(self) -> tuple[FinetunedRun, ...]:
         """The tries in which some pass was better than the solved head."""
         return tuple(one for one in self.tries if one.best_pass > 0)
 
 
-def go_further(course: Course, *, listener: Listener, on_pass: OnPass) -> Journey:
+def go_further(course: TrialSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
     """Teach more than the head where that helps, in place.
 
     Args:
@@ -88,11 +89,11 @@ def go_further(course: Course, *, listener: Listener, on_pass: OnPass) -> Journe
 class _Search:
     """One search: what is planned and how much of it is done."""
 
-    def __init__(self, course: Course, listener: Listener) -> None:
-        self.course, self.listener, self.trials = course, listener, Trials(course)
+    def __init__(self, course: TrialSetup, listener: Listener) -> None:
+        self.course, self.listener, self.trials = course, listener, CandidateRunner(course)
         self.done, self.total, self.tried = 0, 0, 0
 
-    def journey(self, on_pass: OnPass) -> Journey:
+    def journey(self, on_pass: OnPass) -> FinetuneResult:
         if self.course.config.depth == "auto" and not self.course.leaves_room:
             return self._stay(
                 None, "In cross-validation too few pictures were wrong to tell a better way from chance."
@@ -121,12 +122,12 @@ class _Search:
             self.trials.put_back(best.gaining[0].weights)
         return self._moved(best)
 
-    def _planned(self) -> Plan | str:
+    def _planned(self) -> SearchPlan | str:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
         course, config = self.course, self.course.config.further
         place = None if course.folder is None else course.folder / "plan.json"
-        if place is not None and place.is_file() and is_record_whole(Plan, place):
-            plan: Plan = read_record(Plan, place)
+        if place is not None and place.is_file() and is_record_whole(SearchPlan, place):
+            plan: SearchPlan = read_record(SearchPlan, place)
             return plan
         depth, is_limited, left_s = course.config.depth, course.budget.is_limited, course.budget.left_s
         kept_s = 0.0
@@ -145,7 +146,7 @@ class _Search:
             write_record(place, made)
         return made
 
-    def _found(self, plan: Plan) -> _Best:
+    def _found(self, plan: SearchPlan) -> _Best:
         """The best of all candidates, each tried briefly, then tried in full."""
         candidate = plan.candidates[0]
         if len(plan.candidates) > 1:
@@ -164,7 +165,7 @@ class _Search:
             tries.append(self._run(candidate, part, plan.passes))
         return self._judged(candidate, tries)
 
-    def _brief(self, plan: Plan) -> list[_Best]:
+    def _brief(self, plan: SearchPlan) -> list[_Best]:
         """Each candidate, for a few passes."""
         brief: list[_Best] = []
         for candidate in plan.candidates:
@@ -172,10 +173,10 @@ class _Search:
                 brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_passes)]))
         return brief
 
-    def _run(self, candidate: Candidate, part: int, passes: int) -> Trained:
+    def _run(self, candidate: Candidate, part: int, passes: int) -> FinetunedRun:
         return self.trials.run(candidate, part, passes, tick=self._tick)
 
-    def _judged(self, candidate: Candidate, tries: Sequence[Trained]) -> _Best:
+    def _judged(self, candidate: Candidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
         rows = [self.trials.rows(part)[1] for part in range(len(tries))]
         labels = [self.course.labels[some] for some in rows]
@@ -205,33 +206,33 @@ class _Search:
             )
         return ""
 
-    def _stay(self, best: _Best | None, reason: str) -> Journey:
+    def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
         self.trials.put_back()
         sentence = f"The solved head was kept. {reason}"
         self.listener(Note(sentence))
-        return Journey(
+        return FinetuneResult(
             further=self._record(best, "head", sentence),
             moved=False,
             held=torch.empty(0, dtype=torch.long),
             logits=torch.empty(0, self.course.site.num_classes),
         )
 
-    def _moved(self, best: _Best) -> Journey:
+    def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
         sentence = (
             f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.pictures} validation pictures "
             f"were right, with the solved head {gain.right_before}."
         )
         self.listener(Note(sentence))
-        return Journey(
+        return FinetuneResult(
             further=self._record(best, depth, sentence),
             moved=True,
             held=best.held,
             logits=torch.cat([one.judged for one in best.tries]),
         )
 
-    def _record(self, best: _Best | None, depth: str, sentence: str) -> Further:
-        return Further(
+    def _record(self, best: _Best | None, depth: str, sentence: str) -> FinetuneSummary:
+        return FinetuneSummary(
             asked=self.course.config.depth,
             depth=depth,
             learning_rate=None if best is None else best.candidate.learning_rate,

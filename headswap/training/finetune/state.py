@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from headswap.training.finetune.checkpoint import Checkpoint, PassResult, RunState, Stopped
+from headswap.training.finetune.checkpoint import Checkpoint, EpochResult, RunCounters, Stopped
 from headswap.training.finetune.compare import judge
 
 _HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there will not come back
 
 
 @dataclass(eq=False, kw_only=True)
-class Standing:
+class RunState:
     """Changes with every pass."""
 
     labels: Tensor  # (V,) of the validation part
     start: Tensor  # (V, C) logits of the solved head on it
     moving: Mapping[str, Tensor]  # what changes, as it is now; not copies
     stopped: Stopped = ""
-    history: list[PassResult] = field(default_factory=list)
+    history: list[EpochResult] = field(default_factory=list)
     best_pass: int = 0
     seconds: float = 0.0
 
@@ -57,7 +57,7 @@ class Standing:
         if not self.stopped and number >= last:
             self.stopped = "done"
         self.history.append(
-            PassResult(
+            EpochResult(
                 number=number,
                 of=last,
                 loss=loss,
@@ -76,7 +76,7 @@ class Standing:
 
     def to_checkpoint(self, more: Mapping[str, Tensor], scale: Mapping[str, float]) -> Checkpoint:
         """With whatever else has to be remembered."""
-        state = RunState(
+        state = RunCounters(
             stopped=self.stopped,
             history=tuple(self.history),
             best_pass=self.best_pass,

@@ -1,6 +1,7 @@
 """Try one way of going further on one validation part, again and again from the same beginning.
 
-Flow:  Candidate + validation part --Trials.run--> Trained; the network is put back before each try
+Flow:  Candidate + validation part
+           --CandidateRunner.run--> FinetunedRun; the network is put back before each try
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from headswap.features.engines import Engine, place
 from headswap.heads.loss import training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
-from headswap.training.config import TeachConfig
-from headswap.training.finetune.batches import Album
-from headswap.training.finetune.frozen_prefix import Top, find_top
+from headswap.training.config import TrainConfig
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_top
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, practise_mode, precision
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Candidate, Costs
-from headswap.training.finetune.records import Drill, OnPass, Recipe, Tick, Trained
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, RunConfig, Tick
 from headswap.training.finetune.state import copied
 from headswap.training.linear.solver import folds_of
 
@@ -33,18 +34,18 @@ _MEASURED = 8  # pictures
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Course:
+class TrialSetup:
     """A network with a solved head, and what it may practise on; rows are those of the album."""
 
     module: nn.Module  # swapped, with the head solved on all practice pictures
     site: HeadSite
-    album: Album
+    album: ImageBatches
     practice: Tensor  # (N,) rows
     labels: Tensor  # (rows of the album,) int64
     groups: Sequence[int]  # (N,) near duplicates share one
     start: Callable[[Tensor], None]  # installs a head solved on some rows only
     engine: Engine
-    config: TeachConfig
+    config: TrainConfig
     seed: int
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
@@ -52,10 +53,10 @@ class Course:
     leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
 
 
-class Trials:
+class CandidateRunner:
     """Holds the network as it was, and puts it back."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: TrialSetup) -> None:
         self.course = course
         self._original = copied(place(course.module, course.engine).state_dict())
         count = max(2, round(1 / course.config.further.validation_share))
@@ -70,12 +71,12 @@ class Trials:
         held = self.parts[part]
         return self.course.practice[~held], self.course.practice[held]
 
-    def run(self, candidate: Candidate, part: int, passes: int, *, tick: Tick) -> Trained:
+    def run(self, candidate: Candidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
         """One try, from a head solved without the validation part."""
         rest, held = self.rows(part)
         self.put_back()
         self.course.start(rest)
-        recipe = Recipe(
+        recipe = RunConfig(
             depth=candidate.depth,
             learning_rate=candidate.learning_rate,
             passes=passes,
@@ -85,10 +86,10 @@ class Trials:
 
     def run_all(
         self, candidate: Candidate, passes: int, stop_after: int, *, tick: Tick, on_pass: OnPass
-    ) -> Trained:
+    ) -> FinetunedRun:
         """The last run: all practice pictures, from the head solved on all of them."""
         self.put_back()
-        recipe = Recipe(
+        recipe = RunConfig(
             depth=candidate.depth,
             learning_rate=candidate.learning_rate,
             passes=passes,
@@ -175,7 +176,7 @@ class Trials:
                 return False
         return True
 
-    def _find_top(self) -> tuple[Top | None, int]:
+    def _find_top(self) -> tuple[FrozenPrefix | None, int]:
         """Where the network can be cut, and how many crops of each picture memory allows."""
         course = self.course
         if course.config.depth not in ("last", "auto") or not self.parts:
@@ -189,11 +190,11 @@ class Trials:
         return (top, crops) if crops else (None, 0)
 
     def _finetune(
-        self, recipe: Recipe, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_pass: OnPass
-    ) -> Trained:
+        self, recipe: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_pass: OnPass
+    ) -> FinetunedRun:
         course = self.course
         place_ = f"{name}-{recipe.depth}-{recipe.learning_rate:g}-{recipe.passes}-{recipe.stop_after}"
-        drill = Drill(
+        drill = FinetuneTask(
             recipe=recipe,
             config=course.config.further,
             learn=learn,

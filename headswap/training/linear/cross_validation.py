@@ -18,7 +18,7 @@ from torch import Tensor
 
 from headswap.errors import TooFewPictures
 from headswap.heads.site import HeadSite
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import fit_heads
 from headswap.training.linear.solver import folds_of
 
@@ -34,7 +34,7 @@ def judge_in_folds(
     has_bias: Sequence[bool],
     folds: int,
     seed: int,
-    config: TeachConfig | None = None,
+    config: TrainConfig | None = None,
 ) -> Tensor:
     """Logits of every picture, out of fold.
 
@@ -51,9 +51,9 @@ def judge_in_folds(
     Raises:
         TooFewPictures: a class has fewer than two groups.
     """
-    config, classes = config or TeachConfig(), int(labels.max()) + 1
+    config, classes = config or TrainConfig(), int(labels.max()) + 1
 
-    def solve(rows: Tensor, how: TeachConfig) -> tuple[Tensor | None, Tensor]:
+    def solve(rows: Tensor, how: TrainConfig) -> tuple[Tensor | None, Tensor]:
         """Out-of-fold logits of some rows, and what the head of these rows says of all."""
         heads = fit_heads(
             features[rows],

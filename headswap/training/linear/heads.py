@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from headswap.heads.site import HeadSite
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 from headswap.training.linear.solver import SolvedHead, Watch, fit_head
 
 AGREEMENT = 1e-3  # largest difference of a probability between the solved head and the network
@@ -55,7 +55,7 @@ def fit_heads(
     *,
     num_classes: int,
     has_bias: Sequence[bool],
-    config: TeachConfig,
+    config: TrainConfig,
     groups: Sequence[int] | None = None,
     seed: int = 0,
     watch: Watch | None = None,

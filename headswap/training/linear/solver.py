@@ -31,7 +31,7 @@ from torch.nn.functional import one_hot
 from headswap.errors import TeachingFailed, TooFewPictures
 from headswap.features.memmap import matrix, taken
 from headswap.threads import one_blas_thread, torch_threads
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
 _FINAL_PASSES, _FOLD_PASSES = 100, 40
@@ -107,7 +107,7 @@ def fit_head(
     labels: Tensor,
     *,
     num_classes: int,
-    config: TeachConfig | None = None,
+    config: TrainConfig | None = None,
     groups: Sequence[int] | None = None,
     seed: int = 0,
     intercept: bool = True,
@@ -129,7 +129,7 @@ def fit_head(
         TooFewPictures: a class has no picture.
         TeachingFailed: a feature is not a finite number.
     """
-    config = config or TeachConfig()
+    config = config or TrainConfig()
     _check(features, labels, num_classes)
     with _few_threads(features.shape, num_classes):
         folds = folds_of(labels.numpy(), groups, config.folds, seed)
@@ -139,7 +139,7 @@ def fit_head(
 
 
 def _fit(
-    span: _Span, targets: Tensor, config: TeachConfig, folds: NDArray[np.int64] | None, watch: Watch | None
+    span: _Span, targets: Tensor, config: TrainConfig, folds: NDArray[np.int64] | None, watch: Watch | None
 ) -> SolvedHead:
     problem = _Problem(span.coordinates, targets, bool(span.centred))
     asked = set(config.strengths) if config.strength is None else {*config.strengths, config.strength}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from headswap.app.jobs import worker
 from headswap.errors import TooFewPictures
-from headswap.events import Listener, Note, Pass, Progress
+from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
 
 
@@ -29,7 +29,7 @@ def small_work(experiment_json: str, job_folder: Path, listener: Listener) -> st
     for step in range(1, steps + 1):
         time.sleep(step_s)
         listener(Progress("head", step, steps))
-        listener(Pass(step, steps, step, steps, step, steps))
+        listener(EpochEnd(step, steps, step, steps, step, steps))
     _end_badly(then)
     if "save_s" in plan:
         listener(Progress("save", 0, 1))

@@ -12,21 +12,23 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headswap.app.processes.child import Desk
+from headswap.app.processes.child import ChildProcess
 from headswap.errors import HeadNotFound, HeadswapError
 from headswap.storage.files import DiskFull
 
-Open = Callable[..., Desk]
+Open = Callable[..., ChildProcess]
 
 
 @pytest.fixture
 def open_desk(tmp_path: Path) -> Iterator[Open]:
-    desks: list[Desk] = []
+    desks: list[ChildProcess] = []
 
-    def open_one(**settings: float) -> Desk:
+    def open_one(**settings: float) -> ChildProcess:
         environment = {"PYTHONPATH": str(Path(__file__).parent)}
         desks.append(
-            Desk("small_answers:answer", log=tmp_path / "desk.log", environment=environment, **settings)  # type: ignore[arg-type]
+            ChildProcess(
+                "small_answers:answer", log=tmp_path / "desk.log", environment=environment, **settings
+            )  # type: ignore[arg-type]
         )
         return desks[-1]
 
@@ -36,18 +38,18 @@ def open_desk(tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def desk(open_desk: Open) -> Desk:
+def desk(open_desk: Open) -> ChildProcess:
     return open_desk()
 
 
-def test_every_question_gets_its_own_answer_from_one_process(desk: Desk) -> None:
+def test_every_question_gets_its_own_answer_from_one_process(desk: ChildProcess) -> None:
     answers = [desk.ask(f"echo {number}") for number in range(20)]
 
     assert answers == [str(number) for number in range(20)]
     assert desk.ask("pid") == desk.ask("pid") != str(os.getpid())
 
 
-def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(desk: Desk) -> None:
+def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(desk: ChildProcess) -> None:
     wrong: list[str] = []
 
     def ask(who: int) -> None:
@@ -65,7 +67,7 @@ def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(desk: Desk) ->
     assert wrong == []
 
 
-def test_what_libraries_print_does_not_disturb_the_answers(desk: Desk, tmp_path: Path) -> None:
+def test_what_libraries_print_does_not_disturb_the_answers(desk: ChildProcess, tmp_path: Path) -> None:
     assert desk.ask("shout") == "still clean"
     assert desk.ask("echo next") == "next"
     log = (tmp_path / "desk.log").read_text()
@@ -81,7 +83,7 @@ def test_what_libraries_print_does_not_disturb_the_answers(desk: Desk, tmp_path:
     ],
 )
 def test_a_problem_of_the_user_crosses_with_its_class_and_sentences(
-    desk: Desk, question: str, kind: type[HeadswapError], words: str
+    desk: ChildProcess, question: str, kind: type[HeadswapError], words: str
 ) -> None:
     pid = desk.ask("pid")
 
@@ -92,7 +94,9 @@ def test_a_problem_of_the_user_crosses_with_its_class_and_sentences(
     assert desk.ask("pid") == pid
 
 
-def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(desk: Desk, tmp_path: Path) -> None:
+def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(
+    desk: ChildProcess, tmp_path: Path
+) -> None:
     with pytest.raises(HeadswapError, match=r"The program has a fault \(ZeroDivisionError\)\."):
         desk.ask("fault")
 
@@ -100,7 +104,7 @@ def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(desk: Desk,
     assert desk.ask("echo on") == "on"
 
 
-def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(desk: Desk) -> None:
+def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(desk: ChildProcess) -> None:
     pid = desk.ask("pid")
 
     with pytest.raises(HeadswapError, match=r"has stopped unexpectedly\. Try again"):
@@ -110,7 +114,7 @@ def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(d
 
 
 def test_a_child_killed_between_two_questions_is_not_noticed_by_anybody(
-    desk: Desk, wait_for: Callable[..., None]
+    desk: ChildProcess, wait_for: Callable[..., None]
 ) -> None:
     pid = int(desk.ask("pid"))
     os.kill(pid, signal.SIGKILL)
@@ -144,7 +148,7 @@ def test_a_frozen_child_and_a_question_larger_than_the_pipe_do_not_hang(open_des
 
 
 def test_a_child_that_cannot_start_is_told_in_a_sentence(tmp_path: Path) -> None:
-    desk = Desk("no_such_module:answer", log=tmp_path / "desk.log")
+    desk = ChildProcess("no_such_module:answer", log=tmp_path / "desk.log")
 
     with pytest.raises(HeadswapError, match="has stopped unexpectedly"):
         desk.ask("echo")
@@ -153,7 +157,7 @@ def test_a_child_that_cannot_start_is_told_in_a_sentence(tmp_path: Path) -> None
     desk.close()
 
 
-def test_nothing_starts_before_it_is_needed_and_warming_does_not_wait(desk: Desk) -> None:
+def test_nothing_starts_before_it_is_needed_and_warming_does_not_wait(desk: ChildProcess) -> None:
     before = desk.is_warm
 
     start = time.monotonic()
@@ -177,7 +181,7 @@ def test_an_idle_child_is_let_go_and_comes_back_when_asked(
     assert desk.ask("pid") != pid
 
 
-def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(desk: Desk) -> None:
+def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(desk: ChildProcess) -> None:
     pid = int(desk.ask("pid"))
 
     desk.close()
@@ -189,7 +193,7 @@ def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(desk: Desk)
 
 
 def test_closing_does_not_wait_for_an_answer(
-    desk: Desk, tmp_path: Path, wait_for: Callable[..., None]
+    desk: ChildProcess, tmp_path: Path, wait_for: Callable[..., None]
 ) -> None:
     problems: list[HeadswapError] = []
 
@@ -246,7 +250,7 @@ def test_opening_and_closing_many_times_leaks_no_descriptor(open_desk: Open) -> 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions are of POSIX")
-def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(desk: Desk) -> None:
+def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(desk: ChildProcess) -> None:
     pid = int(desk.ask("pid"))
 
     assert os.getsid(pid) != os.getsid(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.processes.environment import child_environment, python_command
-from headswap.app.processes.messages import READY, Answer, Question, read_message, write_message
+from headswap.app.processes.messages import READY, ChildReply, ChildRequest, read_message, write_message
 
 
 def start(tmp_path: Path) -> subprocess.Popen[bytes]:
@@ -26,15 +26,15 @@ def test_a_clerk_says_when_it_is_ready_then_answers(tmp_path: Path) -> None:
     with start(tmp_path) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        assert read_message(child.stdout, Answer) == READY
-        write_message(child.stdin, Question("echo yes"))
-        assert read_message(child.stdout, Answer) == Answer(text="yes")
+        assert read_message(child.stdout, ChildReply) == READY
+        write_message(child.stdin, ChildRequest("echo yes"))
+        assert read_message(child.stdout, ChildReply) == ChildReply(text="yes")
 
 
 def test_a_clerk_ends_at_once_when_its_server_is_gone_even_at_work(tmp_path: Path) -> None:
     with start(tmp_path) as child:
         assert child.stdin is not None
-        write_message(child.stdin, Question(f"sleep {tmp_path / 'asleep'}"))
+        write_message(child.stdin, ChildRequest(f"sleep {tmp_path / 'asleep'}"))
         child.stdin.close()
 
         assert child.wait(timeout=15) == 0

@@ -12,7 +12,7 @@ from headswap.app.jobs.job import Job
 from headswap.app.jobs.journal import read_events
 from headswap.app.jobs.store import Store
 from headswap.errors import Cancelled
-from headswap.events import Event, Note, Pass, Progress
+from headswap.events import EpochEnd, Event, Note, Progress
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_last_picture_of_a_step_is_always_told(store: Store, job: Job) -> No
 
 
 def test_every_pass_is_kept_for_the_curve(store: Store, job: Job) -> None:
-    said: list[Event] = [Pass(number, 200, 1, 2, 1, 2) for number in range(1, 201)]
+    said: list[Event] = [EpochEnd(number, 200, 1, 2, 1, 2) for number in range(1, 201)]
     with Attempt(store, job) as attempt:
         for event in said:
             attempt.listen(event)

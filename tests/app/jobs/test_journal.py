@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from headswap.app.jobs.journal import FILE, Journal, read_events
-from headswap.events import Event, Guess, Guesses, Note, Pass, Progress
+from headswap.events import EpochEnd, Event, Guess, Guesses, Note, Progress
 
 
-def taught(number: int, right: int = 0) -> Pass:
-    return Pass(number, 9, right, 10, right, 10)
+def taught(number: int, right: int = 0) -> EpochEnd:
+    return EpochEnd(number, 9, right, 10, right, 10)
 
 
 def test_events_come_back_as_they_were_said(tmp_path: Path) -> None:

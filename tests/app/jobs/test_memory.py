@@ -12,7 +12,7 @@ import pytest
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
-from headswap.app.processes.child import ChildEnded, Desk
+from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.environment import child_environment
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.memory import free_bytes, need_of, need_of_model, taken_bytes
@@ -140,7 +140,7 @@ def test_where_the_system_holds_no_memory_a_child_that_answers_is_watched(
     unheld: None,
 ) -> None:
     environment = {"PYTHONPATH": str(Path(__file__).parent)}
-    desk = Desk("small_answers:answer", memory_bytes=200_000_000, environment=environment)
+    desk = ChildProcess("small_answers:answer", memory_bytes=200_000_000, environment=environment)
     try:
         with pytest.raises(ChildEnded, match=r"took more than the 200 MB"):
             desk.ask("swallow")

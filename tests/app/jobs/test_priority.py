@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headswap.app.processes.child import Desk
+from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.environment import child_environment
 from headswap.app.processes.priority import NICE
 
@@ -27,7 +27,7 @@ def test_stepping_back_twice_is_stepping_back_once() -> None:
 
 
 def test_what_answers_for_the_server_has_less_weight_than_the_server(tmp_path: Path) -> None:
-    desk = Desk("tests.app.jobs.small_answers:answer", log=tmp_path / "log.txt")
+    desk = ChildProcess("tests.app.jobs.small_answers:answer", log=tmp_path / "log.txt")
     try:
         desk.ask("echo hello")
         assert desk._child is not None

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from headswap.app.processes.importing import AskImport, Imported, ReaderLimits
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
-from headswap.data.decode import PictureLimits
+from headswap.data.decode import ImageLimits
 from headswap.errors import TooMuch, UnreadablePicture
 from headswap.storage.files import from_json, to_json
 
@@ -63,7 +63,7 @@ def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
         reader.close()
 
 
-def upload(tmp_path: Path, *names: str) -> AskImport:
+def upload(tmp_path: Path, *names: str) -> ReadUpload:
     """A zip of good pictures in two classes, and of good pictures with these names in the first."""
     path = tmp_path / "upload.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -74,10 +74,10 @@ def upload(tmp_path: Path, *names: str) -> AskImport:
             Image.new("RGB", (40, 30), (20 * number, 100, 255 - 20 * number)).save(file, "PNG")
             archive.writestr(name, file.getvalue())
     (tmp_path / "data").mkdir(exist_ok=True)
-    return AskImport(str(path), str(tmp_path / "images"), str(tmp_path / "data" / "dataset.json"), "things")
+    return ReadUpload(str(path), str(tmp_path / "images"), str(tmp_path / "data" / "dataset.json"), "things")
 
 
-def ask(reader: Reader, question: AskImport) -> Imported:
+def ask(reader: Reader, question: ReadUpload) -> Imported:
     done: Imported = from_json(Imported, reader.ask(to_json(question)))
     return done
 
@@ -131,7 +131,7 @@ def test_adding_to_what_is_there_counts_both(open_reader: Open, tmp_path: Path) 
     question = upload(tmp_path)
     first = ask(reader, question)
     more = upload(tmp_path, "c/1.png", "c/2.png", "c/3.png")
-    after = AskImport(more.source, more.store, str(tmp_path / "data" / "next.json"), "", question.dataset)
+    after = ReadUpload(more.source, more.store, str(tmp_path / "data" / "next.json"), "", question.dataset)
 
     with pytest.raises(TooMuch, match=r"15 pictures"):
         ask(reader, after)
@@ -167,7 +167,7 @@ def test_one_picture_that_cannot_be_read_costs_a_sentence(
     Image.new("1", (4000, 3000) if name == "large.png" else (30, 40)).save(tmp_path / name)
     Image.new("RGB", (30, 40)).save(tmp_path / "fine.png")
     (tmp_path / "tries").mkdir()
-    reader = open_reader(picture=PictureLimits(megapixels=10))
+    reader = open_reader(picture=ImageLimits(megapixels=10))
 
     with pytest.raises(UnreadablePicture, match=said):
         reader.read_one(tmp_path / name, tmp_path / "tries")

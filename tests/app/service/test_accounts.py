@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from headswap.app.service import accounts as codes_module
-from headswap.app.service.accounts import Codes, add, read_people, remove
+from headswap.app.service.accounts import AccessCodes, add, read_people, remove
 from headswap.errors import BadSetting, BundleDamaged, NotFound
 
 
@@ -19,7 +19,7 @@ def test_a_code_opens_for_its_name_only_and_is_kept_nowhere(tmp_path: Path) -> N
 
     made = add(place, ("ada", "Bob B."))
 
-    codes = Codes(place)
+    codes = AccessCodes(place)
     assert all(
         re.fullmatch(r"([a-hj-km-np-z2-9]{4}-){2}[a-hj-km-np-z2-9]{4}", code) for code in made.values()
     )
@@ -45,7 +45,7 @@ def test_two_people_with_the_same_code_would_have_different_hashes(tmp_path: Pat
 def test_people_come_and_go_while_the_server_runs(tmp_path: Path) -> None:
     place = tmp_path / "class.json"
     first = add(place, ("ada",))
-    codes = Codes(place)
+    codes = AccessCodes(place)
     assert codes.knows("ada", first["ada"])
 
     second = add(place, ("bob",))
@@ -61,7 +61,7 @@ def test_people_come_and_go_while_the_server_runs(tmp_path: Path) -> None:
 def test_a_stamp_changes_with_the_code_and_is_empty_without_one(tmp_path: Path) -> None:
     place = tmp_path / "class.json"
     add(place, ("ada",))
-    codes = Codes(place)
+    codes = AccessCodes(place)
     first = codes.stamp("ada")
 
     remove(place, ("ada",))
@@ -78,7 +78,7 @@ def test_a_stamp_changes_with_the_code_and_is_empty_without_one(tmp_path: Path) 
 def test_a_file_spoiled_by_hand_throws_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = tmp_path / "class.json"
     made = add(place, ("ada",))
-    codes = Codes(place)
+    codes = AccessCodes(place)
     assert codes.knows("ada", made["ada"])
 
     place.write_text("{")
@@ -92,7 +92,7 @@ def test_a_file_spoiled_by_hand_throws_nobody_out(tmp_path: Path, caplog: pytest
 @pytest.mark.parametrize("code", ["\ud800", "\x00", "x" * 1_000_000, "\u202e", "=1+1"])
 def test_no_guess_is_more_than_wrong(tmp_path: Path, code: str) -> None:
     add(tmp_path / "class.json", ("ada",))
-    codes = Codes(tmp_path / "class.json")
+    codes = AccessCodes(tmp_path / "class.json")
 
     assert not codes.knows("ada", code)
     assert not codes.knows(code, code)
@@ -116,13 +116,13 @@ def test_mistakes_get_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"eve is not in class\.json"):
         remove(place, ("eve",))
     with pytest.raises(BadSetting, match="There is no file"):
-        Codes(tmp_path / "none.json")
+        AccessCodes(tmp_path / "none.json")
     remove(place, ("ada",))
     with pytest.raises(BadSetting, match=r"Nobody is in class\.json"):
-        Codes(place)
+        AccessCodes(place)
     place.write_text("ada:secret")
     with pytest.raises(BundleDamaged, match="cannot be read"):
-        Codes(place)
+        AccessCodes(place)
 
 
 def test_two_who_add_people_at_the_same_time_both_do(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_two_who_add_people_at_the_same_time_both_do(tmp_path: Path) -> None:
 
     names = {person.name for person in read_people(place).people}
     assert names == {"first", *(f"pupil {number}" for number in range(1, 8, 2))}
-    codes = Codes(place)
+    codes = AccessCodes(place)
     assert all(codes.knows(name, made[int(name.split()[1])][name]) for name in names - {"first"})
 
 

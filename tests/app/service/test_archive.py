@@ -13,8 +13,8 @@ from headswap.app.jobs.job import new_job_id
 from headswap.app.jobs.queue import Queue
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
-from headswap.app.service.archive import Archive, archive_of
-from headswap.app.service.datasets import Pictures
+from headswap.app.service.archive import ProjectArchive, archive_of
+from headswap.app.service.datasets import Datasets
 from headswap.app.service.history import History
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.settings import Settings
@@ -22,7 +22,7 @@ from headswap.data.ingest import take_in
 from headswap.data.split import split
 from headswap.errors import BadProject, BadSetting, NotFound, TooMuch
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.stats import Figures, keep_figures
+from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import to_json, write_text
 from headswap.zoos.catalogue import describe_network
 
@@ -33,9 +33,9 @@ class House:
 
     projects: Projects
     store: Store
-    archive: Archive
+    archive: ProjectArchive
     history: History
-    pictures: Pictures
+    pictures: Datasets
 
 
 def no_check(owner: str, file: Path) -> None:
@@ -53,7 +53,7 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
         history = History(
             projects, Queue(store, LocalRunner()), lambda names: tuple(map(describe_network, names))
         )
-        pictures = Pictures(
+        pictures = Datasets(
             projects, lambda text: text, sample=root, is_wanted=lambda *_: True, came=lambda: None,
             check_room=lambda *_: None,
         )  # fmt: skip
@@ -79,7 +79,7 @@ def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str
         place = house.store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         (place / "events.jsonl").write_text('{"sentence":"hello","kind":"note"}\n')
-        keep_figures(place, Figures(seconds=5.0, parameters=7, size_bytes=28, ms_per_picture=0.5))
+        keep_figures(place, RunStats(seconds=5.0, parameters=7, size_bytes=28, ms_per_picture=0.5))
         source = str(house.projects.dataset(project))
         experiment = Experiment(data=DataConfig(source=source, seed=3), model="tf_efficientnet_lite0")
         house.store.adopt("ada", project.id, to_json(experiment), job, "bundle", 1_700_000_000.0)

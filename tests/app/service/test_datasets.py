@@ -10,8 +10,8 @@ from threading import Event, Thread
 
 import pytest
 
-from headswap.app.processes.child import Desk
-from headswap.app.service.datasets import MOST_CHANGES, Pictures
+from headswap.app.processes.child import ChildProcess
+from headswap.app.service.datasets import MOST_CHANGES, Datasets
 from headswap.app.service.projects import Project, Projects
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.storage.files import to_json
@@ -28,8 +28,8 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    desk = Desk("headswap.app.processes.importing:answer")
+def desk() -> Iterator[ChildProcess]:
+    desk = ChildProcess("headswap.app.processes.importing:answer")
     yield desk
     desk.close()
 
@@ -45,8 +45,8 @@ def projects(tmp_path: Path) -> Projects:
 
 
 @pytest.fixture
-def pictures(projects: Projects, desk: Desk, few_drawings: Path, runs: Runs) -> Pictures:
-    return Pictures(
+def pictures(projects: Projects, desk: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
+    return Datasets(
         projects,
         desk.ask,
         sample=few_drawings,
@@ -76,7 +76,7 @@ def drawings_of(sample: Path, tmp_path: Path) -> Callable[[str, int, int], Path]
 
 
 def test_more_pictures_come_beside_those_that_are_there(
-    pictures: Pictures, projects: Projects, project: str, drawings_of: Callable[[str, int, int], Path]
+    pictures: Datasets, projects: Projects, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
     first = pictures.add("ada", project, drawings_of("bug", 0, 3))
     named = projects.get("ada", project).name
@@ -96,7 +96,7 @@ def test_more_pictures_come_beside_those_that_are_there(
 
 
 def test_what_is_there_already_is_counted_and_not_added_twice(
-    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path]
+    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
     pictures.add("ada", project, drawings_of("bug", 0, 4))
 
@@ -111,7 +111,7 @@ def test_what_is_there_already_is_counted_and_not_added_twice(
     assert none.sentence == "Nothing was added: every picture was there already."
 
 
-def test_each_deed_can_be_undone_back_to_the_first(pictures: Pictures, project: str) -> None:
+def test_each_deed_can_be_undone_back_to_the_first(pictures: Datasets, project: str) -> None:
     came = pictures.use_sample("ada", project)
     bird = next(picture.file for picture in came.pictures if picture.class_name == "bird")
     assert pictures.last_change("ada", project) is None
@@ -154,7 +154,7 @@ def test_each_deed_can_be_undone_back_to_the_first(pictures: Pictures, project: 
 
 
 def test_a_replaced_set_comes_back_and_its_thumbnails_never_go(
-    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path]
+    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
     before = pictures.use_sample("ada", project)
 
@@ -174,7 +174,7 @@ def test_a_replaced_set_comes_back_and_its_thumbnails_never_go(
 
 
 def test_a_finding_is_mended_by_leaving_its_spare_pictures_out(
-    pictures: Pictures, project: str, few_drawings: Path, tmp_path: Path
+    pictures: Datasets, project: str, few_drawings: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "with copies"
     shutil.copytree(few_drawings, folder)
@@ -192,7 +192,7 @@ def test_a_finding_is_mended_by_leaving_its_spare_pictures_out(
 
 
 def test_an_upload_that_fails_leaves_everything_as_it_was(
-    pictures: Pictures, projects: Projects, project: str, tmp_path: Path
+    pictures: Datasets, projects: Projects, project: str, tmp_path: Path
 ) -> None:
     before = pictures.use_sample("ada", project)
     folders = sorted(projects.folder(project).iterdir())
@@ -206,7 +206,7 @@ def test_an_upload_that_fails_leaves_everything_as_it_was(
 
 
 def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
-    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path], desk: Desk
+    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path], desk: ChildProcess
 ) -> None:
     pictures.use_sample("ada", project)
     reading, go_on = Event(), Event()
@@ -236,7 +236,7 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
 
 
 def test_old_datasets_are_let_go_unless_a_run_wants_them(
-    pictures: Pictures, projects: Projects, project: str, runs: Runs
+    pictures: Datasets, projects: Projects, project: str, runs: Runs
 ) -> None:
     pictures.use_sample("ada", project)
     names = ["food"]
@@ -257,7 +257,7 @@ def test_old_datasets_are_let_go_unless_a_run_wants_them(
         pictures.undo("ada", project)
 
 
-def test_without_pictures_there_is_nothing_to_mend(pictures: Pictures, project: str) -> None:
+def test_without_pictures_there_is_nothing_to_mend(pictures: Datasets, project: str) -> None:
     with pytest.raises(NotFound, match="There are no pictures any more"):
         pictures.drop_class("ada", project, "mug")
     with pytest.raises(BadSetting, match="There are no pictures yet"):
@@ -269,7 +269,7 @@ def test_without_pictures_there_is_nothing_to_mend(pictures: Pictures, project: 
 
 
 def test_one_class_alone_is_not_taught(
-    pictures: Pictures, project: str, drawings_of: Callable[[str, int, int], Path]
+    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
     pictures.add("ada", project, drawings_of("bug", 0, 3))
 
@@ -280,7 +280,7 @@ def test_one_class_alone_is_not_taught(
     assert pictures.for_teaching("ada", project).is_file()
 
 
-def test_nobody_mends_what_is_somebody_else_s(pictures: Pictures, project: str, few_drawings: Path) -> None:
+def test_nobody_mends_what_is_somebody_else_s(pictures: Datasets, project: str, few_drawings: Path) -> None:
     before = to_json(pictures.use_sample("ada", project))
     deeds: list[Callable[[], object]] = [
         lambda: pictures.add("eve", project, few_drawings),

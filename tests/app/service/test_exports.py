@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.exports import TakeHomeView
+from headswap.app.service.exports import ExportView
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
@@ -86,4 +86,4 @@ def test_nobody_packs_or_sees_what_is_somebody_else_s(service: Service, run: tup
 
 
 def test_a_page_that_comes_too_early_sees_nothing_begun() -> None:
-    assert TakeHomeView(state="not begun").zip_file is None
+    assert ExportView(state="not begun").zip_file is None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.fetching import Fetching
-from headswap.app.service.options import Choices, add_options, choices_of, start_words
+from headswap.app.service.fetching import FetchPolicy
+from headswap.app.service.options import Options, add_options, choices_of, start_words
 from headswap.errors import TooMuch, WeightsNotHere
 from headswap.network import InputSpec, NetworkCard, Weights
 from headswap.zoos.catalogue import fetched_bytes
@@ -20,14 +20,14 @@ LARGE = replace(HERE, name="large", weights=Weights(state="to fetch", size_bytes
 CARDS = {"small": HERE, "large": LARGE, "timm/large": LARGE}
 
 
-def chosen(*words: str) -> Choices:
+def chosen(*words: str) -> Options:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return choices_of(parser.parse_args(words), {})
 
 
-def rule(*networks: str, weights_gb: float = 0.0, there: int = 0) -> Fetching:
-    return Fetching(
+def rule(*networks: str, weights_gb: float = 0.0, there: int = 0) -> FetchPolicy:
+    return FetchPolicy(
         networks=networks,
         weights_gb=weights_gb,
         cards=lambda names: tuple(CARDS[name] for name in names),
@@ -61,7 +61,9 @@ def test_weights_that_would_fill_the_room_of_all_are_refused_with_their_size() -
 
 
 def test_one_person_is_asked_nothing_about_networks() -> None:
-    Fetching(networks=("any",), cards=lambda _: pytest.fail("asked"), fetched_bytes=lambda: 0).check("large")
+    FetchPolicy(networks=("any",), cards=lambda _: pytest.fail("asked"), fetched_bytes=lambda: 0).check(
+        "large"
+    )
 
 
 def test_in_a_class_only_the_teacher_decides(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from headswap.app.service.history import History
 from headswap.app.service.projects import Project, Projects
 from headswap.errors import BadSetting, ModelNotFound, NotFound
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.stats import Figures, keep_figures
+from headswap.pipeline.stats import RunStats, keep_figures
 from headswap.storage.files import to_json
 from headswap.zoos.catalogue import describe_network
 
@@ -44,7 +44,7 @@ class Place:
         job, folder = new_job_id(), None
         folder = self.store.folder(job)
         shutil.copytree(self.bundle, folder / "bundle")
-        figures = Figures(seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_picture=9.5)
+        figures = RunStats(seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_picture=9.5)
         keep_figures(folder, figures)
         dataset = self.projects.dataset(project)
         experiment = Experiment(data=DataConfig(source=str(dataset)), model=model)

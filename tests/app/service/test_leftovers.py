@@ -14,7 +14,7 @@ from headswap.app.service.doctor import examine
 from headswap.app.service.leftovers import leftovers, try_again
 from headswap.app.service.limits import Limits
 from headswap.app.service.projects import Projects
-from headswap.app.service.retention import Keeping
+from headswap.app.service.retention import Retention
 from headswap.errors import NotFound
 from headswap.storage import files
 from headswap.storage.disk import RealDisk
@@ -83,7 +83,7 @@ def test_a_deleted_project_is_gone_for_everybody_while_a_picture_of_it_is_held(
 
 def test_a_deleted_run_is_tried_again_while_the_server_runs(tmp_path: Path, hold: Hold) -> None:
     store, projects = Store(tmp_path / "jobs.sqlite"), Projects(tmp_path / "projects")
-    keeping = Keeping(projects, store, Limits())
+    keeping = Retention(projects, store, Limits())
     job = store.submit("ada", "project", "{}", "key")
     store.request_cancel(job.id)
     assert store.get(job.id).state is JobState.CANCELLED
@@ -123,7 +123,7 @@ def test_a_server_starts_although_something_of_the_last_one_is_held(tmp_path: Pa
         path.write_bytes(b"x")
         hold(path)
 
-    Keeping(projects, store, Limits()).sweep()
+    Retention(projects, store, Limits()).sweep()
 
     assert stale.exists()
     store.close()

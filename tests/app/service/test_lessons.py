@@ -12,9 +12,9 @@ from headswap.app.service.lessons.lessons import CORNER, ORDER, PATH, LessonView
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 
-TINY = Setting(most_pictures=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_pictures=16, small_px=32, passes=1, draws=2)
 QUICK = "which-layer"  # takes a moment
 
 

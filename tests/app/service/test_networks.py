@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.processes.child import Desk
+from headswap.app.processes.child import ChildProcess
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.errors import HeadswapError
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[Desk]:
-    opened = Desk("headswap.app.processes.inference:answer")
+def desk() -> Iterator[ChildProcess]:
+    opened = ChildProcess("headswap.app.processes.inference:answer")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def networks(desk: Desk, tmp_path: Path) -> Networks:
+def networks(desk: ChildProcess, tmp_path: Path) -> Networks:
     return Networks(desk, tmp_path / "networks")
 
 
 def test_what_was_opened_once_is_known_without_asking_again(
-    desk: Desk, networks: Networks, tmp_path: Path
+    desk: ChildProcess, networks: Networks, tmp_path: Path
 ) -> None:
     first = networks.inspect("tf_efficientnet_lite0")
-    nobody = Desk("headswap.app.jobs.nothing:answer")
+    nobody = ChildProcess("headswap.app.jobs.nothing:answer")
 
     again = Networks(nobody, tmp_path / "networks").inspect("tf_efficientnet_lite0")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.accounts import add
-from headswap.app.service.options import Choices, add_options, choices_of, is_local, start_words
+from headswap.app.service.options import Options, add_options, choices_of, is_local, start_words
 from headswap.errors import BadSetting
 from headswap.storage.places import default_workspace, sample_folder
 
 
-def read(*words: str, **environment: str) -> Choices:
+def read(*words: str, **environment: str) -> Options:
     parser = argparse.ArgumentParser()
     add_options(parser)
     return choices_of(parser.parse_args(words), environment)

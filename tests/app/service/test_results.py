@@ -86,11 +86,11 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
 ) -> None:
     from dataclasses import replace
 
-    from headswap.evaluation.report import Doubt
+    from headswap.evaluation.report import LabelIssue
 
     report = service.results.report("ada", job)
     two = tuple(
-        Doubt(file=one.file, sha256=one.sha256, label=one.truth, suggested=0, sure=0.5)
+        LabelIssue(file=one.file, sha256=one.sha256, label=one.truth, suggested=0, sure=0.5)
         for one in report.answers[:2]
     )
     monkeypatch.setattr("headswap.app.service.results.read_report", lambda _: replace(report, doubts=two))

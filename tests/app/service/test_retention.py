@@ -13,12 +13,12 @@ from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.service.limits import Limits
 from headswap.app.service.projects import Project, Projects
-from headswap.app.service.retention import Keeping, steady_clock
+from headswap.app.service.retention import Retention, steady_clock
 from headswap.errors import NotFound, TooMuch
 from headswap.storage.files import DiskFull
 
 HOUR_S = 3600.0
-Open = Callable[..., Keeping]
+Open = Callable[..., Retention]
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def projects(tmp_path: Path) -> Projects:
     return Projects(tmp_path / "projects")
 
 
-def keep(projects: Projects, store: Store, *, later_s: float = 0.0, **limits: float) -> Keeping:
-    return Keeping(projects, store, Limits(**limits), clock=lambda: time.time() + later_s)  # type: ignore[arg-type]
+def keep(projects: Projects, store: Store, *, later_s: float = 0.0, **limits: float) -> Retention:
+    return Retention(projects, store, Limits(**limits), clock=lambda: time.time() + later_s)  # type: ignore[arg-type]
 
 
 def run(store: Store, project: Project, state: JobState = JobState.DONE) -> str:
@@ -89,7 +89,7 @@ def test_a_clock_set_ahead_by_a_day_removes_nothing(
     clock = steady_clock()
     monkeypatch.setattr(time, "time", lambda: 4e9)
 
-    assert Keeping(projects, store, Limits(hours_kept=2), clock=clock).tidy() == 0
+    assert Retention(projects, store, Limits(hours_kept=2), clock=clock).tidy() == 0
 
 
 def test_of_many_runs_the_newest_stay_and_the_one_that_is_shown(projects: Projects, store: Store) -> None:
@@ -206,7 +206,7 @@ def test_what_waits_to_be_taken_in_counts_towards_a_persons_disk(
     upload = tmp_path / "a.zip"
     upload.write_bytes(bytes(600_000))
     waiting = {None: 900_000, upload: 300_000}
-    keeping = Keeping(projects, store, Limits(disk_gb=0.001), waiting=lambda owner, but=None: waiting[but])
+    keeping = Retention(projects, store, Limits(disk_gb=0.001), waiting=lambda owner, but=None: waiting[but])
 
     keeping.check_room("ada", upload)
     assert keeping.room_of("ada") == 100_000

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from headswap.app.jobs.job import Job, JobState
-from headswap.app.service.runs import Pace, share_of, view_of
+from headswap.app.service.runs import RemainingTime, share_of, view_of
 from headswap.app.service.views import JobView
-from headswap.events import Event, Pass, Progress
+from headswap.events import EpochEnd, Event, Progress
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.storage.files import to_json
-from headswap.training.config import Depth, TeachConfig
+from headswap.training.config import Depth, TrainConfig
 
-HEAD_PASS = Pass(13, 100, 71, 76, 17, 20)
-LAST_PASS = Pass(4, 20, 75, 76, 18, 20)
+HEAD_PASS = EpochEnd(13, 100, 71, 76, 17, 20)
+LAST_PASS = EpochEnd(4, 20, 75, 76, 18, 20)
 
 
 def job(progress: Progress | None, depth: Depth = "head", **change: object) -> Job:
-    experiment = Experiment(data=DataConfig(source="x"), teach=TeachConfig(depth=depth))
+    experiment = Experiment(data=DataConfig(source="x"), teach=TrainConfig(depth=depth))
     row = {
         "id": "a" * 32, "sequence": 1, "owner": "", "project": "p", "experiment_json": to_json(experiment),
         "state": JobState.RUNNING, "attempt": 1, "crashes": 0, "lease": 1, "worker": "w",
@@ -66,9 +66,9 @@ def test_a_crash_is_said_and_a_finished_run_says_how_it_went() -> None:
 
 
 def test_the_last_pass_is_told_once_with_the_figures_of_the_report() -> None:
-    before, final = Pass(3, 100, 60, 76, 69, 72), Pass(3, 100, 60, 76, 68, 72)
+    before, final = EpochEnd(3, 100, 60, 76, 69, 72), EpochEnd(3, 100, 60, 76, 68, 72)
 
-    seen = view(job(None, state=JobState.DONE), HEAD_PASS, Pass(2, 100, 1, 76, 1, 72), before, final)
+    seen = view(job(None, state=JobState.DONE), HEAD_PASS, EpochEnd(2, 100, 1, 76, 1, 72), before, final)
 
     assert [one.number for one in seen.passes] == [13, 2, 3]
     assert seen.passes[-1] == final
@@ -77,7 +77,7 @@ def test_the_last_pass_is_told_once_with_the_figures_of_the_report() -> None:
 
 def test_time_left_is_told_only_in_the_step_that_takes_it() -> None:
     now = [0.0]
-    pace = Pace(lambda: now[0])
+    pace = RemainingTime(lambda: now[0])
 
     def left(progress: Progress, after_s: float, depth: Depth) -> float | None:
         now[0] += after_s
@@ -94,7 +94,7 @@ def test_time_left_is_told_only_in_the_step_that_takes_it() -> None:
 
 def test_a_new_step_has_a_pace_of_its_own() -> None:
     now = [0.0]
-    pace = Pace(lambda: now[0])
+    pace = RemainingTime(lambda: now[0])
     for seconds, progress in ((0, Progress("pictures", 0, 100)), (1, Progress("pictures", 100, 100))):
         now[0] += seconds
         pace.seconds_left(job(progress))

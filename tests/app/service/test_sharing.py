@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.lessons.runs import RunState
+from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.service.lessons.sharing import MOST_BALLOTS, MOST_OF_AN_ADDRESS
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
@@ -130,7 +130,7 @@ def test_who_knows_the_answer_votes_no_more(service: Service, course: str) -> No
     service.following.open_vote("teacher", course, LESSON)
     service.following.vote(key, ADA, 0)
     found = service.lessons.look("teacher", course, LESSON)
-    known = replace(found, run=RunState(state="running"))
+    known = replace(found, run=LessonRunState(state="running"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(service.lessons, "look", lambda *asked: known)

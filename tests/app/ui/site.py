@@ -14,12 +14,12 @@ from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 from starlette.types import Receive, Scope, Send
 
-from headswap.app.service.accounts import Codes, add
+from headswap.app.service.accounts import AccessCodes, add
 from headswap.app.service.health import Health
 from headswap.app.service.uploads import Uploads
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
-from headswap.app.ui.gateway.lockout import Guesses
-from headswap.app.ui.gateway.middleware import Gate
+from headswap.app.ui.gateway.lockout import GuessCounter
+from headswap.app.ui.gateway.middleware import Gateway
 from headswap.app.ui.launch import calm, knows
 
 OF_A_PAIR, OF_AN_ADDRESS = 6, 20  # wrong guesses that are borne here
@@ -86,7 +86,7 @@ def serving(place: Path, *, prefix: str = "") -> Iterator[Site]:
     """Serve it until the end of the block, as if a proxy put `prefix` before every address."""
     health, room, uploads = [WELL], [WIDE], Uploads()
     codes = add(place / "class.json", ("ada", "bob"))
-    people = Codes(place / "class.json")
+    people = AccessCodes(place / "class.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(place / "private"))
         if prefix:
@@ -102,11 +102,11 @@ def serving(place: Path, *, prefix: str = "") -> Iterator[Site]:
         page.queue()
         calm(page)
         gate = Middleware(
-            Gate,
+            Gateway,
             health=lambda: health[0],
             stamp=people.stamp,
             pages=frozenset(name for name, *_ in page.pages),
-            guesses=Guesses(of_a_pair=OF_A_PAIR, of_an_address=OF_AN_ADDRESS),
+            guesses=GuessCounter(of_a_pair=OF_A_PAIR, of_an_address=OF_AN_ADDRESS),
             uploads=UploadCounter(lambda person: room[0], uploads),
         )
         page.launch(

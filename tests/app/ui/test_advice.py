@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.evaluation.advice import advise
-from headswap.evaluation.report import Advice, Further, Learning, Report
+from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
 
-FURTHER = Further(
+FURTHER = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
@@ -40,8 +40,8 @@ def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
 
 
 def test_whether_more_pictures_would_help_follows_from_what_fewer_gave(report: Report) -> None:
-    rising = Learning(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
-    same = Learning(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
+    rising = LearningCurve(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
+    same = LearningCurve(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
 
     assert "Yes, probably" in learning(replace(report, learning=rising))
     assert "Hardly" in learning(replace(report, learning=same))

@@ -6,11 +6,11 @@ from xml.etree import ElementTree
 import pytest
 
 from headswap.app.ui.widgets.chart import chart
-from headswap.events import Pass
+from headswap.events import EpochEnd
 
 
-def passes(last: int) -> tuple[Pass, ...]:
-    return tuple(Pass(i, 30, 2 * i, 76, i // 2, 20) for i in range(1, last + 1))
+def passes(last: int) -> tuple[EpochEnd, ...]:
+    return tuple(EpochEnd(i, 30, 2 * i, 76, i // 2, 20) for i in range(1, last + 1))
 
 
 def test_both_lines_are_drawn_and_named_where_they_end() -> None:
@@ -25,7 +25,7 @@ def test_both_lines_are_drawn_and_named_where_they_end() -> None:
 @pytest.mark.parametrize("exam", range(0, 21, 2))
 @pytest.mark.parametrize("last", [3, 30])
 def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(exam: int, last: int) -> None:
-    ended = (Pass(last, 30, 60, 76, exam, 20),)
+    ended = (EpochEnd(last, 30, 60, 76, exam, 20),)
 
     for baseline in (0.0, 0.25, 0.5, 0.78, 1.0):
         for drawing in chart(ended, baseline, "always saying").split("</svg>")[:2]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headswap.app.service.datasets import Change
+from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.steps.classes import class_rows, new_class, shown_pictures
 from headswap.data.manifest import Manifest
 
@@ -40,7 +40,7 @@ def test_each_row_offers_more_pictures_the_camera_and_a_closer_look(manifest: Ma
 
 
 def test_the_last_change_is_said_with_its_undo(manifest: Manifest, hostile: str) -> None:
-    change = Change(sentence=f"{hostile} was left out.", before="data-1")
+    change = DatasetEdit(sentence=f"{hostile} was left out.", before="data-1")
 
     drawn = class_rows(manifest, {}, change)
 

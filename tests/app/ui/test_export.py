@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from headswap.app.service.exports import TakeHomeView
+from headswap.app.service.exports import ExportView
 from headswap.app.ui.steps.export import build_take_home_step, show_take_home
 
 
@@ -18,7 +18,7 @@ def test_the_page_looks_only_while_something_is_packed(state: str, is_looking: b
         step = build_take_home_step()
         assert not step.timer.active
 
-        seen = show_take_home(step, TakeHomeView(state=state))  # type: ignore[arg-type]
+        seen = show_take_home(step, ExportView(state=state))  # type: ignore[arg-type]
 
         assert seen[step.timer].active is is_looking
         assert seen[step.download].interactive is False
@@ -31,7 +31,7 @@ def test_the_button_wakes_up_when_the_zip_is_there(tmp_path: Path, monkeypatch: 
     with gr.Blocks():
         step = build_take_home_step()
 
-        seen = show_take_home(step, TakeHomeView(state="ready", zip_file=tmp_path / "mine.zip"))
+        seen = show_take_home(step, ExportView(state="ready", zip_file=tmp_path / "mine.zip"))
 
         assert seen[step.download].interactive is True
         assert "Packed and checked." in seen[step.say]

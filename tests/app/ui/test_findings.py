@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.app.ui.steps.findings import checks, pair_pictures, worth_a_look
-from headswap.data.manifest import Finding, LeftOut, Manifest
+from headswap.data.manifest import Finding, Manifest, SkippedFile
 
 
 def with_findings(manifest: Manifest, *findings: Finding) -> Manifest:
@@ -11,7 +11,7 @@ def with_findings(manifest: Manifest, *findings: Finding) -> Manifest:
 
 
 def test_every_file_left_out_is_named_with_its_reason(manifest: Manifest) -> None:
-    many = tuple(LeftOut(file=f"{i}.txt", reason="It is not a picture.") for i in range(30))
+    many = tuple(SkippedFile(file=f"{i}.txt", reason="It is not a picture.") for i in range(30))
 
     words = checks(replace(manifest, left_out=many), {})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from headswap.app.service.accounts import Codes, add
+from headswap.app.service.accounts import AccessCodes, add
 from headswap.app.ui.launch import IDLE_LOOP_S, browser_secret, calm, knows
 from headswap.app.ui.theme import COLOURS, page_head, theme
 from tests.loops import run
@@ -53,7 +53,7 @@ def test_every_colour_of_gradio_is_one_of_our_tokens_in_light_and_dark() -> None
 
 def test_codes_are_looked_at_however_busy_the_threads_of_everybody_are(tmp_path: Path) -> None:
     made = add(tmp_path / "class.json", ("ada",))
-    ask = knows(Codes(tmp_path / "class.json"))
+    ask = knows(AccessCodes(tmp_path / "class.json"))
     over = threading.Event()
 
     async def log_in_meanwhile() -> bool:

@@ -7,18 +7,18 @@ from dataclasses import replace
 import pytest
 
 from headswap.app.service.lessons.lessons import ORDER, LessonView
-from headswap.app.service.lessons.runs import RunState
+from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
 from headswap.app.ui.lessons.code import sides
 from headswap.app.ui.lessons.shelf import next_after, next_words, shelf
 from headswap.app.ui.lessons.summary import summary_page
-from headswap.app.ui.lessons.terms import Explained
+from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.lessons.catalogue import LESSONS
-from headswap.lessons.lesson import Lesson, Number, Result
+from headswap.lessons.lesson import Lesson, LessonResult, Number
 from headswap.plots.figure import Bar, Figure
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-RESULT = Result(
+RESULT = LessonResult(
     lesson="old-optimizer",
     model=HOSTILE,
     data=HOSTILE,
@@ -43,17 +43,17 @@ def lesson_called(name: str) -> Lesson:
 def fresh() -> LessonView:
     return LessonView(
         lesson=lesson_called("old-optimizer"), done=(), guess=None, riddles=(), result=None, is_own=False,
-        run=RunState(), seconds=3.0, own_pictures="", own_model="",
+        run=LessonRunState(), seconds=3.0, own_pictures="", own_model="",
     )  # fmt: skip
 
 
 @pytest.fixture
 def done(fresh: LessonView) -> LessonView:
-    return replace(fresh, guess=0, result=RESULT, run=RunState(state="done"))
+    return replace(fresh, guess=0, result=RESULT, run=LessonRunState(state="done"))
 
 
-def words(view: LessonView) -> Explained:
-    return Explained(view.lesson.terms)
+def words(view: LessonView) -> ExplainedTerms:
+    return ExplainedTerms(view.lesson.terms)
 
 
 def test_before_the_first_experiment_none_is_done() -> None:
@@ -69,7 +69,9 @@ def test_before_a_guess_nothing_can_be_run_and_nothing_is_told(fresh: LessonView
 
 
 def test_while_it_runs_it_says_how_far_it_is_and_can_be_stopped(fresh: LessonView) -> None:
-    going = run(replace(fresh, guess=1, run=RunState(state="running", sentence="Step 2 of 20.", share=0.4)))
+    going = run(
+        replace(fresh, guess=1, run=LessonRunState(state="running", sentence="Step 2 of 20.", share=0.4))
+    )
 
     assert 'aria-valuenow="40"' in going
     assert "Step 2 of 20." in going

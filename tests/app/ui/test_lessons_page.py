@@ -9,7 +9,7 @@ import pytest
 
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
-from headswap.app.ui.lessons.draw import Place, draw_lesson
+from headswap.app.ui.lessons.draw import LessonPlace, draw_lesson
 from headswap.app.ui.page import build_page
 from headswap.app.ui.widgets.pages import page_links, steps_links
 
@@ -43,15 +43,15 @@ def test_it_is_silent_until_something_moves(page: gr.Blocks, service: Service) -
     course = service.lessons.open("", "").id
 
     assert not timer.active
-    assert not draw_lesson(service, "", course, "", Place(lesson="norms")).is_moving
+    assert not draw_lesson(service, "", course, "", LessonPlace(lesson="norms")).is_moving
     service.following.open_vote("", course, "norms")
-    assert draw_lesson(service, "", course, "", Place(lesson="norms")).is_moving
+    assert draw_lesson(service, "", course, "", LessonPlace(lesson="norms")).is_moving
 
 
 def test_a_card_shows_nothing_of_the_experiment_before_it(service: Service) -> None:
     course = service.lessons.open("", "").id
 
-    drawn = draw_lesson(service, "", course, "", Place(lesson="tuning")).parts
+    drawn = draw_lesson(service, "", course, "", LessonPlace(lesson="tuning")).parts
 
     assert "Tuning left to a machine" in drawn["heading"]
     assert "--depth auto" in drawn["why"]

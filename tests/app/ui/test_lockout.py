@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headswap.app.ui.gateway.lockout import AT_ONCE, Guesses
+from headswap.app.ui.gateway.lockout import AT_ONCE, GuessCounter
 
 
 class Clock:
@@ -12,7 +12,7 @@ class Clock:
         return self.now
 
 
-def wrong(guesses: Guesses, address: str, name: str) -> bool:
+def wrong(guesses: GuessCounter, address: str, name: str) -> bool:
     """One wrong guess; whether it was looked at."""
     if not guesses.begin(address, name):
         return False
@@ -20,7 +20,7 @@ def wrong(guesses: Guesses, address: str, name: str) -> bool:
     return True
 
 
-def right(guesses: Guesses, address: str, name: str) -> bool:
+def right(guesses: GuessCounter, address: str, name: str) -> bool:
     if not guesses.begin(address, name):
         return False
     guesses.end(address, name, wrong=False)
@@ -28,7 +28,7 @@ def right(guesses: Guesses, address: str, name: str) -> bool:
 
 
 def test_who_guesses_at_one_name_is_shut_out_of_that_name_and_nobody_else_is() -> None:
-    guesses = Guesses(of_a_pair=3, of_an_address=100, of_a_name=100)
+    guesses = GuessCounter(of_a_pair=3, of_an_address=100, of_a_name=100)
 
     assert [wrong(guesses, "school", "eve") for _ in range(5)] == [True, True, True, False, False]
     assert not right(guesses, "school", "eve")
@@ -37,7 +37,7 @@ def test_who_guesses_at_one_name_is_shut_out_of_that_name_and_nobody_else_is() -
 
 
 def test_one_address_that_guesses_across_names_has_one_guess_a_name_and_a_right_code_still_opens() -> None:
-    guesses = Guesses(of_a_pair=3, of_an_address=10, of_a_name=1000)
+    guesses = GuessCounter(of_a_pair=3, of_an_address=10, of_a_name=1000)
     names = [f"name {number}" for number in range(20)]
 
     looked_at = sum(wrong(guesses, "school", name) for name in names for _ in range(3))
@@ -49,7 +49,7 @@ def test_one_address_that_guesses_across_names_has_one_guess_a_name_and_a_right_
 
 
 def test_one_name_that_is_guessed_from_many_addresses_has_one_guess_an_address() -> None:
-    guesses = Guesses(of_a_pair=3, of_an_address=1000, of_a_name=10)
+    guesses = GuessCounter(of_a_pair=3, of_an_address=1000, of_a_name=10)
     addresses = [f"address {number}" for number in range(20)]
 
     looked_at = sum(wrong(guesses, address, "ada") for address in addresses for _ in range(3))
@@ -60,13 +60,13 @@ def test_one_name_that_is_guessed_from_many_addresses_has_one_guess_an_address()
 
 
 def test_guesses_at_the_same_moment_are_not_more_than_one_after_another() -> None:
-    guesses = Guesses(of_a_pair=3, of_an_address=100, of_a_name=100)
+    guesses = GuessCounter(of_a_pair=3, of_an_address=100, of_a_name=100)
 
     assert [guesses.begin("school", "ada") for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_no_more_wait_than_memory_bears_and_others_have_room() -> None:
-    guesses = Guesses()
+    guesses = GuessCounter()
     for number in range(AT_ONCE):
         assert not guesses.is_crowded("school")
         assert guesses.begin("school", f"{number}")
@@ -79,7 +79,7 @@ def test_no_more_wait_than_memory_bears_and_others_have_room() -> None:
 
 def test_wrong_guesses_are_forgiven_after_a_while() -> None:
     clock = Clock()
-    guesses = Guesses(of_a_pair=1, while_s=600.0, clock=clock)
+    guesses = GuessCounter(of_a_pair=1, while_s=600.0, clock=clock)
     assert wrong(guesses, "school", "ada")
     assert not right(guesses, "school", "ada")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from headswap.app.service.history import RunView, Verdict
+from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table, sorted_runs
 
-VERDICT = Verdict(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, pictures=96, depth="head")
+VERDICT = RunSummary(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, pictures=96, depth="head")
 RUN = RunView(
     id="a" * 32, project="p" * 32, project_name="Mugs", created_at=1_700_000_000.0,
     model="timm/tf_efficientnet_lite0", images_key="mugs", depth="head", state="done", share=1.0,

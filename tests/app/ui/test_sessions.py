@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.ui.gateway.sessions import LONGEST_NAME, Files, Sessions, address_of
+from headswap.app.ui.gateway.sessions import LONGEST_NAME, FileOwners, SessionOwners, address_of
 
 
 def test_a_session_is_theirs_who_named_it_first() -> None:
-    sessions = Sessions()
+    sessions = SessionOwners()
 
     assert sessions.take("session", "ada")
     assert sessions.take("session", "ada")
@@ -19,7 +19,7 @@ def test_a_session_is_theirs_who_named_it_first() -> None:
 
 
 def test_a_file_may_be_of_several_and_of_nobody_else() -> None:
-    files = Files()
+    files = FileOwners()
     files.add("/a", "ada")
     files.add("/a", "bob")
 
@@ -30,7 +30,7 @@ def test_a_file_may_be_of_several_and_of_nobody_else() -> None:
 
 
 def test_a_file_is_remembered_while_it_exists_and_belongs_to_nobody_afterwards(tmp_path: Path) -> None:
-    files = Files(first_look=10)
+    files = FileOwners(first_look=10)
     kept = tmp_path / "Kept.zip"
     kept.touch()
     files.add(str(kept), "ada")
@@ -44,7 +44,7 @@ def test_a_file_is_remembered_while_it_exists_and_belongs_to_nobody_afterwards(t
 
 
 def test_who_opens_many_sessions_pushes_out_their_own_and_nobody_elses() -> None:
-    sessions = Sessions(most=3)
+    sessions = SessionOwners(most=3)
     sessions.take("adas", "ada")
     for number in range(50):
         assert sessions.take(f"{number}", "bob")
@@ -55,7 +55,7 @@ def test_who_opens_many_sessions_pushes_out_their_own_and_nobody_elses() -> None
 
 
 def test_a_session_that_is_in_use_is_not_the_one_that_is_forgotten() -> None:
-    sessions = Sessions(most=3)
+    sessions = SessionOwners(most=3)
     for number in range(50):
         sessions.take("open page", "ada")
         sessions.take(f"{number}", "ada")

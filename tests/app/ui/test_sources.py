@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from headswap.app.ui.steps.sources import PICKER
 from headswap.app.ui.widgets.html import vendored, web_text
-from headswap.data.decode import ENDINGS, PictureLimits
+from headswap.data.decode import ENDINGS, ImageLimits
 from headswap.data.layout import looks_like_a_picture
 from headswap.data.store import STORE_PX
 
@@ -41,4 +41,4 @@ def test_the_picker_keeps_as_much_of_a_picture_as_the_server_does() -> None:
     script = web_text("picker.js")
 
     assert f"SHORTER_SIDE = {STORE_PX}," in script
-    assert f"LARGEST_PICTURE = {PictureLimits().size_bytes:_}," in script
+    assert f"LARGEST_PICTURE = {ImageLimits().size_bytes:_}," in script

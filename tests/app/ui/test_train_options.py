@@ -5,7 +5,7 @@ from typing import get_args
 import gradio as gr
 
 from headswap.app.ui.steps.train_options import DEPTHS, build_plan, depth_choices, lesson_of
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 
 def test_what_nobody_touched_is_the_usual_lesson() -> None:
@@ -14,16 +14,16 @@ def test_what_nobody_touched_is_the_usual_lesson() -> None:
 
     lesson, share, seed = lesson_of(*values)
 
-    assert lesson == TeachConfig()
+    assert lesson == TrainConfig()
     assert (share, seed) == (0.2, 0)
 
 
 def test_every_choice_reaches_the_lesson() -> None:
     lesson, share, seed = lesson_of("last", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
 
-    assert lesson == TeachConfig(
+    assert lesson == TrainConfig(
         depth="last", budget_s=120.0, mirror=True,
-        further=FurtherConfig(
+        further=FinetuneConfig(
             passes=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
         ),
     )  # fmt: skip

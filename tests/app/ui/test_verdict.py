@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from headswap.app.service.history import RunView, Verdict
+from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.steps.verdict import hardest, of_run, trust, verdict
 from headswap.evaluation.report import Report
 
@@ -28,7 +28,7 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
         id="a", project="p", project_name="n", created_at=1_700_000_000.0, model="timm/<b>net", images_key="",
         depth="last", state="done", share=1.0, problem="", is_shown=True, seconds=None, parameters=None,
         size_bytes=None, ms_per_picture=None,
-        verdict=Verdict(accuracy=0.5, interval=(0, 1), right=1, total=2, pictures=1, depth="last"),
+        verdict=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, pictures=1, depth="last"),
     )  # fmt: skip
 
     words = of_run(run)

@@ -23,7 +23,7 @@ from headswap.app.service.settings import Settings
 from headswap.app.service.temporary import temporary_folder
 from headswap.cli.main import main as shell
 from headswap.errors import HeadswapError
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 
 PATIENCE_S = 240.0
 CITY, ACCENT = "Łódź", "épée"
@@ -54,7 +54,7 @@ def wait(ask: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
 
 @contextmanager
 def server(folder: Path, drawings: Path) -> Iterator[Service]:
-    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=Setting(passes=1))
+    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(passes=1))
     with temporary_folder(settings.workspace), Service(settings) as service:
         yield service
 

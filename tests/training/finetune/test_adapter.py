@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from headswap.data.ingest import take_in
 from headswap.data.split import split
 from headswap.data.transforms import prepare
-from headswap.events import Event, Guesses, Pass, Progress
+from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.network import InputSpec, Network, NetworkCard, Weights
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
-from headswap.training.task import Lesson, Taught
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from headswap.training.task import TrainingResult, TrainingTask
 from headswap.training.train import teach_head
 
 SPEC = InputSpec(height=24, width=24, resize_px=28)
@@ -62,7 +62,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: list[Event]) -> Taught:
+def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: list[Event]) -> TrainingResult:
     manifest = split(take_in(noise, prepare=lambda image: prepare(image, SPEC)).manifest, seed=1)
     card = NetworkCard(name=type(module).__name__, zoo="test", input=SPEC, weights=Weights(state="here"))
 
@@ -70,10 +70,12 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
     def timing(step: str) -> Iterator[None]:
         yield
 
-    lesson = Lesson(
+    lesson = TrainingTask(
         manifest=manifest,
         intake=replace(take_in(noise), manifest=manifest),
-        config=TeachConfig(depth=depth, further=FurtherConfig(passes=3, learning_rate=1e-3, confirmations=1)),
+        config=TrainConfig(
+            depth=depth, further=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
+        ),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
     )
@@ -112,7 +114,7 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
     assert [event for event in heard if isinstance(event, Progress) and event.step == "finetune"]
     assert list((tmp_path / "unfinished").rglob("tensors.safetensors"))
     if taught.further.depth != "head":
-        last = [event for event in heard if isinstance(event, Pass)][-1]
+        last = [event for event in heard if isinstance(event, EpochEnd)][-1]
         assert last.exam_right == int((taught.exam.logits.argmax(1) == taught.exam.labels).sum())
         assert isinstance(heard[heard.index(last) + 1], Guesses)
         assert taught.practice is not None

@@ -10,8 +10,8 @@ from PIL import Image
 
 from headswap.data.transforms import prepare, to_float, uncut
 from headswap.network import InputSpec
-from headswap.training.config import FurtherConfig
-from headswap.training.finetune.batches import Album, Augment, mixer
+from headswap.training.config import FinetuneConfig
+from headswap.training.finetune.batches import Augment, ImageBatches, mixer
 
 SPEC = InputSpec(height=16, width=16, resize_px=18)
 
@@ -49,8 +49,8 @@ def test_memory_for_uncut_pictures_is_bounded_and_what_does_not_fit_is_read_agai
         return uncut(ramp(), SPEC)
 
     one = uncut(ramp(), SPEC).nbytes
-    album = Album(SPEC, read_input=read, read_uncut=read, keep_bytes=2 * one)
-    augment = Augment(SPEC, FurtherConfig())
+    album = ImageBatches(SPEC, read_input=read, read_uncut=read, keep_bytes=2 * one)
+    augment = Augment(SPEC, FinetuneConfig())
 
     for _ in range(3):
         batches = list(album.practice([[0], [1], [2], [3]], augment))
@@ -61,7 +61,7 @@ def test_memory_for_uncut_pictures_is_bounded_and_what_does_not_fit_is_read_agai
 
 
 def test_crops_differ_and_the_same_seed_draws_the_same() -> None:
-    augment, picture = Augment(SPEC, FurtherConfig()), uncut(ramp(), SPEC)
+    augment, picture = Augment(SPEC, FinetuneConfig()), uncut(ramp(), SPEC)
 
     def draw() -> list[np.ndarray]:
         torch.manual_seed(3)
@@ -75,8 +75,8 @@ def test_crops_differ_and_the_same_seed_draws_the_same() -> None:
 
 def test_without_crops_and_mirrors_practice_sees_what_prediction_sees() -> None:
     spec = InputSpec(height=16, width=16, resize_px=16)
-    augment = Augment(spec, FurtherConfig(least_crop=1, flip=False))
-    album = Album(
+    augment = Augment(spec, FinetuneConfig(least_crop=1, flip=False))
+    album = ImageBatches(
         spec, read_input=lambda row: prepare(ramp(), spec), read_uncut=lambda row: uncut(ramp(), spec)
     )
 
@@ -89,8 +89,8 @@ def test_without_crops_and_mirrors_practice_sees_what_prediction_sees() -> None:
 def test_mixing_gives_shares_of_classes_and_no_mixing_gives_labels_back() -> None:
     batch, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 1])
 
-    pictures, shares = mixer(FurtherConfig(mixup=0.5), 3)(batch, labels)
-    same = mixer(FurtherConfig(), 3)(batch, labels)
+    pictures, shares = mixer(FinetuneConfig(mixup=0.5), 3)(batch, labels)
+    same = mixer(FinetuneConfig(), 3)(batch, labels)
 
     assert pictures.shape == batch.shape
     assert shares.shape == (4, 3)

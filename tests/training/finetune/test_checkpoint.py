@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from headswap.training.finetune.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+from headswap.training.finetune.checkpoint import Checkpoint, RunCounters, load_checkpoint, save_checkpoint
 
 
 def checkpoint(seconds: float) -> Checkpoint:
-    state = RunState(stopped="", history=(), best_pass=0, seconds=seconds, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_pass=0, seconds=seconds, scale=1.0, growth=0)
     return Checkpoint(state, {"moving/w": torch.full((2, 3), seconds), "empty": torch.empty(0, 3)})
 
 

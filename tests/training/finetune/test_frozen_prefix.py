@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from headswap.features.engines import Engine
 from headswap.heads.swap import swap_head
 from headswap.training.budget import Budget
-from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.finetune.frozen_prefix import Top, find_top
+from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_top
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.search import go_further
 
@@ -35,8 +35,8 @@ class PassesBy(nn.Module):
         return self.fc((deep + first).mean((2, 3)))
 
 
-def top_of(room: Any) -> Top:
-    top = find_top(room.module, room.site, room.album.inputs([0, 1]), FurtherConfig(), CPU)
+def top_of(room: Any) -> FrozenPrefix:
+    top = find_top(room.module, room.site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
     assert top is not None
     top.below = CPU
     return top
@@ -58,18 +58,18 @@ def test_a_network_in_which_something_passes_the_cut_is_not_cut() -> None:
     module = PassesBy().eval()
     site = swap_head(module, 3, input_size=(3, 16, 16)).site
 
-    assert find_top(module, site, torch.randn(2, 3, 16, 16), FurtherConfig(), CPU) is None
+    assert find_top(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
 
 
 def test_moving_statistics_and_mixed_pictures_need_the_whole_network(classroom: Make) -> None:
     room = classroom()
 
-    for config in (FurtherConfig(norms="train"), FurtherConfig(mixup=0.2)):
+    for config in (FinetuneConfig(norms="train"), FinetuneConfig(mixup=0.2)):
         assert find_top(room.module, room.site, room.album.inputs([0, 1]), config, CPU) is None
 
 
 def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(classroom: Make) -> None:
-    plain = FurtherConfig(batch_size=8, least_crop=1, flip=False)
+    plain = FinetuneConfig(batch_size=8, least_crop=1, flip=False)
     whole, cut = classroom(), classroom()
     for room in (whole, cut):
         room.module.drop.p = 0.0  # its numbers would be drawn in another order
@@ -104,10 +104,10 @@ def test_memory_decides_how_many_crops_are_kept(classroom: Make, monkeypatch: py
 def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(classroom: Make) -> None:
     room, heard = classroom(120), []
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
-    config = FurtherConfig(batch_size=8, passes=10, learning_rate=1e-2)
+    config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
 
     journey = go_further(
-        room.course(TeachConfig(depth="last", further=config), budget_s=30.0),
+        room.course(TrainConfig(depth="last", further=config), budget_s=30.0),
         listener=heard.append,
         on_pass=lambda result, answer: None,
     )

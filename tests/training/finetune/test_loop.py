@@ -14,12 +14,12 @@ from torch import Tensor
 from headswap.errors import Cancelled, TeachingFailed
 from headswap.features.engines import Engine
 from headswap.training.budget import Budget
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.loop import finetune
-from headswap.training.finetune.records import Drill, Trained
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask
 from tests.pretend_device import pretend_device
 
-CONFIG = FurtherConfig(batch_size=8, release=0.5, checkpoint_every_s=0.0)
+CONFIG = FinetuneConfig(batch_size=8, release=0.5, checkpoint_every_s=0.0)
 Make = Callable[..., Any]
 
 
@@ -31,7 +31,7 @@ def changed(before: dict[str, Tensor], module: torch.nn.Module) -> set[str]:
     return {name for name, value in module.state_dict().items() if not torch.equal(before[name], value)}
 
 
-def teach(room: Any, drill: Drill, **more: Any) -> Trained:
+def teach(room: Any, drill: FinetuneTask, **more: Any) -> FinetunedRun:
     return finetune(
         room.module, room.site, room.album, drill, budget=Budget(more.pop("seconds", None)), **more
     )
@@ -65,7 +65,7 @@ def test_statistics_drift_or_are_measured_anew_only_when_asked(classroom: Make) 
         room = classroom()
         before = state_of(room.module)
 
-        teach(room, room.drill(FurtherConfig(batch_size=8, norms=norms), watch=False, passes=2))
+        teach(room, room.drill(FinetuneConfig(batch_size=8, norms=norms), watch=False, passes=2))
 
         assert {"low.norm.running_mean", "high.norm.running_var"} <= changed(before, room.module)
 
@@ -86,7 +86,7 @@ def test_practice_raises_what_the_network_gets_right(classroom: Make) -> None:
 def test_the_best_weights_are_in_the_network_not_the_last(classroom: Make) -> None:
     room = classroom(shuffled=True)
 
-    trained = teach(room, room.drill(FurtherConfig(batch_size=8, patience=3), passes=8, learning_rate=0.05))
+    trained = teach(room, room.drill(FinetuneConfig(batch_size=8, patience=3), passes=8, learning_rate=0.05))
 
     now = room.module(room.album.inputs(range(0, 48, 4))).detach()
     assert trained.stopped == "early"
@@ -153,7 +153,7 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
     with pretend_device(device):  # type: ignore[arg-type]
         whole, room, again = classroom(), classroom(), classroom()
 
-        def drill(one: Any, folder: Path | None) -> Drill:
+        def drill(one: Any, folder: Path | None) -> FinetuneTask:
             made = one.drill(CONFIG, passes=3, folder=folder)
             return replace(made, engine=Engine(device, "float32"))
 
@@ -220,7 +220,7 @@ def test_auxiliary_heads_are_switched_off_or_learn_too(classroom: Make, weight: 
     room = classroom(aux=True)
     before = state_of(room.module)
 
-    teach(room, room.drill(FurtherConfig(batch_size=8, aux_weight=weight), watch=False, passes=2))
+    teach(room, room.drill(FinetuneConfig(batch_size=8, aux_weight=weight), watch=False, passes=2))
 
     moved = changed(before, room.module)
     assert "fc.weight" in moved
@@ -231,7 +231,7 @@ def test_mixed_pictures_teach_too(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
 
-    trained = teach(room, room.drill(FurtherConfig(batch_size=8, mixup=0.4), passes=2, watch=False))
+    trained = teach(room, room.drill(FinetuneConfig(batch_size=8, mixup=0.4), passes=2, watch=False))
 
     assert trained.stopped == "done"
     assert "low.conv.weight" in changed(before, room.module)

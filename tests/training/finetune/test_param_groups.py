@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from headswap.errors import TeachingFailed
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.param_groups import build_optimizer, check_partition, moving_groups
 
 Make = Callable[..., Any]
@@ -19,7 +19,7 @@ Make = Callable[..., Any]
 def test_rates_fall_from_the_head_down_to_the_picture(classroom: Make) -> None:
     room = classroom()
 
-    groups = moving_groups(room.module, room.site, "everything", FurtherConfig(stage_decay=0.5))
+    groups = moving_groups(room.module, room.site, "everything", FinetuneConfig(stage_decay=0.5))
 
     assert groups[0].path == "head"
     assert groups[0].rate == 1.0
@@ -32,7 +32,7 @@ def test_rates_fall_from_the_head_down_to_the_picture(classroom: Make) -> None:
 @pytest.mark.parametrize("depth", ["norms", "last", "everything"])
 def test_the_groups_share_the_parameters_among_them(classroom: Make, depth: Any) -> None:
     room = classroom(aux=True)
-    config = FurtherConfig()
+    config = FinetuneConfig()
     groups = moving_groups(room.module, room.site, depth, config)
 
     optimizer = build_optimizer(room.module, groups, config)

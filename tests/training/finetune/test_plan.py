@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.plan import Costs, candidates_for, least_seconds, plan_search
 
-CONFIG = FurtherConfig()
+CONFIG = FinetuneConfig()
 
 
 def costs(last: float = 1.0) -> Costs:
@@ -54,8 +54,8 @@ def test_when_nothing_fits_nothing_is_planned(last: float) -> None:
 
 
 def test_what_a_person_chose_is_not_searched_for() -> None:
-    one = candidates_for("last", FurtherConfig(learning_rate=2e-4))
-    depths = candidates_for("auto", FurtherConfig(learning_rate=2e-4))
+    one = candidates_for("last", FinetuneConfig(learning_rate=2e-4))
+    depths = candidates_for("auto", FinetuneConfig(learning_rate=2e-4))
 
     assert [(c.depth, c.learning_rate) for c in one] == [("last", 2e-4)]
     assert {c.learning_rate for c in depths} == {2e-4}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headswap.training.config import FurtherConfig
+from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.schedule import rate_at, release_pass
 
 
@@ -18,7 +18,7 @@ def test_in_a_short_run_all_begin_at_once() -> None:
 
 
 def test_the_rate_rises_and_then_falls_to_nothing() -> None:
-    rates = [rate_at(step, 100, 0, FurtherConfig(warm_up=0.1)) for step in range(101)]
+    rates = [rate_at(step, 100, 0, FinetuneConfig(warm_up=0.1)) for step in range(101)]
 
     assert 0 < rates[0] < rates[5] < max(rates) <= 1
     assert rates.index(max(rates)) == 9
@@ -27,7 +27,7 @@ def test_the_rate_rises_and_then_falls_to_nothing() -> None:
 
 
 def test_a_group_that_begins_later_rises_later() -> None:
-    config = FurtherConfig(warm_up=0.1)
+    config = FinetuneConfig(warm_up=0.1)
 
     assert rate_at(19, 100, 20, config) == 0
     assert 0 < rate_at(20, 100, 20, config) < 0.1

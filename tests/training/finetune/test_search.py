@@ -14,14 +14,14 @@ from torch import Tensor
 
 from headswap.errors import BadSetting, Cancelled
 from headswap.events import Event, Note, Progress
-from headswap.training.config import FurtherConfig, TeachConfig
+from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.compare import leaves_room
 from headswap.training.finetune.plan import Costs
-from headswap.training.finetune.search import Journey, go_further
-from headswap.training.finetune.trials import Trials
+from headswap.training.finetune.search import FinetuneResult, go_further
+from headswap.training.finetune.trials import CandidateRunner
 
 Make = Callable[..., Any]
-QUICK = FurtherConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
+QUICK = FinetuneConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
 
 
 def state_of(module: torch.nn.Module) -> dict[str, Tensor]:
@@ -32,16 +32,16 @@ def same(before: dict[str, Tensor], module: torch.nn.Module) -> bool:
     return all(torch.equal(before[name], value) for name, value in module.state_dict().items())
 
 
-def go(room: Any, config: TeachConfig, heard: list[Event] | None = None, **more: Any) -> Journey:
+def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more: Any) -> FinetuneResult:
     heard = [] if heard is None else heard
     return go_further(room.course(config, **more), listener=heard.append, on_pass=lambda result, answer: None)
 
 
 def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     room, heard = classroom(120), []
-    rate = FurtherConfig(batch_size=8, passes=12, learning_rate=1e-2)
+    rate = FinetuneConfig(batch_size=8, passes=12, learning_rate=1e-2)
 
-    journey = go(room, TeachConfig(depth="auto", further=rate), heard)
+    journey = go(room, TrainConfig(depth="auto", further=rate), heard)
 
     further = journey.further
     assert journey.moved
@@ -60,7 +60,7 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
     room = classroom(60, shuffled=True)
     before = state_of(room.module)
 
-    journey = go(room, TeachConfig(depth="auto", further=QUICK))
+    journey = go(room, TrainConfig(depth="auto", further=QUICK))
 
     assert not journey.moved
     assert journey.further.depth == "head"
@@ -70,8 +70,8 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
 
 def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_chance(classroom: Make) -> None:
     room = classroom(60)
-    nearly = replace(room.course(TeachConfig(depth="auto", further=QUICK)), leaves_room=False)
-    asked_for = replace(room.course(TeachConfig(depth="norms", further=QUICK)), leaves_room=False)
+    nearly = replace(room.course(TrainConfig(depth="auto", further=QUICK)), leaves_room=False)
+    asked_for = replace(room.course(TrainConfig(depth="norms", further=QUICK)), leaves_room=False)
 
     kept = go_further(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
     tried = go_further(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
@@ -93,9 +93,9 @@ def test_an_absurd_rate_ends_with_advice_and_the_solved_head(classroom: Make) ->
     for rate, advice in ((1e30, "Choose 0.001 or less"), (1e9, "Choose 0.001 or less"), (50.0, "")):
         room = classroom()
         before = state_of(room.module)
-        config = FurtherConfig(batch_size=8, passes=8, learning_rate=rate, patience=2)
+        config = FinetuneConfig(batch_size=8, passes=8, learning_rate=rate, patience=2)
 
-        journey = go(room, TeachConfig(depth="everything", further=config))
+        journey = go(room, TrainConfig(depth="everything", further=config))
 
         assert not journey.moved
         assert advice in journey.further.sentence
@@ -105,16 +105,16 @@ def test_an_absurd_rate_ends_with_advice_and_the_solved_head(classroom: Make) ->
 def test_a_rate_that_is_no_number_is_refused_before_anything_starts() -> None:
     for rate in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(BadSetting, match=r"Choose a number above 0, such as 0\.001"):
-            FurtherConfig(learning_rate=rate)
+            FinetuneConfig(learning_rate=rate)
     with pytest.raises(BadSetting, match=r"budget_s is 0\. Choose seconds above 0"):
-        TeachConfig(budget_s=0)
+        TrainConfig(budget_s=0)
 
 
 def test_too_few_pictures_to_hold_back_leave_the_head_alone(classroom: Make) -> None:
     room = classroom(12)
     before = state_of(room.module)
 
-    journey = go(room, TeachConfig(depth="everything", further=QUICK))
+    journey = go(room, TrainConfig(depth="everything", further=QUICK))
 
     assert "can be held back to see whether it helps: too few" in journey.further.sentence
     assert same(before, room.module)
@@ -124,7 +124,7 @@ def test_without_time_the_solved_head_is_kept_and_the_person_told(classroom: Mak
     room = classroom()
     before = state_of(room.module)
 
-    journey = go(room, TeachConfig(depth="auto", budget_s=1e-3, further=QUICK), budget_s=1e-3)
+    journey = go(room, TrainConfig(depth="auto", budget_s=1e-3, further=QUICK), budget_s=1e-3)
 
     assert "There was no time for it" in journey.further.sentence
     assert same(before, room.module)
@@ -135,9 +135,9 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
 ) -> None:
     room = classroom()
     costs = Costs(picture={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
-    monkeypatch.setattr(Trials, "costs", lambda self, *, measured: costs)
+    monkeypatch.setattr(CandidateRunner, "costs", lambda self, *, measured: costs)
 
-    journey = go(room, TeachConfig(depth="everything", budget_s=60, further=QUICK), budget_s=60)
+    journey = go(room, TrainConfig(depth="everything", budget_s=60, further=QUICK), budget_s=60)
 
     kept = len(room.labels) / 2
     assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in journey.further.sentence
@@ -145,18 +145,18 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
 
 def test_a_budget_is_honoured(classroom: Make) -> None:
     room = classroom(120)
-    long = FurtherConfig(batch_size=4, passes=1000, learning_rate=1e-2, patience=1000)
+    long = FinetuneConfig(batch_size=4, passes=1000, learning_rate=1e-2, patience=1000)
     begin = time.perf_counter()
 
-    journey = go(room, TeachConfig(depth="everything", budget_s=4.0, further=long), budget_s=4.0)
+    journey = go(room, TrainConfig(depth="everything", budget_s=4.0, further=long), budget_s=4.0)
 
     assert time.perf_counter() - begin < 5.0
     assert 3 < journey.further.planned_passes < 1000
 
 
 def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, tmp_path: Path) -> None:
-    rate = FurtherConfig(batch_size=8, passes=6, learning_rate=1e-2, checkpoint_every_s=0.0)
-    config = TeachConfig(depth="everything", further=rate)
+    rate = FinetuneConfig(batch_size=8, passes=6, learning_rate=1e-2, checkpoint_every_s=0.0)
+    config = TrainConfig(depth="everything", further=rate)
     whole = classroom(60)
     expected = go(whole, config)
     heard = 0
@@ -186,7 +186,7 @@ def test_a_stop_leaves_the_network_in_eval_mode_with_its_flags(classroom: Make) 
 
     with pytest.raises(Cancelled):
         go_further(
-            room.course(TeachConfig(depth="last", further=QUICK)),
+            room.course(TrainConfig(depth="last", further=QUICK)),
             listener=stop,
             on_pass=lambda result, answer: None,
         )

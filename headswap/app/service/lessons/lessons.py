@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from headswap.app.service.lessons.progress import Course, Courses, Walk
-from headswap.app.service.lessons.runs import Experiments, RunState
+from headswap.app.service.lessons.progress import LearnerProgress, LessonState, ProgressStore
+from headswap.app.service.lessons.runs import LessonRuns, LessonRunState
 from headswap.app.service.projects import Project, Projects
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.catalogue import LESSONS, find_lesson
-from headswap.lessons.config import Setting
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonResult
 
 PATH = tuple(lesson.name for lesson in LESSONS if not lesson.for_experts)  # the first walk
 CORNER = tuple(lesson.name for lesson in LESSONS if lesson.for_experts)
@@ -29,7 +29,7 @@ DRAWS = 10  # seeds that "again" goes through
 
 
 @dataclass(frozen=True, kw_only=True)
-class CourseView:
+class ProgressView:
     """How far a person is."""
 
     id: str
@@ -45,9 +45,9 @@ class LessonView:
     done: tuple[str, ...]  # of the whole course
     guess: int | None  # None: not committed yet
     riddles: tuple[int, ...]
-    result: Result | None  # only after a guess
+    result: LessonResult | None  # only after a guess
     is_own: bool  # the result is of the person's own pictures
-    run: RunState
+    run: LessonRunState
     seconds: float  # that it usually takes here
     own_pictures: str  # name of the person's own, when there are any
     own_model: str
@@ -69,10 +69,10 @@ class Lessons:
 
     def __init__(
         self,
-        courses: Courses,
+        courses: ProgressStore,
         projects: Projects,
-        experiments: Experiments,
-        base: Setting,
+        experiments: LessonRuns,
+        base: LessonConfig,
         check_room: Callable[[str], None],
         check_fetch: Callable[[str], None],
     ) -> None:
@@ -90,15 +90,15 @@ class Lessons:
         """Somebody will soon run something: have the network and the sample set loaded."""
         self._experiments.make_ready(self._base)
 
-    def open(self, owner: str, course: str) -> CourseView:
+    def open(self, owner: str, course: str) -> ProgressView:
         """The course that a browser remembers, or a new one."""
         return self._view(self._courses.open(owner, course))
 
-    def course(self, owner: str, course: str) -> CourseView:
+    def course(self, owner: str, course: str) -> ProgressView:
         """How far a person is."""
         return self._view(self._courses.get(owner, course))
 
-    def turn_to(self, owner: str, course: str, lesson: str) -> CourseView:
+    def turn_to(self, owner: str, course: str, lesson: str) -> ProgressView:
         """Open another experiment; a class that follows sees it too."""
         name = find_lesson(lesson).lesson.name
         with self._gate:
@@ -119,7 +119,7 @@ class Lessons:
         setting = self._base
         if walk is not None and walk.own and own is not None:
             setting = self._setting(own)
-        run = self._experiments.state(walk.result, found.id) if walk else RunState()
+        run = self._experiments.state(walk.result, found.id) if walk else LessonRunState()
         result = self._experiments.result(walk.result) if walk else None
         return LessonView(
             lesson=what,
@@ -190,24 +190,24 @@ class Lessons:
         found = self._courses.get(owner, course)
         return tuple(self.look(owner, found.id, name) for name in self._done(found))
 
-    def reset(self, owner: str, course: str) -> CourseView:
+    def reset(self, owner: str, course: str) -> ProgressView:
         """Forget guesses, results and votes; a class that followed sees nothing any more."""
         with self._gate:
             found = self._courses.get(owner, course)
             for walk in found.walks:
                 self._experiments.leave(walk.result, found.id)
             self._courses.forget_votes(found)
-            return self._view(self._courses.save(Course(id=found.id, owner=found.owner)))
+            return self._view(self._courses.save(LearnerProgress(id=found.id, owner=found.owner)))
 
     # ------------------------------------------------------------------------------
 
-    def _done(self, course: Course) -> tuple[str, ...]:
+    def _done(self, course: LearnerProgress) -> tuple[str, ...]:
         done = [walk.lesson for walk in course.walks if self._experiments.has(walk.result)]
         return tuple(name for name in ORDER if name in done)
 
-    def _view(self, course: Course) -> CourseView:
+    def _view(self, course: LearnerProgress) -> ProgressView:
         done = self._done(course)
-        return CourseView(id=course.id, at=course.at or ORDER[0], done=done)
+        return ProgressView(id=course.id, at=course.at or ORDER[0], done=done)
 
     def _own(self, owner: str, project: str) -> Project | None:
         """A project with pictures, if there is one; a browser may remember one that is gone."""
@@ -219,7 +219,7 @@ class Lessons:
             return None
         return found if found.data else None
 
-    def _setting(self, project: Project) -> Setting:
+    def _setting(self, project: Project) -> LessonConfig:
         dataset, weights = self._projects.dataset(project), self._projects.weights(project)
         if dataset is None:
             raise BadSetting("There are no pictures yet.", remedy="Add some, or use the sample set.")
@@ -232,11 +232,11 @@ class Lessons:
         )
 
 
-def _committed(lesson: Lesson, choice: int, riddles: Sequence[int]) -> Walk:
+def _committed(lesson: Lesson, choice: int, riddles: Sequence[int]) -> LessonState:
     """The first guess: the one that counts."""
     if not 0 <= choice < len(lesson.choices):
         raise BadSetting("Nothing was chosen.", remedy="First say what you think will happen.")
     said = [*riddles, *[-1] * len(lesson.riddles)][: len(lesson.riddles)]
     if not all(-1 <= one < len(riddle.options) for one, riddle in zip(said, lesson.riddles, strict=True)):
         raise BadSetting("A riddle has no such answer.", remedy="Choose one of those offered.")
-    return Walk(lesson=lesson.name, guess=choice, riddles=tuple(said))
+    return LessonState(lesson=lesson.name, guess=choice, riddles=tuple(said))

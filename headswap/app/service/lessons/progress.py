@@ -26,7 +26,7 @@ _RECORD = "course.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Walk:
+class LessonState:
     """What a person did with one experiment."""
 
     lesson: str
@@ -38,7 +38,7 @@ class Walk:
 
 
 @dataclass(frozen=True)
-class Ballot:
+class CastVote:
     """What one browser of a class chose; no name, only a number that the browser was given."""
 
     who: str
@@ -47,48 +47,48 @@ class Ballot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vote:
+class ClassVote:
     """What a class thinks will happen in one experiment."""
 
     lesson: str
     is_open: bool = True
-    ballots: tuple[Ballot, ...] = ()
+    ballots: tuple[CastVote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class LearnerProgress:
     """One person's progress."""
 
     id: str
     owner: str
     at: str = ""  # the experiment that was opened last
-    walks: tuple[Walk, ...] = ()
+    walks: tuple[LessonState, ...] = ()
     key: str = ""  # of the link by which a class follows; "": none
 
-    def walk(self, lesson: str) -> Walk | None:
+    def walk(self, lesson: str) -> LessonState | None:
         """What was done with one experiment; None: not begun."""
         return next((walk for walk in self.walks if walk.lesson == lesson), None)
 
-    def having(self, walk: Walk) -> Course:
+    def having(self, walk: LessonState) -> LearnerProgress:
         """The same course with one experiment's part put in or replaced."""
         others = tuple(one for one in self.walks if one.lesson != walk.lesson)
         return replace(self, walks=(*others, walk))
 
 
-class Courses:
+class ProgressStore:
     """All courses of one installation."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def open(self, owner: str, course: str) -> Course:
+    def open(self, owner: str, course: str) -> LearnerProgress:
         """The course of this id, else the newest of somebody who has logged in, else a new one."""
         with suppress(NotFound):
             return self.get(owner, course)
         own = [one for one in self.all() if one.owner == owner] if owner else []
         if own:
             return max(own, key=self.touched_at)
-        fresh = Course(id=secrets.token_hex(16), owner=owner)
+        fresh = LearnerProgress(id=secrets.token_hex(16), owner=owner)
         folder = make_folder(self.folder(fresh.id))
         try:
             return self.save(fresh)
@@ -96,7 +96,7 @@ class Courses:
             discard(folder)
             raise
 
-    def get(self, owner: str, course: str) -> Course:
+    def get(self, owner: str, course: str) -> LearnerProgress:
         """One course of one owner.
 
         Raises:
@@ -105,49 +105,49 @@ class Courses:
         record = self.folder(course) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
             raise _no_such_course()
-        found: Course = read_record(Course, record)
+        found: LearnerProgress = read_record(LearnerProgress, record)
         if found.owner != owner:
             raise _no_such_course()
         if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
             os.utime(record)
         return found
 
-    def all(self) -> tuple[Course, ...]:
+    def all(self) -> tuple[LearnerProgress, ...]:
         """Every course that can be read, of everybody: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
                 with suppress(HeadswapError):
-                    found.append(read_record(Course, folder / _RECORD))
+                    found.append(read_record(LearnerProgress, folder / _RECORD))
         return tuple(found)
 
-    def touched_at(self, course: Course) -> float:
+    def touched_at(self, course: LearnerProgress) -> float:
         """When somebody last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
         return (self.folder(course.id) / _RECORD).stat().st_mtime
 
-    def save(self, course: Course) -> Course:
+    def save(self, course: LearnerProgress) -> LearnerProgress:
         """Write the record as a whole; the one before is kept beside it."""
         write_record(self.folder(course.id) / _RECORD, course)
         return course
 
-    def remove(self, course: Course) -> None:
+    def remove(self, course: LearnerProgress) -> None:
         """Let a course go, with its votes."""
         discard(self.folder(course.id))
 
-    def vote(self, course: Course, lesson: str) -> Vote | None:
+    def vote(self, course: LearnerProgress, lesson: str) -> ClassVote | None:
         """What the class of this course said before an experiment; None: it was not asked."""
         place = self.folder(course.id) / f"vote-{lesson}.json"
         if not place.is_file():
             return None
-        found: Vote = read_record(Vote, place)
+        found: ClassVote = read_record(ClassVote, place)
         return found
 
-    def save_vote(self, course: Course, vote: Vote) -> Vote:
+    def save_vote(self, course: LearnerProgress, vote: ClassVote) -> ClassVote:
         """Write a vote as a whole."""
         write_record(self.folder(course.id) / f"vote-{vote.lesson}.json", vote)
         return vote
 
-    def forget_votes(self, course: Course) -> None:
+    def forget_votes(self, course: LearnerProgress) -> None:
         """Let every vote of a course go."""
         for place in self.folder(course.id).glob("vote-*.json*"):
             remove(place)

@@ -1,7 +1,7 @@
 """Experiments at work: one at a time in a child process, each result kept, the same setting run once.
 
-Flow:  key + AskLesson --start--> a thread asks the desk --> lessons/results/KEY.json --result--> Result
-       meanwhile --state--> RunState: waiting, how far, done, why not
+Flow:  key + AskLesson --start--> a thread asks the desk --> lessons/results/KEY.json --result--> LessonResult
+       meanwhile --state--> LessonRunState: waiting, how far, done, why not
 
 Several people may want the same run: they wait together, and it is stopped when the last one leaves.
 Who they are is asked elsewhere; a key here gives away nothing but numbers. Loads no torch.
@@ -22,12 +22,12 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from headswap.app.processes.child import Desk
-from headswap.app.processes.lessons import PROGRESS, STOP, AskLesson, AskReady, Ran
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.lessons import PROGRESS, STOP, AskLesson, AskReady, LessonReply
 from headswap.errors import HeadswapError
 from headswap.events import Progress
-from headswap.lessons.config import Setting
-from headswap.lessons.lesson import Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import LessonResult
 from headswap.storage.files import discard, from_json, make_folder, to_json, write_text
 from headswap.storage.records import read_record, write_record
 
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunState:
+class LessonRunState:
     """How a run goes."""
 
     state: State = "none"
@@ -68,7 +68,7 @@ class _Run:
     """One run under way, or one that failed last; changed by its thread, read by everybody."""
 
     lesson: str
-    setting: Setting
+    setting: LessonConfig
     folder: Path
     who: set[str]
     usual_s: float
@@ -79,10 +79,10 @@ class _Run:
     over: threading.Event = field(default_factory=threading.Event)
 
 
-class Experiments:
+class LessonRuns:
     """Runs and their results, of one installation."""
 
-    def __init__(self, desk: Desk, folder: Path, workspace: Path) -> None:
+    def __init__(self, desk: ChildProcess, folder: Path, workspace: Path) -> None:
         """Keep results in `folder`, features in `workspace`; both are safe to delete between runs."""
         self._desk, self._folder, self._workspace = desk, folder, workspace
         self._gate = threading.Lock()
@@ -96,18 +96,18 @@ class Experiments:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._desk.close()
 
-    def key(self, lesson: str, setting: Setting) -> str:
+    def key(self, lesson: str, setting: LessonConfig) -> str:
         """Two runs with the same key would give the same."""
         words = "\0".join((str(_FORM), *_versions(), lesson, to_json(setting)))
         return hashlib.sha256(words.encode()).hexdigest()[:32]
 
-    def result(self, key: str) -> Result | None:
+    def result(self, key: str) -> LessonResult | None:
         """What a run gave; None when there is none, or it can no longer be read."""
         place = self._place(key)
         if not key or not place.is_file():
             return None
         with suppress(HeadswapError):  # damaged: run it again
-            found: Result = read_record(Result, place)
+            found: LessonResult = read_record(LessonResult, place)
             return found
         return None
 
@@ -115,7 +115,7 @@ class Experiments:
         """Whether there is a result, without reading it."""
         return bool(key) and self._place(key).is_file()
 
-    def start(self, key: str, lesson: str, setting: Setting, who: str) -> None:
+    def start(self, key: str, lesson: str, setting: LessonConfig, who: str) -> None:
         """Run it, unless it is under way already; `who` waits for it."""
         with self._gate:
             run = self._runs.get(key)
@@ -140,20 +140,20 @@ class Experiments:
             if not run.who and run.state == "running":
                 write_text(run.folder / STOP, "")
 
-    def state(self, key: str, who: str) -> RunState:
+    def state(self, key: str, who: str) -> LessonRunState:
         """How the run of this key goes, as somebody who waits for it sees it."""
         with self._gate:
             run = self._runs.get(key)
             if run is not None and (who in run.who or run.over.is_set()):
                 waiting = [one for one in self._runs.values() if not one.over.is_set()]
                 return _seen(run, waiting.index(run) if run in waiting else 0)
-        return RunState(state="done") if self.has(key) else RunState()
+        return LessonRunState(state="done") if self.has(key) else LessonRunState()
 
     def usual_s(self, lesson: str, model: str) -> float:
         """How long it takes here; a guess before it was run."""
         return self._seconds.get((lesson, model), _USUAL_S.get(lesson, 4.0))
 
-    def make_ready(self, setting: Setting) -> None:
+    def make_ready(self, setting: LessonConfig) -> None:
         """Somebody will soon run something: load the network and the pictures."""
         if not self._desk.is_warm:
             self._desk.warm()
@@ -199,11 +199,11 @@ class Experiments:
             run.over.set()
             discard(run.folder)
 
-    def _ask(self, run: _Run) -> Result | None:
+    def _ask(self, run: _Run) -> LessonResult | None:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        ran: Ran = from_json(Ran, self._desk.ask(to_json(question)))
+        ran: LessonReply = from_json(LessonReply, self._desk.ask(to_json(question)))
         return ran.result
 
     def _ask_quietly(self, question: AskReady) -> None:
@@ -219,15 +219,15 @@ class Experiments:
         return self._folder / "results" / f"{key}.json"
 
 
-def _seen(run: _Run, ahead: int) -> RunState:
+def _seen(run: _Run, ahead: int) -> LessonRunState:
     if run.state == "waiting":
         words = "Waiting for its turn." if not ahead else f"Waiting: {ahead} before it."
-        return RunState(state="waiting", sentence=words, ahead=ahead)
+        return LessonRunState(state="waiting", sentence=words, ahead=ahead)
     if run.state != "running":
-        return RunState(state=run.state, share=1.0, problem=run.problem, remedy=run.remedy)
+        return LessonRunState(state=run.state, share=1.0, problem=run.problem, remedy=run.remedy)
     passed = time.monotonic() - run.began
     share = min(0.95, passed / max(run.usual_s, 1.0))
-    return RunState(state="running", sentence=_doing(run.folder), share=share, seconds=passed)
+    return LessonRunState(state="running", sentence=_doing(run.folder), share=share, seconds=passed)
 
 
 def _doing(folder: Path) -> str:

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.service.lessons.lessons import Lessons
-from headswap.app.service.lessons.progress import ID, Ballot, Course, Courses, Vote
-from headswap.app.service.lessons.runs import RunState
+from headswap.app.service.lessons.progress import ID, CastVote, ClassVote, LearnerProgress, ProgressStore
+from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.service.views import JobView
 from headswap.errors import BadSetting, NotFound
 from headswap.evaluation.report import Report
-from headswap.events import Pass
+from headswap.events import EpochEnd
 from headswap.lessons.catalogue import find_lesson
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.storage.files import make_folder, remove
 from headswap.storage.records import read_record, write_record
 
@@ -41,7 +41,7 @@ Kind = Literal["course", "job"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ShareLink:
     """What a key opens."""
 
     key: str
@@ -66,12 +66,12 @@ class FollowView:
 
     lesson: Lesson | None = None
     vote: VoteView | None = None
-    run: RunState = field(default_factory=RunState)
-    result: Result | None = None
+    run: LessonRunState = field(default_factory=LessonRunState)
+    result: LessonResult | None = None
     state: str = ""  # of a job: queued, running, done, failed, cancelled, paused
     sentence: str = ""
     share: float = 0.0
-    passes: tuple[Pass, ...] = ()
+    passes: tuple[EpochEnd, ...] = ()
     verdict: str = ""
 
     @property
@@ -81,13 +81,13 @@ class FollowView:
         return voting or self.run.is_going or self.state in ("queued", "running")
 
 
-class Following:
+class Sharing:
     """The links and votes of one installation."""
 
     def __init__(
         self,
         root: Path,
-        courses: Courses,
+        courses: ProgressStore,
         lessons: Lessons,
         job: Callable[[str, str], JobView],
         report: Callable[[str, str], Report],
@@ -152,7 +152,7 @@ class Following:
                 raise BadSetting(
                     "This experiment was run already.", remedy="Ask before it is run, or start over."
                 )
-            vote = self._courses.vote(found, what.name) or Vote(lesson=what.name)
+            vote = self._courses.vote(found, what.name) or ClassVote(lesson=what.name)
             return _counted(what, self._courses.save_vote(found, replace(vote, is_open=True)))
 
     def close_vote(self, owner: str, course: str, lesson: str) -> VoteView | None:
@@ -221,7 +221,7 @@ class Following:
                     f"This answer was not counted: {len(others)} are in already.",
                     remedy="Say it aloud, or let the teacher open a new vote.",
                 )
-            mine = Ballot(ballot, choice, place)
+            mine = CastVote(ballot, choice, place)
             self._courses.save_vote(course, replace(vote, ballots=(*others, mine)))
         return self.look(key, ballot)
 
@@ -234,7 +234,7 @@ class Following:
 
     # ------------------------------------------------------------------------------
 
-    def _look_at_job(self, link: Link) -> FollowView:
+    def _look_at_job(self, link: ShareLink) -> FollowView:
         job = self._job(link.owner, link.target)
         verdict = ""
         if job.state == "done":
@@ -250,7 +250,7 @@ class Following:
             state=job.state, sentence=sentence, share=job.share, passes=job.passes, verdict=verdict
         )
 
-    def _look_at_course(self, course: Course, ballot: str) -> FollowView:
+    def _look_at_course(self, course: LearnerProgress, ballot: str) -> FollowView:
         seen = self._lessons.look(course.owner, course.id, self._at(course).name)
         vote = self._courses.vote(course, seen.lesson.name)
         is_over = seen.run.is_going or seen.result is not None
@@ -261,7 +261,7 @@ class Following:
             result=None if seen.run.is_going else seen.result,
         )
 
-    def _is_known(self, course: Course, lesson: Lesson) -> bool:
+    def _is_known(self, course: LearnerProgress, lesson: Lesson) -> bool:
         """Whether the experiment runs or was run: its answer is no guess any more."""
         seen = self._lessons.look(course.owner, course.id, lesson.name)
         return seen.run.is_going or seen.result is not None
@@ -269,33 +269,33 @@ class Following:
     def _place(self, address: str) -> str:
         return hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).hexdigest()
 
-    def _at(self, course: Course) -> Lesson:
+    def _at(self, course: LearnerProgress) -> Lesson:
         return find_lesson(self._lessons.course(course.owner, course.id).at).lesson
 
-    def _opened(self, key: str) -> Link:
+    def _opened(self, key: str) -> ShareLink:
         link = self._link(key)
         if link is None:
             raise _nothing()
         return link
 
     def _new(self, owner: str, kind: Kind, target: str) -> str:
-        link = Link(key=secrets.token_hex(16), owner=owner, kind=kind, target=target)
+        link = ShareLink(key=secrets.token_hex(16), owner=owner, kind=kind, target=target)
         make_folder(self._root)
         write_record(self._root / f"{link.key}.json", link)
         return link.key
 
-    def _link(self, key: str) -> Link | None:
+    def _link(self, key: str) -> ShareLink | None:
         place = self._root / f"{key}.json"
         if not ID.fullmatch(key) or not place.is_file():
             return None
-        found: Link = read_record(Link, place)
+        found: ShareLink = read_record(ShareLink, place)
         return found
 
-    def _all(self) -> list[Link]:
+    def _all(self) -> list[ShareLink]:
         found = [self._link(place.stem) for place in self._root.glob("*.json")]
         return [link for link in found if link is not None]
 
-    def _is_there(self, link: Link) -> bool:
+    def _is_there(self, link: ShareLink) -> bool:
         """Without counting as a look, which would keep it for ever."""
         if link.kind == "course":
             return self._courses.folder(link.target).is_dir()
@@ -304,7 +304,7 @@ class Following:
             return True
         return False
 
-    def _of_job(self, job: str) -> Link | None:
+    def _of_job(self, job: str) -> ShareLink | None:
         return next((link for link in self._all() if link.kind == "job" and link.target == job), None)
 
     def _forget(self, key: str) -> None:
@@ -312,7 +312,7 @@ class Following:
             remove(self._root / name)
 
 
-def _counted(lesson: Lesson, vote: Vote, *, is_over: bool = False, ballot: str = "") -> VoteView:
+def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, ballot: str = "") -> VoteView:
     """The vote as it may be told: what was said so far would lead those who come later."""
     said = Counter(one.choice for one in vote.ballots)
     mine = next((one.choice for one in vote.ballots if ballot and one.who == ballot), None)

@@ -1,6 +1,6 @@
 """How often a code may be tried: by address and name together, so that nobody shuts out all the others.
 
-Flow:  (address, name) --Guesses.begin--> may try | too often;  --Guesses.end--> counted when wrong
+Flow:  (address, name) --GuessCounter.begin--> may try | too often;  --GuessCounter.end--> counted when wrong
 
 Each pair of an address and a name has `OF_A_PAIR` wrong guesses in ten minutes. An address that has guessed
 wrong `OF_AN_ADDRESS` times over all names, and a name that was guessed wrong `OF_A_NAME` times from all
@@ -25,7 +25,7 @@ _EVERYBODY = ()
 LONGEST_NAME = 100  # letters that are told apart; no name in a file of codes has more than 40
 
 
-class Guesses:
+class GuessCounter:
     """Counts wrong guesses of the last while. Used from one thread, the loop's."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """The page before the page: name and code, in plain HTML that works without a script.
 
-Flow:  a page asked for by a stranger --login_page--> a form;  what it sends --read_form--> Form | None
+Flow:  a page asked for by a stranger --login_page--> a form;  what it sends --read_form--> LoginForm | None
 
 gradio has a form of its own. It says "Incorrect Credentials" and nothing else, is silent when somebody is
 sent away after too many guesses, and hands its scripts to strangers. This one says what to do, and loads
@@ -40,7 +40,7 @@ _NEXT = re.compile(r"[\w-]*(\?[\w=&%.+~-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class LoginForm:
     """What somebody typed, and where they wanted to go."""
 
     name: str
@@ -75,7 +75,7 @@ async def show_login(send: Send, status: int, next_page: str, mistake: str = "")
     await _answer(send, status, login_page(next_page, mistake))
 
 
-async def let_in(scope: Scope, send: Send, form: Form, cookies: list[str]) -> None:
+async def let_in(scope: Scope, send: Send, form: LoginForm, cookies: list[str]) -> None:
     """Somebody is in: on to the page that they asked for, with gradio's cookies made stricter."""
     told = [(b"set-cookie", _stricter(one, scope).encode("latin-1")) for one in cookies]
     if is_person(scope):
@@ -99,7 +99,7 @@ def wanted(scope: Scope) -> str:
     return asked if _NEXT.fullmatch(asked) else ""
 
 
-async def read_form(scope: Scope, body: bytes, pages: frozenset[str]) -> Form | None:
+async def read_form(scope: Scope, body: bytes, pages: frozenset[str]) -> LoginForm | None:
     """What gradio will read in it; None where it says one thing twice, or is no form."""
 
     async def receive() -> Message:
@@ -115,7 +115,7 @@ async def read_form(scope: Scope, body: bytes, pages: frozenset[str]) -> Form | 
     asked = str(form.get("next") or "")
     page = asked.partition("?")[0]
     is_ours = _NEXT.fullmatch(asked) and is_page(f"/{page}", pages)
-    return Form(name=str(said["username"][0]).strip(), next=asked if is_ours else "")
+    return LoginForm(name=str(said["username"][0]).strip(), next=asked if is_ours else "")
 
 
 def is_person(scope: Scope) -> bool:

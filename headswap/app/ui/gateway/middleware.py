@@ -1,6 +1,6 @@
 """The gate before the page: health for whoever watches, and nobody reads another person's transfers.
 
-Flow:  HTTP request --Gate--> /healthz, log-in answered here | refused | passed on to gradio
+Flow:  HTTP request --Gateway--> /healthz, log-in answered here | refused | passed on to gradio
        every answer --shielded--> the same with its policies
 
 gradio asks who you are, but then serves any upload to anybody who knows its address, and any event
@@ -23,7 +23,7 @@ from headswap.app.service.health import Health
 from headswap.app.ui.gateway import login
 from headswap.app.ui.gateway.counting import UploadCounter
 from headswap.app.ui.gateway.headers import hashes_of, shielded
-from headswap.app.ui.gateway.lockout import Guesses
+from headswap.app.ui.gateway.lockout import GuessCounter
 from headswap.app.ui.gateway.origins import (
     is_from_elsewhere,
     is_known_here,
@@ -55,13 +55,13 @@ from headswap.app.ui.gateway.routes import (
     shut,
     way_of,
 )
-from headswap.app.ui.gateway.sessions import Files, Logins, Sessions
+from headswap.app.ui.gateway.sessions import FileOwners, Logins, SessionOwners
 from headswap.storage.files import to_json
 
 LONGEST_EVENT = 16_000_000  # bytes of one line of an event stream that are looked at for files
 
 
-class Gate:
+class Gateway:
     """ASGI middleware, innermost: what it sees is neither packed nor cut."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Gate:
         stamp: Callable[[str], str] | None = None,
         names: frozenset[str] | None = None,
         pages: frozenset[str] = frozenset(),
-        guesses: Guesses | None = None,
+        guesses: GuessCounter | None = None,
         uploads: UploadCounter | None = None,
         scripts: Iterable[bytes] = (),
     ) -> None:
@@ -91,8 +91,8 @@ class Gate:
         self._app, self._health, self._names, self._uploads = app, health, names, uploads
         self._pages, self._later = pages, hashes_of(scripts)
         self._logins = Logins(stamp) if stamp else None
-        self._files, self._sessions, self._events = Files(), Sessions(), Sessions()
-        self._guesses = guesses or Guesses()
+        self._files, self._sessions, self._events = FileOwners(), SessionOwners(), SessionOwners()
+        self._guesses = guesses or GuessCounter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, refuse, or pass on."""
@@ -212,7 +212,9 @@ class Gate:
         logins.note(scope, headers.getlist("set-cookie"))
         await login.let_in(scope, send, form, headers.getlist("set-cookie"))
 
-    async def _turn_away(self, scope: Scope, send: Send, form: login.Form, status: int, said: str) -> None:
+    async def _turn_away(
+        self, scope: Scope, send: Send, form: login.LoginForm, status: int, said: str
+    ) -> None:
         if login.is_person(scope):
             await login.show_login(send, status, form.next, said)
         else:

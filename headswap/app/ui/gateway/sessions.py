@@ -1,8 +1,8 @@
 """Whose is what, of the things that gradio hands to anybody who can name them; and who is asking.
 
 Flow:  a log-in that went well --Logins.note--> token --Logins.person--> name, while its code stands
-       upload, answer with a file --Files.add--> "may this person name it?"
-       session, event --Sessions.take--> "is it theirs, or new?"
+       upload, answer with a file --FileOwners.add--> "may this person name it?"
+       session, event --SessionOwners.take--> "is it theirs, or new?"
 
 A file belongs to those who brought it or were shown it; nobody else may name it, and no file is forgotten
 while it exists. Sessions and events have names that cannot be guessed and one owner, the first who names
@@ -30,7 +30,7 @@ LONGEST_NAME = 200  # letters of a session's or an event's name; gradio's own ha
 _COOKIES = ("access-token", "access-token-unsecure")
 
 
-class Files:
+class FileOwners:
     """Whose file is whose: several people may bring the same one."""
 
     def __init__(self, *, first_look: int = FIRST_LOOK) -> None:
@@ -58,7 +58,7 @@ class Files:
         self._next_look = max(self._first_look, 2 * len(self._people))
 
 
-class Sessions:
+class SessionOwners:
     """Whose session or event is whose: the first who names it has it."""
 
     def __init__(self, *, most: int = MOST_SESSIONS) -> None:

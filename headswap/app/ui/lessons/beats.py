@@ -12,7 +12,7 @@ from headswap.app.service.lessons.lessons import DRAWS, LessonView
 from headswap.app.ui.lessons.code import sides
 from headswap.app.ui.lessons.numbers import numbers_table
 from headswap.app.ui.lessons.riddles import riddles, riddles_seen
-from headswap.app.ui.lessons.terms import Explained, coded
+from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, percent, safe, seconds
 from headswap.plots.draw import NARROW, WIDE, draw
@@ -27,7 +27,7 @@ def heading(view: LessonView) -> str:
     )
 
 
-def predict(view: LessonView, words: Explained) -> str:
+def predict(view: LessonView, words: ExplainedTerms) -> str:
     """The question and what may happen; locked once it was run, with what was right."""
     lesson = view.lesson
     rows = "".join(_choice(view, place) for place in range(len(lesson.choices)))
@@ -105,7 +105,7 @@ def see(view: LessonView) -> str:
     )
 
 
-def why(view: LessonView, words: Explained) -> str:
+def why(view: LessonView, words: ExplainedTerms) -> str:
     """The reason, and the lines that did it; only after a run."""
     if view.result is None:
         return _beat(4, "Why", '<p class="hs-note">The reason comes after the run.</p>')

@@ -1,6 +1,6 @@
 """Everything that /learn shows of one person at one moment.
 
-Flow:  Service + Place --draw_lesson--> Drawn: the HTML of every part, and whether it will soon change
+Flow:  Service + LessonPlace --draw_lesson--> Drawn: the HTML of every part, and whether it will soon change
 
 Asks the service, holds nothing; no gradio.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headswap.app.service.lessons.lessons import CourseView
+from headswap.app.service.lessons.lessons import ProgressView
 from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
@@ -17,14 +17,14 @@ from headswap.app.ui.lessons.card import card_body, card_heading
 from headswap.app.ui.lessons.classroom import class_panel
 from headswap.app.ui.lessons.shelf import next_words, shelf
 from headswap.app.ui.lessons.summary import summary_page
-from headswap.app.ui.lessons.terms import Explained
+from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
 from headswap.app.ui.widgets.status import chip
-from headswap.lessons.expert_cards import CARDS, Card
+from headswap.lessons.expert_cards import CARDS, ExpertCard
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class LessonPlace:
     """Where a person is on the page."""
 
     lesson: str  # or the name of a card
@@ -33,7 +33,7 @@ class Place:
     asking: bool = False  # whether to forget everything
 
     @property
-    def card(self) -> Card | None:
+    def card(self) -> ExpertCard | None:
         """The card that is open, if it is one."""
         return next((one for one in CARDS if one.name == self.lesson), None)
 
@@ -59,7 +59,7 @@ def draw_header(project: ProjectView | None, job: JobView | None) -> str:
     )
 
 
-def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: Place) -> Drawn:
+def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: LessonPlace) -> Drawn:
     """All parts, as they are now."""
     seen = service.lessons.course(owner, course)
     around = {
@@ -72,7 +72,7 @@ def draw_lesson(service: Service, owner: str, course: str, project_id: str, plac
     return _lesson(service, owner, seen, project_id, place, around)
 
 
-def _card(card: Card) -> dict[str, str]:
+def _card(card: ExpertCard) -> dict[str, str]:
     empty = dict.fromkeys(("predict", "klass", "run", "see"), "")
     return empty | {"heading": card_heading(card), "why": card_body(card)}
 
@@ -80,15 +80,15 @@ def _card(card: Card) -> dict[str, str]:
 def _lesson(
     service: Service,
     owner: str,
-    course: CourseView,
+    course: ProgressView,
     project_id: str,
-    place: Place,
+    place: LessonPlace,
     around: dict[str, str],
 ) -> Drawn:
     view = service.lessons.look(owner, course.id, place.lesson, project_id)
     vote = service.following.votes(owner, course.id, place.lesson)
     key = service.following.shared(owner, course.id)
-    words = Explained(view.lesson.terms)
+    words = ExplainedTerms(view.lesson.terms)
     beats = {
         "heading": heading(view),
         "predict": predict(view, words),

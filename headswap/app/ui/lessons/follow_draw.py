@@ -14,7 +14,7 @@ from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.html import web_text
 from headswap.app.ui.widgets.icons import MARK, icon
 from headswap.app.ui.widgets.text import percent, safe
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.plots.draw import NARROW, draw
 
 
@@ -73,7 +73,7 @@ def _vote(lesson: Lesson, vote: VoteView, key: str) -> str:
     )
 
 
-def _result(lesson: Lesson, result: Result, vote: VoteView | None) -> str:
+def _result(lesson: Lesson, result: LessonResult, vote: VoteView | None) -> str:
     mine = ""
     if vote is not None and vote.mine is not None:
         right = vote.mine == lesson.right

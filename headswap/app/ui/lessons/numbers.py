@@ -6,10 +6,10 @@ Pure text: no gradio, no service.
 from __future__ import annotations
 
 from headswap.app.ui.widgets.text import percent, safe
-from headswap.lessons.lesson import Number, Result
+from headswap.lessons.lesson import LessonResult, Number
 
 
-def numbers_table(result: Result) -> str:
+def numbers_table(result: LessonResult) -> str:
     """Words, value, interval."""
     rows = "".join(
         f'<tr><th scope="row">{safe(one.words)}</th><td>{_value(one)}</td><td>{_between(one)}</td></tr>'

@@ -15,7 +15,7 @@ import gradio as gr
 
 from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
-from headswap.app.ui.lessons.draw import Place, draw_header, draw_lesson
+from headswap.app.ui.lessons.draw import LessonPlace, draw_header, draw_lesson
 from headswap.app.ui.projects import QUIET
 from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import fragment, web_text
@@ -78,7 +78,7 @@ def build_learn_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
 def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
     ids: list[Any] = [parts.course, parts.project, parts.lesson, parts.here]
 
-    def shown(owner: str, course: str, project_id: str, place: Place) -> Updates:
+    def shown(owner: str, course: str, project_id: str, place: LessonPlace) -> Updates:
         drawn = draw_lesson(service, owner, course, project_id, place)
         header = draw_header(*_open_project(service, owner, project_id))
         return {
@@ -95,20 +95,20 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
         opened = service.lessons.open(owner, course)
         service.lessons.warm()  # while the person reads
         wanted = str(request.query_params.get("lesson", "")) or opened.at
-        place = _turned(service, owner, opened.id, Place(lesson=opened.at, here=here), wanted)
+        place = _turned(service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
         return {parts.course: opened.id} | shown(owner, opened.id, project_id, place)
 
     @errors_as_words(parts.status, clears=False)
     def on_tick(course: str, project_id: str, lesson: str, here: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
-        drawn = shown(owner, course, project_id, Place(lesson=lesson, here=here))
+        drawn = shown(owner, course, project_id, LessonPlace(lesson=lesson, here=here))
         return {} if service.lessons.was_left(owner, course, lesson) else drawn
 
     @errors_as_words(parts.status)
     def on_deed(
         course: str, project_id: str, lesson: str, here: str, event: gr.EventData, request: gr.Request
     ) -> Updates:
-        owner, place = owner_of(request), Place(lesson=lesson, here=here)
+        owner, place = owner_of(request), LessonPlace(lesson=lesson, here=here)
         deed, _, what = str(event.chosen).partition(":")
         lessons, following = service.lessons, service.following
         match deed:
@@ -130,11 +130,11 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
                 following.unshare(owner, course)
             case "reset" if what == "yes":
                 following.unshare(owner, course)
-                place = Place(lesson=lessons.reset(owner, course).at, here=here)
+                place = LessonPlace(lesson=lessons.reset(owner, course).at, here=here)
             case "reset":
-                place = Place(lesson=lesson, here=here, asking=what == "ask")
+                place = LessonPlace(lesson=lesson, here=here, asking=what == "ask")
             case "summary":
-                place = Place(lesson=lesson, here=here, summary=True)
+                place = LessonPlace(lesson=lesson, here=here, summary=True)
         return shown(owner, course, project_id, place)
 
     page.load(
@@ -145,12 +145,12 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
         one.click(on_deed, ids, parts.drawn, queue=False, trigger_mode="always_last", **QUIET)
 
 
-def _turned(service: Service, owner: str, course: str, place: Place, wanted: str) -> Place:
+def _turned(service: Service, owner: str, course: str, place: LessonPlace, wanted: str) -> LessonPlace:
     """Another experiment or card; what is none leaves the page where it was."""
     if place.is_card(wanted):
-        return Place(lesson=wanted, here=place.here)
+        return LessonPlace(lesson=wanted, here=place.here)
     try:
-        return Place(lesson=service.lessons.turn_to(owner, course, wanted).at, here=place.here)
+        return LessonPlace(lesson=service.lessons.turn_to(owner, course, wanted).at, here=place.here)
     except HeadswapError:
         service.lessons.course(owner, course)  # a course of somebody else still reads like none
         return place

@@ -1,6 +1,6 @@
 """Plain words with the field's word behind a `?`: put where the word is first said.
 
-Flow:  text + terms --Explained--> HTML;  what was never said --rest--> a line of its own
+Flow:  text + terms --ExplainedTerms--> HTML;  what was never said --rest--> a line of its own
 
 Pure text: no gradio, no service.
 """
@@ -19,7 +19,7 @@ def coded(words: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe(words))
 
 
-class Explained:
+class ExplainedTerms:
     """Remembers which terms it has explained already."""
 
     def __init__(self, terms: tuple[Term, ...]) -> None:

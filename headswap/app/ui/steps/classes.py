@@ -5,25 +5,25 @@ Flow:  Manifest + thumbnails --class_rows--> rows whose buttons are deeds (`deed
 
 from __future__ import annotations
 
-from headswap.app.service.datasets import Change
+from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import count, in_words, safe
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 
 SHOWN = 9  # thumbnails of a class; the tenth place says how many more
 
 
-def shown_pictures(manifest: Manifest) -> tuple[Picture, ...]:
+def shown_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """The pictures whose thumbnails `class_rows` needs."""
     return tuple(picture for name in manifest.classes for picture in of_class(manifest, name)[:SHOWN])
 
 
-def of_class(manifest: Manifest, name: str) -> tuple[Picture, ...]:
+def of_class(manifest: Manifest, name: str) -> tuple[ImageRecord, ...]:
     """The pictures of one class."""
     return tuple(picture for picture in manifest.pictures if picture.class_name == name)
 
 
-def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: Change | None = None) -> str:
+def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: DatasetEdit | None = None) -> str:
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
     exam = len(manifest.part("test"))
     rows = "".join(_row(manifest, name, thumbnails) for name in manifest.classes)
@@ -39,7 +39,7 @@ def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: Change | 
     )
 
 
-def changed(change: Change | None) -> str:
+def changed(change: DatasetEdit | None) -> str:
     """What was done last, and the way back."""
     if change is None:
         return ""
@@ -93,7 +93,7 @@ def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> str:
     )
 
 
-def look_button(picture: Picture, uri: str) -> str:
+def look_button(picture: ImageRecord, uri: str) -> str:
     """A thumbnail that opens its picture."""
     return (
         f'<button class="look" type="button" data-deed="look" data-file="{safe(picture.file)}">'

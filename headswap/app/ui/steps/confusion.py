@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import count, percent, safe
-from headswap.evaluation.report import Answer, Report
+from headswap.evaluation.report import Report, TestAnswer
 
 MOST_OPEN = 12  # pictures shown of one opened cell
 CROWDED = 8  # classes above which the grid scrolls inside its panel
@@ -46,7 +46,7 @@ def _row(report: Report, truth: int, chosen: str) -> str:
     return f'<tr><th scope="row" title="{safe(name)}"><span>{safe(name)}</span></th>{cells}</tr>'
 
 
-def answers_of(report: Report, cell: str) -> tuple[Answer, ...]:
+def answers_of(report: Report, cell: str) -> tuple[TestAnswer, ...]:
     """The exam pictures of one cell, most sure first; nothing for a cell that is not there."""
     truth, _, said = cell.partition("-")
     if not (truth.isdigit() and said.isdigit()):

@@ -9,9 +9,9 @@ from pathlib import Path
 import gradio as gr
 
 from headswap.app.service.views import Inspection
-from headswap.app.ui.context import Scene, Shared, Updates, owner_of, thumbnails
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_pictures
-from headswap.app.ui.steps.edits import LOOKS, Deed, deed_of, do_or_tell, look_closer
+from headswap.app.ui.steps.edits import LOOKS, Edit, deed_of, do_or_tell, look_closer
 from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.steps.sources import CAMERA, PICKER
@@ -32,7 +32,7 @@ IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
 
 
 @dataclass(frozen=True)
-class PicturesStep:
+class DatasetStep:
     """The components of step 2."""
 
     intro: gr.HTML
@@ -55,7 +55,7 @@ class PicturesStep:
         ]  # fmt: skip
 
 
-def build_pictures_step() -> PicturesStep:
+def build_pictures_step() -> DatasetStep:
     """Lay out step 2."""
     intro = fragment(intro_words(None, ()))
     with gr.Row(elem_classes="sources"):
@@ -91,9 +91,7 @@ def build_pictures_step() -> PicturesStep:
         aside = fragment(enough(None), name="hs-enough", script=script)
     view = fragment(name="hs-view", script=script)
     say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
-    return PicturesStep(
-        intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward
-    )
+    return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -120,7 +118,7 @@ def _files(manifest: Manifest) -> frozenset[str]:
     return frozenset(picture.file for picture in manifest.pictures)
 
 
-def show_pictures(step: PicturesStep, scene: Scene, shared: Shared) -> Updates:
+def show_pictures(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
     manifest = scene.manifest
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
@@ -147,7 +145,7 @@ def show_pictures(step: PicturesStep, scene: Scene, shared: Shared) -> Updates:
 
 
 def connect_pictures_step(
-    step: PicturesStep, shared: Shared, state: gr.HTML, first_sample: gr.Button
+    step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
 
@@ -165,7 +163,7 @@ def connect_pictures_step(
     def on_sample(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         if scene.manifest is not None:
-            return {step.view: look_closer(Deed("ask-sample", "", "", ""), scene, shared)}
+            return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
         shared.service.use_sample(scene.owner, project_id)
         return shared.show(shared.look(project_id, request))
 

@@ -1,7 +1,7 @@
 """What a person does to their pictures: the message of a button becomes one verb of the service.
 
-Flow:  button --deeds.js--> Deed --look_closer--> a dialog, nothing has changed
-                             Deed --do--> service.pictures, the page is drawn anew
+Flow:  button --deeds.js--> Edit --look_closer--> a dialog, nothing has changed
+                             Edit --do--> service.pictures, the page is drawn anew
 
 Everything in a message is text that a stranger could have written: the service checks it.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from headswap.app.service.datasets import Pictures
+from headswap.app.service.datasets import Datasets
 from headswap.app.service.thumbnails import LARGEST_PX
-from headswap.app.ui.context import Scene, Shared, thumbnails
+from headswap.app.ui.context import PageContext, PageParts, thumbnails
 from headswap.app.ui.steps.classes import of_class
 from headswap.app.ui.steps.gallery import (
     MOST_SHOWN,
@@ -33,7 +33,7 @@ LOOKS = ("open", "look", "show", "ask-start-over", "ask-sample")
 
 
 @dataclass(frozen=True)
-class Deed:
+class Edit:
     """One message."""
 
     verb: str
@@ -42,13 +42,13 @@ class Deed:
     value: str  # what was typed or chosen
 
 
-def deed_of(event: gr.EventData) -> Deed:
+def deed_of(event: gr.EventData) -> Edit:
     """Read a message; whatever is no text is nothing."""
     words = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
-    return Deed(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
+    return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(deed: Deed, scene: Scene, shared: Shared) -> str:
+def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> str:
     """The dialog that a deed opens."""
     manifest = scene.manifest
     if manifest is None:
@@ -67,7 +67,7 @@ def look_closer(deed: Deed, scene: Scene, shared: Shared) -> str:
     return sure_dialog(question, "start-over", "Start over")
 
 
-def do(deed: Deed, pictures: Pictures, owner: str, project: str) -> None:
+def do(deed: Edit, pictures: Datasets, owner: str, project: str) -> None:
     """Do it."""
     match deed.verb:
         case "rename":
@@ -90,7 +90,7 @@ def do(deed: Deed, pictures: Pictures, owner: str, project: str) -> None:
             pictures.use_sample(owner, project)
 
 
-def do_or_tell(deed: Deed, scene: Scene, shared: Shared) -> str:
+def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> str:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
@@ -105,7 +105,7 @@ def do_or_tell(deed: Deed, scene: Scene, shared: Shared) -> str:
     return ""
 
 
-def _with_mistake(deed: Deed, mistake: HeadswapError, scene: Scene, shared: Shared) -> str:
+def _with_mistake(deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts) -> str:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
     if scene.manifest is None:
@@ -117,14 +117,14 @@ def _with_mistake(deed: Deed, mistake: HeadswapError, scene: Scene, shared: Shar
     return ""
 
 
-def _class(name: str, manifest: Manifest, scene: Scene, shared: Shared, mistake: str = "") -> str:
+def _class(name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
     if name not in manifest.classes:
         raise NotFound("There is no such class any more.", remedy="Load the page again.")
     small = thumbnails(shared.thumbnail, scene, of_class(manifest, name)[:MOST_SHOWN])
     return class_dialog(manifest, name, small, mistake)
 
 
-def _picture(file: str, manifest: Manifest, scene: Scene, shared: Shared, mistake: str = "") -> str:
+def _picture(file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
     found = next((picture for picture in manifest.pictures if picture.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
@@ -133,7 +133,7 @@ def _picture(file: str, manifest: Manifest, scene: Scene, shared: Shared, mistak
     return picture_dialog(manifest, found, large, mistake)
 
 
-def _several(code: str, manifest: Manifest, scene: Scene, shared: Shared) -> str:
+def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> str:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
     seen = sorted((p for p in manifest.pictures if p.file in files), key=lambda p: (p.group, p.file))
     small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])

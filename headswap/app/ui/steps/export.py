@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from headswap.app.service.exports import TakeHomeView
-from headswap.app.ui.context import Shared, Updates, owner_of
+from headswap.app.service.exports import ExportView
+from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
 from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import fragment, served
@@ -21,13 +21,13 @@ SAVE_INSTEAD = (
     '<h2>Save the project instead</h2><p class="hs-soft">Pictures, choices and result in one file, to go on '
     "later or elsewhere: press Save at the top. It is separate from the zip.</p>"
 )
-NOT_BEGUN = TakeHomeView(state="not begun")
+NOT_BEGUN = ExportView(state="not begun")
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 TICK_S = 0.5
 
 
 @dataclass(frozen=True)
-class TakeHomeStep:
+class ExportStep:
     """The components of step 5."""
 
     contents: gr.HTML
@@ -43,7 +43,7 @@ class TakeHomeStep:
         return [self.contents, self.agreed, self.use, self.say, self.download, self.status, self.timer]
 
 
-def build_take_home_step() -> TakeHomeStep:
+def build_take_home_step() -> ExportStep:
     """Lay out step 5."""
     fragment(INTRO)
     status = fragment(classes="status")
@@ -60,10 +60,10 @@ def build_take_home_step() -> TakeHomeStep:
             elem_id="hs-download", elem_classes="big",
         )  # fmt: skip
     timer = gr.Timer(TICK_S, active=False)  # on while the zip is packed
-    return TakeHomeStep(contents, agreed, use, say, download, status, timer)
+    return ExportStep(contents, agreed, use, say, download, status, timer)
 
 
-def show_take_home(step: TakeHomeStep, view: TakeHomeView) -> Updates:
+def show_take_home(step: ExportStep, view: ExportView) -> Updates:
     """How far it is, or what there is to take."""
     seen: Updates = {
         step.contents: zip_panel(view),
@@ -79,7 +79,7 @@ def show_take_home(step: TakeHomeStep, view: TakeHomeView) -> Updates:
     }
 
 
-def _say(view: TakeHomeView) -> str:
+def _say(view: ExportView) -> str:
     pictures = len(view.check.pictures) if view.check else 0
     inside = f" It holds {count(pictures, 'picture')} of yours, to check it with." if pictures else ""
     words = {
@@ -91,7 +91,7 @@ def _say(view: TakeHomeView) -> str:
     return f'<span class="say hs-soft">{words}</span>'
 
 
-def connect_take_home_step(step: TakeHomeStep, shared: Shared, done_job: gr.Textbox) -> None:
+def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
 
     @errors_as_words(step.status)

@@ -1,15 +1,15 @@
 """How the zip of step 5 looks: how far it is, what is in it, and whether all ways to ask it agree.
 
-Pure HTML from a `TakeHomeView`; every name is escaped.
+Pure HTML from a `ExportView`; every name is escaped.
 """
 
 from __future__ import annotations
 
-from headswap.app.service.exports import TakeHomeView
+from headswap.app.service.exports import ExportView
 from headswap.app.ui.widgets.errors import mistake_words
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, file_size, percent, safe
-from headswap.export.parity import Check, Way
+from headswap.export.parity import ParityCheck, Route
 
 NOTHING_YET = (
     '<div class="hs-panel zip-panel"><div class="hs-empty"><p class="live">Nothing to take home yet.</p>'
@@ -35,7 +35,7 @@ WAYS = {"page": "This page", "bundle": "headswap elsewhere"}
 EXAMPLE_BARS = 5
 
 
-def zip_panel(view: TakeHomeView) -> str:
+def zip_panel(view: ExportView) -> str:
     """The left panel: an invitation, progress, a problem, or the contents."""
     if view.state == "ready" and view.zip_file is not None:
         return f'<div class="hs-panel zip-panel">{_head(view)}{_table(view)}</div>'
@@ -53,7 +53,7 @@ def zip_panel(view: TakeHomeView) -> str:
     return NOTHING_YET
 
 
-def _head(view: TakeHomeView) -> str:
+def _head(view: ExportView) -> str:
     size = sum(entry.size_bytes for entry in view.contents)
     packed = view.zip_file.stat().st_size if view.zip_file else 0
     name = view.zip_file.name if view.zip_file else ""
@@ -64,7 +64,7 @@ def _head(view: TakeHomeView) -> str:
     )
 
 
-def _table(view: TakeHomeView) -> str:
+def _table(view: ExportView) -> str:
     sizes = {entry.name: entry.size_bytes for entry in view.contents}
     rows = [(name, safe(words), sizes.pop(name)) for name, words in PURPOSES.items() if name in sizes]
     pictures = [name for name in sizes if name.startswith("check/")]
@@ -79,14 +79,14 @@ def _table(view: TakeHomeView) -> str:
     return f'<table class="zip"><caption class="hs-vh">What is in the zip</caption>{told}</table>'
 
 
-def _pictures_words(check: Check | None) -> str:
+def _pictures_words(check: ParityCheck | None) -> str:
     if check is None or not check.pictures:
         return "Pictures to check it with, drawn by headswap"
     yours = count(len(check.pictures), "picture")
     return f"{yours} of yours and {len(check.drawings)} drawn ones, to check it with"
 
 
-def agreement(check: Check | None) -> str:
+def agreement(check: ParityCheck | None) -> str:
     """The right panel: each way, on how many pictures it says the same, and the largest difference."""
     if check is None:
         return ""
@@ -106,7 +106,7 @@ def agreement(check: Check | None) -> str:
     )
 
 
-def _way(way: Way) -> str:
+def _way(way: Route) -> str:
     name = WAYS.get(way.name, f"<code>{safe(way.name)}</code>")
     if way.largest_difference is None:
         return f'<li>{icon("absent")}<span>{name}</span><span class="hs-soft">not run</span>' + (
@@ -117,13 +117,13 @@ def _way(way: Way) -> str:
     return f'<li>{mark}<span>{name}</span><span class="hs-soft">{same}</span></li>'
 
 
-def _largest(check: Check) -> str:
+def _largest(check: ParityCheck) -> str:
     found = [way.largest_difference for way in check.ways if way.largest_difference is not None]
     largest = max(found, default=0.0)
     return "less than 0.000001" if largest < 1e-6 else f"{largest:.6f}"
 
 
-def example(view: TakeHomeView) -> str:
+def example(view: ExportView) -> str:
     """How it is used in a terminal, with what it really says of the first picture in the zip."""
     check = view.check
     said = check.pictures[0] if check and check.pictures else None

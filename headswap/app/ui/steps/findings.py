@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headswap.app.ui.widgets.icons import icon, plate
 from headswap.app.ui.widgets.text import count, safe
-from headswap.data.manifest import Finding, Manifest, Picture
+from headswap.data.manifest import Finding, ImageRecord, Manifest
 
 MOST_LEFT_OUT = 12  # files named before the list folds
 _NO_WARNING = ("given-parts", "wrapper", "merged-classes")
@@ -59,7 +59,7 @@ def enough(manifest: Manifest | None) -> str:
     return f"{ADVICE}{given}{START_OVER}</div>"
 
 
-def pair_pictures(manifest: Manifest) -> tuple[Picture, ...]:
+def pair_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """The pictures shown beside the findings: two each."""
     by_file = {picture.file: picture for picture in manifest.pictures}
     return tuple(by_file[f] for finding in manifest.findings for f in finding.files[:2] if f in by_file)

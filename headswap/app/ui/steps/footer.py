@@ -1,6 +1,6 @@
 """The foot of step 4: teach first, or teach again, or take it home.
 
-Flow:  is anything taught? --Foot.show--> the sentence and the buttons
+Flow:  is anything taught? --Footer.show--> the sentence and the buttons
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NOT_GOOD_ENOUGH = (
 
 
 @dataclass(frozen=True)
-class Foot:
+class Footer:
     """The components."""
 
     say: gr.HTML
@@ -41,11 +41,11 @@ class Foot:
         }
 
 
-def build_foot() -> Foot:
+def build_foot() -> Footer:
     """Lay it out as it is before anything is taught."""
     big: dict[str, Any] = {"size": "lg", "variant": "primary"}
     with gr.Row(elem_classes="hs-next"):
         say = fragment(FIRST_TEACH, classes="grow")
         again = gr.Button("Go to Teach", elem_classes="big back", elem_id="hs-again", **big)
         onward = gr.Button("Take it home", visible=False, elem_classes="big", elem_id="hs-to-home", **big)
-    return Foot(say, again, onward)
+    return Footer(say, again, onward)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from headswap.app.ui.steps.classes import look_button, of_class
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, safe
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.manifest import ImageRecord, Manifest
 
 MOST_SHOWN = 120  # thumbnails in one dialog
 _PARTS = {"train": "For practice.", "validation": "For choosing.", "test": "Locked away for the exam."}
@@ -35,7 +35,7 @@ def class_dialog(manifest: Manifest, name: str, thumbnails: dict[str, str], mist
     return _dialog(safe(name), count(len(pictures), "picture"), body)
 
 
-def picture_dialog(manifest: Manifest, picture: Picture, uri: str, mistake: str = "") -> str:
+def picture_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: str = "") -> str:
     """One picture, large, with its class; another class, or out."""
     options = "".join(
         f"<option{' selected' if name == picture.class_name else ''}>{safe(name)}</option>"
@@ -58,7 +58,7 @@ def picture_dialog(manifest: Manifest, picture: Picture, uri: str, mistake: str 
     return _dialog(safe(picture.class_name), f"<bdi>{safe(picture.file)}</bdi>", body)
 
 
-def several_dialog(pictures: tuple[Picture, ...], thumbnails: dict[str, str], title: str) -> str:
+def several_dialog(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> str:
     """The pictures that a finding is about, each with its class; a press opens one."""
     return _dialog(
         safe(title),
@@ -77,7 +77,7 @@ def sure_dialog(question: str, deed: str, label: str) -> str:
     return _dialog(safe(question), "", body)
 
 
-def _thumbs(pictures: tuple[Picture, ...], thumbnails: dict[str, str], *, named: bool = False) -> str:
+def _thumbs(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> str:
     made = "".join(
         f"<li>{look_button(picture, thumbnails[picture.sha256])}"
         f"{f'<span class=hs-note>{safe(picture.class_name)}</span>' if named else ''}</li>"

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from headswap.app.ui.widgets.svg import barcode, box, landscape, line_of_text, names_down
 from headswap.app.ui.widgets.text import enumerate_names, number, safe, short
-from headswap.pipeline.inspect import Inspection, Stage
+from headswap.pipeline.inspect import BodyBlock, Inspection
 
 MOST_STAGES = 8
 SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
@@ -118,19 +118,19 @@ def _alt(inspection: Inspection, classes: tuple[str, ...]) -> str:
     )
 
 
-def _grouped(stages: tuple[Stage, ...]) -> list[list[Stage]]:
+def _grouped(stages: tuple[BodyBlock, ...]) -> list[list[BodyBlock]]:
     """At most eight groups of neighbouring stages, in order."""
     shown = min(MOST_STAGES, len(stages))
     edges = [round(i * len(stages) / shown) for i in range(shown + 1)] if shown else []
     return [list(stages[a:b]) for a, b in pairwise(edges)]
 
 
-def _stage_title(group: list[Stage]) -> str:
+def _stage_title(group: list[BodyBlock]) -> str:
     names = group[0].path if len(group) == 1 else f"{group[0].path} to {group[-1].path}"
     return f"<title>{safe(names)}: {number(sum(stage.parameters for stage in group))} numbers</title>"
 
 
-def _body_wide(stages: tuple[Stage, ...]) -> str:
+def _body_wide(stages: tuple[BodyBlock, ...]) -> str:
     groups = _grouped(stages)
     pitch = 218 / max(1, len(groups))
     drawn = ""
@@ -143,7 +143,7 @@ def _body_wide(stages: tuple[Stage, ...]) -> str:
     return drawn
 
 
-def _body_tall(stages: tuple[Stage, ...]) -> str:
+def _body_tall(stages: tuple[BodyBlock, ...]) -> str:
     groups = _grouped(stages)
     pitch = 140 / max(1, len(groups))
     body = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from headswap.app.ui.widgets.text import picture_uri, safe
 from headswap.bundle.prediction import HeatMap
-from headswap.evaluation.report import Answer, Report
+from headswap.evaluation.report import Report, TestAnswer
 
 LOOKED_AT = 3  # exam pictures whose maps are drawn
 INVITATION = '<p class="hs-soft">A map lights up what counted in a picture. It takes a moment.</p>'
@@ -28,7 +28,7 @@ def heat_row(figures: tuple[str, ...]) -> str:
     return f'<p class="hs-soft">The bright patch counted most.</p><div class="three">{"".join(figures)}</div>'
 
 
-def looked_at(report: Report) -> tuple[Answer, ...]:
+def looked_at(report: Report) -> tuple[TestAnswer, ...]:
     """The hardest of all, and the surest ones of other classes."""
     worst = report.hardest[:1]
     surest = sorted(report.answers, key=lambda answer: -answer.sure)

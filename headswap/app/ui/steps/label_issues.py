@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from headswap.app.ui.widgets.icons import icon, plate
 from headswap.app.ui.widgets.text import number, percent, safe, short
-from headswap.evaluation.report import Doubt
+from headswap.evaluation.report import LabelIssue
 
 SHOWN = 5
 
 
 def doubts(
-    left: tuple[Doubt, ...],
+    left: tuple[LabelIssue, ...],
     classes: tuple[str, ...],
     thumbnails: dict[str, str],
     done: str = "",
-    undo: Doubt | None = None,
+    undo: LabelIssue | None = None,
 ) -> str:
     """Draw the most doubtful.
 
@@ -49,7 +49,9 @@ def doubts(
     )
 
 
-def chosen(left: tuple[Doubt, ...], sent: str, settled: tuple[Doubt, ...] = ()) -> tuple[str, Doubt] | None:
+def chosen(
+    left: tuple[LabelIssue, ...], sent: str, settled: tuple[LabelIssue, ...] = ()
+) -> tuple[str, LabelIssue] | None:
     """What a button meant: ("fix", "leave" or "undo", the doubt); None when that row is not there."""
     deed, _, place = sent.partition(":")
     if deed not in ("fix", "leave", "undo") or not place:
@@ -58,7 +60,7 @@ def chosen(left: tuple[Doubt, ...], sent: str, settled: tuple[Doubt, ...] = ()) 
     return next(((deed, doubt) for doubt in among if doubt.sha256 == place), None)
 
 
-def _row(doubt: Doubt, classes: tuple[str, ...], thumbnails: dict[str, str]) -> str:
+def _row(doubt: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> str:
     label, other = classes[doubt.label], classes[doubt.suggested]
     key = safe(doubt.sha256)
     return (

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from headswap.app.service.views import Inspection, ProjectView
-from headswap.app.ui.context import Scene, Shared, Updates, owner_of, thumbnails
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.headview import evidence, head_view, intro
 from headswap.app.ui.widgets.cards import model_cards, search_choices, shown_rows
 from headswap.app.ui.widgets.errors import errors_as_words, mistake_words
@@ -95,7 +95,7 @@ def build_model_step() -> ModelStep:
     )
 
 
-def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: Shared) -> Updates:
+def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, shared: PageParts) -> Updates:
     """The head view, with the person's classes growing in."""
     first = scene.manifest.pictures[:1] if scene.manifest else ()
     uri = "".join(thumbnails(shared.thumbnail, scene, first).values())
@@ -107,7 +107,7 @@ def show_network(step: ModelStep, inspection: Inspection, scene: Scene, shared: 
     }
 
 
-def connect_model_step(step: ModelStep, shared: Shared, drawn_first: Any) -> None:
+def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> None:
     """Connect step 1 to the service; the long list comes when the head has been drawn."""
     service = shared.service
 

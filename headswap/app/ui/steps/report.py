@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.app.ui.context import Scene, Shared, Updates
+from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.app.ui.steps.examples import example_strip, examples_for
-from headswap.app.ui.steps.footer import Foot, build_foot
+from headswap.app.ui.steps.footer import Footer, build_foot
 from headswap.app.ui.steps.heat_map import INVITATION, heat_figure, heat_row, looked_at
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
 from headswap.app.ui.steps.try_it import PREDICTING, QUIET, TryIt, build_try_it, connect_try_it
@@ -20,7 +20,7 @@ from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import picture_uri, safe
-from headswap.evaluation.report import Doubt, Report
+from headswap.evaluation.report import LabelIssue, Report
 
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 NOTHING_YET = (
@@ -31,7 +31,7 @@ NOTHING_YET = (
 
 
 @dataclass(frozen=True)
-class TestStep:
+class ReportStep:
     """The components of step 4."""
 
     __test__ = False  # the name is the step's, not a test's
@@ -48,7 +48,7 @@ class TestStep:
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
-    foot: Foot
+    foot: Footer
 
     @property
     def told(self) -> list[object]:
@@ -56,7 +56,7 @@ class TestStep:
                 self.where, self.look, self.trust, self.advice, *self.foot.outputs]  # fmt: skip
 
 
-def build_test_step() -> TestStep:
+def build_test_step() -> ReportStep:
     """Lay out step 4."""
     words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
     with gr.Column(visible=False, elem_classes="results") as results:
@@ -77,18 +77,18 @@ def build_test_step() -> TestStep:
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))
     foot = build_foot()
-    return TestStep(
+    return ReportStep(
         words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
     )
 
 
-def _small(shared: Shared, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
+def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
     """sha256 -> data: URI of the pictures that a report shows."""
     found = shared.service.results.thumbnails(owner, job, sha256s)
     return {sha256: picture_uri(data) for sha256, (_, data) in found.items()}
 
 
-def show_report(step: TestStep, owner: str, job: str, report: Report, shared: Shared) -> Updates:
+def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
     """Everything of step 4 except the tried pictures."""
     cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
@@ -108,7 +108,7 @@ def show_report(step: TestStep, owner: str, job: str, report: Report, shared: Sh
     }
 
 
-def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, depth: gr.Radio) -> None:
+def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, depth: gr.Radio) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     results = shared.service.results
 
@@ -142,12 +142,12 @@ def connect_test_step(step: TestStep, shared: Shared, done_job: gr.Textbox, dept
             drawn.append(heat_figure(heat, right))
         return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
-    def decided(scene: Scene, job: str, done: str, undo: Doubt | None = None) -> Updates:
+    def decided(scene: PageContext, job: str, done: str, undo: LabelIssue | None = None) -> Updates:
         report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
         small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
         return {step.doubts: doubts(left, report.classes, small, done, undo)}
 
-    def relabelled(scene: Scene, project_id: str, doubt: Doubt, before: str, after: str) -> None:
+    def relabelled(scene: PageContext, project_id: str, doubt: LabelIssue, before: str, after: str) -> None:
         """Give the picture of a doubt another class, wherever it still has the one before."""
         same = scene.manifest.pictures if scene.manifest else ()
         files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)

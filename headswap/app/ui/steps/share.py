@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from headswap.app.ui.context import Scene, Shared, Updates
+from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card
@@ -22,12 +22,12 @@ def build_share() -> gr.HTML:
     return fragment(classes="hs-share", name="hs-share", script=web_text("copy.js") + web_text("share.js"))
 
 
-def show_share(panel: gr.HTML, scene: Scene) -> Updates:
+def show_share(panel: gr.HTML, scene: PageContext) -> Updates:
     """The offer, closed: the link is shown to whoever presses it, and is the same again."""
     return {panel: OFFER if scene.job else ""}
 
 
-def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: Shared) -> None:
+def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: PageParts) -> None:
     """Connect the buttons; another run closes the card of the one before."""
     following = shared.service.following
 

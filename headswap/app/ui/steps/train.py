@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from headswap.app.service.views import Inspection, JobView
-from headswap.app.ui.context import Scene, Shared, Updates, thumbnails
+from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
 from headswap.app.ui.steps.guesses import six_guesses
 from headswap.app.ui.steps.headdrawing import numbers_to_learn
 from headswap.app.ui.steps.share import build_share, connect_share
-from headswap.app.ui.steps.train_options import Plan, build_plan, depth_choices, lesson_of
+from headswap.app.ui.steps.train_options import TrainOptions, build_plan, depth_choices, lesson_of
 from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.errors import errors_as_words
 from headswap.app.ui.widgets.html import fragment, next_bar
@@ -28,11 +28,11 @@ LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live'
 
 
 @dataclass(frozen=True)
-class TeachStep:
+class TrainStep:
     """The components of step 3."""
 
     intro: gr.HTML
-    plan: Plan
+    plan: TrainOptions
     key: gr.Textbox
     start: gr.Button
     stop: gr.Button
@@ -47,7 +47,7 @@ class TeachStep:
         return [self.plan.depth, self.key, self.start, self.stop, self.live, self.six, self.onward]
 
 
-def build_teach_step() -> TeachStep:
+def build_teach_step() -> TrainStep:
     """Lay out step 3."""
     intro = fragment(intro_words(None, ()))
     with gr.Row(elem_classes="hs-two level live-first"):
@@ -70,7 +70,7 @@ def build_teach_step() -> TeachStep:
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TeachStep(intro, plan, key, start, stop, status, live, six, share, onward)
+    return TrainStep(intro, plan, key, start, stop, status, live, six, share, onward)
 
 
 def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
@@ -85,7 +85,7 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     )
 
 
-def show_lesson(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
+def show_lesson(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
     job = scene.job
     label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
@@ -99,7 +99,7 @@ def show_lesson(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
     }
 
 
-def _invitation(scene: Scene) -> str:
+def _invitation(scene: PageContext) -> str:
     if scene.manifest is None:
         return NO_PICTURES
     if scene.lacks:
@@ -111,7 +111,7 @@ def _invitation(scene: Scene) -> str:
     )
 
 
-def _chart(scene: Scene, job: JobView | None) -> str:
+def _chart(scene: PageContext, job: JobView | None) -> str:
     if job is None or scene.manifest is None:
         return ""
     exam = [picture.class_name for picture in scene.manifest.part("test")]
@@ -124,7 +124,7 @@ def _chart(scene: Scene, job: JobView | None) -> str:
     return chart(job.passes, share, words, is_over=job.is_over)
 
 
-def _watched(scene: Scene, job: JobView, shared: Shared) -> dict[str, str]:
+def _watched(scene: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
     """file -> data: URI of the pictures that are guessed."""
     if scene.manifest is None:
         return {}
@@ -134,14 +134,14 @@ def _watched(scene: Scene, job: JobView, shared: Shared) -> dict[str, str]:
     return {picture.file: uris[picture.sha256] for picture in seen}
 
 
-def show_plan(step: TeachStep, scene: Scene, shared: Shared) -> Updates:
+def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
     pictures = len(scene.manifest.pictures) if scene.manifest else 0
     choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, pictures))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
-def connect_teach_step(step: TeachStep, shared: Shared) -> None:
+def connect_teach_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
 
     connect_share(step.share, step.status, step.key, shared)

@@ -1,6 +1,6 @@
 """What is chosen before a lesson: what may move, for how long, and the finer choices.
 
-Flow:  components --lesson_of--> TeachConfig, share locked away, seed
+Flow:  components --lesson_of--> TrainConfig, share locked away, seed
 
 Each field says in a `?` what the field calls it. Nothing is decided here: the values go to
 the service as they are.
@@ -16,7 +16,7 @@ import gradio as gr
 from headswap.app.ui.widgets.html import fragment
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import about
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("head", "Only the head", "The right start."),
@@ -33,7 +33,7 @@ SHARE = 20  # percent locked away
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainOptions:
     """The components, in the order in which `lesson_of` takes their values."""
 
     depth: gr.Radio
@@ -52,9 +52,9 @@ class Plan:
                 self.share, self.seed]  # fmt: skip
 
 
-def build_plan() -> Plan:
+def build_plan() -> TrainOptions:
     """Lay out the choices."""
-    usual, further = TeachConfig(), FurtherConfig()
+    usual, further = TrainConfig(), FinetuneConfig()
     bare: dict[str, Any] = {"show_label": False, "container": False}
     depth = gr.Radio(depth_choices({}), value=usual.depth, label="What may move", elem_id="hs-depth", **bare)
     with gr.Column(elem_classes="hs-budget hs-field"):
@@ -76,7 +76,7 @@ def build_plan() -> Plan:
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "the seed", "random seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return Plan(depth, budget, passes, rate, batch, copies, mirror, share, seed)
+    return TrainOptions(depth, budget, passes, rate, batch, copies, mirror, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -88,17 +88,17 @@ def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
 def lesson_of(
     depth: Depth, budget: float, passes: float, rate: float, batch: float, copies: list[str], mirror: bool,
     share: float, seed: float,
-) -> tuple[TeachConfig, float, int]:  # fmt: skip
+) -> tuple[TrainConfig, float, int]:  # fmt: skip
     """The values of the components, in their order, as a lesson, a share and a seed."""
-    further = FurtherConfig(
+    further = FinetuneConfig(
         passes=int(passes),
         learning_rate=rate or None,
         batch_size=int(batch),
         flip="flip" in copies,
-        least_crop=FurtherConfig().least_crop if "crop" in copies else 1.0,
+        least_crop=FinetuneConfig().least_crop if "crop" in copies else 1.0,
         mixup=0.2 if "mixup" in copies else 0.0,
     )
-    lesson = TeachConfig(depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further)
+    lesson = TrainConfig(depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further)
     return lesson, share / 100, int(seed or 0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from headswap.app.ui.context import Shared, Updates, owner_of
+from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.examples import example_strip, examples_for
 from headswap.app.ui.steps.heat_map import heat_figure
 from headswap.app.ui.steps.prediction import Near, answer
@@ -86,7 +86,7 @@ def build_try_it() -> TryIt:
     return TryIt(picture, camera, examples, status, said, look, heat)
 
 
-def connect_try_it(part: TryIt, shared: Shared, done_job: gr.Textbox, filled: Any) -> None:
+def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled: Any) -> None:
     """Connect it; `filled` is the event after which the examples are asked."""
     results = shared.service.results
 

@@ -11,7 +11,7 @@ from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
 from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import count, percent, prose, safe, short
-from headswap.evaluation.report import Answer, Report
+from headswap.evaluation.report import Report, TestAnswer
 from headswap.evaluation.summary import reliability_of
 
 HARDEST = 5
@@ -99,12 +99,12 @@ def hardest(report: Report, thumbnails: dict[str, str]) -> str:
     )
 
 
-def hardest_answers(report: Report) -> tuple[Answer, ...]:
+def hardest_answers(report: Report) -> tuple[TestAnswer, ...]:
     """The few that `hardest` draws."""
     return report.hardest[:HARDEST]
 
 
-def _said(report: Report, answer: Answer) -> str:
+def _said(report: Report, answer: TestAnswer) -> str:
     mark = icon("check", "good") if answer.is_right else icon("cross", "bad")
     return f"{mark}<b>{safe(report.classes[answer.label])}</b> {percent(answer.sure)}"
 

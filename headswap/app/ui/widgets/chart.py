@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from headswap.events import Pass
+from headswap.events import EpochEnd
 
 
 @dataclass(frozen=True)
-class Frame:
+class ChartFrame:
     """Where the axes lie, in the units of one drawing."""
 
     width: int
@@ -30,11 +30,11 @@ class Frame:
 
 
 LINE = 17.0  # between two names, so that neither covers the other
-FRAMES = (Frame(728, 318, 52, 720, 284, "wide"), Frame(320, 250, 50, 314, 216, "narrow"))
+FRAMES = (ChartFrame(728, 318, 52, 720, 284, "wide"), ChartFrame(320, 250, 50, 314, 216, "narrow"))
 
 
 def chart(
-    passes: tuple[Pass, ...],
+    passes: tuple[EpochEnd, ...],
     baseline: float | None = None,
     baseline_words: str = "",
     *,
@@ -49,7 +49,7 @@ def chart(
     return "".join(_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES)
 
 
-def _words(passes: tuple[Pass, ...]) -> str:
+def _words(passes: tuple[EpochEnd, ...]) -> str:
     if not passes:
         return "No pass is over yet."
     last = passes[-1]
@@ -60,7 +60,7 @@ def _words(passes: tuple[Pass, ...]) -> str:
     )
 
 
-def _drawing(frame: Frame, passes: tuple[Pass, ...], baseline: float | None, words: str) -> str:
+def _drawing(frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float | None, words: str) -> str:
     of = passes[-1].of if passes else 30
     grid = "".join(
         f'<path class="grid" d="M{frame.left} {frame.y(share):.1f}H{frame.right}"/>'
@@ -88,7 +88,7 @@ def _drawing(frame: Frame, passes: tuple[Pass, ...], baseline: float | None, wor
     )
 
 
-def _free(frame: Frame, wanted: float, taken: tuple[float, ...]) -> float:
+def _free(frame: ChartFrame, wanted: float, taken: tuple[float, ...]) -> float:
     """The height nearest to the wanted one at which a name covers no other."""
     steps = sorted(range(-12, 13), key=lambda step: (abs(step), -step))
     heights = [wanted + LINE / 2 * step for step in steps]
@@ -97,7 +97,7 @@ def _free(frame: Frame, wanted: float, taken: tuple[float, ...]) -> float:
     return next(free, wanted)
 
 
-def _heights(frame: Frame, passes: tuple[Pass, ...]) -> tuple[float, float]:
+def _heights(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> tuple[float, float]:
     """Where the names of the practice and the exam line stand."""
     last = passes[-1]
     py = frame.y(last.practice_right / max(1, last.practice_total))
@@ -111,12 +111,12 @@ def _heights(frame: Frame, passes: tuple[Pass, ...]) -> tuple[float, float]:
     return first + 4, second + 4
 
 
-def _is_late(frame: Frame, last: Pass) -> bool:
+def _is_late(frame: ChartFrame, last: EpochEnd) -> bool:
     """Whether there is no room to the right: the lines are named to the left."""
     return frame.x(last.number, last.of) > frame.left + 0.62 * (frame.right - frame.left)
 
 
-def _lines(frame: Frame, passes: tuple[Pass, ...]) -> str:
+def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> str:
     last = passes[-1]
     practice = [
         (frame.x(p.number, p.of), frame.y(p.practice_right / max(1, p.practice_total))) for p in passes
