@@ -20,7 +20,7 @@ STEPS = {
     "zoos": 2, "heads": 2, "data": 2,
     "features": 3, "evaluation": 3,
     "training": 4, "bundle": 4,
-    "pipeline": 5, "export": 5, "lessons": 5,
+    "pipeline": 5, "exports": 5, "lessons": 5,
     "app/processes": 6, "app/jobs": 7, "app/service": 8, "app/ui": 9, "app/serve": 9,
     "cli": 10, "__main__": 11, "app": 11,
 }  # fmt: skip

@@ -21,7 +21,7 @@ from headswap.app.processes.inference import AskHeatMap, AskPredictions
 from headswap.app.processes.lessons import AskLesson, LessonReply
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.heatmap import heat_map
-from headswap.export.package import take_home
+from headswap.exports.package import take_home
 from headswap.features.autotune import measure
 from headswap.features.engines import choose_engine
 from headswap.heads.detect import find_head
@@ -31,8 +31,9 @@ from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.inspect import inspect_network
-from headswap.pipeline.replay import teach_again
-from headswap.pipeline.run import Outcome, run_job
+from headswap.pipeline.job import run_job
+from headswap.pipeline.replay import train_again
+from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json, to_json
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
@@ -118,7 +119,7 @@ def test_what_was_taught_is_used_in_every_way(
     place, picture = Path(taught("mps", "last").bundle), next((few_drawings / "bird").iterdir())
     with pretend_device("mps"):
         bundle = headswap.load_bundle(place)
-        again = teach_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
+        again = train_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
         check = take_home(place, tmp_path / "home.zip")
 
         assert bundle.predict(picture).label in bundle.classes

@@ -5,12 +5,13 @@ Flow:  bundle --load_bundle--> Bundle --predict(image)--> Prediction
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headswap.bundle.format import (
     MEMORY,
@@ -65,15 +66,44 @@ class Bundle:
     def predict_many(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
     ) -> Iterator[Prediction]:
-        """The same for many pictures, a batch at a time."""
+        """The same for many pictures, a batch at a time.
+
+        Raises:
+            UnreadablePicture: at the first that cannot be read.
+        """
+        for _, said in self.predict_each(images, batch_size=batch_size):
+            if isinstance(said, UnreadablePicture):
+                raise said
+            yield said
+
+    def predict_each(
+        self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
+    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadablePicture]]:
+        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
         for chunk in _chunks(images, batch_size):
-            pictures = np.stack([self.prepare(image) for image in chunk])
-            features, logits = self.features_and_logits(pictures)
-            rows = calibrated(logits, self.card.temperature, self.card.even_share)
-            beside = self._beside(features, len(chunk))
-            for image, row, (unlike, near, old) in zip(chunk, rows, beside, strict=True):
-                said = self._prediction(_name(image), row)
-                yield replace(said, unlike=unlike, nearest=near, old_head=old)
+            prepared = [self._try_to_prepare(image) for image in chunk]
+            pairs = list(zip(chunk, prepared, strict=True))
+            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadablePicture)]
+            readable = [one for one in prepared if not isinstance(one, UnreadablePicture)]
+            answers = iter(self._answers(files, np.stack(readable)) if readable else ())
+            for image, one in pairs:
+                yield image, one if isinstance(one, UnreadablePicture) else next(answers)
+
+    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadablePicture:
+        try:
+            return self.prepare(image)
+        except UnreadablePicture as problem:
+            return problem
+
+    def _answers(self, files: Sequence[str], pictures: NDArray[np.uint8]) -> list[Prediction]:
+        """The answers for (N, H, W, C) uint8, named after their files."""
+        features, logits = self.features_and_logits(pictures)
+        rows = calibrated(logits, self.card.temperature, self.card.even_share)
+        beside = self._beside(features, len(pictures))
+        return [
+            replace(self._prediction(file, row), unlike=unlike, nearest=near, old_head=old)
+            for file, row, (unlike, near, old) in zip(files, rows, beside, strict=True)
+        ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """A picture as this network's input, (H, W, C) uint8."""

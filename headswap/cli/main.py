@@ -62,7 +62,7 @@ VERBS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     escape_unprintable()
-    choices = _parser().parse_args(arguments)
+    choices = new_parser().parse_args(arguments)
     choices.workspace, choices.environment = _workspace(), os.environ
     run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
     try:
@@ -93,7 +93,7 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
+def new_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="headswap", description="Teach any pretrained image classifier your own classes.")
     parser.add_argument("--version", action="version", version=f"headswap {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")

@@ -1,6 +1,6 @@
 """Repeat a run from what its bundle says: nothing is chosen or measured anew.
 
-Flow:  bundle + the same pictures --teach_again--> the same head, bit for bit, and what differs in words
+Flow:  bundle + the same pictures --train_again--> the same head, bit for bit, and what differs in words
 
 Settings, seed, engine, precision, threads, penalty and how far the network went come from
 `experiment.json`; hashes of the pictures, of the pretrained weights and the versions are compared.
@@ -22,7 +22,7 @@ from headswap.storage.files import from_json
 from headswap.zoos.zoo import ZooSettings
 
 
-def teach_again(
+def train_again(
     bundle: str | Path,
     data: str | Path,
     *,
@@ -36,7 +36,7 @@ def teach_again(
     Args:
         bundle: the folder or zip.
         data: the pictures again; others are taught with the same choices, and the listener hears so.
-        out, workspace, listener: as for `teach`.
+        out, workspace, listener: as for `train`.
         weights: the weight file again, when it was your own.
     """
     from platformdirs import user_cache_path

@@ -21,7 +21,7 @@ from pathlib import Path
 from headswap.data.ingest import IngestedImages
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
-from headswap.errors import BadSetting, BundleDamaged, TooFewPictures
+from headswap.errors import BadSetting, TooFewPictures
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
@@ -29,8 +29,8 @@ from headswap.network import Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.reading import read_pictures, stream_of
-from headswap.pipeline.stats import RunStats, keep_figures
-from headswap.storage.files import check_seal, discard, from_json, remove
+from headswap.pipeline.stats import RunStats
+from headswap.storage.files import discard
 from headswap.storage.places import why_not_writable
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -40,7 +40,7 @@ from headswap.training.replay import settled
 from headswap.training.streaming import FeatureStream
 from headswap.training.task import TrainingTask
 from headswap.training.train import teach_head
-from headswap.zoos.catalogue import DEFAULT_MODEL, DEFAULT_SETTINGS, describe_network, load_network
+from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
 _TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
@@ -143,52 +143,6 @@ def run_experiment(
     )
 
 
-def teach(
-    data: str | Path,
-    *,
-    model: str = DEFAULT_MODEL,
-    out: str | Path | None = None,
-    test_share: float = 0.2,
-    seed: int = 0,
-    weights: str | Path | None = None,
-    head_path: str | None = None,
-    config: TrainConfig | None = None,
-    workspace: str | Path | None = None,
-    listener: Listener = silent,
-) -> Outcome:
-    """Teach a network the classes of a folder of class folders, or of a zip of one.
-
-    Args:
-        data: the folder or zip.
-        model: a network of some zoo.
-        out: where the bundle goes; must not exist. None: beside you, named after the data.
-        test_share: of the pictures, locked away for the exam, in (0, 0.9].
-        seed: drives the split and the folds.
-        weights: your own weight file for `model`.
-        head_path: take this layer as the head instead of finding it.
-        config: how the head is taught.
-        workspace: where features are kept between runs; None: the system's cache folder.
-        listener: hears events while it runs.
-
-    Raises:
-        HeadswapError: anything you can mend, in two sentences.
-    """
-    from platformdirs import user_cache_path
-
-    source = Path(data)
-    place = place_for_bundle(out, source)
-    experiment = Experiment(
-        data=DataConfig(source=str(source), test_share=test_share, seed=seed),
-        model=model,
-        weights=str(weights) if weights else None,
-        head_path=head_path,
-        teach=config or TrainConfig(),
-    )
-    folder = Path(workspace) if workspace else user_cache_path("headswap")
-    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
-    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
-
-
 def place_for_bundle(out: str | Path | None, source: Path) -> Path:
     """Where a bundle goes: `out`, or beside you and named after the data.
 
@@ -211,28 +165,6 @@ def free_name(place: Path) -> Path:
     """The place, or the first of place-2, place-3, ... that is free."""
     names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
     return place if not place.exists() else next(name for name in names if not name.exists())
-
-
-def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
-    """What a worker process does: one experiment; returns the name of the sealed result."""
-    experiment: Experiment = from_json(Experiment, experiment_json)
-    place = job_folder / "bundle"
-    if not _is_whole(place):  # a worker that died after sealing left it whole
-        outcome = run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
-        keep_figures(job_folder, outcome.figures)
-    return place.name
-
-
-def _is_whole(place: Path) -> bool:
-    """Whether a sealed bundle is there; a damaged one is cleared away, to be made again."""
-    if not place.exists():
-        return False
-    try:
-        check_seal(place)
-    except BundleDamaged:
-        remove(place)
-        return False
-    return True
 
 
 def _load(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from headswap.export.edge_cases import draw_odd_pictures
+from headswap.exports.edge_cases import draw_odd_pictures
 
 
 def test_they_are_the_same_bytes_every_time_and_odd_in_six_ways(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.evaluation.report import LabelIssue, Shortcut
-from headswap.export.model_card import CardFacts, model_card, plain, requirements
-from headswap.export.parity import Route, check_of
+from headswap.exports.model_card import CardFacts, model_card, plain, requirements
+from headswap.exports.parity import Route, check_of
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from headswap.bundle.predictor import load_bundle
 from headswap.evaluation.metrics import calibrated
-from headswap.export.onnx import NoOnnx, write_onnx
+from headswap.exports.onnx import NoOnnx, write_onnx
 from tests.bundle.conftest import Untaught
 
 

@@ -15,8 +15,8 @@ import pytest
 import headswap
 from headswap.data.manifest import Manifest
 from headswap.errors import BadUpload
-from headswap.export.package import located, read_check, take_home, zip_name
-from headswap.export.parity import BOUND, ParityCheck
+from headswap.exports.package import located, read_check, take_home, zip_name
+from headswap.exports.parity import BOUND, ParityCheck
 from tests.bundle.conftest import Untaught
 
 WITHOUT_HEADSWAP = (

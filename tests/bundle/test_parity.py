@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from headswap.data.manifest import Manifest
-from headswap.export.parity import (
+from headswap.exports.parity import (
     BOUND,
     MOST_PICTURES,
     ExpectedAnswer,

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from headswap.bundle.predictor import load_bundle
-from headswap.export.rebuild import CannotRebuild, recipe_of
-from headswap.export.templates import predict
+from headswap.exports.rebuild import CannotRebuild, recipe_of
+from headswap.exports.templates import predict
 from headswap.storage.files import to_plain
 from tests.bundle.conftest import Untaught
 

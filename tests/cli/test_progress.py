@@ -70,7 +70,7 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
     brief = FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-3)
-    monkeypatch.setattr("headswap.cli.verbs.train.TeachConfig", partial(TrainConfig, further=brief))
+    monkeypatch.setattr("headswap.cli.verbs.train.TrainConfig", partial(TrainConfig, further=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")
 

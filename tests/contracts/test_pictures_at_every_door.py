@@ -27,7 +27,7 @@ from headswap.data.ingest import take_in
 from headswap.data.manifest import SkippedFile
 from headswap.data.transforms import wanted_px
 from headswap.errors import HeadswapError
-from headswap.export.package import lay_out
+from headswap.exports.package import lay_out
 from headswap.storage.files import from_json, to_json
 from tests.crafted import grey_jpeg, netpbm
 

@@ -268,7 +268,7 @@ def take_home_scene() -> Scene:
     """Everything that is taken home is packed into one zip."""
     import zipfile
 
-    from headswap.export.package import _pack
+    from headswap.exports.package import _pack
 
     def prepare(folder: Path) -> None:
         (folder / "bird").mkdir()

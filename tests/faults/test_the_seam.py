@@ -24,7 +24,7 @@ DEEDS = {
 MODULES = {"os", "shutil", "pathlib"}
 LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
     "bundle/format.py",  # unpacks into a temporary folder
-    "export/package.py",  # lays out a draft, then packs it through `files`
+    "exports/package.py",  # lays out a draft, then packs it through `files`
     "data/zip_reader.py",  # unpacks into a draft
     "app/processes/child_main.py",
     "app/processes/child.py",

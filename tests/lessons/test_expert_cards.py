@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headswap.cli.main import _parser
+from headswap.cli.main import new_parser
 from headswap.lessons.expert_cards import CARDS, TUNED, VERSIONED, ExpertCard
 
 
@@ -37,4 +37,4 @@ def test_every_line_for_the_shell_is_one_that_headswap_knows(line: str) -> None:
     program, *words = shlex.split(line)
 
     assert program == "headswap"
-    assert callable(_parser().parse_args(words).run)
+    assert callable(new_parser().parse_args(words).run)

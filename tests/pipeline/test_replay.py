@@ -12,7 +12,7 @@ import headswap
 from headswap.bundle.format import read_card, read_dataset
 from headswap.errors import BadSetting
 from headswap.events import Event, Note
-from headswap.pipeline.replay import teach_again
+from headswap.pipeline.replay import train_again
 from headswap.training.config import TrainConfig
 
 
@@ -29,7 +29,7 @@ def test_the_same_head_bit_for_bit_with_nothing_kept_from_the_first_run(
 ) -> None:
     heard: list[Event] = []
 
-    teach_again(first, few_drawings, out=tmp_path / "b", workspace=tmp_path / "w", listener=heard.append)
+    train_again(first, few_drawings, out=tmp_path / "b", workspace=tmp_path / "w", listener=heard.append)
 
     for name in ("weights.safetensors", "memory.safetensors", "report.json", "bundle.json", "dataset.json"):
         assert (tmp_path / "b" / name).read_bytes() == (first / name).read_bytes(), name
@@ -58,7 +58,7 @@ def test_the_recorded_penalty_is_taken_and_not_chosen_again(
     (copy / "experiment.json").write_bytes(rewritten)
     reseal(copy)
 
-    teach_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
+    train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
     assert read_card(tmp_path / "b").strength == 5.0
 
@@ -77,7 +77,7 @@ def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(
     (copy / "dataset.json").write_text(json.dumps(kept))
     reseal(copy)
 
-    teach_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
+    train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
     again = read_dataset(tmp_path / "b").pictures
     assert [(each.group, each.part) for each in again] == [
@@ -93,7 +93,7 @@ def test_other_pictures_are_taught_with_the_same_choices_and_it_is_said(
     next((fewer / "bird").iterdir()).unlink()
     heard: list[Event] = []
 
-    teach_again(first, fewer, out=tmp_path / "b", workspace=workspace, listener=heard.append)
+    train_again(first, fewer, out=tmp_path / "b", workspace=workspace, listener=heard.append)
 
     notes = [event.sentence for event in heard if isinstance(event, Note)]
     assert notes == ["The pictures are not the same as then, so the head is another one."]
@@ -108,7 +108,7 @@ def test_own_weights_have_to_be_given_again(first: Path, few_drawings: Path, tmp
     reseal(copy)
 
     with pytest.raises(BadSetting, match=r"your own weights, mine\.safetensors\. Give the file"):
-        teach_again(copy, few_drawings, out=tmp_path / "b", workspace=tmp_path / "w")
+        train_again(copy, few_drawings, out=tmp_path / "b", workspace=tmp_path / "w")
 
 
 def reseal(folder: Path) -> None:

@@ -14,7 +14,7 @@ from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
 from headswap.events import EpochEnd, Event, Guesses, Progress
-from headswap.export.onnx import write_onnx
+from headswap.exports.onnx import write_onnx
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
 
@@ -115,7 +115,7 @@ def test_the_person_s_own_layer_is_proved_like_any_other(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(HeadNotFound, match="conv_stem"):
-        headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, head_path="conv_stem")
+        headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, head="conv_stem")
 
 
 def test_an_existing_place_an_unknown_network_and_a_lonely_picture_are_refused(

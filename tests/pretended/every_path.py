@@ -19,12 +19,12 @@ from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.heatmap import heat_map
-from headswap.export.package import take_home
+from headswap.exports.package import take_home
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
 from headswap.lessons.catalogue import LESSONS, run_lesson
 from headswap.lessons.config import LessonConfig
-from headswap.pipeline.replay import teach_again
+from headswap.pipeline.replay import train_again
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.conftest import ROOT
@@ -67,7 +67,7 @@ def main(device: Any) -> int:
             )
         picture = next((ROOT / "assets" / "sample" / "try").iterdir())
         bundle = folder / "last"
-        step("replay", lambda: teach_again(bundle, data, out=folder / "again", workspace=folder))
+        step("replay", lambda: train_again(bundle, data, out=folder / "again", workspace=folder))
         step("predict", lambda: headswap.load_bundle(bundle).predict(picture))
         step("heat map", lambda: heat_map(headswap.load_bundle(bundle), picture))
         step("evaluate", lambda: evaluate_bundle(headswap.load_bundle(bundle), data, workspace=folder))

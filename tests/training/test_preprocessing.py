@@ -14,7 +14,7 @@ from headswap.bundle.format import read_card
 from headswap.events import Event, Note, Progress
 from headswap.network import InputSpec
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.replay import teach_again
+from headswap.pipeline.replay import train_again
 from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json
 from headswap.training.config import FinetuneConfig, TrainConfig
@@ -97,7 +97,7 @@ def test_the_view_is_repeated_bit_for_bit_and_not_chosen_anew(
     outcome, _, _ = auto
     heard: list[Event] = []
 
-    again = teach_again(
+    again = train_again(
         outcome.bundle,
         ends_that_tell,
         out=tmp_path / "again",

@@ -204,7 +204,7 @@ def _patiently(write: Callable[[], Answer]) -> Answer:
 
 
 def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) -> str:
-    from headswap.pipeline.run import run_job
+    from headswap.pipeline.job import run_job
 
     return run_job(experiment_json, job_folder, listener)
 

@@ -15,8 +15,8 @@ from typing import Literal
 from headswap.bundle.format import read_dataset
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
-from headswap.export.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
-from headswap.export.parity import Route
+from headswap.exports.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
+from headswap.exports.parity import Route
 from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
 

@@ -28,8 +28,8 @@ from headswap.app.service.settings import Settings
 from headswap.bundle.format import read_card
 from headswap.bundle.prediction import Prediction
 from headswap.errors import HeadswapError
-from headswap.export.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_check, zip_name
-from headswap.export.parity import ParityCheck, Route, compare
+from headswap.exports.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_check, zip_name
+from headswap.exports.parity import ParityCheck, Route, compare
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
@@ -16,13 +15,10 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Read pictures and say what is wrong with them."""
-    from headswap.data.ingest import take_in
+    from headswap.pipeline.api import check
 
-    data = Path(choices.data)
     with Bars() as bars:
-        manifest = take_in(
-            data, store=choices.workspace / "unpacked" if data.is_file() else None, listener=bars
-        ).manifest
+        manifest = check(choices.data, workspace=choices.workspace, listener=bars)
     problems = [{"file": left.file, "reason": left.reason} for left in manifest.left_out]
     warnings = [finding.sentence for finding in manifest.findings]
     lines = [f"{count:6} {name}" for name, count in manifest.counts.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
@@ -28,12 +27,16 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Measure a bundle on any labelled folder."""
-    from headswap.bundle.evaluate import evaluate_bundle
-    from headswap.bundle.predictor import load_bundle
+    from headswap.pipeline.api import evaluate
 
-    bundle = load_bundle(choices.bundle, allow_code=choices.allow_code)
     with Bars() as bars:
-        result = evaluate_bundle(bundle, Path(choices.data), workspace=choices.workspace, listener=bars)
+        result = evaluate(
+            choices.bundle,
+            choices.data,
+            allow_code=choices.allow_code,
+            workspace=choices.workspace,
+            listener=bars,
+        )
     record = {
         **_figures(result.unseen),
         "seen": {how: _figures(tally) for how, tally in result.seen.items()},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 if TYPE_CHECKING:
-    from headswap.export.parity import ParityCheck
+    from headswap.exports.parity import ParityCheck
 
 
 def add(verbs: Verbs) -> None:
@@ -25,39 +25,20 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
-    from headswap.bundle.format import opened, read_dataset
     from headswap.cli.progress import Bars
-    from headswap.export.package import located, take_home
+    from headswap.exports.export import export
 
-    out = _writable(Path(choices.out))
-    manifest = None
-    if choices.pictures:
-        with opened(Path(choices.bundle)) as folder:
-            manifest = located(read_dataset(folder), Path(choices.pictures))
+    out = Path(choices.out)
     with Bars() as bars:
-        check = take_home(
-            Path(choices.bundle),
+        check = export(
+            choices.bundle,
             out,
-            manifest=manifest,
+            data=choices.pictures,
             onnx=not choices.no_onnx,
             allow_code=choices.allow_code,
             listener=bars,
         )
     return VerbAnswer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
-
-
-def _writable(out: Path) -> Path:
-    from headswap.errors import BadSetting
-    from headswap.storage.places import why_not_writable
-
-    reason = why_not_writable(out)
-    if reason:
-        raise BadSetting(f"{out} cannot be written: {reason}.", remedy="Choose another place for the zip.")
-    if out.suffix.lower() != ".zip" or out.is_dir():
-        raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
-    if not out.resolve().parent.is_dir():
-        raise BadSetting(f"There is no folder {out.resolve().parent}.", remedy="Make it first.")
-    return out
 
 
 def _record(check: ParityCheck) -> dict[str, Any]:

@@ -17,9 +17,9 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Find the head of a network and say how."""
-    from headswap.pipeline.inspect import inspect_network
+    from headswap.pipeline.api import inspect
 
-    found = inspect_network(choices.model, path=choices.head, weights=choices.weights, allow_code=True)
+    found = inspect(choices.model, head=choices.head, weights=choices.weights)
     card, site = found.card, found.site
     heads = _heads(site.paths, site.kinds, site.in_features, site.num_classes)
     aux_heads = _heads(site.aux_paths, site.aux_kinds, site.aux_in_features, site.num_classes)

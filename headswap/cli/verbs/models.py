@@ -14,9 +14,9 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Every architecture that the zoos know."""
-    from headswap.zoos.catalogue import list_networks
+    from headswap.pipeline.api import models
 
-    cards = list_networks(choices.pattern)
+    cards = models(choices.pattern)
     rows = [
         {
             "name": card.name,

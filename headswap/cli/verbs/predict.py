@@ -15,19 +15,11 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
-    from headswap.bundle.predictor import load_bundle
-    from headswap.errors import UnreadablePicture
+    from headswap.pipeline.api import predict
 
-    bundle = load_bundle(choices.bundle, allow_code=choices.allow_code)
-    predictions, left_out, problem = [], [], None
-    for image in choices.images:
-        try:
-            predictions.append(bundle.predict(image))
-        except UnreadablePicture as error:
-            problem = error
-            left_out.append({"file": image, "reason": str(error)})
-    if problem is not None and not predictions:
-        raise problem
+    said = predict(choices.bundle, choices.images, allow_code=choices.allow_code)
+    predictions = said.answers
+    left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
         "predictions": [
             {

@@ -84,7 +84,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
 
 def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
-    from headswap.pipeline.replay import teach_again
+    from headswap.pipeline.api import train
 
     given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
     said = [option for option, value in given.items() if value is not None and value is not False]
@@ -93,9 +93,9 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
             f"--from repeats a run choice by choice, so {' and '.join(said)} cannot be followed.",
             remedy="Leave that out, or leave out --from and give every choice.",
         )
-    return teach_again(
-        choices.again,
+    return train(
         choices.data,
+        from_bundle=choices.again,
         out=choices.out,
         weights=choices.weights,
         workspace=choices.workspace,
@@ -104,17 +104,17 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
 
 
 def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
-    from headswap.pipeline.run import teach
+    from headswap.pipeline.api import train
 
     usual = TrainConfig()
-    return teach(
+    return train(
         choices.data,
         model=choices.model or DEFAULT_MODEL,
         out=choices.out,
         test_share=_USUAL.test_share if choices.test_share is None else choices.test_share,
         seed=_USUAL.seed if choices.seed is None else choices.seed,
         weights=choices.weights,
-        head_path=choices.head,
+        head=choices.head,
         config=TrainConfig(
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,

@@ -12,7 +12,7 @@ from headswap.app.service.exports import ExportView
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
-from headswap.export.package import read_check
+from headswap.exports.package import read_check
 
 PATIENCE_S = 300.0
 

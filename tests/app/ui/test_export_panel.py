@@ -8,7 +8,7 @@ import pytest
 
 from headswap.app.service.exports import ExportView, ZipEntry
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
-from headswap.export.parity import ExpectedAnswer, Route, check_of
+from headswap.exports.parity import ExpectedAnswer, Route, check_of
 
 
 @pytest.fixture

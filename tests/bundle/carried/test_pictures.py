@@ -11,8 +11,8 @@ from PIL import Image
 from headswap.data.decode import read_picture
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import UnreadablePicture
-from headswap.export.edge_cases import draw_odd_pictures
-from headswap.export.templates import pictures
+from headswap.exports.edge_cases import draw_odd_pictures
+from headswap.exports.templates import pictures
 from headswap.network import InputSpec
 from headswap.storage.files import to_plain
 from tests.crafted import grey_jpeg, netpbm

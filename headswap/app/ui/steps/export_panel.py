@@ -9,7 +9,7 @@ from headswap.app.service.exports import ExportView
 from headswap.app.ui.widgets.errors import mistake_words
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, file_size, percent, safe
-from headswap.export.parity import ParityCheck, Route
+from headswap.exports.parity import ParityCheck, Route
 
 NOTHING_YET = (
     '<div class="hs-panel zip-panel"><div class="hs-empty"><p class="live">Nothing to take home yet.</p>'

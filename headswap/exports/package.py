@@ -29,10 +29,10 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
 from headswap.errors import BadUpload
 from headswap.events import Listener, Progress, silent
-from headswap.export.edge_cases import draw_odd_pictures
-from headswap.export.model_card import CardFacts, model_card, requirements
-from headswap.export.onnx import NoOnnx, write_onnx
-from headswap.export.parity import (
+from headswap.exports.edge_cases import draw_odd_pictures
+from headswap.exports.model_card import CardFacts, model_card, requirements
+from headswap.exports.onnx import NoOnnx, write_onnx
+from headswap.exports.parity import (
     ExpectedAnswer,
     ParityCheck,
     Route,
@@ -42,7 +42,7 @@ from headswap.export.parity import (
     expect,
     run_script,
 )
-from headswap.export.rebuild import CannotRebuild, recipe_of
+from headswap.exports.rebuild import CannotRebuild, recipe_of
 from headswap.network import InputSpec
 from headswap.storage.files import (
     from_json,
@@ -62,7 +62,7 @@ SCRIPT: Final = "predict.py"
 ONNX: Final = "model.onnx"
 # The programs in the zip; what needs nothing of headswap is carried as it is.
 PROGRAMS: Final = {
-    "headswap.export.templates": ("pictures.py", "predict.py", "predict_onnx.py"),
+    "headswap.exports.templates": ("pictures.py", "predict.py", "predict_onnx.py"),
     "headswap.data": ("decoding_memory.py", "netpbm.py", "rgb.py"),
 }
 _ENDING = re.compile(r"\.[a-z0-9]{2,5}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
-from headswap.export.templates import predict
+from headswap.exports.templates import predict
 from headswap.network import Network
 from headswap.storage.files import to_plain
 from headswap.zoos.transformers_zoo import NEW_HEAD_CLASSES

@@ -13,7 +13,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.report import Report
 from headswap.evaluation.summary import headline
-from headswap.export.parity import ParityCheck
+from headswap.exports.parity import ParityCheck
 
 _MOST_NAMED = 20  # doubted pictures that are named
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
