@@ -291,7 +291,7 @@ def test_libtiff_says_nothing_on_its_own() -> None:
     damaged = bytearray(file.getvalue())
     damaged[20:600] = b"\xff" * 580
     code = (
-        "import sys; from headswap import images\n"
+        "import sys; from headswap.data import decode as images\n"
         "try: images.decode(sys.stdin.buffer.read(), name='x.tif')\n"
         "except images.UnreadablePicture: print('refused')"
     )

@@ -237,7 +237,7 @@ def test_an_older_landlock_holds_what_it_knows(tmp_path: Path, version: int) -> 
     (tmp_path / "given").mkdir()
     (tmp_path / "secret").write_text("x")
     code = (
-        "import sys; from pathlib import Path; from headswap.app.jobs import sandbox\n"
+        "import sys; from pathlib import Path; from headswap.app.processes import sandbox\n"
         f"sandbox._landlock = lambda: {version}\n"
         "place = Path(sys.argv[1]); sandbox.confine(sandbox.Places(write=(place / 'given',)))\n"
         "new = place / 'given' / 'new'; new.write_text('y'); new.rename(place / 'given' / 'newer')\n"
@@ -266,7 +266,7 @@ def test_where_the_kernel_has_neither_it_says_so_and_the_reader_works(
 
 def test_a_promise_that_the_kernel_breaks_ends_the_process(tmp_path: Path) -> None:
     code = (
-        "from headswap.app.jobs import sandbox\n"
+        "from headswap.app.processes import sandbox\n"
         "sandbox.confinement_here = lambda: sandbox.Confinement(files=True, calls=True)\n"
         "sandbox._landlock = lambda: 1\nsandbox._RESTRICT_SELF = 100_000\n"
         "sandbox.confine(sandbox.Places()); print('went on')"
