@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.reading import DATASET
 from headswap.pipeline.run import run_experiment
@@ -31,7 +31,7 @@ def main() -> None:
     for source in choices.data:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
-            manifest = take_in(source, store=place / "pictures").manifest
+            manifest = ingest(source, store=place / "pictures").manifest
             write_record(place / DATASET, manifest)
             first = Experiment(data=DataConfig(source=str(place / DATASET)), model=choices.model)
             runs = {

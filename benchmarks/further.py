@@ -22,12 +22,12 @@ from typing import cast
 
 import torch
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.finetune.adapter import course_of, go_on
+from headswap.training.finetune.adapter import go_on, trial_setup_of
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Candidate
@@ -57,7 +57,7 @@ def untimed(step: str) -> Iterator[None]:
 def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Row]:
     """All ways on one split."""
     spec = describe_network(options.model).input
-    intake = take_in(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
+    intake = ingest(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
     config = TrainConfig(depth="auto", budget_s=options.budget, further=FinetuneConfig(passes=options.passes))
@@ -71,7 +71,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
-        course = course_of(lesson, network, beginning)
+        course = trial_setup_of(lesson, network, beginning)
         trials = CandidateRunner(course)
         trials.fill(frozenset({"last"}), lambda pictures: None)
         for way in options.ways:

@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.fingerprint import look_at
-from headswap.data.ingest import take_in
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord
 from headswap.data.store import reread
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 def measured(folder: Path, copies: int) -> dict[str, str]:
     """One column of the table: what is measured -> before, after."""
-    manifest = take_in(folder).manifest
+    manifest = ingest(folder).manifest
     dice = random.Random(0)
     chosen = sorted(dice.sample(range(len(manifest.pictures)), min(copies, len(manifest.pictures))))
     images = [reread(manifest, manifest.pictures[row]) for row in chosen]
@@ -97,7 +97,7 @@ def plain(pictures: Sequence[ImageRecord]) -> list[ImageRecord]:
 
 def copy_of(picture: ImageRecord, image: Image.Image) -> ImageRecord:
     """The record of an altered copy."""
-    look = look_at(image)
+    look = fingerprint_of(image)
     return replace(
         picture,
         file=f"copy of {picture.file}",

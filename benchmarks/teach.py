@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import headswap
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.training.config import TrainConfig
@@ -319,7 +319,7 @@ def main() -> None:
             _add(rows, Row(**kept), None)
     for way in choices.ways:
         for source in choices.data:
-            manifest = split(take_in(source).manifest, seed=choices.seed)
+            manifest = split(ingest(source).manifest, seed=choices.seed)
             torch.manual_seed(choices.seed)
             begin = time.perf_counter()
             accuracy = WAYS[way](Task(source, manifest, choices.seed, choices.tutorial_passes))

@@ -26,7 +26,7 @@ class StepWords:
     share_further: tuple[float, float]  # when more than the head may move: that takes most
 
 
-def words_of_step(step: Step) -> StepWords:
+def text_of_step(step: Step) -> StepWords:
     """The one table of steps: a type checker sees when one is missing."""
     match step:
         case "fetch":

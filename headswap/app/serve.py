@@ -15,7 +15,7 @@ from collections.abc import MutableMapping
 from importlib.util import find_spec
 
 from headswap.app.processes.logs import kept_log
-from headswap.app.service.options import Options, ServerAddress, start_words
+from headswap.app.service.options import Options, ServerAddress, start_text
 from headswap.app.service.service import Service
 from headswap.app.service.temporary import temporary_folder
 from headswap.errors import BadSetting
@@ -44,7 +44,7 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
     log = kept_log(settings.workspace / "logs")
     with log, temporary_folder(settings.workspace) as folder, Service(settings) as service:
         environment["GRADIO_TEMP_DIR"] = str(folder)
-        sys.stdout.write(start_words(choices))
+        sys.stdout.write(start_text(choices))
         from headswap.app.ui.api import publish  # gradio takes seconds; the first network opens meanwhile
         from headswap.app.ui.launch import browser_secret, launch
         from headswap.app.ui.page import build_page

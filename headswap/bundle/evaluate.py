@@ -17,7 +17,7 @@ import numpy as np
 from headswap.bundle.predictor import Bundle
 from headswap.bundle.reference import Floats32
 from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
-from headswap.data.ingest import IngestedImages, take_in
+from headswap.data.ingest import IngestedImages, ingest
 from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.store import reread
@@ -88,7 +88,7 @@ def evaluate_bundle(
         BadUpload, TooFewPictures.
     """
     spec = bundle.card.input
-    intake = take_in(
+    intake = ingest(
         data,
         store=workspace / "unpacked" if data.is_file() else None,
         prepare=lambda image: prepare(image, spec),

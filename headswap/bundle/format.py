@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headswap.bundle.reference import ReferenceFeatures, save_memory
+from headswap.bundle.reference import ReferenceFeatures, save_reference
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
@@ -88,7 +88,7 @@ def save_bundle(
         weights = draft / _WEIGHTS
         write_by_library(weights, lambda: save_model(network.module, str(weights)))
         if memory is not None:
-            save_memory(draft / MEMORY, memory)
+            save_reference(draft / MEMORY, memory)
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))

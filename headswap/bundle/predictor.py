@@ -24,8 +24,8 @@ from headswap.bundle.format import (
     weights_of,
 )
 from headswap.bundle.prediction import Prediction
-from headswap.bundle.reference import Floats32, ReferenceFeatures, read_memory
-from headswap.data.decode import ImageLimits, check_file_size, read_picture
+from headswap.bundle.reference import Floats32, ReferenceFeatures, read_reference
+from headswap.data.decode import ImageLimits, check_file_size, read_image
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadablePicture
@@ -112,7 +112,7 @@ class Bundle:
         if isinstance(image, str | Path):
             image = _read(Path(image), self.limits)
         if isinstance(image, bytes):
-            image = read_picture(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
+            image = read_image(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
         return prepare(image.convert("RGB"), spec)
 
     def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
@@ -185,7 +185,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         load_weights(folder, network)
         network.module.eval()
-        memory = read_memory(folder / MEMORY)
+        memory = read_reference(folder / MEMORY)
         return Bundle(card, read_report(folder), network, memory, dataset=read_dataset(folder))
 
 

@@ -1,7 +1,7 @@
 """What a bundle remembers of its practice pictures, and of the head it had before.
 
 Flow:  features of practice and exam pictures --remember--> ReferenceFeatures
-           --save_memory--> memory.safetensors
+           --save_reference--> memory.safetensors
        features of a new picture --ReferenceFeatures--> how unlike it is, the nearest practice pictures,
                                              the old head's names for it
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.metrics import softmax
-from headswap.evaluation.ood import NEIGHBOURS, Looks, alarm_from, looks_of, nearest, unlikeness
+from headswap.evaluation.ood import NEIGHBOURS, Looks, embeddings_of, nearest, ood_scores, threshold_from
 from headswap.storage.files import write_bytes
 from headswap.threads import product
 
@@ -66,8 +66,8 @@ class ReferenceFeatures:
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
         """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
-        distances, places = nearest(looks_of(features), self.looks, NEIGHBOURS)
-        unlike = [None if self.alarm is None else float(one / self.alarm) for one in unlikeness(distances)]
+        distances, places = nearest(embeddings_of(features), self.looks, NEIGHBOURS)
+        unlike = [None if self.alarm is None else float(one / self.alarm) for one in ood_scores(distances)]
         return unlike, [tuple(self.sha256s[place] for place in row) for row in places]
 
 
@@ -101,14 +101,14 @@ def remember(
         exam_features: (E, D), of pictures never practised on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
-    looks = looks_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    alarm = alarm_from(looks, [picture.group for picture in pictures], looks_of(exam_features))
+    looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
+    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(exam_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
     return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
 
 
-def save_memory(path: Path, memory: ReferenceFeatures) -> None:
+def save_reference(path: Path, memory: ReferenceFeatures) -> None:
     """Write it beside the weights."""
     from safetensors.numpy import save
 
@@ -124,11 +124,11 @@ def save_memory(path: Path, memory: ReferenceFeatures) -> None:
     write_bytes(path, save(tensors, metadata={"facts": json.dumps(facts, ensure_ascii=False)}))
 
 
-def read_memory(path: Path) -> ReferenceFeatures | None:
+def read_reference(path: Path) -> ReferenceFeatures | None:
     """Read it back; None when the bundle has none.
 
     Raises:
-        BundleDamaged: it is not what `save_memory` wrote.
+        BundleDamaged: it is not what `save_reference` wrote.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from headswap.bundle.reference import Floats32, ReferenceFeatures
 from headswap.data.duplicates import near_any
 from headswap.data.manifest import ImageRecord
-from headswap.evaluation.ood import looks_of, nearest
+from headswap.evaluation.ood import embeddings_of, nearest
 
 SeenAs = Literal["train", "near-train", "test", "near-test"]
 SEEN_AS: tuple[SeenAs, ...] = ("train", "near-train", "test", "near-test")
@@ -82,4 +82,4 @@ def _near_by_features(
     if len(own) < _FEWEST:
         return np.zeros(len(features), np.bool_)
     limit = min(float(np.quantile(own, _CLOSER_THAN)), _FARTHEST)
-    return np.asarray(nearest(looks_of(features), memory.looks, 1)[0].ravel() < limit)
+    return np.asarray(nearest(embeddings_of(features), memory.looks, 1)[0].ravel() < limit)

@@ -9,7 +9,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from headswap.events import Event, Note, Progress, words_of_step
+from headswap.events import Event, Note, Progress, text_of_step
 
 
 def escape_unprintable() -> None:
@@ -52,7 +52,7 @@ class Bars:
         in_bytes = event.unit == "bytes"
         bar: tqdm[object] = tqdm(  # type: ignore[assignment]
             total=event.total or None,
-            desc=words_of_step(event.step).name,
+            desc=text_of_step(event.step).name,
             unit="B" if in_bytes else f" {event.unit}",
             unit_scale=in_bytes,
             file=sys.stderr,

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from headswap.data.decode import shown_name
-from headswap.data.layout import looks_like_a_picture
+from headswap.data.layout import looks_like_an_image
 from headswap.data.manifest import Finding, ImageRecord, Manifest, Part
 from headswap.data.split import crossing
 
@@ -49,7 +49,7 @@ def check(manifest: Manifest) -> Manifest:
 
 
 def _left_out(manifest: Manifest) -> Iterator[Finding]:
-    left = [line for line in manifest.left_out if looks_like_a_picture(line.file)]  # notes are no loss
+    left = [line for line in manifest.left_out if looks_like_an_image(line.file)]  # notes are no loss
     if left:
         first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
         more = f" And {len(left) - 3} more." if len(left) > 3 else ""

@@ -28,7 +28,7 @@ from PIL import Image
 from headswap.data.decoding_memory import memory_to_decode
 from headswap.data.netpbm import netpbm_levels
 from headswap.data.rgb import to_rgb
-from headswap.data.silence import hush_pillow
+from headswap.data.silence import silence_pillow
 from headswap.errors import UnreadablePicture
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class OpenImage:
         return Decoded(image=image, kind=self.kind, width=width, height=height)
 
 
-def read_picture(
+def read_image(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Image.Image:
     """Decode one picture.
@@ -183,14 +183,14 @@ def read_picture(
 def decode(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> Decoded:
-    """Decode one picture and say what it was: `read_picture` with the original size."""
+    """Decode one picture and say what it was: `read_image` with the original size."""
     return open_image(data, name=name, wanted_px=wanted_px, limits=limits).decode()
 
 
 def open_image(
     data: bytes, *, name: str, wanted_px: int | None = None, limits: ImageLimits | None = None
 ) -> OpenImage:
-    """Read the header only: what it is, how large, and how much memory it will take (see `read_picture`).
+    """Read the header only: what it is, how large, and how much memory it will take (see `read_image`).
 
     Raises:
         UnreadablePicture: not a picture, not one of the formats, damaged or too big.
@@ -198,7 +198,7 @@ def open_image(
     limits = limits or ImageLimits()
     check_file_size(len(data), name, limits)
     kind = _kind_of(data, name)
-    hush_pillow()
+    silence_pillow()
     try:
         file = _open(kind, data)
         width, height = file.size
@@ -288,7 +288,7 @@ def import_readers() -> None:
     for module, _ in _READERS.values():
         import_module(module)
     import_module("PIL.ImageCms")
-    hush_pillow()
+    silence_pillow()
 
 
 def _check_size(width: int, height: int, name: str, limits: ImageLimits) -> None:

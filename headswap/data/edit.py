@@ -1,6 +1,6 @@
 """Change a set of pictures without opening one: rename, merge, drop, relabel, put together.
 
-Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, drop_pictures, join--> Manifest
+Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, drop_images, join--> Manifest
 
 Every change gives a new manifest, grouped, checked and drawn anew; the old one stays as it
 was, which is what makes each of them undoable. Names are compared as an upload compares
@@ -88,7 +88,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
     return settled(replace(manifest, pictures=tuple(pictures)))
 
 
-def drop_pictures(manifest: Manifest, files: Collection[str]) -> Manifest:
+def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
     """Leave pictures out; a class whose last picture goes, goes too.
 
     Raises:

@@ -30,7 +30,7 @@ class Fingerprint:
     thumbnail: str  # base64 of 32 x 32 bytes of Y, then 8 x 8 of Cb and of Cr
 
 
-def look_at(image: Image.Image) -> Fingerprint:
+def fingerprint_of(image: Image.Image) -> Fingerprint:
     """Reduce a picture to its look.
 
     Args:

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from headswap.data import decode as images
 from headswap.data.checks import check
-from headswap.data.fingerprint import look_at
-from headswap.data.layout import PlacedFile, looks_like_a_picture
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.layout import PlacedFile, looks_like_an_image
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.read_policy import MemoryBudget, ReadPolicy
 from headswap.data.split import with_groups
@@ -45,7 +45,7 @@ KEEP_BYTES = 512 * 2**20
 
 
 class Sink(Protocol):
-    """Takes prepared pictures one by one, in the order of the files, in the thread that called `take_in`."""
+    """Takes prepared pictures one by one, in the order of the files, in the thread that called `ingest`."""
 
     def expect(self, total: int) -> None:
         """So many files will be looked at."""
@@ -106,7 +106,7 @@ class _Room:
         return self._left >= 0
 
 
-def take_in(
+def ingest(
     source: Path,
     *,
     store: Path | None = None,
@@ -154,7 +154,7 @@ def take_in(
             decoding=MemoryBudget(care.limits.memory_bytes),
         )  # fmt: skip
         pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
-    left_out.sort(key=lambda left: not looks_like_a_picture(left.file))  # notes beside the pictures come last
+    left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
     classes = tuple(sorted({picture.class_name for picture in pictures}))
     _check_enough(upload, classes, left_out, min_classes)
     manifest = Manifest(
@@ -235,7 +235,7 @@ def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
 def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded) -> _Taken:
     """A decoded picture: its look, its copy in the store, its input for the network."""
     image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
-    look = look_at(image)
+    look = fingerprint_of(image)
     kept = placed.file
     if plan.store is not None:
         kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
@@ -302,7 +302,7 @@ def _mostly_because(left_out: list[SkippedFile]) -> str:
     """How many files were left out, and why most of the pictures among them were; notes count last."""
     if len(left_out) == 1:
         return f"1 file left out: {left_out[0].reason}"
-    like_pictures = [left for left in left_out if looks_like_a_picture(left.file)] or left_out
+    like_pictures = [left for left in left_out if looks_like_an_image(left.file)] or left_out
     kinds = Counter(_without_name(left) for left in like_pictures)
     main = max(like_pictures, key=lambda left: kinds[_without_name(left)])
     return f"{len(left_out)} files left out, most for this reason: {main.reason}"

@@ -61,7 +61,7 @@ def arrange(names: Iterable[str]) -> FolderLayout:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
-    pictures = [path for path in paths if looks_like_a_picture(path[-1])] or paths
+    pictures = [path for path in paths if looks_like_an_image(path[-1])] or paths
     depth = _unwrap(pictures, 0)
     stem = pictures[0][:depth] if pictures else ()
     pictures = [path for path in pictures if len(path) > depth + 1 and path[:depth] == stem]
@@ -110,7 +110,7 @@ def is_litter(name: str) -> bool:
     return any(step.startswith(".") or step.casefold() in _LITTER for step in name.split("/"))
 
 
-def looks_like_a_picture(name: str) -> bool:
+def looks_like_an_image(name: str) -> bool:
     """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
     return name.lower().endswith((*ENDINGS, *_OTHER_PICTURES))
 
@@ -150,7 +150,7 @@ def _classes_hold_parts(pictures: Sequence[Steps], depth: int) -> bool:
 
 def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
     name = shown_name(path[-1])
-    if not looks_like_a_picture(path[-1]):
+    if not looks_like_an_image(path[-1]):
         return f"{name} is not a picture."
     if parts and top is not None and top not in parts:
         return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."

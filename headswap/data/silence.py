@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def hush_pillow() -> None:
+def silence_pillow() -> None:
     """Keep Pillow's remarks about odd files off the screen, in its log and as warnings.
 
     `warnings.catch_warnings` is not safe in threads: one filter for Pillow's modules is put in and stays.

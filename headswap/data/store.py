@@ -35,7 +35,7 @@ def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, I
     file = BytesIO()
     if lossy:
         image.save(file, "JPEG", quality=95, subsampling=0)
-        image = images.read_picture(file.getvalue(), name=name)  # what `reread` will see
+        image = images.read_image(file.getvalue(), name=name)  # what `reread` will see
     else:
         image.save(file, "PNG", compress_level=1)
     if not (store / name).exists():
@@ -55,4 +55,4 @@ def reread(manifest: Manifest, picture: ImageRecord, wanted_px: int | None = Non
         raise UnreadablePicture(
             f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
         ) from error
-    return images.read_picture(data, name=picture.file, wanted_px=wanted_px)
+    return images.read_image(data, name=picture.file, wanted_px=wanted_px)

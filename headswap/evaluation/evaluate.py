@@ -16,7 +16,7 @@ import numpy as np
 
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.evaluation.advice import advise
-from headswap.evaluation.label_issues import doubts_of, wrong_label_odds
+from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     Floats,
     Labels,
@@ -202,7 +202,9 @@ def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tup
         return ()
     probabilities = calibrated(judged.logits, temperature, share)
     odds = wrong_label_odds(judged.labels, judged.logits)
-    found = [pair for pair in doubts_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG]
+    found = [
+        pair for pair in label_issues_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG
+    ]
     return tuple(
         LabelIssue(
             file=judged.files[row],

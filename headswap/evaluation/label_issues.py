@@ -1,6 +1,6 @@
 """Pictures whose label may be wrong: a person decides.
 
-Flow:  labels + probabilities from heads that never saw the picture --doubts_of--> rows, worst first
+Flow:  labels + probabilities from heads that never saw the picture --label_issues_of--> rows, worst first
        labels + their logits --wrong_label_odds--> how probable it is that each label is wrong
 
 Confident learning, Northcutt et al. (2021), arXiv:1911.00068, takes every confident mistake of a head for a
@@ -23,7 +23,7 @@ _TEMPERATURES = np.geomspace(0.25, 4.0, 25)  # how much surer or less sure than 
 _SHARES = np.geomspace(1e-3, 0.5, 30)  # of labels that are wrong
 
 
-def doubts_of(labels: Labels, probabilities: Floats) -> tuple[tuple[int, int], ...]:
+def label_issues_of(labels: Labels, probabilities: Floats) -> tuple[tuple[int, int], ...]:
     """Say which labels are doubted and what they should perhaps be.
 
     A picture is doubted when another class is believed at least as much as that class is

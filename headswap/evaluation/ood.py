@@ -1,6 +1,6 @@
 """How alike pictures are to a body, and when one is unlike all that were practised on.
 
-Flow:  (N, D) features --looks_of--> (N, D) looks --nearest--> distances and places of neighbours
+Flow:  (N, D) features --embeddings_of--> (N, D) looks --nearest--> distances and places of neighbours
 
 A look is the signed square root of the features, at length 1: large features count less, and
 how strongly all of them speak not at all. Of sixteen ways that were measured it told pictures
@@ -26,7 +26,7 @@ _FEWEST_EXAM = 10  # exam pictures, below which they have no say in it
 _CELLS = 2**24  # distances at once: bounds the memory
 
 
-def looks_of(features: NDArray[np.floating]) -> Looks:
+def embeddings_of(features: NDArray[np.floating]) -> Looks:
     """(N, D) features, signed or not, to (N, D) looks."""
     rooted = np.sign(features) * np.sqrt(np.abs(features.astype(np.float32)))
     length = np.linalg.norm(rooted, axis=1, keepdims=True)
@@ -70,12 +70,12 @@ def nearest(
     return np.concatenate(distances).astype(np.float32), np.concatenate(places)
 
 
-def unlikeness(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+def ood_scores(distances: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, K) distances to the nearest to one number each: their mean."""
     return np.asarray(distances[:, :NEIGHBOURS].mean(axis=1), dtype=np.float32)
 
 
-def alarm_from(practice: Looks, groups: Sequence[int], exam: Looks) -> float | None:
+def threshold_from(practice: Looks, groups: Sequence[int], exam: Looks) -> float | None:
     """The distance beyond which a picture is unlike everything practised on.
 
     Set where at most 4 % of the practice pictures, each held out with its group, and at most
@@ -90,18 +90,20 @@ def alarm_from(practice: Looks, groups: Sequence[int], exam: Looks) -> float | N
     Returns:
         A distance; None when there are too few pictures to say.
     """
-    own = unlikeness(nearest(practice, practice, NEIGHBOURS, groups=groups, known_groups=groups)[0])
+    own = ood_scores(nearest(practice, practice, NEIGHBOURS, groups=groups, known_groups=groups)[0])
     own = own[np.isfinite(own)]
     if len(own) < 3:
         return None
     spreads = _SPREADS * (1.0 + _FEW / len(own))
     alarm = max(float(own.mean() + spreads * own.std(ddof=1)), _exceeded_by(own, _PRACTICE_ALARMS))
     if len(exam) >= _FEWEST_EXAM:
-        alarm = max(alarm, _exceeded_by(unlikeness(nearest(exam, practice, NEIGHBOURS)[0]), _EXAM_ALARMS))
+        alarm = max(alarm, _exceeded_by(ood_scores(nearest(exam, practice, NEIGHBOURS)[0]), _EXAM_ALARMS))
     return alarm
 
 
-def twins_of(exam: Looks, practice: Looks, exam_groups: Sequence[int], groups: Sequence[int]) -> list[int]:
+def cross_split_duplicates(
+    exam: Looks, practice: Looks, exam_groups: Sequence[int], groups: Sequence[int]
+) -> list[int]:
     """Rows of exam pictures that are almost one with a practice picture of another group."""
     distances, _ = nearest(exam, practice, 1, groups=exam_groups, known_groups=groups)
     return [int(row) for row in np.flatnonzero(distances[:, 0] < TWIN)] if distances.size else []

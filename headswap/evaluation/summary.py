@@ -1,6 +1,6 @@
 """The verdict in sentences, for the shell and wherever there is no page.
 
-Flow:  Report --words_of--> sentences, the most important first
+Flow:  Report --summary_of--> sentences, the most important first
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _SURE = 0.9
 _ROUGH = 100  # pictures judged, below which the figure is rough
 
 
-def words_of(report: Report) -> tuple[str, ...]:
+def summary_of(report: Report) -> tuple[str, ...]:
     """Headline, baseline, how far to trust it, doubts, advice."""
     doubts = len(report.doubts)
     doubted = (

@@ -1,6 +1,6 @@
 """Six drawn pictures of the kinds on which exports disagree: rotated, see-through, deep grey, long.
 
-Flow:  --draw_odd_pictures(folder)--> files, the same bytes every time
+Flow:  --draw_edge_cases(folder)--> files, the same bytes every time
 
 They are no test of what a network knows, only of whether two programs prepare a picture alike.
 """
@@ -17,7 +17,7 @@ from PIL import Image
 _ORIENTATION = 0x0112  # EXIF
 
 
-def draw_odd_pictures(folder: Path) -> tuple[Path, ...]:
+def draw_edge_cases(folder: Path) -> tuple[Path, ...]:
     """Draw them into a folder."""
     rotated = Image.Exif()
     rotated[_ORIENTATION] = 6

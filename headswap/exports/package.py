@@ -29,7 +29,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
 from headswap.errors import BadUpload
 from headswap.events import Listener, Progress, silent
-from headswap.exports.edge_cases import draw_odd_pictures
+from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.model_card import CardFacts, model_card, requirements
 from headswap.exports.onnx import NoOnnx, write_onnx
 from headswap.exports.parity import (
@@ -37,7 +37,7 @@ from headswap.exports.parity import (
     ParityCheck,
     Route,
     check_of,
-    choose_pictures,
+    choose_images,
     compare,
     expect,
     run_script,
@@ -184,14 +184,14 @@ def _link(source: Path, target: Path) -> None:
 def _copy_pictures(folder: Path, manifest: Manifest | None) -> dict[str, str | None]:
     """Pictures of the data set, then drawings: {file in the zip's folder: class or None}."""
     truths: dict[str, str | None] = {}
-    for number, picture in enumerate(choose_pictures(manifest) if manifest else (), start=1):
+    for number, picture in enumerate(choose_images(manifest) if manifest else (), start=1):
         part = "exam" if picture.part == "test" else "practice"
         ending = Path(picture.file).suffix.lower()
         name = f"{part}-{number:02}{ending if _ENDING.fullmatch(ending) else ''}"
         if manifest is not None:
             shutil.copyfile(manifest.path(picture), folder / name)
         truths[f"{PICTURES}/{name}"] = picture.class_name
-    return truths | {f"{PICTURES}/{path.name}": None for path in draw_odd_pictures(folder)}
+    return truths | {f"{PICTURES}/{path.name}": None for path in draw_edge_cases(folder)}
 
 
 def _preprocessing(spec: InputSpec) -> str:

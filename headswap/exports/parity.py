@@ -68,7 +68,7 @@ class ParityCheck:
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
 
 
-def choose_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
+def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
     there = [one for one in manifest.pictures if _travels(manifest.path(one))]
     turns: dict[str, int] = {}

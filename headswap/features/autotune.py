@@ -46,7 +46,7 @@ class _Memory:
     measured: dict[str, EngineTimings] = field(default_factory=dict)
 
 
-def body_for(
+def extractor_for(
     network: Network,
     site: HeadSite,
     folder: Path,
@@ -84,13 +84,13 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
     return engine_named(found.fastest) if found else None
 
 
-def settle(body: Extractor, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+def autotune(body: Extractor, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
     """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
         body: not settled; is afterwards.
         pictures: (N, H, W, C) uint8, a batch.
-        folder: as for `body_for`.
+        folder: as for `extractor_for`.
         left_s: seconds that its present engine would still take.
     """
     body.settled = True
@@ -106,7 +106,7 @@ def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folde
         network: loaded, with its head at `site`.
         site: where features are caught.
         pictures: (N, H, W, C) uint8; sixteen say enough.
-        folder: as for `body_for`.
+        folder: as for `extractor_for`.
     """
     times: dict[str, float] = {}
     for engine in engines_here():

@@ -31,7 +31,7 @@ from torch import Tensor
 from headswap.data.ingest import look_ahead, processors
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Note, Progress, silent
-from headswap.features.autotune import settle
+from headswap.features.autotune import autotune
 from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.extractor import Extractor
@@ -162,7 +162,7 @@ class BankBuilder:
 
     def _settle(self, pictures: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
-        settle(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
+        autotune(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed
             if not self.body.engine.is_exact:
                 self._asked = self._place

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from headswap.heads.class_counts import follow_counts, on_the_way
 from headswap.heads.plan import HeadModule, HeadPlan, Resize, holder_of
-from headswap.heads.reparametrize import settle
+from headswap.heads.reparametrize import reparametrize
 
 _MOST_CHOICES = 16
 
@@ -111,7 +111,7 @@ def _exchange(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: Ne
         _stretch_buffers_on_the_way(module, plan, new, edits)
     follow_counts(module, plan, new.num_classes, choice.every_count, edits.put)
     for _, layer in layers:
-        settle(layer, fresh, new.init_std)
+        reparametrize(layer, fresh, new.init_std)
 
 
 def _exchange_parameters(

@@ -13,7 +13,7 @@ from torch import nn
 from headswap.heads.answers import LogitsOutput, ObservedPass
 from headswap.heads.dry_run import DryRun, InputSize
 from headswap.heads.graph import AutogradRecord
-from headswap.heads.input_size import words_of
+from headswap.heads.input_size import text_of
 from headswap.heads.metadata import Declared, agreement
 from headswap.heads.plan import HeadModule, Part, plain_kind
 from headswap.heads.site import AnswerKind, Candidate, HeadSite
@@ -116,7 +116,7 @@ def _answer_kind(answer: LogitsOutput) -> AnswerKind:
 def _sentences(found: Found) -> tuple[str, ...]:
     run, tail, aux = found.seen.run, found.of("tail"), found.of("aux")
     how = "with real numbers" if run.how.real else "as shapes only, without computing"
-    said = [f"A picture of {words_of(run.how.size)} went through the network {how}."]
+    said = [f"A picture of {text_of(run.how.size)} went through the network {how}."]
     if run.how.force_grad:
         said.append("It runs part of itself without gradients; the way through that part was followed too.")
     for answer in found.answers:

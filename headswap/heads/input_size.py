@@ -62,7 +62,7 @@ def first_run(target: Target, module: nn.Module, input_size: InputSize | None) -
         if isinstance(run, DryRun):
             return run
         raise HeadNotFound(
-            f"The network does not run on a picture of {words_of(input_size)}: {first_line(run)}",
+            f"The network does not run on a picture of {text_of(input_size)}: {first_line(run)}",
             remedy="Give the input_size it was made for, as (channels, height, width).",
         ) from run
     first_error: Exception | None = None
@@ -92,7 +92,7 @@ def attempt(module: nn.Module, how: DryRunMode) -> DryRun | Exception:
     return attempt(module, replace(how, real=True))
 
 
-def words_of(size: InputSize) -> str:
+def text_of(size: InputSize) -> str:
     """3×224×224."""
     return "×".join(map(str, size))
 

@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 _POWER_ITERATIONS = 15  # as torch itself makes when spectral norm is added
 
 
-def settle(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
+def reparametrize(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
     """Give a layer with a computed weight a fresh weight, and its work vectors their values.
 
     Args:

@@ -16,7 +16,7 @@ from torch import nn
 from headswap.errors import SwapFailed
 from headswap.heads.dry_run import DryRun, DryRunMode, InputSize
 from headswap.heads.graph import leaves_behind
-from headswap.heads.input_size import attempt, first_line, words_of
+from headswap.heads.input_size import attempt, first_line, text_of
 from headswap.heads.plan import HeadPlan
 from headswap.heads.trainable import head_names
 
@@ -59,7 +59,7 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
     if not isinstance(run, DryRun):
         raise SwapFailed(
             f"With {claim.num_classes} classes the network does not run in {mode} mode on a picture of "
-            f"{words_of(size)}: {first_line(run)}",
+            f"{text_of(size)}: {first_line(run)}",
             remedy=_REMEDY,
         ) from run
     taught = [value for _, value in run.outputs if value.requires_grad]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_epochs
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ def _said(
         verdict = f"All at once gets {points(hot.exam - start)} more than the head on the untouched body."
     sided = f"practice {percent(cold.practice)}, exam {percent(cold.exam)}"
     return (
-        f"All at once: after {said_passes(passes)} {percent(hot.exam)} of the exam pictures are right; "
+        f"All at once: after {said_epochs(passes)} {percent(hot.exam)} of the exam pictures are right; "
         f"guessing gets {percent(1 / classes)}.",
         f"Head first: {percent(start)} before the body moves, {percent(cold.exam)} after "
-        f"{said_passes(passes)} at low rates.",
+        f"{said_epochs(passes)} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         verdict,
     ), lost

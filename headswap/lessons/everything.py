@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent, said_epochs
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
         f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_passes(passes)}.",
+        f"{said_epochs(passes)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
         verdict,
@@ -139,7 +139,7 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.heads.trainable import freeze_body
+    from headswap.heads.trainable import freeze_backbone
     from headswap.lessons.loop import body_hash
     from headswap.lessons.material import share_right, solve
     from headswap.training.linear.heads import LinearHeads, install
@@ -148,7 +148,7 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
     practice, exam = material.draws[0]
     site = swap_head(network, len(material.classes), site=material.site).site
     before, start = body_hash(network.module, site), time.perf_counter()
-    with freeze_body(network, site) as learning:
+    with freeze_backbone(network, site) as learning:
         taught = sum(value.numel() for value in learning)
         features = material.features(spec)
         head = solve(features[practice], material.labels[practice], len(material.classes))

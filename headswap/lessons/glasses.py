@@ -175,15 +175,15 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
 
 def _alarms(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
-    from headswap.evaluation.ood import NEIGHBOURS, alarm_from, looks_of, nearest, unlikeness
+    from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
     groups = [picture.group for picture in material.manifest.pictures]
-    looks, known = looks_of(seen.numpy()), looks_of(material.features().numpy())
+    looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
     for practice, exam in material.draws:
         own = known[practice.numpy()]
-        alarm = alarm_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
-        distances = unlikeness(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
+        alarm = threshold_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
+        distances = ood_scores(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
         shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
     return _mean(shares)
 

@@ -130,6 +130,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def said_passes(count: int) -> str:
+def said_epochs(count: int) -> str:
     """A number of passes as people read it."""
     return "1 pass" if count == 1 else f"{count} passes"

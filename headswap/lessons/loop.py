@@ -80,7 +80,7 @@ def practise(
             count += len(rows)
             losses += float(loss.detach()) * len(rows)
             right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
-        exam = judge(module, site, desk, desk.exam)[0]
+        exam = measure(module, site, desk, desk.exam)[0]
         seen.append(LessonEpoch(losses / count, right / count, exam))
         tick(number + 1, passes)
     return tuple(seen)
@@ -97,7 +97,7 @@ def _batches(rows: Tensor) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def judge(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
+def measure(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
     """Share right and mean loss of a network in eval mode on some pictures."""
     module.eval()
     logits = torch.cat([logits_of(module(desk.inputs[some]), site) for some in rows.split(64)])

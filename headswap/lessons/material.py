@@ -22,7 +22,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.data.store import reread
@@ -35,7 +35,7 @@ from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.lessons.config import LessonConfig
-from headswap.lessons.lesson import said_passes
+from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
 from headswap.lessons.time_budget import (
     TIMED,
@@ -160,7 +160,7 @@ class Material:
             kept: Manifest = read_record(Manifest, source)
             return kept
         store = self.workspace / "unpacked" if source.is_file() else None
-        return take_in(source, store=store, listener=self.listener).manifest
+        return ingest(source, store=store, listener=self.listener).manifest
 
     @cached_property
     def _most(self) -> int:
@@ -200,7 +200,7 @@ class Material:
         if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
             words.append(f"only {count} pictures were used")
         if practice is not None and (practice.passes < self.setting.passes or practice.every > 1):
-            words.append(f"it practised for only {said_passes(practice.passes)}")
+            words.append(f"it practised for only {said_epochs(practice.passes)}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property

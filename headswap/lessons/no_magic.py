@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_passes
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_epochs
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run(material: Material) -> LessonFindings:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
-    passes = said_passes(material.practice.passes)
+    passes = said_epochs(material.practice.passes)
     exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
     practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
     deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")

@@ -25,7 +25,7 @@ from platformdirs import user_cache_path
 
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.material import Material
-from headswap.lessons.config import Setting
+from headswap.lessons.config import LessonConfig
 
 workspace = Path(user_cache_path("headswap"))     # features are kept here; safe to delete
 material = Material({setting!r}, workspace)"""

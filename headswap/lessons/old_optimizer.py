@@ -126,7 +126,7 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     from headswap.errors import TeachingFailed
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
-    from headswap.lessons.loop import LessonImages, judge, practise
+    from headswap.lessons.loop import LessonImages, measure, practise
     from headswap.training.finetune.param_groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
@@ -144,7 +144,7 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     start = [value.detach().clone() for value in head.parameters()]
     practice, exam = material.draws[0]
     desk = LessonImages(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
-    before = judge(head, site, desk, practice)[1]
+    before = measure(head, site, desk, practice)[1]
     seen = practise(
         head, site, desk, optimizer, passes=PASSES, seed=material.setting.seed, tick=material.tick
     )

@@ -71,11 +71,11 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
     Raises:
         BadUpload, TooFewPictures.
     """
-    from headswap.data.ingest import take_in
+    from headswap.data.ingest import ingest
 
     source = Path(data)
     store = _workspace(workspace) / "unpacked" if source.is_file() else None
-    return take_in(source, store=store, listener=listener).manifest
+    return ingest(source, store=store, listener=listener).manifest
 
 
 def train(

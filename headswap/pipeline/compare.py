@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
@@ -150,7 +150,7 @@ def _course(
             break
         except HeadswapError:
             continue  # its row will say why
-    intake = take_in(
+    intake = ingest(
         data,
         store=workspace / "unpacked" if data.is_file() else None,
         prepare=(lambda image: prepare(image, spec)) if spec else None,
@@ -214,7 +214,7 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
     from headswap.features.latency import pace_of, size_of
     from headswap.heads.detect import find_head
     from headswap.heads.swap import swap_head
-    from headswap.training.linear.cross_validation import judge_in_folds
+    from headswap.training.linear.cross_validation import cross_validate
     from headswap.training.linear.heads import can_hold, has_bias
 
     manifest = course.manifest
@@ -223,7 +223,7 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
     bank = _bank(course, network, site, listener)
     listener(Progress("head", 0, 1, unit="heads"))
     labels = torch.tensor([manifest.label(picture) for picture in manifest.pictures])
-    logits = judge_in_folds(
+    logits = cross_validate(
         bank.features,
         labels,
         [picture.group for picture in manifest.pictures],
@@ -255,12 +255,12 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
 
 def _bank(course: ComparisonTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
     """The features of all pictures: the very same ones that teaching uses."""
-    from headswap.features.autotune import body_for
+    from headswap.features.autotune import extractor_for
     from headswap.features.bank import fill_bank
 
     pictures, folder = course.manifest.pictures, course.workspace / "features"
     return fill_bank(
-        body_for(network, site, folder),
+        extractor_for(network, site, folder),
         [picture.sha256 for picture in pictures],
         lambda number: _prepared(course, network, pictures[number]),
         folder=folder,

@@ -1,6 +1,6 @@
 """The pictures of an experiment, from wherever they lie, on their way through the body.
 
-Flow:  folder | zip | dataset.json --read_pictures--> IngestedImages;  each prepared picture
+Flow:  folder | zip | dataset.json --read_images--> IngestedImages;  each prepared picture
            --FeatureStream--> features
 """
 
@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from headswap.data.ingest import KEEP_BYTES, IngestedImages, take_in
+from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
 from headswap.events import Listener
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.records import read_record
-from headswap.training.replay import settled
+from headswap.training.replay import replayed
 from headswap.training.streaming import FeatureStream
 
 DATASET = "dataset.json"
 _A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
 
 
-def read_pictures(
+def read_images(
     experiment: Experiment,
     spec: InputSpec,
     workspace: Path,
@@ -38,7 +38,7 @@ def read_pictures(
     if source.name == DATASET and source.is_file():
         manifest: Manifest = read_record(Manifest, source)
         return IngestedImages(manifest=manifest, prepared={})
-    return take_in(
+    return ingest(
         source,
         store=workspace / "unpacked" if source.is_file() else None,
         prepare=lambda image: prepare(image, spec),
@@ -54,7 +54,7 @@ def stream_of(
 ) -> FeatureStream:
     """Where the pictures go while they are decoded: through the body of a network that still loads."""
     replay = experiment.replay
-    config = settled(experiment.teach, replay) if replay else experiment.teach
+    config = replayed(experiment.teach, replay) if replay else experiment.teach
     return FeatureStream(
         network=network,
         spec=spec,

@@ -28,7 +28,7 @@ from headswap.features.latency import pace_of, size_of
 from headswap.network import Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.reading import read_pictures, stream_of
+from headswap.pipeline.reading import read_images, stream_of
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
 from headswap.storage.places import why_not_writable
@@ -36,10 +36,10 @@ from headswap.threads import torch_threads
 from headswap.training.budget import Budget
 from headswap.training.config import TrainConfig
 from headswap.training.progress import LastWord
-from headswap.training.replay import settled
+from headswap.training.replay import replayed
 from headswap.training.streaming import FeatureStream
 from headswap.training.task import TrainingTask
-from headswap.training.train import teach_head
+from headswap.training.train import train_head
 from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
@@ -106,19 +106,19 @@ def run_experiment(
     listener = listener if listener is silent else LastWord(listener)
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     replay = experiment.replay
-    config = settled(experiment.teach, replay) if replay else experiment.teach
+    config = replayed(experiment.teach, replay) if replay else experiment.teach
     spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
     with torch_threads(replay.threads if replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
             stream = stream_of(experiment, spec, workspace, loading.result)
             with clock.timing("pictures"):
-                intake = read_pictures(experiment, spec, workspace, listener, stream)
+                intake = read_images(experiment, spec, workspace, listener, stream)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
         lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
         lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
-        taught = teach_head(lesson, network, timing=clock.timing, listener=listener)
+        taught = train_head(lesson, network, timing=clock.timing, listener=listener)
         network = network.seeing(taught.input)
         with clock.timing("evaluate"):
             report = report_of(taught, intake.manifest)

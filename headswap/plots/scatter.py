@@ -91,7 +91,7 @@ def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
     )
 
 
-def picture_file(dots: Sequence[Dot], title: str) -> str:
+def svg_file(dots: Sequence[Dot], title: str) -> str:
     """The same as a file of its own, on paper."""
     drawn = scatter(dots)
     ground = f'<rect width="728" height="360" fill="#ffffff"/><title>{escape(title)}</title>'

@@ -1,6 +1,6 @@
 """What the features say beside the head: a verdict on every picture, what fewer would have given, twins.
 
-Flow:  FeatureBank + solved LinearHeads --study--> Diagnostics
+Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
 All of it is a few more solutions on features that are at hand; large sets, whose exam says
 enough by itself, are not studied.
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadNotFound
 from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, SplitLogits
-from headswap.evaluation.ood import looks_of, twins_of
+from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
@@ -75,7 +75,7 @@ def old_head_of(module: nn.Module, site: HeadSite) -> OldHead | None:
     )
 
 
-def study(
+def diagnose(
     manifest: Manifest,
     features: Tensor,
     heads: LinearHeads,
@@ -132,11 +132,13 @@ def study(
 def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
-    looks = looks_of(features.numpy())
+    looks = embeddings_of(features.numpy())
     exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
     practice = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
     groups = np.array([picture.group for picture in manifest.pictures])
-    rows = twins_of(looks[exam], looks[practice], groups[exam].tolist(), groups[practice].tolist())
+    rows = cross_split_duplicates(
+        looks[exam], looks[practice], groups[exam].tolist(), groups[practice].tolist()
+    )
     return tuple(manifest.pictures[exam[row]].file for row in rows)
 
 

@@ -1,6 +1,6 @@
 """Teach a head by gradient through the frozen network: for heads that are not one linear layer.
 
-Flow:  swapped Network + practice pictures --teach_through--> its head taught, logits of both parts
+Flow:  swapped Network + practice pictures --train_through--> its head taught, logits of both parts
 
 Everything stays in eval mode, so BatchNorm statistics and the body cannot drift, and what
 is taught is what will predict. Only the new head's parameters have gradients; the
@@ -26,7 +26,7 @@ from headswap.features.devices import full_precision, upload
 from headswap.features.engines import choose_engine, exact, place
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
-from headswap.heads.trainable import freeze_body
+from headswap.heads.trainable import freeze_backbone
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 
@@ -44,7 +44,7 @@ class GradientResult:
     engine: str
 
 
-def teach_through(
+def train_through(
     network: Network,
     site: HeadSite,
     batch: Batch,
@@ -81,7 +81,7 @@ def teach_through(
         with torch.inference_mode():
             return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
 
-    with full_precision(engine.device), freeze_body(module, site) as parameters:
+    with full_precision(engine.device), freeze_backbone(module, site) as parameters:
         optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _PASSES)
         shuffle = torch.Generator().manual_seed(seed)

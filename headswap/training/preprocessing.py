@@ -1,6 +1,6 @@
 """How pictures are shown to the network: cut or whole, mirrored too or not. Cross-validation chooses.
 
-Flow:  features of the usual view + TrainingTask --choose_view--> ChosenPreprocessing: features,
+Flow:  features of the usual view + TrainingTask --choose_preprocessing--> ChosenPreprocessing: features,
            input and words of the best
 
 The usual way resizes the shorter side and cuts the middle out, so of an oblong picture the ends
@@ -20,12 +20,12 @@ import numpy as np
 from torch import Tensor
 
 from headswap.events import Event, Listener, Note, Progress
-from headswap.features.autotune import body_for
+from headswap.features.autotune import extractor_for
 from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
 from headswap.network import Fit, InputSpec, Network
-from headswap.training.finetune.compare import FinetuneGain, compare, judge, leaves_room
+from headswap.training.finetune.compare import FinetuneGain, compare, leaves_room, score_held_out
 
 if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
@@ -50,7 +50,7 @@ class ChosenPreprocessing:
     words: str  # what was chosen and why, for people
 
 
-def choose_view(
+def choose_preprocessing(
     lesson: TrainingTask,
     network: Network,
     site: HeadSite,
@@ -110,7 +110,7 @@ class _Looking:
         """(N, D) features of all pictures."""
         lesson, network, pictures = self.lesson, self.network.seeing(spec), self.lesson.manifest.pictures
         bank = fill_bank(
-            body_for(network, self.site, lesson.features_folder, self.engine, flipped=flipped),
+            extractor_for(network, self.site, lesson.features_folder, self.engine, flipped=flipped),
             [picture.sha256 for picture in pictures],
             lambda number: lesson.prepared(pictures[number], network),
             folder=lesson.features_folder,
@@ -126,7 +126,7 @@ class _Looking:
         if not lesson.budget.is_limited:
             return True
         few = lesson.manifest.pictures[:_MEASURED]
-        body = body_for(self.network, self.site, lesson.features_folder, self.engine)
+        body = extractor_for(self.network, self.site, lesson.features_folder, self.engine)
         begin = time.perf_counter()
         body.features(np.stack([lesson.prepared(picture, self.network) for picture in few]))
         needed = _LOOKS * self.count * (time.perf_counter() - begin) / len(few)
@@ -145,7 +145,7 @@ class _Looking:
 def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> FinetuneGain | None:
     if before is None or after is None:
         return None
-    return compare(judge(before, labels), judge(after, labels))
+    return compare(score_held_out(before, labels), score_held_out(after, labels))
 
 
 def _words(fits: FinetuneGain | None, mirrors: FinetuneGain | None, spec: InputSpec) -> str:

@@ -32,7 +32,7 @@ class ReplayedChoices:
         check_fields(self)
 
 
-def settled(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
+def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
     """The settings with nothing left to chance: no search for depth or rate, no clock."""
     further = config.further
     if replay.learning_rate is not None:

@@ -57,7 +57,7 @@ class FeatureStream:
             self.filling.add(sha256, picture)
 
     def _begin(self) -> None:
-        from headswap.features.autotune import body_for
+        from headswap.features.autotune import extractor_for
         from headswap.features.bank import BankBuilder
         from headswap.features.engines import engine_named
         from headswap.heads.detect import locate_head
@@ -70,7 +70,7 @@ class FeatureStream:
         site = self.located.site
         if can_hold(network.module, site, site.num_classes):
             engine = engine_named(self.engine) if self.engine else None
-            body = body_for(network, site, self.folder, engine, mirror=self.mirror)
+            body = extractor_for(network, site, self.folder, engine, mirror=self.mirror)
             self.filling = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )

@@ -1,6 +1,6 @@
 """Teach the new head of a network: body once over the pictures, swap, solve, install, prove.
 
-Flow:  Network + TrainingTask --teach_head--> the same network with a taught head, and TrainingResult
+Flow:  Network + TrainingTask --train_head--> the same network with a taught head, and TrainingResult
 
 When a linear solution is not what the head computes (a norm after it, a distance, a bare
 parameter), the proof says so and the head is taught by gradient through the network.
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
 from headswap.events import Listener, Note, silent
-from headswap.features.autotune import body_for
+from headswap.features.autotune import extractor_for
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.features.memmap import taken
@@ -28,20 +28,20 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.diagnostics import old_head_of, study
+from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import go_on
-from headswap.training.gradient import GradientResult, teach_through
+from headswap.training.gradient import GradientResult, train_through
 from headswap.training.linear.heads import LinearHeads, can_hold, fit_heads, has_bias, install
 from headswap.training.linear.solver import Watch
-from headswap.training.preprocessing import ChosenPreprocessing, choose_view
+from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
 from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
-from headswap.training.verify import prove_in, sitting, taught_of
+from headswap.training.verify import prove_in, split_logits, training_result_of
 
 Timing = Callable[[str], AbstractContextManager[None]]
 
 
-def teach_head(
+def train_head(
     lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainingResult:
     """Replace and teach the head of a network, in place.
@@ -62,7 +62,7 @@ def teach_head(
 def begin(
     lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainedHead:
-    """Replace and teach the head alone, whatever the depth; arguments as for `teach_head`."""
+    """Replace and teach the head alone, whatever the depth; arguments as for `train_head`."""
     with timing("load"):
         located = lesson.located or locate_head(network, path=lesson.head_path)
         site = located.site
@@ -85,9 +85,9 @@ def begin(
         proof = prove_in(lesson, network, record.site, heads, bank)
         if proof is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = taught_of(lesson, network, record.site, proof, bank)
+        taught = training_result_of(lesson, network, record.site, proof, bank)
     with timing("evaluate"):
-        beside = study(
+        beside = diagnose(
             lesson.manifest,
             bank.features,
             proof.heads,
@@ -116,7 +116,7 @@ def _viewed(
         return _fit(lesson, network, site, features, rows).fold_logits
 
     labels = lesson.labels(lesson.manifest.part("train"))
-    return choose_view(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
+    return choose_preprocessing(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
 
 
 def _filling(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> BankBuilder:
@@ -125,7 +125,7 @@ def _filling(lesson: TrainingTask, network: Network, site: HeadSite, listener: L
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
-    body = body_for(network, site, folder, engine, mirror=lesson.config.mirror)
+    body = extractor_for(network, site, folder, engine, mirror=lesson.config.mirror)
     return BankBuilder(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
@@ -197,7 +197,7 @@ def _by_gradient(
     def through(
         pictures: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
     ) -> GradientResult:
-        return teach_through(
+        return train_through(
             network,
             record.site,
             batch,
@@ -214,7 +214,7 @@ def _by_gradient(
     answers = through(practice, exam, listener)
     taught = TrainingResult(
         site=record.site,
-        exam=sitting(lesson, "test", answers.exam),
+        exam=split_logits(lesson, "test", answers.exam),
         practice=None,
         practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
         engine=answers.engine,

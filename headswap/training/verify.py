@@ -1,6 +1,6 @@
 """Solved heads in their network: the proof that it says the same, and the exam.
 
-Flow:  solved heads + FeatureBank --prove_in--> HeadProof --taught_of--> TrainingResult:
+Flow:  solved heads + FeatureBank --prove_in--> HeadProof --training_result_of--> TrainingResult:
            every exam picture's logits
 
 The proof is made on the exam pictures that are the most undecided: there the smallest difference
@@ -65,7 +65,7 @@ def prove_in(
     return None
 
 
-def taught_of(
+def training_result_of(
     lesson: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
 ) -> TrainingResult:
     """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
@@ -78,8 +78,8 @@ def taught_of(
     folds = heads.fold_logits
     return TrainingResult(
         site=site,
-        exam=sitting(lesson, "test", logits[exam]),
-        practice=None if folds is None else sitting(lesson, "train", folds),
+        exam=split_logits(lesson, "test", logits[exam]),
+        practice=None if folds is None else split_logits(lesson, "train", folds),
         practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
         engine=bank.engine,
         strength=heads.solved[0].strength,
@@ -129,7 +129,7 @@ def _seen(
     ).features
 
 
-def sitting(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
+def split_logits(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
     """One part of the pictures, with what was answered: (P, C) logits."""
     pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
     return SplitLogits(

@@ -14,7 +14,7 @@ from headswap.bundle.evaluate import BundleEvaluation, evaluate_bundle
 from headswap.bundle.format import read_dataset
 from headswap.bundle.predictor import load_bundle
 from headswap.cli.main import main
-from headswap.data.decode import read_picture
+from headswap.data.decode import read_image
 from headswap.data.manifest import ImageRecord
 
 Measure = Callable[[Path], BundleEvaluation]
@@ -71,7 +71,7 @@ def test_altered_copies_of_training_pictures_are_seen(
     trained = read_dataset(bundle).part("train")
 
     def opened(picture: ImageRecord) -> Image.Image:
-        return read_picture((few_drawings / picture.source).read_bytes(), name=picture.source)
+        return read_image((few_drawings / picture.source).read_bytes(), name=picture.source)
 
     def altered(image: Image.Image, number: int) -> Image.Image:
         inside = (image.width // 20, image.height // 20, image.width * 19 // 20, image.height * 19 // 20)

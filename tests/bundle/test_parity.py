@@ -10,7 +10,7 @@ from headswap.exports.parity import (
     MOST_PICTURES,
     ExpectedAnswer,
     check_of,
-    choose_pictures,
+    choose_images,
     compare,
     run_script,
 )
@@ -20,7 +20,7 @@ TWO = ExpectedAnswer(file="check/b.png", truth=None, label="pen", probabilities=
 
 
 def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Manifest) -> None:
-    chosen = choose_pictures(few_pictures)
+    chosen = choose_images(few_pictures)
 
     assert len(chosen) == MOST_PICTURES
     exam = [one for one in chosen if one.part == "test"]
@@ -32,7 +32,7 @@ def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Ma
 def test_pictures_that_are_gone_are_not_chosen(few_pictures: Manifest) -> None:
     gone = Manifest(name="x", root="/nowhere", classes=few_pictures.classes, pictures=few_pictures.pictures)
 
-    assert choose_pictures(gone) == ()
+    assert choose_images(gone) == ()
 
 
 def test_the_largest_difference_of_any_probability_is_told() -> None:

@@ -8,10 +8,10 @@ import pytest
 from headswap.bundle.reference import (
     PretrainedNames,
     ReferenceFeatures,
-    read_memory,
+    read_reference,
     remember,
     rows_to_remember,
-    save_memory,
+    save_reference,
 )
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
@@ -50,8 +50,8 @@ def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
     )
     memory = memory_of(old=old)
 
-    save_memory(tmp_path / "memory.safetensors", memory)
-    again = read_memory(tmp_path / "memory.safetensors")
+    save_reference(tmp_path / "memory.safetensors", memory)
+    again = read_reference(tmp_path / "memory.safetensors")
 
     assert again is not None
     assert np.array_equal(again.looks, memory.looks)
@@ -105,8 +105,8 @@ def test_the_old_head_gives_its_best_names_and_adds_up_those_that_occur_twice() 
 
 
 def test_a_bundle_without_memory_has_none_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
-    assert read_memory(tmp_path / "memory.safetensors") is None
+    assert read_reference(tmp_path / "memory.safetensors") is None
 
     (tmp_path / "memory.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(BundleDamaged, match=r"memory\.safetensors cannot be read"):
-        read_memory(tmp_path / "memory.safetensors")
+        read_reference(tmp_path / "memory.safetensors")

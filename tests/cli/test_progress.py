@@ -13,7 +13,7 @@ from PIL import Image
 
 from headswap.cli.main import main
 from headswap.cli.progress import Bars
-from headswap.events import Progress, Step, words_of_step
+from headswap.events import Progress, Step, text_of_step
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 TINY = """
@@ -80,7 +80,7 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     steps = ["pictures", "features", "save"] + (["views"] if depth == "auto" else [])
     steps += [] if depth in ("head", "auto") else ["finetune"]
     assert code == 0, drawn
-    assert all(words_of_step(step).name in drawn for step in steps)
+    assert all(text_of_step(step).name in drawn for step in steps)
 
 
 @pytest.mark.parametrize("step", get_args(Step))
@@ -88,7 +88,7 @@ def test_every_step_has_its_words_and_its_place_on_the_bar(
     step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
-    words = words_of_step(step)
+    words = text_of_step(step)
 
     with Bars() as bars:
         bars(Progress(step, 1, 3))

@@ -23,7 +23,7 @@ from headswap.app.service.limits import WHOM, limits_for
 from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.predictor import Bundle, load_bundle
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import SkippedFile
 from headswap.data.transforms import wanted_px
 from headswap.errors import HeadswapError
@@ -153,13 +153,13 @@ def programs(bundle: Path, loaded: Bundle, tmp_path_factory: pytest.TempPathFact
 
 
 def own_doors(loaded: Bundle) -> dict[str, Door]:
-    """Python and shell: teach and evaluate read with `take_in`, predict with the bundle."""
+    """Python and shell: teach and evaluate read with `ingest`, predict with the bundle."""
 
     def folder(files: Files, place: Path) -> Said:
-        return told(take_in(class_folder(files, place), min_classes=1).manifest.left_out)
+        return told(ingest(class_folder(files, place), min_classes=1).manifest.left_out)
 
     def in_zip(files: Files, place: Path) -> Said:
-        taken = take_in(zip_of(files, place), store=place / "store", min_classes=1)
+        taken = ingest(zip_of(files, place), store=place / "store", min_classes=1)
         return told(taken.manifest.left_out)
 
     def predict(files: Files, place: Path) -> Said:

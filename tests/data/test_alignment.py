@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.alignment import NearPairs, ThumbnailArray, near_pairs
-from headswap.data.fingerprint import look_at, thumbnail_arrays
+from headswap.data.fingerprint import fingerprint_of, thumbnail_arrays
 
 Alter = Callable[[Image.Image], Image.Image]
 
@@ -29,7 +29,9 @@ def blob(colour: str, at: int) -> Image.Image:
 
 
 def pairs_of(*images: Image.Image) -> NearPairs:
-    return near_pairs(ThumbnailArray(*thumbnail_arrays([look_at(image).thumbnail for image in images])))
+    return near_pairs(
+        ThumbnailArray(*thumbnail_arrays([fingerprint_of(image).thumbnail for image in images]))
+    )
 
 
 def moved(image: Image.Image) -> Image.Image:

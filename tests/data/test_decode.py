@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.decode import ImageLimits, decode, read_picture, shown_name
+from headswap.data.decode import ImageLimits, decode, read_image, shown_name
 from headswap.errors import UnreadablePicture
 
 HAZARDS = Path(__file__).parents[2].parent / "shared" / "hazards"
@@ -44,7 +44,7 @@ def test_every_hazard_is_read_or_refused_with_a_sentence() -> None:
     for row in rows:
         path = HAZARDS / row["file"]
         try:
-            read_picture(path.read_bytes(), name=path.name, wanted_px=256)
+            read_image(path.read_bytes(), name=path.name, wanted_px=256)
             ours = "ok"
         except UnreadablePicture as refusal:
             ours = "raises"
@@ -109,7 +109,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
 
     for kind in ("PNG", "TIFF"):
-        image = read_picture(saved(Image.fromarray(ramp), kind), name="deep")
+        image = read_image(saved(Image.fromarray(ramp), kind), name="deep")
 
         expected = np.rint(ramp / 65535 * 255)
         assert np.abs(np.asarray(image)[:, :, 0].astype(float) - expected).max() <= 1
@@ -118,7 +118,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
 def test_a_twelve_bit_camera_is_not_black() -> None:
     ramp = np.linspace(0, 4095, 64 * 64).astype(np.uint16).reshape(64, 64)
 
-    image = read_picture(saved(Image.fromarray(ramp), "TIFF"), name="microscope.tif")
+    image = read_image(saved(Image.fromarray(ramp), "TIFF"), name="microscope.tif")
 
     assert np.asarray(image).max() == 255
 
@@ -134,7 +134,7 @@ def test_a_twelve_bit_camera_is_not_black() -> None:
     ids=["zero to one", "wide", "already 8 bits", "nothing"],
 )
 def test_decimal_grey_uses_its_own_range(values: np.ndarray, expected: tuple[int, int]) -> None:
-    image = read_picture(
+    image = read_image(
         saved(Image.fromarray(values.astype(np.float32).reshape(8, 8)), "TIFF"), name="float.tif"
     )
 
@@ -147,10 +147,10 @@ def test_what_is_transparent_becomes_white() -> None:
     palette = Image.new("P", (8, 8), 0)
     palette.putpalette([10, 20, 30] * 256)
 
-    assert read_picture(saved(clear, "PNG"), name="a").getpixel((0, 0)) == (255, 255, 255)
-    assert read_picture(saved(half, "PNG"), name="b").getpixel((0, 0)) == (127, 127, 127)
-    assert read_picture(saved(palette, "PNG", transparency=0), name="c").getpixel((0, 0)) == (255, 255, 255)
-    assert read_picture(saved(palette, "GIF", transparency=0), name="d").getpixel((0, 0)) == (255, 255, 255)
+    assert read_image(saved(clear, "PNG"), name="a").getpixel((0, 0)) == (255, 255, 255)
+    assert read_image(saved(half, "PNG"), name="b").getpixel((0, 0)) == (127, 127, 127)
+    assert read_image(saved(palette, "PNG", transparency=0), name="c").getpixel((0, 0)) == (255, 255, 255)
+    assert read_image(saved(palette, "GIF", transparency=0), name="d").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "LAB"])
@@ -167,7 +167,7 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
         image = red.convert(mode)
     expected = np.asarray(image.convert("RGB")) if mode != "LAB" else np.asarray(red)
 
-    read = read_picture(saved(image, "TIFF"), name="mode.tif")
+    read = read_image(saved(image, "TIFF"), name="mode.tif")
 
     assert read.mode == "RGB"
     assert np.abs(np.asarray(read, np.int16) - expected).max() <= 4
@@ -178,7 +178,7 @@ def test_an_animation_gives_its_first_frame() -> None:
     for kind in ("GIF", "WebP", "PNG", "TIFF", "MPO"):
         data = saved(frames[0], kind, save_all=True, append_images=frames[1:])
 
-        red, _, blue = read_picture(data, name="film").getpixel((8, 8))  # type: ignore[misc]
+        red, _, blue = read_image(data, name="film").getpixel((8, 8))  # type: ignore[misc]
 
         assert red > 200, kind
         assert blue < 60, kind
@@ -204,16 +204,16 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
         UnreadablePicture,
         match=r"bomb\.png is 20000 x 20000 pixels; the limit is 200 megapixels\. Make it smaller",
     ):
-        read_picture(data, name="bomb.png")
+        read_image(data, name="bomb.png")
 
 
 def test_the_limits_are_settings() -> None:
     data = saved(corner(), "PNG")
 
     with pytest.raises(UnreadablePicture, match=r"the limit is 0\.001 megapixels"):
-        read_picture(data, name="x.png", limits=ImageLimits(megapixels=0.001))
+        read_image(data, name="x.png", limits=ImageLimits(megapixels=0.001))
     with pytest.raises(UnreadablePicture, match="a strip too narrow to show anything"):
-        read_picture(saved(Image.new("RGB", (2000, 3)), "PNG"), name="x.png")
+        read_image(saved(Image.new("RGB", (2000, 3)), "PNG"), name="x.png")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_each_refusal_is_a_sentence_with_something_to_do(data: bytes, sentence: 
     with pytest.raises(
         UnreadablePicture, match=f"^{sentence}.*Save it again as JPEG or PNG, or leave it out"
     ):
-        read_picture(data, name="x")
+        read_image(data, name="x")
 
 
 def test_names_in_sentences_cannot_disturb_the_text_around_them() -> None:
@@ -260,7 +260,7 @@ def test_damaged_copies_of_every_format_never_let_another_error_out() -> None:
         if dice.random() < 0.2:
             del data[int(dice.integers(4, len(data))) :]
         try:
-            assert read_picture(bytes(data), name="x").mode == "RGB"
+            assert read_image(bytes(data), name="x").mode == "RGB"
             verdicts["read"] += 1
         except UnreadablePicture:
             verdicts["refused"] += 1
@@ -277,7 +277,7 @@ def test_pillow_says_nothing_on_its_own_even_from_threads() -> None:
 
         def read(data: bytes) -> None:
             with suppress(UnreadablePicture):
-                read_picture(data, name="odd")
+                read_image(data, name="odd")
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(read, [odd, big, data] * 8))

@@ -22,10 +22,10 @@ SIDE = 1800  # 3.2 megapixels
 MEASURE = """
 import gc, json, sys
 from headswap.data import decode as images
-from headswap.data.decode import open_image, read_picture
+from headswap.data.decode import open_image, read_image
 def peak(word):
     return int(open("/proc/self/status").read().split(word)[1].split()[0]) * 1024
-read_picture(open(sys.argv[1], "rb").read(), name="first", wanted_px=256)
+read_image(open(sys.argv[1], "rb").read(), name="first", wanted_px=256)
 for path in sys.argv[1:]:
     gc.collect()
     before = peak("VmRSS:")

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.fingerprint import look_at
-from headswap.data.ingest import take_in
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
 def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> ImageRecord:
-    look = look_at(image)
+    look = fingerprint_of(image)
     sha256 = sha256 or hashlib.sha256(image.tobytes()).hexdigest()
     return ImageRecord(
         file=name, source=name, class_name=class_name, sha256=sha256,
@@ -146,7 +146,7 @@ def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: i
     if not (SHARED / name).is_dir():
         pytest.skip("the sets are not beside this clone")
 
-    sizes = Counter(picture.group for picture in take_in(SHARED / name, threads=2).manifest.pictures)
+    sizes = Counter(picture.group for picture in ingest(SHARED / name, threads=2).manifest.pictures)
 
     assert max(sizes.values()) <= largest
     assert len(sizes) >= at_least

@@ -10,7 +10,7 @@ import pytest
 
 from headswap.data.edit import (
     drop_class,
-    drop_pictures,
+    drop_images,
     join,
     merge_classes,
     relabel,
@@ -98,17 +98,17 @@ def test_a_picture_gets_another_class_known_or_new(manifest: Manifest) -> None:
 
 
 def test_dropped_pictures_go_and_their_class_with_the_last(manifest: Manifest) -> None:
-    fewer = drop_pictures(manifest, ["mug/0.jpg", "mug/1.jpg"])
-    none = drop_pictures(manifest, [p.file for p in manifest.pictures if p.class_name == "mug"])
+    fewer = drop_images(manifest, ["mug/0.jpg", "mug/1.jpg"])
+    none = drop_images(manifest, [p.file for p in manifest.pictures if p.class_name == "mug"])
 
     assert fewer.counts["mug"] == 10
     assert none.classes == ("cup", "pen")
     with pytest.raises(TooFewPictures, match="last pictures"):
-        drop_pictures(manifest, [p.file for p in manifest.pictures])
+        drop_images(manifest, [p.file for p in manifest.pictures])
 
 
 def test_findings_and_parts_follow_every_change(manifest: Manifest) -> None:
-    few = drop_pictures(manifest, [f"mug/{number}.jpg" for number in range(9)])
+    few = drop_images(manifest, [f"mug/{number}.jpg" for number in range(9)])
 
     assert [finding.code for finding in manifest.findings] == []
     assert [(finding.code, finding.classes) for finding in few.findings] == [

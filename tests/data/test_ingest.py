@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from headswap.data import decode as images
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.read_policy import ReadPolicy
 from headswap.data.store import reread
@@ -52,7 +52,7 @@ def zipped(folder: Path) -> Path:
 def test_a_folder_becomes_a_manifest(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets")
 
-    manifest = take_in(root).manifest
+    manifest = ingest(root).manifest
 
     first = manifest.pictures[0]
     assert manifest.counts == {"cat": 3, "dog": 3}
@@ -72,7 +72,7 @@ def test_every_hazard_is_named_or_used(tmp_path: Path) -> None:
     for number, row in enumerate(rows):
         shutil.copy(HAZARDS / row["file"], root / ("cat", "dog")[number % 2])
 
-    manifest = take_in(root, store=tmp_path / "store", prepare=lambda image: prepare(image, SPEC)).manifest
+    manifest = ingest(root, store=tmp_path / "store", prepare=lambda image: prepare(image, SPEC)).manifest
 
     used = {picture.file.split("/")[1] for picture in manifest.pictures}
     named = {left.file.split("/")[1]: left.reason for left in manifest.left_out}
@@ -92,7 +92,7 @@ def test_results_come_in_the_order_of_the_names(tmp_path: Path, threads: int) ->
     root = pets(tmp_path / "pets", each=20)
     (root / "cat/0.jpg").write_bytes(scene(7, 2000, 1500).tobytes()[:5000])  # refused, and first
 
-    manifest = take_in(root, threads=threads).manifest
+    manifest = ingest(root, threads=threads).manifest
 
     names = [picture.file for picture in manifest.pictures]
     assert names == sorted(names)
@@ -104,7 +104,7 @@ def test_results_come_in_the_order_of_the_names(tmp_path: Path, threads: int) ->
 def test_what_is_read_again_is_what_was_prepared(tmp_path: Path, ending: str, stored: bool) -> None:
     root = pets(tmp_path / "pets", ending=ending, width=1500, height=1100)
 
-    intake = take_in(
+    intake = ingest(
         root,
         store=tmp_path / "store" if stored else None,
         prepare=lambda image: prepare(image, SPEC),
@@ -122,7 +122,7 @@ def test_prepared_inputs_stop_at_the_memory_given(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets", each=10)
     room = 3 * SPEC.height * SPEC.width * SPEC.channels
 
-    intake = take_in(root, prepare=lambda image: prepare(image, SPEC), keep_bytes=room)
+    intake = ingest(root, prepare=lambda image: prepare(image, SPEC), keep_bytes=room)
 
     assert len(intake.prepared) == 3
     assert len(intake.manifest.pictures) == 20
@@ -138,7 +138,7 @@ def test_a_store_keeps_small_upright_pictures_without_metadata(tmp_path: Path) -
     text = io.BytesIO((root / "cat/phone.jpg").read_bytes())
     scene(8, 900, 700).save(root / "dog/shot.png", exif=exif)
 
-    manifest = take_in(root, store=tmp_path / "store").manifest
+    manifest = ingest(root, store=tmp_path / "store").manifest
 
     phone = next(picture for picture in manifest.pictures if picture.file == "cat/phone.jpg")
     assert b"SecretMaker" in text.getvalue()
@@ -160,10 +160,10 @@ def test_a_store_keeps_small_upright_pictures_without_metadata(tmp_path: Path) -
 
 def test_a_zip_goes_through_a_store_and_nowhere_else(tmp_path: Path) -> None:
     path = zipped(pets(tmp_path / "pets"))
-    folder = take_in(tmp_path / "pets").manifest
+    folder = ingest(tmp_path / "pets").manifest
     before = set(tmp_path.rglob("*"))
 
-    manifest = take_in(path, store=tmp_path / "store").manifest
+    manifest = ingest(path, store=tmp_path / "store").manifest
 
     assert manifest.counts == {"cat": 3, "dog": 3}
     assert {each.sha256 for each in manifest.pictures} == {each.sha256 for each in folder.pictures}
@@ -172,7 +172,7 @@ def test_a_zip_goes_through_a_store_and_nowhere_else(tmp_path: Path) -> None:
     with pytest.raises(
         BadUpload, match=r"pets\.zip is a zip\. Name a folder that its pictures may be kept in"
     ):
-        take_in(path)
+        ingest(path)
 
 
 def test_a_damaged_member_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_damaged_member_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     data[info.header_offset + 200] ^= 0xFF
     path.write_bytes(data)
 
-    manifest = take_in(path, store=tmp_path / "store").manifest
+    manifest = ingest(path, store=tmp_path / "store").manifest
 
     assert [(left.file, left.reason) for left in manifest.left_out] == [
         ("cat/1.jpg", "1.jpg is damaged inside the zip.")
@@ -197,12 +197,12 @@ def test_a_class_without_a_readable_picture_ends_with_the_reason(tmp_path: Path)
         path.write_bytes(b"not a picture")
 
     with pytest.raises(TooFewPictures, match=r"Only pictures of cat can be read .*0\.jpg is not a picture"):
-        take_in(root)
-    assert take_in(root, min_classes=1).manifest.counts == {"cat": 3}
+        ingest(root)
+    assert ingest(root, min_classes=1).manifest.counts == {"cat": 3}
     for path in (root / "cat").iterdir():
         path.write_bytes(b"")
     with pytest.raises(TooFewPictures, match=r"No picture of pets can be read .*0\.jpg is empty"):
-        take_in(root, min_classes=1)
+        ingest(root, min_classes=1)
 
 
 def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_path: Path) -> None:
@@ -218,18 +218,18 @@ def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_pa
         TooFewPictures,
         match=r"signs can be read \(7 files left out, most for this reason: 00000\.ppm is cut short",
     ):
-        take_in(root, min_classes=1)
+        ingest(root, min_classes=1)
 
     scene(1).save(root / "stop" / "fine.ppm")
-    left_out = take_in(root, min_classes=1).manifest.left_out
+    left_out = ingest(root, min_classes=1).manifest.left_out
     assert [left.file.rsplit("/", 1)[-1] for left in left_out][-2:] == ["SOURCE.md", "notes.txt"]
 
 
 def test_a_folder_and_a_zip_of_ppm_are_the_same_pictures(tmp_path: Path) -> None:
     root = pets(tmp_path / "signs", ending="ppm")
 
-    folder = take_in(root).manifest
-    unpacked = take_in(zipped(root), store=tmp_path / "store").manifest
+    folder = ingest(root).manifest
+    unpacked = ingest(zipped(root), store=tmp_path / "store").manifest
 
     assert folder.counts == unpacked.counts == {"cat": 3, "dog": 3}
     assert not folder.left_out
@@ -252,9 +252,9 @@ def test_large_pictures_wait_until_there_is_memory_for_them(tmp_path: Path) -> N
         return np.asarray(image)
 
     lock, together = Lock(), Barrier(2)
-    limits = images.PictureLimits(memory_bytes=2 * need + 1000)
+    limits = images.ImageLimits(memory_bytes=2 * need + 1000)
 
-    manifest = take_in(root, threads=8, prepare=prepare_slowly, care=ReadPolicy(limits=limits)).manifest
+    manifest = ingest(root, threads=8, prepare=prepare_slowly, care=ReadPolicy(limits=limits)).manifest
 
     assert now["most"] == 2, "two have room beside each other, and two there are"
     assert len(manifest.pictures) == 16
@@ -270,14 +270,14 @@ def test_progress_counts_files_and_a_stop_is_heard(tmp_path: Path) -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        take_in(root, listener=stop_at_ten)
+        ingest(root, listener=stop_at_ten)
 
     assert heard[-1] == Progress("pictures", 10, 60)
 
 
 def test_a_picture_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets")
-    manifest = take_in(root).manifest
+    manifest = ingest(root).manifest
     (root / "cat/0.jpg").unlink()
 
     with pytest.raises(
@@ -296,9 +296,9 @@ def test_pictures_of_a_phone_do_not_fill_the_memory(tmp_path: Path) -> None:
         for number in range(1, 20):
             shutil.copy(root / name / "0.jpg", root / name / f"{number}.jpg")
     code = (
-        "import resource, sys; from pathlib import Path; from headswap.data.ingest import take_in\n"
+        "import resource, sys; from pathlib import Path; from headswap.data.ingest import ingest\n"
         "grown = []\n"
-        "take_in(Path(sys.argv[1]), threads=2, listener=lambda event: grown.append("
+        "ingest(Path(sys.argv[1]), threads=2, listener=lambda event: grown.append("
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
         "assert 'torch' not in sys.modules\n"
         "sys.stdout.write(f'{grown[9]} {grown[-1]}')"
@@ -336,7 +336,7 @@ def test_pictures_are_prepared_ahead_only_where_the_body_is_not_hindered(tmp_pat
     ahead = {}
     for alone in (True, False):
         sink = Counting(alone=alone)
-        take_in(root, prepare=sink.prepare, sink=sink, threads=2)
+        ingest(root, prepare=sink.prepare, sink=sink, threads=2)
         ahead[alone] = sink.most_ahead
 
     assert ahead[True] == 4

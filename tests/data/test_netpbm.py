@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.decode import decode, read_picture
+from headswap.data.decode import decode, read_image
 from headswap.errors import UnreadablePicture
 from tests.crafted import netpbm
 
@@ -38,13 +38,13 @@ def test_values_are_scaled_by_the_white_of_the_header(kind: int, white: int) -> 
 def test_ink_is_black_and_paper_white(kind: int) -> None:
     ink = (RAMP % 3 == 0).astype(int)
 
-    image = read_picture(netpbm(kind, ink, comment="a stamp"), name="x.pbm")
+    image = read_image(netpbm(kind, ink, comment="a stamp"), name="x.pbm")
 
     assert np.array_equal(np.asarray(image)[:, :, 0], np.where(ink, 0, 255))
 
 
 def test_ink_in_plain_text_needs_no_spaces() -> None:
-    image = read_picture(b"P1 4 2 # wide\n0101#two\n1 0 1 0", name="x.pbm")
+    image = read_image(b"P1 4 2 # wide\n0101#two\n1 0 1 0", name="x.pbm")
 
     assert np.asarray(image)[:, :, 1].tolist() == [[255, 0, 255, 0], [0, 255, 0, 255]]
 
@@ -55,16 +55,16 @@ def test_deep_grey_is_read_as_the_same_picture_in_png() -> None:
         file = io.BytesIO()
         Image.fromarray(deep).save(file, "PNG")
 
-        as_pgm = read_picture(netpbm(5, deep, 65535), name="x.pgm")
+        as_pgm = read_image(netpbm(5, deep, 65535), name="x.pgm")
 
-        assert np.array_equal(np.asarray(as_pgm), np.asarray(read_picture(file.getvalue(), name="x.png")))
+        assert np.array_equal(np.asarray(as_pgm), np.asarray(read_image(file.getvalue(), name="x.png")))
         assert np.asarray(as_pgm).max() > 240
 
 
 def test_the_first_of_several_pictures_is_read() -> None:
     first, second = netpbm(6, colours(255)), netpbm(6, colours(255) // 2)
 
-    image = read_picture(first + second, name="film.ppm")
+    image = read_image(first + second, name="film.ppm")
 
     assert np.array_equal(np.asarray(image), colours(255))
 
@@ -102,11 +102,11 @@ def test_a_header_that_lies_costs_a_sentence(data: bytes, sentence: str) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UnreadablePicture, match=rf"x\.ppm .*{sentence}"):
-            read_picture(data, name="x.ppm")
+            read_image(data, name="x.ppm")
 
 
 def test_values_above_white_are_white() -> None:
-    image = read_picture(b"P5 2 1 100\n" + bytes([100, 200]), name="x.pgm")
+    image = read_image(b"P5 2 1 100\n" + bytes([100, 200]), name="x.pgm")
 
     assert np.asarray(image)[0, :, 0].tolist() == [255, 255]
 
@@ -122,7 +122,7 @@ def test_damaged_copies_let_no_other_error_out() -> None:
         for _ in range(dice.integers(1, 4)):
             data[int(dice.integers(2, 40 if dice.random() < 0.5 else len(data)))] = int(dice.integers(256))
         try:
-            assert read_picture(bytes(data), name="x").mode == "RGB"
+            assert read_image(bytes(data), name="x").mode == "RGB"
             verdicts["read"] += 1
         except UnreadablePicture:
             verdicts["refused"] += 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest, Part
 from headswap.data.split import crossing, split, split_as
 from headswap.errors import BadSetting
@@ -168,7 +168,7 @@ def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
     if not tiles.is_dir():
         pytest.skip("the sets are not beside this clone")
 
-    result = split(take_in(tiles, threads=2).manifest)
+    result = split(ingest(tiles, threads=2).manifest)
 
     practised = {each.group for each in result.part("train")}
     assert practised.isdisjoint(each.group for each in result.part("test"))

@@ -14,7 +14,7 @@ from headswap.app.jobs.store import Store
 from headswap.app.service.archive import archive_of
 from headswap.app.service.projects import Projects
 from headswap.app.service.settings import Settings
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.stats import RunStats, keep_figures
@@ -31,7 +31,7 @@ def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float
     """A project on these pictures with the same bundle as the result of several runs."""
     projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
     project = projects.create("", name)
-    manifest = split(take_in(pictures, store=projects.folder(project.id) / "images").manifest)
+    manifest = split(ingest(pictures, store=projects.folder(project.id) / "images").manifest)
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
     project = projects.use_data(project, folder, name)

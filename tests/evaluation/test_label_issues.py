@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headswap.evaluation.label_issues import doubts_of, wrong_label_odds
+from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
 from headswap.evaluation.metrics import Floats, Labels, softmax
 
 
@@ -21,7 +21,7 @@ def noisy(seed: int, *, count: int = 200, classes: int = 5) -> tuple[Labels, Lab
 def test_planted_wrong_labels_come_first() -> None:
     truth, given, probabilities = noisy(0)
 
-    doubts = doubts_of(given, probabilities)
+    doubts = label_issues_of(given, probabilities)
 
     assert sum(truth[row] != given[row] for row, _ in doubts[:10]) >= 8
     assert all(suggested == truth[row] for row, suggested in doubts[:5])
@@ -31,7 +31,7 @@ def test_a_class_keeps_at_least_one_picture() -> None:
     labels = np.array([0] * 10 + [1])
     probabilities = np.tile([0.9, 0.1], (11, 1))
 
-    assert doubts_of(labels, probabilities) == ()
+    assert label_issues_of(labels, probabilities) == ()
 
 
 def test_the_same_labels_are_doubted_as_by_cleanlab() -> None:
@@ -47,7 +47,7 @@ def test_the_same_labels_are_doubted_as_by_cleanlab() -> None:
             n_jobs=1,
         )
 
-        assert [row for row, _ in doubts_of(given, probabilities)] == theirs.tolist()
+        assert [row for row, _ in label_issues_of(given, probabilities)] == theirs.tolist()
 
 
 def test_what_is_suggested_is_believed_for_its_class_and_not_just_the_largest_number() -> None:
@@ -55,7 +55,7 @@ def test_what_is_suggested_is_believed_for_its_class_and_not_just_the_largest_nu
     rows = [[0.9, 0.05, 0.05]] * 9 + [[0.1, 0.47, 0.43]] + [surely] * 10 + [hardly] * 10
     labels = np.array([0] * 10 + [1] * 10 + [2] * 10)
 
-    assert doubts_of(labels, np.array(rows)) == ((9, 2),)  # 47 % is little for the second class
+    assert label_issues_of(labels, np.array(rows)) == ((9, 2),)  # 47 % is little for the second class
 
 
 def heads(seed: int, *, count: int, accuracy: float, wrong: int) -> tuple[Labels, Floats, set[int]]:
@@ -76,7 +76,7 @@ def test_a_head_s_own_mistakes_are_hardly_ever_proposed(accuracy: float) -> None
     for seed in range(10):
         labels, logits, _ = heads(seed, count=96, accuracy=accuracy, wrong=0)
         odds = wrong_label_odds(labels, logits)
-        found = doubts_of(labels, softmax(logits))
+        found = label_issues_of(labels, softmax(logits))
         candidates += len(found)
         proposed += sum(odds[row] > 0.5 for row, _ in found)
 
@@ -89,7 +89,7 @@ def test_planted_labels_are_still_proposed_where_heads_hardly_err() -> None:
     for seed in range(10):
         labels, logits, wrong = heads(seed, count=96, accuracy=0.98, wrong=4)
         odds = wrong_label_odds(labels, logits)
-        rows = {row for row, _ in doubts_of(labels, softmax(logits)) if odds[row] > 0.5}
+        rows = {row for row, _ in label_issues_of(labels, softmax(logits)) if odds[row] > 0.5}
         found, planted = found + len(rows & wrong), planted + len(wrong)
 
     assert found >= 0.8 * planted
@@ -103,5 +103,5 @@ def test_what_is_proposed_is_among_what_cleanlab_proposes() -> None:
 
         theirs = find(labels, probabilities, filter_by="confident_learning", n_jobs=1)
 
-        ours = [row for row, _ in doubts_of(labels, probabilities) if odds[row] > 0.5]
+        ours = [row for row, _ in label_issues_of(labels, probabilities) if odds[row] > 0.5]
         assert set(ours) <= set(np.flatnonzero(theirs).tolist())

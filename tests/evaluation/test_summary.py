@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from headswap.evaluation.report import Advice, Calibration, Report
-from headswap.evaluation.summary import reliability, words_of
+from headswap.evaluation.summary import reliability, summary_of
 
 
 def report_of(method: str = "exam") -> Report:
@@ -29,7 +29,7 @@ def report_of(method: str = "exam") -> Report:
 
 
 def test_the_headline_says_how_sure_the_figure_is() -> None:
-    words = words_of(report_of())
+    words = summary_of(report_of())
 
     assert words[0] == "17 of 20 exam pictures right (85%; the true figure is probably 64% to 95%)."
     assert words[1] == "Always saying “cat” would get 52%."
@@ -37,7 +37,7 @@ def test_the_headline_says_how_sure_the_figure_is() -> None:
 
 
 def test_a_cross_validated_verdict_says_so() -> None:
-    headline = words_of(report_of("cross-validated"))[0]
+    headline = summary_of(report_of("cross-validated"))[0]
 
     assert "each judged by a head that never saw it" in headline
     assert "an exam of 4 pictures (3 right) would be too small to tell" in headline

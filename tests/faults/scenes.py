@@ -188,7 +188,7 @@ def intake_scene(pictures: Path) -> Scene:
     """Pictures are taken into a project that has others."""
     from headswap.app.service.projects import Project, Projects
     from headswap.app.service.sweeping import sweep_projects
-    from headswap.data.ingest import take_in
+    from headswap.data.ingest import ingest
     from headswap.data.split import split
     from headswap.data.store import reread
     from headswap.storage.records import write_record
@@ -197,7 +197,7 @@ def intake_scene(pictures: Path) -> Scene:
         projects = Projects(folder)
         project = _only_project(projects, folder)
         place = projects.new_data_folder(project)
-        manifest = split(take_in(pictures, store=place / "images", threads=2).manifest)
+        manifest = split(ingest(pictures, store=place / "images", threads=2).manifest)
         write_record(place / "dataset.json", manifest)
         projects.use_data(project, place, name)
 
@@ -289,7 +289,7 @@ def undo_scene(pictures: Path) -> Scene:
     from headswap.app.service.datasets import Datasets
     from headswap.app.service.projects import Projects
     from headswap.app.service.sweeping import sweep_projects
-    from headswap.data.ingest import take_in
+    from headswap.data.ingest import ingest
     from headswap.data.split import split
     from headswap.storage.records import write_record
 
@@ -310,7 +310,7 @@ def undo_scene(pictures: Path) -> Scene:
         project = projects.create("ann")
         place = projects.new_data_folder(project)
         store = projects.folder(project.id) / "images"
-        write_record(place / "dataset.json", split(take_in(pictures, store=store).manifest))
+        write_record(place / "dataset.json", split(ingest(pictures, store=store).manifest))
         projects.use_data(project, place, "pictures")
 
     def act(folder: Path) -> None:

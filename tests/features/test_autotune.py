@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headswap.features import autotune as choice
-from headswap.features.autotune import body_for, measure, remembered, settle
+from headswap.features.autotune import autotune, extractor_for, measure, remembered
 from headswap.features.engines import Engine, choose_engine, engines_here
 from headswap.heads.detect import find_head
 from headswap.network import Network
@@ -29,13 +29,13 @@ def test_what_was_measured_is_remembered(
     assert set(found.milliseconds) == {engine.name for engine in engines_here()}
     assert again is not None
     assert again.name == found.fastest == min(found.milliseconds, key=found.milliseconds.__getitem__)
-    assert body_for(network, site, tmp_path).engine == again
+    assert extractor_for(network, site, tmp_path).engine == again
 
 
 def test_without_a_measurement_torch_runs(make_network: MakeNetwork, tmp_path: Path) -> None:
     network = make_network()
 
-    body = body_for(network, find_head(network), tmp_path)
+    body = extractor_for(network, find_head(network), tmp_path)
 
     assert body.engine == choose_engine()
     assert not body.settled
@@ -44,7 +44,7 @@ def test_without_a_measurement_torch_runs(make_network: MakeNetwork, tmp_path: P
 def test_an_engine_that_was_named_is_taken(make_network: MakeNetwork, tmp_path: Path) -> None:
     network, engine = make_network(), Engine("cpu", "float32")
 
-    body = body_for(network, find_head(network), tmp_path, engine)
+    body = extractor_for(network, find_head(network), tmp_path, engine)
 
     assert (body.engine, body.settled) == (engine, True)
 
@@ -53,9 +53,9 @@ def test_a_short_run_measures_nothing(
     make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
 ) -> None:
     network = make_network()
-    body = body_for(network, find_head(network), tmp_path)
+    body = extractor_for(network, find_head(network), tmp_path)
 
-    settle(body, make_pictures(4), tmp_path, left_s=0.1)
+    autotune(body, make_pictures(4), tmp_path, left_s=0.1)
 
     assert body.settled
     assert not list(tmp_path.iterdir())
@@ -66,9 +66,9 @@ def test_a_long_run_takes_the_fastest(
 ) -> None:
     pytest.importorskip("onnxruntime")
     network = make_network()
-    body = body_for(network, find_head(network), tmp_path)
+    body = extractor_for(network, find_head(network), tmp_path)
 
-    settle(body, make_pictures(4), tmp_path, left_s=1e9)
+    autotune(body, make_pictures(4), tmp_path, left_s=1e9)
 
     assert body.engine == remembered(network, body.site, tmp_path)
 

@@ -82,10 +82,10 @@ def test_one_call_from_python_does_the_same(few_drawings: Path, lesson_workspace
 
 
 def test_pictures_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
-    from headswap.data.ingest import take_in
+    from headswap.data.ingest import ingest
     from headswap.storage.records import write_record
 
-    kept = take_in(sample / "train", store=tmp_path / "images").manifest
+    kept = ingest(sample / "train", store=tmp_path / "images").manifest
     write_record(tmp_path / "dataset.json", kept)
 
     material = Material(LessonConfig(data=str(tmp_path / "dataset.json"), most_pictures=16), tmp_path)

@@ -142,7 +142,7 @@ def _shard(room: Path) -> list[Victim]:
 
 
 def _records(room: Path) -> list[Victim]:
-    from headswap.data.ingest import take_in
+    from headswap.data.ingest import ingest
     from headswap.data.manifest import Manifest
 
     projects = Projects(room / "projects")
@@ -151,7 +151,7 @@ def _records(room: Path) -> list[Victim]:
     record = projects.folder(project.id) / "project.json"
     dataset = room / "dataset.json"
     pictures = small_pictures(room / "shown")
-    manifest = take_in(pictures, store=room / "images").manifest
+    manifest = ingest(pictures, store=room / "images").manifest
     write_record(dataset, manifest)
     text = room / "sealed"
     with files.sealed_folder(text) as draft:

@@ -9,7 +9,7 @@ from pathlib import Path
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.storage.files import to_json
@@ -28,7 +28,7 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
     chance, house, runner = random.Random(3 + size.seed), House(room / "workspace"), LocalRunner()
     dataset = room / "dataset.json"
     pictures = some_drawings(room / "pictures")
-    write_record(dataset, split(take_in(pictures, store=room / "images").manifest))
+    write_record(dataset, split(ingest(pictures, store=room / "images").manifest))
     house.start()
     store = Store(house.workspace / "jobs.sqlite")
     ids, waits, wrong = [], [], []

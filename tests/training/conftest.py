@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare
@@ -30,7 +30,7 @@ from headswap.training.finetune.records import FinetuneTask, RunConfig
 from headswap.training.finetune.trials import TrialSetup
 from headswap.training.linear.solver import fit_head
 from headswap.training.task import TrainingResult, TrainingTask
-from headswap.training.train import teach_head
+from headswap.training.train import train_head
 
 SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -177,14 +177,14 @@ def teach_module() -> TeachModule:
         engine: str | None = None,
         listener: Listener = silent,
     ) -> tuple[Network, TrainingResult, Manifest]:
-        intake = take_in(folder, prepare=lambda image: prepare(image, spec))
+        intake = ingest(folder, prepare=lambda image: prepare(image, spec))
         manifest = split(intake.manifest, seed=1, test_share=test_share)
         card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
         network = Network(card=card, module=module.eval())
         lesson = TrainingTask(
             manifest=manifest, intake=intake, config=TrainConfig(), features_folder=features, engine=engine
         )
-        told = teach_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
+        told = train_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
         return network, told, manifest
 
     return teach

@@ -19,7 +19,7 @@ from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.compare import answers
-from headswap.training.replay import ReplayedChoices, settled
+from headswap.training.replay import ReplayedChoices, replayed
 
 AUTO = TrainConfig(depth="auto", further=FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-5))
 
@@ -123,8 +123,8 @@ def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_p
 def test_a_replay_without_a_view_leaves_the_settings_alone() -> None:
     old = ReplayedChoices(engine="torch-cpu-float32", threads=2, strength=0.1)
 
-    assert settled(TrainConfig(mirror=True, fit="squash"), old).mirror
-    assert settled(TrainConfig(mirror=True, fit="squash"), old).fit == "squash"
+    assert replayed(TrainConfig(mirror=True, fit="squash"), old).mirror
+    assert replayed(TrainConfig(mirror=True, fit="squash"), old).fit == "squash"
 
 
 def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:

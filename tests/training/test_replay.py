@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.replay import ReplayedChoices, settled
+from headswap.training.replay import ReplayedChoices, replayed
 
 CONFIG = TrainConfig(depth="auto", budget_s=60, further=FinetuneConfig(passes=9, confirmations=3))
 
@@ -13,7 +13,7 @@ def test_a_run_that_went_further_is_repeated_without_a_search_or_a_clock() -> No
         engine="e", threads=2, strength=0.1, depth="last", learning_rate=3e-3, passes=7, parts=1
     )
 
-    again = settled(CONFIG, replay)
+    again = replayed(CONFIG, replay)
 
     assert (again.depth, again.strength, again.budget_s) == ("last", 0.1, None)
     further = again.further
@@ -21,7 +21,7 @@ def test_a_run_that_went_further_is_repeated_without_a_search_or_a_clock() -> No
 
 
 def test_a_run_that_kept_the_solved_head_leaves_the_finer_choices_alone() -> None:
-    again = settled(CONFIG, ReplayedChoices(engine="e", threads=2, strength=0.1))
+    again = replayed(CONFIG, ReplayedChoices(engine="e", threads=2, strength=0.1))
 
     assert again.depth == "head"
     assert again.further == CONFIG.further

@@ -76,7 +76,7 @@ def main(
 
     Args:
         arguments: the command line without the program; None: this process's own.
-        work: what to do; None: `headswap.pipeline.run.run_job`.
+        work: what to do; None: `headswap.pipeline.job.run_job`.
         prepare: what a spare does ahead of a job; None: import what the pipeline needs.
 
     Returns:

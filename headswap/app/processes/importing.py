@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.sandbox import Places
-from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_picture
+from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_image
 from headswap.data.edit import join
-from headswap.data.ingest import processors, take_in
+from headswap.data.ingest import ingest, processors
 from headswap.data.manifest import Manifest
 from headswap.data.read_policy import ReadPolicy
 from headswap.data.split import split
@@ -130,7 +130,7 @@ def _take_in(question: ReadUpload) -> str:
     limits, dataset = question.limits, Path(question.dataset)
     before: Manifest | None = read_record(Manifest, Path(question.before)) if question.before else None
     with _watched(dataset.parent / NOTES, limits.patience_s) as watch:
-        came = take_in(
+        came = ingest(
             Path(question.source),
             store=Path(question.store),
             threads=1 if question.one_by_one else _threads(limits),
@@ -161,7 +161,7 @@ def _read_one(question: ReadImage) -> str:
         file = Path(question.file)
         check_file_size(file.stat().st_size, question.name, question.limits.picture)
         data = file.read_bytes()
-        image = read_picture(
+        image = read_image(
             data, name=question.name, wanted_px=question.wanted_px, limits=question.limits.picture
         )
         copy = Path(question.folder) / f"{hashlib.sha256(data).hexdigest()}.bmp"
@@ -172,7 +172,7 @@ def _read_one(question: ReadImage) -> str:
 def _read_frame(question: ReadCameraImage) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin("camera")
-        image = read_picture(
+        image = read_image(
             _bytes_of(question.picture_base64),
             name="The camera's picture",
             wanted_px=question.wanted_px,

@@ -120,7 +120,7 @@ class Datasets:
     def drop(self, owner: str, project: str, files: tuple[str, ...]) -> Manifest:
         """Leave pictures out."""
         sentence = f"{_many(files)} left out."
-        return self._change(owner, project, sentence, lambda there: mend.drop_pictures(there, files))
+        return self._change(owner, project, sentence, lambda there: mend.drop_images(there, files))
 
     def mend(self, owner: str, project: str, code: str) -> Manifest:
         """Leave out the pictures that a finding can spare."""

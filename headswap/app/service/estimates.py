@@ -1,6 +1,6 @@
 """How long a lesson will take, before it is begun: a rough figure from one picture's time on this machine.
 
-Flow:  TrainConfig, pictures, milliseconds of one picture --lesson_s--> seconds
+Flow:  TrainConfig, pictures, milliseconds of one picture --training_s--> seconds
 
 The figures follow docs/decisions/0002-further-than-the-head.md: practising on a picture costs
 three times looking at it; above the cut of the last blocks it costs a sixteenth of that.
@@ -18,7 +18,7 @@ _WAYS = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, wh
 _BESIDE = 1.25  # looking at validation and exam pictures
 
 
-def lesson_s(config: TrainConfig, *, pictures: int, test_share: float, picture_ms: float) -> float:
+def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture_ms: float) -> float:
     """Seconds for a whole run, no longer than its time budget.
 
     Args:

@@ -75,7 +75,7 @@ class _Packing:
     over: threading.Event = field(default_factory=threading.Event)
 
 
-def packing_desk(settings: Settings) -> ChildProcess:
+def packing_process(settings: Settings) -> ChildProcess:
     """A child that packs what is taken home; soon let go, it holds a network."""
     return ChildProcess(
         "headswap.app.processes.exporting:answer",

@@ -210,7 +210,7 @@ class History:
     def _row(self, job: Job, project: Project, shown: Job | None) -> RunView:
         experiment = _experiment(job)
         folder = self._store.folder(job.id)
-        verdict = _verdict_of(folder / job.result) if job.state is JobState.DONE else None
+        verdict = _summary_of(folder / job.result) if job.state is JobState.DONE else None
         figures = read_figures(folder)
         return RunView(
             id=job.id,
@@ -243,7 +243,7 @@ def _experiment(job: Job) -> Experiment:
 
 
 @lru_cache(maxsize=512)
-def _verdict_of(bundle: Path) -> RunSummary | None:
+def _summary_of(bundle: Path) -> RunSummary | None:
     """A sealed bundle never changes; one that is damaged has no verdict, and says so when it is opened."""
     try:
         report = read_report(bundle)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
-from headswap.app.service.estimates import lesson_s
+from headswap.app.service.estimates import training_s
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
@@ -91,7 +91,7 @@ class Networks:
         if picture_ms is None or not pictures:
             return {}
         return {
-            depth: lesson_s(
+            depth: training_s(
                 TrainConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
             )
             for depth in get_args(Depth)

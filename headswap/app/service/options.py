@@ -5,7 +5,7 @@
                    [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
 
 Flow:  words --add_options--> namespace + environment --choices_of--> Options (settings, door)
-       --start_words--> lines to print
+       --start_text--> lines to print
 
 Knows words and settings; opens nothing.
 """
@@ -93,7 +93,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
     return Options(whom=said.whom, settings=settings, door=door)
 
 
-def start_words(choices: Options) -> str:
+def start_text(choices: Options) -> str:
     """What the server says of itself when it starts."""
     rows = table(choices.settings.limits)
     width = max(len(what) for what, _ in rows)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.store import LOG_FILE
 from headswap.app.service.views import JobView
-from headswap.events import EpochEnd, Event, Guesses, Step, words_of_step
+from headswap.events import EpochEnd, Event, Guesses, Step, text_of_step
 
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
@@ -95,7 +95,7 @@ def share_of(job: Job) -> float:
         return 1.0
     if job.progress is None:
         return 0.0
-    words = words_of_step(job.progress.step)
+    words = text_of_step(job.progress.step)
     begin, end = words.share_head if depth_of(job) == "head" else words.share_further
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
@@ -125,7 +125,7 @@ def _doing(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd]) -> str
     if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
         of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
         return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
-    return again + words_of_step(step).sentence.format(
+    return again + text_of_step(step).sentence.format(
         done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
     )
 

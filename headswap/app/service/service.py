@@ -23,7 +23,7 @@ from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.reader import Reader
 from headswap.app.service.archive import archive_of
 from headswap.app.service.datasets import Datasets
-from headswap.app.service.exports import Exports, packing_desk
+from headswap.app.service.exports import Exports, packing_process
 from headswap.app.service.fetching import FetchPolicy
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
@@ -75,7 +75,7 @@ class Service:
         )
         self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
         self.take_home = Exports(
-            self._store, self._projects, self.results, self.predict, packing_desk(settings)
+            self._store, self._projects, self.results, self.predict, packing_process(settings)
         )
         learning = learning_of(
             settings,

@@ -15,7 +15,7 @@ import gradio as gr
 
 from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
-from headswap.app.ui.widgets.text import picture_uri
+from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import shown_name
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import NotFound
@@ -102,6 +102,6 @@ def thumbnails(
 ) -> dict[str, str]:
     """sha256 -> data: URI; the pictures travel inside the page, so no route to them is open."""
     return {
-        sha256: picture_uri(thumbnail(scene.owner, scene.project.id, sha256, px))
+        sha256: image_uri(thumbnail(scene.owner, scene.project.id, sha256, px))
         for sha256 in dict.fromkeys(picture.sha256 for picture in pictures)
     }

@@ -13,10 +13,10 @@ from headswap.app.ui.projects import (
     build_project_menu,
     connect_project_menu,
 )
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.icons import MARK
-from headswap.app.ui.widgets.status import chip, stale_words
+from headswap.app.ui.widgets.status import chip, stale_text
 
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 
@@ -64,7 +64,7 @@ def show_header(header: Header, scene: PageContext) -> Updates:
         header.name: scene.project.name,
         header.chip: chip(scene.project, scene.job),
         header.stop: gr.Button(visible=scene.is_teaching),
-        header.stale: stale_words(scene.project),
+        header.stale: stale_text(scene.project),
     }
 
 
@@ -72,13 +72,13 @@ def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> No
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
     connect_project_menu(header.menu, shared, header.status, header.chip)
 
-    @errors_as_words(header.status)
+    @errors_as_text(header.status)
     def on_stop(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         shared.service.cancel(scene.owner, scene.project.job or "")
         return shared.show(shared.look(project_id, request))
 
-    @errors_as_words(header.status)
+    @errors_as_text(header.status)
     def on_rename(project_id: str, name: str, request: gr.Request) -> Updates:
         return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
 

@@ -23,24 +23,24 @@ from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.page import build_runs_page
 from headswap.app.ui.steps.dataset import (
     DatasetStep,
-    build_pictures_step,
-    connect_pictures_step,
-    show_pictures,
+    build_dataset_step,
+    connect_dataset_step,
+    show_dataset,
 )
-from headswap.app.ui.steps.dataset import intro_words as pictures_intro
+from headswap.app.ui.steps.dataset import intro_text as pictures_intro
 from headswap.app.ui.steps.export import build_take_home_step, connect_take_home_step
 from headswap.app.ui.steps.model import ModelStep, build_model_step, connect_model_step, show_network
 from headswap.app.ui.steps.report import build_test_step, connect_test_step
 from headswap.app.ui.steps.train import (
     TrainStep,
-    build_teach_step,
-    connect_teach_step,
-    show_lesson,
+    build_train_step,
+    connect_train_step,
     show_plan,
+    show_training,
 )
-from headswap.app.ui.steps.train import intro_words as teach_intro
+from headswap.app.ui.steps.train import intro_text as teach_intro
 from headswap.app.ui.widgets.cards import model_cards
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
@@ -69,20 +69,20 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             with gr.Tab("Model", id="model", elem_id="hs-model"):
                 model = build_model_step()
             with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
-                pictures = build_pictures_step()
+                pictures = build_dataset_step()
             with gr.Tab("Teach", id="teach", elem_id="hs-teaching"):
-                teach = build_teach_step()
+                teach = build_train_step()
             with gr.Tab("Test", id="test", elem_id="hs-test"):
                 test = build_test_step()
             with gr.Tab("Take it home", id="home", elem_id="hs-home"):
                 take_home = build_take_home_step()
 
         def show(scene: PageContext) -> Updates:
-            drawn = show_header(header, scene) | show_lesson(teach, scene, shared)
+            drawn = show_header(header, scene) | show_training(teach, scene, shared)
             drawn |= show_plan(teach, scene, shared)
             return (
                 drawn
-                | show_pictures(pictures, scene, shared)
+                | show_dataset(pictures, scene, shared)
                 | {
                     network_key: _network_key(scene),
                     done_job: scene.project.done_job or "",
@@ -95,8 +95,8 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
         )  # fmt: skip
         connect_header(header, shared, teach.stop)
-        connect_pictures_step(pictures, shared, header.chip, model.sample)
-        connect_teach_step(teach, shared)
+        connect_dataset_step(pictures, shared, header.chip, model.sample)
+        connect_train_step(teach, shared)
         connect_test_step(test, shared, done_job, teach.plan.depth)
         connect_take_home_step(take_home, shared, done_job)
         _connect_load(page, shared, header.status, model)
@@ -143,7 +143,7 @@ def _connect_move(button: gr.Button, to: str, shared: PageParts) -> None:
 def _connect_load(page: gr.Blocks, shared: PageParts, status: gr.HTML, model: ModelStep) -> None:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_load(project_id: str, ids: object, request: gr.Request) -> Updates:
         project = open_project(shared.service, owner_of(request), project_id)
         cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
@@ -164,11 +164,11 @@ def _connect_load(page: gr.Blocks, shared: PageParts, status: gr.HTML, model: Mo
 def _connect_timer(timer: gr.Timer, shared: PageParts, header: Any, teach: TrainStep) -> None:
     """While something is taught: look once a second; at the end open the result and fall silent."""
 
-    @errors_as_words(teach.status)
+    @errors_as_text(teach.status)
     def on_tick(project_id: str, where: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         if scene.is_teaching:
-            return show_header(header, scene) | show_lesson(teach, scene, shared)
+            return show_header(header, scene) | show_training(teach, scene, shared)
         drawn = shared.show(scene)
         if where == "teach" and scene.project.done_job == scene.project.job:
             drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
@@ -185,7 +185,7 @@ def _connect_network(
 ) -> Any:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
 
-    @errors_as_words(model.status, {model.drawing: "", model.evidence: ""}, clears=False)
+    @errors_as_text(model.status, {model.drawing: "", model.evidence: ""}, clears=False)
     def on_network(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         inspection = shared.service.opened(scene.owner, project_id)

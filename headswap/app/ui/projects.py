@@ -20,11 +20,11 @@ import gradio as gr
 
 from headswap.app.service.archive import ProjectLine
 from headswap.app.ui.context import PageParts, Updates, owner_of
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import announce, fragment, sends, served, web_text
 from headswap.app.ui.widgets.pages import page_links
-from headswap.app.ui.widgets.status import busy_chip
-from headswap.app.ui.widgets.text import count, picture_uri, safe
+from headswap.app.ui.widgets.status import busy_status
+from headswap.app.ui.widgets.text import count, image_uri, safe
 from headswap.errors import HeadswapError
 
 EXAMPLE_PX = 96
@@ -142,7 +142,7 @@ def _examples(shared: PageParts, owner: str, line: ProjectLine) -> tuple[str, ..
     found = []
     for sha256 in line.examples:
         with suppress(HeadswapError):
-            found.append(picture_uri(shared.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
+            found.append(image_uri(shared.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
     return tuple(found)
 
 
@@ -155,7 +155,7 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
             shared.project_id: project_id, known: remembered(ids, project_id), menu.changed: project_id,
         }  # fmt: skip
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_new(ids: object, request: gr.Request) -> Updates:
         return begin_with(service.new_project(owner_of(request)).id, ids)
 
@@ -164,11 +164,11 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
         examples = {line.id: _examples(shared, owner, line) for line in lines}
         return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
         return {menu.panel: gr.Column(visible=True)} | listed(owner_of(request), project_id, ids)
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_choose(project_id: str, ids: object, event: gr.EventData, request: gr.Request) -> Updates:
         verb, _, chosen = str(event.chosen).rpartition(":")
         owner = owner_of(request)
@@ -182,7 +182,7 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
             return {known: left} | listed(owner, project_id, left)
         return listed(owner, project_id, ids, asking=chosen if verb == "ask" else "")
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_file(file: str, ids: object, request: gr.Request) -> Updates:
         owner = owner_of(request)
         try:
@@ -191,7 +191,7 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
             service.uploads.taken(owner, Path(file))
         return begin_with(opened, ids)
 
-    @errors_as_words(status, {menu.file: gr.update(value=None)})  # no older file instead
+    @errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
     def on_save(project_id: str, request: gr.Request) -> Updates:
         with service.archive.saved(owner_of(request), project_id) as file:
             return {menu.file: gr.DownloadButton(value=served(file))}
@@ -200,8 +200,8 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
         return shared.show(shared.look(project_id, request))
 
     began = [shared.project_id, known, menu.changed, menu.known, status]
-    opening = announce(repr(busy_chip("Opening the project")))
-    saving = announce(repr(busy_chip("Packing the project")))
+    opening = announce(repr(busy_status("Opening the project")))
+    saving = announce(repr(busy_status("Packing the project")))
     menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
     menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
     menu.upload.upload(None, None, chip, js=opening, **QUIET)

@@ -51,7 +51,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
 
 def _draw(found: Comparison, plot: Path) -> None:
-    from headswap.plots.scatter import Dot, picture_file
+    from headswap.plots.scatter import Dot, svg_file
     from headswap.storage.files import write_text
 
     dots = [
@@ -67,7 +67,7 @@ def _draw(found: Comparison, plot: Path) -> None:
     ]
     if not dots:
         raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=_why(found))
-    write_text(plot, picture_file(dots, "Accuracy against speed"))
+    write_text(plot, svg_file(dots, "Accuracy against speed"))
 
 
 def _why(found: Comparison) -> str:

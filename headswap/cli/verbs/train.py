@@ -71,12 +71,12 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
-    from headswap.evaluation.summary import words_of
+    from headswap.evaluation.summary import summary_of
 
     with Bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
     lines = [
-        *words_of(outcome.report),
+        *summary_of(outcome.report),
         *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
         f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
     ]

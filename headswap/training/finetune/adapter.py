@@ -26,7 +26,7 @@ from headswap.training.finetune.checkpoint import EpochResult
 from headswap.training.finetune.compare import answers, leaves_room
 from headswap.training.finetune.modes import proved, training_engine
 from headswap.training.finetune.records import Answer
-from headswap.training.finetune.search import FinetuneResult, go_further
+from headswap.training.finetune.search import FinetuneResult, search_finetuning
 from headswap.training.finetune.trials import TrialSetup
 from headswap.training.progress import guesses_on
 
@@ -41,7 +41,7 @@ def go_on(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
-    course, exam = course_of(lesson, network, beginning, listener), _rows(lesson, "test")
+    course, exam = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
     files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
     truths = course.labels[exam]
 
@@ -51,13 +51,13 @@ def go_on(
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
 
-    journey = go_further(course, listener=listener, on_pass=on_pass)
+    journey = search_finetuning(course, listener=listener, on_pass=on_pass)
     if not journey.moved:
         return replace(beginning.taught, further=journey.further)
     return _taught(lesson, beginning.taught, course, journey)
 
 
-def course_of(
+def trial_setup_of(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
 ) -> TrialSetup:
     """What can be practised on, and how; rows are those of the manifest."""

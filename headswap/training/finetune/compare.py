@@ -1,6 +1,6 @@
 """Compare two ways of teaching on the same held-back pictures, picture by picture.
 
-Flow:  logits of both + labels --judge--> HeldOutScore each --compare--> FinetuneGain
+Flow:  logits of both + labels --score_held_out--> HeldOutScore each --compare--> FinetuneGain
 
 Small validation parts are noisy. The loss of each picture after calibration says more than
 right or wrong, and the difference between two networks on one picture is less noisy than
@@ -93,7 +93,7 @@ def leaves_room(logits: Tensor, labels: Tensor) -> bool:
     return int((logits.argmax(dim=1) != labels).sum()) >= _FEWEST_WRONG
 
 
-def judge(logits: Tensor, labels: Tensor) -> HeldOutScore:
+def score_held_out(logits: Tensor, labels: Tensor) -> HeldOutScore:
     """Of (V, C) finite logits and (V,) labels, V at least 1; every class counts the same."""
     exact = logits.double()
     calibrated = exact / fit_temperature(exact.numpy(), labels.numpy())

@@ -1,6 +1,6 @@
 """Only the last blocks learn: run the frozen part below them once, and practise on what it gave.
 
-Flow:  network + frozen stages --find_top--> FrozenPrefix, or None: it cannot be cut there
+Flow:  network + frozen stages --find_frozen_prefix--> FrozenPrefix, or None: it cannot be cut there
        pictures --FrozenPrefix.fill--> what leaves the frozen part, of a few crops of each
 
 Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
@@ -142,7 +142,7 @@ class FrozenPrefix:
                 part.__dict__.pop("forward", None)
 
 
-def find_top(
+def find_frozen_prefix(
     module: nn.Module, site: HeadSite, pictures: Tensor, config: FinetuneConfig, engine: Engine
 ) -> FrozenPrefix | None:
     """Cut a network below the stages that move with depth "last", and prove the cut.

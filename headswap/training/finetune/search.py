@@ -1,6 +1,6 @@
 """Go further than the head, but only as far as it helps: search, confirm, teach on everything.
 
-Flow:  TrialSetup (network with a solved head) --go_further--> the same network, moved or not,
+Flow:  TrialSetup (network with a solved head) --search_finetuning--> the same network, moved or not,
            and FinetuneResult
 
 Inside the practice part a validation part is held back; the head is solved on the rest and is
@@ -22,7 +22,7 @@ from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
-from headswap.training.finetune.compare import FinetuneGain, compare, judge, together
+from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import Candidate, SearchPlan, least_seconds, plan_search
 from headswap.training.finetune.records import FinetunedRun, OnPass
 from headswap.training.finetune.trials import CandidateRunner, TrialSetup
@@ -75,7 +75,7 @@ class _Best:
         return tuple(one for one in self.tries if one.best_pass > 0)
 
 
-def go_further(course: TrialSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
+def search_finetuning(course: TrialSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
     """Teach more than the head where that helps, in place.
 
     Args:
@@ -180,8 +180,8 @@ class _Search:
         """Put the validation parts of some tries together."""
         rows = [self.trials.rows(part)[1] for part in range(len(tries))]
         labels = [self.course.labels[some] for some in rows]
-        before = [judge(one.start, truth) for one, truth in zip(tries, labels, strict=True)]
-        after = [judge(one.judged, truth) for one, truth in zip(tries, labels, strict=True)]
+        before = [score_held_out(one.start, truth) for one, truth in zip(tries, labels, strict=True)]
+        after = [score_held_out(one.judged, truth) for one, truth in zip(tries, labels, strict=True)]
         gain = compare(together(before), together(after))
         return _Best(candidate=candidate, tries=tuple(tries), held=torch.cat(rows), gain=gain)
 

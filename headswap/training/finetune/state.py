@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from headswap.training.finetune.checkpoint import Checkpoint, EpochResult, RunCounters, Stopped
-from headswap.training.finetune.compare import judge
+from headswap.training.finetune.compare import score_held_out
 
 _HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there will not come back
 
@@ -46,11 +46,13 @@ class RunState:
             last: the pass after which it ends anyway.
         """
         number, self.last = len(self.history) + 1, logits
-        now = judge(logits, self.labels) if len(self.labels) and torch.isfinite(logits).all() else None
+        now = (
+            score_held_out(logits, self.labels) if len(self.labels) and torch.isfinite(logits).all() else None
+        )
         guessing = max(1.0, math.log(logits.shape[1]))
         if loss > _HOPELESS * guessing or not torch.isfinite(logits).all():
             self.stopped = "diverged"
-        elif now is None or now.loss < judge(self.logits, self.labels).loss:
+        elif now is None or now.loss < score_held_out(self.logits, self.labels).loss:
             self.best_pass, self.logits, self.best = number, logits, copied(self.moving)
         elif number - max(self.best_pass, last // 2) >= patience:
             self.stopped = "early"

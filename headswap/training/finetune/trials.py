@@ -21,7 +21,7 @@ from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
 from headswap.training.config import TrainConfig
 from headswap.training.finetune.batches import ImageBatches
-from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_top
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, practise_mode, precision
 from headswap.training.finetune.param_groups import Moving
@@ -182,7 +182,7 @@ class CandidateRunner:
         if course.config.depth not in ("last", "auto") or not self.parts:
             return None, 0
         few = course.album.inputs(course.practice[:2].tolist())
-        top = find_top(course.module, course.site, few, course.config.further, course.engine)
+        top = find_frozen_prefix(course.module, course.site, few, course.config.further, course.engine)
         if top is None:
             return None, 0
         seen = (2 if course.mirror else 1) * len(course.labels)

@@ -1,6 +1,6 @@
 """Judge every picture by a head that never saw it: cross-validation of the whole way to a head.
 
-Flow:  features + labels + groups --judge_in_folds--> (N, C) logits
+Flow:  features + labels + groups --cross_validate--> (N, C) logits
 
 Near duplicates share a fold. The penalty is chosen anew inside each fold's practice part, so
 the figure that comes out has seen nothing of what it is measured on. Sets too large for that
@@ -25,7 +25,7 @@ from headswap.training.linear.solver import folds_of
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which the penalty is chosen once
 
 
-def judge_in_folds(
+def cross_validate(
     features: Tensor,
     labels: Tensor,
     groups: Sequence[int],

@@ -44,8 +44,8 @@ def test_a_clerk_ends_at_once_when_its_server_is_gone_even_at_work(tmp_path: Pat
 def test_a_clerk_ends_when_its_server_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
-        "from headswap.app.processes.child import Desk\n"
-        "desk = Desk('small_answers:answer')\n"
+        "from headswap.app.processes.child import ChildProcess\n"
+        "desk = ChildProcess('small_answers:answer')\n"
         "print(desk.ask('pid'), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

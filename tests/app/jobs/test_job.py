@@ -10,7 +10,7 @@ from headswap.app.processes.environment import child_environment
 from headswap.errors import NotFound, TooFewPictures
 
 MODULES = (
-    "attempt clerk database desk job journal pulse queue schema store supervisor turns wire worker".split()  # noqa: SIM905
+    "database fairness heartbeat job journal liveness queue schema store supervisor worker".split()  # noqa: SIM905
 )
 
 

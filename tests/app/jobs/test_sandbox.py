@@ -44,7 +44,7 @@ def obey(data, *, name, wanted_px=None, limits=None):
         raise UnreadablePicture(f"{type(error).__name__} {number}", remedy="-")
     raise UnreadablePicture("done", remedy="-")
 
-importing.read_picture = obey
+importing.read_image = obey
 answer = importing.answer
 """
 

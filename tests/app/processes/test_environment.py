@@ -69,9 +69,10 @@ def test_threads_are_held_to_a_number_or_left_alone() -> None:
     assert thread_environment(0) == {}
 
 
-@pytest.mark.parametrize("module", ["runners.runner", "runners.local", "runners.environment"])
+@pytest.mark.parametrize("module", ["runner", "local", "environment"])
 def test_importing_a_runner_loads_neither_torch_nor_gradio(module: str) -> None:
-    code = f"import sys, headswap.{module}; sys.exit(bool({{'torch', 'gradio'}} & set(sys.modules)))"
+    code = f"import sys, headswap.app.processes.{module}; "
+    code += "sys.exit(bool({'torch', 'gradio'} & set(sys.modules)))"
 
     assert (
         subprocess.run([sys.executable, "-c", code], env=child_environment({}), check=False).returncode == 0

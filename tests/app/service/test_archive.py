@@ -18,7 +18,7 @@ from headswap.app.service.datasets import Datasets
 from headswap.app.service.history import History
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.settings import Settings
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.errors import BadProject, BadSetting, NotFound, TooMuch
 from headswap.pipeline.experiment import DataConfig, Experiment
@@ -70,7 +70,7 @@ def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str
     """Ada's project with an old run on other pictures, and a new one; ids of both."""
     project = house.projects.create("ada", "Birds / & “vehicles”")
     home = house.projects.folder(project.id)
-    manifest = split(take_in(few_drawings, store=home / "images").manifest)
+    manifest = split(ingest(few_drawings, store=home / "images").manifest)
     for pictures in (manifest, replace(manifest, name="after mending")):
         folder = house.projects.new_data_folder(project)
         write_text(folder / "dataset.json", to_json(pictures))

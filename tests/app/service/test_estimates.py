@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from headswap.app.service.estimates import lesson_s
+from headswap.app.service.estimates import training_s
 from headswap.training.config import FinetuneConfig, TrainConfig
 
 
 def seconds(config: TrainConfig) -> float:
-    return lesson_s(config, pictures=96, test_share=0.2, picture_ms=11.0)
+    return training_s(config, pictures=96, test_share=0.2, picture_ms=11.0)
 
 
 def test_the_head_alone_takes_seconds_and_everything_minutes() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.fetching import FetchPolicy
-from headswap.app.service.options import Options, add_options, choices_of, start_words
+from headswap.app.service.options import Options, add_options, choices_of, start_text
 from headswap.errors import TooMuch, WeightsNotHere
 from headswap.network import InputSpec, NetworkCard, Weights
 from headswap.zoos.catalogue import fetched_bytes
@@ -73,7 +73,7 @@ def test_in_a_class_only_the_teacher_decides(tmp_path: Path) -> None:
     assert read("--for", "class") == ("here",)
     assert read("--for", "class", "--networks", "resnet50", "timm/vit_base_patch16_224")[0] == "resnet50"
     assert read("--for", "class", "--networks", "any") == read() == read("--for", "lab") == ("any",)
-    said = start_words(chosen("--for", "class"))
+    said = start_text(chosen("--for", "class"))
     assert "networks to be fetched" in said
     assert "none: only those on this machine" in said
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.accounts import add
-from headswap.app.service.options import Options, add_options, choices_of, is_local, start_words
+from headswap.app.service.options import Options, add_options, choices_of, is_local, start_text
 from headswap.errors import BadSetting
 from headswap.storage.places import default_workspace, sample_folder
 
@@ -82,7 +82,7 @@ def test_a_class_pays_no_memory_for_spares_and_single_figures_can_be_changed() -
 
 
 def test_every_figure_is_said_at_the_start() -> None:
-    said = start_words(read("--for", "lab", "--disk-gb", "7.5", "--worker-gb", "0"))
+    said = start_text(read("--for", "lab", "--disk-gb", "7.5", "--worker-gb", "0"))
 
     assert said.startswith("headswap for a lab, in ")
     assert re.search(r"disk for one person +7\.5 GB\n", said)
@@ -93,11 +93,11 @@ def test_every_figure_is_said_at_the_start() -> None:
 
 
 def test_what_the_system_does_not_hold_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    held = start_words(read())
+    held = start_text(read())
     monkeypatch.setattr("platform.system", lambda: "Windows")
     monkeypatch.setattr("headswap.app.service.options.is_held_by_system", lambda: False)
 
-    said = start_words(read())
+    said = start_text(read())
 
     assert "The process that reads strangers' pictures " in held
     assert "each is watched" not in held or sys.platform != "linux"
@@ -124,7 +124,7 @@ def test_with_codes_and_no_certificate_it_says_that_all_is_in_clear(tmp_path: Pa
     chosen = read("--host", "0.0.0.0", "--auth", str(tmp_path / "class.json"))
 
     assert not chosen.settings.protected
-    assert "cross the network in clear; the camera is off" in start_words(chosen)
+    assert "cross the network in clear; the camera is off" in start_text(chosen)
 
 
 def test_with_a_certificate_it_is_protected(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.app.service.datasets import DatasetEdit
-from headswap.app.ui.steps.classes import class_rows, new_class, shown_pictures
+from headswap.app.ui.steps.classes import class_rows, new_class, shown_images
 from headswap.data.manifest import Manifest
 
 
@@ -20,7 +20,7 @@ def test_each_class_says_how_many_practise_and_how_many_are_locked_away(manifest
 
 
 def test_the_thumbnails_asked_for_are_the_ones_drawn(manifest: Manifest) -> None:
-    shown = shown_pictures(manifest)
+    shown = shown_images(manifest)
 
     drawn = class_rows(manifest, {picture.sha256: f"data:,{picture.sha256}" for picture in shown})
 

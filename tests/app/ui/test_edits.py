@@ -10,7 +10,7 @@ import pytest
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.views import ProjectView
 from headswap.app.ui.context import PageContext, PageParts
-from headswap.app.ui.steps.edits import LONGEST, Edit, deed_of, do, do_or_tell, look_closer
+from headswap.app.ui.steps.edits import LONGEST, Edit, do, do_or_tell, edit_of, look_closer
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
 
@@ -96,7 +96,7 @@ def test_what_no_button_says_does_nothing() -> None:
 def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
     event = gr.EventData(None, {"deed": "drop", "name": 7, "file": "x" * 9999})
 
-    deed = deed_of(event)
+    deed = edit_of(event)
 
     assert deed == Edit("drop", "", "x" * LONGEST, "")
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import gradio as gr
 import pytest
 
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.errors import BadUpload
 
 
 def test_a_mistake_becomes_words_in_the_status_line_and_nothing_else_changes(hostile: str) -> None:
-    @errors_as_words("status", {"drawing": ""})
+    @errors_as_text("status", {"drawing": ""})
     def handler() -> dict[str, str]:
         raise BadUpload(f"{hostile} is not a zip.", remedy="Choose a folder or a zip.")
 
@@ -18,7 +19,7 @@ def test_a_mistake_becomes_words_in_the_status_line_and_nothing_else_changes(hos
 
 
 def test_when_all_is_well_an_old_mistake_is_cleared() -> None:
-    @errors_as_words("status")
+    @errors_as_text("status")
     def handler(name: str) -> dict[str, str]:
         return {"name": name}
 
@@ -26,15 +27,15 @@ def test_when_all_is_well_an_old_mistake_is_cleared() -> None:
 
 
 def test_what_nobody_pressed_leaves_an_earlier_mistake_on_the_page() -> None:
-    @errors_as_words("status", clears=False)
+    @errors_as_text("status", clears=False)
     def handler() -> dict[str, str]:
         return {"cards": "drawn"}
 
-    assert handler() == {"cards": "drawn"}
+    assert handler() == {"status": gr.skip(), "cards": "drawn"}
 
 
 def test_a_bug_is_not_hidden() -> None:
-    @errors_as_words("status")
+    @errors_as_text("status")
     def handler() -> dict[str, str]:
         raise ZeroDivisionError
 
@@ -43,7 +44,7 @@ def test_a_bug_is_not_hidden() -> None:
 
 
 def test_details_are_one_press_away_and_name_the_kinds_of_error_but_no_path() -> None:
-    @errors_as_words("status")
+    @errors_as_text("status")
     def handler() -> dict[str, str]:
         try:
             open("/nowhere/secret.zip")  # noqa: SIM115

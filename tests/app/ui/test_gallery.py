@@ -5,7 +5,7 @@ from dataclasses import replace
 from headswap.app.ui.steps.gallery import (
     MOST_SHOWN,
     class_dialog,
-    picture_dialog,
+    image_dialog,
     several_dialog,
     sure_dialog,
 )
@@ -47,7 +47,7 @@ def test_very_many_pictures_are_counted_beyond_the_first(manifest: Manifest) -> 
 def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest, hostile: str) -> None:
     picture = replace(manifest.pictures[0], file=f"{hostile}.png")
 
-    drawn = picture_dialog(manifest, picture, "data:,large", mistake="<p>No.</p>")
+    drawn = image_dialog(manifest, picture, "data:,large", mistake="<p>No.</p>")
 
     assert 'src="data:,large"' in drawn
     assert "Locked away for the exam." in drawn

@@ -10,7 +10,7 @@ from headswap.app.service.lessons.lessons import ORDER, LessonView
 from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
 from headswap.app.ui.lessons.code import sides
-from headswap.app.ui.lessons.shelf import next_after, next_words, shelf
+from headswap.app.ui.lessons.shelf import next_after, next_text, shelf
 from headswap.app.ui.lessons.summary import summary_page
 from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.lessons.catalogue import LESSONS
@@ -57,7 +57,7 @@ def words(view: LessonView) -> ExplainedTerms:
 
 
 def test_before_the_first_experiment_none_is_done() -> None:
-    assert "None of ten done." in next_words((), ORDER[0])
+    assert "None of ten done." in next_text((), ORDER[0])
 
 
 def test_before_a_guess_nothing_can_be_run_and_nothing_is_told(fresh: LessonView) -> None:
@@ -122,7 +122,7 @@ def test_the_shelf_counts_and_the_next_is_the_first_that_was_not_done() -> None:
     assert 'aria-valuenow="3"' in shelf(half, ORDER[2])
     assert next_after(half, ORDER[2]) == ORDER[3]
     assert next_after((*ORDER[:2], *ORDER[3:]), ORDER[9]) == ORDER[2], "it goes round"
-    assert "See your summary" in next_words(ORDER, ORDER[0])
+    assert "See your summary" in next_text(ORDER, ORDER[0])
     assert 'data-do="reset:yes"' not in shelf(half, ORDER[0])
     assert 'data-do="reset:yes"' in shelf(half, ORDER[0], asking=True)
 

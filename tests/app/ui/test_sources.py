@@ -9,7 +9,7 @@ from importlib.resources import files
 from headswap.app.ui.steps.sources import PICKER
 from headswap.app.ui.widgets.html import vendored, web_text
 from headswap.data.decode import ENDINGS, ImageLimits
-from headswap.data.layout import looks_like_a_picture
+from headswap.data.layout import looks_like_an_image
 from headswap.data.store import STORE_PX
 
 # client-zip 2.5.1 as npm has it: package/worker.js and package/LICENSE.txt
@@ -31,7 +31,7 @@ def test_what_others_wrote_is_what_they_published_and_its_licence_travels_with_i
 
 def test_every_file_chooser_offers_the_same_endings() -> None:
     assert f'data-endings="{",".join(ENDINGS)}"' in PICKER
-    assert all(looks_like_a_picture(f"x{ending.upper()}") for ending in ENDINGS)
+    assert all(looks_like_an_image(f"x{ending.upper()}") for ending in ENDINGS)
     for script in ("picker.js", "deeds.js", "live.js"):
         assert "accept: 'image/*'" not in web_text(script)
         assert re.search(r"\baccept\b", web_text(script))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headswap.app.service.views import JobView, ProjectView
-from headswap.app.ui.widgets.status import chip, live_panel, stale_words
+from headswap.app.ui.widgets.status import chip, live_panel, stale_text
 
 PROJECT = ProjectView(
     id="p", name="n", model="m", head_path=None, has_own_weights=False, has_pictures=True,
@@ -39,9 +39,9 @@ def test_a_result_of_other_pictures_is_marked_and_explained() -> None:
 
     assert "Taught on the pictures before the change" in drawn
     assert "data-stale" in drawn
-    assert "Teach again" in stale_words(stale)
+    assert "Teach again" in stale_text(stale)
     assert "data-stale" not in chip(replace(stale, is_stale=False), replace(RUNNING, state="done"))
-    assert stale_words(PROJECT) == ""
+    assert stale_text(PROJECT) == ""
 
 
 def test_a_run_that_failed_at_once_shows_its_reason_and_no_empty_chart() -> None:

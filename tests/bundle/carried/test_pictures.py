@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data.decode import read_picture
+from headswap.data.decode import read_image
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import UnreadablePicture
-from headswap.exports.edge_cases import draw_odd_pictures
+from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.templates import pictures
 from headswap.network import InputSpec
 from headswap.storage.files import to_plain
@@ -36,7 +36,7 @@ def carried(path: Path, spec: InputSpec) -> np.ndarray:
 
 
 def own(path: Path, spec: InputSpec) -> np.ndarray:
-    image = read_picture(path.read_bytes(), name=path.name, wanted_px=wanted_px(spec))
+    image = read_image(path.read_bytes(), name=path.name, wanted_px=wanted_px(spec))
     return to_float(prepare(image, spec)[None], spec)
 
 
@@ -56,7 +56,7 @@ def told(path: Path) -> str:
 def strange(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     """Odd sizes, every EXIF turn, palettes, alpha, deep grey, many formats."""
     folder = tmp_path_factory.mktemp("strange")
-    drawn = list(draw_odd_pictures(folder))
+    drawn = list(draw_edge_cases(folder))
     scene = Image.open(folder / "rotated.jpg").convert("RGB")
     for turn in range(1, 9):
         exif = Image.Exif()
@@ -102,7 +102,7 @@ def test_a_folder_holds_its_pictures_and_not_what_macos_leaves_beside_them(tmp_p
 
 def test_a_picture_of_a_phone_is_read_where_its_reader_is_installed(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
-    odd = Image.open(draw_odd_pictures(tmp_path)[0]).convert("RGB")
+    odd = Image.open(draw_edge_cases(tmp_path)[0]).convert("RGB")
     pillow_heif.from_pillow(odd.resize((400, 300))).save(tmp_path / "phone.heic")
 
     assert np.array_equal(

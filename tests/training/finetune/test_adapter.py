@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from headswap.data.ingest import take_in
+from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.data.transforms import prepare
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.training.task import TrainingResult, TrainingTask
-from headswap.training.train import teach_head
+from headswap.training.train import train_head
 
 SPEC = InputSpec(height=24, width=24, resize_px=28)
 
@@ -63,7 +63,7 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: list[Event]) -> TrainingResult:
-    manifest = split(take_in(noise, prepare=lambda image: prepare(image, SPEC)).manifest, seed=1)
+    manifest = split(ingest(noise, prepare=lambda image: prepare(image, SPEC)).manifest, seed=1)
     card = NetworkCard(name=type(module).__name__, zoo="test", input=SPEC, weights=Weights(state="here"))
 
     @contextmanager
@@ -72,14 +72,14 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
 
     lesson = TrainingTask(
         manifest=manifest,
-        intake=replace(take_in(noise), manifest=manifest),
+        intake=replace(ingest(noise), manifest=manifest),
         config=TrainConfig(
             depth=depth, further=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
         ),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
     )
-    return teach_head(lesson, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
+    return train_head(lesson, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
 
 
 @pytest.mark.parametrize("make", [Solvable, NotSolvable])

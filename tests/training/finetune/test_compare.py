@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from headswap.training.finetune.compare import balance, compare, judge, together
+from headswap.training.finetune.compare import balance, compare, score_held_out, together
 
 LABELS = torch.arange(40) % 2
 
@@ -16,7 +16,7 @@ def logits(right: int, sure: float = 2.0) -> torch.Tensor:
 
 
 def test_the_same_answers_are_neither_gain_nor_harm() -> None:
-    gain = compare(judge(logits(30), LABELS), judge(logits(30), LABELS))
+    gain = compare(score_held_out(logits(30), LABELS), score_held_out(logits(30), LABELS))
 
     assert gain.right == 0
     assert not gain.is_clear()
@@ -24,15 +24,15 @@ def test_the_same_answers_are_neither_gain_nor_harm() -> None:
 
 
 def test_sureness_alone_is_no_gain() -> None:
-    gain = compare(judge(logits(30), LABELS), judge(logits(30, sure=20.0), LABELS))
+    gain = compare(score_held_out(logits(30), LABELS), score_held_out(logits(30, sure=20.0), LABELS))
 
     assert abs(gain.loss) < 1e-3
     assert not gain.is_clear()
 
 
 def test_many_more_right_is_clear_and_many_fewer_is_harm() -> None:
-    better = compare(judge(logits(24), LABELS), judge(logits(38), LABELS))
-    worse = compare(judge(logits(38), LABELS), judge(logits(24), LABELS))
+    better = compare(score_held_out(logits(24), LABELS), score_held_out(logits(38), LABELS))
+    worse = compare(score_held_out(logits(38), LABELS), score_held_out(logits(24), LABELS))
 
     assert better.right == 14
     assert better.is_clear(tried=4)
@@ -42,7 +42,9 @@ def test_many_more_right_is_clear_and_many_fewer_is_harm() -> None:
 
 def test_the_best_of_many_tries_has_to_show_more() -> None:
     noise = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)) * 0.8
-    gain = compare(judge(logits(30) + noise, LABELS), judge(logits(32) + noise * 0.6, LABELS))
+    gain = compare(
+        score_held_out(logits(30) + noise, LABELS), score_held_out(logits(32) + noise * 0.6, LABELS)
+    )
     errors = gain.loss / gain.loss_error
 
     assert errors > 1
@@ -51,7 +53,7 @@ def test_the_best_of_many_tries_has_to_show_more() -> None:
 
 
 def test_several_parts_are_judged_as_one() -> None:
-    both = together([judge(logits(30), LABELS), judge(logits(20), LABELS)])
+    both = together([score_held_out(logits(30), LABELS), score_held_out(logits(20), LABELS)])
 
     assert len(both.losses) == 80
     assert int(both.right.sum()) == 50

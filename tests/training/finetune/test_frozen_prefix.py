@@ -13,9 +13,9 @@ from headswap.features.engines import Engine
 from headswap.heads.swap import swap_head
 from headswap.training.budget import Budget
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_top
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
-from headswap.training.finetune.search import go_further
+from headswap.training.finetune.search import search_finetuning
 
 Make = Callable[..., Any]
 CPU = Engine("cpu", "float32")
@@ -36,7 +36,7 @@ class PassesBy(nn.Module):
 
 
 def top_of(room: Any) -> FrozenPrefix:
-    top = find_top(room.module, room.site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+    top = find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
     assert top is not None
     top.below = CPU
     return top
@@ -58,14 +58,14 @@ def test_a_network_in_which_something_passes_the_cut_is_not_cut() -> None:
     module = PassesBy().eval()
     site = swap_head(module, 3, input_size=(3, 16, 16)).site
 
-    assert find_top(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
+    assert find_frozen_prefix(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
 
 
 def test_moving_statistics_and_mixed_pictures_need_the_whole_network(classroom: Make) -> None:
     room = classroom()
 
     for config in (FinetuneConfig(norms="train"), FinetuneConfig(mixup=0.2)):
-        assert find_top(room.module, room.site, room.album.inputs([0, 1]), config, CPU) is None
+        assert find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), config, CPU) is None
 
 
 def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(classroom: Make) -> None:
@@ -106,7 +106,7 @@ def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(cla
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
     config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
 
-    journey = go_further(
+    journey = search_finetuning(
         room.course(TrainConfig(depth="last", further=config), budget_s=30.0),
         listener=heard.append,
         on_pass=lambda result, answer: None,

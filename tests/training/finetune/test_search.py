@@ -17,7 +17,7 @@ from headswap.events import Event, Note, Progress
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.compare import leaves_room
 from headswap.training.finetune.plan import Costs
-from headswap.training.finetune.search import FinetuneResult, go_further
+from headswap.training.finetune.search import FinetuneResult, search_finetuning
 from headswap.training.finetune.trials import CandidateRunner
 
 Make = Callable[..., Any]
@@ -34,7 +34,9 @@ def same(before: dict[str, Tensor], module: torch.nn.Module) -> bool:
 
 def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more: Any) -> FinetuneResult:
     heard = [] if heard is None else heard
-    return go_further(room.course(config, **more), listener=heard.append, on_pass=lambda result, answer: None)
+    return search_finetuning(
+        room.course(config, **more), listener=heard.append, on_pass=lambda result, answer: None
+    )
 
 
 def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
@@ -73,8 +75,8 @@ def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_ch
     nearly = replace(room.course(TrainConfig(depth="auto", further=QUICK)), leaves_room=False)
     asked_for = replace(room.course(TrainConfig(depth="norms", further=QUICK)), leaves_room=False)
 
-    kept = go_further(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
-    tried = go_further(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
+    kept = search_finetuning(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
+    tried = search_finetuning(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
 
     assert kept.further.tried == 0
     assert "too few pictures were wrong" in kept.further.sentence
@@ -169,7 +171,9 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, t
 
     room = classroom(60)
     with pytest.raises(Cancelled):
-        go_further(room.course(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None)
+        search_finetuning(
+            room.course(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None
+        )
     again, after = classroom(60), []
     journey = go(again, config, after, folder=tmp_path)
 
@@ -185,7 +189,7 @@ def test_a_stop_leaves_the_network_in_eval_mode_with_its_flags(classroom: Make) 
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        go_further(
+        search_finetuning(
             room.course(TrainConfig(depth="last", further=QUICK)),
             listener=stop,
             on_pass=lambda result, answer: None,

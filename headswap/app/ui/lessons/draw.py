@@ -15,7 +15,7 @@ from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
 from headswap.app.ui.lessons.card import card_body, card_heading
 from headswap.app.ui.lessons.classroom import class_panel
-from headswap.app.ui.lessons.shelf import next_words, shelf
+from headswap.app.ui.lessons.shelf import next_text, shelf
 from headswap.app.ui.lessons.summary import summary_page
 from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
@@ -64,7 +64,7 @@ def draw_lesson(service: Service, owner: str, course: str, project_id: str, plac
     seen = service.lessons.course(owner, course)
     around = {
         "shelf": shelf(seen.done, place.lesson, place.asking),
-        "next": "" if place.summary else next_words(seen.done, place.lesson),
+        "next": "" if place.summary else next_text(seen.done, place.lesson),
         "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else "",
     }
     if place.card is not None:

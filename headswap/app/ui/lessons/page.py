@@ -17,7 +17,7 @@ from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.lessons.draw import LessonPlace, draw_header, draw_lesson
 from headswap.app.ui.projects import QUIET
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.errors import HeadswapError
 
@@ -89,7 +89,7 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
             **{parts.parts[name]: html for name, html in drawn.parts.items()},
         }
 
-    @errors_as_words(parts.status)
+    @errors_as_text(parts.status)
     def on_load(course: str, project_id: str, here: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
         opened = service.lessons.open(owner, course)
@@ -98,13 +98,13 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
         place = _turned(service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
         return {parts.course: opened.id} | shown(owner, opened.id, project_id, place)
 
-    @errors_as_words(parts.status, clears=False)
+    @errors_as_text(parts.status, clears=False)
     def on_tick(course: str, project_id: str, lesson: str, here: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
         drawn = shown(owner, course, project_id, LessonPlace(lesson=lesson, here=here))
         return {} if service.lessons.was_left(owner, course, lesson) else drawn
 
-    @errors_as_words(parts.status)
+    @errors_as_text(parts.status)
     def on_deed(
         course: str, project_id: str, lesson: str, here: str, event: gr.EventData, request: gr.Request
     ) -> Updates:

@@ -29,11 +29,11 @@ def shelf(done: tuple[str, ...], here: str, asking: bool = False) -> str:
         f'aria-valuemax="{len(ORDER)}" aria-valuenow="{len(done)}" aria-label="Experiments done">'
         f'<i style="width:{share:.0f}%"></i></div><p class="hs-note far">{len(done)} of {len(ORDER)} done</p>'
         f'<h2 class="hs-eyebrow">The path <span class="hs-note">{time}</span></h2><ol>{path}</ol>'
-        f'<h2 class="hs-eyebrow">Expert corner</h2><ul>{corner}</ul>{_deeds(done, asking)}</nav>'
+        f'<h2 class="hs-eyebrow">Expert corner</h2><ul>{corner}</ul>{_actions(done, asking)}</nav>'
     )
 
 
-def next_words(done: tuple[str, ...], here: str) -> str:
+def next_text(done: tuple[str, ...], here: str) -> str:
     """How far, and the next action: the next experiment that was not done, else the summary."""
     following = next_after(done, here)
     many = f"{in_words(len(done)).capitalize() if done else 'None'} of {in_words(len(ORDER))} done."
@@ -69,7 +69,7 @@ def _entry(name: str, is_done: bool, is_here: bool, is_card: bool = False) -> st
     )
 
 
-def _deeds(done: tuple[str, ...], asking: bool) -> str:
+def _actions(done: tuple[str, ...], asking: bool) -> str:
     if asking:
         return (
             '<div class="shelf-deeds asking" role="alert"><p>Forget every guess, result and vote?</p>'

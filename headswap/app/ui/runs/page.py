@@ -19,7 +19,7 @@ from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.projects import QUIET, remembered
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
 from headswap.app.ui.widgets.cards import search_choices
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
@@ -122,15 +122,15 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
     def drawn(owner: str, project_id: str, known: object, sort: str, asking: str = "") -> Updates:
         return show_runs(parts, history.rows(owner, remembered(known, project_id)), sort, asking)
 
-    @errors_as_words(parts.status)
+    @errors_as_text(parts.status)
     def on_look(project_id: str, known: object, sort: str, asking: str, request: gr.Request) -> Updates:
         return drawn(owner_of(request), project_id, known, sort, asking)
 
-    @errors_as_words(parts.said, clears=False)
+    @errors_as_text(parts.said, clears=False)
     def on_networks() -> Updates:
         return {parts.models: gr.Dropdown(choices=search_choices(service.models()))}
 
-    @errors_as_words(parts.status)
+    @errors_as_text(parts.status)
     def on_deed(
         project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
     ) -> Updates:
@@ -153,7 +153,7 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
                 more[parts.go] = "./?step=test"
         return drawn(owner, project_id, known, sort, asking) | more
 
-    @errors_as_words(parts.said)
+    @errors_as_text(parts.said)
     def on_compare(
         project_id: str, known: object, sort: str, models: list[str], request: gr.Request
     ) -> Updates:

@@ -151,7 +151,7 @@ def _row(run: RunView, several: bool, is_asking: bool) -> str:
     )
     kind = " asking" if is_asking else ""
     shown = ' class="shown"' if run.is_shown else ""
-    return f'<tr{shown}>{drawn}<td class="deeds{kind}">{_deeds(run, is_asking)}</td></tr>'
+    return f'<tr{shown}>{drawn}<td class="deeds{kind}">{_actions(run, is_asking)}</td></tr>'
 
 
 def _state(run: RunView) -> str:
@@ -178,7 +178,7 @@ def _right(run: RunView) -> str:
     )
 
 
-def _deeds(run: RunView, is_asking: bool) -> str:
+def _actions(run: RunView, is_asking: bool) -> str:
     name = safe(run.model.rpartition("/")[2])
     if is_asking:
         return (

@@ -13,7 +13,7 @@ from headswap.data.manifest import ImageRecord, Manifest
 SHOWN = 9  # thumbnails of a class; the tenth place says how many more
 
 
-def shown_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
+def shown_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """The pictures whose thumbnails `class_rows` needs."""
     return tuple(picture for name in manifest.classes for picture in of_class(manifest, name)[:SHOWN])
 

@@ -10,15 +10,15 @@ import gradio as gr
 
 from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
-from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_pictures
-from headswap.app.ui.steps.edits import LOOKS, Edit, deed_of, do_or_tell, look_closer
+from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
+from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
 from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.steps.sources import CAMERA, PICKER
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import announce, fragment, next_bar, vendored, web_text
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.status import busy_chip, chip
+from headswap.app.ui.widgets.status import busy_status, chip
 from headswap.app.ui.widgets.text import in_words, safe
 from headswap.data.manifest import Manifest
 
@@ -55,9 +55,9 @@ class DatasetStep:
         ]  # fmt: skip
 
 
-def build_pictures_step() -> DatasetStep:
+def build_dataset_step() -> DatasetStep:
     """Lay out step 2."""
-    intro = fragment(intro_words(None, ()))
+    intro = fragment(intro_text(None, ()))
     with gr.Row(elem_classes="sources"):
         with gr.Column(elem_classes="drop"):
             gr.HTML(
@@ -94,7 +94,7 @@ def build_pictures_step() -> DatasetStep:
     return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
 
 
-def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     """The headline of step 2, with the size of the new head as soon as there are names."""
     becomes = "The names become the new head."
     if inspection and classes:
@@ -118,7 +118,7 @@ def _files(manifest: Manifest) -> frozenset[str]:
     return frozenset(picture.file for picture in manifest.pictures)
 
 
-def show_pictures(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
     manifest = scene.manifest
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
@@ -132,7 +132,7 @@ def show_pictures(step: DatasetStep, scene: PageContext, shared: PageParts) -> U
     change = shared.service.pictures.last_change(scene.owner, scene.project.id)
     if manifest is None:
         return drawn | {step.classes: changed(change) + EMPTY, step.checks: "", step.aside: enough(None)}
-    shown = thumbnails(shared.thumbnail, scene, (*shown_pictures(manifest), *pair_pictures(manifest)))
+    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
     if not scene.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
@@ -144,12 +144,12 @@ def show_pictures(step: DatasetStep, scene: PageContext, shared: PageParts) -> U
     }
 
 
-def connect_pictures_step(
+def connect_dataset_step(
     step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_zip(project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
         take = shared.service.replace_pictures if how == REPLACE else shared.service.add_pictures
@@ -159,7 +159,7 @@ def connect_pictures_step(
             shared.service.uploads.taken(owner, Path(upload))
         return shared.show(shared.look(project_id, request))
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_sample(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         if scene.manifest is not None:
@@ -167,16 +167,16 @@ def connect_pictures_step(
         shared.service.use_sample(scene.owner, project_id)
         return shared.show(shared.look(project_id, request))
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_first_sample(project_id: str, request: gr.Request) -> Updates:
         shown = on_sample(project_id, request)
         asks = shown.get(step.view) or shown[step.status]  # before it replaces any, or why it cannot
         to = "pictures" if asks else "teach"
         return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_deed(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
-        deed, scene = deed_of(event), shared.look(project_id, request)
+        deed, scene = edit_of(event), shared.look(project_id, request)
         if deed.verb in LOOKS:
             return {step.view: look_closer(deed, scene, shared)}
         if dialog := do_or_tell(deed, scene, shared):
@@ -189,7 +189,7 @@ def connect_pictures_step(
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
-    reading = announce(repr(busy_chip("Reading the pictures")))
+    reading = announce(repr(busy_status("Reading the pictures")))
     moved = [*outputs, shared.tabs, shared.where]
     for listen, handler, inputs, touched in (
         (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),

@@ -19,12 +19,12 @@ from headswap.app.ui.steps.classes import of_class
 from headswap.app.ui.steps.gallery import (
     MOST_SHOWN,
     class_dialog,
-    picture_dialog,
+    image_dialog,
     several_dialog,
     sure_dialog,
 )
-from headswap.app.ui.widgets.errors import kinds_of, mistake_words
-from headswap.app.ui.widgets.text import count, picture_uri
+from headswap.app.ui.widgets.errors import error_html, kinds_of
+from headswap.app.ui.widgets.text import count, image_uri
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
 
@@ -42,7 +42,7 @@ class Edit:
     value: str  # what was typed or chosen
 
 
-def deed_of(event: gr.EventData) -> Edit:
+def edit_of(event: gr.EventData) -> Edit:
     """Read a message; whatever is no text is nothing."""
     words = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
@@ -107,7 +107,7 @@ def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> str:
 
 def _with_mistake(deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts) -> str:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
-    said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
+    said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
     if scene.manifest is None:
         return ""
     if deed.name in scene.classes:
@@ -129,8 +129,8 @@ def _picture(file: str, manifest: Manifest, scene: PageContext, shared: PagePart
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
     pictures = shared.service.pictures  # not from the page's memory: that is for small ones
-    large = picture_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
-    return picture_dialog(manifest, found, large, mistake)
+    large = image_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
+    return image_dialog(manifest, found, large, mistake)
 
 
 def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> str:

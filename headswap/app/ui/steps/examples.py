@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import percent, picture_uri, safe
+from headswap.app.ui.widgets.text import image_uri, percent, safe
 from headswap.bundle.prediction import Prediction
 from headswap.storage.places import sample_folder
 
@@ -27,7 +27,7 @@ def example_strip(paths: tuple[Path, ...], said: tuple[Prediction, ...], chosen:
         f'<li><button class="plate" type="button" data-example="{i}" '
         f'aria-pressed="{str(i == chosen).lower()}" '
         f'aria-label="Example {i + 1}{_spoken(said, i)}"><img '
-        f'src="{picture_uri(path.read_bytes(), "png")}" alt="">'
+        f'src="{image_uri(path.read_bytes(), "png")}" alt="">'
         f"</button>{_told(path, said, i)}</li>"
         for i, path in enumerate(paths)
     )

@@ -9,7 +9,7 @@ import gradio as gr
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, served
 from headswap.app.ui.widgets.text import count
 
@@ -94,7 +94,7 @@ def _say(view: ExportView) -> str:
 def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_look(job: str, where: str, request: gr.Request) -> Updates:
         if not job:
             return show_take_home(step, NOT_BEGUN)
@@ -102,7 +102,7 @@ def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Tex
         owner = owner_of(request)
         return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
 
-    @errors_as_words(step.status, {step.timer: gr.update(active=False)})
+    @errors_as_text(step.status, {step.timer: gr.update(active=False)})
     def on_tick(job: str, request: gr.Request) -> Updates:
         return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
 

@@ -6,7 +6,7 @@ Pure HTML from a `ExportView`; every name is escaped.
 from __future__ import annotations
 
 from headswap.app.service.exports import ExportView
-from headswap.app.ui.widgets.errors import mistake_words
+from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, file_size, percent, safe
 from headswap.exports.parity import ParityCheck, Route
@@ -40,7 +40,7 @@ def zip_panel(view: ExportView) -> str:
     if view.state == "ready" and view.zip_file is not None:
         return f'<div class="hs-panel zip-panel">{_head(view)}{_table(view)}</div>'
     if view.state == "failed":
-        return f'<div class="hs-panel zip-panel">{mistake_words(view.problem, view.remedy)}</div>'
+        return f'<div class="hs-panel zip-panel">{error_html(view.problem, view.remedy)}</div>'
     if view.state == "packing":
         return (
             '<div class="hs-panel zip-panel" data-state="packing"><p class="live">'
@@ -94,7 +94,7 @@ def agreement(check: ParityCheck | None) -> str:
     rows = "".join(_way(way) for way in check.ways)
     warned = ""
     if not check.agree:
-        warned = mistake_words(
+        warned = error_html(
             "They do not all say the same.",
             f"Use the way that agrees, and see check.json: none may differ by more than {check.bound:g}.",
         )

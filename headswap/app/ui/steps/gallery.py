@@ -35,7 +35,7 @@ def class_dialog(manifest: Manifest, name: str, thumbnails: dict[str, str], mist
     return _dialog(safe(name), count(len(pictures), "picture"), body)
 
 
-def picture_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: str = "") -> str:
+def image_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: str = "") -> str:
     """One picture, large, with its class; another class, or out."""
     options = "".join(
         f"<option{' selected' if name == picture.class_name else ''}>{safe(name)}</option>"

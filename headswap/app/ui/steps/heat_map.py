@@ -5,7 +5,7 @@ Flow:  HeatMap --heat_figure--> HTML
 
 from __future__ import annotations
 
-from headswap.app.ui.widgets.text import picture_uri, safe
+from headswap.app.ui.widgets.text import image_uri, safe
 from headswap.bundle.prediction import HeatMap
 from headswap.evaluation.report import Report, TestAnswer
 
@@ -17,7 +17,7 @@ def heat_figure(heat: HeatMap, words: str = "") -> str:
     """One picture, dim where nothing counted; `words` say more and are harmless in HTML."""
     says = f"where it looked to say {safe(heat.label)}: the bright patch counted most"
     return (
-        f'<figure class="heat"><span class="plate dark"><img src="{picture_uri(heat.png, "png")}" '
+        f'<figure class="heat"><span class="plate dark"><img src="{image_uri(heat.png, "png")}" '
         f'alt="{says}"></span><figcaption class="hs-note"><b>{safe(heat.label)}</b>{words}</figcaption>'
         "</figure>"
     )

@@ -12,7 +12,7 @@ from headswap.app.service.views import Inspection, ProjectView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.headview import evidence, head_view, intro
 from headswap.app.ui.widgets.cards import model_cards, search_choices, shown_rows
-from headswap.app.ui.widgets.errors import errors_as_words, mistake_words
+from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 
 CARD_SCRIPT = """
@@ -119,7 +119,7 @@ def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> 
         known = service.networks.cards(names)
         return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
 
-    @errors_as_words(step.status, clears=False)
+    @errors_as_text(step.status, clears=False)
     def on_cards(project_id: str, request: gr.Request) -> Updates:
         if not project_id:  # the browser has not been asked yet what it remembers
             return {step.cards: gr.skip()}
@@ -127,7 +127,7 @@ def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> 
 
     listed = gr.State(False)
 
-    @errors_as_words(step.status, clears=False)
+    @errors_as_text(step.status, clears=False)
     def on_list(is_listed: bool) -> Updates:
         if is_listed:  # once: a list that comes again closes under the hands of who is searching
             return {}
@@ -137,20 +137,20 @@ def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> 
         project = service.choose_model(owner_of(request), project_id, model, path=path)
         return shared.show(shared.look(project_id, request)) | {step.cards: cards(project)}
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
         return choose(project_id, str(event.chosen), None, request)
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_search(project_id: str, model: str | None, request: gr.Request) -> Updates:
         return choose(project_id, model.strip(), None, request) if model and model.strip() else {}
 
-    @errors_as_words(step.path_status)
+    @errors_as_text(step.path_status)
     def on_check(project_id: str, path: str, request: gr.Request) -> Updates:
         model = service.project(owner_of(request), project_id).model
         return choose(project_id, model, path.strip() or None, request)
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_weights(project_id: str, file: str, request: gr.Request) -> Updates:
         owner = owner_of(request)
         try:
@@ -164,12 +164,12 @@ def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> 
             | {step.cards: cards(scene.project)}
         )
 
-    @errors_as_words(step.status, clears=False)
+    @errors_as_text(step.status, clears=False)
     def on_reach(project_id: str, request: gr.Request) -> Updates:
         project = service.project(owner_of(request), project_id)
         if project.has_own_weights or not (problem := service.networks.out_of_reach(project.model)):
             return {}
-        return {step.status: mistake_words(problem, OFFLINE)}
+        return {step.status: error_html(problem, OFFLINE)}
 
     outputs = [*shared.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]

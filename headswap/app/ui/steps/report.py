@@ -16,10 +16,10 @@ from headswap.app.ui.steps.footer import Footer, build_foot
 from headswap.app.ui.steps.heat_map import INVITATION, heat_figure, heat_row, looked_at
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
 from headswap.app.ui.steps.try_it import PREDICTING, QUIET, TryIt, build_try_it, connect_try_it
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.text import picture_uri, safe
+from headswap.app.ui.widgets.text import image_uri, safe
 from headswap.evaluation.report import LabelIssue, Report
 
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
@@ -85,7 +85,7 @@ def build_test_step() -> ReportStep:
 def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
     """sha256 -> data: URI of the pictures that a report shows."""
     found = shared.service.results.thumbnails(owner, job, sha256s)
-    return {sha256: picture_uri(data) for sha256, (_, data) in found.items()}
+    return {sha256: image_uri(data) for sha256, (_, data) in found.items()}
 
 
 def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
@@ -112,7 +112,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     results = shared.service.results
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
         if not job:
             nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
@@ -122,7 +122,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
         strip = example_strip(examples_for(report.classes), (), -1)
         return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_cell(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
         scene, cell = shared.look(project_id, request), str(event.chosen)
         report = results.report(scene.owner, job)
@@ -130,7 +130,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
         small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
         return {step.opened: confusion.opened(report, cell, small)}
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_look(project_id: str, job: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         report = results.report(scene.owner, job)
@@ -154,7 +154,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
         if files:
             shared.service.pictures.relabel(scene.owner, project_id, files, after)
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
@@ -178,7 +178,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
             )
         return shared.show(shared.look(project_id, request)) | told
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_way(event: gr.EventData) -> Updates:
         return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gradio as gr
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card
 
@@ -31,7 +31,7 @@ def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: Page
     """Connect the buttons; another run closes the card of the one before."""
     following = shared.service.following
 
-    @errors_as_words(status)
+    @errors_as_text(status)
     def on_share(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         job = scene.project.job or ""
@@ -41,7 +41,7 @@ def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: Page
         opened = following.share_job(scene.owner, job)
         return {panel: link_card(str(event.here), opened, stop="unshare")}
 
-    @errors_as_words(status, clears=False)
+    @errors_as_text(status, clears=False)
     def on_other_run(project_id: str, request: gr.Request) -> Updates:
         return show_share(panel, shared.look(project_id, request))
 

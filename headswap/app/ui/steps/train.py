@@ -12,9 +12,9 @@ from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
 from headswap.app.ui.steps.guesses import six_guesses
 from headswap.app.ui.steps.headdrawing import numbers_to_learn
 from headswap.app.ui.steps.share import build_share, connect_share
-from headswap.app.ui.steps.train_options import TrainOptions, build_plan, depth_choices, lesson_of
+from headswap.app.ui.steps.train_options import TrainOptions, build_plan, config_of, depth_choices
 from headswap.app.ui.widgets.chart import chart
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.status import live_panel
 from headswap.app.ui.widgets.text import in_words, number, safe
@@ -47,9 +47,9 @@ class TrainStep:
         return [self.plan.depth, self.key, self.start, self.stop, self.live, self.six, self.onward]
 
 
-def build_teach_step() -> TrainStep:
+def build_train_step() -> TrainStep:
     """Lay out step 3."""
-    intro = fragment(intro_words(None, ()))
+    intro = fragment(intro_text(None, ()))
     with gr.Row(elem_classes="hs-two level live-first"):
         with gr.Column(elem_classes="hs-panel lesson-plan"):
             fragment("<h2>What may move?</h2>")
@@ -73,7 +73,7 @@ def build_teach_step() -> TrainStep:
     return TrainStep(intro, plan, key, start, stop, status, live, six, share, onward)
 
 
-def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     """The headline of step 3, with how many numbers are to be learned."""
     how_many = (
         f", {number(numbers_to_learn(inspection, len(classes)))} numbers," if inspection and classes else ""
@@ -85,7 +85,7 @@ def intro_words(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
     )
 
 
-def show_lesson(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
     job = scene.job
     label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
@@ -141,15 +141,15 @@ def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
-def connect_teach_step(step: TrainStep, shared: PageParts) -> None:
+def connect_train_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
 
     connect_share(step.share, step.status, step.key, shared)
 
-    @errors_as_words(step.status)
+    @errors_as_text(step.status)
     def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:
         scene = shared.look(project_id, request)
-        lesson, share, seed = lesson_of(*chosen)
+        lesson, share, seed = config_of(*chosen)
         shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
         return shared.show(shared.look(project_id, request))
 

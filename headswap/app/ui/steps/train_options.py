@@ -1,6 +1,6 @@
 """What is chosen before a lesson: what may move, for how long, and the finer choices.
 
-Flow:  components --lesson_of--> TrainConfig, share locked away, seed
+Flow:  components --config_of--> TrainConfig, share locked away, seed
 
 Each field says in a `?` what the field calls it. Nothing is decided here: the values go to
 the service as they are.
@@ -34,7 +34,7 @@ SHARE = 20  # percent locked away
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The components, in the order in which `lesson_of` takes their values."""
+    """The components, in the order in which `config_of` takes their values."""
 
     depth: gr.Radio
     budget: gr.Dropdown
@@ -85,7 +85,7 @@ def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
             for depth, name, more in DEPTHS]  # fmt: skip
 
 
-def lesson_of(
+def config_of(
     depth: Depth, budget: float, passes: float, rate: float, batch: float, copies: list[str], mirror: bool,
     share: float, seed: float,
 ) -> tuple[TrainConfig, float, int]:  # fmt: skip

@@ -12,9 +12,9 @@ from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.examples import example_strip, examples_for
 from headswap.app.ui.steps.heat_map import heat_figure
 from headswap.app.ui.steps.prediction import Near, answer
-from headswap.app.ui.widgets.errors import errors_as_words
+from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, sends, served, web_text
-from headswap.app.ui.widgets.text import picture_uri
+from headswap.app.ui.widgets.text import image_uri
 from headswap.bundle.prediction import Prediction
 
 MOST_EXAMPLES = 12
@@ -92,7 +92,7 @@ def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled:
 
     def words(request: gr.Request, job: str, prediction: Prediction) -> str:
         found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
-        near: Near = {sha256: (name, picture_uri(data)) for sha256, (name, data) in found.items()}
+        near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
         return answer(prediction, near, results.report(owner_of(request), job))
 
     def predict(request: gr.Request, job: str, picture: Path) -> str:
@@ -109,39 +109,39 @@ def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled:
             return strip
         return strip | {part.picture: served(paths[0])} | part.told(words(request, job, said[0]))
 
-    @errors_as_words(part.status)
+    @errors_as_text(part.status)
     def on_first_example(job: str, request: gr.Request) -> Updates:
         return example_answers(job, 1, request)
 
-    @errors_as_words(part.status)
+    @errors_as_text(part.status)
     def on_all_examples(job: str, request: gr.Request) -> Updates:
         return example_answers(job, MOST_EXAMPLES, request)
 
-    @errors_as_words(part.status, part.untold)
+    @errors_as_text(part.status, part.untold)
     def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
         paths = examples_for(results.report(owner_of(request), job).classes)
         path = paths[min(int(event.chosen), len(paths) - 1)]
         return part.told(predict(request, job, path)) | {part.picture: served(path)}
 
-    @errors_as_words(part.status, part.untold)
+    @errors_as_text(part.status, part.untold)
     def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return part.told(NO_ANSWER, is_kept=False)
         path = Path(picture["path"])
         said = predict(request, job, path)
         if path.suffix.lower() not in SHOWN_BY_BROWSERS:
-            small = picture_uri(results.preview(owner_of(request), job, path))
+            small = image_uri(results.preview(owner_of(request), job, path))
             said = (
                 f'<span class="plate tried"><img src="{small}" alt="The picture that was tried"></span>{said}'
             )
         return part.told(said)
 
-    @errors_as_words(part.status, part.untold)
+    @errors_as_text(part.status, part.untold)
     def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
         prediction = results.predict_frame(owner_of(request), job, str(event.frame))
         return part.told(words(request, job, prediction), is_kept=False)
 
-    @errors_as_words(part.status, {part.heat: ""})
+    @errors_as_text(part.status, {part.heat: ""})
     def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
         if picture is None:
             return {part.heat: ""}

@@ -17,7 +17,7 @@ Inputs = ParamSpec("Inputs")
 Handler = Callable[Inputs, dict[Any, Any]]
 
 
-def errors_as_words(
+def errors_as_text(
     status: Any, otherwise: Mapping[Any, Any] = MappingProxyType({}), *, clears: bool = True
 ) -> Callable[[Handler[Inputs]], Handler[Inputs]]:
     """Show a `HeadswapError` of a handler in the component `status`, and clear it when all is well.
@@ -34,7 +34,7 @@ def errors_as_words(
             try:
                 return {status: "" if clears else gr.skip()} | handler(*args, **kwargs)
             except HeadswapError as mistake:
-                said = mistake_words(mistake.problem, mistake.remedy, kinds_of(mistake))
+                said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
                 return {status: said, **otherwise}
 
         return handle
@@ -42,15 +42,15 @@ def errors_as_words(
     return decorate
 
 
-def mistake_words(problem: str, remedy: str, details: str = "") -> str:
+def error_html(problem: str, remedy: str, details: str = "") -> str:
     """What happened, then what to do; `details` are for whoever looks after the machine."""
     return (
         f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
-        f"{safe(remedy)}</p>{details_words(details)}</div></div>"
+        f"{safe(remedy)}</p>{details_html(details)}</div></div>"
     )
 
 
-def details_words(details: str) -> str:
+def details_html(details: str) -> str:
     """Folded away: one press opens them."""
     if not details:
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headswap.app.service.views import JobView, ProjectView
-from headswap.app.ui.widgets.errors import details_words
+from headswap.app.ui.widgets.errors import details_html
 from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, safe, seconds
 
@@ -41,7 +41,7 @@ def chip(project: ProjectView, job: JobView | None) -> str:
     return f'<div class="hs-status busy" {attributes}>{ring}<span class="hs-num">{words}</span></div>'
 
 
-def busy_chip(words: str) -> str:
+def busy_status(words: str) -> str:
     """The chip while the server reads an upload: shown by the browser before it asks."""
     return (
         '<div class="hs-status busy" data-state="busy"><span class="dot pulse"></span><span>'
@@ -56,7 +56,7 @@ def time_left(job: JobView) -> str:
     return f", {seconds(job.seconds_left)} left"
 
 
-def stale_words(project: ProjectView) -> str:
+def stale_text(project: ProjectView) -> str:
     """Above the steps, as long as the result is of other pictures than those in step 2."""
     if not project.is_stale:
         return ""
@@ -84,7 +84,7 @@ def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
     sentence = safe(job.sentence)
     if job.state == "failed":
         sentence = f"{safe(job.problem)}</p><p class='hs-soft'>{safe(job.remedy)}"
-    details = details_words(job.details) if job.state == "failed" else ""
+    details = details_html(job.details) if job.state == "failed" else ""
     bar = (
         '<div class="hs-row progress"><div class="bar" role="progressbar" '
         f'aria-valuenow="{100 * job.share:.0f}" '

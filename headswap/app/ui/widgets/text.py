@@ -96,6 +96,6 @@ def enumerate_names(names: tuple[str, ...], most: int = 6) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-def picture_uri(data: bytes, kind: str = "jpeg") -> str:
+def image_uri(data: bytes, kind: str = "jpeg") -> str:
     """A picture inside the page itself: no route to guard, nothing to fetch."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
