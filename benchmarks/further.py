@@ -30,7 +30,7 @@ from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.adapter import go_on, trial_setup_of
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
-from headswap.training.finetune.plan import Candidate
+from headswap.training.finetune.plan import FinetuneCandidate
 from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 from headswap.training.task import TrainingTask
 from headswap.training.train import begin
@@ -88,7 +88,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
 
 def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
-    candidate = Candidate(depth=cast(Moving, depth), learning_rate=float(rate))
+    candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
     passes, start = course.config.further.passes, time.perf_counter()
     trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
     exam = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])

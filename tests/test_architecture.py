@@ -26,6 +26,13 @@ STEPS = {
 }  # fmt: skip
 MOST_LINES, MOST_APP_LINES, MOST_FUNCTION_LINES = 400, 40, 50
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "shared"}
+PRIVATE_WORDS = {  # that this project had for what the field has a name for
+    "Album", "Ballot", "Beginning", "Body", "Care", "Course", "Deed", "Desk", "Door", "Doubt", "Drill",
+    "Evidence", "Filling", "Foot", "Gate", "Journey", "Judgement", "Keeping", "Look", "Memory", "Owner",
+    "Picture", "Pulse", "Scene", "Shared", "Show", "Sitting", "Standing", "Study", "Taught", "Top", "Walk",
+    "Watched", "alarm_from", "doubts_of", "freeze_body", "go_further", "judge", "sitting", "study",
+    "take_in", "taught_of", "teach_head", "teach_through", "twins_of",
+}  # fmt: skip
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle"}
 
 
@@ -155,6 +162,27 @@ def test_every_rule_catches_what_it_forbids() -> None:
     said = {rule.__name__: list(rule(place, text, tree)) for rule in RULES}
 
     assert all(said.values()), said
+
+
+def test_no_public_type_name_is_defined_twice() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
+
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_private_words_do_not_come_back_as_names() -> None:
+    named = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name in PRIVATE_WORDS
+    ]
+
+    assert named == []
 
 
 RULES = (upward_imports, heavy_imports, oversize, forbidden, without_a_header)

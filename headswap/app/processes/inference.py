@@ -108,7 +108,7 @@ class Fetched:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class BatchPredictions:
     """Answers, in the order of the pictures."""
 
     predictions: tuple[Prediction, ...]
@@ -129,7 +129,7 @@ def answer(question_json: str) -> str:
             return to_json(Fetched(fetched_bytes()))
         case AskPredictions(bundle, pictures):
             found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
-            return to_json(Predictions(tuple(found)))
+            return to_json(BatchPredictions(tuple(found)))
         case PredictCameraImage(bundle, picture):
             return to_json(_bundle(bundle).predict(b64decode(picture)))
         case AskHeatMap(bundle, picture, label):

@@ -15,7 +15,7 @@ from pathlib import Path
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.processes.guard import SafeInference
-from headswap.app.processes.inference import AskHeatMap, AskPredictions, PredictCameraImage, Predictions
+from headswap.app.processes.inference import AskHeatMap, AskPredictions, BatchPredictions, PredictCameraImage
 from headswap.bundle.format import read_report
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
@@ -66,7 +66,7 @@ class Results:
                 f"{len(pictures)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
         question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, pictures)))
-        found: Predictions = from_json(Predictions, self._desk.ask(to_json(question)))
+        found: BatchPredictions = from_json(BatchPredictions, self._desk.ask(to_json(question)))
         return found.predictions
 
     def predict_frame(self, owner: str, job: str, frame: str) -> Prediction:

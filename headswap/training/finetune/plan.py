@@ -23,7 +23,7 @@ _RATES: dict[Moving, tuple[float, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
+class FinetuneCandidate:
     """One way of going further."""
 
     depth: Moving
@@ -44,7 +44,7 @@ class Costs:
 class SearchPlan:
     """What a search does, likeliest candidate first."""
 
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[FinetuneCandidate, ...]
     search_passes: int  # of each candidate, when there are several
     passes: int  # of the winner
     confirmations: int  # validation parts on which the winner is tried
@@ -67,22 +67,22 @@ class SearchPlan:
         return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
 
 
-def candidates_for(depth: Depth, config: FinetuneConfig) -> tuple[Candidate, ...]:
+def candidates_for(depth: Depth, config: FinetuneConfig) -> tuple[FinetuneCandidate, ...]:
     """What is tried, likeliest first: see docs/decisions/0002-further-than-the-head.md."""
     rate = config.learning_rate
     if depth == "head":
         return ()
     if depth != "auto":
         rates = (rate,) if rate is not None else _RATES[depth]
-        return tuple(Candidate(depth=depth, learning_rate=one) for one in rates)
+        return tuple(FinetuneCandidate(depth=depth, learning_rate=one) for one in rates)
     if rate is not None:
         depths: tuple[Moving, ...] = ("everything", "last", "norms")
-        return tuple(Candidate(depth=one, learning_rate=rate) for one in depths)
+        return tuple(FinetuneCandidate(depth=one, learning_rate=rate) for one in depths)
     return (
-        Candidate(depth="everything", learning_rate=1e-3),
-        Candidate(depth="last", learning_rate=1e-3),
-        Candidate(depth="everything", learning_rate=3e-4),
-        Candidate(depth="norms", learning_rate=3e-3),
+        FinetuneCandidate(depth="everything", learning_rate=1e-3),
+        FinetuneCandidate(depth="last", learning_rate=1e-3),
+        FinetuneCandidate(depth="everything", learning_rate=3e-4),
+        FinetuneCandidate(depth="norms", learning_rate=3e-3),
     )
 
 
@@ -128,7 +128,7 @@ def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[Searc
             yield _plan(some, config.passes, confirmations)
 
 
-def _plan(candidates: Sequence[Candidate], passes: int, confirmations: int) -> SearchPlan:
+def _plan(candidates: Sequence[FinetuneCandidate], passes: int, confirmations: int) -> SearchPlan:
     return SearchPlan(
         candidates=tuple(candidates),
         search_passes=max(1, min(passes, max(FEWEST_PASSES, passes // 4))),

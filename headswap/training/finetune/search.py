@@ -23,7 +23,7 @@ from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
-from headswap.training.finetune.plan import Candidate, SearchPlan, least_seconds, plan_search
+from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
 from headswap.training.finetune.records import FinetunedRun, OnPass
 from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 
@@ -49,7 +49,7 @@ class FinetuneResult:
 class _Best:
     """The best way that was found."""
 
-    candidate: Candidate
+    candidate: FinetuneCandidate
     tries: tuple[FinetunedRun, ...]  # one for each validation part
     held: Tensor  # (V,) rows of these parts
     gain: FinetuneGain
@@ -173,10 +173,10 @@ class _Search:
                 brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_passes)]))
         return brief
 
-    def _run(self, candidate: Candidate, part: int, passes: int) -> FinetunedRun:
+    def _run(self, candidate: FinetuneCandidate, part: int, passes: int) -> FinetunedRun:
         return self.trials.run(candidate, part, passes, tick=self._tick)
 
-    def _judged(self, candidate: Candidate, tries: Sequence[FinetunedRun]) -> _Best:
+    def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
         rows = [self.trials.rows(part)[1] for part in range(len(tries))]
         labels = [self.course.labels[some] for some in rows]

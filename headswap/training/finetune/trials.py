@@ -25,7 +25,7 @@ from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_p
 from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, practise_mode, precision
 from headswap.training.finetune.param_groups import Moving
-from headswap.training.finetune.plan import Candidate, Costs
+from headswap.training.finetune.plan import Costs, FinetuneCandidate
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, RunConfig, Tick
 from headswap.training.finetune.state import copied
 from headswap.training.linear.solver import folds_of
@@ -71,7 +71,7 @@ class CandidateRunner:
         held = self.parts[part]
         return self.course.practice[~held], self.course.practice[held]
 
-    def run(self, candidate: Candidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
+    def run(self, candidate: FinetuneCandidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
         """One try, from a head solved without the validation part."""
         rest, held = self.rows(part)
         self.put_back()
@@ -85,7 +85,7 @@ class CandidateRunner:
         return self._finetune(recipe, rest, held, f"part{part}", tick, lambda result, answer: None)
 
     def run_all(
-        self, candidate: Candidate, passes: int, stop_after: int, *, tick: Tick, on_pass: OnPass
+        self, candidate: FinetuneCandidate, passes: int, stop_after: int, *, tick: Tick, on_pass: OnPass
     ) -> FinetunedRun:
         """The last run: all practice pictures, from the head solved on all of them."""
         self.put_back()
