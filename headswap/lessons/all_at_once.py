@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_epochs
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -57,11 +58,7 @@ rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the 
             right_words="head first, then low rates",
         ),
     ),
-    terms=(
-        Term(word="rate", field="learning rate"),
-        Term(word="rates that fall towards the picture", field="discriminative learning rates"),
-        Term(word="gap", field="generalisation gap; overfitting when it is large"),
-    ),
+    terms=terms("rate", "rates that fall towards the picture", "gap"),
     for_experts=True,
 )
 _HIGH, _LOW = 0.1, 3e-4

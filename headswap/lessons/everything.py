@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent, said_epochs
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent, said_epochs
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -47,11 +48,7 @@ taught = sum(value.numel() for value in network.parameters() if value.requires_g
             right_words="the head learns",
         ),
     ),
-    terms=(
-        Term(word="body", field="backbone"),
-        Term(word="from nothing", field="random initialisation, training from scratch"),
-        Term(word="fingerprint", field="SHA-256"),
-    ),
+    terms=terms("body", "from nothing", "fingerprint"),
 )
 _RATE = 1e-3  # of Adam, the usual first choice
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headswap.lessons.lesson import Code, Term
+from headswap.lessons.glossary import Term, terms
+from headswap.lessons.lesson import Code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ again = load_file(folder / newest["file"])""",
         "headswap teach --from mugs-1 pictures/ --out mugs-2",
         "headswap evaluate mugs-2 other-pictures/",
     ),
-    terms=(Term(word="save", field="checkpoint"), Term(word="record", field="manifest, model registry")),
+    terms=terms("save", "record"),
 )
 TUNED = ExpertCard(
     name="tuning",
@@ -91,9 +92,6 @@ share = float(right[best, exam].mean())        # about 0.5: the exam is fresh"""
         "headswap teach pictures/ --depth auto --budget 300",
         "headswap compare pictures/ --models tf_efficientnet_lite0 resnet50",
     ),
-    terms=(
-        Term(word="settings", field="hyperparameters"),
-        Term(word="folds", field="cross-validation"),
-    ),
+    terms=terms("settings", "folds"),
 )
 CARDS = (VERSIONED, TUNED)

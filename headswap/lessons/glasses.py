@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval, is_clear
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
 from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
@@ -54,11 +55,7 @@ largest = float(seen.abs().max())     # below 3""",
             right_words="as the network was taught",
         ),
     ),
-    terms=(
-        Term(word="glasses", field="preprocessing, input normalisation"),
-        Term(word="new camera, new light", field="distribution shift"),
-        Term(word="swapped colours", field="BGR instead of RGB"),
-    ),
+    terms=terms("glasses", "new camera, new light", "swapped colours"),
     for_experts=True,
 )
 _GLASSES = ("undivided", "unnormalised", "swapped", "squashed")

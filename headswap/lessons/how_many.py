@@ -6,7 +6,8 @@ from math import hypot, log2
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
             right_words="drawn from each class",
         ),
     ),
-    terms=(Term(word="whisker", field="95 % confidence interval of the mean over draws"),),
+    terms=terms("whisker"),
 )
 SIZES = (1, 2, 5, 10, 20)
 REPEATS = 4  # draws of the few, within each draw of the exam

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
+from headswap.lessons.glossary import Term
 from headswap.plots.draw import draw
 from headswap.plots.figure import Figure
 
@@ -28,14 +29,6 @@ class Code:
     right: str
     wrong_words: str  # what is wrong with it, in a few words
     right_words: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """A word of the page and what the field says for it."""
-
-    word: str
-    field: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent, said_epochs
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ share = float(right)     # about 0.5: guessing""",
             right_words="judged on what it never saw",
         ),
     ),
-    terms=(
-        Term(word="learn by heart", field="memorise, overfit"),
-        Term(word="exam", field="test set"),
-    ),
+    terms=terms("learn by heart", "exam"),
 )
 
 

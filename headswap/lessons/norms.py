@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ drift = float((network.bn1.running_mean - before).abs().max())     # exactly 0""
             right_words="frozen, in eval mode",
         ),
     ),
-    terms=(
-        Term(word="norm layer", field="BatchNorm; its running_mean and running_var are buffers"),
-        Term(word="training mode", field="module.train()"),
-    ),
+    terms=terms("norm layer", "training mode"),
     for_experts=True,
 )
 STEPS, EVERY, BATCH = 12, 2, 8  # batches shown, between two exams, pictures of one

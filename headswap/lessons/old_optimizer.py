@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
 from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
@@ -58,11 +59,7 @@ moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0
             right_words="head first",
         ),
     ),
-    terms=(
-        Term(word="loss", field="loss: how wrong the guesses are, 0 is perfect"),
-        Term(word="slope", field="gradient"),
-        Term(word="pass", field="epoch"),
-    ),
+    terms=terms("loss", "slope", "pass"),
 )
 PASSES, RATE = 20, 0.02
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
 from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ helping = answer.aux_logits1.shape[1]     # 4""",
             right_words="all heads, each with its share of the loss",
         ),
     ),
-    terms=(Term(word="helping head", field="auxiliary classifier"),),
+    terms=terms("helping head"),
     for_experts=True,
 )
 NETWORK = "googlenet"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Riddle, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Riddle, measured, percent
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -51,11 +52,7 @@ votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
             right_words="found, and proved by hand",
         ),
     ),
-    terms=(
-        Term(word="features", field="feature vector, embedding, penultimate activations"),
-        Term(word="vote", field="logit"),
-        Term(word="body", field="backbone"),
-    ),
+    terms=terms("features", "vote", "body"),
     riddles=(
         Riddle(network="resnet18", options=("fc", "layer4.1.conv2", "avgpool"), right=0),
         Riddle(network="vgg11", options=("classifier.0", "features.18", "classifier.6"), right=2),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Lesson, LessonFindings, Term, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
 from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ answers = network(picture).shape[1]     # 4""",
             right_words="a new layer",
         ),
     ),
-    terms=(Term(word="width", field="in_features: numbers that the body hands to the head"),),
+    terms=terms("width"),
 )
 _WAYS = (
     ("wrong_attribute", "wrong attribute"),

@@ -135,8 +135,10 @@ def test_words_are_explained_where_the_pointer_or_the_focus_is(walker: Page) -> 
 
     assert "The field says: " in (mark.get_attribute("aria-label") or "")
     mark.focus()
-    tip = mark.evaluate("one => getComputedStyle(one, '::after').content")
-    assert "The field says" in tip
+    tip = mark.locator(".tip")
+    assert tip.is_visible()
+    assert "The field says" in tip.inner_text()
+    assert tip.locator("svg").count() == 1
 
 
 def test_code_is_copied_whole_and_runs(walker: Page, browser_clipboard: None) -> None:

@@ -11,7 +11,7 @@ import re
 
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import safe
-from headswap.lessons.lesson import Term
+from headswap.lessons.glossary import Term
 
 
 def coded(words: str) -> str:
@@ -34,7 +34,7 @@ class ExplainedTerms:
             )
             if found:
                 self._left.remove(one)
-                mark = f'<span class="nowrap">{found[0]} {term(one.word, one.field)}</span>'
+                mark = f'<span class="nowrap">{found[0]} {term(one.word)}</span>'
                 html = html[: found.start()] + mark + html[found.end() :]
         return html
 
@@ -43,8 +43,6 @@ class ExplainedTerms:
 
     def rest(self) -> str:
         """Terms that no text said, so that none is lost."""
-        rows = "".join(
-            f'<span class="nowrap">{safe(one.word)} {term(one.word, one.field)}</span>' for one in self._left
-        )
+        rows = "".join(f'<span class="nowrap">{safe(one.word)} {term(one.word)}</span>' for one in self._left)
         self._left = []
         return f'<p class="hs-note words">Words: {rows}</p>' if rows else ""

@@ -43,7 +43,7 @@ def learning(report: Report) -> str:
         f'<i style="width:{100 * share:.0f}%"></i></span><span>{percent(share)}</span></li>'
         for pictures, share in ((found.fewer, fewer), (found.more, more))
     )
-    name = term("this comparison", "learning curve")
+    name = term("fewer pictures")
     return (
         f'<div class="hs-panel"><h2>Would more pictures help? {name}</h2>'
         f'<p class="hs-soft">{said}</p><ul class="trust">{rows}</ul></div>'

@@ -31,9 +31,9 @@ def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: DatasetEd
     return (
         f'<div class="hs-row between hs-head"><h2 tabindex="-1">{title}</h2><span class="hs-row keys">'
         f'<span class="key"><i class="kp"></i>{len(manifest.pictures) - exam} practice '
-        f"{term('practice', 'training set')}</span>"
+        f"{term('practice')}</span>"
         f'<span class="key"><i class="ke"></i>{exam} locked away for the exam '
-        f"{term('exam', 'test set')}</span>"
+        f"{term('exam')}</span>"
         f"</span></div>{changed(change)}"
         f'<div class="hs-panel klasses">{rows}{new_class("Another class")}</div>'
     )

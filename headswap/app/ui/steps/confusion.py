@@ -18,7 +18,7 @@ def grid(report: Report, chosen: str) -> str:
     rows = "".join(_row(report, truth, chosen) for truth in range(len(report.classes)))
     crowded = " crowded" if len(report.classes) > CROWDED else ""
     return (
-        f"<h2>What was called what {term('this grid', 'confusion matrix')}</h2><div "
+        f"<h2>What was called what {term('grid')}</h2><div "
         f'class="conf-scroll{crowded}" '
         'tabindex="0" role="group" aria-label="Grid of what was called what"><table class="conf">'
         "<caption>Rows: what it was. Columns: what it said. Press a cell to see its pictures.</caption>"

@@ -84,9 +84,9 @@ def _facts(inspection: Inspection, classes: tuple[str, ...]) -> str:
     aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
     return (
         f'<dl class="facts"><div><dt class="tag">{icon("lock")}Kept, frozen '
-        f"{term('the body', 'backbone')}</dt>"
+        f"{term('body')}</dt>"
         f'<dd><b class="hs-num">{number(inspection.body_parameters)}</b>numbers in the body</dd></div>'
-        f'<div><dt class="tag">{icon("scissors")}Replaced {term("the head", "classifier layer")}</dt>'
+        f'<div><dt class="tag">{icon("scissors")}Replaced {term("head")}</dt>'
         f"<dd><b>{paths}</b>{old}{aux}</dd></div>"
         f'<div><dt class="tag acc">{icon("sprout")}New</dt><dd><b class="hs-num">{new}</b>{learn}</dd>'
         "</div></dl>"

@@ -72,7 +72,7 @@ def build_test_step() -> ReportStep:
                 to_do = fragment(name="hs-advice", script=sends("way"))
         with gr.Row(elem_classes="hs-half hs-more"):
             with gr.Column(elem_classes="hs-panel"):
-                fragment(f"<h2>Where it looked {term('this map', 'class activation map')}</h2>")
+                fragment(f"<h2>Where it looked {term('map')}</h2>")
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))

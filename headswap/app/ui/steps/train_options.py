@@ -58,23 +58,23 @@ def build_plan() -> TrainOptions:
     bare: dict[str, Any] = {"show_label": False, "container": False}
     depth = gr.Radio(depth_choices({}), value=usual.depth, label="What may move", elem_id="hs-depth", **bare)
     with gr.Column(elem_classes="hs-budget hs-field"):
-        fragment(_name("Time budget", "the time budget", "early stopping by wall clock"))
+        fragment(_name("Time budget", "time budget"))
         budget = gr.Dropdown(list(BUDGETS), value=0, label="Time budget", elem_id="hs-budget", **bare)
     with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold finer", elem_id="hs-finer"):
-        with _field("Passes", "a pass", "epoch", "The head alone is solved; it takes as many as it needs."):
+        with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
             passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
-        with _field("Step size", "step size", "learning rate"):
+        with _field("Step size", "rate"):
             rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
-        with _field("Pictures of one step", "a batch", "batch size"):
+        with _field("Pictures of one step", "batch"):
             batch = gr.Slider(8, 128, further.batch_size, step=8, label="Pictures of one step", **bare)
-        with _field("Changed copies to practise on", "a changed copy", "data augmentation"):
+        with _field("Changed copies to practise on", "changed copy"):
             copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
             mirror = gr.Checkbox(
                 usual.mirror, label="mean of picture and mirror image, twice the time", container=False
             )
-        with _field("Locked away for the exam, %", "the exam", "test set, hold-out"):
+        with _field("Locked away for the exam, %", "exam"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
-        with _field("Seed", "the seed", "random seed", "The same seed gives the same result."):
+        with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
     return TrainOptions(depth, budget, passes, rate, batch, copies, mirror, share, seed)
 
@@ -108,13 +108,13 @@ def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
     return "Seconds." if depth == "head" else "Minutes."
 
 
-def _name(words: str, ours: str, field_term: str) -> str:
-    return f'<p class="hs-field-name">{words} {term(ours, field_term)}</p>'
+def _name(words: str, glossary_word: str) -> str:
+    return f'<p class="hs-field-name">{words} {term(glossary_word)}</p>'
 
 
-def _field(words: str, ours: str, field_term: str, note: str = "") -> gr.Column:
+def _field(words: str, glossary_word: str, note: str = "") -> gr.Column:
     """A column with the field's name and its `?`; the caller puts the field into it."""
     column = gr.Column(elem_classes="hs-field")
     with column:
-        fragment(_name(words, ours, field_term) + (f'<p class="hs-note">{note}</p>' if note else ""))
+        fragment(_name(words, glossary_word) + (f'<p class="hs-note">{note}</p>' if note else ""))
     return column

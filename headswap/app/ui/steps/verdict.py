@@ -123,6 +123,6 @@ def trust(report: Report) -> str:
             bar = f'<span class="meter" aria-hidden="true"><i style="width:{share:.0f}%"></i></span>'
         rows.append(f"<li><span>{words}</span>{bar}<span>{told}</span></li>")
     return (
-        f'<div class="hs-panel"><h2>Can its sureness be trusted? {term("sure", "confidence")}</h2>'
+        f'<div class="hs-panel"><h2>Can its sureness be trusted? {term("sure")}</h2>'
         f'<p class="hs-soft">{prose(reliability_of(report))}</p><ul class="trust">{"".join(rows)}</ul></div>'
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from headswap.app.ui.widgets.term_drawings import drawing_of
 from headswap.app.ui.widgets.text import safe
+from headswap.lessons.glossary import term_of
 
 SHAPES = {
     "check": '<path d="m4 10.5 4 4 8-9"/>',
@@ -40,12 +42,15 @@ def icon(name: str, tone: str = "") -> str:
     return f'<svg class="hs-i {tone}" viewBox="0 0 20 20" aria-hidden="true">{SHAPES[name]}</svg>'
 
 
-def term(ours: str, field_term: str) -> str:
-    """The `?` behind a plain word: what the field calls it, for eyes, pointers and screen readers."""
-    says = f"The field says: {safe(field_term)}"
+def term(word: str) -> str:
+    """The `?` behind a word of the glossary: a drawing and a sentence, then what the field calls it."""
+    one = term_of(word)
+    says = f"The field says: {safe(one.field)}"
+    label = f"{safe(one.word)}? {safe(one.sentence)} {says}."
     return (
-        f'<button class="q" type="button" aria-label="What is {safe(ours)}? {says}." data-tip="{says}">'
-        "<span>?</span></button>"
+        f'<button class="q" type="button" aria-label="{label}"><i>?</i>'
+        f'<span class="tip" aria-hidden="true">{drawing_of(word)}<b>{safe(one.sentence)}</b>'
+        f"<em>{says}</em></span></button>"
     )
 
 

@@ -8,9 +8,9 @@ from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, safe, seconds
 
 LESSON = (
-    f'<p class="hs-soft lesson">Practice {term("practice", "training set")} is what it trains on. The exam '
-    f"{term('the exam', 'test set, hold-out')} pictures are locked away. If practice goes up and exam does "
-    f"not, it is memorising. A pass {term('a pass', 'epoch')} is one look at every practice picture.</p>"
+    f'<p class="hs-soft lesson">Practice {term("practice")} is what it trains on. The exam '
+    f"{term('exam')} pictures are locked away. If practice goes up and exam does "
+    f"not, it is memorising. A pass {term('pass')} is one look at every practice picture.</p>"
 )
 
 
