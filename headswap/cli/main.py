@@ -94,6 +94,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def new_parser() -> argparse.ArgumentParser:
+    """All verbs with what they take."""
     parser = _Parser(prog="headswap", description="Teach any pretrained image classifier your own classes.")
     parser.add_argument("--version", action="version", version=f"headswap {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")

@@ -30,11 +30,13 @@ def new_verb(
 
 
 def add_network(sub: argparse.ArgumentParser) -> None:
+    """What every verb takes that loads a network."""
     sub.add_argument("--weights", metavar="FILE", help="your own weights: .safetensors, .pt or .pth")
     sub.add_argument("--head", metavar="PATH", help="take this layer as the head instead of finding it")
 
 
 def add_bundle(sub: argparse.ArgumentParser) -> None:
+    """What every verb takes that opens a bundle."""
     sub.add_argument("bundle", help="the folder or zip that `headswap teach` wrote")
     sub.add_argument(
         "--allow-code", action="store_true", help="let a bundle taught on your own code import that code"

@@ -164,5 +164,6 @@ def _needs_numbers(error: Exception) -> bool:
 
 
 def first_line(error: Exception | None) -> str:
+    """What an error says first, as one sentence."""
     lines = str(error).strip().splitlines()
     return f"{lines[0].rstrip('.')}." if lines else f"{type(error).__name__}."

@@ -41,14 +41,16 @@ class _OneStep(torch.autograd.Function):
 
 
 class NativeBatchNorm(_OneStep):
-    pass
+    """Stands for `torch.native_batch_norm`."""
 
 
 class NativeLayerNorm(_OneStep):
-    pass
+    """Stands for `torch.native_layer_norm`."""
 
 
 class Hardtanh(_OneStep):
+    """Stands for `hardtanh`, in place or not."""
+
     @staticmethod
     def forward(ctx: Any, values: Tensor, *others: Any) -> Tensor:
         if others != (True,):

@@ -27,6 +27,7 @@ from headswap.training.task import TrainingResult, TrainingTask
 
 
 def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
+    """Judge what was trained, from the logits of its test images and what was learned beside."""
     study = taught.study
     evidence = EvaluationInputs(
         manifest=manifest,

@@ -10,7 +10,7 @@ from headswap.app.service.views import JobView
 
 
 class HeadAnswer(TypedDict):
-    """One classifier head. (Not `path`: gradio's client takes anything with a path for a file.)"""
+    """One classifier head. Not `path`: gradio's client takes anything with a path for a file."""
 
     layer: str
     kind: str

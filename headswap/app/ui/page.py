@@ -117,8 +117,11 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
 
 
 def _kept(value: str) -> gr.Textbox:
-    """A short text that the page itself keeps: unlike `gr.State` it outlives a restarted server, and its
-    change is heard when a listener beside the queue sets it."""
+    """A short text that the page itself keeps.
+
+    Unlike `gr.State` it outlives a restarted server, and its change is heard when a listener beside the queue
+    sets it.
+    """
     return gr.Textbox(value, visible="hidden", container=False)
 
 

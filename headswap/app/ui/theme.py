@@ -77,8 +77,7 @@ def theme() -> gr.themes.Base:
 
 
 def page_head() -> str:
-    """Our style sheets and icon, for the head of the page: gradio would scope the tokens away from the "
-    "root."""
+    """Our style sheets and icon, for the head of the page: gradio would move the tokens off the root."""
     names = (
         "tokens.css",
         "page.css",

@@ -9,6 +9,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "check", run)
     sub.add_argument("data", help="a folder of class folders, or a zip")
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "compare", run)
     sub.add_argument("data", help="a folder of class folders, or a zip")
     sub.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="networks of any zoo")

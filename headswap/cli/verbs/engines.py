@@ -15,6 +15,7 @@ _PICTURES = 16
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "engines", run)
     sub.add_argument("model", help="a network; see `headswap models`")
 

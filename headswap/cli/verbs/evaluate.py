@@ -20,6 +20,7 @@ _WORDS: dict[str, str] = {
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "evaluate", run)
     add_bundle(sub)
     sub.add_argument("data")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "export", run)
     add_bundle(sub)
     sub.add_argument("out", metavar="OUT.zip", help="where the zip goes")

@@ -10,6 +10,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "inspect", run)
     sub.add_argument("model")
     add_network(sub)

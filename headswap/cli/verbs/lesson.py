@@ -15,6 +15,7 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "lesson", run)
     sub.add_argument("name", nargs="?", help="of a lesson, or its number; without it they are listed")
     sub.add_argument("--data", metavar="DIR", default="", help="your own pictures; default: the sample set")

@@ -8,6 +8,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "models", run)
     sub.add_argument("pattern", nargs="?", help="part of a name, or a pattern such as 'resnet*'")
 

@@ -8,6 +8,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "predict", run)
     add_bundle(sub)
     sub.add_argument("images", nargs="+", metavar="IMAGE")

@@ -9,6 +9,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     add_options(new_verb(verbs, "serve", run))
 
 

@@ -30,6 +30,7 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "teach", run)
     sub.add_argument("data", help="a folder of class folders, or a zip")
     sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")

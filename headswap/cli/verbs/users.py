@@ -9,6 +9,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 
 
 def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
     sub = new_verb(verbs, "users", run)
     sub.add_argument("deed", choices=("add", "list", "remove"))
     sub.add_argument("file", type=Path, help="the file that `headswap serve --auth FILE` reads")

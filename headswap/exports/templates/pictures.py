@@ -209,6 +209,7 @@ def shown(name: str) -> str:
 
 
 def article(kind: str) -> str:
+    """The article that fits the name of a format."""
     return "an" if kind == "AVIF" else "a"
 
 
@@ -260,6 +261,7 @@ def decoded(kind: str, data: bytes, name: str, spec: dict[str, Any]) -> Image.Im
 
 
 def check_size(name: str, width: int, height: int) -> None:
+    """Refuse what is too large before it is decoded."""
     size = f"{name} is {width} x {height} pixels"
     if min(width, height) < 1:
         raise ValueError("no pixels")

@@ -36,5 +36,7 @@ def test_every_depth_is_offered_with_its_time() -> None:
     choices = {value: label for label, value in depth_choices({"head": 9.0, "last": 130.0})}
 
     assert choices["head"] == "Only the head\nSeconds. The right start."
-    assert choices["last"] == "Head and last block\nAbout 2 minutes."
-    assert choices["norms"] == "Head and norms\nMinutes."
+    assert (
+        choices["last"] == "The head and the last part\nAbout 2 minutes. The last block of the body as well."
+    )
+    assert choices["norms"] == "The head and a little more\nMinutes. Its norm layers as well."

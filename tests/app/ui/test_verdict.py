@@ -19,8 +19,8 @@ def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Repor
 def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> None:
     words = verdict(replace(report, method="cross-validated"))
 
-    assert "every picture was judged by a head that never saw it" in words
-    assert "The exam alone, 0 of 0 right" in words
+    assert "each time on pictures that it had not practised on" in words
+    assert "the 0 that were locked away, 0 right, would say too little alone" in words
 
 
 def test_a_verdict_names_its_network_and_its_run() -> None:

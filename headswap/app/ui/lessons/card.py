@@ -12,6 +12,7 @@ from headswap.lessons.expert_cards import ExpertCard
 
 
 def card_heading(card: ExpertCard) -> str:
+    """The title of a card."""
     return (
         f'<div class="lesson-head"><h2 class="hs-title">{safe(card.title)}</h2>'
         '<span class="hs-note">a card to read; nothing is run</span></div>'

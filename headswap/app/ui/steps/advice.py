@@ -58,7 +58,7 @@ def _lead(one: Advice) -> str:
 
 def _said(sentence: str) -> str:
     """In the words of the page: there the depth is a choice with a name of its own."""
-    return prose(sentence.replace("depth “auto”", "“Let it choose”"))
+    return prose(sentence.replace("depth “auto”", "“Try them for me”"))
 
 
 def _button(one: Advice) -> str:

@@ -107,7 +107,7 @@ def _invitation(scene: PageContext) -> str:
     pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
     return (
         f'<p class="live">{number(pictures)} pictures in {classes} classes are ready.</p><p class="hs-soft">'
-        "Press the button. You will see it guess, and get better, on pictures it has never practised on.</p>"
+        "Press the button. Then you see how many pictures it gets right that it has never practised on.</p>"
     )
 
 
@@ -143,7 +143,6 @@ def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates
 
 def connect_train_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
-
     connect_share(step.share, step.status, step.key, shared)
 
     @errors_as_text(step.status)

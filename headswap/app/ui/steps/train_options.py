@@ -20,10 +20,10 @@ from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("head", "Only the head", "The right start."),
-    ("norms", "Head and norms", ""),
-    ("last", "Head and last block", ""),
-    ("everything", "Everything, in stages", ""),
-    ("auto", "Let it choose", "Cut or whole pictures, head or more: whatever cross-validation prefers."),
+    ("norms", "The head and a little more", "Its norm layers as well."),
+    ("last", "The head and the last part", "The last block of the body as well."),
+    ("everything", "All of it, step by step", ""),
+    ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
 )
 BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
            ("15 minutes", 900), ("1 hour", 3600))  # fmt: skip

@@ -31,8 +31,8 @@ def verdict(report: Report) -> str:
     how = (
         ""
         if report.method == "exam"
-        else f" The exam alone, {report.exam_right} of {report.exam_total} right, would be too small, so "
-        "every picture was judged by a head that never saw it."
+        else f" It was tested several times over, each time on pictures that it had not practised on: the "
+        f"{report.exam_total} that were locked away, {report.exam_right} right, would say too little alone."
     )
     return (
         f'<div class="verdict"><div><h1>{report.right} of {report.total} {what} right</h1>'

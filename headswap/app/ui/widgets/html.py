@@ -55,6 +55,5 @@ def served(file: Path) -> str:
 
 
 def announce(words: str) -> str:
-    """A script for a listener without a function: fill the first outputs at once, before the server "
-    "answers."""
+    """A script for a listener without a function: fill the first outputs before the server answers."""
     return f"() => {words}"
