@@ -84,7 +84,7 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     ready(visit)
     assert page.locator("#hs-depth input").count() == 5
     assert page.locator("#hs-budget:visible").count() == 0
-    page.click("#hs-depth label:has-text('the last part')")
+    page.click("#hs-depth label:has-text('last part')")
     visit.wait("#hs-budget")
     page.evaluate(WATCH)
 

@@ -39,4 +39,4 @@ def test_every_depth_is_offered_with_its_time() -> None:
     assert (
         choices["last"] == "The head and the last part\nAbout 2 minutes. The last block of the body as well."
     )
-    assert choices["norms"] == "The head and a little more\nMinutes. Its norm layers as well."
+    assert choices["norms"] == "Head and a bit more\nMinutes. Its norm layers as well."

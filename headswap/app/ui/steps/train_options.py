@@ -20,8 +20,8 @@ from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("head", "Only the head", "The right start."),
-    ("norms", "The head and a little more", "Its norm layers as well."),
-    ("last", "The head and the last part", "The last block of the body as well."),
+    ("norms", "Head and a bit more", "Its norm layers as well."),
+    ("last", "Head and last part", "The last block of the body as well."),
     ("everything", "All of it, step by step", ""),
     ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
 )
