@@ -16,8 +16,7 @@ from pathlib import Path
 
 from headswap.data.ingest import ingest
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.reading import DATASET
-from headswap.pipeline.run import run_experiment
+from headswap.pipeline.run import DATASET, run_experiment
 from headswap.storage.records import write_record
 from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL

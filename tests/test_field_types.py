@@ -10,14 +10,12 @@ from typing import Any
 import pytest
 
 from headswap.app.jobs.queue import QueueSettings
-from headswap.app.service.limits import Limits, limits_for
-from headswap.app.service.settings import Settings
+from headswap.app.service.limits import Limits, Settings, limits_for
 from headswap.errors import BadSetting
 from headswap.lessons.config import LessonConfig
 from headswap.network import InputSpec
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.replay import ReplayedChoices
+from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig
 from headswap.zoos.zoo import ZooSettings
 
 DATA = DataConfig(source="x")

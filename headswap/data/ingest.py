@@ -18,8 +18,10 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Condition, Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -27,10 +29,10 @@ from numpy.typing import NDArray
 
 from headswap.data import decode as images
 from headswap.data.checks import check
+from headswap.data.decode import ImageLimits
 from headswap.data.fingerprint import fingerprint_of
 from headswap.data.layout import PlacedFile, looks_like_an_image
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
-from headswap.data.read_policy import MemoryBudget, ReadPolicy
 from headswap.data.split import with_groups
 from headswap.data.store import LOSSY, STORE_PX, keep
 from headswap.data.upload import Upload, open_upload
@@ -39,6 +41,45 @@ from headswap.events import Listener, Progress, silent
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+def _nobody(file: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPolicy:
+    """The defaults are those of the shell and of Python: the pictures are the person's own."""
+
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    most_pictures: int = 0  # more is refused; 0: any number
+    skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
+    begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
+    end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
+
+
+class MemoryBudget:
+    """Memory that threads share while they decode: whoever finds too little waits, the first come first."""
+
+    def __init__(self, size_bytes: int) -> None:
+        """Have so much; 0: no end of it."""
+        self._size = self._free = size_bytes
+        self._door, self._changed = Lock(), Condition()
+
+    @contextmanager
+    def hold(self, need_bytes: int) -> Iterator[None]:
+        """Wait for so much, have it, and give it back; more than there is counts as all of it."""
+        need = min(need_bytes, self._size)
+        with self._door, self._changed:
+            self._changed.wait_for(lambda: self._free >= need)
+            self._free -= need
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += need
+                self._changed.notify_all()
+
 
 Prepare = Callable[["Image"], NDArray[np.uint8]]
 KEEP_BYTES = 512 * 2**20

@@ -11,8 +11,11 @@ halved until it fits.
 from __future__ import annotations
 
 import copy
+import ctypes
 import hashlib
+import platform
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,6 @@ from torch import Tensor, nn
 
 from headswap.data.transforms import to_float
 from headswap.errors import TeachingFailed
-from headswap.features.allocator import keep_freed_memory
 from headswap.features.devices import device_of, is_out_of_memory, release_memory, upload
 from headswap.features.engines import Engine, exact, place, processor_engine, relative_error
 from headswap.features.fold import folded
@@ -31,6 +33,22 @@ from headswap.features.onnx_backend import NotTranslated, Run, run_translated
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.storage.files import to_json
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # <malloc.h>
+_MAPPED_APART = 0  # blocks; a threshold of size would not do, glibc takes none above 32 MB
+_MOST_KEPT = 512 * 2**20  # bytes that are free at the end of the heap
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Ask once; whether there was anybody to ask."""
+    if platform.system() != "Linux":
+        return False
+    setting = getattr(ctypes.CDLL(None), "mallopt", None)
+    if setting is None:  # musl
+        return False
+    return bool(setting(_MMAP_MAX, _MAPPED_APART)) and bool(setting(_TRIM_THRESHOLD, _MOST_KEPT))
+
 
 _COMPARED = 4  # pictures
 

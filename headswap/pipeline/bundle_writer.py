@@ -20,9 +20,8 @@ from headswap.evaluation.report import Advice, Report
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
-from headswap.training.config import Depth
+from headswap.training.config import Depth, ReplayedChoices
 from headswap.training.diagnostics import features_of
-from headswap.training.replay import ReplayedChoices
 from headswap.training.task import TrainingResult, TrainingTask
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from headswap.errors import BadSetting
 from headswap.field_types import check_fields
-from headswap.training.config import TrainConfig
-from headswap.training.replay import ReplayedChoices
+from headswap.training.config import ReplayedChoices, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 

@@ -12,36 +12,83 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headswap.data.ingest import IngestedImages
+from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
+from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadSetting, TooFewPictures
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
-from headswap.network import Network
+from headswap.network import InputSpec, Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.reading import read_images, stream_of
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
 from headswap.storage.places import why_not_writable
+from headswap.storage.records import read_record
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
-from headswap.training.config import TrainConfig
+from headswap.training.config import TrainConfig, replayed
 from headswap.training.progress import LastWord
-from headswap.training.replay import replayed
 from headswap.training.streaming import FeatureStream
 from headswap.training.task import TrainingTask
 from headswap.training.train import train_head
 from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
+
+DATASET = "dataset.json"
+_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
+
+
+def read_images(
+    experiment: Experiment,
+    spec: InputSpec,
+    workspace: Path,
+    listener: Listener,
+    stream: FeatureStream | None = None,
+) -> IngestedImages:
+    """Decode every picture once, as the network wants it; the stream takes it from there.
+
+    The source is a folder, a zip, or the dataset.json that the page keeps for a project.
+    """
+    source = Path(experiment.data.source)
+    if source.name == DATASET and source.is_file():
+        manifest: Manifest = read_record(Manifest, source)
+        return IngestedImages(manifest=manifest, prepared={})
+    return ingest(
+        source,
+        store=workspace / "unpacked" if source.is_file() else None,
+        prepare=lambda image: prepare(image, spec),
+        wanted_px=wanted_px(spec),
+        keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
+        sink=stream,
+        listener=listener,
+    )
+
+
+def stream_of(
+    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
+) -> FeatureStream:
+    """Where the pictures go while they are decoded: through the body of a network that still loads."""
+    replay = experiment.replay
+    config = replayed(experiment.teach, replay) if replay else experiment.teach
+    return FeatureStream(
+        network=network,
+        spec=spec,
+        head_path=experiment.head_path,
+        engine=replay.engine if replay else None,
+        folder=workspace / "features",
+        batch_size=experiment.teach.batch_size,
+        mirror=config.mirror,
+    )
+
 
 _TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
 

@@ -18,9 +18,8 @@ import pytest
 from PIL import Image
 
 from headswap.data import decode as images
-from headswap.data.ingest import ingest
+from headswap.data.ingest import ReadPolicy, ingest
 from headswap.data.manifest import Manifest
-from headswap.data.read_policy import ReadPolicy
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import BadUpload, Cancelled, TooFewPictures, UnreadablePicture

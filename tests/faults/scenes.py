@@ -170,7 +170,7 @@ def record_scene() -> Scene:
 def new_project_scene() -> Scene:
     """A project is begun."""
     from headswap.app.service.projects import Projects
-    from headswap.app.service.sweeping import sweep_projects
+    from headswap.app.service.retention import sweep_projects
 
     def act(folder: Path) -> None:
         Projects(folder).create("ann")
@@ -187,7 +187,7 @@ def new_project_scene() -> Scene:
 def intake_scene(pictures: Path) -> Scene:
     """Pictures are taken into a project that has others."""
     from headswap.app.service.projects import Project, Projects
-    from headswap.app.service.sweeping import sweep_projects
+    from headswap.app.service.retention import sweep_projects
     from headswap.data.ingest import ingest
     from headswap.data.split import split
     from headswap.data.store import reread
@@ -288,7 +288,7 @@ def undo_scene(pictures: Path) -> Scene:
     """A class is renamed: another data set, a way back, another record."""
     from headswap.app.service.datasets import Datasets
     from headswap.app.service.projects import Projects
-    from headswap.app.service.sweeping import sweep_projects
+    from headswap.app.service.retention import sweep_projects
     from headswap.data.ingest import ingest
     from headswap.data.split import split
     from headswap.storage.records import write_record

@@ -17,9 +17,8 @@ from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.replay import train_again
 from headswap.pipeline.run import Outcome
 from headswap.storage.files import from_json
-from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig, replayed
 from headswap.training.finetune.compare import answers
-from headswap.training.replay import ReplayedChoices, replayed
 
 AUTO = TrainConfig(depth="auto", further=FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-5))
 

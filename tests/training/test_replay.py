@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.replay import ReplayedChoices, replayed
+from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig, replayed
 
 CONFIG = TrainConfig(depth="auto", budget_s=60, further=FinetuneConfig(passes=9, confirmations=3))
 

@@ -26,9 +26,8 @@ from typing import Literal
 from headswap.app.processes.sandbox import Places
 from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_image
 from headswap.data.edit import join
-from headswap.data.ingest import ingest, processors
+from headswap.data.ingest import ReadPolicy, ingest, processors
 from headswap.data.manifest import Manifest
-from headswap.data.read_policy import ReadPolicy
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadablePicture
 from headswap.storage.files import discard, from_json, to_json

@@ -15,7 +15,7 @@ from pathlib import Path
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue
 from headswap.app.service.projects import Project, Projects
-from headswap.app.service.runs import share_of
+from headswap.app.service.views import share_of
 from headswap.bundle.format import read_report
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.network import NetworkCard

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from headswap.app.service.limits import Settings
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
 from headswap.app.ui.projects import (
     ProjectMenu,
@@ -15,8 +16,29 @@ from headswap.app.ui.projects import (
 )
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
-from headswap.app.ui.widgets.icons import MARK
+from headswap.app.ui.widgets.icons import MARK, icon
 from headswap.app.ui.widgets.status import chip, stale_text
+
+IN_CLEAR = (
+    f'<div class="callout warn notice" role="note">{icon("warn")}<p>'
+    "<b>This page is not protected on its way to you.</b> Others in this network can read codes and "
+    "pictures, and the camera is off. Whoever runs it can add a certificate.</p></div>"
+    "<style>.notice{margin:12px var(--hs-edge) 0 !important}.tile:has(.open-camera),.open-camera,"
+    "[data-camera],.livecam,#hs-live-camera{display:none!important}</style>"
+)
+LOG_OUT = (
+    '<p class="hs-note notice"><a href="logout">Log out</a> when others use this computer too.</p>'
+    "<style>.notice{margin:12px var(--hs-edge) 0 !important}</style>"
+)
+
+
+def build_notices(settings: Settings) -> None:
+    """Lay out what has to be said, if anything."""
+    if not settings.protected:
+        fragment(IN_CLEAR, classes="hs-wrap", name="hs-in-clear")
+    if settings.has_codes:
+        fragment(LOG_OUT, classes="hs-wrap", name="hs-logout")
+
 
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 

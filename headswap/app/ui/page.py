@@ -16,9 +16,8 @@ import gradio as gr
 
 from headswap.app.service.service import Service
 from headswap.app.ui.context import PageContext, PageParts, Updates, open_project, owner_of
-from headswap.app.ui.header import build_header, connect_header, show_header
+from headswap.app.ui.header import build_header, build_notices, connect_header, show_header
 from headswap.app.ui.lessons.page import build_learn_page
-from headswap.app.ui.notices import build_notices
 from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.page import build_runs_page
 from headswap.app.ui.steps.dataset import (

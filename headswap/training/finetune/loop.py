@@ -42,9 +42,8 @@ from headswap.training.finetune.modes import (
     precision,
     recalibrate,
 )
-from headswap.training.finetune.param_groups import build_optimizer, moving_groups
+from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_pass
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
-from headswap.training.finetune.schedule import rate_at, release_pass
 from headswap.training.finetune.state import RunState
 
 

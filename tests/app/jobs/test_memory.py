@@ -16,7 +16,7 @@ from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.environment import child_environment
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.memory import free_bytes, need_of, need_of_model, taken_bytes
-from headswap.app.service.runs import view_of
+from headswap.app.service.views import view_of
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.storage.files import to_json
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headswap.app.service.estimates import training_s
+from headswap.app.service.networks import training_s
 from headswap.training.config import FinetuneConfig, TrainConfig
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from headswap.app.jobs.job import Job, JobState
-from headswap.app.service.runs import RemainingTime, share_of, view_of
-from headswap.app.service.views import JobView
+from headswap.app.service.views import JobView, RemainingTime, share_of, view_of
 from headswap.events import EpochEnd, Event, Progress
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.storage.files import to_json

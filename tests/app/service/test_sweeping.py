@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headswap.app.service.projects import Projects
-from headswap.app.service.sweeping import sweep_projects
+from headswap.app.service.retention import sweep_projects
 from headswap.storage.files import write_text
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headswap.app.ui.steps.examples import example_strip, examples_for
+from headswap.app.ui.steps.try_it import example_strip, examples_for
 from headswap.bundle.prediction import Prediction
 
 

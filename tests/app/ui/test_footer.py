@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from headswap.app.ui.steps.footer import build_foot
+from headswap.app.ui.steps.report import build_foot
 
 
 def test_before_anything_is_taught_the_one_action_leads_to_teach() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headswap.app.ui.steps.heat_map import heat_figure, heat_row
+from headswap.app.ui.steps.prediction import heat_figure, heat_row
 from headswap.bundle.prediction import HeatMap
 
 

@@ -10,8 +10,8 @@ from headswap.app.service.lessons.lessons import ORDER, LessonView
 from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
 from headswap.app.ui.lessons.code import sides
+from headswap.app.ui.lessons.draw import summary_page
 from headswap.app.ui.lessons.shelf import next_after, next_text, shelf
-from headswap.app.ui.lessons.summary import summary_page
 from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.lessons.catalogue import LESSONS
 from headswap.lessons.lesson import Lesson, LessonResult, Number

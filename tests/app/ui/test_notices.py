@@ -5,8 +5,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from headswap.app.service.settings import Settings
-from headswap.app.ui.notices import build_notices
+from headswap.app.service.limits import Settings
+from headswap.app.ui.header import build_notices
 
 
 def said(**chosen: bool) -> str:

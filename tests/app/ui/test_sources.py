@@ -6,7 +6,7 @@ import hashlib
 import re
 from importlib.resources import files
 
-from headswap.app.ui.steps.sources import PICKER
+from headswap.app.ui.steps.dataset import PICKER
 from headswap.app.ui.widgets.html import vendored, web_text
 from headswap.data.decode import ENDINGS, ImageLimits
 from headswap.data.layout import looks_like_an_image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headswap.training.config import FinetuneConfig
-from headswap.training.finetune.schedule import rate_at, release_pass
+from headswap.training.finetune.param_groups import rate_at, release_pass
 
 
 def test_stages_begin_one_after_another_from_the_top() -> None:

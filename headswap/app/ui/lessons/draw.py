@@ -7,20 +7,56 @@ Asks the service, holds nothing; no gradio.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headswap.app.service.lessons.lessons import ProgressView
+from headswap.app.service.lessons.lessons import ORDER, LessonView, ProgressView
 from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.lessons.beats import heading, predict, run, see, why
-from headswap.app.ui.lessons.card import card_body, card_heading
 from headswap.app.ui.lessons.classroom import class_panel
-from headswap.app.ui.lessons.shelf import next_text, shelf
-from headswap.app.ui.lessons.summary import summary_page
-from headswap.app.ui.lessons.terms import ExplainedTerms
+from headswap.app.ui.lessons.shelf import card_body, card_heading, next_text, shelf
+from headswap.app.ui.lessons.terms import ExplainedTerms, coded
+from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
 from headswap.app.ui.widgets.status import chip
+from headswap.app.ui.widgets.text import in_words, safe
 from headswap.lessons.expert_cards import CARDS, ExpertCard
+
+
+def summary_page(views: Sequence[LessonView]) -> str:
+    """All that was done, one row an experiment; the buttons are not printed."""
+    right = sum(view.is_right for view in views)
+    rows = "".join(_row(view) for view in views)
+    score = (
+        f"{in_words(len(views)).capitalize()} of {len(ORDER)} experiments, {right} of {len(views)} "
+        f"guessed right."
+    )
+    riddled = next((view for view in views if view.lesson.riddles), None)
+    if riddled is not None:
+        score += f" Heads found by eye: {riddled.riddles_right} of {len(riddled.lesson.riddles)}."
+    return (
+        '<article class="summary"><div class="no-print hs-row"><button class="btn primary" type="button" '
+        'data-print>Print</button><button class="btn" type="button" data-do="back">Back to the experiments'
+        f'</button></div><h1>What I broke, and why</h1><p class="score">{score}</p>'
+        '<table><thead><tr><th scope="col">Experiment</th><th scope="col">My guess</th><th scope="col">What '
+        f'happened</th><th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<p class="hs-note">headswap, every number from a run on this machine.</p></article>'
+    )
+
+
+def _row(view: LessonView) -> str:
+    result, lesson = view.result, view.lesson
+    guess = lesson.choices[view.guess] if view.guess is not None else ""
+    mark = icon("good", "good") if view.is_right else icon("cross", "bad")
+    word = "right" if view.is_right else "wrong"
+    said = " ".join(result.sentences[:2]) if result else ""
+    origin = f"{result.data}, {result.model}" if result and view.is_own else ""
+    return (
+        f'<tr><th scope="row">{safe(lesson.title)}<span class="hs-note">{safe(origin)}</span></th><td>{mark}'
+        f'<span class="hs-vh">{word}: </span>{safe(guess)}</td><td>{coded(said)}</td>'
+        f"<td>{coded(lesson.why[0])}</td></tr>"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

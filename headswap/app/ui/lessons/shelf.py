@@ -6,10 +6,30 @@ Pure text: no gradio, no service.
 from __future__ import annotations
 
 from headswap.app.service.lessons.lessons import CORNER, ORDER, PATH
+from headswap.app.ui.lessons.code import shell_lines, sides
+from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import in_words, safe
 from headswap.lessons.catalogue import LESSONS
-from headswap.lessons.expert_cards import CARDS
+from headswap.lessons.expert_cards import CARDS, ExpertCard
+
+
+def card_heading(card: ExpertCard) -> str:
+    """The title of a card."""
+    return (
+        f'<div class="lesson-head"><h2 class="hs-title">{safe(card.title)}</h2>'
+        '<span class="hs-note">a card to read; nothing is run</span></div>'
+    )
+
+
+def card_body(card: ExpertCard) -> str:
+    """Everything on one card."""
+    words = ExplainedTerms(card.terms)
+    return (
+        f'<div class="card-body"><div class="reasons">{words.paragraphs(card.why)}</div>{words.rest()}'
+        f"{sides(card.code)}<h3>headswap does it</h3>{shell_lines(card.verbs)}</div>"
+    )
+
 
 MINUTES_EACH = 20 / len(PATH)
 TITLES = {lesson.name: lesson.title for lesson in LESSONS} | {card.name: card.title for card in CARDS}
