@@ -25,7 +25,7 @@ from pathlib import Path
 
 import headswap
 from headswap.evaluation.report import Report
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
 
-        def taught(name: str, config: TeachConfig) -> Report:
+        def taught(name: str, config: TrainConfig) -> Report:
             outcome = headswap.teach(
                 source, out=place / name, seed=seed, config=config, workspace=place / "work"
             )
             return outcome.report
 
-        report = taught("head", TeachConfig())
+        report = taught("head", TrainConfig())
         before = report.exam_right / report.exam_total
         advised = any(one.moves_body for one in report.advice)
         if not advised and not always:
             return Row(source.name, seed, False, before, before, "head", 0.0)
         begin = time.perf_counter()
-        moved = taught("auto", TeachConfig(depth="auto", budget_s=budget_s))
+        moved = taught("auto", TrainConfig(depth="auto", budget_s=budget_s))
         seconds = time.perf_counter() - begin
         depth = moved.further.depth if moved.further else "head"
         after = moved.exam_right / moved.exam_total

@@ -14,12 +14,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.data.intake import take_in
-from headswap.experiment import DataConfig, Experiment
-from headswap.pipeline import run_experiment
-from headswap.reading import DATASET
-from headswap.records import write_record
-from headswap.training.config import TeachConfig
+from headswap.data.ingest import ingest
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.run import DATASET, run_experiment
+from headswap.storage.records import write_record
+from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 
@@ -31,12 +30,12 @@ def main() -> None:
     for source in choices.data:
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
-            manifest = take_in(source, store=place / "pictures").manifest
+            manifest = ingest(source, store=place / "pictures").manifest
             write_record(place / DATASET, manifest)
             first = Experiment(data=DataConfig(source=str(place / DATASET)), model=choices.model)
             runs = {
                 "first": first,
-                "penalty": replace(first, teach=TeachConfig(strengths=(0.03, 0.3))),
+                "penalty": replace(first, teach=TrainConfig(strengths=(0.03, 0.3))),
                 "exam share": replace(first, data=replace(first.data, test_share=0.3)),
                 "seed": replace(first, data=replace(first.data, seed=1)),
             }

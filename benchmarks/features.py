@@ -22,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, wanted_px
-from headswap.features.bank import Filling
-from headswap.features.choice import body_for, measure
+from headswap.features.autotune import extractor_for, measure
+from headswap.features.bank import BankBuilder
 from headswap.heads.detect import find_head
 from headswap.network import Network
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
@@ -37,10 +37,10 @@ BATCH, TRIES = 16, 3
 def bare(network: Network, source: Path, folder: Path) -> tuple[float, str]:
     """Seconds a picture of the engine alone, and its name."""
     spec, site = network.input, find_head(network)
-    intake = take_in(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
+    intake = ingest(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     ready = np.stack(list(intake.prepared.values())[:128])
     found = measure(network, site, ready[:BATCH], folder)
-    body = body_for(network, site, folder)
+    body = extractor_for(network, site, folder)
     times = []
     for _ in range(TRIES):
         begin = time.perf_counter()
@@ -55,10 +55,10 @@ class Kept:
 
     def __init__(self, network: Network, folder: Path) -> None:
         begin = time.perf_counter()
-        body = body_for(network, find_head(network), folder)
+        body = extractor_for(network, find_head(network), folder)
         body.features(np.zeros((BATCH, network.input.height, network.input.width, 3), np.uint8))
         self.start_s = time.perf_counter() - begin
-        self.filling = Filling(body, folder=folder, expected=0, batch_size=BATCH)
+        self.filling = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
 
     @property
     def needs_every_core(self) -> bool:
@@ -77,7 +77,7 @@ def whole(network: Network, source: Path, folder: Path) -> tuple[float, float, M
         shard.unlink()
     spec, kept = network.input, Kept(network, folder)
     begin = time.perf_counter()
-    manifest = take_in(
+    manifest = ingest(
         source,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),

@@ -22,18 +22,18 @@ from typing import cast
 
 import torch
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
-from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.further.groups import Moving
-from headswap.training.further.judge import answers
-from headswap.training.further.onward import course_of, go_on
-from headswap.training.further.search import Candidate
-from headswap.training.further.trials import Course, Trials
-from headswap.training.lesson import Lesson
-from headswap.training.teach import begin
+from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.finetune.adapter import go_on, trial_setup_of
+from headswap.training.finetune.compare import answers
+from headswap.training.finetune.param_groups import Moving
+from headswap.training.finetune.plan import FinetuneCandidate
+from headswap.training.finetune.trials import CandidateRunner, TrialSetup
+from headswap.training.task import TrainingTask
+from headswap.training.train import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
 
 
@@ -57,12 +57,12 @@ def untimed(step: str) -> Iterator[None]:
 def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Row]:
     """All ways on one split."""
     spec = describe_network(options.model).input
-    intake = take_in(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
+    intake = ingest(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
-    config = TeachConfig(depth="auto", budget_s=options.budget, further=FurtherConfig(passes=options.passes))
+    config = TrainConfig(depth="auto", budget_s=options.budget, further=FinetuneConfig(passes=options.passes))
     with tempfile.TemporaryDirectory() as folder:
-        lesson = Lesson(
+        lesson = TrainingTask(
             manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
         )
         start = time.perf_counter()
@@ -71,8 +71,8 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
-        course = course_of(lesson, network, beginning)
-        trials = Trials(course)
+        course = trial_setup_of(lesson, network, beginning)
+        trials = CandidateRunner(course)
         trials.fill(frozenset({"last"}), lambda pictures: None)
         for way in options.ways:
             yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
@@ -86,9 +86,9 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 
 
-def _tried(way: str, course: Course, trials: Trials, manifest: Manifest, row: Row) -> Row:
+def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
-    candidate = Candidate(depth=cast(Moving, depth), learning_rate=float(rate))
+    candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
     passes, start = course.config.further.passes, time.perf_counter()
     trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
     exam = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])

@@ -15,8 +15,8 @@ import time
 import torch
 from torch import Tensor
 
-from headswap.training.config import TeachConfig
-from headswap.training.fit_head import fit_head
+from headswap.training.config import TrainConfig
+from headswap.training.linear.solver import fit_head
 
 
 def drawn(count: int, width: int, classes: int) -> tuple[Tensor, Tensor]:
@@ -28,7 +28,7 @@ def drawn(count: int, width: int, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def seconds(
-    features: Tensor, labels: Tensor, classes: int, config: TeachConfig, *, folded: bool = True
+    features: Tensor, labels: Tensor, classes: int, config: TrainConfig, *, folded: bool = True
 ) -> float:
     groups = None if folded else labels.tolist()  # a class in one piece cannot be cut into folds
     begin = time.perf_counter()
@@ -41,15 +41,15 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=["500x1280x10", "10000x2048x100"])
     choices = parser.parse_args()
     features, labels = drawn(60, 32, 3)
-    seconds(features, labels, 3, TeachConfig())  # imports
+    seconds(features, labels, 3, TrainConfig())  # imports
     print(f"{'pictures x features x classes':32} {'alone':>8} {'one':>8} {'choose':>8}  seconds")
     for shape in choices.shapes:
         count, width, classes = map(int, shape.split("x"))
         features, labels = drawn(count, width, classes)
-        single = TeachConfig(strengths=(0.1,), strength=0.1)
+        single = TrainConfig(strengths=(0.1,), strength=0.1)
         alone = seconds(features, labels, classes, single, folded=False)
         one = seconds(features, labels, classes, single)
-        choose = seconds(features, labels, classes, TeachConfig())
+        choose = seconds(features, labels, classes, TrainConfig())
         print(f"{shape:32} {alone:8.2f} {one:8.2f} {choose:8.2f}", flush=True)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from headswap.errors import HeadswapError
 from headswap.lessons.catalogue import LESSONS, run_lesson
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import LessonConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, build_network, describe_network
 
 
@@ -34,12 +34,12 @@ def main() -> None:
     choices = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        run_lesson("which-layer", Setting(most_pictures=16), workspace=folder / "warm")
+        run_lesson("which-layer", LessonConfig(most_pictures=16), workspace=folder / "warm")
         for model in choices.models:
             is_here = describe_network(model).weights.state == "here"
             weights = "" if is_here else by_chance(model, folder)
             print(f"{model}{'' if is_here else ', weights drawn by chance'}")
-            setting = Setting(model=model, data=choices.data, weights=weights)
+            setting = LessonConfig(model=model, data=choices.data, weights=weights)
             for lesson in LESSONS:
                 start = time.perf_counter()
                 try:

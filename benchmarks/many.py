@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 
 import headswap
-from headswap.jobs.memory import hold_memory
-from headswap.runners.environment import child_environment
+from headswap.app.processes.environment import child_environment
+from headswap.app.processes.memory import hold_memory
 
 CLASSES, SIDE = 10, 96
 LOOKED_AT = {"RssAnon": "own memory", "VmData": "may be written to", "RssFile": "files", "RssShmem": "shared"}

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from headswap.files import write_text
+from headswap.storage.files import write_text
 from headswap.zoos import parameters
 from headswap.zoos.catalogue import zoos
 

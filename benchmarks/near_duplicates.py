@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.intake import take_in
-from headswap.data.kept import reread
-from headswap.data.look import look_at
-from headswap.data.manifest import Picture
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.ingest import ingest
+from headswap.data.manifest import ImageRecord
+from headswap.data.store import reread
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 def measured(folder: Path, copies: int) -> dict[str, str]:
     """One column of the table: what is measured -> before, after."""
-    manifest = take_in(folder).manifest
+    manifest = ingest(folder).manifest
     dice = random.Random(0)
     chosen = sorted(dice.sample(range(len(manifest.pictures)), min(copies, len(manifest.pictures))))
     images = [reread(manifest, manifest.pictures[row]) for row in chosen]
@@ -74,7 +74,7 @@ def measured(folder: Path, copies: int) -> dict[str, str]:
 
 
 def _recall(
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageRecord],
     chosen: Sequence[int],
     images: Sequence[Image.Image],
     alter: Alter,
@@ -90,14 +90,14 @@ def _recall(
     )
 
 
-def plain(pictures: Sequence[Picture]) -> list[Picture]:
+def plain(pictures: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The same without thumbnails: the difference hash alone decides."""
     return [replace(picture, thumbnail="") for picture in pictures]
 
 
-def copy_of(picture: Picture, image: Image.Image) -> Picture:
+def copy_of(picture: ImageRecord, image: Image.Image) -> ImageRecord:
     """The record of an altered copy."""
-    look = look_at(image)
+    look = fingerprint_of(image)
     return replace(
         picture,
         file=f"copy of {picture.file}",

@@ -33,10 +33,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 import headswap
-from headswap.data.intake import take_in
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.ingest import ingest
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
-from headswap.training.config import TeachConfig
+from headswap.training.config import TrainConfig
 
 MEAN, STD, SIZE = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 224
 MODEL = "tf_efficientnet_lite0"
@@ -66,7 +66,7 @@ class Task:
     passes: int  # of the tutorial recipe
 
     def files(self, part: str) -> list[tuple[Path, int]]:
-        pictures: Sequence[Picture] = [one for one in self.manifest.pictures if one.part == part]
+        pictures: Sequence[ImageRecord] = [one for one in self.manifest.pictures if one.part == part]
         return [(self.manifest.path(one), self.manifest.label(one)) for one in pictures]
 
 
@@ -89,7 +89,7 @@ def _headswap(task: Task, engines: Path | None) -> float:
             model=MODEL,
             out=Path(place) / "bundle",
             seed=task.seed,
-            config=TeachConfig(),
+            config=TrainConfig(),
             workspace=Path(place) / "work",
         )
         assert engines is not None or outcome.engine.startswith("torch-")  # no extra was measured on the way
@@ -100,7 +100,7 @@ def _headswap(task: Task, engines: Path | None) -> float:
 @cache
 def _engines() -> Path:
     """A folder with the remembered measurement of every engine that is installed."""
-    from headswap.commands.engines import measured
+    from headswap.cli.verbs.engines import measured
 
     folder = Path(tempfile.mkdtemp(prefix="headswap-engines-"))
     atexit.register(shutil.rmtree, folder)
@@ -267,7 +267,7 @@ def _warm(ways: Sequence[str]) -> float:
     import timm
     import torchvision
 
-    import headswap.pipeline
+    import headswap.pipeline.run
 
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1).step()
     if "fastai" in ways:
@@ -319,7 +319,7 @@ def main() -> None:
             _add(rows, Row(**kept), None)
     for way in choices.ways:
         for source in choices.data:
-            manifest = split(take_in(source).manifest, seed=choices.seed)
+            manifest = split(ingest(source).manifest, seed=choices.seed)
             torch.manual_seed(choices.seed)
             begin = time.perf_counter()
             accuracy = WAYS[way](Task(source, manifest, choices.seed, choices.tutorial_passes))

@@ -4,9 +4,8 @@
 
     network = headswap.load_network("tf_efficientnet_lite0")
     print(headswap.find_head(network).paths)        # ('classifier',)
-    outcome = headswap.teach("pictures/")           # a folder of class folders, or a zip
-    bundle = headswap.load_bundle(outcome.bundle)
-    print(bundle.predict("new.jpg").label)
+    outcome = headswap.train("pictures/")           # a folder of class folders, or a zip
+    print(headswap.predict(outcome.bundle, "new.jpg").answers[0].label)
 
 Importing headswap loads no torch; the first call that needs it does.
 """
@@ -18,48 +17,95 @@ from typing import TYPE_CHECKING, Any
 from headswap.errors import HeadswapError
 
 if TYPE_CHECKING:
-    from headswap.artefacts.predictor import Bundle, load_bundle
-    from headswap.comparison import Comparison, compare
+    from headswap.bundle.evaluate import BundleEvaluation
+    from headswap.bundle.prediction import Prediction
+    from headswap.bundle.predictor import Bundle, load_bundle
+    from headswap.data.manifest import Manifest
+    from headswap.evaluation.report import Report
+    from headswap.exports.export import export
+    from headswap.exports.parity import ParityCheck
     from headswap.heads.detect import find_head
     from headswap.heads.site import HeadSite
     from headswap.heads.swap import SwapRecord, swap_head
     from headswap.lessons.catalogue import lesson
-    from headswap.pipeline import Outcome, run_experiment, teach
+    from headswap.lessons.lesson import LessonResult
+    from headswap.network import NetworkCard
+    from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
+    from headswap.pipeline.compare import Comparison, compare
+    from headswap.pipeline.inspect import Inspection
+    from headswap.pipeline.run import Outcome, run_experiment
+    from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Bundle",
+    "BundleEvaluation",
     "Comparison",
+    "FinetuneConfig",
     "HeadSite",
     "HeadswapError",
+    "Inspection",
+    "LessonResult",
+    "Manifest",
+    "NetworkCard",
     "Outcome",
+    "ParityCheck",
+    "Prediction",
+    "Predictions",
+    "Report",
     "SwapRecord",
+    "TrainConfig",
+    "check",
     "compare",
+    "evaluate",
+    "export",
     "find_head",
+    "inspect",
     "lesson",
     "load_bundle",
     "load_network",
+    "models",
+    "predict",
     "run_experiment",
     "swap_head",
     "teach",
+    "train",
 ]
 
 _HOMES = {
-    "Bundle": "headswap.artefacts.predictor",
-    "Comparison": "headswap.comparison",
+    "Bundle": "headswap.bundle.predictor",
+    "BundleEvaluation": "headswap.bundle.evaluate",
+    "Comparison": "headswap.pipeline.compare",
+    "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
-    "Outcome": "headswap.pipeline",
+    "Inspection": "headswap.pipeline.inspect",
+    "LessonResult": "headswap.lessons.lesson",
+    "Manifest": "headswap.data.manifest",
+    "NetworkCard": "headswap.network",
+    "Outcome": "headswap.pipeline.run",
+    "ParityCheck": "headswap.exports.parity",
+    "Prediction": "headswap.bundle.prediction",
+    "Predictions": "headswap.pipeline.api",
+    "Report": "headswap.evaluation.report",
     "SwapRecord": "headswap.heads.swap",
-    "compare": "headswap.comparison",
+    "TrainConfig": "headswap.training.config",
+    "check": "headswap.pipeline.api",
+    "compare": "headswap.pipeline.compare",
+    "evaluate": "headswap.pipeline.api",
+    "export": "headswap.exports.export",
     "find_head": "headswap.heads.detect",
+    "inspect": "headswap.pipeline.api",
     "lesson": "headswap.lessons.catalogue",
-    "load_bundle": "headswap.artefacts.predictor",
+    "load_bundle": "headswap.bundle.predictor",
     "load_network": "headswap.zoos.catalogue",
-    "run_experiment": "headswap.pipeline",
+    "models": "headswap.pipeline.api",
+    "predict": "headswap.pipeline.api",
+    "run_experiment": "headswap.pipeline.run",
     "swap_head": "headswap.heads.swap",
-    "teach": "headswap.pipeline",
+    "teach": "headswap.pipeline.api",
+    "train": "headswap.pipeline.api",
 }
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from headswap.cli import main
+from headswap.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

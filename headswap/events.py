@@ -26,7 +26,7 @@ class StepWords:
     share_further: tuple[float, float]  # when more than the head may move: that takes most
 
 
-def words_of_step(step: Step) -> StepWords:
+def text_of_step(step: Step) -> StepWords:
     """The one table of steps: a type checker sees when one is missing."""
     match step:
         case "fetch":
@@ -66,7 +66,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Pass:
+class EpochEnd:
     """One pass (epoch) over the practice pictures is over."""
 
     number: int  # from 1
@@ -105,7 +105,7 @@ class Note:
     kind: Literal["note"] = "note"
 
 
-Event = Progress | Pass | Guesses | Note
+Event = Progress | EpochEnd | Guesses | Note
 Listener = Callable[[Event], None]
 
 

@@ -45,7 +45,7 @@ VERBS = {
     "inspect": ("inspect", "resnet18"),
     "inspect-two": ("inspect", "deit_tiny_distilled_patch16_224"),
     "check": ("check", str(SAMPLE)),
-    "lesson": ("lesson", "which-layer"),
+    "lesson": ("lesson", "two-heads"),
     "compare": ("compare", str(SAMPLE), "--models", "tf_efficientnet_lite0", "tf_efficientnet_lite1"),
 }
 RUNNING = (
@@ -55,11 +55,11 @@ RUNNING = (
 MASKS = (
     (re.compile(r"data:[a-z]+/[a-z+-]+;base64,[A-Za-z0-9+/=]+"), "DATA"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "ID"),
-    (re.compile(r"(component|input|tooltip|range|svelte|label|listbox)-[0-9a-z_-]+"), r"\1-N"),
+    (re.compile(r"(html|component|input|tooltip|range|svelte|label|listbox)-[0-9a-z_-]+"), r"\1-N"),
     (re.compile(r"127\.0\.0\.1:\d+"), "HOST"),
     (re.compile(r"/tmp/[^\"'\s<]+"), "PLACE"),
-    (re.compile(r"\d+(\.\d+)?(?=\s*(ms|s|seconds?|minutes?|pictures a second|MB|GB)\b)"), "N"),
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]?[\d:.]*"), "DATE"),
+    (re.compile(r"\d+(\.\d+)?(?=(\s|&nbsp;)*(ms|s|seconds?|minutes?|pictures a second|MB|GB)\b)"), "N"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]?[\d:.]*|[A-Z][a-z]{2} \d+, \d+:\d\d [AP]M"), "DATE"),
 )
 
 

@@ -19,15 +19,15 @@ from urllib.error import URLError
 import psutil
 import pytest
 
-from headswap import serving
-from headswap.cli import main
-from headswap.jobs.job import JobState
-from headswap.jobs.store import Store
-from headswap.runners.local import LocalRunner
-from headswap.service.codes import add
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
-from headswap.ui.ways import API
+from headswap.app import serve as serving
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.store import Store
+from headswap.app.processes.local import LocalRunner
+from headswap.app.service.accounts import add
+from headswap.app.service.limits import Settings
+from headswap.app.service.service import Service
+from headswap.app.ui.gateway.routes import API
+from headswap.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "DISPLAY", "WAYLAND_DISPLAY")  # of whoever runs the tests

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CITY, TURTLE = "Łódź", "żółw 龟.png"
 SHELL = (
-    "import json, sys; from headswap.cli import main\n"
+    "import json, sys; from headswap.cli.main import main\n"
     "for words in json.loads(sys.argv[1]): assert main(words) == 0, words"
 )
 

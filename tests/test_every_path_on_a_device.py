@@ -16,31 +16,32 @@ import torch
 from safetensors.torch import save_file
 
 import headswap
-from headswap.again import teach_again
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.heatmap import heat_map
-from headswap.artefacts.take_home import take_home
-from headswap.experiment import DataConfig, Experiment
-from headswap.features.choice import measure
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.inference import AskHeatMap, AskPredictions
+from headswap.app.processes.lessons import AskLesson, LessonReply
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.heatmap import heat_map
+from headswap.exports.package import take_home
+from headswap.features.autotune import measure
 from headswap.features.engines import choose_engine
-from headswap.files import from_json, to_json
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
-from headswap.inspection import inspect_network
-from headswap.jobs.desk import Desk
-from headswap.jobs.inference import AskHeatMap, AskPredictions
-from headswap.jobs.lessons import AskLesson, Ran
 from headswap.lessons.catalogue import LESSONS, run_lesson
+from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
-from headswap.pipeline import Outcome, run_job
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.inspect import inspect_network
+from headswap.pipeline.job import run_job
+from headswap.pipeline.replay import train_again
+from headswap.pipeline.run import Outcome
+from headswap.storage.files import from_json, to_json
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
 
 TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
-FURTHER = FurtherConfig(passes=1, crops=2, confirmations=1)
-SMALL = Setting(model=TINY, most_pictures=16, small_px=64, passes=1, draws=2)
+FURTHER = FinetuneConfig(passes=1, crops=2, confirmations=1)
+SMALL = LessonConfig(model=TINY, most_pictures=16, small_px=64, passes=1, draws=2)
 Device = Literal["mps", "cuda"]
 
 
@@ -77,7 +78,7 @@ def taught(
                     weights=weights,
                     out=folder / f"{device}-{depth}",
                     workspace=folder / device,
-                    config=TeachConfig(depth=depth, further=FURTHER),
+                    config=TrainConfig(depth=depth, further=FURTHER),
                 )
         return known[device, depth]
 
@@ -118,7 +119,7 @@ def test_what_was_taught_is_used_in_every_way(
     place, picture = Path(taught("mps", "last").bundle), next((few_drawings / "bird").iterdir())
     with pretend_device("mps"):
         bundle = headswap.load_bundle(place)
-        again = teach_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
+        again = train_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
         check = take_home(place, tmp_path / "home.zip")
 
         assert bundle.predict(picture).label in bundle.classes
@@ -179,8 +180,8 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
     bundle, picture = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
-    answering = Desk("headswap.jobs.inference:answer", timeout_s=600, environment=pretending)
-    teaching = Desk("headswap.jobs.lessons:answer", timeout_s=600, environment=pretending)
+    answering = ChildProcess("headswap.app.processes.inference:answer", timeout_s=600, environment=pretending)
+    teaching = ChildProcess("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")
     try:
         assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (picture,))))
@@ -188,7 +189,7 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
         asked = AskLesson(
             lesson="old-optimizer", setting=setting, workspace=str(tmp_path), folder=str(tmp_path / "run")
         )
-        ran = from_json(Ran, teaching.ask(to_json(asked)))
+        ran = from_json(LessonReply, teaching.ask(to_json(asked)))
         assert ran.result["moved_optimizer_first"] == 0.0
     finally:
         answering.close()
@@ -197,7 +198,7 @@ def test_the_processes_of_the_page_run_beside_a_gpu(
 
 def test_the_work_of_a_worker_runs_beside_a_gpu(few_drawings: Path, weights: Path, tmp_path: Path) -> None:
     experiment = Experiment(
-        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), teach=TeachConfig()
+        data=DataConfig(source=str(few_drawings)), model=TINY, weights=str(weights), teach=TrainConfig()
     )
     with pretend_device("cuda"):
         name = run_job(to_json(experiment), tmp_path / "jobs" / "one", lambda event: None)

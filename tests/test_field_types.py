@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
+from headswap.app.jobs.queue import QueueSettings
+from headswap.app.service.limits import Limits, Settings, limits_for
 from headswap.errors import BadSetting
-from headswap.experiment import DataConfig, Experiment
-from headswap.jobs.queue import QueueSettings
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import LessonConfig
 from headswap.network import InputSpec
-from headswap.service.limits import Limits, limits_for
-from headswap.service.settings import Settings
-from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.replay import Replay
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig
 from headswap.zoos.zoo import ZooSettings
 
 DATA = DataConfig(source="x")
@@ -27,25 +25,28 @@ HERE = Path()
 @pytest.mark.parametrize(
     ("make", "problem", "remedy"),
     [
-        (lambda: TeachConfig(depth="all"), "depth is 'all'.", "head, norms, last, everything or auto."),
-        (lambda: TeachConfig(fit="cut"), "fit is 'cut'.", "crop, squash or border, or None."),
-        (lambda: TeachConfig(fit=["crop"]), "fit is ['crop'].", "crop, squash or border, or None."),
-        (lambda: TeachConfig(budget_s="60"), "budget_s is '60'.", "a number, or None."),
-        (lambda: TeachConfig(budget_s=math.nan), "budget_s is nan.", "Choose seconds above 0, such as 120."),
-        (lambda: TeachConfig(mirror="no"), "mirror is 'no'.", "True or False."),
-        (lambda: TeachConfig(folds=4.5), "folds is 4.5.", "a whole number."),
-        (lambda: TeachConfig(strengths=0.1), "strengths is 0.1.", "a tuple, each a number."),
-        (lambda: TeachConfig(strengths=(0.1, "1")), "strengths is (0.1, '1').", "a tuple, each a number."),
-        (lambda: TeachConfig(strengths=(float("inf"),)), "strengths is (inf,).", "numbers above 0."),
-        (lambda: TeachConfig(further={"passes": 3}), "further is {'passes': 3}.", "a FurtherConfig."),
-        (lambda: FurtherConfig(passes="ten"), "passes is 'ten'.", "a whole number."),
-        (lambda: FurtherConfig(passes=True), "passes is True.", "a whole number."),
-        (lambda: FurtherConfig(norms="freeze"), "norms is 'freeze'.", "frozen, recalibrate or train."),
+        (lambda: TrainConfig(depth="all"), "depth is 'all'.", "head, norms, last, everything or auto."),
+        (lambda: TrainConfig(fit="cut"), "fit is 'cut'.", "crop, squash or border, or None."),
+        (lambda: TrainConfig(fit=["crop"]), "fit is ['crop'].", "crop, squash or border, or None."),
+        (lambda: TrainConfig(budget_s="60"), "budget_s is '60'.", "a number, or None."),
+        (lambda: TrainConfig(budget_s=math.nan), "budget_s is nan.", "Choose seconds above 0, such as 120."),
+        (lambda: TrainConfig(mirror="no"), "mirror is 'no'.", "True or False."),
+        (lambda: TrainConfig(folds=4.5), "folds is 4.5.", "a whole number."),
+        (lambda: TrainConfig(strengths=0.1), "strengths is 0.1.", "a tuple, each a number."),
+        (lambda: TrainConfig(strengths=(0.1, "1")), "strengths is (0.1, '1').", "a tuple, each a number."),
+        (lambda: TrainConfig(strengths=(float("inf"),)), "strengths is (inf,).", "numbers above 0."),
+        (lambda: TrainConfig(further={"passes": 3}), "further is {'passes': 3}.", "a FinetuneConfig."),
+        (lambda: FinetuneConfig(passes="ten"), "passes is 'ten'.", "a whole number."),
+        (lambda: FinetuneConfig(passes=True), "passes is True.", "a whole number."),
+        (lambda: FinetuneConfig(norms="freeze"), "norms is 'freeze'.", "frozen, recalibrate or train."),
         (lambda: DataConfig(source=Path("x")), "source is ", "Choose text."),
         (lambda: DataConfig(source="x", seed="0"), "seed is '0'.", "a whole number."),
         (lambda: Experiment(data=DATA, model=None), "model is None.", "Choose text."),
-        (lambda: Experiment(data=DATA, teach="auto"), "teach is 'auto'.", "a TeachConfig."),
-        (lambda: Replay(engine="cpu", threads=2, strength=None, depth="all"), "depth is 'all'.", "or auto."),
+        (lambda: Experiment(data=DATA, teach="auto"), "teach is 'auto'.", "a TrainConfig."),
+        (
+            lambda: ReplayedChoices(engine="cpu", threads=2, strength=None, depth="all"),
+            "depth is 'all'.", "or auto.",
+        ),
         (lambda: ZooSettings(offline="yes"), "offline is 'yes'.", "True or False."),
         (lambda: ZooSettings(cache="weights"), "cache is 'weights'.", "a path, or None."),
         (lambda: InputSpec(interpolation="cubic"), "interpolation is 'cubic'.", "box or hamming."),
@@ -55,7 +56,7 @@ HERE = Path()
         (lambda: limits_for("school"), "“school” has no limits", "me, class, lab."),
         (lambda: limits_for("me", {"picture": 3}), "There is no limit “picture”", "Choose pictures, "),
         (lambda: QueueSettings(capacity=None), "capacity is None.", "a whole number."),
-        (lambda: Setting(draws=2.5), "draws is 2.5.", "a whole number."),
+        (lambda: LessonConfig(draws=2.5), "draws is 2.5.", "a whole number."),
         (lambda: Settings(workspace="w", sample=HERE), "workspace is 'w'.", "a path."),
     ],
 )  # fmt: skip
@@ -70,8 +71,8 @@ def test_a_value_of_another_kind_is_refused_where_it_enters(
 
 
 def test_a_whole_number_is_a_number_too_and_a_long_value_is_shown_short() -> None:
-    assert TeachConfig(budget_s=60, strengths=(1,), strength=1).strength == 1
+    assert TrainConfig(budget_s=60, strengths=(1,), strength=1).strength == 1
     assert Settings(workspace=HERE, sample=HERE).limits == Limits()
     with pytest.raises(BadSetting, match=r"^depth is 'aaaa") as refused:
-        TeachConfig(depth="a" * 500)  # type: ignore[arg-type]  # what a notebook may hand over
+        TrainConfig(depth="a" * 500)  # type: ignore[arg-type]  # what a notebook may hand over
     assert len(refused.value.problem) < 100

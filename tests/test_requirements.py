@@ -15,16 +15,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from headswap.service import doctor
+from headswap.app.service import doctor
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "headswap"
 CONSTRAINTS = ROOT / ".ci" / "constraints.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAMES = {"PIL": "pillow"}  # of a package, where it is not that of the module
-THE_PAGE = ("ui", "serving.py")  # rooms that may import what [app] brings
+THE_PAGE = ("app/ui/", "app/serve.py")  # rooms that may import what [app] brings
 OPTIONAL = {  # an extra: the modules that import it, inside a function
-    "fast": ("features/translated.py",),
+    "fast": ("features/onnx_backend.py",),
     "transformers": ("zoos/transformers_zoo.py",),
 }
 BY_NAME = {  # never imported by a statement: what needs it
@@ -71,13 +71,13 @@ def imported(path: Path) -> set[str]:
 
 def modules() -> list[Path]:
     """Without the programs that travel in a zip: they bring a list of their own."""
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if "carried" not in path.parts]
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if "templates" not in path.parts]
 
 
 def allowed(path: Path) -> set[str]:
     place = path.relative_to(PACKAGE)
     names = set(CORE)
-    if place.parts[0] in THE_PAGE:
+    if place.as_posix().startswith(THE_PAGE):
         names |= set(EXTRAS["app"])
     for extra, users in OPTIONAL.items():
         if place.as_posix() in users:

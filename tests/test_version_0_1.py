@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import headswap
-from headswap.project_file import unpack_project
+from headswap.pipeline.project_file import unpack_project
 
 HERE = Path(__file__).parent / "version_0_1"
 

@@ -1,0 +1,1 @@
+"""From bytes to images in their parts: decode, ingest, check, edit, split."""

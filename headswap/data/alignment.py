@@ -24,7 +24,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.look import CHROMA, GREY
+from headswap.data.fingerprint import CHROMA, GREY
 from headswap.threads import one_blas_thread, product
 
 Floats = NDArray[np.float32]
@@ -48,7 +48,7 @@ _AT_ONCE = 64  # pairs that are laid on each other: more would not fit into the 
 
 
 @dataclass(frozen=True, eq=False)
-class Thumbnails:
+class ThumbnailArray:
     """N pictures, very small."""
 
     grey: Floats  # (N, 32, 32), in [0, 1]
@@ -65,7 +65,7 @@ class NearPairs:
     detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
 
 
-def near_pairs(thumbnails: Thumbnails) -> NearPairs:
+def near_pairs(thumbnails: ThumbnailArray) -> NearPairs:
     """All pairs that can be laid on each other, with how well."""
     found = [_aligned(thumbnails, *some) for some in _in_parts(*_closest_pairs(thumbnails.grey))]
     if not found:
@@ -156,7 +156,7 @@ def _described(grey: Floats, matrix: Floats) -> Floats:
 
 
 def _aligned(
-    thumbnails: Thumbnails, first: Places, second: Places, maps: Floats
+    thumbnails: ThumbnailArray, first: Places, second: Places, maps: Floats
 ) -> tuple[Places, Places, Floats]:
     """The pairs that hold, and the correlation of their details."""
     places, where = np.unique(np.concatenate([first, second]), return_inverse=True)

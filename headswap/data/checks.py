@@ -16,10 +16,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from headswap.data.layout import looks_like_a_picture
-from headswap.data.manifest import Finding, Manifest, Part, Picture
+from headswap.data.decode import shown_name
+from headswap.data.layout import looks_like_an_image
+from headswap.data.manifest import Finding, ImageRecord, Manifest, Part
 from headswap.data.split import crossing
-from headswap.images import shown_name
 
 FEW = 10  # pictures of a class
 UNBALANCED = 3.0  # largest class to smallest
@@ -49,7 +49,7 @@ def check(manifest: Manifest) -> Manifest:
 
 
 def _left_out(manifest: Manifest) -> Iterator[Finding]:
-    left = [line for line in manifest.left_out if looks_like_a_picture(line.file)]  # notes are no loss
+    left = [line for line in manifest.left_out if looks_like_an_image(line.file)]  # notes are no loss
     if left:
         first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
         more = f" And {len(left) - 3} more." if len(left) > 3 else ""
@@ -82,7 +82,7 @@ def _unbalanced(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
-    by_bytes: dict[str, list[Picture]] = defaultdict(list)
+    by_bytes: dict[str, list[ImageRecord]] = defaultdict(list)
     for picture in manifest.pictures:
         by_bytes[picture.sha256].append(picture)
     several = [group for group in by_bytes.values() if len(group) > 1]
@@ -109,7 +109,7 @@ def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _alike(manifest: Manifest) -> Iterator[Finding]:
-    members: dict[int, dict[str, Picture]] = defaultdict(dict)  # group -> one picture of each sha256
+    members: dict[int, dict[str, ImageRecord]] = defaultdict(dict)  # group -> one picture of each sha256
     for picture in manifest.pictures:
         members[picture.group].setdefault(picture.sha256, picture)
     alike = [tuple(group.values()) for number, group in members.items() if number >= 0 and len(group) > 1]
@@ -135,13 +135,13 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
         )
 
 
-def _one_of_each_class(group: Sequence[Picture]) -> tuple[Picture, ...]:
+def _one_of_each_class(group: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
     return tuple({picture.class_name: picture for picture in reversed(group)}.values())[::-1]
 
 
-def _spare(alike: Sequence[Sequence[Picture]], counts: dict[str, int]) -> tuple[str, ...]:
+def _spare(alike: Sequence[Sequence[ImageRecord]], counts: dict[str, int]) -> tuple[str, ...]:
     """All but one of each group and class, unless a class would have too few left (a burst of a camera)."""
-    spare: list[Picture] = []
+    spare: list[ImageRecord] = []
     for group in alike:
         seen: set[str] = set()
         for picture in group:

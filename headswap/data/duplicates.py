@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.alignment import Thumbnails, near_pairs
-from headswap.data.look import is_thumbnail, thumbnail_arrays
-from headswap.data.manifest import Picture
+from headswap.data.alignment import ThumbnailArray, near_pairs
+from headswap.data.fingerprint import is_thumbnail, thumbnail_arrays
+from headswap.data.manifest import ImageRecord
 from headswap.threads import product
 
 FAR = 24  # bits
@@ -41,7 +41,7 @@ _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of 
 Labels = NDArray[np.int64]
 
 
-def group_alike(pictures: Sequence[Picture]) -> tuple[int, ...]:
+def group_alike(pictures: Sequence[ImageRecord]) -> tuple[int, ...]:
     """Number the groups of near duplicates, from 0 in the order of their first picture.
 
     A group that swallows a whole class, or most of the set, would leave nothing to measure on:
@@ -69,7 +69,7 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     )
     if len(rows) < 2:
         return labels
-    pairs = near_pairs(Thumbnails(*thumbnail_arrays([thumbnails[row] for row in rows])))
+    pairs = near_pairs(ThumbnailArray(*thumbnail_arrays([thumbnails[row] for row in rows])))
     fits = pairs.strength >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
     order = np.lexsort((pairs.second, pairs.first, -pairs.strength))
     ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
@@ -90,7 +90,7 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     return labels
 
 
-def near_any(pictures: Sequence[Picture], known: Sequence[Picture]) -> NDArray[np.bool_]:
+def near_any(pictures: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDArray[np.bool_]:
     """(N,) whether the look of a picture is near that of any known one, by the same rule."""
     found = np.zeros(len(pictures), np.bool_)
     if not known:
@@ -105,7 +105,7 @@ def near_any(pictures: Sequence[Picture], known: Sequence[Picture]) -> NDArray[n
     return found
 
 
-def _bits(pictures: Sequence[Picture]) -> NDArray[np.uint8]:
+def _bits(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
     """(N, 256) of the looks, 0 or 1."""
     looks = np.frombuffer(bytes.fromhex("".join(picture.look for picture in pictures)), np.uint8)
     return np.unpackbits(looks.reshape(len(pictures), 32), axis=1)

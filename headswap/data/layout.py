@@ -1,6 +1,6 @@
 """File names -> classes and parts, by the folders they lie in.
 
-Flow:  relative names --arrange--> Layout (placed files, left-out files, findings)
+Flow:  relative names --arrange--> FolderLayout (placed files, left-out files, findings)
 
 Knows wrapper folders, train / validation / test folders, the litter of operating systems,
 and that "Cats" and "cats" are one class. Looks at names only: opens nothing.
@@ -14,8 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from headswap.data.manifest import Finding, LeftOut, Part
-from headswap.images import ENDINGS, shown_name
+from headswap.data.decode import ENDINGS, shown_name
+from headswap.data.manifest import Finding, Part, SkippedFile
 
 PART_NAMES: dict[str, Part] = {
     "train": "train",
@@ -37,7 +37,7 @@ Steps = tuple[str, ...]  # one path, split at its slashes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
+class PlacedFile:
     """One file in a class folder; not yet known to be a picture."""
 
     file: str  # relative to the source, with forward slashes, as its owner wrote it
@@ -46,22 +46,22 @@ class Placed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class FolderLayout:
     """What the names alone say."""
 
-    placed: tuple[Placed, ...]  # sorted by file
-    left_out: tuple[LeftOut, ...]
+    placed: tuple[PlacedFile, ...]  # sorted by file
+    left_out: tuple[SkippedFile, ...]
     findings: tuple[Finding, ...]
 
 
-def arrange(names: Iterable[str]) -> Layout:
+def arrange(names: Iterable[str]) -> FolderLayout:
     """Give every file its class and its part.
 
     Args:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
-    pictures = [path for path in paths if looks_like_a_picture(path[-1])] or paths
+    pictures = [path for path in paths if looks_like_an_image(path[-1])] or paths
     depth = _unwrap(pictures, 0)
     stem = pictures[0][:depth] if pictures else ()
     pictures = [path for path in pictures if len(path) > depth + 1 and path[:depth] == stem]
@@ -72,12 +72,12 @@ def arrange(names: Iterable[str]) -> Layout:
     inner_parts = not parts and _classes_hold_parts(pictures, depth)
 
     homes: list[tuple[Steps, str, Part | None]] = []  # path, class folder, part
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedFile] = []
     for path in paths:
         top = path[depth] if len(path) > depth + 1 and path[:depth] == stem else None
         level = class_depth.get(top, depth) if top is not None else depth
         if top is None or (parts and top not in parts) or len(path) <= level + 1:
-            left_out.append(LeftOut(file="/".join(path), reason=_why_outside(path, parts, top)))
+            left_out.append(SkippedFile(file="/".join(path), reason=_why_outside(path, parts, top)))
         elif parts:
             homes.append((path, path[level], parts[top]))
         elif inner_parts:
@@ -86,10 +86,10 @@ def arrange(names: Iterable[str]) -> Layout:
             homes.append((path, top, None))
     spelling, findings = _spellings([folder for _, folder, _ in homes])
     placed = tuple(
-        Placed(file="/".join(path), class_name=spelling[class_key(folder)], given_part=part)
+        PlacedFile(file="/".join(path), class_name=spelling[class_key(folder)], given_part=part)
         for path, folder, part in homes
     )
-    return Layout(placed=placed, left_out=tuple(left_out), findings=findings)
+    return FolderLayout(placed=placed, left_out=tuple(left_out), findings=findings)
 
 
 def class_name(folder: str) -> str:
@@ -110,7 +110,7 @@ def is_litter(name: str) -> bool:
     return any(step.startswith(".") or step.casefold() in _LITTER for step in name.split("/"))
 
 
-def looks_like_a_picture(name: str) -> bool:
+def looks_like_an_image(name: str) -> bool:
     """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
     return name.lower().endswith((*ENDINGS, *_OTHER_PICTURES))
 
@@ -150,7 +150,7 @@ def _classes_hold_parts(pictures: Sequence[Steps], depth: int) -> bool:
 
 def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
     name = shown_name(path[-1])
-    if not looks_like_a_picture(path[-1]):
+    if not looks_like_an_image(path[-1]):
         return f"{name} is not a picture."
     if parts and top is not None and top not in parts:
         return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."

@@ -14,7 +14,7 @@ Part = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
+class ImageRecord:
     """One readable picture."""
 
     file: str  # the name the person knows, relative, with forward slashes
@@ -35,7 +35,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut:
+class SkippedFile:
     """One file that was not used, and why."""
 
     file: str
@@ -58,10 +58,10 @@ class Manifest:
     """All pictures of one data set, in a fixed order."""
 
     name: str
-    root: str  # folder that `Picture.source` is relative to
+    root: str  # folder that `ImageRecord.source` is relative to
     classes: tuple[str, ...]  # sorted; the order of the new head's outputs
-    pictures: tuple[Picture, ...]
-    left_out: tuple[LeftOut, ...] = ()
+    pictures: tuple[ImageRecord, ...]
+    left_out: tuple[SkippedFile, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -70,14 +70,14 @@ class Manifest:
         counted = Counter(picture.class_name for picture in self.pictures)
         return {name: counted[name] for name in self.classes}
 
-    def part(self, part: Part) -> tuple[Picture, ...]:
+    def part(self, part: Part) -> tuple[ImageRecord, ...]:
         """The pictures of one part."""
         return tuple(picture for picture in self.pictures if picture.part == part)
 
-    def path(self, picture: Picture) -> Path:
+    def path(self, picture: ImageRecord) -> Path:
         """Where a picture's bytes are."""
         return Path(self.root) / picture.source
 
-    def label(self, picture: Picture) -> int:
+    def label(self, picture: ImageRecord) -> int:
         """The output of the new head that stands for a picture's class."""
         return self.classes.index(picture.class_name)

@@ -17,12 +17,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from headswap.data.decode import shown_name
 from headswap.data.duplicates import group_alike
-from headswap.data.manifest import LeftOut, Manifest, Part, Picture
+from headswap.data.manifest import ImageRecord, Manifest, Part, SkippedFile
 from headswap.errors import BadSetting
-from headswap.images import shown_name
 
-Groups = dict[int, list[Picture]]
+Groups = dict[int, list[ImageRecord]]
 
 
 def split(
@@ -65,7 +65,7 @@ def with_groups(manifest: Manifest) -> Manifest:
     return replace(manifest, pictures=tuple(replace(picture, group=number) for picture, number in pairs))
 
 
-def crossing(manifest: Manifest) -> tuple[Picture, ...]:
+def crossing(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Exam pictures of the person's own folders that are near duplicates of their training pictures."""
     exam = _given_exam(manifest)
     practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
@@ -134,7 +134,7 @@ def _spares(group: Counter[str], left: Counter[str]) -> bool:
     return all(left[name] > count for name, count in group.items())
 
 
-def _lot(members: Iterable[Picture], seed: int) -> str:
+def _lot(members: Iterable[ImageRecord], seed: int) -> str:
     """A group's place in the draw: depends on its pictures' bytes and the seed, on nothing else."""
     first = min(picture.sha256 for picture in members)
     return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
@@ -153,15 +153,15 @@ def _given(manifest: Manifest) -> Manifest | None:
         for p in manifest.pictures
         if p.given_part in (None, "train") and p.sha256 not in examined
     )
-    kept: list[Picture] = []
+    kept: list[ImageRecord] = []
     left_out = list(manifest.left_out)
     for picture in manifest.pictures:
         name, part = shown_name(picture.file.rsplit("/", 1)[-1]), picture.given_part or "train"
         if picture.class_name not in taught:
             reason = f"{name} is of a class that has no training pictures."
-            left_out.append(LeftOut(file=picture.file, reason=reason))
+            left_out.append(SkippedFile(file=picture.file, reason=reason))
         elif part != exam and picture.sha256 in examined and practised[picture.class_name]:
-            left_out.append(LeftOut(file=picture.file, reason=f"{name} is also in the {exam} folder."))
+            left_out.append(SkippedFile(file=picture.file, reason=f"{name} is also in the {exam} folder."))
         else:
             kept.append(replace(picture, part="test" if part == exam else part))
     classes = tuple(name for name in manifest.classes if name in taught)

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headswap.data.archive import open_archive
-from headswap.data.layout import Layout, Placed, arrange, is_litter
-from headswap.data.manifest import Finding, LeftOut
+from headswap.data.decode import ImageLimits, check_file_size, shown_name
+from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter
+from headswap.data.manifest import Finding, SkippedFile
+from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
-from headswap.images import PictureLimits, check_file_size, shown_name
 
 _HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
 
@@ -30,11 +30,11 @@ class Upload:
     """An opened folder or zip. `read` may be called from several threads."""
 
     name: str
-    in_place: bool  # a folder: `Placed.file` is a path below it
-    placed: tuple[Placed, ...]
-    left_out: tuple[LeftOut, ...]
+    in_place: bool  # a folder: `PlacedFile.file` is a path below it
+    placed: tuple[PlacedFile, ...]
+    left_out: tuple[SkippedFile, ...]
     findings: tuple[Finding, ...]
-    read: Callable[[Placed], bytes]
+    read: Callable[[PlacedFile], bytes]
 
 
 @contextmanager
@@ -60,8 +60,8 @@ def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
 def _upload(
     source: Path,
     names: tuple[str, ...],
-    left_out: list[LeftOut],
-    read: Callable[[Placed], bytes],
+    left_out: list[SkippedFile],
+    read: Callable[[PlacedFile], bytes],
     min_classes: int,
 ) -> Upload:
     layout = arrange(names)
@@ -76,7 +76,7 @@ def _upload(
     )
 
 
-def _check_classes(source: Path, layout: Layout, min_classes: int) -> None:
+def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None:
     title = shown_name(source.resolve().name)
     classes = sorted({placed.class_name for placed in layout.placed})
     loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
@@ -94,10 +94,10 @@ def _check_classes(source: Path, layout: Layout, min_classes: int) -> None:
         )
 
 
-def _walk(root: Path) -> tuple[tuple[str, ...], list[LeftOut]]:
+def _walk(root: Path) -> tuple[tuple[str, ...], list[SkippedFile]]:
     """All regular files below a folder, relative, with forward slashes."""
     names: list[str] = []
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedFile] = []
     inside = root.resolve()
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not is_litter(name))
@@ -110,7 +110,7 @@ def _walk(root: Path) -> tuple[tuple[str, ...], list[LeftOut]]:
             problem = _not_usable(path, name, inside)
             if problem:
                 shown = name.encode("utf-8", "replace").decode()
-                left_out.append(LeftOut(file=shown, reason=f"{shown_name(entry)} {problem}"))
+                left_out.append(SkippedFile(file=shown, reason=f"{shown_name(entry)} {problem}"))
             else:
                 names.append(name)
     return tuple(names), left_out
@@ -133,7 +133,7 @@ def _not_usable(path: Path, name: str, inside: Path) -> str:
 
 def _read_file(path: Path) -> bytes:
     try:
-        check_file_size(path.stat().st_size, path.name, PictureLimits())
+        check_file_size(path.stat().st_size, path.name, ImageLimits())
         return path.read_bytes()
     except OSError as error:
         raise UnreadablePicture(

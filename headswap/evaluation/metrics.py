@@ -110,6 +110,7 @@ def calibrated(logits: Floats, temperature: float, share: float) -> Floats:
     """(N, C) logits to probabilities whose sureness fits; rows sum to 1.
 
     Args:
+        logits: (N, C).
         temperature: from `fit_temperature`.
         share: from `even_share`; 0 spreads nothing.
     """

@@ -25,7 +25,7 @@ _HELPFUL = 0.05  # accuracy; what could bring no more than this hardly helps
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class TestAnswer:
     """What the network said of one exam picture."""
 
     file: str
@@ -68,7 +68,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubt:
+class LabelIssue:
     """A picture whose label may be wrong; a person decides."""
 
     file: str
@@ -79,7 +79,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Further:
+class FinetuneSummary:
     """What came of moving more than the head, judged inside the practice part."""
 
     asked: str  # "auto", or the depth that the person chose
@@ -106,7 +106,7 @@ class Shortcut:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learning:
+class LearningCurve:
     """What fewer pictures would have given: whether more of them would help."""
 
     fewer: int  # pictures that each head practised on
@@ -163,7 +163,7 @@ class Report:
 
     classes: tuple[str, ...]
     method: Literal["exam", "cross-validated"]  # what `answers` are: the exam, or every picture's own fold
-    answers: tuple[Answer, ...]
+    answers: tuple[TestAnswer, ...]
     right: int
     total: int
     accuracy: float
@@ -175,15 +175,15 @@ class Report:
     class_scores: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
     calibration: Calibration | None
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
     exam_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
     exam_total: int = 0
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
     shortcuts: tuple[Shortcut, ...] = ()
-    learning: Learning | None = None  # None: too few pictures to tell
+    learning: LearningCurve | None = None  # None: too few pictures to tell
     twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
-    further: Further | None = None  # None: only the head was taught
+    further: FinetuneSummary | None = None  # None: only the head was taught
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
 
     @property
@@ -192,7 +192,7 @@ class Report:
         return trust_in(self.calibration)
 
     @property
-    def hardest(self) -> tuple[Answer, ...]:
+    def hardest(self) -> tuple[TestAnswer, ...]:
         """Exam pictures by how little the true class was believed, worst first."""
         return tuple(sorted(self.answers, key=lambda answer: answer.probabilities[answer.truth]))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data.manifest import Picture
+from headswap.data.manifest import ImageRecord
 from headswap.evaluation.metrics import Floats, Labels, wilson_interval
 from headswap.evaluation.report import Shortcut
 
@@ -37,7 +37,7 @@ class Traits:
     labels: Labels  # (N,)
 
 
-def traits_of(pictures: Sequence[Picture], labels: Labels) -> Traits:
+def traits_of(pictures: Sequence[ImageRecord], labels: Labels) -> Traits:
     """Read them off the records."""
     rows = [
         (

@@ -1,11 +1,11 @@
 """The features of every picture, computed once and kept on disk by content.
 
-Flow:  Manifest pictures + Body --fill_bank--> FeatureBank (N, D)
+Flow:  Manifest pictures + Extractor --fill_bank--> FeatureBank (N, D)
 
 Shards of 256 pictures lie under a key made of the body's weights, the head's place, the
 preprocessing and the engine; inside, each row belongs to the sha256 of a picture. A run
 that was killed recomputes one shard at most; another run over the same pictures none.
-Pictures may come while they are decoded (`Filling`), or be fetched here (`fill_bank`).
+Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from headswap.data.intake import look_ahead, processors
+from headswap.data.ingest import look_ahead, processors
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Note, Progress, silent
-from headswap.features.body import Body
-from headswap.features.choice import settle
+from headswap.features.autotune import autotune
 from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
-from headswap.features.matrix import matrix
-from headswap.files import discard, make_folder, write_bytes
+from headswap.features.extractor import Extractor
+from headswap.features.memmap import matrix
+from headswap.storage.files import discard, make_folder, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -57,13 +57,13 @@ logger = logging.getLogger(__name__)
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
-class Filling:
+class BankBuilder:
     """A bank while it is filled: pictures come one by one, and go through the body a batch at a time.
 
     A run that was killed has lost the last shard at most.
     """
 
-    def __init__(self, body: Body, *, folder: Path, expected: int, batch_size: int = 16) -> None:
+    def __init__(self, body: Extractor, *, folder: Path, expected: int, batch_size: int = 16) -> None:
         """Read what is known.
 
         Args:
@@ -162,7 +162,7 @@ class Filling:
 
     def _settle(self, pictures: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
-        settle(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
+        autotune(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed
             if not self.body.engine.is_exact:
                 self._asked = self._place
@@ -179,7 +179,7 @@ class Filling:
 
 
 def fill_bank(
-    body: Body | Filling,
+    body: Extractor | BankBuilder,
     sha256s: Sequence[str],
     prepare: Prepare,
     *,
@@ -198,10 +198,10 @@ def fill_bank(
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
     total = len(sha256s)
-    if isinstance(body, Filling):
+    if isinstance(body, BankBuilder):
         filling = body
     else:
-        filling = Filling(body, folder=folder, expected=total, batch_size=batch_size)
+        filling = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
     filling.catch_up()
     missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
     done = total - len(missing)
@@ -221,7 +221,7 @@ def fill_bank(
 
 
 def _ahead(
-    prepare: Prepare, numbers: Sequence[int], filling: Filling
+    prepare: Prepare, numbers: Sequence[int], filling: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Prepare pictures in threads, a few ahead of whoever takes them; in their order."""
     threads = processors()

@@ -4,7 +4,7 @@ An engine is a library, a device and a precision. CUDA runs in half precision (A
 the card has it, not where it emulates it, else float16. Apple MPS runs in single; a processor with
 native bfloat16 runs in it, any other in single precision. Norms are folded into convolutions where
 the network allows. On a processor ONNX Runtime and OpenVINO are engines too where they are
-installed; `headswap.features.choice` measures which is fastest.
+installed; `headswap.features.autotune` measures which is fastest.
 
 Every engine is checked against the network as it is, in single precision, on the first
 pictures, and given up when the features differ by more than `largest_error` allows
@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from headswap.data.intake import processors
+from headswap.data.ingest import processors
 from headswap.errors import TeachingFailed
 from headswap.features.devices import full_precision, is_out_of_memory
 

@@ -1,6 +1,6 @@
 """Which of a network's outputs are its answers, one number per class and picture.
 
-Flow:  DryRun --answers_of--> Answer, ...: the output with the walk back from it
+Flow:  DryRun --answers_of--> LogitsOutput, ...: the output with the walk back from it
 
 An output that another one is made from is a feature, not an answer. What is not a
 classifier is refused here, with the reason.
@@ -14,19 +14,19 @@ from torch import Tensor
 
 from headswap.errors import HeadNotFound
 from headswap.heads.dry_run import DryRun
-from headswap.heads.graph import Record, Walk, record_of, walk_back
+from headswap.heads.graph import AutogradRecord, GraphWalk, record_of, walk_back
 
 _NOT_ANSWERS = ("embed", "pool", "hidden", "feature")  # what outputs that are no answers say of themselves
 _FLATTEN = "A classifier gives one row of numbers per picture, of shape (pictures, classes)."
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class LogitsOutput:
     """One output with a number per class, and what lies behind it."""
 
     name: str  # place in the network's output
     logits: Tensor  # (B, classes)
-    walk: Walk
+    walk: GraphWalk
 
     @property
     def classes(self) -> int:
@@ -34,15 +34,15 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedPass:
     """One pass, read: what autograd recorded of it, and the outputs that may be answers."""
 
     run: DryRun
-    record: Record
+    record: AutogradRecord
     rows: tuple[tuple[str, Tensor], ...]  # (place, (B, classes)), depending on the picture
 
 
-def read(run: DryRun, stated: int | None) -> Seen:
+def read(run: DryRun, stated: int | None) -> ObservedPass:
     """Read a pass; `stated` is the class count that the network states itself.
 
     In eval mode outputs called logits are preferred, if any are; in training mode every answer counts.
@@ -50,19 +50,19 @@ def read(run: DryRun, stated: int | None) -> Seen:
     record = record_of([value for _, value in run.outputs], run.picture)
     rows = _rows(run, record, stated)
     called_logits = () if run.how.training else tuple(row for row in rows if "logit" in row[0].lower())
-    return Seen(run, record, called_logits or rows)
+    return ObservedPass(run, record, called_logits or rows)
 
 
-def answers_of(seen: Seen, wanted: frozenset[int] | None = None) -> tuple[Answer, ...]:
+def answers_of(seen: ObservedPass, wanted: frozenset[int] | None = None) -> tuple[LogitsOutput, ...]:
     """The outputs with a head of their own; outputs that feed the head of another one are left out."""
-    walked = [Answer(name, value, walk_back(seen.record, value, wanted)) for name, value in seen.rows]
+    walked = [LogitsOutput(name, value, walk_back(seen.record, value, wanted)) for name, value in seen.rows]
     headed = [answer for answer in walked if answer.walk.heads]
     return tuple(
         answer for answer in headed if not any(_feeds(seen.record, answer, other) for other in headed)
     )
 
 
-def _rows(run: DryRun, record: Record, stated: int | None) -> tuple[tuple[str, Tensor], ...]:
+def _rows(run: DryRun, record: AutogradRecord, stated: int | None) -> tuple[tuple[str, Tensor], ...]:
     """Outputs of shape (B, classes) that depend on the picture and do not call themselves features."""
     rows = [
         (name, value)
@@ -119,7 +119,7 @@ def _words_of(shape: tuple[int, ...], batch: int) -> str:
     return f"its answer has the shape {shape}."
 
 
-def _feeds(record: Record, answer: Answer, other: Answer) -> bool:
+def _feeds(record: AutogradRecord, answer: LogitsOutput, other: LogitsOutput) -> bool:
     """Whether one output lies before the head of another."""
     if answer is other or answer.logits.grad_fn is None:
         return False

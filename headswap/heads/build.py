@@ -1,6 +1,7 @@
 """Make the new numbers of a head: same kind, device, number type and ties; another number of classes.
 
-Flow:  HeadPlan + num_classes --choices_for--> Choice, ... --resize--> Edits (parameters, buffers, counts)
+Flow:  HeadPlan + num_classes --choices_for--> ClassDimension, ... --resize--> Edits (parameters,
+           buffers, counts)
 
 The modules themselves stay: hooks, wrappers, call signatures and training flags with them.
 Only what has a length of `classes` is exchanged, and every exchange is written down, so
@@ -20,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.counts import follow_counts, on_the_way
-from headswap.heads.plan import HeadPlan, Owner, Resize, holder_of
-from headswap.heads.settle import settle
+from headswap.heads.class_counts import follow_counts, on_the_way
+from headswap.heads.plan import HeadModule, HeadPlan, Resize, holder_of
+from headswap.heads.reparametrize import reparametrize
 
 _MOST_CHOICES = 16
 
@@ -46,7 +47,7 @@ class Edits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class ClassDimension:
     """One reading of a plan: which dimension of which parameter is the classes'."""
 
     axes: tuple[tuple[str, int], ...]  # parameter name -> dimension
@@ -62,7 +63,7 @@ class NewHead:
     init_std: float
 
 
-def choices_for(module: nn.Module, plan: HeadPlan) -> Iterator[Choice]:
+def choices_for(module: nn.Module, plan: HeadPlan) -> Iterator[ClassDimension]:
     """Every reading of a plan, the likeliest first."""
     resizes = [one for owner in plan.owners for one in owner.resizes]
     doubtful = [
@@ -76,10 +77,10 @@ def choices_for(module: nn.Module, plan: HeadPlan) -> Iterator[Choice]:
     readings = itertools.product((False, True), kept, itertools.product(*(one.axes for one in resizes)))
     for every_count, names, axes in itertools.islice(readings, _MOST_CHOICES):
         named = tuple((one.name, axis) for one, axis in zip(resizes, axes, strict=True))
-        yield Choice(axes=named, kept=names, every_count=every_count)
+        yield ClassDimension(axes=named, kept=names, every_count=every_count)
 
 
-def resize(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead) -> Edits:
+def resize(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: NewHead) -> Edits:
     """Exchange the parameters of every owner, or of none.
 
     Returns:
@@ -95,7 +96,7 @@ def resize(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead) -> E
 
 
 @torch.no_grad()
-def _exchange(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead, edits: Edits) -> None:
+def _exchange(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: NewHead, edits: Edits) -> None:
     fresh = _exchange_parameters(module, plan, dict(choice.axes), new, edits)
     layers = [(owner, module.get_submodule(owner.path)) for owner in plan.owners if not owner.bare]
     for owner, layer in layers:
@@ -110,7 +111,7 @@ def _exchange(module: nn.Module, plan: HeadPlan, choice: Choice, new: NewHead, e
         _stretch_buffers_on_the_way(module, plan, new, edits)
     follow_counts(module, plan, new.num_classes, choice.every_count, edits.put)
     for _, layer in layers:
-        settle(layer, fresh, new.init_std)
+        reparametrize(layer, fresh, new.init_std)
 
 
 def _exchange_parameters(
@@ -164,7 +165,7 @@ def _refuse_uneven_groups(layer: nn.Module, num_classes: int) -> None:
             )
 
 
-def _other_tensors(module: nn.Module, owner: Owner) -> list[tuple[str, dict[str, Any], str]]:
+def _other_tensors(module: nn.Module, owner: HeadModule) -> list[tuple[str, dict[str, Any], str]]:
     """An owner's tensors that are no parameters: (name, where it is kept, key).
 
     Statistics and work vectors in buffers; weights that a hook computes anew in plain attributes.

@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from headswap.heads.answers import Answer, Seen, answers_of, read, refuse_other_answers
+from headswap.heads.answers import LogitsOutput, ObservedPass, answers_of, read, refuse_other_answers
 from headswap.heads.dry_run import DryRun, InputSize
-from headswap.heads.evidence import Found, described_site
+from headswap.heads.explain import Found, described_site
 from headswap.heads.graph import Hit, feed_each_other
+from headswap.heads.input_size import LARGER_SIZES_PX, attempt, checked_size, first_run
 from headswap.heads.metadata import declared_by
-from headswap.heads.pictures import LARGER_SIZES_PX, attempt, checked_size, first_run
-from headswap.heads.plan import HeadPlan, Owner, Part, in_order, owners_of, silent_owner, with_part
+from headswap.heads.plan import HeadModule, HeadPlan, Part, in_order, owners_of, silent_owner, with_part
 from headswap.heads.refusals import (
     refuse_features,
     refuse_fixed_numbers,
@@ -107,7 +107,7 @@ def locate(
     return Located(module=module, site=described_site(found), plan=plan, train_size=aux.size)
 
 
-def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> Seen:
+def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> ObservedPass:
     """The run, read; or a second run, if the network cut the picture off on its way."""
     seen = read(run, stated)
     if seen.rows:
@@ -116,7 +116,7 @@ def _seen_whole(module: nn.Module, run: DryRun, stated: int | None) -> Seen:
     return read(again, stated) if isinstance(again, DryRun) else seen
 
 
-def _pointed_at(module: nn.Module, seen: Seen, paths: tuple[str, ...]) -> tuple[Answer, ...]:
+def _pointed_at(module: nn.Module, seen: ObservedPass, paths: tuple[str, ...]) -> tuple[LogitsOutput, ...]:
     """The answers that the layers a person points at make."""
     wanted: set[int] = set()
     for path in paths:
@@ -132,7 +132,7 @@ def _pointed_at(module: nn.Module, seen: Seen, paths: tuple[str, ...]) -> tuple[
 
 
 def _refuse_doubtful(
-    module: nn.Module, seen: Seen, answers: tuple[Answer, ...], declared: int | None
+    module: nn.Module, seen: ObservedPass, answers: tuple[LogitsOutput, ...], declared: int | None
 ) -> None:
     """Refuse what walks like a head and is the body's own output."""
     for answer in answers:
@@ -142,10 +142,12 @@ def _refuse_doubtful(
             refuse_features(seen.run, answer)
 
 
-def _owners(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> tuple[Owner, ...]:
+def _owners(
+    module: nn.Module, seen: ObservedPass, answers: tuple[LogitsOutput, ...]
+) -> tuple[HeadModule, ...]:
     """Heads, and what comes after them, of all answers together."""
     met = frozenset[int]().union(*(answer.walk.met for answer in answers))
-    heads: dict[str, Owner] = {}
+    heads: dict[str, HeadModule] = {}
     for answer in answers:
         whole, scored = _split_scores(answer)
         parts: tuple[tuple[tuple[Hit, ...], Part], ...] = (
@@ -163,7 +165,7 @@ def _owners(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> tuple
     return tuple(heads.values())
 
 
-def _merged(known: Owner | None, owner: Owner) -> Owner:
+def _merged(known: HeadModule | None, owner: HeadModule) -> HeadModule:
     """One owner met twice on the way keeps its part and gains the parameters."""
     if known is None:
         return owner
@@ -173,7 +175,7 @@ def _merged(known: Owner | None, owner: Owner) -> Owner:
     )
 
 
-def _split_scores(answer: Answer) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
+def _split_scores(answer: LogitsOutput) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
     """Heads that answer for the picture, and auxiliary ones that score its places and are added to those."""
     whole: list[Hit] = []
     scored: list[Hit] = []
@@ -188,12 +190,12 @@ def _split_scores(answer: Answer) -> tuple[tuple[Hit, ...], tuple[Hit, ...]]:
 class Silent:
     """Heads that do not speak in eval mode."""
 
-    owners: tuple[Owner, ...] = ()
+    owners: tuple[HeadModule, ...] = ()
     outputs: tuple[str, ...] = ()
     size: InputSize  # the size at which the network runs in training mode
 
 
-def _silent_heads(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) -> Silent:
+def _silent_heads(module: nn.Module, seen: ObservedPass, answers: tuple[LogitsOutput, ...]) -> Silent:
     """Look for heads among the parameters that did not speak in eval mode."""
     run = seen.run
     heard = {id(leaf) for leaf in seen.record.leaves.values()}
@@ -211,7 +213,7 @@ def _silent_heads(module: nn.Module, seen: Seen, answers: tuple[Answer, ...]) ->
 
 
 def _aux_heads(module: nn.Module, training: DryRun, classes: int, quiet: frozenset[str]) -> Silent:
-    found: dict[str, Owner] = {}
+    found: dict[str, HeadModule] = {}
     outputs = []
     for answer in answers_of(read(training, classes)):
         hits = (*answer.walk.heads, *answer.walk.tail)

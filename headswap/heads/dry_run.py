@@ -25,14 +25,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
+from headswap.heads.meta_kernels import QuickShapes
 from headswap.heads.outputs import named_tensors
-from headswap.heads.shapes import QuickShapes
 
 InputSize = tuple[int, int, int]  # (channels, height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pass:
+class DryRunMode:
     """How one dry run is made."""
 
     size: InputSize
@@ -49,7 +49,7 @@ class Pass:
 class DryRun:
     """One pass through a network: its answer and what autograd recorded."""
 
-    how: Pass
+    how: DryRunMode
     outputs: tuple[tuple[str, Tensor], ...]
     picture: Tensor  # (batch, C, H, W), the leaf that stands for the pictures
     leaves: MappingProxyType[int, tuple[str, ...]]  # id of a stand-in -> names of the parameter
@@ -60,7 +60,7 @@ class DryRun:
     ]  # what modules gave that have a size and no parameters, with their path
 
 
-def dry_run(module: nn.Module, how: Pass) -> DryRun:
+def dry_run(module: nn.Module, how: DryRunMode) -> DryRun:
     """Send one batch of nothing through a network; the network is as before, whatever happens."""
     with _undisturbed(module, how):
         stand_ins, leaves = _stand_ins(module, how)
@@ -110,7 +110,7 @@ def unchanged(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed(module: nn.Module, how: Pass) -> Iterator[None]:
+def _undisturbed(module: nn.Module, how: DryRunMode) -> Iterator[None]:
     """The surroundings of a dry run: nothing leaks in, nothing leaks out."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
@@ -133,7 +133,7 @@ def _undisturbed(module: nn.Module, how: Pass) -> Iterator[None]:
         yield
 
 
-def _stand_ins(module: nn.Module, how: Pass) -> tuple[dict[str, Tensor], dict[int, tuple[str, ...]]]:
+def _stand_ins(module: nn.Module, how: DryRunMode) -> tuple[dict[str, Tensor], dict[int, tuple[str, ...]]]:
     """A tensor for every parameter and buffer; tied ones share theirs."""
     made: dict[int, Tensor] = {}
     stand_ins: dict[str, Tensor] = {}
@@ -150,13 +150,13 @@ def _stand_ins(module: nn.Module, how: Pass) -> tuple[dict[str, Tensor], dict[in
     return stand_ins, leaves
 
 
-def _stand_in(value: Tensor, how: Pass) -> Tensor:
+def _stand_in(value: Tensor, how: DryRunMode) -> Tensor:
     if how.real:
         return value.detach().clone()
     return torch.empty_like(value, device="meta", requires_grad=False)
 
 
-def _picture(module: nn.Module, how: Pass) -> Tensor:
+def _picture(module: nn.Module, how: DryRunMode) -> Tensor:
     shape, dtype = (how.batch, *how.size), network_dtype(module)
     if not how.real:
         return torch.empty(shape, device="meta", dtype=dtype)

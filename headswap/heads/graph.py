@@ -1,6 +1,7 @@
 """Walk back through autograd's record of one pass, from the answer to the layer that made it.
 
-Flow:  answer's grad_fn --record_of--> Record --walk_back--> Walk: the heads, and what came after them
+Flow:  answer's grad_fn --record_of--> AutogradRecord --walk_back--> GraphWalk: the heads,
+           and what came after them
 
 A node of the record is one operation. The picture reaches the answer along some nodes;
 parameters hang on these at the side. Going back from the answer along the picture's way,
@@ -26,7 +27,7 @@ _ENTRY_BY_ENTRY = ("AddBackward", "SubBackward", "RsubBackward", "MulBackward", 
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class AutogradRecord:
     """The nodes behind an answer, with the ones the picture passes through."""
 
     sources: dict[Node, tuple[Node, ...]]  # what each node took in
@@ -67,7 +68,7 @@ class Hit:
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class GraphWalk:
     """What was met on the way back from one answer."""
 
     heads: tuple[Hit, ...]
@@ -76,7 +77,7 @@ class Walk:
     met: frozenset[int]  # ids of all stand-ins at the side of the way, whatever their shape
 
 
-def record_of(answers: Iterable[Tensor], picture: Tensor | None) -> Record:
+def record_of(answers: Iterable[Tensor], picture: Tensor | None) -> AutogradRecord:
     """Read autograd's record of all answers at once."""
     sources: dict[Node, tuple[Node, ...]] = {}
     leaves: dict[Node, Tensor] = {}
@@ -94,10 +95,10 @@ def record_of(answers: Iterable[Tensor], picture: Tensor | None) -> Record:
                 leaves[node] = leaf
             waiting.append((node, True))
             waiting.extend((source, False) for source in taken if source not in sources)
-    return Record(sources, frozenset(from_picture), leaves)
+    return AutogradRecord(sources, frozenset(from_picture), leaves)
 
 
-def walk_back(record: Record, answer: Tensor, wanted: frozenset[int] | None = None) -> Walk:
+def walk_back(record: AutogradRecord, answer: Tensor, wanted: frozenset[int] | None = None) -> GraphWalk:
     """Find the heads behind one answer of shape (B, classes).
 
     Args:
@@ -110,8 +111,11 @@ def walk_back(record: Record, answer: Tensor, wanted: frozenset[int] | None = No
 
 
 def _walk(
-    record: Record, answer: Tensor, wanted: frozenset[int] | None, is_weight: Callable[[Shape, int], bool]
-) -> Walk:
+    record: AutogradRecord,
+    answer: Tensor,
+    wanted: frozenset[int] | None,
+    is_weight: Callable[[Shape, int], bool],
+) -> GraphWalk:
     batch, classes = answer.shape[0], answer.shape[-1]
     heads: list[Hit] = []
     tail: list[Hit] = []
@@ -145,7 +149,7 @@ def _walk(
                 waiting.append(source)
     nodes = {hit.node for hit in heads}
     way = frozenset(node for node in after if not nodes.isdisjoint(record.upstream([node])))
-    return Walk(tuple(heads), tuple(hit for hit in tail if hit.node in way), way, frozenset(met))
+    return GraphWalk(tuple(heads), tuple(hit for hit in tail if hit.node in way), way, frozenset(met))
 
 
 def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
@@ -154,7 +158,7 @@ def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
     return {id(leaf) for leaf in record.leaves.values()}
 
 
-def feed_each_other(record: Record, heads: Iterable[Hit]) -> bool:
+def feed_each_other(record: AutogradRecord, heads: Iterable[Hit]) -> bool:
     """Whether one of the heads depends on another: then they are a residual stream, not heads."""
     nodes = {hit.node for hit in heads if not hit.passes}
     return len(nodes) > 1 and any(
@@ -184,7 +188,7 @@ def _one_per_class(shape: Shape, classes: int, batch: int) -> bool:
     return classes in inner or batch * classes in inner
 
 
-def _uses(record: Record, node: Node) -> list[Use]:
+def _uses(record: AutogradRecord, node: Node) -> list[Use]:
     """The parameters that reach a node without the picture, through any arithmetic of their own."""
     found: dict[int, Use] = {}
     seen: set[Node] = set()

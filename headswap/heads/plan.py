@@ -1,6 +1,6 @@
 """What has to change in a network so that it answers with another number of classes.
 
-Flow:  parameters met on the walk --owners_of--> Owner, ... : what is resized as one, by whom
+Flow:  parameters met on the walk --owners_of--> HeadModule, ... : what is resized as one, by whom
 
 A parameter belongs to the module that holds it. That module is named as the head when
 everything it holds serves the answer; otherwise the bare parameter is.
@@ -35,7 +35,7 @@ class Resize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owner:
+class HeadModule:
     """A module (or a bare parameter) that is resized as one."""
 
     path: str
@@ -55,9 +55,9 @@ class Owner:
 class HeadPlan:
     """Everything that changes when the head is swapped."""
 
-    owners: tuple[Owner, ...]
+    owners: tuple[HeadModule, ...]
 
-    def of(self, *parts: Part) -> tuple[Owner, ...]:
+    def of(self, *parts: Part) -> tuple[HeadModule, ...]:
         """The owners of some parts, in order."""
         return tuple(owner for owner in self.owners if owner.part in parts)
 
@@ -68,7 +68,7 @@ def owners_of(
     names: Mapping[int, tuple[str, ...]],
     met: frozenset[int],
     part: Part,
-) -> tuple[Owner, ...]:
+) -> tuple[HeadModule, ...]:
     """Group parameters by the module that holds them.
 
     Args:
@@ -91,10 +91,10 @@ def owners_of(
     return tuple(_owner(module, path, tuple(resizes.values()), part) for path, resizes in grouped.items())
 
 
-def silent_owner(module: nn.Module, path: str, classes: int) -> Owner:
+def silent_owner(module: nn.Module, path: str, classes: int) -> HeadModule:
     """A part of the tail that has no parameters, only a size."""
     kind = plain_kind(module.get_submodule(path))
-    return Owner(path=path, kind=kind, part="tail", in_features=classes, classes=classes, resizes=())
+    return HeadModule(path=path, kind=kind, part="tail", in_features=classes, classes=classes, resizes=())
 
 
 def holder_of(module: nn.Module, name: str) -> tuple[nn.Module, str]:
@@ -109,7 +109,7 @@ def plain_kind(module: nn.Module) -> str:
     return kind
 
 
-def in_order(module: nn.Module, owners: Iterable[Owner]) -> tuple[Owner, ...]:
+def in_order(module: nn.Module, owners: Iterable[HeadModule]) -> tuple[HeadModule, ...]:
     """Owners in the order in which the network registers them."""
     names = [
         name
@@ -119,7 +119,7 @@ def in_order(module: nn.Module, owners: Iterable[Owner]) -> tuple[Owner, ...]:
     return tuple(sorted(owners, key=lambda owner: names.index(owner.path)))
 
 
-def with_part(owners: Iterable[Owner], part: Part) -> tuple[Owner, ...]:
+def with_part(owners: Iterable[HeadModule], part: Part) -> tuple[HeadModule, ...]:
     """The same owners as another part; tails stay tails."""
     return tuple(owner if owner.part == "tail" else replace(owner, part=part) for owner in owners)
 
@@ -149,11 +149,11 @@ def _owner_path(module: nn.Module, name: str, serving: set[str]) -> str:
     return path if everything <= serving else name
 
 
-def _owner(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part) -> Owner:
+def _owner(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part) -> HeadModule:
     matrices = [resize for resize in resizes if resize.role == "matrix"]
     bare = path == resizes[0].name
     owner = None if bare else module.get_submodule(path)
-    return Owner(
+    return HeadModule(
         path=path,
         kind="Parameter" if owner is None else plain_kind(owner),
         part=part if matrices else "tail",

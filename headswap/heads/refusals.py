@@ -10,7 +10,7 @@ from typing import NoReturn
 from torch import nn
 
 from headswap.errors import HeadNotFound
-from headswap.heads.answers import Answer, Seen
+from headswap.heads.answers import LogitsOutput, ObservedPass
 from headswap.heads.dry_run import DryRun
 from headswap.heads.graph import Hit
 from headswap.heads.metadata import Declared
@@ -31,7 +31,7 @@ def refuse_without_head(declared: Declared) -> None:
         )
 
 
-def refuse_residual_stream(module: nn.Module, answer: Answer) -> NoReturn:
+def refuse_residual_stream(module: nn.Module, answer: LogitsOutput) -> NoReturn:
     """Several layers feed one another at the width of the answer."""
     raise HeadNotFound(
         f"This network has no classifier head: its {answer.classes} numbers are features that block "
@@ -41,7 +41,7 @@ def refuse_residual_stream(module: nn.Module, answer: Answer) -> NoReturn:
     )
 
 
-def refuse_features(run: DryRun, answer: Answer) -> None:
+def refuse_features(run: DryRun, answer: LogitsOutput) -> None:
     """The last layer is followed by what only layers of a body are followed by."""
     for hit in answer.walk.heads:
         if reason := _body_like(hit):
@@ -55,7 +55,7 @@ def refuse_features(run: DryRun, answer: Answer) -> None:
             )
 
 
-def refuse_fixed_numbers(module: nn.Module, seen: Seen) -> NoReturn:
+def refuse_fixed_numbers(module: nn.Module, seen: ObservedPass) -> NoReturn:
     """No parameter on the way has one row per class."""
     if not seen.rows:
         names = ", ".join(f"`{name}`" for name, _ in seen.run.outputs if name) or "its output"
@@ -78,7 +78,7 @@ def refuse_fixed_numbers(module: nn.Module, seen: Seen) -> NoReturn:
     )
 
 
-def refuse_path(module: nn.Module, path: str, seen: Seen) -> NoReturn:
+def refuse_path(module: nn.Module, path: str, seen: ObservedPass) -> NoReturn:
     """The layer a person points at does not exist, or does not make the answer."""
     known = {name for name, _ in module.named_modules()} | {name for name, _ in module.named_parameters()}
     if path not in known or not path:

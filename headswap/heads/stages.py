@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from headswap.heads.dry_run import DryRun, Pass
-from headswap.heads.pictures import attempt
+from headswap.heads.dry_run import DryRun, DryRunMode
+from headswap.heads.input_size import attempt
 from headswap.heads.plan import plain_kind
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names
@@ -55,7 +55,7 @@ def body_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
         if name not in heads and id(value) not in seen:
             sizes[name] = value.numel()
             seen.add(id(value))
-    run = attempt(module, Pass(size=site.input_size))
+    run = attempt(module, DryRunMode(size=site.input_size))
     order = {path: place for place, path in enumerate(run.order)} if isinstance(run, DryRun) else {}
     paths = _opened(module, sizes, order)
     stages = [_stage(module, path, sizes) for path in paths]

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from headswap.errors import BadSetting, SwapFailed
-from headswap.heads.build import Choice, Edits, NewHead, choices_for, resize
+from headswap.heads.build import ClassDimension, Edits, NewHead, choices_for, resize
 from headswap.heads.detect import Located, locate, locate_head
-from headswap.heads.prove import Claim, prove
 from headswap.heads.site import HeadSite
 from headswap.heads.unwrap import Target
+from headswap.heads.verify import Claim, prove
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -106,7 +106,7 @@ def _resize_and_prove(located: Located, new: NewHead) -> Edits:
     raise failures[0]  # a plan has at least one reading
 
 
-def _proved(module: nn.Module, claim: Claim, choice: Choice, new: NewHead) -> Edits:
+def _proved(module: nn.Module, claim: Claim, choice: ClassDimension, new: NewHead) -> Edits:
     try:
         edits = resize(module, claim.plan, choice, new)
     except (RuntimeError, ValueError) as error:  # a layer that computes its weight may not take the new shape

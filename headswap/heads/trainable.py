@@ -1,6 +1,6 @@
 """Say what of a network may learn: the head alone, with the body kept as it is.
 
-Flow:  nn.Module + HeadSite --freeze_body--> only the head's parameters require gradients
+Flow:  nn.Module + HeadSite --freeze_backbone--> only the head's parameters require gradients
 
 Freezing is more than `requires_grad`: a BatchNorm in training mode changes its
 statistics without any gradient, and every `train()` switches it on again.
@@ -39,7 +39,7 @@ def is_within(path: str, places: Iterable[str]) -> bool:
 
 
 @contextmanager
-def freeze_body(target: Target, site: HeadSite) -> Iterator[tuple[nn.Parameter, ...]]:
+def freeze_backbone(target: Target, site: HeadSite) -> Iterator[tuple[nn.Parameter, ...]]:
     """Within the block only the head learns; afterwards every flag is as it was.
 
     Frozen norms are kept in eval mode within the block, through any number of `train()`.

@@ -1,0 +1,1 @@
+"""Experiments that break training on purpose, with their numbers."""

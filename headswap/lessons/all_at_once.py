@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from headswap.heads.site import HeadSite
+    from headswap.lessons.loop import LessonEpoch
     from headswap.lessons.material import Material
-    from headswap.lessons.practice import PassSeen
     from headswap.training.config import Norms
 
 LESSON = Lesson(
@@ -56,17 +58,13 @@ rates = {part["lr"] for part in optimizer.param_groups}     # lower towards the 
             right_words="head first, then low rates",
         ),
     ),
-    terms=(
-        Term(word="rate", field="learning rate"),
-        Term(word="rates that fall towards the picture", field="discriminative learning rates"),
-        Term(word="gap", field="generalisation gap; overfitting when it is large"),
-    ),
+    terms=terms("rate", "rates that fall towards the picture", "gap"),
     for_experts=True,
 )
 _HIGH, _LOW = 0.1, 3e-4
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Teach twice; draw both lines of both."""
     hot, cold = _hot(material), _cold(material)
     start = _start(material)
@@ -96,11 +94,11 @@ def run(material: Material) -> Seen:
             Curve(words="practice, all at once", points=_points([one.practice for one in hot], 1)),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
 
 
 def _said(
-    hot: PassSeen, cold: PassSeen, start: float, *, passes: int, classes: int, total: int
+    hot: LessonEpoch, cold: LessonEpoch, start: float, *, passes: int, classes: int, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What both ways gave, and whether all at once clearly lost what the body knew.
 
@@ -122,10 +120,10 @@ def _said(
         verdict = f"All at once gets {points(hot.exam - start)} more than the head on the untouched body."
     sided = f"practice {percent(cold.practice)}, exam {percent(cold.exam)}"
     return (
-        f"All at once: after {said_passes(passes)} {percent(hot.exam)} of the exam pictures are right; "
+        f"All at once: after {said_epochs(passes)} {percent(hot.exam)} of the exam pictures are right; "
         f"guessing gets {percent(1 / classes)}.",
         f"Head first: {percent(start)} before the body moves, {percent(cold.exam)} after "
-        f"{said_passes(passes)} at low rates.",
+        f"{said_epochs(passes)} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         verdict,
     ), lost
@@ -145,7 +143,7 @@ def _start(material: Material) -> float:
     return share_right(head, features[exam], labels[exam])
 
 
-def _hot(material: Material) -> tuple[PassSeen, ...]:
+def _hot(material: Material) -> tuple[LessonEpoch, ...]:
     import torch
 
     from headswap.heads.swap import swap_head
@@ -157,14 +155,14 @@ def _hot(material: Material) -> tuple[PassSeen, ...]:
     return _passes(material, network.module, site, optimizer, norms="train")
 
 
-def _cold(material: Material) -> tuple[PassSeen, ...]:
+def _cold(material: Material) -> tuple[LessonEpoch, ...]:
     from headswap.heads.swap import swap_head
     from headswap.lessons.material import solve
-    from headswap.training.config import FurtherConfig
-    from headswap.training.further.groups import build_optimizer, moving_groups
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.config import FinetuneConfig
+    from headswap.training.finetune.param_groups import build_optimizer, moving_groups
+    from headswap.training.linear.heads import LinearHeads, install
 
-    network, config = material.fresh(), FurtherConfig()
+    network, config = material.fresh(), FinetuneConfig()
     site = swap_head(network, len(material.classes), site=material.site).site
     practice, _ = material.draws[0]
     features = material.features(material.small)[practice]
@@ -179,10 +177,10 @@ def _cold(material: Material) -> tuple[PassSeen, ...]:
 
 def _passes(
     material: Material, module: nn.Module, site: HeadSite, optimizer: torch.optim.Optimizer, *, norms: Norms
-) -> tuple[PassSeen, ...]:
+) -> tuple[LessonEpoch, ...]:
     import torch
 
-    from headswap.lessons.practice import practise
+    from headswap.lessons.loop import practise
 
     return practise(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]

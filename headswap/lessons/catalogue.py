@@ -1,6 +1,6 @@
 """The ten experiments in their order, and the one way to run one.
 
-Flow:  name + Setting --run_lesson--> Result
+Flow:  name + LessonConfig --run_lesson--> LessonResult
 
 Importing this file loads no torch: the words are at hand at once, and what runs an experiment
 loads it when it runs.
@@ -30,8 +30,8 @@ from headswap.lessons import (
     which_layer,
 )
 from headswap.lessons.chance import UNDECIDED
-from headswap.lessons.lesson import Lesson, Result, Seen
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonFindings, LessonResult
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class RunnableLesson:
     """A lesson and what runs it."""
 
     lesson: Lesson
-    run: Callable[[Material], Seen]
+    run: Callable[[Material], LessonFindings]
 
 
 EXPERIMENTS = tuple(
-    Experiment(module.LESSON, module.run)
+    RunnableLesson(module.LESSON, module.run)
     for module in (
         what_is_a_head,
         everything,
@@ -64,7 +64,7 @@ EXPERIMENTS = tuple(
 LESSONS = tuple(experiment.lesson for experiment in EXPERIMENTS)
 
 
-def find_lesson(name: str) -> Experiment:
+def find_lesson(name: str) -> RunnableLesson:
     """The experiment of that name, or of that number from 1.
 
     Raises:
@@ -81,12 +81,12 @@ def find_lesson(name: str) -> Experiment:
 
 def run_lesson(
     name: str,
-    setting: Setting | None = None,
+    setting: LessonConfig | None = None,
     *,
     workspace: Path,
     material: Material | None = None,
     listener: Listener = silent,
-) -> Result:
+) -> LessonResult:
     """Run one experiment.
 
     Args:
@@ -103,16 +103,16 @@ def run_lesson(
     experiment = find_lesson(name)
     from headswap.features.engines import choose_engine
     from headswap.lessons.material import Material
-    from headswap.training.further.modes import own_random
+    from headswap.training.finetune.modes import own_random
 
-    setting = setting or Setting()
+    setting = setting or LessonConfig()
     material = material or Material(setting, workspace, listener)
     material.begin()
     start = time.perf_counter()
     with own_random(choose_engine(), material.setting.seed):
         seen = experiment.run(material)
     undecided = "" if seen.shows else UNDECIDED
-    return Result(
+    return LessonResult(
         lesson=experiment.lesson.name,
         model=material.setting.model,
         data=material.manifest.name,
@@ -135,7 +135,7 @@ def lesson(
     seed: int = 0,
     workspace: str | Path | None = None,
     listener: Listener = silent,
-) -> Result:
+) -> LessonResult:
     """Run one experiment: `headswap.lesson("old-optimizer")`.
 
     Args:
@@ -156,5 +156,5 @@ def lesson(
     from platformdirs import user_cache_path
 
     folder = Path(workspace) if workspace else user_cache_path("headswap")
-    setting = Setting(data=str(data), model=model, seed=seed)
+    setting = LessonConfig(data=str(data), model=model, seed=seed)
     return run_lesson(name, setting, workspace=folder, listener=listener)

@@ -7,18 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import (
-    Bar,
-    Code,
-    Figure,
-    Lesson,
-    Number,
-    Seen,
-    Term,
-    measured,
-    percent,
-    said_passes,
-)
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent, said_epochs
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -57,11 +48,7 @@ taught = sum(value.numel() for value in network.parameters() if value.requires_g
             right_words="the head learns",
         ),
     ),
-    terms=(
-        Term(word="body", field="backbone"),
-        Term(word="from nothing", field="random initialisation, training from scratch"),
-        Term(word="fingerprint", field="SHA-256"),
-    ),
+    terms=terms("body", "from nothing", "fingerprint"),
 )
 _RATE = 1e-3  # of Adam, the usual first choice
 
@@ -79,7 +66,7 @@ class _Way:
     body_same: bool  # the body's fingerprint before and after
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Teach in four ways; the same exam for all."""
     ways = (
         _head_alone(material, small=False),
@@ -104,7 +91,7 @@ def run(material: Material) -> Seen:
         for way, exam in zip(ways, exams, strict=True)
     )
     sentences, shows = _said(ways, material.practice.passes, len(material.classes))
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         shows=shows,
         numbers=exams + measured("count", *counts) + measured("seconds", *times),
@@ -129,7 +116,7 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
         f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_passes(passes)}.",
+        f"{said_epochs(passes)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
         verdict,
@@ -149,16 +136,16 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.heads.trainable import freeze_body
+    from headswap.heads.trainable import freeze_backbone
+    from headswap.lessons.loop import body_hash
     from headswap.lessons.material import share_right, solve
-    from headswap.lessons.practice import body_hash
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.linear.heads import LinearHeads, install
 
     network, spec = material.fresh(), material.small if small else material.spec
     practice, exam = material.draws[0]
     site = swap_head(network, len(material.classes), site=material.site).site
     before, start = body_hash(network.module, site), time.perf_counter()
-    with freeze_body(network, site) as learning:
+    with freeze_backbone(network, site) as learning:
         taught = sum(value.numel() for value in learning)
         features = material.features(spec)
         head = solve(features[practice], material.labels[practice], len(material.classes))
@@ -189,7 +176,7 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import body_hash, practise
+    from headswap.lessons.loop import body_hash, practise
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval, is_clear
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Number, Seen, Term, Tone, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
+from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,11 +55,7 @@ largest = float(seen.abs().max())     # below 3""",
             right_words="as the network was taught",
         ),
     ),
-    terms=(
-        Term(word="glasses", field="preprocessing, input normalisation"),
-        Term(word="new camera, new light", field="distribution shift"),
-        Term(word="swapped colours", field="BGR instead of RGB"),
-    ),
+    terms=terms("glasses", "new camera, new light", "swapped colours"),
     for_experts=True,
 )
 _GLASSES = ("undivided", "unnormalised", "swapped", "squashed")
@@ -74,7 +72,7 @@ class _View:
     tone: Tone = "wrong"
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Measure one head through every view; every draw of the exam counts."""
     import torch
 
@@ -108,7 +106,7 @@ def run(material: Material) -> Seen:
     )
     figure = Figure(words=" ".join(sentences), bars=bars)
     shows = _is_costly("undivided", means, losses, seen)
-    return Seen(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers + losses + noticed, figure=figure, shows=shows)
 
 
 def _views(material: Material) -> tuple[_View, ...]:
@@ -174,15 +172,15 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
 
 def _alarms(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
-    from headswap.evaluation.likeness import NEIGHBOURS, alarm_from, looks_of, nearest, unlikeness
+    from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
     groups = [picture.group for picture in material.manifest.pictures]
-    looks, known = looks_of(seen.numpy()), looks_of(material.features().numpy())
+    looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
     for practice, exam in material.draws:
         own = known[practice.numpy()]
-        alarm = alarm_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
-        distances = unlikeness(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
+        alarm = threshold_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
+        distances = ood_scores(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
         shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
     return _mean(shares)
 

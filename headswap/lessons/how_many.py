@@ -6,7 +6,9 @@ from math import hypot, log2
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import half_interval
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Number, Seen, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Number, measured, percent
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +52,7 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
             right_words="drawn from each class",
         ),
     ),
-    terms=(Term(word="whisker", field="95 % confidence interval of the mean over draws"),),
+    terms=terms("whisker"),
 )
 SIZES = (1, 2, 5, 10, 20)
 REPEATS = 4  # draws of the few, within each draw of the exam
@@ -59,7 +61,7 @@ _FEWEST_SIZES = 3  # below which there is no doubling to compare with another
 _EARLY = 10  # pictures of each class
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Solve a head for every size and draw; the mean and its interval."""
     counts = material.labels.bincount().tolist()
     largest = min(counts) - max(_FEWEST_EXAM_EACH, round(min(counts) * 0.16))
@@ -86,7 +88,7 @@ def run(material: Material) -> Seen:
         across="practice pictures of each class",
         curves=(_curve(sizes, numbers, total), _guessing(sizes, guess)),
     )
-    return Seen(sentences=sentences, numbers=numbers + at_bend, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers + at_bend, figure=figure, shows=shows)
 
 
 def _curve(sizes: list[int], numbers: tuple[Number, ...], total: int) -> Curve:

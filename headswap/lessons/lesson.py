@@ -1,6 +1,7 @@
 """What an experiment is, in words, and what one run of it gave, in numbers.
 
-Flow:  Lesson (question, answers to choose from, reason, code) --run--> Result (sentences, numbers, figure)
+Flow:  Lesson (question, answers to choose from, reason, code) --run--> LessonResult (sentences,
+           numbers, figure)
 
 Every number of a result was measured in that run; a figure is drawn from numbers alone.
 Records only; importing this file loads no torch.
@@ -9,9 +10,13 @@ Records only; importing this file loads no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
-Tone = Literal["right", "wrong", "plain"]
+from headswap.lessons.glossary import Term
+from headswap.plots.draw import draw
+from headswap.plots.figure import Figure
+
 Unit = Literal["share", "count", "seconds", "number"]
 
 
@@ -24,14 +29,6 @@ class Code:
     right: str
     wrong_words: str  # what is wrong with it, in a few words
     right_words: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Term:
-    """A word of the page and what the field says for it."""
-
-    word: str
-    field: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,42 +70,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bar:
-    """One bar of a figure."""
-
-    words: str
-    value: float  # in units of the figure's `top`
-    said: str  # the number as people read it
-    tone: Tone = "plain"
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One line of a figure."""
-
-    words: str
-    points: tuple[tuple[float, float], ...]
-    tone: Tone = "plain"
-    low: tuple[float, ...] = ()  # parallel to `points`; a whisker at each
-    high: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """Bars or curves, never both."""
-
-    words: str  # says the same to somebody who cannot see it
-    top: float = 1.0  # where the axis ends
-    bars: tuple[Bar, ...] = ()
-    curves: tuple[Curve, ...] = ()
-    across: str = ""  # what the axis to the right counts
-    is_share: bool = True  # whether values are shares of 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
+class LessonResult:
     """What one run of one experiment gave."""
 
     lesson: str
@@ -129,13 +91,19 @@ class Result:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
-        from headswap.lessons.drawing import as_html
-
         return as_html(self)
 
 
+def as_html(result: LessonResult) -> str:
+    """What a run gave: what happened, the drawing, and where the numbers come from."""
+    sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
+    texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
+    origin = f"{result.pictures} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
+    return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class LessonFindings:
     """What an experiment itself gives: a result without where it came from."""
 
     sentences: tuple[str, ...]
@@ -155,6 +123,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def said_passes(count: int) -> str:
+def said_epochs(count: int) -> str:
     """A number of passes as people read it."""
     return "1 pass" if count == 1 else f"{count} passes"

@@ -1,6 +1,6 @@
 """The pictures and the network that an experiment works with; everything costly is kept.
 
-Flow:  Setting --Material--> labels, inputs (N, H, W, C), features (N, D), draws, fresh networks
+Flow:  LessonConfig --Material--> labels, inputs (N, H, W, C), features (N, D), draws, fresh networks
 
 Features go through the same bank as in teaching, so that a second run reads them from disk.
 An experiment that breaks a network breaks a copy.
@@ -22,35 +22,35 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
-from headswap.data.intake import take_in
-from headswap.data.kept import reread
-from headswap.data.manifest import Manifest, Picture
+from headswap.data.ingest import ingest
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
+from headswap.data.store import reread
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, BadUpload, TooFewPictures
 from headswap.events import Listener, Progress, silent
 from headswap.features.bank import fill_bank
-from headswap.features.body import Body
 from headswap.features.engines import choose_engine
+from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
-from headswap.lessons.lesson import said_passes
-from headswap.lessons.pace import (
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import said_epochs
+from headswap.lessons.loop import LessonImages
+from headswap.lessons.time_budget import (
     TIMED,
+    LessonTraining,
     Pictures,
-    Practice,
     how_to_practise,
     pictures_to_see,
     seconds_to_practise,
     seconds_to_see,
 )
-from headswap.lessons.practice import Desk
-from headswap.lessons.setting import Setting
 from headswap.network import InputSpec, Network
-from headswap.places import sample_folder
-from headswap.records import read_record
-from headswap.training.config import TeachConfig
-from headswap.training.fit_head import SolvedHead, fit_head
+from headswap.storage.places import sample_folder
+from headswap.storage.records import read_record
+from headswap.training.config import TrainConfig
+from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
 SAMPLE = sample_folder() / "train"
@@ -67,7 +67,7 @@ Draw = tuple[Tensor, Tensor]  # rows of practice, rows of the exam
 class Material:
     """What the experiments of one setting share."""
 
-    def __init__(self, setting: Setting, workspace: Path, listener: Listener = silent) -> None:
+    def __init__(self, setting: LessonConfig, workspace: Path, listener: Listener = silent) -> None:
         self.setting, self.workspace, self.listener = setting, workspace, listener
         self.begin()
         self._pixels: dict[InputSpec, Pictures] = {}
@@ -76,7 +76,7 @@ class Material:
     def begin(self) -> None:
         """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
         self._began = time.perf_counter()
-        self._practice: Practice | None = None
+        self._practice: LessonTraining | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -132,7 +132,7 @@ class Material:
         return seconds_to_practise(self.fresh(), self.site, self.small)
 
     @property
-    def practice(self) -> Practice:
+    def practice(self) -> LessonTraining:
         """Passes and pictures where the whole network is taught: the same for every arm of an experiment."""
         if self._practice is None:
             picture_s, rows = self._practised_s, len(self.draws[0][0])
@@ -140,10 +140,10 @@ class Material:
             self._practice = how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
         return self._practice
 
-    def desk(self, inputs: Tensor | None = None) -> Desk:
+    def desk(self, inputs: Tensor | None = None) -> LessonImages:
         """The pictures of experiments that teach a whole network: the small ones unless others are given."""
         practice, exam = self.draws[0]
-        return Desk(
+        return LessonImages(
             inputs=self.inputs(self.small) if inputs is None else inputs,
             labels=self.labels,
             practice=practice[:: self.practice.every],
@@ -160,7 +160,7 @@ class Material:
             kept: Manifest = read_record(Manifest, source)
             return kept
         store = self.workspace / "unpacked" if source.is_file() else None
-        return take_in(source, store=store, listener=self.listener).manifest
+        return ingest(source, store=store, listener=self.listener).manifest
 
     @cached_property
     def _most(self) -> int:
@@ -168,7 +168,7 @@ class Material:
         pictures = self._whole.pictures
         few = pictures[:: max(1, len(pictures) // TIMED)][:TIMED]
         inputs = np.stack([prepare(reread(self._whole, one, wanted_px(self.spec)), self.spec) for one in few])
-        picture_s = seconds_to_see(Body(self.network, self.site, choose_engine()), inputs)
+        picture_s = seconds_to_see(Extractor(self.network, self.site, choose_engine()), inputs)
         most = self.setting.most_pictures
         return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
 
@@ -179,7 +179,7 @@ class Material:
         name = "the sample set" if not self.setting.data else whole.name
         each = max(_FEWEST, self._most // len(whole.classes))
         met: Counter[str] = Counter()
-        kept: list[Picture] = []
+        kept: list[ImageRecord] = []
         for picture in whole.pictures:
             met[picture.class_name] += 1
             if met[picture.class_name] <= each:
@@ -200,7 +200,7 @@ class Material:
         if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
             words.append(f"only {count} pictures were used")
         if practice is not None and (practice.passes < self.setting.passes or practice.every > 1):
-            words.append(f"it practised for only {said_passes(practice.passes)}")
+            words.append(f"it practised for only {said_epochs(practice.passes)}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property
@@ -245,7 +245,7 @@ class Material:
         if change is None and seen in self._features:
             return self._features[seen]
         pixels = self.pixels(seen) if change is None else change(self.pixels(seen))
-        body = Body(
+        body = Extractor(
             replace(self.network, card=replace(self.network.card, input=seen)), self.site, choose_engine()
         )
         bank = fill_bank(
@@ -282,7 +282,7 @@ class Material:
 
 def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
     """The head of every frozen arm: headswap's own solver, with one penalty for all."""
-    config = TeachConfig(strengths=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
+    config = TrainConfig(strengths=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
     return fit_head(features, labels, num_classes=num_classes, config=config)
 
 

@@ -7,7 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured, percent, said_passes
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent, said_epochs
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,10 +58,7 @@ share = float(right)     # about 0.5: guessing""",
             right_words="judged on what it never saw",
         ),
     ),
-    terms=(
-        Term(word="learn by heart", field="memorise, overfit"),
-        Term(word="exam", field="test set"),
-    ),
+    terms=terms("learn by heart", "exam"),
 )
 
 
@@ -76,7 +75,7 @@ class _Kind:
     exam: float
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Solve a head on four kinds of pictures, over every draw; then teach one of them deeper."""
     import torch
 
@@ -89,7 +88,7 @@ def run(material: Material) -> Seen:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
-    passes = said_passes(material.practice.passes)
+    passes = said_epochs(material.practice.passes)
     exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
     practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
     deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")
@@ -108,7 +107,7 @@ def run(material: Material) -> Seen:
         Bar(words="another order, deeper", value=deeper, said=percent(deeper)),
         Bar(words="guessing", value=guess, said=percent(guess)),
     )
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         numbers=measured("share", *exams, *practices, deep),
         figure=Figure(words=" ".join(sentences), bars=bars + more),
@@ -182,7 +181,7 @@ def _deeper(material: Material) -> float:
 
     from headswap.data.transforms import to_float
     from headswap.heads.swap import swap_head
-    from headswap.lessons.practice import practise
+    from headswap.lessons.loop import practise
 
     torch.manual_seed(material.setting.seed)
     network = material.fresh()

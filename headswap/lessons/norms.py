@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.lessons.chance import is_clear, points
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured, percent
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from headswap.lessons.loop import LessonImages
     from headswap.lessons.material import Material
-    from headswap.lessons.practice import Desk
 
 LESSON = Lesson(
     name="norms",
@@ -56,10 +58,7 @@ drift = float((network.bn1.running_mean - before).abs().max())     # exactly 0""
             right_words="frozen, in eval mode",
         ),
     ),
-    terms=(
-        Term(word="norm layer", field="BatchNorm; its running_mean and running_var are buffers"),
-        Term(word="training mode", field="module.train()"),
-    ),
+    terms=terms("norm layer", "training mode"),
     for_experts=True,
 )
 STEPS, EVERY, BATCH = 12, 2, 8  # batches shown, between two exams, pictures of one
@@ -79,7 +78,7 @@ class _Drift:
     one_class: float  # the same, each batch of one class
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Let it drift step by step; then the same in eval mode, and answers given in training mode."""
     module, desk = _prepared(material)
     if not _statistics(module):
@@ -110,7 +109,7 @@ def run(material: Material) -> Seen:
             Curve(words="training mode", points=points, tone="wrong"),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
+    return LessonFindings(sentences=sentences, numbers=numbers + moved, figure=figure, shows=shows)
 
 
 def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
@@ -136,7 +135,7 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
     ), worse and seen.moved > 0
 
 
-def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
+def _drifted(material: Material, module: nn.Module, desk: LessonImages) -> _Drift:
     seed, before = material.setting.seed, _statistics(module)
     mixed, one_class = _training_mode_answers(material, desk)
     line = [_exam(module, desk)]
@@ -159,11 +158,11 @@ def _drifted(material: Material, module: nn.Module, desk: Desk) -> _Drift:
     )
 
 
-def _without(material: Material, start: float) -> Seen:
+def _without(material: Material, start: float) -> LessonFindings:
     """What there is to say of a network that keeps no statistics."""
     sentence = f"{material.network.name} has no norm layer that keeps statistics: nothing can drift here."
     line = Curve(words="either mode", points=((0.0, start), (1.0, start)), tone="right")
-    return Seen(
+    return LessonFindings(
         sentences=(sentence,),
         numbers=measured("share", ("exam_before", start, "exam right")),
         figure=Figure(words=sentence, curves=(line,), across="batches seen"),
@@ -171,14 +170,14 @@ def _without(material: Material, start: float) -> Seen:
     )
 
 
-def _prepared(material: Material) -> tuple[nn.Module, Desk]:
+def _prepared(material: Material) -> tuple[nn.Module, LessonImages]:
     """A network with a solved head on a frozen body, in eval mode."""
     import torch
 
     from headswap.heads.swap import swap_head
+    from headswap.lessons.loop import LessonImages
     from headswap.lessons.material import solve
-    from headswap.lessons.practice import Desk
-    from headswap.training.linear_head import LinearHeads, install
+    from headswap.training.linear.heads import LinearHeads, install
 
     spec = material.spec
     if material.small != spec:  # the network takes other sizes
@@ -189,11 +188,11 @@ def _prepared(material: Material) -> tuple[nn.Module, Desk]:
     head = solve(material.features(spec)[practice], material.labels[practice], len(material.classes))
     install(network.module, site, LinearHeads((head,), site.in_features))
     module = network.module.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    desk = Desk(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
+    desk = LessonImages(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
     return module.eval(), desk
 
 
-def _step(module: nn.Module, desk: Desk, step: int, seed: int, *, training: bool) -> None:
+def _step(module: nn.Module, desk: LessonImages, step: int, seed: int, *, training: bool) -> None:
     """Show one batch of practice pictures; no loss, no optimizer."""
     import torch
 
@@ -204,7 +203,7 @@ def _step(module: nn.Module, desk: Desk, step: int, seed: int, *, training: bool
         module(desk.inputs[rows])
 
 
-def _exam(module: nn.Module, desk: Desk) -> float:
+def _exam(module: nn.Module, desk: LessonImages) -> float:
     """Share of the exam that is right, in eval mode."""
     import torch
 
@@ -214,7 +213,7 @@ def _exam(module: nn.Module, desk: Desk) -> float:
     return float((said == desk.labels[desk.exam]).float().mean())
 
 
-def _training_mode_answers(material: Material, desk: Desk) -> tuple[float, float]:
+def _training_mode_answers(material: Material, desk: LessonImages) -> tuple[float, float]:
     """Share right when the network is asked in training mode: in mixed batches, and class by class."""
     import torch
 
@@ -233,7 +232,7 @@ def _training_mode_answers(material: Material, desk: Desk) -> tuple[float, float
     return shares[0], shares[1]
 
 
-def _solved_again(material: Material, module: nn.Module, desk: Desk) -> float:
+def _solved_again(material: Material, module: nn.Module, desk: LessonImages) -> float:
     """The exam with a head solved on what the drifted body sees."""
     import torch
 

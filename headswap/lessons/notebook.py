@@ -1,6 +1,6 @@
 """All ten experiments as one notebook that runs from top to bottom.
 
-Flow:  Setting --notebook_of--> cells --write_notebook--> .ipynb (nbformat 4.5)
+Flow:  LessonConfig --notebook_of--> cells --write_notebook--> .ipynb (nbformat 4.5)
 
 Each experiment is the question, a cell that runs it, the reason, and both versions of the code as
 cells of their own. What is written holds no results: whoever opens it makes their own.
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from headswap.errors import BadSetting
-from headswap.files import write_text
 from headswap.lessons.catalogue import LESSONS, find_lesson
+from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson
-from headswap.lessons.setting import Setting
-from headswap.places import why_not_writable
+from headswap.storage.files import write_text
+from headswap.storage.places import why_not_writable
 
 _START = """from pathlib import Path
 
@@ -25,13 +25,13 @@ from platformdirs import user_cache_path
 
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
+from headswap.lessons.config import LessonConfig
 
 workspace = Path(user_cache_path("headswap"))     # features are kept here; safe to delete
 material = Material({setting!r}, workspace)"""
 
 
-def write_notebook(place: Path, setting: Setting, name: str | None = None) -> Path:
+def write_notebook(place: Path, setting: LessonConfig, name: str | None = None) -> Path:
     """Write one lesson, or all of them, as a notebook.
 
     Args:
@@ -59,7 +59,7 @@ def write_notebook(place: Path, setting: Setting, name: str | None = None) -> Pa
     return place
 
 
-def notebook_of(setting: Setting, lessons: tuple[Lesson, ...] = LESSONS) -> dict[str, Any]:
+def notebook_of(setting: LessonConfig, lessons: tuple[Lesson, ...] = LESSONS) -> dict[str, Any]:
     """The notebook in its JSON form."""
     cells = [
         _words(

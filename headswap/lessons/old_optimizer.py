@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Code, Curve, Figure, Lesson, Seen, Term, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
+from headswap.plots.figure import Curve, Figure
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -57,11 +59,7 @@ moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0
             right_words="head first",
         ),
     ),
-    terms=(
-        Term(word="loss", field="loss: how wrong the guesses are, 0 is perfect"),
-        Term(word="slope", field="gradient"),
-        Term(word="pass", field="epoch"),
-    ),
+    terms=terms("loss", "slope", "pass"),
 )
 PASSES, RATE = 20, 0.02
 
@@ -76,7 +74,7 @@ class _Order:
     refusal: tuple[str, ...]  # what headswap says to this optimizer; nothing when it is right
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Teach the head on cached features with both orders; see what moves."""
     early, late = (_taught(material, optimizer_first=order) for order in (True, False))
     numbers = measured(
@@ -102,7 +100,9 @@ def run(material: Material) -> Seen:
             Curve(words="head first", points=tuple(enumerate(late.losses)), tone="right"),
         ),
     )
-    return Seen(sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal, shows=shows)
+    return LessonFindings(
+        sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal, shows=shows
+    )
 
 
 def _said(early: _Order, late: _Order) -> tuple[tuple[str, ...], bool]:
@@ -123,8 +123,8 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     from headswap.errors import TeachingFailed
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
-    from headswap.lessons.practice import Desk, judge, practise
-    from headswap.training.further.groups import check_partition
+    from headswap.lessons.loop import LessonImages, measure, practise
+    from headswap.training.finetune.param_groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
         return torch.optim.SGD(head_parameters(network, material.site), lr=RATE)
@@ -140,8 +140,8 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     head = network.module.get_submodule(site.paths[0])
     start = [value.detach().clone() for value in head.parameters()]
     practice, exam = material.draws[0]
-    desk = Desk(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
-    before = judge(head, site, desk, practice)[1]
+    desk = LessonImages(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
+    before = measure(head, site, desk, practice)[1]
     seen = practise(
         head, site, desk, optimizer, passes=PASSES, seed=material.setting.seed, tick=material.tick
     )

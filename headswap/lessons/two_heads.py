@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, Tone, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
+from headswap.plots.figure import Bar, Figure, Tone
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -61,7 +63,7 @@ helping = answer.aux_logits1.shape[1]     # 4""",
             right_words="all heads, each with its share of the loss",
         ),
     ),
-    terms=(Term(word="helping head", field="auxiliary classifier"),),
+    terms=terms("helping head"),
     for_experts=True,
 )
 NETWORK = "googlenet"
@@ -81,9 +83,9 @@ class _Found:
     whole_loss: float
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Look at the answers and losses of GoogLeNet before and after both swaps."""
-    from headswap.heads.learning import AUX_WEIGHT
+    from headswap.heads.loss import AUX_WEIGHT
 
     found = _look(material)
     helping = (found.whole_loss - found.main_loss) / AUX_WEIGHT
@@ -118,7 +120,7 @@ def run(material: Material) -> Seen:
         for words, count, tone in rows
     )
     figure = Figure(words=" ".join(sentences), top=float(found.main_only), bars=bars, is_share=False)
-    return Seen(
+    return LessonFindings(
         sentences=sentences,
         numbers=numbers + losses,
         figure=figure,
@@ -137,7 +139,7 @@ def _look(material: Material) -> _Found:
     import torch
 
     from headswap.heads.detect import find_head
-    from headswap.heads.learning import training_loss
+    from headswap.heads.loss import training_loss
     from headswap.heads.swap import swap_head
     from headswap.zoos.catalogue import build_network
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Riddle, Seen, Term, measured, percent
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, Riddle, measured, percent
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,11 +52,7 @@ votes = caught[0] @ head.weight.T + head.bias     # the same as the answer""",
             right_words="found, and proved by hand",
         ),
     ),
-    terms=(
-        Term(word="features", field="feature vector, embedding, penultimate activations"),
-        Term(word="vote", field="logit"),
-        Term(word="body", field="backbone"),
-    ),
+    terms=terms("features", "vote", "body"),
     riddles=(
         Riddle(network="resnet18", options=("fc", "layer4.1.conv2", "avgpool"), right=0),
         Riddle(network="vgg11", options=("classifier.0", "features.18", "classifier.6"), right=2),
@@ -72,16 +70,16 @@ _SHOWN = 5  # old names
 _ROUNDING = 1e-4  # of the largest vote
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Look at one picture, and find six heads."""
     import torch
 
-    from headswap.features.body import Body
     from headswap.features.engines import choose_engine, exact
+    from headswap.features.extractor import Extractor
     from headswap.heads.trainable import head_parameters
 
     network, site = material.network, material.site
-    body = Body(network, site, exact(choose_engine()))
+    body = Extractor(network, site, exact(choose_engine()))
     features, votes = body.look(material.pixels()[:1])
     head = network.module.get_submodule(site.paths[0])
     with torch.inference_mode():
@@ -114,7 +112,7 @@ def run(material: Material) -> Seen:
     figure = Figure(words=f"How sure the old head is of its {_SHOWN} likeliest names.", bars=bars)
     texts = tuple(f"{name}: {path}" for name, path in found.items())
     numbers += measured("number", exactly)
-    return Seen(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
+    return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, texts=texts, shows=same)
 
 
 def _by_hand_words(difference: float, *, same: bool) -> str:

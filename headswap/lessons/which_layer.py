@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headswap.lessons.lesson import Bar, Code, Figure, Lesson, Seen, Term, measured
+from headswap.lessons.glossary import terms
+from headswap.lessons.lesson import Code, Lesson, LessonFindings, measured
+from headswap.plots.figure import Bar, Figure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,7 +61,7 @@ answers = network(picture).shape[1]     # 4""",
             right_words="a new layer",
         ),
     ),
-    terms=(Term(word="width", field="in_features: numbers that the body hands to the head"),),
+    terms=terms("width"),
 )
 _WAYS = (
     ("wrong_attribute", "wrong attribute"),
@@ -69,7 +71,7 @@ _WAYS = (
 )
 
 
-def run(material: Material) -> Seen:
+def run(material: Material) -> LessonFindings:
     """Try the four ways on four copies of the network."""
     answers, change, texts = _tried(material)
     sentences, shows = _said(answers, change, material.site.paths[0])
@@ -88,7 +90,9 @@ def run(material: Material) -> Seen:
     )
     top = float(max(answers.values()))
     figure = Figure(words=" ".join(sentences), top=top, bars=bars, is_share=False)
-    return Seen(sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows)
+    return LessonFindings(
+        sentences=sentences, numbers=counts + changed, figure=figure, texts=texts, shows=shows
+    )
 
 
 def _said(answers: dict[str, int], change: float, path: str) -> tuple[tuple[str, ...], bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from headswap.errors import BadSetting
@@ -15,7 +15,7 @@ Norms = Literal["frozen", "recalibrate", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FurtherConfig:
+class FinetuneConfig:
     """How the body is taught after the head is solved. The defaults work."""
 
     passes: int = 20  # over the practice pictures, in the run that is kept
@@ -72,7 +72,7 @@ class FurtherConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachConfig:
+class TrainConfig:
     """How the new head is taught. The defaults work."""
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
@@ -83,7 +83,7 @@ class TeachConfig:
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
-    further: FurtherConfig = field(default_factory=FurtherConfig)  # when `depth` is more than the head
+    further: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
 
     @property
     def chooses_view(self) -> bool:
@@ -102,3 +102,42 @@ class TeachConfig:
             raise BadSetting(f"folds is {self.folds}.", remedy="Choose 2 or more.")
         if not 1 <= self.batch_size <= 1024:
             raise BadSetting(f"batch_size is {self.batch_size}.", remedy="Choose 1 to 1024.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayedChoices:
+    """Choices that were measured; a repeated run takes them as they are."""
+
+    engine: str  # what ran the body
+    threads: int  # of torch
+    strength: float | None  # the penalty that cross-validation chose; None: taught by gradient
+    depth: Depth = "head"  # what moved in the end
+    learning_rate: float | None = None  # when more than the head moved
+    passes: int | None = None  # that were planned for it
+    parts: int | None = None  # validation parts on which it was tried
+    fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
+    mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
+    """The settings with nothing left to chance: no search for depth or rate, no clock."""
+    further = config.further
+    if replay.learning_rate is not None:
+        further = replace(
+            further,
+            learning_rate=replay.learning_rate,
+            passes=replay.passes or further.passes,
+            confirmations=replay.parts or further.confirmations,
+        )
+    return replace(
+        config,
+        depth=replay.depth,
+        strength=replay.strength,
+        budget_s=None,
+        further=further,
+        fit=replay.fit or config.fit,
+        mirror=config.mirror if replay.mirror is None else replay.mirror,
+    )

@@ -1,0 +1,1 @@
+"""Where networks come from: torchvision, timm, transformers, one's own code and weights."""

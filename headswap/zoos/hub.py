@@ -107,7 +107,7 @@ def _bar(listener: Listener) -> type[Any]:
     """A progress bar in the hub's eyes; it draws nothing and tells the listener."""
     from huggingface_hub.utils.tqdm import tqdm
 
-    class Bar(tqdm):
+    class _Bar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self.heard, self.all_bytes = int(kwargs.get("initial") or 0), int(kwargs.get("total") or 0)
             kwargs["disable"] = True
@@ -118,4 +118,4 @@ def _bar(listener: Listener) -> type[Any]:
             listener(Progress("fetch", self.heard, self.all_bytes, unit="bytes"))
             return None
 
-    return Bar
+    return _Bar

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import BadSetting, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
-from headswap.files import sha256_of
 from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.storage.files import sha256_of
 from headswap.zoos import parameters
 from headswap.zoos.torchvision_zoo import WITHOUT_AUX, drop_aux_heads
 from headswap.zoos.weight_file import fill, match_names, read_tensors

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import HeadNotFound, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
-from headswap.files import sha256_of
 from headswap.network import Fit, InputSpec, Network, NetworkCard, Weights
+from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights
 from headswap.zoos.embedded import embedded_file, fill_in_order
 from headswap.zoos.weight_file import first_line

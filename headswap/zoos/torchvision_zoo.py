@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.events import Listener
-from headswap.files import sha256_of
 from headswap.network import InputSpec, Interpolation, Network, NetworkCard, Weights
+from headswap.storage.files import sha256_of
 from headswap.zoos import parameters, weights
 from headswap.zoos.weight_file import fill, read_tensors
 from headswap.zoos.zoo import Device, ZooSettings

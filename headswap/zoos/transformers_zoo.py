@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import WeightsDamaged, WeightsNotHere
 from headswap.events import Listener, silent
-from headswap.files import sha256_of
 from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights
 from headswap.zoos.image_processor import fitted, input_of
 from headswap.zoos.weight_file import first_line

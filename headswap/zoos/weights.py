@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from headswap.errors import WeightsDamaged, WeightsNotHere
 from headswap.events import Listener, Progress
-from headswap.files import make_folder, replacing
+from headswap.storage.files import make_folder, replacing
 
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 TIMEOUT_S = 10.0  # to connect, and for each block

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
+from headswap.app.service.limits import Settings
+from headswap.app.service.service import Service
 from tests.contracts.house import NOBODY, SECRET, Work
 
 

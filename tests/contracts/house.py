@@ -11,8 +11,8 @@ from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from headswap.app.service.service import Service
 from headswap.errors import HeadswapError
-from headswap.service.facade import Service
 
 SECRET = "Adas geheimes Projekt"  # her project's name; it must never be seen by Bob
 NOBODY = "0123456789abcdef" * 2  # a well-formed id that was never given

@@ -15,9 +15,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from headswap.app.service.service import Service
+from headswap.app.ui.page import build_page
 from headswap.errors import NotFound
-from headswap.service.facade import Service
-from headswap.ui.page import build_page
 from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verbs
 
 OPEN = {  # verbs that take no owner, because they show nothing of anybody
@@ -25,15 +25,15 @@ OPEN = {  # verbs that take no owner, because they show nothing of anybody
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
     "Networks.out_of_reach", "Networks.picture_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
-    "Networks.after_the_first", "Networks.warm", "TakeHome.close", "Archive.close",
+    "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
     "Lessons.close", "Lessons.warm",
-    "Following.look", "Following.vote", "Following.tidy",  # the key is the permission
+    "Sharing.look", "Sharing.vote", "Sharing.tidy",  # the key is the permission
     "History.current", "History.is_stale", "History.newest",
     "History.shown",  # these take a Project, which only its owner can get
 }  # fmt: skip
 MAKE = {
     "Service.new_project",
-    "Archive.open",
+    "ProjectArchive.open",
     "Lessons.open",
 }  # verbs that make something new for whoever asks
 HANDLERS_OF_THE_PAGE_ALONE = {
@@ -45,7 +45,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anybody
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|TakeHome|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
+    r"|compare|export|Exports|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
 )
 
 

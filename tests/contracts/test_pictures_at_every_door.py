@@ -17,18 +17,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.predictor import Bundle, load_bundle
-from headswap.artefacts.take_home import lay_out
-from headswap.data.intake import take_in
-from headswap.data.manifest import LeftOut
+from headswap.app.processes.importing import Imported, ReadUpload
+from headswap.app.processes.reader import Reader
+from headswap.app.service.limits import WHOM, Settings, limits_for
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.data.ingest import ingest
+from headswap.data.manifest import SkippedFile
 from headswap.data.transforms import wanted_px
 from headswap.errors import HeadswapError
-from headswap.files import from_json, to_json
-from headswap.jobs.importing import AskImport, Imported
-from headswap.jobs.reader import Reader
-from headswap.service.limits import WHOM, limits_for
-from headswap.service.settings import Settings
+from headswap.exports.package import lay_out
+from headswap.storage.files import from_json, to_json
 from tests.crafted import grey_jpeg, netpbm
 
 Files = dict[str, Path]
@@ -103,7 +102,7 @@ def plain(sentence: str) -> str:
     return sentence
 
 
-def told(manifest_left_out: tuple[LeftOut, ...]) -> Said:
+def told(manifest_left_out: tuple[SkippedFile, ...]) -> Said:
     return {left.file.rsplit("/", 1)[-1]: left.reason for left in manifest_left_out}
 
 
@@ -153,13 +152,13 @@ def programs(bundle: Path, loaded: Bundle, tmp_path_factory: pytest.TempPathFact
 
 
 def own_doors(loaded: Bundle) -> dict[str, Door]:
-    """Python and shell: teach and evaluate read with `take_in`, predict with the bundle."""
+    """Python and shell: teach and evaluate read with `ingest`, predict with the bundle."""
 
     def folder(files: Files, place: Path) -> Said:
-        return told(take_in(class_folder(files, place), min_classes=1).manifest.left_out)
+        return told(ingest(class_folder(files, place), min_classes=1).manifest.left_out)
 
     def in_zip(files: Files, place: Path) -> Said:
-        taken = take_in(zip_of(files, place), store=place / "store", min_classes=1)
+        taken = ingest(zip_of(files, place), store=place / "store", min_classes=1)
         return told(taken.manifest.left_out)
 
     def predict(files: Files, place: Path) -> Said:
@@ -177,7 +176,7 @@ def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
     def ask(source: Path, place: Path, name: str, before: str = "") -> Imported:
         (place / name).mkdir()
         dataset = str(place / name / "dataset.json")
-        question = AskImport(str(source), str(place / "images"), dataset, "things", before)
+        question = ReadUpload(str(source), str(place / "images"), dataset, "things", before)
         done: Imported = from_json(Imported, reader.ask(to_json(question)))
         return done
 

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import IFDRational
 
-from headswap.service.facade import Service
+from headswap.app.service.service import Service
 
 WHO = b"MIA-AT-HOME"
 DEGREES = IFDRational(521_234_567, 7_919)  # numbers that nothing else holds

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headswap.runners.local import LocalRunner
-from headswap.runners.runner import Runner
+from headswap.app.processes.local import LocalRunner
+from headswap.app.processes.runner import Runner
 
 RUNNERS: tuple[Callable[[], Runner], ...] = (LocalRunner,)
 
@@ -19,7 +19,7 @@ STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEE
 SERVER = """
 import sys
 from pathlib import Path
-from headswap.runners.local import LocalRunner
+from headswap.app.processes.local import LocalRunner
 handle = LocalRunner().start([sys.executable, "-c", {child!r}], log=Path({log!r}), environment={{}})
 print(handle, flush=True)
 import os, signal

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from headswap.service.facade import Service
+from headswap.app.service.service import Service
 from tests.contracts.house import Work, arguments, outcome, verbs
 
 STRANGE = (

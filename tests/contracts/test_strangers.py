@@ -13,12 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
+from headswap.app.processes.reader import Reader
 from headswap.data.layout import class_name
 from headswap.errors import HeadswapError, UnreadablePicture
-from headswap.files import from_json, to_json
-from headswap.jobs.desk import Desk
-from headswap.jobs.importing import AskImport, Imported, ReaderLimits
-from headswap.jobs.reader import Reader
+from headswap.storage.files import from_json, to_json
 
 MEMORY_BYTES = 1_000_000_000
 NAMES = (
@@ -50,14 +50,14 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
         for name, data in members.items():
             archive.writestr(name, data)
     (place / "data").mkdir()
-    question = AskImport(
+    question = ReadUpload(
         str(place / "upload.zip"), str(place / "images"), str(place / "data" / "dataset.json"), "things"
     )
     done: Imported = from_json(Imported, reader.ask(to_json(question)))
     return done
 
 
-def most_memory_bytes(desk: Desk) -> int:
+def most_memory_bytes(desk: ChildProcess) -> int:
     """The most that a child ever held."""
     child = desk._child
     assert child is not None

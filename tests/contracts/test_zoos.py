@@ -13,8 +13,8 @@ import torch
 
 from headswap.errors import HeadswapError, WeightsNotHere
 from headswap.events import silent
-from headswap.files import from_json, to_json
 from headswap.network import Network, NetworkCard
+from headswap.storage.files import from_json, to_json
 from headswap.zoos.catalogue import zoos
 from headswap.zoos.zoo import Zoo, ZooSettings
 

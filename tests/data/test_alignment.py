@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from headswap.data.alignment import NearPairs, Thumbnails, near_pairs
-from headswap.data.look import look_at, thumbnail_arrays
+from headswap.data.alignment import NearPairs, ThumbnailArray, near_pairs
+from headswap.data.fingerprint import fingerprint_of, thumbnail_arrays
 
 Alter = Callable[[Image.Image], Image.Image]
 
@@ -29,7 +29,9 @@ def blob(colour: str, at: int) -> Image.Image:
 
 
 def pairs_of(*images: Image.Image) -> NearPairs:
-    return near_pairs(Thumbnails(*thumbnail_arrays([look_at(image).thumbnail for image in images])))
+    return near_pairs(
+        ThumbnailArray(*thumbnail_arrays([fingerprint_of(image).thumbnail for image in images]))
+    )
 
 
 def moved(image: Image.Image) -> Image.Image:
@@ -89,7 +91,7 @@ def test_memory_does_not_grow_with_the_square_of_the_pictures(monkeypatch: pytes
 
     def peak(count: int) -> int:
         grey = np.random.default_rng(0).random((count, 32, 32), np.float32)
-        thumbnails = Thumbnails(grey, np.zeros((count, 2, 8, 8), np.float32))
+        thumbnails = ThumbnailArray(grey, np.zeros((count, 2, 8, 8), np.float32))
         tracemalloc.start()
         near_pairs(thumbnails)
         most = tracemalloc.get_traced_memory()[1]

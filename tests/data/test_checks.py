@@ -8,15 +8,15 @@ from zlib import crc32
 import numpy as np
 
 from headswap.data.checks import check
-from headswap.data.manifest import Finding, LeftOut, Manifest, Part, Picture
+from headswap.data.manifest import Finding, ImageRecord, Manifest, Part, SkippedFile
 
 
 def pictures(
     class_name: str, count: int, *, first: int = 0, brightness: float = 0.5, side: int = 100
-) -> list[Picture]:
+) -> list[ImageRecord]:
     dice = np.random.default_rng(first + len(class_name))
     return [
-        Picture(
+        ImageRecord(
             file=f"{class_name}/{number}.jpg", source="", class_name=class_name,
             sha256=f"{class_name}{number}", width=side + int(dice.integers(-20, 20)),
             height=side + int(dice.integers(-20, 20)), look="0" * 64,
@@ -27,7 +27,7 @@ def pictures(
     ]  # fmt: skip
 
 
-def said(*groups: list[Picture], left_out: tuple[LeftOut, ...] = ()) -> dict[str, str]:
+def said(*groups: list[ImageRecord], left_out: tuple[SkippedFile, ...] = ()) -> dict[str, str]:
     everything = tuple(picture for group in groups for picture in group)
     classes = tuple(sorted({picture.class_name for picture in everything}))
     manifest = Manifest(name="set", root="/", classes=classes, pictures=everything, left_out=left_out)
@@ -109,8 +109,8 @@ def test_a_class_of_small_pictures_is_named() -> None:
 
 
 def test_lost_pictures_are_listed_and_notes_are_not() -> None:
-    lost = LeftOut(file="cat/a.jpg", reason="a.jpg is cut short.")
-    note = LeftOut(file="README.md", reason="README.md is not a picture.")
+    lost = SkippedFile(file="cat/a.jpg", reason="a.jpg is cut short.")
+    note = SkippedFile(file="README.md", reason="README.md is not a picture.")
 
     words = said(pictures("cat", 20), pictures("dog", 20), left_out=(lost, note))
 
@@ -118,7 +118,7 @@ def test_lost_pictures_are_listed_and_notes_are_not() -> None:
 
 
 def test_given_folders_and_their_leaks_are_explained() -> None:
-    def given(group: list[Picture], part: Part) -> list[Picture]:
+    def given(group: list[ImageRecord], part: Part) -> list[ImageRecord]:
         return [replace(picture, given_part=part) for picture in group]
 
     practice = given(pictures("cat", 20) + pictures("dog", 20), "train")
@@ -136,7 +136,7 @@ def test_given_folders_and_their_leaks_are_explained() -> None:
     )
 
 
-def findings(*groups: list[Picture]) -> dict[str, Finding]:
+def findings(*groups: list[ImageRecord]) -> dict[str, Finding]:
     everything = tuple(picture for group in groups for picture in group)
     classes = tuple(sorted({picture.class_name for picture in everything}))
     manifest = Manifest(name="set", root="/", classes=classes, pictures=everything)

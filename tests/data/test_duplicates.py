@@ -14,17 +14,17 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from headswap.data.duplicates import group_alike
-from headswap.data.intake import take_in
-from headswap.data.look import look_at
-from headswap.data.manifest import Picture
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.ingest import ingest
+from headswap.data.manifest import ImageRecord
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
-def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> Picture:
-    look = look_at(image)
+def pictured(image: Image.Image, name: str, class_name: str = "a", sha256: str = "") -> ImageRecord:
+    look = fingerprint_of(image)
     sha256 = sha256 or hashlib.sha256(image.tobytes()).hexdigest()
-    return Picture(
+    return ImageRecord(
         file=name, source=name, class_name=class_name, sha256=sha256,
         width=image.width, height=image.height, look=look.bits, brightness=look.brightness,
         thumbnail=look.thumbnail,
@@ -123,7 +123,7 @@ def test_the_order_of_the_files_changes_nothing() -> None:
 def test_ten_thousand_pictures_take_seconds() -> None:
     dice = np.random.default_rng(0)
     pictures = [
-        Picture(
+        ImageRecord(
             file=str(number), source="", class_name=str(number % 5), sha256=f"{number:064x}", width=1,
             height=1, look=dice.bytes(32).hex(), brightness=0.5,
         )
@@ -146,7 +146,7 @@ def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: i
     if not (SHARED / name).is_dir():
         pytest.skip("the sets are not beside this clone")
 
-    sizes = Counter(picture.group for picture in take_in(SHARED / name, threads=2).manifest.pictures)
+    sizes = Counter(picture.group for picture in ingest(SHARED / name, threads=2).manifest.pictures)
 
     assert max(sizes.values()) <= largest
     assert len(sizes) >= at_least

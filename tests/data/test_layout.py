@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from headswap.data.layout import Layout, arrange, class_key, class_name
+from headswap.data.layout import FolderLayout, arrange, class_key, class_name
 
 # What people, systems and attackers call folders.
 NAMES = [
@@ -19,11 +19,11 @@ NAMES = [
 ]  # fmt: skip
 
 
-def classes(layout: Layout) -> dict[str, str | None]:
+def classes(layout: FolderLayout) -> dict[str, str | None]:
     return {placed.file: placed.class_name for placed in layout.placed}
 
 
-def parts(layout: Layout) -> dict[str, str | None]:
+def parts(layout: FolderLayout) -> dict[str, str | None]:
     return {placed.file: placed.given_part for placed in layout.placed}
 
 

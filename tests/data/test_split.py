@@ -9,23 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headswap.data.intake import take_in
-from headswap.data.manifest import Manifest, Part, Picture
+from headswap.data.ingest import ingest
+from headswap.data.manifest import ImageRecord, Manifest, Part
 from headswap.data.split import crossing, split, split_as
 from headswap.errors import BadSetting
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
-def picture(number: int, class_name: str, *, group: int | None = None, given: Part | None = None) -> Picture:
-    return Picture(
+def picture(
+    number: int, class_name: str, *, group: int | None = None, given: Part | None = None
+) -> ImageRecord:
+    return ImageRecord(
         file=f"{class_name}/{number}.jpg", source=f"{class_name}/{number}.jpg", class_name=class_name,
         sha256=f"{number:064x}", width=10, height=10, look=np.random.default_rng(number).bytes(32).hex(),
         brightness=0.5, group=number if group is None else group, given_part=given,
     )  # fmt: skip
 
 
-def manifest(*pictures: Picture) -> Manifest:
+def manifest(*pictures: ImageRecord) -> Manifest:
     classes = tuple(sorted({each.class_name for each in pictures}))
     return Manifest(name="set", root="/", classes=classes, pictures=pictures)
 
@@ -166,7 +168,7 @@ def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
     if not tiles.is_dir():
         pytest.skip("the sets are not beside this clone")
 
-    result = split(take_in(tiles, threads=2).manifest)
+    result = split(ingest(tiles, threads=2).manifest)
 
     practised = {each.group for each in result.part("train")}
     assert practised.isdisjoint(each.group for each in result.part("test"))

@@ -9,16 +9,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from headswap.data.intake import take_in
+from headswap.app.jobs.job import new_job_id
+from headswap.app.jobs.store import Store
+from headswap.app.service.archive import archive_of
+from headswap.app.service.limits import Settings
+from headswap.app.service.projects import Projects
+from headswap.data.ingest import ingest
 from headswap.data.split import split
-from headswap.evaluation.figures import Figures, keep_figures
-from headswap.experiment import DataConfig, Experiment
-from headswap.files import to_json, write_text
-from headswap.jobs.job import new_job_id
-from headswap.jobs.store import Store
-from headswap.service.archive import archive_of
-from headswap.service.projects import Projects
-from headswap.service.settings import Settings
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.stats import RunStats, keep_figures
+from headswap.storage.files import to_json, write_text
 
 RUNS = (  # network, seconds, milliseconds, age in seconds
     ("tf_efficientnet_lite0", 5.8, 9.5, 90_000.0),
@@ -31,7 +31,7 @@ def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float
     """A project on these pictures with the same bundle as the result of several runs."""
     projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
     project = projects.create("", name)
-    manifest = split(take_in(pictures, store=projects.folder(project.id) / "images").manifest)
+    manifest = split(ingest(pictures, store=projects.folder(project.id) / "images").manifest)
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
     project = projects.use_data(project, folder, name)
@@ -40,7 +40,7 @@ def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float
         place = store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         size = (bundle / "weights.safetensors").stat().st_size
-        figures = Figures(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
+        figures = RunStats(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
         keep_figures(place, figures)
         experiment = Experiment(data=DataConfig(source=str(folder / "dataset.json")), model=model)
         store.adopt("", project.id, to_json(experiment), job, "bundle", now - age)

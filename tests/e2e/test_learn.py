@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from headswap.app.service.lessons.lessons import ORDER
 from headswap.lessons.catalogue import LESSONS
-from headswap.service.lessons import ORDER
 from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
@@ -135,8 +135,10 @@ def test_words_are_explained_where_the_pointer_or_the_focus_is(walker: Page) -> 
 
     assert "The field says: " in (mark.get_attribute("aria-label") or "")
     mark.focus()
-    tip = mark.evaluate("one => getComputedStyle(one, '::after').content")
-    assert "The field says" in tip
+    tip = mark.locator(".tip")
+    assert tip.is_visible()
+    assert "The field says" in tip.inner_text()
+    assert tip.locator("svg").count() == 1
 
 
 def test_code_is_copied_whole_and_runs(walker: Page, browser_clipboard: None) -> None:

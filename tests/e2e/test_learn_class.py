@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from headswap.service.codes import add
+from headswap.app.service.accounts import add
 from tests.e2e.house import WAIT_MS, House, Visit, app_running
 from tests.e2e.test_learn import LONG_MS, OVERFLOW, guess_and_run, learn, turn_to
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
-from headswap.data.kept import STORE_PX
-from headswap.images import read_picture
+from headswap.data.decode import read_image
+from headswap.data.store import STORE_PX
 from tests.e2e.house import House, Visit
 
 pytestmark = pytest.mark.browser
@@ -363,9 +363,9 @@ def test_the_picker_hands_over_what_the_server_would_keep_itself(visit: Visit) -
     assert archive.read("a/deep.png") == files["a/deep.png"], "a canvas would make it black"
     assert archive.read("a/sign.ppm") == files["a/sign.ppm"]
     for name in ("a/photo.jpg", "a/clear.png"):
-        own = read_picture(files[name], name=name, wanted_px=STORE_PX // 2)
+        own = read_image(files[name], name=name, wanted_px=STORE_PX // 2)
         own.thumbnail((853, 853))
-        sent = read_picture(archive.read(name), name=name)
+        sent = read_image(archive.read(name), name=name)
         assert min(sent.size) == STORE_PX
         assert len(archive.read(name)) < len(files[name]) / 2
         difference = ImageChops.difference(sent, own.resize(sent.size))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from headswap.project_file import unpack_project
+from headswap.pipeline.project_file import unpack_project
 from tests.e2e.house import NAME, WAIT_MS, House, Visit, app_running, visiting
 
 pytestmark = pytest.mark.browser

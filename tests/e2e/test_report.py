@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headswap.app.ui.steps.confusion import grid
 from headswap.evaluation.report import Report
-from headswap.ui.confusion import grid
 from tests.e2e.house import SAMPLE, Visit
 
 pytestmark = pytest.mark.browser

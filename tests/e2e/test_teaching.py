@@ -15,7 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Browser
 
-from headswap.ui.launch import SESSIONS
+from headswap.app.ui.launch import SESSIONS
 from tests.e2e.house import House, Visit, app_running, free_port, visiting
 
 pytestmark = pytest.mark.browser
@@ -43,8 +43,8 @@ def ready(visit: Visit) -> None:
 
 def choose_everything(visit: Visit) -> None:
     """A lesson that takes minutes, so that there is a middle to be in."""
-    visit.page.click("#hs-depth label:has-text('Everything')")
-    visit.wait("#hs-depth label:has-text('Everything') input:checked")
+    visit.page.click("#hs-depth label:has-text('All of it')")
+    visit.wait("#hs-depth label:has-text('All of it') input:checked")
 
 
 def row_of(house: House) -> tuple[str, str]:
@@ -84,7 +84,7 @@ def test_going_further_shows_progress_both_lines_and_what_came_of_it(visit: Visi
     ready(visit)
     assert page.locator("#hs-depth input").count() == 5
     assert page.locator("#hs-budget:visible").count() == 0
-    page.click("#hs-depth label:has-text('last block')")
+    page.click("#hs-depth label:has-text('last part')")
     visit.wait("#hs-budget")
     page.evaluate(WATCH)
 

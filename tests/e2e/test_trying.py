@@ -118,5 +118,5 @@ def test_what_is_advised_is_set_up_with_one_press(taught: Visit) -> None:
     )
     page.locator("#hs-advice [data-way]").last.click()
 
-    taught.wait("#hs-depth label:has-text('Let it choose') input:checked")
+    taught.wait("#hs-depth label:has-text('Try them for me') input:checked")
     taught.wait("#hs-budget")

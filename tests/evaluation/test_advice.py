@@ -14,8 +14,8 @@ from headswap.evaluation.report import (
     Advice,
     AdviceCode,
     Calibration,
-    Further,
-    Learning,
+    FinetuneSummary,
+    LearningCurve,
     Report,
     Shortcut,
 )
@@ -24,14 +24,14 @@ CLASSES = ("cat", "dog", "owl")
 WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "mixed"}
 REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
-FURTHER = Further(
+FURTHER = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)
 
 
-def report_of(right: int, total: int, practice: float, learning: Learning | None) -> Report:
+def report_of(right: int, total: int, practice: float, learning: LearningCurve | None) -> Report:
     wrong = total - right
     confusion = ((right, wrong, 0), (0, 0, 0), (0, 0, 0))
     return Report(
@@ -43,10 +43,10 @@ def report_of(right: int, total: int, practice: float, learning: Learning | None
     )  # fmt: skip
 
 
-def learnings(total: int) -> Iterator[Learning | None]:
+def learnings(total: int) -> Iterator[LearningCurve | None]:
     yield None
     for gained, lost in product((0, 1, total // 10, total // 3), (0, 1, total // 10)):
-        yield Learning(
+        yield LearningCurve(
             fewer=2 * total, fewer_right=total - gained, more=3 * total, more_right=total - lost, total=total,
             gained=gained, lost=lost,
         )  # fmt: skip
@@ -118,7 +118,7 @@ def test_over_a_grid_of_reports_no_advice_contradicts_another_or_its_figures() -
 def test_more_pictures_helped_or_hardly_did_only_where_chance_does_not_explain_it(
     total: int, gained: int, lost: int, trend: str
 ) -> None:
-    learning = Learning(
+    learning = LearningCurve(
         fewer=total, fewer_right=0, more=total, more_right=0, total=total, gained=gained, lost=lost
     )
 
@@ -132,7 +132,7 @@ def test_ninety_four_of_a_hundred_right_is_not_told_to_move_the_body() -> None:
 
 
 def test_eight_pictures_never_say_that_more_hardly_helped() -> None:
-    learning = Learning(fewer=12, fewer_right=6, more=18, more_right=6, total=8, gained=0, lost=0)
+    learning = LearningCurve(fewer=12, fewer_right=6, more=18, more_right=6, total=8, gained=0, lost=0)
 
     report = advise(report_of(6, 8, 1.0, learning), (8, 8, 8))
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from headswap.evaluation.scatter import Dot, picture_file, scatter
+from headswap.plots.scatter import Dot, scatter, svg_file
 
 
 def dot(name: str, ms: float, accuracy: float) -> Dot:
@@ -44,7 +44,7 @@ def test_names_cover_neither_one_another_nor_a_dot_and_stay_inside(narrow: bool)
 
 
 def test_a_name_is_text_and_the_file_is_valid() -> None:
-    text = picture_file([dot('<img src=x onerror="alert(1)">', 10, 0.5)], "<title>")
+    text = svg_file([dot('<img src=x onerror="alert(1)">', 10, 0.5)], "<title>")
 
     root = ElementTree.fromstring(text)
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
-from headswap.disk import Disk, RealDisk
+from headswap.storage.disk import Disk, RealDisk
 
 Fault = Literal["full", "broken", "cut", "forget"]
 FAULTS: tuple[Fault, ...] = ("full", "broken", "cut", "forget")

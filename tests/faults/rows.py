@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from headswap.app.jobs.job import JobError, JobState
+from headswap.app.jobs.store import Store
 from headswap.events import Progress
-from headswap.jobs.job import JobError, JobState
-from headswap.jobs.store import Store
 
 FULL = JobError("DiskFull", "No room.", "Free some.")
 

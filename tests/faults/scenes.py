@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from headswap import files
 from headswap.errors import HeadswapError
-from headswap.files import sweep_drafts
+from headswap.storage import files
+from headswap.storage.files import sweep_drafts
 from tests.faults.faulty_disk import FAULTS, Fault, FaultyDisk, PowerCut
 
 
@@ -147,7 +147,7 @@ def _on(disk: FaultyDisk) -> Iterator[None]:
 
 def record_scene() -> Scene:
     """A project record is saved for the third time."""
-    from headswap.service.projects import Projects
+    from headswap.app.service.projects import Projects
 
     def prepare(folder: Path) -> None:
         projects = Projects(folder)
@@ -169,8 +169,8 @@ def record_scene() -> Scene:
 
 def new_project_scene() -> Scene:
     """A project is begun."""
-    from headswap.service.projects import Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.app.service.projects import Projects
+    from headswap.app.service.retention import sweep_projects
 
     def act(folder: Path) -> None:
         Projects(folder).create("ann")
@@ -186,18 +186,18 @@ def new_project_scene() -> Scene:
 
 def intake_scene(pictures: Path) -> Scene:
     """Pictures are taken into a project that has others."""
-    from headswap.data.intake import take_in
-    from headswap.data.kept import reread
+    from headswap.app.service.projects import Project, Projects
+    from headswap.app.service.retention import sweep_projects
+    from headswap.data.ingest import ingest
     from headswap.data.split import split
-    from headswap.records import write_record
-    from headswap.service.projects import Project, Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.data.store import reread
+    from headswap.storage.records import write_record
 
     def take(folder: Path, name: str) -> None:
         projects = Projects(folder)
         project = _only_project(projects, folder)
         place = projects.new_data_folder(project)
-        manifest = split(take_in(pictures, store=place / "images", threads=2).manifest)
+        manifest = split(ingest(pictures, store=place / "images", threads=2).manifest)
         write_record(place / "dataset.json", manifest)
         projects.use_data(project, place, name)
 
@@ -226,7 +226,7 @@ def intake_scene(pictures: Path) -> Scene:
 
 def bundle_scene() -> Scene:
     """A bundle is sealed."""
-    from headswap.artefacts.bundle import load_weights, opened, read_card, read_report, save_bundle
+    from headswap.bundle.format import load_weights, opened, read_card, read_report, save_bundle
 
     def act(folder: Path) -> None:
         network, card, report, manifest = tiny_result()
@@ -246,7 +246,7 @@ def bundle_scene() -> Scene:
 
 def export_scene() -> Scene:
     """A bundle is packed, over an older zip."""
-    from headswap.artefacts.bundle import opened, pack, save_bundle
+    from headswap.bundle.format import opened, pack, save_bundle
 
     def prepare(folder: Path) -> None:
         network, card, report, manifest = tiny_result()
@@ -268,7 +268,7 @@ def take_home_scene() -> Scene:
     """Everything that is taken home is packed into one zip."""
     import zipfile
 
-    from headswap.artefacts.take_home import _pack
+    from headswap.exports.package import _pack
 
     def prepare(folder: Path) -> None:
         (folder / "bird").mkdir()
@@ -286,16 +286,16 @@ def take_home_scene() -> Scene:
 
 def undo_scene(pictures: Path) -> Scene:
     """A class is renamed: another data set, a way back, another record."""
-    from headswap.data.intake import take_in
+    from headswap.app.service.datasets import Datasets
+    from headswap.app.service.projects import Projects
+    from headswap.app.service.retention import sweep_projects
+    from headswap.data.ingest import ingest
     from headswap.data.split import split
-    from headswap.records import write_record
-    from headswap.service.pictures import Pictures
-    from headswap.service.projects import Projects
-    from headswap.service.sweeping import sweep_projects
+    from headswap.storage.records import write_record
 
-    def of(folder: Path) -> tuple[Pictures, str]:
+    def of(folder: Path) -> tuple[Datasets, str]:
         project = next(path.name for path in folder.iterdir() if path.is_dir())
-        verbs = Pictures(
+        verbs = Datasets(
             Projects(folder),
             lambda question: "",
             sample=pictures,
@@ -310,7 +310,7 @@ def undo_scene(pictures: Path) -> Scene:
         project = projects.create("ann")
         place = projects.new_data_folder(project)
         store = projects.folder(project.id) / "images"
-        write_record(place / "dataset.json", split(take_in(pictures, store=store).manifest))
+        write_record(place / "dataset.json", split(ingest(pictures, store=store).manifest))
         projects.use_data(project, place, "pictures")
 
     def act(folder: Path) -> None:
@@ -334,15 +334,15 @@ def shards_scene() -> Scene:
     import numpy as np
 
     from headswap.features.bank import fill_bank
-    from headswap.features.body import Body
     from headswap.features.engines import Engine
+    from headswap.features.extractor import Extractor
 
     pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(300)]
 
     def fill(folder: Path, count: int) -> int:
         network, card, _, _ = tiny_result()
-        body = Body(network, card.site, Engine("cpu", "float32"))
+        body = Extractor(network, card.site, Engine("cpu", "float32"))
         bank = fill_bank(body, names[:count], lambda number: pictures[number], folder=folder, batch_size=64)
         exact = body.features(pictures[:count])
         if (bank.features - exact).abs().max() > 1e-5:
@@ -369,10 +369,17 @@ def checkpoint_scene() -> Scene:
     """The fourth checkpoint of a run."""
     import torch
 
-    from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.finetune.checkpoint import (
+        Checkpoint,
+        RunCounters,
+        load_checkpoint,
+        save_checkpoint,
+    )
 
     def save(folder: Path, number: int) -> None:
-        state = RunState(stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0)
+        state = RunCounters(
+            stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0
+        )
         save_checkpoint(folder / "run", Checkpoint(state, {"w": torch.full((64, 64), float(number))}))
 
     def prepare(folder: Path) -> None:
@@ -390,8 +397,8 @@ def checkpoint_scene() -> Scene:
 
 def journal_scene() -> Scene:
     """An event is added to those of a job."""
+    from headswap.app.jobs.journal import Journal, read_events
     from headswap.events import Note
-    from headswap.jobs.journal import Journal, read_events
 
     def prepare(folder: Path) -> None:
         Journal(folder).append(Note("first"))
@@ -439,8 +446,8 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     import torch
     from torch import nn
 
-    from headswap.artefacts.bundle import FORMAT, BundleCard
-    from headswap.data.manifest import Manifest, Picture
+    from headswap.bundle.format import FORMAT, BundleCard
+    from headswap.data.manifest import ImageRecord, Manifest
     from headswap.evaluation.report import Report
     from headswap.heads.detect import find_head
     from headswap.network import InputSpec, Network, NetworkCard, Weights
@@ -460,7 +467,7 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
         interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, practice_right=2,
         practice_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
     )  # fmt: skip
-    picture = Picture(
+    picture = ImageRecord(
         file="cat/1.png", source="1.png", class_name="cat", sha256="1" * 64, width=8, height=8,
         look="0" * 64, brightness=0.5,
     )  # fmt: skip

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from headswap.files import DiskFull
-from headswap.jobs.job import JobState
-from headswap.jobs.store import Store
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.store import Store
+from headswap.storage.files import DiskFull
 from tests.faults.rows import CHANGES, Change, cut_at_every_part_of_the_log, killed_at_every_statement
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks, and kills by signals of POSIX")

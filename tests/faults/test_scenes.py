@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headswap import files
 from headswap.errors import HeadswapError
+from headswap.storage import files
 from tests.faults.scenes import Scene, play
 
 

@@ -1,4 +1,4 @@
-"""One seam: only headswap/disk.py changes what must not be lost, so that every deed can be made to fail."""
+"""One seam: only headswap/storage/disk.py changes what must not be lost, so that each write can fail."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DEEDS = {
 }
 MODULES = {"os", "shutil", "pathlib"}
 LOOSE = {  # logs and notes that may be lost, and drafts that a seal or one rename makes whole
-    "artefacts/bundle.py",  # unpacks into a temporary folder
-    "artefacts/take_home.py",  # lays out a draft, then packs it through `files`
-    "data/archive.py",  # unpacks into a draft
-    "jobs/clerk.py",
-    "jobs/desk.py",
-    "jobs/importing.py",  # its note of what is being read
-    "jobs/priority.py",  # tells the system how heavy this process is
-    "jobs/worker.py",
-    "project_file.py",  # opens members of a zip that is written through `files`
-    "runners/local.py",
-    "service/take_home.py",  # its work folder
-    "service/temporary.py",
+    "bundle/format.py",  # unpacks into a temporary folder
+    "exports/package.py",  # lays out a draft, then packs it through `files`
+    "data/zip_reader.py",  # unpacks into a draft
+    "app/processes/child_main.py",
+    "app/processes/child.py",
+    "app/processes/importing.py",  # its note of what is being read
+    "app/processes/priority.py",  # tells the system how heavy this process is
+    "app/jobs/worker.py",
+    "pipeline/project_file.py",  # opens members of a zip that is written through `files`
+    "app/processes/local.py",
+    "app/service/exports.py",  # its work folder
+    "app/service/temporary.py",
 }
 
 
@@ -44,7 +44,7 @@ def deeds_of(path: Path) -> list[str]:
     own = {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "headswap.files"
+        if isinstance(node, ast.ImportFrom) and node.module == "headswap.storage.files"
         for alias in node.names
     }
     for node in ast.walk(tree):
@@ -67,7 +67,7 @@ def deeds_of(path: Path) -> list[str]:
 )
 def test_every_deed_goes_through_the_one_layer(path: Path) -> None:
     name = path.relative_to(PACKAGE).as_posix()
-    if name in ("disk.py", "files.py", *LOOSE):
+    if name in ("storage/disk.py", "storage/files.py", *LOOSE):
         return
 
     assert deeds_of(path) == []

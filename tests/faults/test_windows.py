@@ -70,8 +70,8 @@ try:
     (here / "text").write_text("\u0141\u00f3d\u017a")
 except UnicodeEncodeError:
     print("cp1252", (here / "collisions.txt").is_file())
-from headswap.runners import local
-from headswap.jobs import memory
+from headswap.app.processes import local
+from headswap.app.processes import memory
 print(local.sys.platform, local.os.name, hasattr(local.signal, "SIGKILL"), hasattr(local.os, "killpg"))
 try:
     memory.hold_memory(1) or exec("import resource", memory.__dict__)

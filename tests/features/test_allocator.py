@@ -3,7 +3,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from headswap.features.allocator import keep_freed_memory
+from headswap.features.extractor import keep_freed_memory
 
 
 def test_where_the_c_library_can_keep_memory_it_is_asked_to() -> None:

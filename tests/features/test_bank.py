@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from headswap.errors import HeadNotFound, TeachingFailed
 from headswap.events import Event, Note
-from headswap.features.bank import SHARD, Filling, fill_bank
-from headswap.features.body import Body
+from headswap.features.bank import SHARD, BankBuilder, fill_bank
 from headswap.features.engines import Engine
-from headswap.features.watch import pool
+from headswap.features.extractor import Extractor
+from headswap.features.hooks import pool
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.pretend_device import pretend_device
@@ -37,9 +37,9 @@ def network(*, explode: bool = False) -> Network:
     return Network(card=card, module=module.eval())
 
 
-def body(engine: Engine, **options: bool) -> Body:
+def body(engine: Engine, **options: bool) -> Extractor:
     made = network(**options)
-    return Body(made, find_head(made), engine)
+    return Extractor(made, find_head(made), engine)
 
 
 def pictures(count: int) -> np.ndarray:
@@ -126,7 +126,7 @@ def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) ->
 
 def test_features_that_vanish_while_they_are_needed_are_an_error_in_words(tmp_path: Path) -> None:
     batch = pictures(4)
-    filling = Filling(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
+    filling = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
     for name, picture in zip(names(4), batch, strict=True):
         filling.add(name, picture)
     filling.bank(names(4))
@@ -181,13 +181,13 @@ def test_a_bare_parameter_has_no_door_to_wait_at() -> None:
     made = Network(card=network().card, module=Bare().eval())
 
     with pytest.raises(HeadNotFound, match="bare parameter"):
-        Body(made, find_head(made), Engine("cpu", "float32")).features(pictures(2))
+        Extractor(made, find_head(made), Engine("cpu", "float32")).features(pictures(2))
 
 
 def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
     exact, batch = body(Engine("cpu", "float32")), pictures(6)
     seen = exact.features(batch[:4])
-    filling = Filling(exact, folder=tmp_path, expected=6)
+    filling = BankBuilder(exact, folder=tmp_path, expected=6)
 
     filling.learn(names(4), seen)
     for number in range(6):
@@ -196,7 +196,7 @@ def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
 
     assert bank.computed == 2
     assert torch.equal(bank.features[:4], seen)
-    later = Filling(body(Engine("cpu", "float32")), folder=tmp_path, expected=6)
+    later = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=6)
     assert not [name for name in names(6) if later.lacks(name)]
 
 
@@ -211,7 +211,7 @@ def test_fewer_pictures_are_prepared_ahead_when_the_engine_falls_back_on_the_way
         return batch[number]
 
     hindered = property(lambda filling: filling.computed > 0)
-    monkeypatch.setattr(Filling, "needs_every_core", hindered)
+    monkeypatch.setattr(BankBuilder, "needs_every_core", hindered)
 
     bank = fill_bank(made, names(200), prepare, folder=tmp_path)
 
@@ -230,7 +230,7 @@ def test_a_gpu_that_was_left_is_told_of_each_time(is_wrong: bool, tmp_path: Path
     for _ in range(2):  # computed, and then from disk
         heard: list[Event] = []
         with pretend_device("mps"):
-            asked = Body(made, find_head(made), Engine("mps", "float32"))
+            asked = Extractor(made, find_head(made), Engine("mps", "float32"))
             bank = fill_bank(asked, names(40), batch.__getitem__, folder=tmp_path, listener=heard.append)
 
         said = [event.sentence for event in heard if isinstance(event, Note)]
@@ -246,7 +246,7 @@ def test_a_gpu_gets_larger_batches(tmp_path: Path) -> None:
         lambda part, given: seen.append(len(given[0])) if given[0].device.type == "cuda" else None
     )
     with pretend_device("cuda"):
-        fast = Body(made, find_head(made), Engine("cuda", "bfloat16", folded=True))
+        fast = Extractor(made, find_head(made), Engine("cuda", "bfloat16", folded=True))
         fill_bank(fast, names(140), pictures(140).__getitem__, folder=tmp_path)
 
     assert max(seen) == 128

@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from headswap.heads.build import Choice, Edits, NewHead, choices_for, resize
-from headswap.heads.plan import HeadPlan, Owner, Resize
+from headswap.heads.build import ClassDimension, Edits, NewHead, choices_for, resize
+from headswap.heads.plan import HeadModule, HeadPlan, Resize
 
 
-def owner(path: str, resizes: tuple[Resize, ...], width: int = 4, classes: int = 3) -> Owner:
-    return Owner(path=path, kind="Linear", part="head", in_features=width, classes=classes, resizes=resizes)
+def owner(path: str, resizes: tuple[Resize, ...], width: int = 4, classes: int = 3) -> HeadModule:
+    return HeadModule(
+        path=path, kind="Linear", part="head", in_features=width, classes=classes, resizes=resizes
+    )
 
 
 def linear_plan(*paths: str, width: int = 4) -> HeadPlan:
@@ -88,4 +90,4 @@ def test_edits_are_taken_back_last_first() -> None:
 
 
 def test_a_choice_says_what_it_is() -> None:
-    assert Choice(axes=(("w", 0),)).every_count is False
+    assert ClassDimension(axes=(("w", 0),)).every_count is False

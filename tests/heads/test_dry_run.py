@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.dry_run import Pass, dry_run, unchanged
+from headswap.heads.dry_run import DryRunMode, dry_run, unchanged
 
 
 class Careless(nn.Module):
@@ -39,7 +39,7 @@ def test_nothing_is_left_behind(training: bool, real: bool) -> None:
     net = Careless()
     before = {name: value.clone() for name, value in net.state_dict().items()}
 
-    dry_run(net, Pass(size=(3, 2, 2), training=training, real=real))
+    dry_run(net, DryRunMode(size=(3, 2, 2), training=training, real=real))
 
     assert (net.seen, net.cache, net.names, net.last) == ([], {"old": 1}, {"a"}, None)
     assert "extra" not in net._modules
@@ -55,7 +55,7 @@ def test_a_network_that_breaks_off_is_as_before() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(12, 4)).train()
 
     with pytest.raises(RuntimeError):
-        dry_run(net, Pass(size=(3, 5, 5)))
+        dry_run(net, DryRunMode(size=(3, 5, 5)))
 
     assert net.training
     assert not net[1]._forward_pre_hooks
@@ -67,7 +67,7 @@ def test_random_numbers_go_on_as_if_nothing_had_run() -> None:
     expected = torch.rand(1)
 
     torch.manual_seed(3)
-    dry_run(net, Pass(size=(3, 2, 2), training=True, real=True))
+    dry_run(net, DryRunMode(size=(3, 2, 2), training=True, real=True))
 
     assert torch.equal(torch.rand(1), expected)
 
@@ -75,7 +75,7 @@ def test_random_numbers_go_on_as_if_nothing_had_run() -> None:
 def test_modules_are_noted_in_the_order_they_first_run() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(12, 4)), nn.ReLU())
 
-    run = dry_run(net, Pass(size=(3, 2, 2)))
+    run = dry_run(net, DryRunMode(size=(3, 2, 2)))
 
     assert run.order == ("0", "1", "1.0", "2")
 
@@ -84,9 +84,9 @@ def test_it_runs_under_no_grad_and_inference_mode_all_the_same() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
 
     with torch.no_grad():
-        assert dry_run(net, Pass(size=(3, 2, 2))).outputs[0][1].requires_grad
+        assert dry_run(net, DryRunMode(size=(3, 2, 2))).outputs[0][1].requires_grad
     with torch.inference_mode():
-        assert dry_run(net, Pass(size=(3, 2, 2))).outputs[0][1].requires_grad
+        assert dry_run(net, DryRunMode(size=(3, 2, 2))).outputs[0][1].requires_grad
 
 
 def test_a_replaced_attribute_is_put_back_as_the_same_object() -> None:

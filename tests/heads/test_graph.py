@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.graph import Walk, feed_each_other, leaves_behind, record_of, walk_back
+from headswap.heads.graph import GraphWalk, feed_each_other, leaves_behind, record_of, walk_back
 
 BATCH, WIDTH, CLASSES = 2, 6, 5
 
 
-def walked(answer: Tensor, picture: Tensor) -> Walk:
+def walked(answer: Tensor, picture: Tensor) -> GraphWalk:
     return walk_back(record_of([answer], picture), answer)
 
 

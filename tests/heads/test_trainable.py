@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from headswap.heads.detect import find_head
-from headswap.heads.trainable import freeze_body, head_parameters, keep_frozen_norms_in_eval
+from headswap.heads.trainable import freeze_backbone, head_parameters, keep_frozen_norms_in_eval
 
 SIZE = (3, 16, 16)
 Answers = namedtuple("Answers", ["logits", "aux"])
@@ -57,7 +57,7 @@ def test_within_the_block_only_the_head_learns_and_the_body_stays_still() -> Non
     statistics = net.stem[1].running_mean.clone()
     flags = {name: value.requires_grad for name, value in net.named_parameters()}
 
-    with freeze_body(net, site) as learning:
+    with freeze_backbone(net, site) as learning:
         for _ in range(2):
             net.train()
             net(torch.rand(4, *SIZE))
@@ -73,7 +73,7 @@ def test_flags_come_back_even_when_teaching_breaks_off() -> None:
     net = Net()
     site = find_head(net, input_size=SIZE)
 
-    with pytest.raises(KeyboardInterrupt), freeze_body(net, site):
+    with pytest.raises(KeyboardInterrupt), freeze_backbone(net, site):
         raise KeyboardInterrupt
 
     assert all(value.requires_grad for value in net.parameters())
@@ -98,7 +98,7 @@ def test_a_norm_of_the_head_is_never_held_still() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 4), nn.BatchNorm1d(4))
     site = find_head(net, input_size=(3, 4, 4))
 
-    with freeze_body(net, site):
+    with freeze_backbone(net, site):
         assert net.train()[2].training
 
 

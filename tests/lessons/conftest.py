@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from headswap.lessons.catalogue import run_lesson
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
 
 SEEDS = (0, 1, 2)
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,10 +44,10 @@ def material(lesson_workspace: Path) -> Material:
 @pytest.fixture(scope="session")
 def seen(lesson_workspace: Path, material: Material) -> Run:
     """Run a lesson for three seeds; `whole` with all the pictures of the sample set."""
-    materials: dict[Setting, Material] = {material.setting: material}
-    results: dict[tuple[str, Setting], Result] = {}
+    materials: dict[LessonConfig, Material] = {material.setting: material}
+    results: dict[tuple[str, LessonConfig], LessonResult] = {}
 
-    def run(name: str, *, whole: bool = False, seeds: tuple[int, ...] = SEEDS) -> tuple[Result, ...]:
+    def run(name: str, *, whole: bool = False, seeds: tuple[int, ...] = SEEDS) -> tuple[LessonResult, ...]:
         for seed in seeds:
             setting = setting_of(seed, whole)
             if setting not in materials:
@@ -75,10 +75,10 @@ def ran() -> Callable[[Lesson, int, str], dict[str, Any]]:
     return run
 
 
-def setting_of(seed: int, whole: bool) -> Setting:
+def setting_of(seed: int, whole: bool) -> LessonConfig:
     """Without haste: on a machine that is busy a claim is tried with as much as on one that is not."""
-    return Setting(seed=seed, seconds=UNHURRIED_S) if whole else small(seed)
+    return LessonConfig(seed=seed, seconds=UNHURRIED_S) if whole else small(seed)
 
 
-def small(seed: int) -> Setting:
-    return Setting(seed=seed, most_pictures=64, small_px=64, passes=3, seconds=UNHURRIED_S)
+def small(seed: int) -> LessonConfig:
+    return LessonConfig(seed=seed, most_pictures=64, small_px=64, passes=3, seconds=UNHURRIED_S)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from headswap.lessons.all_at_once import LESSON
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 
 pytestmark = pytest.mark.slow  # three seeds
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
-def mean(results: tuple[Result, ...], name: str) -> float:
+def mean(results: tuple[LessonResult, ...], name: str) -> float:
     """Of one number over the seeds."""
     return sum(result[name] for result in results) / len(results)
 

@@ -10,11 +10,11 @@ import pytest
 
 from headswap.errors import BadSetting, BadUpload, Cancelled, NotFound, TooFewPictures
 from headswap.events import Event
-from headswap.files import from_json, to_json
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
-from headswap.lessons.lesson import Lesson, Result
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.lessons.material import Material
-from headswap.lessons.setting import Setting
+from headswap.storage.files import from_json, to_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_a_result_survives_the_way_through_json(lesson_workspace: Path, material: Material) -> None:
     result = run_lesson("which-layer", workspace=lesson_workspace, material=material)
 
-    assert from_json(Result, to_json(result)) == result
+    assert from_json(LessonResult, to_json(result)) == result
     assert (result.pictures, result.data, result.seed) == (64, "the sample set", 0)
 
 
@@ -76,26 +76,26 @@ def test_one_call_from_python_does_the_same(few_drawings: Path, lesson_workspace
 
     result = headswap.lesson("which-layer", data=few_drawings, seed=1, workspace=lesson_workspace)
 
-    assert isinstance(result, Result)
+    assert isinstance(result, LessonResult)
     assert (result.data, result.pictures, result.seed) == ("drawings", 24, 1)
     assert result["answers_right"] == 3
 
 
 def test_pictures_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
-    from headswap.data.intake import take_in
-    from headswap.records import write_record
+    from headswap.data.ingest import ingest
+    from headswap.storage.records import write_record
 
-    kept = take_in(sample / "train", store=tmp_path / "images").manifest
+    kept = ingest(sample / "train", store=tmp_path / "images").manifest
     write_record(tmp_path / "dataset.json", kept)
 
-    material = Material(Setting(data=str(tmp_path / "dataset.json"), most_pictures=16), tmp_path)
+    material = Material(LessonConfig(data=str(tmp_path / "dataset.json"), most_pictures=16), tmp_path)
 
     assert material.classes == kept.classes
     assert len(material.images) == 16
 
 
 def test_missing_pictures_are_said_in_words(tmp_path: Path) -> None:
-    setting = Setting(data=str(tmp_path / "nowhere"))
+    setting = LessonConfig(data=str(tmp_path / "nowhere"))
 
     with pytest.raises(BadUpload, match=r"There is nothing at .*nowhere. Name a folder of class folders."):
         _ = Material(setting, tmp_path).manifest
@@ -108,13 +108,13 @@ def test_too_few_pictures_of_a_class_are_said_in_words(sample: Path, tmp_path: P
             (tmp_path / "few" / name / picture.name).write_bytes(picture.read_bytes())
 
     with pytest.raises(TooFewPictures, match=r"bug: fewer than 4 pictures."):
-        _ = Material(Setting(data=str(tmp_path / "few")), tmp_path).manifest
+        _ = Material(LessonConfig(data=str(tmp_path / "few")), tmp_path).manifest
 
 
 def test_a_head_that_is_not_one_linear_layer_is_refused(tmp_path: Path) -> None:
     from headswap.zoos.catalogue import build_network
 
-    material = Material(Setting(model="squeezenet1_1"), tmp_path)
+    material = Material(LessonConfig(model="squeezenet1_1"), tmp_path)
     material.__dict__["network"] = build_network("squeezenet1_1", device="meta")
 
     with pytest.raises(BadSetting, match=r"squeezenet1_1 is not one linear layer: classifier.1 \(Conv2d\)"):
@@ -124,4 +124,4 @@ def test_a_head_that_is_not_one_linear_layer_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "value"), [("draws", 1), ("passes", 0), ("small_px", 8), ("seed", -1)])
 def test_a_setting_that_cannot_work_is_refused(name: str, value: int) -> None:
     with pytest.raises(BadSetting, match=f"{name} is {value}. Choose"):
-        Setting(**{name: value})
+        LessonConfig(**{name: value})

@@ -21,7 +21,7 @@ from headswap.lessons import (
 from headswap.lessons.chance import half_interval, is_clear, points
 from headswap.lessons.glasses import _sentences as glasses_said
 from headswap.lessons.lesson import Number
-from headswap.lessons.practice import PassSeen
+from headswap.lessons.loop import LessonEpoch
 
 SHARES = (0.0, 0.25, 0.5, 0.55, 0.6, 0.75, 1.0)
 TOTALS = (20, 40, 100, 400)
@@ -56,7 +56,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
             mixed=after,
             one_class=after,
         )
-        seen = PassSeen(1.0, 0.9, after), PassSeen(1.0, 0.9, before)
+        seen = LessonEpoch(1.0, 0.9, after), LessonEpoch(1.0, 0.9, before)
         ways = tuple(
             everything._Way(
                 name="way",
@@ -87,7 +87,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
 
 @pytest.mark.parametrize(("practice", "exam"), [(0.9, 0.5), (0.5, 0.5), (0.5, 0.9)])
 def test_a_gap_is_named_where_there_is_one(practice: float, exam: float) -> None:
-    cold = PassSeen(1.0, practice, exam)
+    cold = LessonEpoch(1.0, practice, exam)
 
     sentences, _ = all_at_once._said(cold, cold, 0.5, passes=1, classes=4, total=24)
 

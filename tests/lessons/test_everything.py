@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from headswap.lessons.everything import LESSON
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 
 pytestmark = pytest.mark.slow  # three seeds
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 def test_the_head_alone_is_far_better_than_everything_from_nothing_on_every_seed(seen: Run) -> None:

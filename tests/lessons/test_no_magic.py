@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 from headswap.lessons.no_magic import LESSON
 
 pytestmark = pytest.mark.slow  # three seeds
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 GUESS = 0.25
 
 
-def mean(results: tuple[Result, ...], name: str) -> float:
+def mean(results: tuple[LessonResult, ...], name: str) -> float:
     """Of one number over the seeds."""
     return sum(result[name] for result in results) / len(results)
 

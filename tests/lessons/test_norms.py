@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 from headswap.lessons.norms import LESSON
 
 pytestmark = pytest.mark.slow  # three seeds
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
-def mean(results: tuple[Result, ...], name: str) -> float:
+def mean(results: tuple[LessonResult, ...], name: str) -> float:
     """Of one number over the seeds."""
     return sum(result[name] for result in results) / len(results)
 

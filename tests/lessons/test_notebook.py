@@ -15,8 +15,8 @@ import pytest
 
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.catalogue import LESSONS
+from headswap.lessons.config import LessonConfig
 from headswap.lessons.notebook import notebook_of, write_notebook
-from headswap.lessons.setting import Setting
 
 ROOT = Path(__file__).parents[2]
 EXECUTE = """
@@ -25,7 +25,9 @@ notebook = nbformat.read(sys.argv[1], as_version=4)
 nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
 nbformat.write(notebook, sys.argv[1])
 """
-TINY = Setting(most_pictures=16, small_px=32, passes=1, draws=2)  # that every cell runs, not what it shows
+TINY = LessonConfig(
+    most_pictures=16, small_px=32, passes=1, draws=2
+)  # that every cell runs, not what it shows
 
 
 def code_cells(notebook: dict[str, Any]) -> list[str]:
@@ -33,7 +35,7 @@ def code_cells(notebook: dict[str, Any]) -> list[str]:
 
 
 def test_the_notebook_is_valid_and_holds_every_lesson(tmp_path: Path) -> None:
-    place = write_notebook(tmp_path / "lessons.ipynb", Setting())
+    place = write_notebook(tmp_path / "lessons.ipynb", LessonConfig())
 
     written = nbformat.read(place, as_version=4)
     nbformat.validate(written)
@@ -71,7 +73,7 @@ def test_every_cell_runs_from_top_to_bottom_in_a_kernel_of_its_own(
 
 
 def test_a_notebook_of_one_lesson_holds_only_that() -> None:
-    cells = code_cells(notebook_of(Setting(), LESSONS[3:4]))
+    cells = code_cells(notebook_of(LessonConfig(), LESSONS[3:4]))
 
     assert len(cells) == 4  # the beginning, the run, wrong, right
 
@@ -84,6 +86,6 @@ def test_a_name_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
         ("nowhere/lessons.ipynb", "There is no folder"),
     ):
         with pytest.raises(BadSetting, match=words):
-            write_notebook(tmp_path / name, Setting())
+            write_notebook(tmp_path / name, LessonConfig())
     with pytest.raises(NotFound, match="no lesson called 'x'"):
-        write_notebook(tmp_path / "one.ipynb", Setting(), "x")
+        write_notebook(tmp_path / "one.ipynb", LessonConfig(), "x")

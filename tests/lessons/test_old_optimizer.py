@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 from headswap.lessons.old_optimizer import LESSON
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 def test_the_new_head_moves_by_exactly_nothing_when_the_optimizer_came_first(seen: Run) -> None:

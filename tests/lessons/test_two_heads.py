@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 from headswap.lessons.two_heads import LESSON
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 def test_helping_heads_keep_their_old_answers_when_only_the_main_head_is_replaced(seen: Run) -> None:

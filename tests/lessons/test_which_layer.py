@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from headswap.lessons.lesson import Result
+from headswap.lessons.lesson import LessonResult
 from headswap.lessons.which_layer import LESSON
 
 Ran = Callable[..., dict[str, Any]]
-Run = Callable[..., tuple[Result, ...]]
+Run = Callable[..., tuple[LessonResult, ...]]
 
 
 def test_the_wrong_attribute_and_out_features_change_nothing_at_all(seen: Run) -> None:

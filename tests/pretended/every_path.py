@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import headswap
-from headswap.again import teach_again
-from headswap.artefacts.evaluate import evaluate_bundle
-from headswap.artefacts.heatmap import heat_map
-from headswap.artefacts.take_home import take_home
+from headswap.app.service.limits import Settings
+from headswap.app.service.service import Service
+from headswap.bundle.evaluate import evaluate_bundle
+from headswap.bundle.heatmap import heat_map
+from headswap.exports.package import take_home
 from headswap.heads.detect import find_head
 from headswap.heads.swap import swap_head
 from headswap.lessons.catalogue import LESSONS, run_lesson
-from headswap.lessons.setting import Setting
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
-from headswap.training.config import Depth, FurtherConfig, TeachConfig
+from headswap.lessons.config import LessonConfig
+from headswap.pipeline.replay import train_again
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 from headswap.zoos.catalogue import build_network
 from tests.conftest import ROOT
 from tests.pretend_device import pretend_device
@@ -58,7 +58,7 @@ def main(device: Any) -> int:
 
     with pretend_device(device):
         for depth in get_args(Depth):
-            config = TeachConfig(depth=depth, further=FurtherConfig(passes=2, crops=2, confirmations=1))
+            config = TrainConfig(depth=depth, further=FinetuneConfig(passes=2, crops=2, confirmations=1))
             step(
                 f"teach {depth}",
                 lambda depth=depth, config=config: headswap.teach(  # type: ignore[misc]
@@ -67,7 +67,7 @@ def main(device: Any) -> int:
             )
         picture = next((ROOT / "assets" / "sample" / "try").iterdir())
         bundle = folder / "last"
-        step("replay", lambda: teach_again(bundle, data, out=folder / "again", workspace=folder))
+        step("replay", lambda: train_again(bundle, data, out=folder / "again", workspace=folder))
         step("predict", lambda: headswap.load_bundle(bundle).predict(picture))
         step("heat map", lambda: heat_map(headswap.load_bundle(bundle), picture))
         step("evaluate", lambda: evaluate_bundle(headswap.load_bundle(bundle), data, workspace=folder))
@@ -87,7 +87,7 @@ def _say(line: str) -> None:
 
 
 def _lesson(name: str, folder: Path) -> None:
-    run_lesson(name, Setting(most_pictures=48, passes=1), workspace=folder)
+    run_lesson(name, LessonConfig(most_pictures=48, passes=1), workspace=folder)
 
 
 def _swap(name: str, device: str) -> None:

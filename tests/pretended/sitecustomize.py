@@ -8,7 +8,9 @@ import os
 import sys
 from pathlib import Path
 
-if os.environ.get("HEADSWAP_PRETENDS") and not any("headswap.jobs.importing" in one for one in sys.orig_argv):
+if os.environ.get("HEADSWAP_PRETENDS") and not any(
+    "headswap.app.processes.importing" in one for one in sys.orig_argv
+):
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from pretend_device import pretend_for_good
 

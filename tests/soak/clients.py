@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headswap.service.codes import add
+from headswap.app.service.accounts import add
 from tests.soak.board import Line, Size, line
 from tests.soak.house import ROOT, House
 

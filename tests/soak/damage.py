@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headswap import files
+from headswap.app.service.projects import Project, Projects
 from headswap.errors import BundleDamaged, HeadswapError
-from headswap.records import is_record_whole, write_record
-from headswap.service.projects import Project, Projects
+from headswap.storage import files
+from headswap.storage.records import is_record_whole, write_record
 from tests.faults.scenes import small_pictures, tiny_result
 from tests.soak.board import Line, Size, line
 
@@ -65,7 +65,7 @@ def _raises(look: Callable[[], object]) -> bool:
 
 
 def _bundle(room: Path) -> list[Victim]:
-    from headswap.artefacts.bundle import opened, pack, save_bundle
+    from headswap.bundle.format import opened, pack, save_bundle
 
     network, card, report, manifest = tiny_result()
     place = room / "bundle"
@@ -87,9 +87,14 @@ def _bundle(room: Path) -> list[Victim]:
 def _checkpoint(room: Path) -> list[Victim]:
     import torch
 
-    from headswap.training.further.checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+    from headswap.training.finetune.checkpoint import (
+        Checkpoint,
+        RunCounters,
+        load_checkpoint,
+        save_checkpoint,
+    )
 
-    state = RunState(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
     run = room / "run"
     for number in (1, 2):
         later = replace(state, best_pass=number)
@@ -111,15 +116,15 @@ def _shard(room: Path) -> list[Victim]:
     import numpy as np
 
     from headswap.features.bank import fill_bank
-    from headswap.features.body import Body
     from headswap.features.engines import Engine
+    from headswap.features.extractor import Extractor
 
     network, card, _, _ = tiny_result()
     pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(20)]
 
     def fill() -> int:
-        body = Body(network, card.site, Engine("cpu", "float32"))
+        body = Extractor(network, card.site, Engine("cpu", "float32"))
         return fill_bank(body, names, lambda n: pictures[n], folder=room / "features").computed
 
     fill()
@@ -137,7 +142,7 @@ def _shard(room: Path) -> list[Victim]:
 
 
 def _records(room: Path) -> list[Victim]:
-    from headswap.data.intake import take_in
+    from headswap.data.ingest import ingest
     from headswap.data.manifest import Manifest
 
     projects = Projects(room / "projects")
@@ -146,7 +151,7 @@ def _records(room: Path) -> list[Victim]:
     record = projects.folder(project.id) / "project.json"
     dataset = room / "dataset.json"
     pictures = small_pictures(room / "shown")
-    manifest = take_in(pictures, store=room / "images").manifest
+    manifest = ingest(pictures, store=room / "images").manifest
     write_record(dataset, manifest)
     text = room / "sealed"
     with files.sealed_folder(text) as draft:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from PIL import Image
 
+from headswap.app.jobs.store import Store
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
+from headswap.app.processes.reader import Reader
+from headswap.app.service.projects import Projects
 from headswap.errors import HeadswapError
-from headswap.files import from_json, to_json
-from headswap.jobs.importing import AskImport, Imported, ReaderLimits
-from headswap.jobs.reader import Reader
-from headswap.jobs.store import Store
-from headswap.service.projects import Projects
+from headswap.storage.files import from_json, to_json
 from tests.soak.board import Line, Size, line
 from tests.soak.house import ROOT
 
@@ -105,7 +105,7 @@ def hostile_inputs(size: Size, room: Path) -> list[Line]:
 
 def _ask(reader: Reader, source: Path, folder: Path) -> Imported:
     folder.mkdir(parents=True)
-    question = AskImport(str(source), str(folder / "images"), str(folder / "dataset.json"), "upload")
+    question = ReadUpload(str(source), str(folder / "images"), str(folder / "dataset.json"), "upload")
     done: Imported = from_json(Imported, reader.ask(to_json(question)))
     return done
 
@@ -191,7 +191,7 @@ def _upload(
 
 
 def _open_bundle(place: Path) -> None:
-    from headswap.artefacts.bundle import opened
+    from headswap.bundle.format import opened
 
     with opened(place):
         pass

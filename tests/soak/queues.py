@@ -8,14 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from headswap.jobs.job import JobState
-from headswap.jobs.store import Store
-from headswap.runners.local import LocalRunner
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.store import Store
+from headswap.app.processes.local import LocalRunner
 from tests.soak.board import Line, Size, line
 from tests.soak.patience import wait_for
 from tests.soak.workers import PLAN, faults_of
 
-SERVER = (sys.executable, str(Path(__file__).parents[1] / "jobs" / "small_server.py"))
+SERVER = (sys.executable, str(Path(__file__).parents[1] / "app" / "jobs" / "small_server.py"))
 RIGHT_AGAIN_S = 5.0
 
 

@@ -6,14 +6,14 @@ import random
 import time
 from pathlib import Path
 
-from headswap.data.intake import take_in
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.store import Store
+from headswap.app.processes.local import LocalRunner
+from headswap.data.ingest import ingest
 from headswap.data.split import split
-from headswap.experiment import DataConfig, Experiment
-from headswap.files import to_json
-from headswap.jobs.job import JobState
-from headswap.jobs.store import Store
-from headswap.records import write_record
-from headswap.runners.local import LocalRunner
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.storage.files import to_json
+from headswap.storage.records import write_record
 from headswap.zoos.catalogue import DEFAULT_MODEL
 from tests.soak.board import Line, Size, line
 from tests.soak.house import House, new_key, some_drawings
@@ -28,7 +28,7 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
     chance, house, runner = random.Random(3 + size.seed), House(room / "workspace"), LocalRunner()
     dataset = room / "dataset.json"
     pictures = some_drawings(room / "pictures")
-    write_record(dataset, split(take_in(pictures, store=room / "images").manifest))
+    write_record(dataset, split(ingest(pictures, store=room / "images").manifest))
     house.start()
     store = Store(house.workspace / "jobs.sqlite")
     ids, waits, wrong = [], [], []

@@ -6,17 +6,17 @@ import random
 import time
 from pathlib import Path
 
-from headswap.artefacts.bundle import read_report
-from headswap.data.intake import take_in
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.queue import Queue, QueueSettings
+from headswap.app.jobs.store import Store
+from headswap.app.jobs.supervisor import Supervisor
+from headswap.app.processes.local import LocalRunner
+from headswap.bundle.format import read_report
+from headswap.data.ingest import ingest
 from headswap.data.split import split
-from headswap.experiment import DataConfig, Experiment
-from headswap.files import sha256_of, to_json
-from headswap.jobs.job import JobState
-from headswap.jobs.queue import Queue, QueueSettings
-from headswap.jobs.store import Store
-from headswap.jobs.supervisor import Supervisor
-from headswap.records import write_record
-from headswap.runners.local import LocalRunner
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.storage.files import sha256_of, to_json
+from headswap.storage.records import write_record
 from headswap.zoos.catalogue import DEFAULT_MODEL
 from tests.soak.board import Line, Size, line
 from tests.soak.house import some_drawings
@@ -30,7 +30,7 @@ def killed_teachings(size: Size, room: Path) -> list[Line]:
     chance = random.Random(13 + size.seed)
     dataset = room / "dataset.json"
     pictures = some_drawings(room / "pictures")
-    write_record(dataset, split(take_in(pictures, store=room / "images").manifest))
+    write_record(dataset, split(ingest(pictures, store=room / "images").manifest))
     truth, busy_s, _ = _teach(room / "undisturbed", dataset)
     wrong: list[str] = [] if truth else ["the undisturbed one failed"]
     interrupted = equal = 0

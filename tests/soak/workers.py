@@ -9,16 +9,16 @@ import threading
 import time
 from pathlib import Path
 
-from headswap.files import check_seal
-from headswap.jobs.job import Job, JobState
-from headswap.jobs.queue import Queue, QueueSettings
-from headswap.jobs.store import LOG_FILE, Store
-from headswap.jobs.supervisor import Supervisor
-from headswap.runners.local import LocalRunner
+from headswap.app.jobs.job import Job, JobState
+from headswap.app.jobs.queue import Queue, QueueSettings
+from headswap.app.jobs.store import LOG_FILE, Store
+from headswap.app.jobs.supervisor import Supervisor
+from headswap.app.processes.local import LocalRunner
+from headswap.storage.files import check_seal
 from tests.soak.board import Line, Size, line
 from tests.soak.patience import wait_for
 
-WORKER = (sys.executable, str(Path(__file__).parents[1] / "jobs" / "small_worker.py"))
+WORKER = (sys.executable, str(Path(__file__).parents[1] / "app" / "jobs" / "small_worker.py"))
 AT_ONCE, KILLS_OF_ONE_JOB = 3, 2  # the third crash of a job is meant to be its end
 PLAN = {"steps": 10, "step_s": 0.02, "save_s": 0.05}
 

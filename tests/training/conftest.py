@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from headswap.data.intake import take_in
+from headswap.data.ingest import ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare
@@ -23,14 +23,14 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.budget import Budget
-from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.fit_head import fit_head
-from headswap.training.further.album import Album
-from headswap.training.further.drill import Drill, Recipe
-from headswap.training.further.modes import recalibrate
-from headswap.training.further.trials import Course
-from headswap.training.lesson import Lesson, Taught
-from headswap.training.teach import teach_head
+from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.modes import recalibrate
+from headswap.training.finetune.records import FinetuneTask, RunConfig
+from headswap.training.finetune.trials import TrialSetup
+from headswap.training.linear.solver import fit_head
+from headswap.training.task import TrainingResult, TrainingTask
+from headswap.training.train import train_head
 
 SPEC = InputSpec(height=16, width=16, resize_px=18, mean=(0.5,) * 3, std=(0.5,) * 3)
 
@@ -70,19 +70,19 @@ class Classroom:
 
     module: Tiny
     site: HeadSite
-    album: Album
+    album: ImageBatches
     labels: Tensor
     start: Callable[[Tensor], None]
 
-    def drill(self, config: FurtherConfig, **recipe: object) -> Drill:
+    def drill(self, config: FinetuneConfig, **recipe: object) -> FinetuneTask:
         depth, rate = recipe.get("depth", "everything"), recipe.get("learning_rate", 3e-3)
         passes = int(str(recipe.get("passes", 4)))
         rows = torch.arange(len(self.labels))
         held = rows % 4 == 0 if recipe.get("watch", True) else rows < 0
         folder = recipe.get("folder")
         assert folder is None or isinstance(folder, Path)
-        return Drill(
-            recipe=Recipe(depth=depth, learning_rate=rate, passes=passes, stop_after=passes),  # type: ignore[arg-type]
+        return FinetuneTask(
+            recipe=RunConfig(depth=depth, learning_rate=rate, passes=passes, stop_after=passes),  # type: ignore[arg-type]
             config=config,
             learn=rows[~held],
             watch=rows[held],
@@ -93,9 +93,9 @@ class Classroom:
         )
 
     def course(
-        self, config: TeachConfig, budget_s: float | None = None, folder: Path | None = None
-    ) -> Course:
-        return Course(
+        self, config: TrainConfig, budget_s: float | None = None, folder: Path | None = None
+    ) -> TrialSetup:
+        return TrialSetup(
             module=self.module,
             site=self.site,
             album=self.album,
@@ -141,7 +141,9 @@ def classroom() -> Callable[..., Classroom]:
         pictures, labels = stripes(count)
         if shuffled:  # nothing can be learned from these
             labels = labels[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
-        album = Album(SPEC, read_input=lambda row: pictures[row, 2:18, 4:20], read_uncut=pictures.__getitem__)
+        album = ImageBatches(
+            SPEC, read_input=lambda row: pictures[row, 2:18, 4:20], read_uncut=pictures.__getitem__
+        )
         recalibrate(module, [album.inputs(range(count))])  # as if pretrained on pictures like these
         with torch.no_grad():
             features = copy.deepcopy(module).body(album.inputs(range(count)))
@@ -158,7 +160,7 @@ def classroom() -> Callable[..., Classroom]:
     return make
 
 
-TeachModule = Callable[..., tuple[Network, Taught, Manifest]]
+TeachModule = Callable[..., tuple[Network, TrainingResult, Manifest]]
 
 
 @pytest.fixture
@@ -174,15 +176,15 @@ def teach_module() -> TeachModule:
         test_share: float = 0.2,
         engine: str | None = None,
         listener: Listener = silent,
-    ) -> tuple[Network, Taught, Manifest]:
-        intake = take_in(folder, prepare=lambda image: prepare(image, spec))
+    ) -> tuple[Network, TrainingResult, Manifest]:
+        intake = ingest(folder, prepare=lambda image: prepare(image, spec))
         manifest = split(intake.manifest, seed=1, test_share=test_share)
         card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
         network = Network(card=card, module=module.eval())
-        lesson = Lesson(
-            manifest=manifest, intake=intake, config=TeachConfig(), features_folder=features, engine=engine
+        lesson = TrainingTask(
+            manifest=manifest, intake=intake, config=TrainConfig(), features_folder=features, engine=engine
         )
-        told = teach_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
+        told = train_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
         return network, told, manifest
 
     return teach

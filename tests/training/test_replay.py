@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from headswap.training.config import FurtherConfig, TeachConfig
-from headswap.training.replay import Replay, settled
+from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig, replayed
 
-CONFIG = TeachConfig(depth="auto", budget_s=60, further=FurtherConfig(passes=9, confirmations=3))
+CONFIG = TrainConfig(depth="auto", budget_s=60, further=FinetuneConfig(passes=9, confirmations=3))
 
 
 def test_a_run_that_went_further_is_repeated_without_a_search_or_a_clock() -> None:
-    replay = Replay(engine="e", threads=2, strength=0.1, depth="last", learning_rate=3e-3, passes=7, parts=1)
+    replay = ReplayedChoices(
+        engine="e", threads=2, strength=0.1, depth="last", learning_rate=3e-3, passes=7, parts=1
+    )
 
-    again = settled(CONFIG, replay)
+    again = replayed(CONFIG, replay)
 
     assert (again.depth, again.strength, again.budget_s) == ("last", 0.1, None)
     further = again.further
@@ -19,7 +20,7 @@ def test_a_run_that_went_further_is_repeated_without_a_search_or_a_clock() -> No
 
 
 def test_a_run_that_kept_the_solved_head_leaves_the_finer_choices_alone() -> None:
-    again = settled(CONFIG, Replay(engine="e", threads=2, strength=0.1))
+    again = replayed(CONFIG, ReplayedChoices(engine="e", threads=2, strength=0.1))
 
     assert again.depth == "head"
     assert again.further == CONFIG.further

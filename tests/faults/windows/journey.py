@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headswap.cli import main as shell
+from headswap.app.jobs.store import Store
+from headswap.app.service.limits import Settings
+from headswap.app.service.service import Service
+from headswap.app.service.temporary import temporary_folder
+from headswap.cli.main import main as shell
 from headswap.errors import HeadswapError
-from headswap.jobs.store import Store
-from headswap.lessons.setting import Setting
-from headswap.service.facade import Service
-from headswap.service.settings import Settings
-from headswap.service.temporary import temporary_folder
+from headswap.lessons.config import LessonConfig
 
 PATIENCE_S = 240.0
 CITY, ACCENT = "Łódź", "épée"
@@ -54,7 +54,7 @@ def wait(ask: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
 
 @contextmanager
 def server(folder: Path, drawings: Path) -> Iterator[Service]:
-    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=Setting(passes=1))
+    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(passes=1))
     with temporary_folder(settings.workspace), Service(settings) as service:
         yield service
 

@@ -1,0 +1,1 @@
+"""The application on top of the core: processes, jobs, the service, the page."""

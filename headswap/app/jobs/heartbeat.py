@@ -1,0 +1,146 @@
+"""A worker's side of its job: it lives, it reports, it hears when to stop.
+
+Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
+       row (or a signal) --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
+
+A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
+ends the process; only a save, once begun, is never cut.
+
+Knows the store and one attempt; nothing of the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from types import TracebackType
+
+from headswap.app.jobs.database import NOT_NOW
+from headswap.app.jobs.job import Job, JobState
+from headswap.app.jobs.journal import Journal
+from headswap.app.jobs.store import Standing, Store
+from headswap.errors import Cancelled
+from headswap.events import Event, Progress
+
+Verdict = Standing
+
+LOOK_S = 0.5  # how often the row is read for a wish to cancel or to stop
+BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
+WRITE_S = 0.5  # least time between two progress writes of one step
+CANCEL_S = 1.5  # a step that goes on for longer after a wish to cancel is cut, unless it saves
+LOST_S = 10.0  # a worker that lost its job and does not stop by itself ends hard
+
+logger = logging.getLogger(__name__)
+
+
+class Attempt:
+    """One claimed attempt, while it is worked on (`with`)."""
+
+    def __init__(self, store: Store, job: Job) -> None:
+        self._store, self._job = store, job
+        self._journal = Journal(store.folder(job.id))
+        self._verdict: Verdict = "go"
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._told = threading.Lock()  # work may emit from several threads
+        self._written_at: dict[str, float] = {}  # per step; "" is for all that is not progress
+
+    def __enter__(self) -> Attempt:
+        self._heart.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._heart.join()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether to go on, or why not."""
+        return self._verdict
+
+    def ask_to_stop(self) -> None:
+        """Stop between two steps; the job will be continued later."""
+        if self._verdict == "go":
+            self._verdict = "stop"
+
+    def listen(self, event: Event) -> None:
+        """Take in one event of the work.
+
+        Raises:
+            Cancelled: the work should end here; `verdict` says why.
+        """
+        self._check()
+        with self._told:
+            if isinstance(event, Progress):
+                self._take_progress(event)
+            else:
+                self._take_news(event)
+        self._check()
+
+    def _check(self) -> None:
+        if self._verdict != "go":
+            raise Cancelled(self._verdict)
+
+    def _take_progress(self, event: Progress) -> None:
+        is_new = event.step not in self._written_at
+        is_last = event.total > 0 and event.done >= event.total
+        if not (is_new or is_last or self._is_due(event.step)):
+            return
+        if self._tell(event.step, event) and (is_new or is_last):
+            self._journal.append(event)
+
+    def _take_news(self, event: Event) -> None:
+        """Quick passes come by the hundred: their lines are kept, the row is asked now and then."""
+        if not self._is_due("") or self._tell("", None):
+            self._journal.append(event)
+
+    def _is_due(self, step: str) -> bool:
+        return time.monotonic() - self._written_at.get(step, -WRITE_S) >= WRITE_S
+
+    def _tell(self, step: str, progress: Progress | None) -> bool:
+        """Write to the row; a busy disk loses a word, not the work."""
+        self._written_at[step] = time.monotonic()
+        try:
+            if self._store.report(self._job.id, self._job.attempt, progress):
+                return True
+            self._verdict = "lost"
+        except NOT_NOW:
+            logger.warning("progress could not be written", exc_info=True)
+        return False
+
+    def _beat(self) -> None:
+        beaten_at, lost_at, wished_at = time.monotonic(), None, None
+        while not self._over.wait(LOOK_S):
+            now = time.monotonic()
+            try:
+                standing = self._store.standing(self._job.id, self._job.attempt)
+                if standing != "lost" and now - beaten_at >= BEAT_S:
+                    self._store.renew(self._job.id, self._job.attempt)
+                    beaten_at = now
+            except NOT_NOW:
+                logger.warning("the row could not be read", exc_info=True)
+                continue
+            if standing != "go":
+                self._verdict = standing
+            if standing == "cancel":
+                wished_at = wished_at or now
+                if now - wished_at > CANCEL_S and "save" not in self._written_at:
+                    self._end_cancelled()
+            if standing == "lost":
+                lost_at = lost_at or now
+                if now - lost_at > LOST_S:
+                    logger.error("the job has gone to another worker")
+                    os._exit(3)
+
+    def _end_cancelled(self) -> None:
+        """The row says cancelled, then the process is gone: what it was computing, nobody wants."""
+        with suppress(*NOT_NOW):  # else at the next look
+            self._store.settle(self._job.id, self._job.attempt, JobState.CANCELLED)
+            logger.info("cancelled in the middle of a step")
+            logging.shutdown()
+            os._exit(0)

@@ -1,0 +1,265 @@
+"""Ask one long-lived child process: the home of everything interactive that needs torch.
+
+Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
+
+One child per desk, started by the first question or by `warm`, let go when nobody
+asks for a while. Askers take turns. A child that dies or takes too long costs its
+asker one sentence; the next question starts another. A confined child reaches only what its
+first question names; where every question names something else, each gets a child of its own.
+
+Knows processes and texts; nothing of networks or pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from headswap import errors
+from headswap.app.processes import memory
+from headswap.app.processes.environment import apart_from_the_server, child_environment, python_command
+from headswap.app.processes.logs import turn_over
+from headswap.app.processes.messages import FAULT, ChildReply, ChildRequest, read_message, write_message
+from headswap.errors import HeadswapError
+from headswap.storage import files
+
+
+class ChildEnded(HeadswapError):
+    """The process that answers died, or was ended, in the middle of an answer."""
+
+
+class ChildProcess:
+    """Answers questions with a function that runs in a process of its own."""
+
+    def __init__(
+        self,
+        answer: str,
+        *,
+        idle_s: float = 600.0,
+        timeout_s: float = 60.0,
+        start_s: float = 120.0,
+        wait_s: float = 120.0,
+        memory_bytes: int = 0,
+        hush: bool = False,
+        confined: Literal["", "once", "for all"] = "",
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            answer: "package.module:function", which takes and gives JSON text.
+            idle_s: after so long without a question the child is let go.
+            timeout_s: for one answer; then the child is ended.
+            start_s: for the child to import what it needs; then it is ended.
+            wait_s: for one's turn, when others ask; then the asker is sent away.
+            memory_bytes: the child can take no more than so much; 0: what there is.
+            hush: what libraries print in the child goes nowhere.
+            confined: the child reaches what its first question names, as the module's `places` says
+                (`headswap.app.processes.sandbox`), and answers that one ("once") or any number ("for all").
+            log: what the child says besides its answers; None: nowhere.
+            environment: variables on top of the server's own.
+        """
+        self._target, self._log_path = answer, log
+        self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
+        flags = {"--hush": hush, "--confined": bool(confined)}
+        held = memory_bytes if memory.is_held_by_system() else 0
+        self._options = ("--memory", str(held), *(flag for flag, is_set in flags.items() if is_set))
+        self._memory_bytes = memory_bytes
+        self._once = confined == "once"
+        self._environment = dict(environment or {})
+        self._turn = threading.Lock()  # one asker at a time
+        self._gate = threading.Lock()  # around the child itself, held for moments only
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_ready = False  # the child has said so
+        self._closed = False
+        self._asked_at = time.monotonic()
+        self._idle_timer: threading.Timer | None = None
+
+    def ask(self, question: str) -> str:
+        """Wait for one's turn, then for the answer.
+
+        Raises:
+            HeadswapError: what the function raised, with its class and sentences; or the
+                child died, took too long, or met a fault.
+        """
+        with self._waiting_for_turn():
+            child = self._running_child()
+            try:
+                if not self._is_ready:
+                    _exchange(child, None, self._start_s)
+                    self._is_ready = True
+                answer = self._answer(child, ChildRequest(question))
+            except BaseException:  # an answer may still be on its way, to nobody
+                _let_go(child)
+                raise
+            finally:
+                self._asked_at = time.monotonic()
+                self._watch_idleness()
+            if self._once:
+                self._replace(child)
+        if answer.error:
+            raise _error_of(answer)
+        return answer.text
+
+    def _answer(self, child: subprocess.Popen[bytes], question: ChildRequest) -> ChildReply:
+        greedy = threading.Event()
+
+        def end() -> None:
+            greedy.set()
+            child.kill()
+
+        try:
+            with memory.watching(child.pid, self._memory_bytes, end):
+                return _exchange(child, question, self._timeout_s)
+        except ChildEnded as error:
+            if not greedy.is_set():
+                raise
+            raise ChildEnded(
+                f"The process that answers took more than the {self._memory_bytes / 1e6:,.0f} MB it may.",
+                remedy="Choose a smaller network, or smaller pictures.",
+            ) from error
+
+    @contextmanager
+    def _waiting_for_turn(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self._wait_s):
+            raise HeadswapError("Too many people are asking at once.", remedy="Try again in a minute.")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def warm(self) -> None:
+        """Start the child now, without waiting, so that the first answer comes sooner."""
+        self._running_child()
+        self._asked_at = time.monotonic()
+        self._watch_idleness()
+
+    def close(self) -> None:
+        """End the child, even in the middle of an answer; nothing can be asked any more."""
+        with self._gate:
+            self._closed = True
+            child = self._child
+            if self._idle_timer:
+                self._idle_timer.cancel()
+        if child:
+            child.kill()  # whoever waits for an answer hears at once that none will come
+            with self._turn:
+                _let_go(child)
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is a living child."""
+        with self._gate:
+            return self._child is not None and self._child.poll() is None
+
+    def _running_child(self) -> subprocess.Popen[bytes]:
+        with self._gate:
+            if self._closed:
+                raise HeadswapError("The server is stopping.", remedy="Try again when it is back.")
+            if self._child is not None and self._child.poll() is None:
+                return self._child
+            if self._child is not None:
+                _let_go(self._child)
+            self._is_ready = False
+            self._child = self._start()
+            return self._child
+
+    def _replace(self, child: subprocess.Popen[bytes]) -> None:
+        """Have another child ready for the next question."""
+        _let_go(child)
+        with suppress(HeadswapError):  # the server is stopping
+            self._running_child()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        if self._log_path is not None:
+            turn_over(self._log_path)
+        with (self._log_path or Path(os.devnull)).open("ab") as log:
+            return subprocess.Popen(
+                [*python_command("headswap.app.processes.child_main"), self._target, *self._options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=child_environment(self._environment),
+                **apart_from_the_server(),
+            )
+
+    def _watch_idleness(self) -> None:
+        with self._gate:
+            if self._closed or self._idle_timer is not None:
+                return
+            self._idle_timer = threading.Timer(self._idle_s, self._release_if_idle)
+            self._idle_timer.daemon = True
+            self._idle_timer.start()
+
+    def _release_if_idle(self) -> None:
+        with self._gate:
+            self._idle_timer = None
+        if not self._turn.acquire(blocking=False):  # somebody is asking, and will watch again
+            return
+        try:
+            if time.monotonic() - self._asked_at >= self._idle_s and self._child is not None:
+                _let_go(self._child)
+                return
+        finally:
+            self._turn.release()
+        self._watch_idleness()
+
+
+def _exchange(child: subprocess.Popen[bytes], question: ChildRequest | None, limit_s: float) -> ChildReply:
+    """Send and receive one message; a child that takes too long is ended, which ends the waiting."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        if question is not None:
+            write_message(cast(BinaryIO, child.stdin), question)
+        answer = read_message(cast(BinaryIO, child.stdout), ChildReply)
+    except (OSError, ValueError):  # nobody reads, or the pipe was closed meanwhile
+        answer = None
+    finally:
+        timer.cancel()
+    if answer is not None:
+        return answer
+    if late.is_set():
+        raise HeadswapError(
+            f"No answer came within {limit_s:g} seconds.", remedy="Try again, or choose a smaller network."
+        )
+    raise ChildEnded(
+        "The process that answers has stopped unexpectedly.",
+        remedy="Try again; if it stays, choose a smaller network or look into the server's log.",
+    )
+
+
+def _error_of(answer: ChildReply) -> HeadswapError:
+    if answer.error == FAULT:
+        return HeadswapError(
+            f"The program has a fault ({answer.problem}).",
+            remedy="Try something else; the server's log says more.",
+        )
+    for module in (errors, files):
+        kind = getattr(module, answer.error, None)
+        if isinstance(kind, type) and issubclass(kind, HeadswapError):
+            return kind(answer.problem, remedy=answer.remedy)
+    return HeadswapError(answer.problem, remedy=answer.remedy)
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    """End a child and leave nothing of it; it holds nothing that could be lost."""
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with suppress(BrokenPipeError):  # closing sends what was not sent
+            cast(BinaryIO, pipe).close()

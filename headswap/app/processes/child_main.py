@@ -1,0 +1,111 @@
+"""The child behind a `Desk`: answers one question after another until its server is gone.
+
+    python -m headswap.app.processes.child_main package.module:function [--memory BYTES] [--hush] [--confined]
+
+Questions come on stdin and answers leave on the stdout that the process was born
+with; whatever a library prints goes to stderr. A closed stdin means that the server
+is gone: the process ends at once, even in the middle of an answer. With --memory it can
+take no more than so much; with --hush what a library prints goes nowhere, so that no
+stranger's picture can fill a log. With --confined the module beside the function also has
+`places(question)`: before the first question is answered, everything else is taken away.
+
+Knows the wire and one function by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import importlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+
+from headswap.app.processes.logs import log_to
+from headswap.app.processes.memory import hold_memory
+from headswap.app.processes.messages import (
+    FAULT,
+    READY,
+    ChildReply,
+    ChildRequest,
+    read_message,
+    write_message,
+)
+from headswap.app.processes.priority import step_back
+from headswap.app.processes.sandbox import Places, confine
+from headswap.errors import HeadswapError
+
+logger = logging.getLogger("headswap.clerk")
+
+
+def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bool = False) -> None:
+    """Serve questions with `package.module:function`, which takes a text and gives one."""
+    hold_memory(memory_bytes)
+    step_back()
+    own_words = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    log_to(own_words)
+    faulthandler.enable(own_words)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin
+    replies = os.fdopen(os.dup(1), "wb")
+    if hush:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.dup2(2, 1)
+    questions: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
+    receiving = threading.Thread(target=_receive, args=(sys.stdin.buffer, questions), daemon=True)
+    if not confined:  # a server that is gone while this imports is noticed
+        receiving.start()
+    name, _, function = target.partition(":")
+    module = importlib.import_module(name)
+    answer: Callable[[str], str] = getattr(module, function)
+    write_message(replies, READY)
+    if confined:
+        _confine_for_the_first(questions, module.places)
+        receiving.start()  # inside, like every thread from now on
+    while True:
+        write_message(replies, _answer(answer, questions.get()))
+
+
+def _confine_for_the_first(
+    questions: queue.SimpleQueue[ChildRequest], places: Callable[[str], Places]
+) -> None:
+    """Wait for the first question, and leave this process no more than that one needs."""
+    first = read_message(sys.stdin.buffer, ChildRequest)
+    if first is None:
+        os._exit(0)
+    confine(places(first.text))
+    questions.put(first)
+
+
+def _receive(pipe: BinaryIO, questions: queue.SimpleQueue[ChildRequest]) -> None:
+    while (question := read_message(pipe, ChildRequest)) is not None:
+        questions.put(question)
+    os._exit(0)
+
+
+def _answer(function: Callable[[str], str], question: ChildRequest) -> ChildReply:
+    try:
+        return ChildReply(text=function(question.text))
+    except HeadswapError as error:
+        return ChildReply(error=type(error).__name__, problem=error.problem, remedy=error.remedy)
+    except Exception as error:
+        logger.exception("fault")
+        return ChildReply(error=FAULT, problem=type(error).__name__)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="headswap.app.processes.child_main")
+    parser.add_argument("target")
+    parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--hush", action="store_true")
+    parser.add_argument("--confined", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    chosen = _parse()
+    main(chosen.target, memory_bytes=chosen.memory, hush=chosen.hush, confined=chosen.confined)

@@ -1,0 +1,91 @@
+"""Pack a run to be taken home, in a process of its own, step by step: the page tells how far it is.
+
+Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Route;  AskSeal --answer--> Check
+
+Runs in the child process of a `Desk`; it runs the zip's own programs in processes of theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from headswap.bundle.format import read_dataset
+from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.data.manifest import Manifest
+from headswap.exports.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
+from headswap.exports.parity import Route
+from headswap.storage.files import from_json, to_json
+from headswap.storage.records import read_record
+
+WayName = Literal["bundle", "predict.py", "model.onnx"]
+
+
+@dataclass(frozen=True)
+class AskLayOut:
+    """Fill a new folder with everything that needs no measuring."""
+
+    bundle: str
+    folder: str
+    dataset: str  # dataset.json of the run; its pictures may be gone
+    kind: Literal["lay out"] = "lay out"
+
+
+@dataclass(frozen=True)
+class AskWay:
+    """Ask the network in one way, and compare."""
+
+    bundle: str
+    laid: LaidOut
+    way: WayName
+    kind: Literal["way"] = "way"
+
+
+@dataclass(frozen=True)
+class AskSeal:
+    """Write what was measured, and pack."""
+
+    bundle: str
+    laid: LaidOut
+    ways: tuple[Route, ...]
+    title: str
+    target: str
+    kind: Literal["seal"] = "seal"
+
+
+Question = AskLayOut | AskWay | AskSeal
+
+
+def answer(question_json: str) -> str:
+    """Do one step; called in the child process."""
+    question: Question = from_json(Question, question_json)
+    source = Path(question.bundle)
+    match question:
+        case AskLayOut(_, folder, dataset):
+            return to_json(
+                lay_out(source, _bundle(question.bundle), Path(folder), _pictures(source, dataset))
+            )
+        case AskWay(_, laid, "bundle"):
+            return to_json(bundle_way(_bundle(question.bundle), laid))
+        case AskWay(_, laid, "predict.py"):
+            return to_json(script_way(laid))
+        case AskWay(_, laid, _):
+            return to_json(onnx_way(_bundle(question.bundle), laid))
+        case AskSeal(_, laid, ways, title, target):
+            return to_json(seal_up(source, laid, ways, title=title, target=Path(target)))
+
+
+def _pictures(source: Path, dataset: str) -> Manifest | None:
+    """The pictures of the run, in the parts that they had in it."""
+    if not Path(dataset).is_file():
+        return None
+    given: Manifest = read_record(Manifest, Path(dataset))
+    return replace(read_dataset(source), root=given.root)
+
+
+@lru_cache(maxsize=1)
+def _bundle(path: str) -> Bundle:
+    """A sealed bundle never changes, so its path is enough to know it by."""
+    return load_bundle(path)

@@ -1,0 +1,93 @@
+"""Between people and the inference process: every picture of a stranger is read by a reader first.
+
+Flow:  question with a picture --SafeInference.ask--> the same question with a clean copy
+           --ChildProcess--> answer
+
+The process that holds networks and torch never decodes what came from outside; a picture that takes its
+reader down costs its owner one sentence and nobody else anything. Copies are gone when the answer is there.
+Pictures that are ours already, read once before, go straight through.
+
+Knows questions and folders; decodes nothing itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.inference import AskHeatMap, AskPredictions, PredictCameraImage, Question
+from headswap.app.processes.reader import Reader
+from headswap.bundle.format import read_card
+from headswap.data.decode import LEAST_PX
+from headswap.data.transforms import wanted_px
+from headswap.storage.files import from_json, to_json
+
+
+class SafeInference:
+    """Stands in for a `ChildProcess` of inference."""
+
+    def __init__(self, desk: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+        """Take what it works with.
+
+        Args:
+            desk: answers questions.
+            reader: reads strangers' pictures.
+            place: folder for the copies.
+            ours: folders whose pictures were read before, or came with headswap.
+        """
+        self._desk, self._reader, self._place = desk, reader, place
+        self._ours = tuple(folder.resolve() for folder in ours)
+
+    def ask(self, question_json: str) -> str:
+        """Answer a question.
+
+        Raises:
+            UnreadablePicture: it is about a picture that cannot be read.
+            HeadswapError: whatever the desk raises.
+        """
+        question: Question = from_json(Question, question_json)
+        self._place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
+            return self._desk.ask(to_json(self._clean(question, Path(copies))))
+
+    @contextmanager
+    def clean(self, picture: Path) -> Iterator[Path]:
+        """A copy of a picture that any process may open, for as long as it is looked at.
+
+        Raises:
+            UnreadablePicture: it cannot be read.
+        """
+        self._place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._place) as copies:
+            yield Path(self._copy(str(picture), Path(copies), LEAST_PX))
+
+    def _clean(self, question: Question, copies: Path) -> Question:
+        match question:
+            case AskPredictions():
+                wanted = _wanted_px(question.bundle)
+                pictures = tuple(self._copy(picture, copies, wanted) for picture in question.pictures)
+                return replace(question, pictures=pictures)
+            case AskHeatMap():
+                wanted = _wanted_px(question.bundle)
+                return replace(question, picture=self._copy(question.picture, copies, wanted))
+            case PredictCameraImage():
+                wanted = _wanted_px(question.bundle)
+                frame = self._reader.read_frame(question.picture_base64, wanted_px=wanted)
+                return replace(question, picture_base64=frame)
+            case _:
+                return question
+
+    def _copy(self, picture: str, copies: Path, wanted: int) -> str:
+        path = Path(picture).resolve()
+        if any(path.is_relative_to(folder) for folder in self._ours):
+            return picture
+        return str(self._reader.read_one(path, copies, wanted_px=wanted))
+
+
+def _wanted_px(bundle: str) -> int:
+    """The same reduction as the bundle makes when it reads the picture itself: the same answer."""
+    return wanted_px(read_card(Path(bundle)).input)

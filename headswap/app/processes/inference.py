@@ -1,0 +1,142 @@
+"""What the inference process answers: which networks there are, their heads, predictions, heat-maps.
+
+Flow:  question (JSON) --answer--> answer (JSON)
+
+Runs in the child process of a `Desk`, the only home of interactive torch. The last few
+bundles stay loaded, so a second prediction costs no loading.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from headswap.bundle.heatmap import heat_map
+from headswap.bundle.prediction import Prediction
+from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.data.decode import ImageLimits
+from headswap.network import NetworkCard
+from headswap.pipeline.inspect import Inspection, inspect_network
+from headswap.storage.files import from_json, to_json
+from headswap.zoos.catalogue import describe_network, fetched_bytes, list_networks
+
+
+@dataclass(frozen=True)
+class AskModels:
+    """Which networks have this in their name?"""
+
+    pattern: str
+    kind: Literal["models"] = "models"
+
+
+@dataclass(frozen=True)
+class AskInspection:
+    """Where is the head of this network?"""
+
+    model: str
+    path: str | None
+    weights: str | None = None  # the person's own weight file
+    kind: Literal["inspect"] = "inspect"
+
+
+@dataclass(frozen=True)
+class AskCards:
+    """What is known of these few networks?"""
+
+    names: tuple[str, ...]
+    kind: Literal["cards"] = "cards"
+
+
+@dataclass(frozen=True)
+class AskFetched:
+    """How much room do fetched weights take?"""
+
+    kind: Literal["fetched"] = "fetched"
+
+
+@dataclass(frozen=True)
+class AskPredictions:
+    """What do these pictures show? All of them run through the network at once."""
+
+    bundle: str
+    pictures: tuple[str, ...]  # paths
+    kind: Literal["predict"] = "predict"
+
+
+@dataclass(frozen=True)
+class PredictCameraImage:
+    """What does this picture of a camera show? It is never written to the disk."""
+
+    bundle: str
+    picture_base64: str
+    kind: Literal["frame"] = "frame"
+
+
+@dataclass(frozen=True)
+class AskHeatMap:
+    """What in this picture counted?"""
+
+    bundle: str
+    picture: str
+    label: str | None  # the class to explain; None: the one it chose
+    kind: Literal["heat-map"] = "heat-map"
+
+
+# What comes here is ours, or a reader's clean copy: a large picture without compression.
+_READ_BEFORE = ImageLimits(size_bytes=2**40, memory_bytes=0)
+
+Question = (
+    AskModels | AskCards | AskFetched | AskInspection | AskPredictions | PredictCameraImage | AskHeatMap
+)
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Networks, in the order of their zoos."""
+
+    cards: tuple[NetworkCard, ...]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What lies in the folders that weights are fetched to."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class BatchPredictions:
+    """Answers, in the order of the pictures."""
+
+    predictions: tuple[Prediction, ...]
+
+
+def answer(question_json: str) -> str:
+    """Answer one question; called in the child process."""
+    question: Question = from_json(Question, question_json)
+    match question:
+        case AskModels(pattern):
+            return to_json(Cards(list_networks(pattern or None)))
+        case AskInspection(model, path, weights):
+            inspection: Inspection = inspect_network(model, path=path, weights=weights)
+            return to_json(inspection)
+        case AskCards(names):
+            return to_json(Cards(tuple(describe_network(name) for name in names)))
+        case AskFetched():
+            return to_json(Fetched(fetched_bytes()))
+        case AskPredictions(bundle, pictures):
+            found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
+            return to_json(BatchPredictions(tuple(found)))
+        case PredictCameraImage(bundle, picture):
+            return to_json(_bundle(bundle).predict(b64decode(picture)))
+        case AskHeatMap(bundle, picture, label):
+            return to_json(heat_map(_bundle(bundle), Path(picture), label=label))
+
+
+@lru_cache(maxsize=3)
+def _bundle(path: str) -> Bundle:
+    """A sealed bundle never changes, so its path is enough to know it by."""
+    return replace(load_bundle(path), limits=_READ_BEFORE)

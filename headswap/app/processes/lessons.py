@@ -1,0 +1,134 @@
+"""Run an experiment in a process of its own, the only place where a lesson page needs torch.
+
+Flow:  AskLesson (JSON) --answer--> LessonReply (JSON);  meanwhile  folder/progress.json <-- how far it is
+                                                            folder/stop          --> it ends between two steps
+
+Runs in the child process of a `Desk`. The material of the last setting stays loaded, so a second
+experiment on the same pictures loads no network. Importing this file loads no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from headswap.errors import Cancelled, HeadswapError
+from headswap.events import Event, Progress
+from headswap.lessons.catalogue import run_lesson
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import LessonResult
+from headswap.storage.files import from_json, to_json, write_text
+
+if TYPE_CHECKING:
+    from headswap.lessons.material import Material
+
+PROGRESS, STOP = "progress.json", "stop"
+_TELL_S = 0.3  # between two notes of how far it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskLesson:
+    """Run this experiment."""
+
+    lesson: str
+    setting: LessonConfig
+    workspace: str  # features are kept here
+    folder: str  # of this run: progress comes out, a stop goes in
+    kind: Literal["lesson"] = "lesson"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskReady:
+    """Somebody will soon ask: load the network and the pictures."""
+
+    setting: LessonConfig
+    workspace: str
+    kind: Literal["ready"] = "ready"
+
+
+@dataclass(frozen=True)
+class LessonReply:
+    """What came of it."""
+
+    result: LessonResult | None  # None: it was stopped, or there was nothing to run
+
+
+Question = AskLesson | AskReady
+
+
+class _Telling:
+    """Listens to a run: notes how far it is, and ends it when somebody says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._told_at = folder, 0.0
+
+    def __call__(self, event: Event) -> None:
+        if (self._folder / STOP).exists():
+            raise Cancelled
+        now = time.monotonic()
+        if isinstance(event, Progress) and now - self._told_at >= _TELL_S:
+            self._told_at = now
+            with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
+                write_text(self._folder / PROGRESS, to_json(event))
+
+
+class _Kept:
+    """The material of the last setting: a network and its pictures."""
+
+    def __init__(self) -> None:
+        self._last: Material | None = None
+
+    def of(self, setting: LessonConfig, workspace: Path, listener: _Telling | None = None) -> Material:
+        """The same material again, or a fresh one; another draw of the same pictures keeps the network."""
+        from headswap.lessons.material import Material
+
+        last = self._last
+        if last is None or last.setting != setting or last.workspace != workspace:
+            fresh = Material(setting, workspace)
+            same = last is not None and _network_of(last.setting) == _network_of(setting)
+            if last is not None and same and "network" in last.__dict__:
+                fresh.__dict__["network"] = last.network
+            self._last = last = fresh
+        if listener is not None:
+            last.listener = listener
+        return last
+
+
+@lru_cache(maxsize=1)
+def _kept() -> _Kept:
+    """One for this process."""
+    return _Kept()
+
+
+def answer(question_json: str) -> str:
+    """Run one experiment; called in the child process."""
+    question: Question = from_json(Question, question_json)
+    workspace = Path(question.workspace)
+    if isinstance(question, AskReady):
+        material = _kept().of(question.setting, workspace)
+        _ = material.network, material.images
+        return to_json(LessonReply(None))
+    _take_free_cores()
+    material = _kept().of(question.setting, workspace, _Telling(Path(question.folder)))
+    try:
+        return to_json(LessonReply(run_lesson(question.lesson, workspace=workspace, material=material)))
+    except Cancelled:
+        return to_json(LessonReply(None))
+
+
+def _take_free_cores() -> None:
+    """As many threads as cores that nobody uses: beside other work two wait for each other."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    torch.set_num_threads(max(1, min(cores, round(cores - busy))))
+
+
+def _network_of(setting: LessonConfig) -> tuple[str, str]:
+    return setting.model, setting.weights

@@ -1,0 +1,52 @@
+"""Check a saved project, in a process of its own: it may come from a stranger.
+
+Flow:  project file + empty folder --AskProject--> SavedProject, laid out and checked in that folder
+
+Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. A
+decoder that does not come back takes this process with it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from headswap.app.processes.sandbox import Places
+from headswap.data.decode import ImageLimits, import_readers
+from headswap.pipeline.project_file import unpack_project
+from headswap.storage.files import from_json, to_json
+
+
+@dataclass(frozen=True)
+class AskProject:
+    """Check this file, and lay it out."""
+
+    file: str
+    folder: str  # exists, empty
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    patience_s: float = 20.0  # for one picture
+
+
+def places(question_json: str) -> Places:
+    """The project file, and the folder it is laid out in."""
+    question: AskProject = from_json(AskProject, question_json)
+    import_readers()
+    return Places(read=(Path(question.file),), write=(Path(question.folder),))
+
+
+def answer(question_json: str) -> str:
+    """Open one project; called in the child process."""
+    question: AskProject = from_json(AskProject, question_json)
+
+    @contextmanager
+    def watching(_picture: str) -> Iterator[None]:
+        faulthandler.dump_traceback_later(question.patience_s, exit=True, file=2)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    return to_json(unpack_project(Path(question.file), Path(question.folder), question.limits, watching))

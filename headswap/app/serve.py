@@ -1,0 +1,82 @@
+"""The page from its settings to its end: settings → service → page → launch.
+
+Flow:  Options --serve--> a page that answers until Ctrl-C or SIGTERM
+
+What would only come out after seconds of loading is looked at first: whether gradio is installed, whether the
+workspace can be written, whether the address is free.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import MutableMapping
+from importlib.util import find_spec
+
+from headswap.app.processes.logs import kept_log
+from headswap.app.service.options import Options, ServerAddress, start_text
+from headswap.app.service.service import Service
+from headswap.app.service.temporary import temporary_folder
+from headswap.errors import BadSetting
+from headswap.storage.places import install_command, why_not_writable
+
+
+def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
+    """Build the house from the bottom up, open the door, and stay until asked to end.
+
+    Args:
+        choices: settings and door.
+        environment: of this process; gradio reads from it where uploads go.
+
+    Raises:
+        BadSetting: the page is not installed, or there is no place for it on this disk or this network.
+    """
+    settings = choices.settings
+    _check_installed()
+    reason = why_not_writable(settings.workspace / "logs")
+    if reason:
+        raise BadSetting(
+            f"The workspace {settings.workspace} cannot be written: {reason}.",
+            remedy="Give --workspace FOLDER, a folder where you may write.",
+        )
+    _check_address(choices.door)
+    log = kept_log(settings.workspace / "logs")
+    with log, temporary_folder(settings.workspace) as folder, Service(settings) as service:
+        environment["GRADIO_TEMP_DIR"] = str(folder)
+        sys.stdout.write(start_text(choices))
+        from headswap.app.ui.api import publish  # gradio takes seconds; the first network opens meanwhile
+        from headswap.app.ui.launch import browser_secret, launch
+        from headswap.app.ui.page import build_page
+
+        page = build_page(service, secret=browser_secret(settings.workspace))
+        publish(page, service)
+        launch(page, choices.door, service)
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("gradio", "segno", "starlette") if find_spec(name) is None]
+    if missing:
+        raise BadSetting(
+            f"The page needs {', '.join(missing)}, which this Python does not have.",
+            remedy=f"Run `{install_command('app')}`, then start again.",
+        )
+
+
+def _check_address(door: ServerAddress) -> None:
+    """Take the address for a moment: whether it is free, and whether it is this machine's."""
+    host, port = (door.host or "127.0.0.1").strip("[]"), door.port or 0
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name != "nt":  # there it would take an address away from whoever has it
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        where = f"port {port} of {host}" if port else f"the address {host}"
+        raise BadSetting(
+            f"The page cannot be served at {where}: {(error.strerror or str(error)).lower()}.",
+            remedy="Choose another --port, or leave it out for the first free one from 7860."
+            if port
+            else "Give as --host an address of this machine, or leave it out.",
+        ) from error

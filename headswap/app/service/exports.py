@@ -1,0 +1,219 @@
+"""What a run leaves to be taken home: one zip, packed and checked once, kept beside the run.
+
+Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
+
+The thread only asks: the packing child for most steps, the page's own process for the page's answers.
+Whoever comes back later finds the zip, or how far it is. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from headswap.app.jobs.store import Store
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.exporting import AskLayOut, AskSeal, AskWay, WayName
+from headswap.app.service.limits import Settings
+from headswap.app.service.projects import Projects
+from headswap.app.service.results import Results
+from headswap.bundle.format import read_card
+from headswap.bundle.prediction import Prediction
+from headswap.errors import HeadswapError
+from headswap.exports.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_check, zip_name
+from headswap.exports.parity import ParityCheck, Route, compare
+from headswap.pipeline.experiment import Experiment
+from headswap.storage.files import from_json, to_json
+
+Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
+_FOLDER = "take-home"
+_LONGEST_S = 1800.0  # for somebody who waits for the file
+_WAYS: tuple[tuple[WayName, str, float], ...] = (
+    (BUNDLE, "Asking the packed weights.", 0.35),
+    (SCRIPT, "Running predict.py, without headswap.", 0.45),
+    (ONNX, "Writing and running the ONNX network.", 0.7),
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ZipEntry:
+    """One file in the zip."""
+
+    name: str  # inside the zip's folder
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportView:
+    """How far the zip of a run is, for a page that may have been reloaded."""
+
+    state: Literal["not begun", "packing", "ready", "failed"]
+    sentence: str = ""  # what is going on
+    share: float = 0.0  # done, in [0, 1]
+    zip_file: Path | None = None  # when ready
+    contents: tuple[ZipEntry, ...] = ()
+    check: ParityCheck | None = None
+    problem: str = ""  # when failed
+    remedy: str = ""
+
+
+@dataclass(kw_only=True)
+class _Packing:
+    """One zip in the making; changed by its thread, read by everybody."""
+
+    view: ExportView = ExportView(state="packing", sentence="Waiting for its turn.")
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+def packing_process(settings: Settings) -> ChildProcess:
+    """A child that packs what is taken home; soon let go, it holds a network."""
+    return ChildProcess(
+        "headswap.app.processes.exporting:answer",
+        idle_s=20.0,
+        timeout_s=1200.0,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "packing.jsonl",
+    )
+
+
+class Exports:
+    """The zips of one installation. One is packed at a time."""
+
+    def __init__(
+        self, store: Store, projects: Projects, results: Results, predict: Predict, desk: ChildProcess
+    ) -> None:
+        self._store, self._projects, self._results = store, projects, results
+        self._predict, self._desk = predict, desk
+        self._gate = threading.Lock()
+        self._under_way: dict[str, _Packing] = {}  # job -> what is packed now, or failed last
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
+
+    def close(self) -> None:
+        """Let the child go; what is not finished is begun anew another day."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._desk.close()
+
+    def begin(self, owner: str, job: str) -> ExportView:
+        """Pack the zip of a run, unless it is there or under way already.
+
+        Raises:
+            NotFound: there is no such run, or it has no result yet.
+        """
+        target = self._target(owner, job)
+        with self._gate:
+            packing = self._under_way.get(job)
+            if target.is_file() or (packing and not packing.over.is_set()):
+                return self._seen(job, target)
+            self._under_way[job] = packing = _Packing()
+            self._thread.submit(self._pack, owner, job, target, packing)
+        return packing.view
+
+    def view(self, owner: str, job: str) -> ExportView:
+        """Whether the zip is there, or how far it is."""
+        return self._seen(job, self._target(owner, job))
+
+    def file(self, owner: str, job: str) -> Path:
+        """The zip, when it is there.
+
+        Raises:
+            HeadswapError: it could not be packed, or takes too long.
+        """
+        self.begin(owner, job)
+        packing = self._under_way.get(job)
+        if packing and not packing.over.wait(_LONGEST_S):
+            raise HeadswapError("The zip is not packed yet.", remedy="Ask again later.")
+        view = self.view(owner, job)
+        if view.zip_file is None:
+            raise HeadswapError(view.problem, remedy=view.remedy)
+        return view.zip_file
+
+    def _target(self, owner: str, job: str) -> Path:
+        bundle = self._results.bundle(owner, job)  # raises for a stranger
+        name = zip_name(self._title(owner, job), read_card(bundle).model)
+        return self._store.folder(job) / _FOLDER / f"{name}.zip"
+
+    def _title(self, owner: str, job: str) -> str:
+        return self._projects.get(owner, self._store.get(job, owner=owner).project).name
+
+    def _seen(self, job: str, target: Path) -> ExportView:
+        packing = self._under_way.get(job)
+        if packing and not packing.over.is_set():
+            return packing.view
+        if target.is_file():
+            return ExportView(
+                state="ready",
+                share=1.0,
+                zip_file=target,
+                contents=_contents(target),
+                check=read_check(target),
+            )
+        return packing.view if packing else ExportView(state="not begun")
+
+    def _pack(self, owner: str, job: str, target: Path, packing: _Packing) -> None:
+        """Runs in the thread; leaves a zip, or the reason why there is none."""
+        work = target.parent / f"work-{secrets.token_hex(4)}"
+        try:
+            shutil.rmtree(target.parent, ignore_errors=True)  # an older name, or half a zip
+            work.mkdir(parents=True)
+            self._steps(owner, job, target, work, packing)
+        except HeadswapError as error:
+            packing.view = replace(packing.view, state="failed", problem=error.problem, remedy=error.remedy)
+        except Exception as error:  # told to the person, and written down with its traceback
+            logger.exception("packing %s", job)
+            packing.view = replace(
+                packing.view,
+                state="failed",
+                problem=f"The program has a fault ({type(error).__name__}).",
+                remedy="Try again; the server's log says more.",
+            )
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            packing.over.set()
+
+    def _steps(self, owner: str, job: str, target: Path, work: Path, packing: _Packing) -> None:
+        def tell(sentence: str, share: float) -> None:
+            packing.view = replace(packing.view, sentence=sentence, share=share)
+
+        bundle = str(self._results.bundle(owner, job))
+        tell("Laying out the files.", 0.05)
+        experiment: Experiment = from_json(Experiment, self._store.get(job, owner=owner).experiment_json)
+        laid: LaidOut = from_json(
+            LaidOut,
+            self._ask(AskLayOut(bundle, str(work / target.stem), experiment.data.source)),
+        )
+        tell("Asking this page.", 0.2)
+        ways = [self._page_way(owner, job, laid)]
+        for way, sentence, share in _WAYS:
+            tell(sentence, share)
+            ways.append(from_json(Route, self._ask(AskWay(bundle, laid, way))))
+        tell("Packing.", 0.95)
+        title = self._title(owner, job)
+        self._ask(AskSeal(bundle, laid, tuple(ways), title, str(target)))
+
+    def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
+        """What this page says of each picture, asked like a picture that somebody drops on it."""
+        folder = Path(laid.folder)
+        said = [self._predict(owner, job, folder / one.file).probabilities for one in laid.expected]
+        return compare(PAGE, laid.expected, said)
+
+    def _ask(self, question: object) -> str:
+        return self._desk.ask(to_json(question))
+
+
+def _contents(target: Path) -> tuple[ZipEntry, ...]:
+    with zipfile.ZipFile(target) as packed:
+        return tuple(
+            ZipEntry(info.filename.partition("/")[2], info.file_size)
+            for info in packed.infolist()
+            if not info.is_dir()
+        )

@@ -1,0 +1,242 @@
+"""The experiments as a page shows them: what was guessed, what is run, what came of it, how far one is.
+
+Flow:  owner + course --look--> LessonView;  a guess --run--> the result, read again after a reload
+
+A result is shown to whoever committed to a guess before. Experiments run on the sample set, or on the
+pictures and the network of a project of the same owner. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from headswap.app.service.lessons.progress import LearnerProgress, LessonState, ProgressStore
+from headswap.app.service.lessons.runs import LessonRuns, LessonRunState
+from headswap.app.service.projects import Project, Projects
+from headswap.errors import BadSetting, NotFound
+from headswap.lessons.catalogue import LESSONS, find_lesson
+from headswap.lessons.config import LessonConfig
+from headswap.lessons.lesson import Lesson, LessonResult
+
+PATH = tuple(lesson.name for lesson in LESSONS if not lesson.for_experts)  # the first walk
+CORNER = tuple(lesson.name for lesson in LESSONS if lesson.for_experts)
+ORDER = (*PATH, *CORNER)
+_MOMENT_S = 3.0
+DRAWS = 10  # seeds that "again" goes through
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressView:
+    """How far a person is."""
+
+    id: str
+    at: str  # the experiment to show
+    done: tuple[str, ...]  # names, in the order of the walk
+
+
+@dataclass(frozen=True, kw_only=True)
+class LessonView:
+    """One experiment as it stands for one person."""
+
+    lesson: Lesson
+    done: tuple[str, ...]  # of the whole course
+    guess: int | None  # None: not committed yet
+    riddles: tuple[int, ...]
+    result: LessonResult | None  # only after a guess
+    is_own: bool  # the result is of the person's own pictures
+    run: LessonRunState
+    seconds: float  # that it usually takes here
+    own_pictures: str  # name of the person's own, when there are any
+    own_model: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the guess is what happens on the sample set."""
+        return self.guess == self.lesson.right
+
+    @property
+    def riddles_right(self) -> int:
+        """How many heads were guessed where they are."""
+        pairs = zip(self.lesson.riddles, self.riddles, strict=False)
+        return sum(riddle.right == said for riddle, said in pairs)
+
+
+class Lessons:
+    """The experiments of one installation."""
+
+    def __init__(
+        self,
+        courses: ProgressStore,
+        projects: Projects,
+        experiments: LessonRuns,
+        base: LessonConfig,
+        check_room: Callable[[str], None],
+        check_fetch: Callable[[str], None],
+    ) -> None:
+        """`base` is the setting of the sample set; a project changes its pictures and network."""
+        self._check_fetch = check_fetch
+        self._courses, self._projects, self._experiments = courses, projects, experiments
+        self._base, self._check_room = base, check_room
+        self._gate = threading.Lock()  # around changes of a course
+
+    def close(self) -> None:
+        """Let the child go."""
+        self._experiments.close()
+
+    def warm(self) -> None:
+        """Somebody will soon run something: have the network and the sample set loaded."""
+        self._experiments.make_ready(self._base)
+
+    def open(self, owner: str, course: str) -> ProgressView:
+        """The course that a browser remembers, or a new one."""
+        return self._view(self._courses.open(owner, course))
+
+    def course(self, owner: str, course: str) -> ProgressView:
+        """How far a person is."""
+        return self._view(self._courses.get(owner, course))
+
+    def turn_to(self, owner: str, course: str, lesson: str) -> ProgressView:
+        """Open another experiment; a class that follows sees it too."""
+        name = find_lesson(lesson).lesson.name
+        with self._gate:
+            found = self._courses.get(owner, course)
+            return self._view(self._courses.save(replace(found, at=name)) if found.at != name else found)
+
+    def was_left(self, owner: str, course: str, lesson: str) -> bool:
+        """Whether another experiment was opened a moment ago: what was asked before it comes too late."""
+        found = self._courses.get(owner, course)
+        fresh = time.time() - self._courses.touched_at(found) < _MOMENT_S
+        return fresh and found.at != lesson
+
+    def look(self, owner: str, course: str, lesson: str, project: str = "") -> LessonView:
+        """One experiment as it stands; with a project of the same owner, what that would run on."""
+        found, what = self._courses.get(owner, course), find_lesson(lesson).lesson
+        walk = found.walk(what.name)
+        own = self._own(owner, project)
+        setting = self._base
+        if walk is not None and walk.own and own is not None:
+            setting = self._setting(own)
+        run = self._experiments.state(walk.result, found.id) if walk else LessonRunState()
+        result = self._experiments.result(walk.result) if walk else None
+        return LessonView(
+            lesson=what,
+            done=self._done(found),
+            guess=walk.guess if walk else None,
+            riddles=walk.riddles if walk else (),
+            result=result,
+            is_own=walk is not None and walk.own,
+            run=run,
+            seconds=self._experiments.usual_s(what.name, setting.model),
+            own_pictures=own.name if own else "",
+            own_model=own.model if own else "",
+        )
+
+    def run(
+        self,
+        owner: str,
+        course: str,
+        lesson: str,
+        choice: int,
+        riddles: Sequence[int] = (),
+        *,
+        project: str = "",
+    ) -> None:
+        """Commit to a guess and run; again, with another draw, where it was run before.
+
+        Args:
+            owner: who asks.
+            course: of theirs.
+            lesson: name of an experiment.
+            choice: place of what the person thinks will happen; counts the first time only.
+            riddles: places in the options of each riddle, -1 where none was chosen; likewise.
+            project: of theirs, to run on its pictures and network; "": the sample set.
+
+        Raises:
+            NotFound: no such course, experiment or project.
+            BadSetting: the choice is none of those offered; the project has no pictures.
+        """
+        what = find_lesson(lesson).lesson
+        with self._gate:
+            found = self._courses.get(owner, course)
+            setting = self._base if not project else self._setting(self._projects.get(owner, project))
+            walk = found.walk(what.name) or _committed(what, choice, riddles)
+            if self._experiments.state(walk.result, found.id).is_going:
+                return  # pressed twice
+            if self._experiments.result(walk.result) and walk.own == bool(project):
+                walk = replace(walk, draw=(walk.draw + 1) % DRAWS)
+            else:
+                walk = replace(walk, draw=0, own=bool(project))
+            self._check_room(owner)
+            if project and not setting.weights:
+                self._check_fetch(setting.model)
+            setting = replace(setting, seed=self._base.seed + walk.draw)
+            key = self._experiments.key(what.name, setting)
+            self._courses.save(replace(found.having(replace(walk, result=key)), at=what.name))
+        if self._experiments.result(key) is None:
+            self._experiments.start(key, what.name, setting, found.id)
+
+    def stop(self, owner: str, course: str, lesson: str) -> None:
+        """End a run; the guess stays."""
+        found = self._courses.get(owner, course)
+        walk = found.walk(find_lesson(lesson).lesson.name)
+        if walk is not None:
+            self._experiments.leave(walk.result, found.id)
+
+    def summary(self, owner: str, course: str) -> tuple[LessonView, ...]:
+        """Every experiment that has a result, in the order of the walk."""
+        found = self._courses.get(owner, course)
+        return tuple(self.look(owner, found.id, name) for name in self._done(found))
+
+    def reset(self, owner: str, course: str) -> ProgressView:
+        """Forget guesses, results and votes; a class that followed sees nothing any more."""
+        with self._gate:
+            found = self._courses.get(owner, course)
+            for walk in found.walks:
+                self._experiments.leave(walk.result, found.id)
+            self._courses.forget_votes(found)
+            return self._view(self._courses.save(LearnerProgress(id=found.id, owner=found.owner)))
+
+    # ------------------------------------------------------------------------------
+
+    def _done(self, course: LearnerProgress) -> tuple[str, ...]:
+        done = [walk.lesson for walk in course.walks if self._experiments.has(walk.result)]
+        return tuple(name for name in ORDER if name in done)
+
+    def _view(self, course: LearnerProgress) -> ProgressView:
+        done = self._done(course)
+        return ProgressView(id=course.id, at=course.at or ORDER[0], done=done)
+
+    def _own(self, owner: str, project: str) -> Project | None:
+        """A project with pictures, if there is one; a browser may remember one that is gone."""
+        if not project:
+            return None
+        try:
+            found = self._projects.get(owner, project)
+        except NotFound:
+            return None
+        return found if found.data else None
+
+    def _setting(self, project: Project) -> LessonConfig:
+        dataset, weights = self._projects.dataset(project), self._projects.weights(project)
+        if dataset is None:
+            raise BadSetting("There are no pictures yet.", remedy="Add some, or use the sample set.")
+        return replace(
+            self._base,
+            data=str(dataset),
+            model=project.model,
+            weights=str(weights) if weights else "",
+            head=project.head_path or "",
+        )
+
+
+def _committed(lesson: Lesson, choice: int, riddles: Sequence[int]) -> LessonState:
+    """The first guess: the one that counts."""
+    if not 0 <= choice < len(lesson.choices):
+        raise BadSetting("Nothing was chosen.", remedy="First say what you think will happen.")
+    said = [*riddles, *[-1] * len(lesson.riddles)][: len(lesson.riddles)]
+    if not all(-1 <= one < len(riddle.options) for one, riddle in zip(said, lesson.riddles, strict=True)):
+        raise BadSetting("A riddle has no such answer.", remedy="Choose one of those offered.")
+    return LessonState(lesson=lesson.name, guess=choice, riddles=tuple(said))

@@ -1,0 +1,167 @@
+"""A person's walk through the experiments, on the disk: what they guessed, and what was run for them.
+
+    lessons/courses/ID/course.json      guesses, runs, the key of the class link
+    lessons/courses/ID/vote-NAME.json   what a class thinks will happen
+
+A course belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headswap.errors import HeadswapError, NotFound
+from headswap.storage.files import discard, is_discarded, make_folder, remove
+from headswap.storage.records import read_record, write_record
+
+ID = re.compile(r"[0-9a-f]{32}")
+TOUCH_S = 600.0  # a look is noted at most so often
+_RECORD = "course.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LessonState:
+    """What a person did with one experiment."""
+
+    lesson: str
+    guess: int  # place in the choices
+    riddles: tuple[int, ...] = ()  # places in the options of each riddle; -1: not answered
+    result: str = ""  # key of the newest result; "": none yet
+    draw: int = 0  # seed of the newest run
+    own: bool = False  # it was run on the person's own pictures
+
+
+@dataclass(frozen=True)
+class CastVote:
+    """What one browser of a class chose; no name, only a number that the browser was given."""
+
+    who: str
+    choice: int
+    place: str = ""  # tells browsers of one address apart from others; no address can be read in it
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassVote:
+    """What a class thinks will happen in one experiment."""
+
+    lesson: str
+    is_open: bool = True
+    ballots: tuple[CastVote, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerProgress:
+    """One person's progress."""
+
+    id: str
+    owner: str
+    at: str = ""  # the experiment that was opened last
+    walks: tuple[LessonState, ...] = ()
+    key: str = ""  # of the link by which a class follows; "": none
+
+    def walk(self, lesson: str) -> LessonState | None:
+        """What was done with one experiment; None: not begun."""
+        return next((walk for walk in self.walks if walk.lesson == lesson), None)
+
+    def having(self, walk: LessonState) -> LearnerProgress:
+        """The same course with one experiment's part put in or replaced."""
+        others = tuple(one for one in self.walks if one.lesson != walk.lesson)
+        return replace(self, walks=(*others, walk))
+
+
+class ProgressStore:
+    """All courses of one installation."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self, owner: str, course: str) -> LearnerProgress:
+        """The course of this id, else the newest of somebody who has logged in, else a new one."""
+        with suppress(NotFound):
+            return self.get(owner, course)
+        own = [one for one in self.all() if one.owner == owner] if owner else []
+        if own:
+            return max(own, key=self.touched_at)
+        fresh = LearnerProgress(id=secrets.token_hex(16), owner=owner)
+        folder = make_folder(self.folder(fresh.id))
+        try:
+            return self.save(fresh)
+        except BaseException:  # no room for the record: no empty folder either
+            discard(folder)
+            raise
+
+    def get(self, owner: str, course: str) -> LearnerProgress:
+        """One course of one owner.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's; nobody can tell which.
+        """
+        record = self.folder(course) / _RECORD
+        if not record.is_file() or is_discarded(record.parent):
+            raise _no_such_course()
+        found: LearnerProgress = read_record(LearnerProgress, record)
+        if found.owner != owner:
+            raise _no_such_course()
+        if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
+            os.utime(record)
+        return found
+
+    def all(self) -> tuple[LearnerProgress, ...]:
+        """Every course that can be read, of everybody: for the server itself, never for a person."""
+        found = []
+        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
+            if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
+                with suppress(HeadswapError):
+                    found.append(read_record(LearnerProgress, folder / _RECORD))
+        return tuple(found)
+
+    def touched_at(self, course: LearnerProgress) -> float:
+        """When somebody last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
+        return (self.folder(course.id) / _RECORD).stat().st_mtime
+
+    def save(self, course: LearnerProgress) -> LearnerProgress:
+        """Write the record as a whole; the one before is kept beside it."""
+        write_record(self.folder(course.id) / _RECORD, course)
+        return course
+
+    def remove(self, course: LearnerProgress) -> None:
+        """Let a course go, with its votes."""
+        discard(self.folder(course.id))
+
+    def vote(self, course: LearnerProgress, lesson: str) -> ClassVote | None:
+        """What the class of this course said before an experiment; None: it was not asked."""
+        place = self.folder(course.id) / f"vote-{lesson}.json"
+        if not place.is_file():
+            return None
+        found: ClassVote = read_record(ClassVote, place)
+        return found
+
+    def save_vote(self, course: LearnerProgress, vote: ClassVote) -> ClassVote:
+        """Write a vote as a whole."""
+        write_record(self.folder(course.id) / f"vote-{vote.lesson}.json", vote)
+        return vote
+
+    def forget_votes(self, course: LearnerProgress) -> None:
+        """Let every vote of a course go."""
+        for place in self.folder(course.id).glob("vote-*.json*"):
+            remove(place)
+
+    def folder(self, course: str) -> Path:
+        """The folder of a course.
+
+        Raises:
+            NotFound: the id is not well-formed; no path is ever built from it.
+        """
+        if not ID.fullmatch(course):
+            raise _no_such_course()
+        return self._root / course
+
+
+def _no_such_course() -> NotFound:
+    return NotFound("There is no such course of experiments.", remedy="Open the page again to begin one.")

@@ -1,0 +1,160 @@
+"""What one installation allows: sane figures for one person, a class and a lab, each of which may be changed.
+
+Flow:  "me" | "class" | "lab" --limits_for--> Limits --table--> lines that the server prints when it starts
+
+0 means "no limit" where the words say so. Knows figures and words only; who holds them stands in the
+service, the queue and the readers of pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from headswap.app.jobs.queue import QueueSettings
+from headswap.app.processes.importing import AT_REST_BYTES, ReaderLimits
+from headswap.app.service.fetching import ANY
+from headswap.data.decode import ImageLimits
+from headswap.errors import BadSetting
+from headswap.field_types import check_fields
+from headswap.lessons.config import LessonConfig
+
+Whom = Literal["me", "class", "lab"]
+WHOM: tuple[Whom, ...] = get_args(Whom)
+
+
+def _figure(default: float, words: str, unit: str = "", *, may_be_none: bool = False) -> Any:
+    return field(default=default, metadata={"words": words, "unit": unit, "may_be_none": may_be_none})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much is allowed. The defaults suit one person."""
+
+    pictures: int = _figure(20_000, "pictures in one project")
+    megapixels: float = _figure(200.0, "size of one picture", "megapixels")
+    upload_mb: int = _figure(2_000, "size of one upload", "MB")
+    weights_gb: float = _figure(0.0, "disk for fetched weights, of everybody", "GB", may_be_none=True)
+    features_gb: float = _figure(0.0, "disk for kept features, of everybody", "GB", may_be_none=True)
+    disk_gb: float = _figure(0.0, "disk for one person", "GB", may_be_none=True)
+    runs_kept: int = _figure(50, "finished runs kept in a project", may_be_none=True)
+    hours_kept: float = _figure(0.0, "an untouched project is kept", "hours", may_be_none=True)
+    waiting: int = _figure(20, "runs of one person that may wait")
+    worker_gb: float = _figure(0.0, "memory of one teaching", "GB", may_be_none=True)
+    reader_mb: int = _figure(2_000, "memory of a picture reader", "MB", may_be_none=True)
+    spare: bool = field(default=True, metadata={"words": "a spare worker is kept warm"})
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for one in figures():
+            value, least = getattr(self, one.name), 0 if one.metadata["may_be_none"] else 1
+            if not least <= value < 1e9:
+                raise BadSetting(
+                    f"{one.name.replace('_', '-')} is {value:g}.", remedy=f"Choose {least} or more."
+                )
+
+
+def figures() -> tuple[Field[Any], ...]:
+    """The fields that are numbers."""
+    return tuple(one for one in fields(Limits) if one.name != "spare")
+
+
+_PRESETS: Mapping[Whom, Limits] = MappingProxyType(
+    {
+        "me": Limits(),
+        "class": Limits(
+            pictures=1_500,
+            upload_mb=200,
+            weights_gb=10.0,
+            features_gb=5.0,
+            disk_gb=1.0,
+            runs_kept=5,
+            hours_kept=168.0,
+            waiting=2,
+            worker_gb=4.0,
+            spare=False,
+        ),
+        "lab": Limits(
+            weights_gb=100.0,
+            features_gb=50.0,
+            disk_gb=50.0,
+            hours_kept=2_160.0,
+            waiting=10,
+            worker_gb=16.0,
+            reader_mb=3_000,
+            spare=False,
+        ),
+    }
+)
+
+
+def limits_for(whom: Whom, changes: Mapping[str, float | bool] = MappingProxyType({})) -> Limits:
+    """The figures for one person, a class or a lab, with single ones changed."""
+    if whom not in WHOM:
+        raise BadSetting(f"“{whom}” has no limits of its own.", remedy=f"Choose {', '.join(WHOM)}.")
+    unknown = sorted(set(changes) - {one.name for one in fields(Limits)})
+    if unknown:
+        names = ", ".join(one.name for one in fields(Limits))
+        raise BadSetting(f"There is no limit “{unknown[0]}”.", remedy=f"Choose {names}.")
+    return replace(_PRESETS[whom], **changes)  # type: ignore[arg-type]
+
+
+def table(limits: Limits) -> tuple[tuple[str, str], ...]:
+    """Every figure in words: (what, how much)."""
+    rows = [(str(one.metadata["words"]), _shown(one, getattr(limits, one.name))) for one in figures()]
+    return (*rows, ("a spare worker is kept warm", "yes" if limits.spare else "no"))
+
+
+def _shown(one: Field[Any], value: float) -> str:
+    if not value:
+        return "for ever" if one.name == "hours_kept" else "no limit"
+    return f"{value:,g} {one.metadata['unit']}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a service needs to know."""
+
+    workspace: Path  # jobs, projects, features; on a local disk
+    sample: Path  # folder of class folders that "the sample set" means
+    limits: Limits = field(default_factory=Limits)
+    networks: tuple[str, ...] = (ANY,)  # that may be fetched; see `headswap.app.service.fetching`
+    protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
+    has_codes: bool = False  # people log in with a name and a code
+    queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
+    lesson: LessonConfig = field(
+        default_factory=lambda: LessonConfig(passes=3)
+    )  # of an experiment on the sample set
+    answer_timeout_s: float = 120.0  # for one inspection or prediction
+    import_timeout_s: float = 900.0  # for one upload
+    picture_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    def for_reader(self) -> ReaderLimits:
+        """What a reader of strangers' pictures is held to."""
+        memory_bytes = self.limits.reader_mb * 1_000_000
+        return ReaderLimits(
+            picture=ImageLimits(
+                megapixels=self.limits.megapixels,
+                memory_bytes=max(1, memory_bytes - AT_REST_BYTES) if memory_bytes else 0,
+                megapixels_setting="--megapixels",
+                memory_setting="--reader-mb",
+            ),
+            most_pictures=self.limits.pictures,
+            memory_bytes=memory_bytes,
+            patience_s=self.picture_timeout_s,
+        )
+
+    def for_queue(self) -> QueueSettings:
+        """The queue's own settings, under these limits."""
+        return replace(
+            self.queue,
+            spare_idle_s=self.queue.spare_idle_s if self.limits.spare else 0.0,
+            most_waiting=self.limits.waiting,
+            worker_bytes=int(self.limits.worker_gb * 1e9),
+        )

@@ -1,0 +1,188 @@
+"""Networks as the page knows them: their cards, and what opening one up showed.
+
+Flow:  name --Networks.inspect--> Inspection, from the disk when it was opened here before
+
+An architecture does not change, so it is opened up once per machine and version of the
+libraries; a page that is loaded again shows the head without loading torch. The weights are
+not part of that: a card says each time whether they are here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import get_args
+from urllib.parse import urlsplit
+
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
+from headswap.errors import BundleDamaged, HeadswapError
+from headswap.network import NetworkCard
+from headswap.pipeline.inspect import Inspection
+from headswap.storage.files import from_json, to_json, write_text
+from headswap.training.config import Depth, TrainConfig
+from headswap.zoos.hub import is_reachable
+
+_START_S = 2.0  # loading the network, reading pictures, exam, saving
+_PRACTISE = 3.0  # forward and back, in times of looking
+_ABOVE_THE_CUT = 1 / 16  # of a practice step, where only the last blocks learn
+_WAYS = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, when the rate is left open
+_BESIDE = 1.25  # looking at validation and exam pictures
+
+
+def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture_ms: float) -> float:
+    """Seconds for a whole run, no longer than its time budget.
+
+    Args:
+        config: what may move, and how long.
+        pictures: practice and exam together.
+        test_share: of them, locked away.
+        picture_ms: one picture through the network, milliseconds.
+    """
+    look_s = picture_ms / 1000.0
+    looks = 3 if config.chooses_view else 2 if config.mirror else 1
+    once_s = _START_S + pictures * look_s * looks
+    if config.depth == "head":
+        return once_s
+    further = config.further
+    practice = pictures * (1 - test_share)
+    rest = practice * (1 - further.validation_share)
+    ways = 1 if further.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
+    brief = ways * max(3, further.passes // 4) if ways > 1 else 0
+    steps = (brief + further.confirmations * further.passes) * rest + further.passes * practice
+    cost_s = look_s * _PRACTISE
+    beside_s = 0.0
+    if config.depth == "last":
+        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, further.crops * pictures * look_s
+    whole_s = once_s + beside_s + _BESIDE * steps * cost_s
+    return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
+
+
+THREE_TO_START = (
+    ("Small", "tf_efficientnet_lite0"),
+    ("Balanced", "torchvision/resnet50"),
+    ("Strong", "torchvision/convnext_base"),
+)
+_LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
+REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
+_FORM = 2  # of what is kept; another number forgets it all
+
+
+class Networks:
+    """What is asked about networks that are not taught yet."""
+
+    def __init__(self, desk: ChildProcess, folder: Path) -> None:
+        """Keep in `folder` what opening a network up showed; safe to delete."""
+        self._desk, self._folder = desk, folder
+        self._opening: threading.Thread | None = None  # of the network that most people begin with
+
+    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
+        """Every network that has the pattern in its name."""
+        return self._cards(to_json(AskModels(pattern[:100])))
+
+    def cards(self, names: tuple[str, ...]) -> tuple[NetworkCard, ...]:
+        """The cards of a few networks, in their order; cheaper than listing all."""
+        return self._cards(to_json(AskCards(names)))
+
+    def fetched_bytes(self) -> int:
+        """What all fetched weights take on the disk of this machine."""
+        fetched: Fetched = from_json(Fetched, self._desk.ask(to_json(AskFetched())))
+        return fetched.size_bytes
+
+    def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
+        """Open a network up; with `path`, take that layer as its head."""
+        place = self._place(model, path, weights)
+        kept = _read(place)
+        if kept is not None:
+            return kept
+        question = AskInspection(model, path or None, str(weights) if weights else None)
+        found: Inspection = from_json(Inspection, self._desk.ask(to_json(question)))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_text(place, to_json(found))
+        return found
+
+    def out_of_reach(self, model: str) -> str:
+        """Why the weights of a network could not be fetched now, a sentence; empty when nothing is amiss."""
+        card = self.cards((model,))[0]
+        weights = card.weights
+        if weights.state != "to fetch" or is_reachable(weights.source, timeout_s=REACH_S):
+            return ""
+        place = urlsplit(weights.source).netloc or weights.source.partition("/")[0]
+        return f"The weights of {card.name} are not on this machine, and {place} does not answer."
+
+    def picture_ms(self, model: str) -> float | None:
+        """How long one picture takes here; None when this network was not opened up here yet."""
+        kept = _read(self._place(model, None, None))
+        return kept.picture_ms if kept else None
+
+    def lesson_seconds(self, model: str, pictures: int, *, test_share: float = 0.2) -> dict[Depth, float]:
+        """How long each way of teaching would take; empty while that cannot be told."""
+        picture_ms = self.picture_ms(model)
+        if picture_ms is None or not pictures:
+            return {}
+        return {
+            depth: training_s(
+                TrainConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
+            )
+            for depth in get_args(Depth)
+        }
+
+    def warm(self, model: str) -> None:
+        """Start the process that answers, and open one network up that most people begin with."""
+        self._desk.warm()
+        if _read(self._place(model, None, None)) is None:
+            self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
+            self._opening.start()
+
+    def after_the_first(self, call: Callable[[], None]) -> None:
+        """Do something when the first network has been opened: before, it would only be in the way."""
+        opening = self._opening
+        if opening is None or not opening.is_alive():
+            call()
+            return
+
+        def wait() -> None:
+            opening.join()
+            call()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    def _open_quietly(self, model: str) -> None:
+        with suppress(HeadswapError):  # whoever asks for it later hears why
+            self.inspect(model)
+
+    def _cards(self, question: str) -> tuple[NetworkCard, ...]:
+        cards: Cards = from_json(Cards, self._desk.ask(question))
+        return cards.cards
+
+    def _place(self, model: str, path: str | None, weights: Path | None) -> Path:
+        words = [str(_FORM), *_versions(), model, path or ""]
+        if weights is not None:
+            words += [str(weights), str(weights.stat().st_mtime_ns)]
+        text = chr(0).join(words).encode("utf-8", "backslashreplace")
+        return self._folder / f"{hashlib.sha256(text).hexdigest()[:32]}.json"
+
+
+def _read(place: Path) -> Inspection | None:
+    if not place.is_file():
+        return None
+    try:
+        kept: Inspection = from_json(Inspection, place.read_bytes())
+    except BundleDamaged:  # cut short, or of another version: open it up again
+        return None
+    return kept
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return tuple(found)

@@ -1,0 +1,189 @@
+"""What a person may say when they start the server, and what is refused.
+
+    headswap serve [--for me|class|lab] [--pictures N ...] [--networks here|any|NAME ...]
+                   [--auth FILE] [--certificate FILE --key FILE]
+                   [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
+
+Flow:  words --add_options--> namespace + environment --choices_of--> Options (settings, door)
+       --start_text--> lines to print
+
+Knows words and settings; opens nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_type_hints
+
+from headswap.app.processes.memory import is_held_by_system
+from headswap.app.processes.sandbox import confinement_here
+from headswap.app.service.fetching import ANY, HERE, words_of
+from headswap.app.service.limits import WHOM, Limits, Whom, figures, limits_for, table
+from headswap.errors import BadSetting
+from headswap.storage.places import default_workspace, sample_folder
+
+if TYPE_CHECKING:
+    from headswap.app.service.limits import Settings
+
+_ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "CODESPACES", "KUBERNETES_SERVICE_HOST")
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
+_TITLES: dict[Whom, str] = {"me": "one person", "class": "a class", "lab": "a lab"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAddress:
+    """Where the page is served, and to whom."""
+
+    host: str | None = None  # None: this machine only
+    port: int | None = None  # None: the first free one
+    people: Path | None = None  # the file of class codes; None: nobody has to log in
+    certificate: Path | None = None  # TLS, with its key
+    key: Path | None = None
+    opens_browser: bool = False  # when the page is ready
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """All that was chosen."""
+
+    whom: Whom
+    settings: Settings
+    door: ServerAddress
+
+
+def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Options:
+    """Read what was said on the command line.
+
+    Args:
+        said: the options of `add_options`.
+        environment: GRADIO_SERVER_NAME and HEADSWAP_WORKSPACE stand in for what was not said.
+
+    Raises:
+        BadSetting: a figure that cannot work, or a door that stands open to a network.
+    """
+    from headswap.app.service.limits import Settings  # brings numpy: not for every verb of the shell
+
+    changed = {
+        name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
+    }
+    host = environment.get("GRADIO_SERVER_NAME") if said.host is None else said.host
+    door = ServerAddress(
+        host=host or None,
+        port=said.port,
+        people=said.auth,
+        certificate=said.certificate,
+        key=said.key,
+        opens_browser=_wants_browser(said, host, environment),
+    )
+    _check(door, is_hosted="SPACE_ID" in environment)
+    workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
+    settings = Settings(
+        workspace=Path(workspace).resolve(),
+        sample=sample_folder() / "train",
+        limits=limits_for(said.whom, changed),
+        networks=tuple(said.networks or ((HERE,) if said.whom == "class" else (ANY,))),
+        has_codes=door.people is not None,
+        protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
+    )
+    return Options(whom=said.whom, settings=settings, door=door)
+
+
+def start_text(choices: Options) -> str:
+    """What the server says of itself when it starts."""
+    rows = table(choices.settings.limits)
+    width = max(len(what) for what, _ in rows)
+    lines = [f"headswap for {_TITLES[choices.whom]}, in {choices.settings.workspace}"]
+    lines += [f"  {what:<{width}}  {how_much}" for what, how_much in rows]
+    door = choices.door
+    whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
+    lines.append(f"  {'who comes in':<{width}}  {whoever}")
+    lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
+    lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
+    if not is_held_by_system():
+        lines.append(
+            "This system holds no process to its memory: each is watched and ended when it takes more."
+        )
+    if not choices.settings.protected:
+        lines.append(
+            "Without --certificate and --key, codes and pictures cross the network in clear; "
+            "the camera is off."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def is_local(host: str | None) -> bool:
+    """Whether only this machine can reach a host name."""
+    if not host or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name: who knows where it leads
+        return False
+
+
+def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapping[str, str]) -> bool:
+    """A browser opens by itself where whoever starts the page also looks at the screen of this machine."""
+    if said.browser is not None:
+        return bool(said.browser)
+    is_elsewhere = any(environment.get(name) for name in _ELSEWHERE)
+    has_screen = sys.platform in ("win32", "darwin") or any(environment.get(name) for name in _SCREENS)
+    return said.whom == "me" and is_local(host) and has_screen and not is_elsewhere
+
+
+def _check(door: ServerAddress, *, is_hosted: bool) -> None:
+    if not is_local(door.host) and door.people is None and not is_hosted:
+        raise BadSetting(
+            f"{door.host} opens this to a whole network, and nobody would have to log in.",
+            remedy="Make class codes with `headswap users add FILE NAME` and give --auth FILE, "
+            "or leave --host out.",
+        )
+    if (door.certificate is None) != (door.key is None):
+        raise BadSetting("TLS takes a certificate and its key.", remedy="Give both --certificate and --key.")
+    if door.port is not None and not 1 <= door.port <= 65_535:
+        raise BadSetting(f"The port is {door.port}.", remedy="Choose one from 1 to 65535.")
+    for file in (door.people, door.certificate, door.key):
+        if file is not None and not file.is_file():
+            raise BadSetting(f"There is no file {file}.", remedy="Check the path.")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What may be said when the page is started."""
+    parser.add_argument("--host", help="0.0.0.0: the whole network, with --auth; default: this machine only")
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860")
+    parser.add_argument(
+        "--workspace",
+        dest="app_workspace",  # the shell's own is its cache
+        type=Path,
+        metavar="FOLDER",
+        help=f"where projects and runs are kept; default: {str(default_workspace()).replace('%', '%%')}",
+    )
+    parser.add_argument("--auth", type=Path, metavar="FILE", help="class codes, made by `headswap users`")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="of the certificate (PEM)")
+    parser.add_argument(
+        "--for", dest="whom", choices=WHOM, default="me", help="whose limits; default: %(default)s"
+    )
+    parser.add_argument(
+        "--browser",
+        action=argparse.BooleanOptionalAction,
+        help="open the page in a browser; default: for one person at a machine with a screen",
+    )
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NAME",
+        help=f"which may be fetched: {HERE} (none, the default for a class), {ANY}, or their names",
+    )  # fmt: skip
+    limits = parser.add_argument_group(
+        "limits", "each changes one figure of --for; 0: none, where that is said"
+    )
+    kinds = get_type_hints(Limits)
+    for one in figures():
+        unit = one.metadata["unit"] or "N"
+        words = f"{one.metadata['words']}{'; 0: no limit' if one.metadata['may_be_none'] else ''}"
+        name = f"--{one.name.replace('_', '-')}"
+        limits.add_argument(name, dest=one.name, type=kinds[one.name], metavar=unit.upper(), help=words)
+    limits.add_argument("--spare", action=argparse.BooleanOptionalAction, help="keep a spare worker warm")

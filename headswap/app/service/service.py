@@ -1,0 +1,337 @@
+"""The verbs that the page and the shell call: plain values in, frozen records out.
+
+Every argument is checked here, because anything a page can send, a stranger can. A project
+or job of somebody else reads like one that does not exist. Loads no torch and no gradio:
+networks live in the inference process, decoders in the import process, teaching in workers.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from headswap.app.jobs.job import short_key
+from headswap.app.jobs.journal import read_events
+from headswap.app.jobs.queue import Queue
+from headswap.app.jobs.store import Store
+from headswap.app.jobs.supervisor import Supervisor
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.guard import SafeInference
+from headswap.app.processes.local import LocalRunner
+from headswap.app.processes.reader import Reader
+from headswap.app.service.archive import archive_of
+from headswap.app.service.datasets import Datasets
+from headswap.app.service.exports import Exports, packing_process
+from headswap.app.service.fetching import FetchPolicy
+from headswap.app.service.health import Health, health_of
+from headswap.app.service.history import History
+from headswap.app.service.lessons.wiring import learning_of
+from headswap.app.service.limits import Settings
+from headswap.app.service.networks import THREE_TO_START, Networks
+from headswap.app.service.projects import Project, Projects
+from headswap.app.service.results import Results
+from headswap.app.service.retention import Retention
+from headswap.app.service.thumbnails import small_jpeg
+from headswap.app.service.uploads import Uploads
+from headswap.app.service.views import JobView, ProjectView, RemainingTime, view_of
+from headswap.bundle.prediction import HeatMap, Prediction
+from headswap.data.decode import shown_name
+from headswap.data.manifest import Manifest
+from headswap.errors import BadSetting, HeadswapError
+from headswap.evaluation.report import Report
+from headswap.network import NetworkCard
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.inspect import Inspection
+from headswap.storage.files import copy, discard, to_json
+from headswap.training.config import TrainConfig
+from headswap.zoos.catalogue import DEFAULT_MODEL
+
+_WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
+_LONGEST_NAME = 80  # letters of a project's name
+
+
+class Service:
+    """One installation. Use it as a context: leaving it lets every child process go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        root = settings.workspace
+        root.mkdir(parents=True, exist_ok=True)
+        self._projects = Projects(root / "projects")
+        self._store = Store(root / "jobs.sqlite")
+        self._queue = Queue(self._store, LocalRunner(), settings.for_queue())
+        self._supervisor = Supervisor(self._queue)
+        self._inference, self._reader = _inference_of(settings), _reader_of(settings)
+        self.networks = Networks(self._inference, root / "networks")
+        self.results = Results(self._store, self._guard(), small_jpeg)
+        self.fetching = FetchPolicy(
+            networks=settings.networks,
+            weights_gb=settings.limits.weights_gb,
+            cards=self.networks.cards,
+            fetched_bytes=self.networks.fetched_bytes,
+        )
+        self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
+        self.take_home = Exports(
+            self._store, self._projects, self.results, self.predict, packing_process(settings)
+        )
+        learning = learning_of(
+            settings,
+            self._projects,
+            check_room=self._check_room,
+            check_fetch=self.fetching.check,
+            job=self.job,
+            report=self.report,
+        )
+        self.lessons, self.following = learning.lessons, learning.following
+        self.uploads = Uploads()
+        self._keeping = Retention(
+            self._projects,
+            self._store,
+            settings.limits,
+            also=learning.tidy,
+            waiting=self.uploads.waiting_bytes,
+        )
+        self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
+        self.pictures = Datasets(
+            self._projects,
+            self._reader.ask,
+            sample=settings.sample,
+            is_wanted=self._is_wanted,
+            came=self._queue.warm,
+            check_room=self._keeping.check_room,
+        )
+        self._pace = RemainingTime()
+
+    def __enter__(self) -> Self:
+        self._keeping.start()
+        self._supervisor.start()
+        self.networks.warm(DEFAULT_MODEL)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keeping.stop()
+        self._supervisor.stop(stop_workers=True)
+        self._inference.close()
+        self._reader.close()
+        self.take_home.close()
+        self.lessons.close()
+        self.archive.close()
+        self._store.close()
+
+    def begin_to_end(self) -> None:
+        """Workers save while the page says good-bye; leaving the context must follow."""
+        self._supervisor.begin_to_stop()
+
+    def health(self) -> Health:
+        """Is all well? Counts that name nobody."""
+        return health_of(self._store, self._supervisor, self.settings.workspace)
+
+    # Networks ---------------------------------------------------------------------
+
+    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
+        """Every network that has the pattern in its name."""
+        return self.networks.models(pattern)
+
+    def three_to_start(self) -> tuple[tuple[str, str], ...]:
+        """What a newcomer chooses from: a word and the name of a network."""
+        return THREE_TO_START
+
+    def inspect(self, model: str, *, path: str | None = None) -> Inspection:
+        """Open a network up; with `path`, take that layer as its head."""
+        return self.networks.inspect(model, path)
+
+    # Projects ---------------------------------------------------------------------
+
+    def new_project(self, owner: str) -> ProjectView:
+        """Begin."""
+        return self._view(self._projects.create(owner))
+
+    def project(self, owner: str, project: str) -> ProjectView:
+        """Where a project stands."""
+        return self._view(self._projects.get(owner, project))
+
+    def rename_project(self, owner: str, project: str, name: str) -> ProjectView:
+        """Call it something else."""
+        name = " ".join(name.split())[:_LONGEST_NAME]
+        if not name:
+            raise BadSetting("The project has no name.", remedy="Type one.")
+        return self._view(self._projects.save(replace(self._projects.get(owner, project), name=name)))
+
+    def choose_model(self, owner: str, project: str, model: str, *, path: str | None = None) -> ProjectView:
+        """Take another network; its head is found, or proved when the person names it."""
+        found = self._projects.get(owner, project)
+        is_same = model.rpartition("/")[2] == found.model.rpartition("/")[2]
+        kept = replace(found, model=model, head_path=path or None, weights=found.weights if is_same else None)
+        self.networks.inspect(model, path, self._projects.weights(kept))  # raises: no such network, or head
+        return self._view(self._projects.save(kept))
+
+    def opened(self, owner: str, project: str) -> Inspection:
+        """The network of a project, opened up: with the person's layer and weight file, if they gave any."""
+        found = self._projects.get(owner, project)
+        return self.networks.inspect(found.model, found.head_path, self._projects.weights(found))
+
+    def use_weights(self, owner: str, project: str, file: Path) -> Inspection:
+        """Take the person's own weight file for the chosen architecture; it decides the old class count."""
+        found = self._projects.get(owner, project)
+        self._keeping.check_room(owner, file)
+        suffix = file.suffix.lower()
+        if suffix not in _WEIGHT_FILES:
+            raise BadSetting(
+                f"{file.name[:80]} is not a weight file.", remedy=f"Give one of {', '.join(_WEIGHT_FILES)}."
+            )
+        place = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
+        copy(file, place)
+        try:
+            inspection = self.networks.inspect(found.model, found.head_path, place)
+        except HeadswapError as error:
+            discard(place)
+            raise error.renamed(place.name, shown_name(file.name)) from error
+        except BaseException:
+            discard(place)
+            raise
+        self._projects.save(replace(found, weights=place.name))
+        return inspection
+
+    # Datasets ---------------------------------------------------------------------
+
+    def add_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+        """Take in a zip or folder, beside what is there."""
+        return self.pictures.add(owner, project, upload)
+
+    def replace_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+        """Take in a zip or folder, in the place of what is there."""
+        return self.pictures.replace_all(owner, project, upload)
+
+    def use_sample(self, owner: str, project: str) -> Manifest:
+        """Take in the sample set, in the place of what was there."""
+        return self.pictures.use_sample(owner, project)
+
+    def manifest(self, owner: str, project: str) -> Manifest | None:
+        """The pictures of a project, if there are any."""
+        return self.pictures.manifest(owner, project)
+
+    def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
+        """A small JPEG of one picture of a project."""
+        return self.pictures.thumbnail(owner, project, sha256, px)
+
+    # Teaching ---------------------------------------------------------------------
+
+    def start_teaching(
+        self,
+        owner: str,
+        project: str,
+        teach: TrainConfig | None = None,
+        *,
+        test_share: float = 0.2,
+        seed: int = 0,
+        key: str = "",
+    ) -> str:
+        """Queue a run and return its id; the same key again returns the same run."""
+        found = self._projects.get(owner, project)
+        dataset = self.pictures.for_teaching(owner, project)
+        self._keeping.check_room(owner)
+        weights = self._projects.weights(found)
+        if weights is None:
+            self.fetching.check(found.model)
+        experiment = Experiment(
+            data=DataConfig(source=str(dataset), test_share=test_share, seed=seed),
+            model=found.model,
+            weights=str(weights) if weights else None,
+            head_path=found.head_path,
+            teach=teach or TrainConfig(),
+        )
+        key = short_key(key) or f"{found.id}-{self.history.newest(found)}"
+        job = self._queue.submit(owner, found.id, to_json(experiment), key)
+        if found.shown:
+            self._projects.save(replace(found, shown=None))
+        return job
+
+    def warm(self) -> None:
+        """Somebody is here: have a worker, the readers and the process that predicts ready."""
+        self._inference.warm()
+        self._reader.warm()
+        self.networks.after_the_first(self._queue.warm)
+
+    def job(self, owner: str, job: str) -> JobView:
+        """How a run goes."""
+        found = self._store.get(job, owner=owner)
+        events = read_events(self._store.folder(found.id))
+        return view_of(
+            found, events, place=self._queue.place(found.id), seconds_left=self._pace.seconds_left(found)
+        )
+
+    def cancel(self, owner: str, job: str) -> None:
+        """Stop a run: at once when it waits, between two steps when it runs."""
+        self._queue.cancel(self._store.get(job, owner=owner).id)
+
+    # Results ----------------------------------------------------------------------
+
+    def report(self, owner: str, job: str) -> Report:
+        """The verdict of a finished run."""
+        return self.results.report(owner, job)
+
+    def predict(self, owner: str, job: str, picture: Path) -> Prediction:
+        """Let a taught network say what a picture shows."""
+        return self.results.predict(owner, job, (picture,))[0]
+
+    def heat_map(self, owner: str, job: str, picture: Path, *, label: str | None = None) -> HeatMap:
+        """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
+        return self.results.heat_map(owner, job, picture, label)
+
+    def export(self, owner: str, job: str) -> Path:
+        """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
+        return self.take_home.file(owner, job)
+
+    def _view(self, project: Project) -> ProjectView:
+        job, done = self.history.current(project), self.history.shown(project)
+        return ProjectView(
+            id=project.id,
+            name=project.name,
+            model=project.model,
+            head_path=project.head_path,
+            has_own_weights=project.weights is not None,
+            has_pictures=project.data is not None,
+            job=job.id if job else None,
+            done_job=done.id if done else None,
+            is_stale=done is not None and self.history.is_stale(project, done),
+        )
+
+    def room_of(self, owner: str) -> int:
+        """Bytes that a person may still bring."""
+        return self._keeping.room_of(owner)
+
+    def _check_room(self, owner: str) -> None:
+        self._keeping.check_room(owner)
+
+    def _guard(self) -> SafeInference:
+        ours = (self.settings.workspace / "projects", self.settings.sample.parent)
+        return SafeInference(
+            self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours
+        )
+
+    def _is_wanted(self, project: Project, dataset: Path) -> bool:
+        """Whether a run of the project was started with these pictures."""
+        jobs = self._store.of_project(project.owner, project.id)
+        return any(dataset.parent.name in job.experiment_json for job in jobs)
+
+
+def _inference_of(settings: Settings) -> ChildProcess:
+    """The process that holds networks."""
+    return ChildProcess(
+        "headswap.app.processes.inference:answer",
+        timeout_s=settings.answer_timeout_s,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "inference.jsonl",
+    )
+
+
+def _reader_of(settings: Settings) -> Reader:
+    """The processes that read strangers' pictures."""
+    return Reader(
+        settings.workspace / "logs",
+        settings.for_reader(),
+        scratch=settings.workspace / "reading",
+        upload_timeout_s=settings.import_timeout_s,
+    )

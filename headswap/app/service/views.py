@@ -1,0 +1,186 @@
+"""What the service tells the page and the shell: plain frozen records, no behaviour that decides."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from headswap.app.jobs.job import Job, JobState
+from headswap.app.jobs.store import LOG_FILE
+from headswap.events import EpochEnd, Event, Guess, Guesses, Step, text_of_step
+from headswap.pipeline.inspect import BodyBlock, Inspection
+
+__all__ = ["BodyBlock", "Inspection", "JobView", "ProjectView"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectView:
+    """One person's project."""
+
+    id: str
+    name: str
+    model: str
+    head_path: str | None
+    has_own_weights: bool
+    has_pictures: bool
+    job: str | None  # the newest job, if any
+    done_job: str | None  # the newest job that ended well: what Test and Take home use
+    is_stale: bool = False  # the pictures were changed since `done_job` was taught on them
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A job as a page shows it; complete after a reload."""
+
+    id: str
+    state: str  # queued, running, done, failed, cancelled, paused
+    sentence: str  # what is going on, for people
+    share: float  # done, in [0, 1]
+    seconds_left: float | None
+    place: int | None  # in the queue, from 1; None: not waiting
+    passes: tuple[EpochEnd, ...]
+    guesses: tuple[Guess, ...]  # the latest
+    first_guesses: tuple[Guess, ...]  # of the first pass
+    goes_further: bool = False  # more than the head may move
+    problem: str = ""  # what went wrong, when it failed
+    remedy: str = ""
+    details: str = ""  # for whoever looks after the machine
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+_BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
+
+
+class RemainingTime:
+    """How long runs will still take, from the pace of the step that each is in since it was first seen there.
+
+    Steps differ in pace, and where more than the head may move one step takes nearly all the time: before it
+    nobody knows how long it will be, and nothing is said.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._first: dict[str, tuple[Step, float, float]] = {}  # job -> step, when and how far it was seen
+
+    def seconds_left(self, job: Job) -> float | None:
+        """None before the pace says anything, and when the job does not run."""
+        if job.state is not JobState.RUNNING or job.progress is None:
+            self._first.pop(job.id, None)
+            return None
+        step, now, share = job.progress.step, self._clock(), share_of(job)
+        if depth_of(job) != "head" and step != "finetune":
+            return None
+        if self._first.get(job.id, (None,))[0] != step:
+            self._first[job.id] = (step, now, share)
+        _, since, first = self._first[job.id]
+        if share - first < 0.05 or now - since < 1.0:
+            return None
+        return (now - since) * (1.0 - share) / (share - first)
+
+
+def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
+    """Put row and journal together."""
+    passes = _passes(events)
+    guesses = [event for event in events if isinstance(event, Guesses)]
+    return JobView(
+        id=job.id,
+        state=str(job.state),
+        sentence=_sentence(job, events, passes, place),
+        share=share_of(job),
+        seconds_left=seconds_left,
+        place=place,
+        passes=passes,
+        guesses=guesses[-1].guesses if guesses else (),
+        first_guesses=guesses[0].guesses if guesses else (),
+        goes_further=depth_of(job) != "head",
+        problem=job.error.problem if job.error else "",
+        remedy=job.error.remedy if job.error else "",
+        details=_details(job),
+    )
+
+
+def _passes(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
+    """Each pass once: the last is told again with the figures of the report."""
+    passes: list[EpochEnd] = []
+    for event in events:
+        if isinstance(event, EpochEnd):
+            if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
+                passes.pop()
+            passes.append(event)
+    return tuple(passes)
+
+
+def _details(job: Job) -> str:
+    """Of a run that failed: its kind of error, and where its log is; no path of this machine."""
+    if job.error is None:
+        return ""
+    started = "once" if job.attempt == 1 else f"{job.attempt} times"
+    return (
+        f"Kind of error: {job.error.code}. Run {job.id}, started {started}. Its log is {LOG_FILE} in the "
+        "run's folder of the workspace."
+    )
+
+
+def depth_of(job: Job) -> str:
+    """What the person let move; "head" also for a run whose record says nothing of it."""
+    return str(json.loads(job.experiment_json or "{}").get("teach", {}).get("depth", "head"))
+
+
+def share_of(job: Job) -> float:
+    """How much of a job is done, in [0, 1]."""
+    if job.state is JobState.DONE:
+        return 1.0
+    if job.progress is None:
+        return 0.0
+    words = text_of_step(job.progress.step)
+    begin, end = words.share_head if depth_of(job) == "head" else words.share_further
+    part = job.progress.done / job.progress.total if job.progress.total else 0.0
+    return begin + (end - begin) * min(part, 1.0)
+
+
+def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], place: int | None) -> str:
+    match job.state:
+        case JobState.QUEUED:
+            return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
+        case JobState.PAUSED:
+            return job.error.problem if job.error else "Waiting for room on the disk."
+        case JobState.CANCELLED:
+            return "Stopped. Your pictures are still here."
+        case JobState.FAILED:
+            return job.error.problem if job.error else "The run failed."
+        case JobState.DONE:
+            return f"Done. {_gets(passes[-1])}" if passes else "Done."
+        case JobState.RUNNING:
+            return "Stopping." if job.cancel_requested else _doing(job, events, passes)
+
+
+def _doing(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd]) -> str:
+    again = "The worker stopped and was started again. " if job.crashes else ""
+    if job.progress is None:
+        return f"{again}Getting ready."
+    step = job.progress.step
+    if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
+        of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
+        return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
+    return again + text_of_step(step).sentence.format(
+        done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
+    )
+
+
+def _is_last_run(events: Sequence[Event]) -> bool:
+    """Whether passes have come since it began to go further: they are those of the run that is kept."""
+    steps = [getattr(event, "step", "") for event in events]
+    began = steps.index("finetune") if "finetune" in steps else len(steps)
+    return any(isinstance(event, EpochEnd) for event in events[began:])
+
+
+def _gets(last: EpochEnd) -> str:
+    return (
+        f"It gets {last.practice_right} of {last.practice_total} practice pictures right, "
+        f"and {last.exam_right} of the {last.exam_total} it has never seen."
+    )

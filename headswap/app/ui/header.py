@@ -1,0 +1,114 @@
+"""The header: mark, project name, the status chip and Stop; New, Open, Save and the other pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from headswap.app.service.limits import Settings
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
+from headswap.app.ui.projects import (
+    ProjectMenu,
+    build_project_buttons,
+    build_project_menu,
+    connect_project_menu,
+)
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, web_text
+from headswap.app.ui.widgets.icons import MARK, icon
+from headswap.app.ui.widgets.status import chip, stale_text
+
+IN_CLEAR = (
+    f'<div class="callout warn notice" role="note">{icon("warn")}<p>'
+    "<b>This page is not protected on its way to you.</b> Others in this network can read codes and "
+    "pictures, and the camera is off. Whoever runs it can add a certificate.</p></div>"
+    "<style>.notice{margin:12px var(--hs-edge) 0 !important}.tile:has(.open-camera),.open-camera,"
+    "[data-camera],.livecam,#hs-live-camera{display:none!important}</style>"
+)
+LOG_OUT = (
+    '<p class="hs-note notice"><a href="logout">Log out</a> when others use this computer too.</p>'
+    "<style>.notice{margin:12px var(--hs-edge) 0 !important}</style>"
+)
+
+
+def build_notices(settings: Settings) -> None:
+    """Lay out what has to be said, if anything."""
+    if not settings.protected:
+        fragment(IN_CLEAR, classes="hs-wrap", name="hs-in-clear")
+    if settings.has_codes:
+        fragment(LOG_OUT, classes="hs-wrap", name="hs-logout")
+
+
+LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The components that change."""
+
+    name: gr.Textbox
+    chip: gr.HTML
+    stop: gr.Button
+    status: gr.HTML
+    stale: gr.HTML
+    menu: ProjectMenu
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.name, self.chip, self.stop, self.status, self.stale]
+
+
+def build_header() -> Header:
+    """Lay out the header."""
+    with gr.Row(elem_classes="hs-bar"):
+        fragment(
+            f'<a class="hs-brand" href="" aria-label="headswap">{MARK}<span>headswap</span></a>',
+            classes="brand", script=web_text("steps.js"),
+        )  # fmt: skip
+        name = gr.Textbox(
+            label="Project name", show_label=False, container=False, max_lines=1, max_length=60,
+            elem_id="hs-name", elem_classes="hs-project", scale=0,
+        )  # fmt: skip
+        fragment(classes="grow")
+        state = fragment(classes="hs-chip", name="hs-chip", script=LIVE)
+        stop = gr.Button("Stop", elem_id="hs-stop", elem_classes="hs-stop", visible=False, scale=0)
+        buttons = build_project_buttons()
+    menu = build_project_menu(buttons)
+    status = fragment(classes="hs-wrap")
+    stale = fragment(classes="hs-wrap", name="hs-stale")
+    return Header(name, state, stop, status, stale, menu)
+
+
+def show_header(header: Header, scene: PageContext) -> Updates:
+    """The header as it is now."""
+    return {
+        header.name: scene.project.name,
+        header.chip: chip(scene.project, scene.job),
+        header.stop: gr.Button(visible=scene.is_teaching),
+        header.stale: stale_text(scene.project),
+    }
+
+
+def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
+    """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
+    connect_project_menu(header.menu, shared, header.status, header.chip)
+
+    @errors_as_text(header.status)
+    def on_stop(project_id: str, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        shared.service.cancel(scene.owner, scene.project.job or "")
+        return shared.show(shared.look(project_id, request))
+
+    @errors_as_text(header.status)
+    def on_rename(project_id: str, name: str, request: gr.Request) -> Updates:
+        return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
+
+    gr.on(
+        [header.stop.click, stop_too.click], on_stop, shared.project_id, [*shared.redrawn, header.status],
+        queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    gr.on(
+        [header.name.submit, header.name.blur], on_rename, [shared.project_id, header.name],
+        [header.name, header.status], queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip

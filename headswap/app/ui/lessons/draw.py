@@ -1,0 +1,136 @@
+"""Everything that /learn shows of one person at one moment.
+
+Flow:  Service + LessonPlace --draw_lesson--> Drawn: the HTML of every part, and whether it will soon change
+
+Asks the service, holds nothing; no gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headswap.app.service.lessons.lessons import ORDER, LessonView, ProgressView
+from headswap.app.service.service import Service
+from headswap.app.service.views import JobView, ProjectView
+from headswap.app.ui.lessons.beats import heading, predict, run, see, why
+from headswap.app.ui.lessons.classroom import class_panel
+from headswap.app.ui.lessons.shelf import card_body, card_heading, next_text, shelf
+from headswap.app.ui.lessons.terms import ExplainedTerms, coded
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
+from headswap.app.ui.widgets.status import chip
+from headswap.app.ui.widgets.text import in_words, safe
+from headswap.lessons.expert_cards import CARDS, ExpertCard
+
+
+def summary_page(views: Sequence[LessonView]) -> str:
+    """All that was done, one row an experiment; the buttons are not printed."""
+    right = sum(view.is_right for view in views)
+    rows = "".join(_row(view) for view in views)
+    score = (
+        f"{in_words(len(views)).capitalize()} of {len(ORDER)} experiments, {right} of {len(views)} "
+        f"guessed right."
+    )
+    riddled = next((view for view in views if view.lesson.riddles), None)
+    if riddled is not None:
+        score += f" Heads found by eye: {riddled.riddles_right} of {len(riddled.lesson.riddles)}."
+    return (
+        '<article class="summary"><div class="no-print hs-row"><button class="btn primary" type="button" '
+        'data-print>Print</button><button class="btn" type="button" data-do="back">Back to the experiments'
+        f'</button></div><h1>What I broke, and why</h1><p class="score">{score}</p>'
+        '<table><thead><tr><th scope="col">Experiment</th><th scope="col">My guess</th><th scope="col">What '
+        f'happened</th><th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<p class="hs-note">headswap, every number from a run on this machine.</p></article>'
+    )
+
+
+def _row(view: LessonView) -> str:
+    result, lesson = view.result, view.lesson
+    guess = lesson.choices[view.guess] if view.guess is not None else ""
+    mark = icon("good", "good") if view.is_right else icon("cross", "bad")
+    word = "right" if view.is_right else "wrong"
+    said = " ".join(result.sentences[:2]) if result else ""
+    origin = f"{result.data}, {result.model}" if result and view.is_own else ""
+    return (
+        f'<tr><th scope="row">{safe(lesson.title)}<span class="hs-note">{safe(origin)}</span></th><td>{mark}'
+        f'<span class="hs-vh">{word}: </span>{safe(guess)}</td><td>{coded(said)}</td>'
+        f"<td>{coded(lesson.why[0])}</td></tr>"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LessonPlace:
+    """Where a person is on the page."""
+
+    lesson: str  # or the name of a card
+    here: str = ""  # where phones find the page
+    summary: bool = False
+    asking: bool = False  # whether to forget everything
+
+    @property
+    def card(self) -> ExpertCard | None:
+        """The card that is open, if it is one."""
+        return next((one for one in CARDS if one.name == self.lesson), None)
+
+    @staticmethod
+    def is_card(name: str) -> bool:
+        return name in [one.name for one in CARDS]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The HTML of every part."""
+
+    parts: dict[str, str]
+    is_moving: bool = False
+
+
+def draw_header(project: ProjectView | None, job: JobView | None) -> str:
+    """Mark, project, status chip, links, and the five steps below."""
+    state = chip(project, job) if project else ""
+    return (
+        f'<div class="hs-bar learn-bar">{BRAND}{project_name(project)}<span class="grow"></span>'
+        f'<span class="hs-chip">{state}</span>{page_links("learn")}</div>{steps_links(project)}'
+    )
+
+
+def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: LessonPlace) -> Drawn:
+    """All parts, as they are now."""
+    seen = service.lessons.course(owner, course)
+    around = {
+        "shelf": shelf(seen.done, place.lesson, place.asking),
+        "next": "" if place.summary else next_text(seen.done, place.lesson),
+        "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else "",
+    }
+    if place.card is not None:
+        return Drawn(around | _card(place.card))
+    return _lesson(service, owner, seen, project_id, place, around)
+
+
+def _card(card: ExpertCard) -> dict[str, str]:
+    empty = dict.fromkeys(("predict", "klass", "run", "see"), "")
+    return empty | {"heading": card_heading(card), "why": card_body(card)}
+
+
+def _lesson(
+    service: Service,
+    owner: str,
+    course: ProgressView,
+    project_id: str,
+    place: LessonPlace,
+    around: dict[str, str],
+) -> Drawn:
+    view = service.lessons.look(owner, course.id, place.lesson, project_id)
+    vote = service.following.votes(owner, course.id, place.lesson)
+    key = service.following.shared(owner, course.id)
+    words = ExplainedTerms(view.lesson.terms)
+    beats = {
+        "heading": heading(view),
+        "predict": predict(view, words),
+        "klass": class_panel(view, vote, key, place.here),
+        "run": run(view),
+        "see": see(view),
+        "why": why(view, words),
+    }
+    return Drawn(around | beats, view.run.is_going or (vote is not None and vote.is_open))

@@ -1,0 +1,222 @@
+"""New, Open and Save: the part of the header that changes which project the page shows.
+
+Flow:  browser's list of project ids --service.archive--> the panel of known projects
+       Save --service.archive--> one file that the browser downloads
+
+After New and Open the page is loaded again: everything on it belongs to the other project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.service.archive import ProjectLine
+from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import announce, fragment, sends, served, web_text
+from headswap.app.ui.widgets.pages import page_links
+from headswap.app.ui.widgets.status import busy_status
+from headswap.app.ui.widgets.text import count, image_uri, safe
+from headswap.errors import HeadswapError
+
+EXAMPLE_PX = 96
+MOST_KNOWN = 50  # projects that a browser remembers
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+START_AGAIN = "(changed) => { if (changed) window.location.assign('./'); }"
+DOWNLOAD = "() => setTimeout(() => document.querySelector('#hs-save-file').click(), 100)"
+
+
+@dataclass(frozen=True)
+class ProjectMenu:
+    """The components of New, Open and Save."""
+
+    new: gr.Button
+    open: gr.Button
+    save: gr.Button
+    file: gr.DownloadButton  # never seen: Save presses it
+    panel: gr.Column
+    known: gr.HTML
+    upload: gr.UploadButton
+    close: gr.Button
+    changed: gr.Textbox  # the project that the page shall begin again with
+
+
+def build_project_buttons() -> tuple[gr.Button, gr.Button, gr.Button]:
+    """Lay out the three buttons and the links, inside the header's row."""
+    with gr.Row(elem_classes="hs-menu"):
+        new = gr.Button("New", elem_id="hs-new", elem_classes="quiet", scale=0)
+        opener = gr.Button("Open", elem_id="hs-open", elem_classes="quiet", scale=0)
+        save = gr.Button("Save", elem_id="hs-save", elem_classes="quiet", scale=0)
+        fragment(page_links(), classes="links")
+    return new, opener, save
+
+
+def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> ProjectMenu:
+    """Lay out the panel that Open shows, below the header."""
+    file = gr.DownloadButton("Download", visible="hidden", elem_id="hs-save-file")
+    changed = gr.Textbox("", visible="hidden", container=False)
+    with gr.Column(visible=False, elem_classes="hs-opener", elem_id="hs-opener") as panel:
+        fragment("<h2>Your projects</h2>")
+        known = fragment(name="hs-known", script=sends("project") + web_text("times.js"))
+        with gr.Row(elem_classes="opener-row"):
+            upload = gr.UploadButton(
+                "Open a saved file", file_types=[".zip"], size="lg", elem_id="hs-open-file"
+            )
+            close = gr.Button("Close", size="lg", elem_id="hs-open-close", elem_classes="quiet")
+    return ProjectMenu(*buttons, file, panel, known, upload, close, changed)
+
+
+def known_projects(
+    lines: tuple[ProjectLine, ...],
+    here: str,
+    *,
+    asking: str = "",
+    examples: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> str:
+    """The projects of this browser, newest first, as buttons.
+
+    Args:
+        lines: what is known of each.
+        here: id of the project that is open.
+        asking: id of the project that is about to be deleted.
+        examples: id of a project -> data: URIs of a few of its pictures.
+    """
+    rows = "".join(
+        _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
+        for line in lines
+    )
+    return f'<ul class="known">{rows}</ul>' if rows else '<p class="hs-soft">None yet.</p>'
+
+
+def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> str:
+    facts = "no pictures yet"
+    if line.pictures:
+        facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
+    facts += f", {count(line.runs, 'run')}" if line.runs else ""
+    here = ' aria-current="true"' if is_here else ""
+    mark = '<span class="tag">open now</span>' if is_here else ""
+    drawn = "".join(f'<img src="{uri}" alt="">' for uri in examples)
+    shown = f'<span class="examples">{drawn}</span>' if drawn else ""
+    return (
+        f'<li><button type="button" data-project="{safe(line.id)}"{here}><b>{safe(line.name)}</b>'
+        f'<span class="hs-soft">{facts}{_taught_at(line)}</span>'
+        f"{shown}{mark}</button>"
+        f'<button type="button" class="delete" data-project="ask:{safe(line.id)}" '
+        f'aria-label="Delete {safe(line.name)}">Delete</button></li>'
+    )
+
+
+def _taught_at(line: ProjectLine) -> str:
+    if line.last_run_at is None:
+        return ""
+    at = datetime.fromtimestamp(line.last_run_at, UTC)
+    return f', last taught <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time>'
+
+
+def _sure(line: ProjectLine) -> str:
+    what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
+    return (
+        f'<li class="asking" role="alert"><p>Delete <b>{safe(line.name)}</b> with its {what}? '
+        'There is no way back.</p><span class="hs-row">'
+        f'<button type="button" class="bad" data-project="delete:{safe(line.id)}">Delete</button>'
+        '<button type="button" data-project="keep:">Keep</button></span></li>'
+    )
+
+
+def remembered(known: object, project_id: str) -> list[str]:
+    """The browser's list with one project in front; whatever is no list of texts is none."""
+    ids = [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+    return list(dict.fromkeys([project_id, *ids]))[:MOST_KNOWN]
+
+
+def _examples(shared: PageParts, owner: str, line: ProjectLine) -> tuple[str, ...]:
+    """A few pictures of a project, as data: URIs; one that cannot be read is left out."""
+    found = []
+    for sha256 in line.examples:
+        with suppress(HeadswapError):
+            found.append(image_uri(shared.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
+    return tuple(found)
+
+
+def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, chip: gr.HTML) -> None:
+    """Connect New, Open and Save to the service."""
+    service, known = shared.service, shared.known
+
+    def begin_with(project_id: str, ids: object) -> Updates:
+        return {
+            shared.project_id: project_id, known: remembered(ids, project_id), menu.changed: project_id,
+        }  # fmt: skip
+
+    @errors_as_text(status)
+    def on_new(ids: object, request: gr.Request) -> Updates:
+        return begin_with(service.new_project(owner_of(request)).id, ids)
+
+    def listed(owner: str, project_id: str, ids: object, asking: str = "") -> Updates:
+        lines = service.archive.known(owner, remembered(ids, project_id))
+        examples = {line.id: _examples(shared, owner, line) for line in lines}
+        return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
+
+    @errors_as_text(status)
+    def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
+        return {menu.panel: gr.Column(visible=True)} | listed(owner_of(request), project_id, ids)
+
+    @errors_as_text(status)
+    def on_choose(project_id: str, ids: object, event: gr.EventData, request: gr.Request) -> Updates:
+        verb, _, chosen = str(event.chosen).rpartition(":")
+        owner = owner_of(request)
+        if not verb:
+            return begin_with(service.project(owner, chosen).id, ids)
+        if verb == "delete":
+            service.archive.delete(owner, chosen)
+            left = [one for one in remembered(ids, project_id) if one != chosen]
+            if chosen == project_id:
+                return begin_with(service.new_project(owner).id, left)
+            return {known: left} | listed(owner, project_id, left)
+        return listed(owner, project_id, ids, asking=chosen if verb == "ask" else "")
+
+    @errors_as_text(status)
+    def on_file(file: str, ids: object, request: gr.Request) -> Updates:
+        owner = owner_of(request)
+        try:
+            opened = service.archive.open(owner, Path(file))
+        finally:
+            service.uploads.taken(owner, Path(file))
+        return begin_with(opened, ids)
+
+    @errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
+    def on_save(project_id: str, request: gr.Request) -> Updates:
+        with service.archive.saved(owner_of(request), project_id) as file:
+            return {menu.file: gr.DownloadButton(value=served(file))}
+
+    def on_rest(project_id: str, request: gr.Request) -> Updates:
+        return shared.show(shared.look(project_id, request))
+
+    began = [shared.project_id, known, menu.changed, menu.known, status]
+    opening = announce(repr(busy_status("Opening the project")))
+    saving = announce(repr(busy_status("Packing the project")))
+    menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
+    menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
+    menu.upload.upload(None, None, chip, js=opening, **QUIET)
+    for listen, handler, inputs in (
+        (menu.new.click, on_new, [known]),
+        (menu.known.click, on_choose, [shared.project_id, known]),
+        (menu.upload.upload, on_file, [menu.upload, known]),
+    ):
+        done = listen(handler, inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET)
+        done.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
+            None, menu.changed, None, js=START_AGAIN, **QUIET
+        )
+    menu.save.click(None, None, chip, js=saving, **QUIET)
+    packed = menu.save.click(
+        on_save, shared.project_id, [menu.file, status], concurrency_limit=2, trigger_mode="once", **QUIET
+    )
+    packed.success(None, None, None, js=DOWNLOAD, **QUIET)
+    packed.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET)

@@ -1,0 +1,1 @@
+"""/runs: all runs of a browser in one table."""

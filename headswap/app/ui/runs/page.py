@@ -1,0 +1,175 @@
+"""/runs: every run of this browser's projects, compared, opened again, deleted; and several networks at once.
+
+Flow:  known project ids --service.history--> table and plot;  a pressed button --> one verb --> drawn anew
+
+A page of its own: it remembers what the five steps remember, and looks at the server only
+while something is taught.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.service.history import RunView
+from headswap.app.service.service import Service
+from headswap.app.ui.context import Updates, owner_of
+from headswap.app.ui.projects import QUIET, remembered
+from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
+from headswap.app.ui.widgets.cards import search_choices
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.pages import BRAND, page_links
+
+TICK_S = 1.5
+HEADER = (
+    f'<div class="hs-bar runs-bar">{BRAND}<span class="grow"></span><a class="btn quiet" href="./">The five '
+    f"steps</a>{page_links('runs')}</div>"
+)
+INTRO = (
+    '<div class="hs-intro"><h1>Every run, side by side</h1><p>Each time a head was taught, with what it '
+    "cost. Which network is worth its time? Look at how often it is right, and how sure that figure is."
+    "</p></div>"
+)
+EMPTY = (
+    '<div class="hs-empty"><p class="live">No run yet.</p><p class="hs-soft">Teach a head in '
+    '<a href="./">the five steps</a>; it appears here with its accuracy, its size and its speed, and stays.'
+    "</p></div>"
+)
+COMPARE = (
+    '<h2>Compare networks</h2><p class="hs-soft reading">Choose two or more. Each gets a '
+    "new head, taught on the pictures of the project that is open, and sits the same exam. They wait in the "
+    "queue one after the other; you may close this page.</p>"
+)
+HELD = (
+    '<p class="hs-soft" role="status">This run is deleted. Another program holds some of its files; '
+    "they go as soon as it lets go.</p>"
+)
+GO = "(where) => { if (where) window.location.assign(where); }"
+
+
+@dataclass(frozen=True)
+class RunsPage:
+    """The components of the page."""
+
+    project_id: gr.BrowserState
+    known: gr.BrowserState
+    sort: gr.Textbox
+    asking: gr.Textbox
+    go: gr.Textbox  # where to go next
+    status: gr.HTML
+    table: gr.HTML
+    plotted: gr.Column
+    plot: gr.HTML
+    models: gr.Dropdown
+    compare: gr.Button
+    said: gr.HTML
+    timer: gr.Timer
+
+    @property
+    def drawn(self) -> list[Any]:
+        return [self.sort, self.asking, self.table, self.plotted, self.plot, self.timer]
+
+
+def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
+    """Lay out and connect the page, inside its route."""
+    project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
+    known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
+    sort, asking, go = (gr.Textbox(value, visible="hidden", container=False) for value in (FIRST, "", ""))
+    timer = gr.Timer(TICK_S, active=False)
+    fragment(HEADER)
+    with gr.Column(elem_classes="tabitem runs-page", elem_id="hs-runs-page"):
+        fragment(INTRO)
+        status = fragment(classes="status")
+        table = fragment(name="hs-runs", script=sends("run") + web_text("times.js"))
+        with gr.Column(elem_classes="hs-panel runs-plot", visible=False) as plotted:
+            plot = fragment(name="hs-runs-plot")
+        with gr.Column(elem_classes="hs-panel runs-compare"):
+            fragment(COMPARE)
+            models = gr.Dropdown(
+                [], multiselect=True, label="Networks", info="Those marked ✓ are on this machine.",
+                elem_id="hs-compare-models",
+            )  # fmt: skip
+            said = fragment(classes="status", name="hs-compare-status")
+            compare = gr.Button(
+                "Compare networks", variant="primary", size="lg", elem_id="hs-compare", elem_classes="big"
+            )
+    parts = RunsPage(
+        project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said, timer
+    )
+    _connect(page, parts, service)
+
+
+def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str = "") -> Updates:
+    """Table, plot and clock as they are now."""
+    drawing = runs_plot(runs)
+    return {
+        parts.sort: sort,
+        parts.asking: asking,
+        parts.table: runs_table(runs, sort, asking) if runs else EMPTY,
+        parts.plotted: gr.Column(visible=bool(drawing)),
+        parts.plot: drawing,
+        parts.timer: gr.Timer(active=any(not run.is_over for run in runs)),
+    }
+
+
+def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
+    history = service.history
+    ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
+
+    def drawn(owner: str, project_id: str, known: object, sort: str, asking: str = "") -> Updates:
+        return show_runs(parts, history.rows(owner, remembered(known, project_id)), sort, asking)
+
+    @errors_as_text(parts.status)
+    def on_look(project_id: str, known: object, sort: str, asking: str, request: gr.Request) -> Updates:
+        return drawn(owner_of(request), project_id, known, sort, asking)
+
+    @errors_as_text(parts.said, clears=False)
+    def on_networks() -> Updates:
+        return {parts.models: gr.Dropdown(choices=search_choices(service.models()))}
+
+    @errors_as_text(parts.status)
+    def on_deed(
+        project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
+    ) -> Updates:
+        deed, _, what = str(event.chosen).partition(":")
+        owner, asking = owner_of(request), ""
+        more: Updates = {}
+        match deed:
+            case "sort":
+                sort = next_sort(sort, what)
+            case "ask":
+                asking = what
+            case "delete":
+                if not history.delete(owner, what):
+                    more = {parts.said: HELD}
+            case "stop":
+                service.cancel(owner, what)
+            case "open":
+                shown = history.show(owner, what)
+                more = {parts.project_id: shown, parts.known: remembered(known, shown)}
+                more[parts.go] = "./?step=test"
+        return drawn(owner, project_id, known, sort, asking) | more
+
+    @errors_as_text(parts.said)
+    def on_compare(
+        project_id: str, known: object, sort: str, models: list[str], request: gr.Request
+    ) -> Updates:
+        started = history.compare(owner_of(request), project_id, models or [])
+        words = "They were taught on these pictures already: see the table." if not started else ""
+        told = {parts.said: f'<p class="hs-soft" role="status">{words}</p>'} if words else {}
+        return drawn(owner_of(request), project_id, known, sort) | told
+
+    page.load(on_look, ids, [*parts.drawn, parts.status], **QUIET).then(
+        on_networks, None, [parts.models, parts.said], **QUIET
+    )
+    parts.timer.tick(on_look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
+    parts.table.click(
+        on_deed, ids[:3], [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
+        trigger_mode="once", **QUIET,
+    ).then(None, parts.go, None, js=GO, **QUIET)  # fmt: skip
+    parts.compare.click(
+        on_compare, [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once", **QUIET
+    )

@@ -1,0 +1,243 @@
+"""Step 2, Pictures: a folder, a zip, loose pictures, the camera or the sample; what was found; mending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+from headswap.app.service.views import Inspection
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
+from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
+from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
+from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
+from headswap.app.ui.steps.headview import new_head_words
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import announce, fragment, next_bar, vendored, web_text
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.status import busy_status, chip
+from headswap.app.ui.widgets.text import in_words, safe
+from headswap.data.decode import ENDINGS
+from headswap.data.manifest import Manifest
+
+PICKER = f"""
+<div class="hs-row heading">{icon("folder")}<h2>Drop a folder, a zip or loose pictures</h2></div>
+<p class="hs-soft">One folder per class: its name becomes the name the network will
+say. Large pictures are made smaller on your machine before they travel.</p>
+<div class="hs-row choosers" data-endings="{",".join(ENDINGS)}">
+<button class="btn folder" type="button">Choose a folder</button><input
+type="file" webkitdirectory multiple hidden>
+<button class="btn loose" type="button">Choose pictures</button></div>
+<p class="hs-note packing" role="status" aria-live="polite"></p>
+<dialog class="hs-dialog place" aria-labelledby="hs-place-title"><form method="dialog">
+<h2 id="hs-place-title">There are <span class="there"></span> already</h2>
+<p class="hs-soft">The new ones can stand beside them, or in their place. Undo brings the old ones
+back.</p><div class="hs-row fixes"><button class="btn primary" value="add">Add beside them</button>
+<button class="btn" value="replace">Put in their place</button>
+<button class="btn quiet" value="">Not now</button></div></form></dialog>
+<dialog class="hs-dialog name" aria-labelledby="hs-ask-title"><form method="dialog">
+<h2 id="hs-ask-title"></h2>
+<label class="field">The name of the class<input type="text" maxlength="80" autocomplete="off"
+list="hs-ask-classes"></label><datalist id="hs-ask-classes"></datalist>
+<div class="hs-row fixes"><button class="btn primary" value="add">Add them</button><button class="btn"
+value="" formnovalidate>Not now</button></div></form></dialog>
+"""
+CAMERA = f"""
+<h2>Camera</h2><p class="hs-soft">Hold the button, or the space bar, and move the thing about.</p>
+<button class="btn open-camera" type="button">{icon("camera")}Open camera</button>
+<dialog class="hs-dialog" aria-labelledby="hs-camera-title"><div class="hs-row between top">
+<h2 id="hs-camera-title">Camera</h2><button class="btn quiet" type="button" data-close
+aria-label="Close the camera">{icon("cross")}</button></div>
+<label class="field">What is it?<input type="text" maxlength="80" autocomplete="off"
+list="hs-camera-classes" placeholder="The name of the class"></label>
+<datalist id="hs-camera-classes"></datalist>
+<video muted playsinline aria-label="What the camera sees"></video>
+<p class="hs-soft" role="status" aria-live="polite"></p><div class="strip" role="group"
+aria-label="The pictures taken; press one to take it out"></div>
+<div class="hs-row fixes"><button class="btn hold" type="button">Hold to take pictures</button>
+<button class="btn primary add" type="button" disabled>Add pictures</button>
+<button class="btn quiet away" type="button">Throw away</button></div></dialog>
+"""
+
+
+EMPTY = (
+    '<div class="hs-empty"><p class="live">No pictures yet.</p><p class="hs-soft">Two classes are enough '
+    "to begin: two folders, named as the network shall call them, about 20 pictures in each. Or begin with "
+    f"one class, here:</p>{new_class('The first class')}</div>"
+)
+ADD, REPLACE = "add", "replace"  # words of `picker.js`
+IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
+
+
+@dataclass(frozen=True)
+class DatasetStep:
+    """The components of step 2."""
+
+    intro: gr.HTML
+    zip: gr.UploadButton
+    how: gr.Textbox  # whether an upload comes beside the pictures that are there, or in their place
+    sample: gr.Button
+    status: gr.HTML
+    in_use: gr.HTML
+    classes: gr.HTML
+    checks: gr.HTML
+    aside: gr.HTML
+    view: gr.HTML
+    say: gr.HTML
+    onward: gr.Button
+
+    @property
+    def outputs(self) -> list[object]:
+        return [
+            self.classes, self.checks, self.aside, self.say, self.onward, self.sample, self.in_use, self.view,
+        ]  # fmt: skip
+
+
+def build_dataset_step() -> DatasetStep:
+    """Lay out step 2."""
+    intro = fragment(intro_text(None, ()))
+    with gr.Row(elem_classes="sources"):
+        with gr.Column(elem_classes="drop"):
+            gr.HTML(
+                html_template=PICKER,
+                js_on_load=f"{vendored('client-zip')}\n{web_text('picker.js')}",
+                apply_default_css=False,
+                elem_id="hs-picker",
+            )
+            upload = gr.UploadButton("Choose a zip", file_types=[".zip"], elem_id="hs-zip")
+            how = gr.Textbox(
+                ADD, visible="hidden", container=False, elem_id="hs-how"
+            )  # picker.js fills it in
+        with gr.Column(elem_classes="tile"):
+            gr.HTML(
+                html_template=CAMERA,
+                js_on_load=web_text("camera.js"),
+                apply_default_css=False,
+                elem_id="hs-camera",
+            )
+        with gr.Column(elem_classes="tile"):
+            fragment(
+                '<h2>Sample set</h2><p class="hs-soft">96 drawings in four classes, in the public domain.</p>'
+            )
+            sample = gr.Button("Use the sample", elem_id="hs-sample")
+            in_use = fragment(classes="in-use")
+    status = fragment(classes="status", name="hs-pictures-status")
+    script = web_text("deeds.js")
+    classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
+    with gr.Row(elem_classes="hs-section hs-half"):
+        checked = fragment(name="hs-checks", script=script)
+        aside = fragment(enough(None), name="hs-enough", script=script)
+    view = fragment(name="hs-view", script=script)
+    say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
+    return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
+
+
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+    """The headline of step 2, with the size of the new head as soon as there are names."""
+    becomes = "The names become the new head."
+    if inspection and classes:
+        becomes = (
+            'The names become the new head: <span class="nowrap">'
+            f"{new_head_words(inspection, len(classes))}</span>."
+        )
+    return (
+        '<div class="hs-intro"><h1>Show it what you mean</h1>'
+        f'<p id="hs-new-head">Give it pictures sorted by name. {becomes}</p></div>'
+    )
+
+
+@cache
+def sample_files(sample: Path) -> frozenset[str]:
+    """Every picture of the sample set, as a manifest names it."""
+    return frozenset(path.relative_to(sample).as_posix() for path in sample.rglob("*.*") if path.is_file())
+
+
+def _files(manifest: Manifest) -> frozenset[str]:
+    return frozenset(picture.file for picture in manifest.pictures)
+
+
+def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
+    """The pictures as they are now; whatever dialog was open is done with."""
+    manifest = scene.manifest
+    is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
+    drawn = {
+        step.sample: gr.Button(visible=not is_sample),
+        step.in_use: IN_USE if is_sample else "",
+        step.onward: gr.Button(interactive=not scene.lacks),
+        step.say: f'<span class="say hs-soft">{safe(scene.lacks) or "Everything needed is here."}</span>',
+        step.view: "",
+    }
+    change = shared.service.pictures.last_change(scene.owner, scene.project.id)
+    if manifest is None:
+        return drawn | {step.classes: changed(change) + EMPTY, step.checks: "", step.aside: enough(None)}
+    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
+    if not scene.lacks and (worth := worth_a_look(manifest)):
+        things = "thing" if worth == 1 else "things"
+        words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
+        drawn[step.say] = f'<span class="say hs-soft">Everything needed is here. {words}</span>'
+    return drawn | {
+        step.classes: class_rows(manifest, shown, change),
+        step.checks: checks(manifest, shown),
+        step.aside: enough(manifest),
+    }
+
+
+def connect_dataset_step(
+    step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
+) -> None:
+    """Connect step 2, and the sample button of step 1, to the service."""
+
+    @errors_as_text(step.status)
+    def on_zip(project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
+        owner = owner_of(request)
+        take = shared.service.replace_pictures if how == REPLACE else shared.service.add_pictures
+        try:
+            take(owner, project_id, Path(upload))
+        finally:  # refused or not, nobody asks for it again
+            shared.service.uploads.taken(owner, Path(upload))
+        return shared.show(shared.look(project_id, request))
+
+    @errors_as_text(step.status)
+    def on_sample(project_id: str, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        if scene.manifest is not None:
+            return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
+        shared.service.use_sample(scene.owner, project_id)
+        return shared.show(shared.look(project_id, request))
+
+    @errors_as_text(step.status)
+    def on_first_sample(project_id: str, request: gr.Request) -> Updates:
+        shown = on_sample(project_id, request)
+        asks = shown.get(step.view) or shown[step.status]  # before it replaces any, or why it cannot
+        to = "pictures" if asks else "teach"
+        return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
+
+    @errors_as_text(step.status)
+    def on_deed(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
+        deed, scene = edit_of(event), shared.look(project_id, request)
+        if deed.verb in LOOKS:
+            return {step.view: look_closer(deed, scene, shared)}
+        if dialog := do_or_tell(deed, scene, shared):
+            return {step.view: dialog}
+        return shared.show(shared.look(project_id, request))
+
+    def on_read(project_id: str, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        return {state: chip(scene.project, scene.job)}
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [*shared.redrawn, step.status]
+    reading = announce(repr(busy_status("Reading the pictures")))
+    moved = [*outputs, shared.tabs, shared.where]
+    for listen, handler, inputs, touched in (
+        (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),
+        (step.sample.click, on_sample, [shared.project_id], outputs),
+        (first_sample.click, on_first_sample, [shared.project_id], moved),
+    ):
+        listen(None, None, state, js=reading, **quiet)
+        done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
+        done.then(on_read, shared.project_id, [state], queue=False, **quiet)
+    for piece in (step.classes, step.checks, step.aside, step.view):
+        piece.click(on_deed, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -1,0 +1,140 @@
+"""What a person does to their pictures: the message of a button becomes one verb of the service.
+
+Flow:  button --deeds.js--> Edit --look_closer--> a dialog, nothing has changed
+                             Edit --do--> service.pictures, the page is drawn anew
+
+Everything in a message is text that a stranger could have written: the service checks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from headswap.app.service.datasets import Datasets
+from headswap.app.service.thumbnails import LARGEST_PX
+from headswap.app.ui.context import PageContext, PageParts, thumbnails
+from headswap.app.ui.steps.classes import of_class
+from headswap.app.ui.steps.gallery import (
+    MOST_SHOWN,
+    class_dialog,
+    image_dialog,
+    several_dialog,
+    sure_dialog,
+)
+from headswap.app.ui.widgets.errors import error_html, kinds_of
+from headswap.app.ui.widgets.text import count, image_uri
+from headswap.data.manifest import Manifest
+from headswap.errors import HeadswapError, NotFound
+
+LONGEST = 4096  # letters of a file name
+LOOKS = ("open", "look", "show", "ask-start-over", "ask-sample")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One message."""
+
+    verb: str
+    name: str  # of a class, or the code of a finding
+    file: str  # of a picture
+    value: str  # what was typed or chosen
+
+
+def edit_of(event: gr.EventData) -> Edit:
+    """Read a message; whatever is no text is nothing."""
+    words = (getattr(event, key, "") for key in ("deed", "name", "file", "value"))
+    return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
+
+
+def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> str:
+    """The dialog that a deed opens."""
+    manifest = scene.manifest
+    if manifest is None:
+        raise NotFound("There are no pictures any more.", remedy="Load the page again.")
+    match deed.verb:
+        case "open":
+            return _class(deed.name, manifest, scene, shared)
+        case "look":
+            return _picture(deed.file, manifest, scene, shared)
+        case "show":
+            return _several(deed.name, manifest, scene, shared)
+        case "ask-sample":
+            question = f"Put the sample set in the place of your {count(len(manifest.pictures), 'picture')}?"
+            return sure_dialog(question, "sample", "Use the sample")
+    question = f"Take all {count(len(manifest.pictures), 'picture')} out?"
+    return sure_dialog(question, "start-over", "Start over")
+
+
+def do(deed: Edit, pictures: Datasets, owner: str, project: str) -> None:
+    """Do it."""
+    match deed.verb:
+        case "rename":
+            pictures.rename_class(owner, project, deed.name, deed.value)
+        case "merge":
+            pictures.merge_classes(owner, project, deed.name, deed.value)
+        case "drop-class":
+            pictures.drop_class(owner, project, deed.name)
+        case "relabel":
+            pictures.relabel(owner, project, (deed.file,), deed.value)
+        case "drop":
+            pictures.drop(owner, project, (deed.file,))
+        case "mend":
+            pictures.mend(owner, project, deed.name)
+        case "undo":
+            pictures.undo(owner, project)
+        case "start-over":
+            pictures.start_over(owner, project)
+        case "sample":
+            pictures.use_sample(owner, project)
+
+
+def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> str:
+    """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
+
+    Raises:
+        HeadswapError: a mistake that belongs to no dialog.
+    """
+    try:
+        do(deed, shared.service.pictures, scene.owner, scene.project.id)
+    except HeadswapError as mistake:
+        if dialog := _with_mistake(deed, mistake, scene, shared):
+            return dialog
+        raise
+    return ""
+
+
+def _with_mistake(deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts) -> str:
+    """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
+    said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
+    if scene.manifest is None:
+        return ""
+    if deed.name in scene.classes:
+        return _class(deed.name, scene.manifest, scene, shared, said)
+    if any(picture.file == deed.file for picture in scene.manifest.pictures):
+        return _picture(deed.file, scene.manifest, scene, shared, said)
+    return ""
+
+
+def _class(name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
+    if name not in manifest.classes:
+        raise NotFound("There is no such class any more.", remedy="Load the page again.")
+    small = thumbnails(shared.thumbnail, scene, of_class(manifest, name)[:MOST_SHOWN])
+    return class_dialog(manifest, name, small, mistake)
+
+
+def _picture(file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
+    found = next((picture for picture in manifest.pictures if picture.file == file), None)
+    if found is None:
+        raise NotFound("There is no such picture any more.", remedy="Load the page again.")
+    pictures = shared.service.pictures  # not from the page's memory: that is for small ones
+    large = image_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
+    return image_dialog(manifest, found, large, mistake)
+
+
+def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> str:
+    files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
+    seen = sorted((p for p in manifest.pictures if p.file in files), key=lambda p: (p.group, p.file))
+    small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])
+    return several_dialog(tuple(seen), small, count(len(seen), "picture"))

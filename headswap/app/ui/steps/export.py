@@ -1,0 +1,111 @@
+"""Step 5, Take it home: one zip, packed and checked when somebody comes for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from headswap.app.service.exports import ExportView
+from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, served
+from headswap.app.ui.widgets.text import count
+
+INTRO = (
+    '<div class="hs-intro"><h1>It is yours. Take it home</h1><p>One zip with everything the network '
+    "needs to give the same answers on any machine, with or without a connection.</p></div>"
+)
+SAVE_INSTEAD = (
+    '<h2>Save the project instead</h2><p class="hs-soft">Pictures, choices and result in one file, to go on '
+    "later or elsewhere: press Save at the top. It is separate from the zip.</p>"
+)
+NOT_BEGUN = ExportView(state="not begun")
+LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
+TICK_S = 0.5
+
+
+@dataclass(frozen=True)
+class ExportStep:
+    """The components of step 5."""
+
+    contents: gr.HTML
+    agreed: gr.HTML
+    use: gr.HTML
+    say: gr.HTML
+    download: gr.DownloadButton
+    status: gr.HTML
+    timer: gr.Timer
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.contents, self.agreed, self.use, self.say, self.download, self.status, self.timer]
+
+
+def build_take_home_step() -> ExportStep:
+    """Lay out step 5."""
+    fragment(INTRO)
+    status = fragment(classes="status")
+    with gr.Row(elem_classes="hs-two rev take-home"):
+        contents = fragment(zip_panel(NOT_BEGUN), name="hs-contents", script=LIVE)
+        with gr.Column(elem_classes="stack"):
+            agreed = fragment(name="hs-agreement")
+            fragment(SAVE_INSTEAD, classes="instead")
+    use = fragment(example(NOT_BEGUN), classes="hs-section", name="hs-use")
+    with gr.Row(elem_classes="hs-next"):
+        say = fragment(_say(NOT_BEGUN), classes="grow")
+        download = gr.DownloadButton(
+            "Download the zip", variant="primary", size="lg", interactive=False,
+            elem_id="hs-download", elem_classes="big",
+        )  # fmt: skip
+    timer = gr.Timer(TICK_S, active=False)  # on while the zip is packed
+    return ExportStep(contents, agreed, use, say, download, status, timer)
+
+
+def show_take_home(step: ExportStep, view: ExportView) -> Updates:
+    """How far it is, or what there is to take."""
+    seen: Updates = {
+        step.contents: zip_panel(view),
+        step.agreed: agreement(view.check),
+        step.say: _say(view),
+        step.timer: gr.Timer(active=view.state == "packing"),
+    }
+    if view.zip_file is None:
+        return seen | {step.download: gr.DownloadButton(value=None, interactive=False)}
+    return seen | {
+        step.use: example(view),
+        step.download: gr.DownloadButton(value=served(view.zip_file), interactive=True),
+    }
+
+
+def _say(view: ExportView) -> str:
+    pictures = len(view.check.pictures) if view.check else 0
+    inside = f" It holds {count(pictures, 'picture')} of yours, to check it with." if pictures else ""
+    words = {
+        "ready": f"Packed and checked.{inside}",
+        "packing": "Packing and checking.",
+        "failed": "It could not be packed.",
+        "not begun": "It is packed when there is something to take.",
+    }[view.state]
+    return f'<span class="say hs-soft">{words}</span>'
+
+
+def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
+    """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
+
+    @errors_as_text(step.status)
+    def on_look(job: str, where: str, request: gr.Request) -> Updates:
+        if not job:
+            return show_take_home(step, NOT_BEGUN)
+        packs = shared.service.take_home
+        owner = owner_of(request)
+        return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
+
+    @errors_as_text(step.status, {step.timer: gr.update(active=False)})
+    def on_tick(job: str, request: gr.Request) -> Updates:
+        return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
+
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    gr.on([shared.where.change, done_job.change], on_look, [done_job, shared.where], step.outputs, **quiet)
+    step.timer.tick(on_tick, done_job, step.outputs, **quiet)

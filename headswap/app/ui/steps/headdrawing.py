@@ -1,0 +1,198 @@
+"""The two drawings of the head view: wide for a desk, tall for a phone; the style sheet shows one.
+
+What is drawn is what the network has: its own stages, grouped when there are many.
+
+Pure text: no gradio, no service.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from headswap.app.ui.widgets.svg import barcode, box, landscape, line_of_text, names_down
+from headswap.app.ui.widgets.text import enumerate_names, number, safe, short
+from headswap.pipeline.inspect import BodyBlock, Inspection
+
+MOST_STAGES = 8
+SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
+SPREAD = (0.281, 0.011, 0.779)  # places in the list of old names: of 1000, a cat, a bird and a bus
+
+
+def numbers_to_learn(inspection: Inspection, num_classes: int) -> int:
+    """Weights and biases of the new head: every head the network uses gets one."""
+    return sum((width + 1) * num_classes for width in inspection.site.in_features)
+
+
+def old_names(inspection: Inspection) -> tuple[str, ...]:
+    """Three short names of the old head, far apart; none where the library does not state them."""
+    names = [name.split(",")[0] for name in inspection.class_names]
+    found: list[str] = []
+    for place in (int(share * len(names)) for share in SPREAD):
+        near = sorted(range(len(names)), key=lambda i: (len(names[i]) > SHORT, abs(i - place)))
+        found += [names[i] for i in near if names[i] not in found][:1]
+    return tuple(found)
+
+
+def wide_drawing(inspection: Inspection, classes: tuple[str, ...], picture: str) -> str:
+    """From left to right."""
+    site, spec = inspection.site, inspection.card.input
+    arrow = '<path d="M{0} 186h20m-6-5 6 5-6 5" fill="none" stroke="var(--hs-ink-3)" stroke-width="1.6"/>'
+    heights, names = names_down(classes, 530, 222, 312)
+    threads = "".join(
+        f'<path class="grow-line" pathLength="1" d="M393 {y}C436 {y} 484 {to:.1f} 522 {to:.1f}"/>'
+        for y in range(172, 300, 15)
+        for to in heights
+    )
+    width = site.in_features[0]
+    footer = f"{width} → {len(classes)} · {number(numbers_to_learn(inspection, len(classes)))} numbers"
+    return (
+        f'<svg class="wide" viewBox="0 0 728 372" role="img" aria-label="{_alt(inspection, classes)}">'
+        + landscape(1, 147, 78, picture)
+        + line_of_text(40, 246, f"{spec.width} × {spec.height}", mute=True, anchor="middle")
+        + arrow.format(84)
+        + _body_wide(inspection.stages)
+        + '<path d="M114 290v8H332v-8" fill="none" stroke="var(--hs-ink-3)" stroke-width="1.2"/>'
+        + line_of_text(223, 324, "Body · kept and frozen", size=15, weight=600, anchor="middle")
+        + line_of_text(
+            223, 345, f"{number(inspection.body_parameters)} numbers stay", mute=True, anchor="middle"
+        )
+        + arrow.format(338)
+        + barcode(366, 76, lines=46, pitch=4.9, upright=False)
+        + line_of_text(377, 324, str(width), size=15, weight=600, anchor="middle")
+        + line_of_text(377, 345, "features", mute=True, anchor="middle")
+        + _old_head_wide(inspection)
+        + box(506, 158, 220, 210, new=True)
+        + f'<g class="threads">{threads}</g>'
+        + line_of_text(
+            524, 186, "New head · growing in" if classes else "New head", size=15, weight=600, tone="acc"
+        )
+        + names
+        + line_of_text(524, 350, footer if classes else "as many as your pictures have")
+        + "</svg>"
+    )
+
+
+def tall_drawing(inspection: Inspection, classes: tuple[str, ...], picture: str) -> str:
+    """From top to bottom."""
+    site, spec = inspection.site, inspection.card.input
+    _, names = names_down(classes, 173, 485, 565)
+    threads = "".join(
+        f'<path class="grow-line" pathLength="1" d="M{x} 323C{x} 376 {to} 378 {to} 412"/>'
+        for x in range(192, 292, 13)
+        for to in (212, 236, 260)
+    )
+    return (
+        f'<svg class="tall" viewBox="0 0 320 618" role="img" aria-label="{_alt(inspection, classes)}">'
+        + landscape(122, 1, 76, picture)
+        + line_of_text(210, 44, f"{spec.width} × {spec.height}", size=14, mute=True)
+        + _body_tall(inspection.stages)
+        + line_of_text(160, 256, "Body · kept and frozen", size=16, weight=600, anchor="middle")
+        + line_of_text(
+            160,
+            276,
+            f"{number(inspection.body_parameters)} numbers stay",
+            size=14,
+            mute=True,
+            anchor="middle",
+        )
+        + barcode(318, 30, lines=52, pitch=5.1, upright=True)
+        + line_of_text(76, 344, f"{site.in_features[0]} features", size=14, mute=True)
+        + _old_head_tall(inspection)
+        + box(153, 412, 166, 204, new=True)
+        + f'<g class="threads">{threads}</g>'
+        + line_of_text(167, 438, "New head", size=15, weight=600, tone="acc")
+        + line_of_text(167, 457, "growing in" if classes else "waits for pictures", size=14, mute=True)
+        + names
+        + line_of_text(167, 598, f"{site.in_features[0]} → {len(classes) or '…'}", size=14)
+        + "</svg>"
+    )
+
+
+def _alt(inspection: Inspection, classes: tuple[str, ...]) -> str:
+    new = f"a new head with {enumerate_names(classes)}" if classes else "a new head with your names"
+    return (
+        "A picture goes through the body, which is kept and frozen, and becomes "
+        f"{inspection.site.in_features[0]} "
+        f"features. The old head with {inspection.site.num_classes} names is taken off; {new} takes its "
+        "place."
+    )
+
+
+def _grouped(stages: tuple[BodyBlock, ...]) -> list[list[BodyBlock]]:
+    """At most eight groups of neighbouring stages, in order."""
+    shown = min(MOST_STAGES, len(stages))
+    edges = [round(i * len(stages) / shown) for i in range(shown + 1)] if shown else []
+    return [list(stages[a:b]) for a, b in pairwise(edges)]
+
+
+def _stage_title(group: list[BodyBlock]) -> str:
+    names = group[0].path if len(group) == 1 else f"{group[0].path} to {group[-1].path}"
+    return f"<title>{safe(names)}: {number(sum(stage.parameters for stage in group))} numbers</title>"
+
+
+def _body_wide(stages: tuple[BodyBlock, ...]) -> str:
+    groups = _grouped(stages)
+    pitch = 218 / max(1, len(groups))
+    drawn = ""
+    for i, group in enumerate(groups):
+        part = i / max(1, len(groups) - 1)
+        height, width = 188 - 118 * part**0.8, pitch - 5
+        x = 114 + (pitch + 5 / len(groups)) * i
+        drawn += f'<rect class="stage" x="{x:.1f}" y="{186 - height / 2:.1f}" width="{width:.1f}" '
+        drawn += f'height="{height:.1f}" rx="3">{_stage_title(group)}</rect>'
+    return drawn
+
+
+def _body_tall(stages: tuple[BodyBlock, ...]) -> str:
+    groups = _grouped(stages)
+    pitch = 140 / max(1, len(groups))
+    body = ""
+    for i, group in enumerate(groups):
+        width = 270 - 164 * i / max(1, len(groups) - 1)
+        body += f'<rect class="stage" x="{160 - width / 2:.1f}" y="{92 + pitch * i:.1f}" width="{width:.1f}" '
+        body += f'height="{pitch - 4:.1f}" rx="3">{_stage_title(group)}</rect>'
+    return body
+
+
+def _struck(inspection: Inspection, x: float, y: float, pitch: float, *, size: int, most: int) -> str:
+    """Three of the old names, struck out; strokes stand for them where the library does not state any."""
+    names = old_names(inspection)
+    if not names:
+        lines = enumerate((62, 48, 70))
+        return "".join(f'<path class="cut word" d="M{x} {y + pitch * i - 4}h{width}"/>' for i, width in lines)
+    return "".join(
+        line_of_text(x, y + pitch * i, short(name, most), size=size, mute=True, struck=True)
+        for i, name in enumerate(names)
+    )
+
+
+def _old_head_wide(inspection: Inspection) -> str:
+    site = inspection.site
+    many = f"… {number(site.num_classes)} names"
+    return (
+        box(506, 4, 220, 132, new=False)
+        + line_of_text(524, 30, "Old head · taken off", size=15, weight=600, mute=True)
+        + _struck(inspection, 524, 56, 20, size=13, most=24)
+        + line_of_text(708, 96, many, mute=True, anchor="end")
+        + line_of_text(
+            524, 122, f"{safe(site.kinds[0])} {site.in_features[0]} → {site.num_classes}", mute=True
+        )
+        + '<path class="cut" d="M394 150C424 140 462 82 504 72"/>'
+        '<circle cx="448" cy="112" r="13" fill="var(--hs-surface)" stroke="var(--hs-line-strong)"/>'
+        '<path d="m443 107 10 10m0-10-10 10" stroke="var(--hs-ink)" stroke-width="2" stroke-linecap="round"/>'
+    )
+
+
+def _old_head_tall(inspection: Inspection) -> str:
+    site = inspection.site
+    return (
+        '<path class="cut" d="M62 324V408"/><circle cx="62" cy="376" r="13" fill="var(--hs-surface)" '
+        'stroke="var(--hs-line-strong)"/><path d="m57 371 10 10m0-10-10 10" stroke="var(--hs-ink)" '
+        'stroke-width="2"/>'
+        + box(1, 412, 138, 204, new=False)
+        + line_of_text(14, 438, "Old head", size=15, weight=600, mute=True)
+        + line_of_text(14, 457, "taken off", size=14, mute=True)
+        + _struck(inspection, 14, 490, 24, size=14, most=15)
+        + line_of_text(14, 562, f"… {number(site.num_classes)} names", size=14, mute=True)
+        + line_of_text(14, 598, f"{site.in_features[0]} → {site.num_classes}", size=14, mute=True)
+    )

@@ -1,0 +1,193 @@
+"""Step 1, Model: three cards, a search over every architecture, and the head view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.service.views import Inspection, ProjectView
+from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
+from headswap.app.ui.steps.headview import evidence, head_view, intro
+from headswap.app.ui.widgets.cards import model_cards, search_choices, shown_rows
+from headswap.app.ui.widgets.errors import error_html, errors_as_text
+from headswap.app.ui.widgets.html import fragment, next_bar, web_text
+
+CARD_SCRIPT = """
+element.addEventListener('change', (happened) => {
+  if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
+});
+"""
+HURRY = (
+    '<h2>In a hurry?</h2><p class="hs-soft">Take the sample set, 96 drawings, or a folder of yours that '
+    "has one folder per class.</p>"
+)
+FOLDER = '<button class="btn" type="button" id="hs-folder-first">Choose a folder</button>'
+OWN_WEIGHTS = (
+    '<p class="hs-soft">A file made for the chosen architecture, by you or somebody you know. It is read '
+    "as numbers "
+    "only: nothing in it is run.</p>"
+)
+OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."
+WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
+
+
+@dataclass(frozen=True)
+class ModelStep:
+    """The components of step 1."""
+
+    intro: gr.HTML
+    cards: gr.HTML
+    search: gr.Dropdown
+    drawing: gr.HTML
+    evidence: gr.HTML
+    weights: gr.UploadButton
+    own_path: gr.Textbox
+    check: gr.Button
+    path_status: gr.HTML  # beside the field it speaks of
+    status: gr.HTML
+    sample: gr.Button
+    onward: gr.Button
+
+
+def build_model_step() -> ModelStep:
+    """Lay out step 1."""
+    with gr.Row(elem_classes="hs-opening"):
+        words = fragment(intro(None, None))
+        with gr.Column(elem_classes="hs-quick"):
+            fragment(HURRY)
+            sample = gr.Button("Use the sample", elem_id="hs-sample-first")
+            fragment(FOLDER, script=web_text("first.js"))
+    with gr.Row(elem_classes="hs-two"):
+        with gr.Column(elem_classes="stack"):
+            cards = fragment(name="hs-cards", script=CARD_SCRIPT)
+            search = gr.Dropdown(
+                [], value=None, label="Any other network", filterable=True, elem_id="hs-search",
+                allow_custom_value=True,
+                info="Every architecture of torchvision and timm. ✓ on this machine, ⬇ to be fetched.",
+            )  # fmt: skip
+            with gr.Accordion("Your own weights", open=False, elem_classes="hs-fold", elem_id="hs-own"):
+                fragment(OWN_WEIGHTS)
+                weights = gr.UploadButton(
+                    "Choose a weight file",
+                    file_types=[".safetensors", ".pt", ".pth", ".bin"],
+                    elem_id="hs-weights",
+                )
+        with gr.Column(elem_classes="hs-panel headview"):
+            status = fragment(classes="status")
+            drawing = fragment(WAITING, name="hs-head")
+            with gr.Accordion("How was it found?", open=False, elem_classes="hs-fold", elem_id="hs-how"):
+                found = fragment()
+                with gr.Row(elem_classes="own-path"):
+                    own_path = gr.Textbox(
+                        label="Use another layer", elem_id="hs-path", elem_classes="mono",
+                        info="The path of the layer inside the network, such as fc, classifier.6 or head.fc.",
+                    )  # fmt: skip
+                    check = gr.Button("Check", elem_id="hs-check", scale=0)
+                path_status = fragment(classes="status", name="hs-path-status")
+    _, onward = next_bar(
+        "You can change the network later; your pictures stay.", "Next: pictures", "hs-to-pictures"
+    )
+    return ModelStep(
+        words, cards, search, drawing, found, weights, own_path, check, path_status, status, sample, onward
+    )
+
+
+def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, shared: PageParts) -> Updates:
+    """The head view, with the person's classes growing in."""
+    first = scene.manifest.pictures[:1] if scene.manifest else ()
+    uri = "".join(thumbnails(shared.thumbnail, scene, first).values())
+    return {
+        step.intro: intro(inspection.card, inspection),
+        step.drawing: head_view(inspection, scene.classes, uri),
+        step.evidence: evidence(inspection),
+        step.own_path: ", ".join(inspection.site.paths),
+    }
+
+
+def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> None:
+    """Connect step 1 to the service; the long list comes when the head has been drawn."""
+    service = shared.service
+
+    def cards(project: ProjectView) -> str:
+        chosen = project.model
+        three = service.three_to_start()
+        names = tuple(name for _, name in shown_rows(three, chosen))
+        speeds = {name: service.networks.picture_ms(name) for name in names}
+        known = service.networks.cards(names)
+        return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
+
+    @errors_as_text(step.status, clears=False)
+    def on_cards(project_id: str, request: gr.Request) -> Updates:
+        if not project_id:  # the browser has not been asked yet what it remembers
+            return {step.cards: gr.skip()}
+        return {step.cards: cards(service.project(owner_of(request), project_id))}
+
+    listed = gr.State(False)
+
+    @errors_as_text(step.status, clears=False)
+    def on_list(is_listed: bool) -> Updates:
+        if is_listed:  # once: a list that comes again closes under the hands of who is searching
+            return {}
+        return {step.search: gr.Dropdown(choices=search_choices(service.models())), listed: True}
+
+    def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
+        project = service.choose_model(owner_of(request), project_id, model, path=path)
+        return shared.show(shared.look(project_id, request)) | {step.cards: cards(project)}
+
+    @errors_as_text(step.status)
+    def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
+        return choose(project_id, str(event.chosen), None, request)
+
+    @errors_as_text(step.status)
+    def on_search(project_id: str, model: str | None, request: gr.Request) -> Updates:
+        return choose(project_id, model.strip(), None, request) if model and model.strip() else {}
+
+    @errors_as_text(step.path_status)
+    def on_check(project_id: str, path: str, request: gr.Request) -> Updates:
+        model = service.project(owner_of(request), project_id).model
+        return choose(project_id, model, path.strip() or None, request)
+
+    @errors_as_text(step.status)
+    def on_weights(project_id: str, file: str, request: gr.Request) -> Updates:
+        owner = owner_of(request)
+        try:
+            inspection = service.use_weights(owner, project_id, Path(file))
+        finally:
+            service.uploads.taken(owner, Path(file))
+        scene = shared.look(project_id, request)
+        return (
+            shared.show(scene)
+            | show_network(step, inspection, scene, shared)
+            | {step.cards: cards(scene.project)}
+        )
+
+    @errors_as_text(step.status, clears=False)
+    def on_reach(project_id: str, request: gr.Request) -> Updates:
+        project = service.project(owner_of(request), project_id)
+        if project.has_own_weights or not (problem := service.networks.out_of_reach(project.model)):
+            return {}
+        return {step.status: error_html(problem, OFFLINE)}
+
+    outputs = [*shared.redrawn, step.cards, step.status]
+    drawn = [step.intro, step.drawing, step.evidence, step.own_path]
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    newest: dict[str, Any] = {
+        "trigger_mode": "always_last"
+    }  # who chooses again while a network opens means the second
+    step.cards.click(on_card, shared.project_id, outputs, **newest, **quiet)
+    step.weights.upload(on_weights, [shared.project_id, step.weights], [*outputs, *drawn], **quiet)
+    step.search.input(on_search, [shared.project_id, step.search], outputs, **newest, **quiet)
+    gr.on(
+        [step.check.click, step.own_path.submit],
+        on_check,
+        [shared.project_id, step.own_path],
+        [*shared.redrawn, step.cards, step.path_status],
+        **quiet,
+    )
+    shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
+    timed = drawn_first.then(on_cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
+    seen = timed.then(on_list, listed, [step.search, listed, step.status], **quiet)
+    seen.then(on_reach, shared.project_id, [step.status], **quiet)

@@ -1,0 +1,235 @@
+"""Step 4, Test: the verdict, the grid, the hard pictures, the doubts, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.ui.context import PageContext, PageParts, Updates
+from headswap.app.ui.steps import confusion, verdict
+from headswap.app.ui.steps.advice import advice, learning
+from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
+from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
+from headswap.app.ui.steps.try_it import (
+    PREDICTING,
+    QUIET,
+    TryIt,
+    build_try_it,
+    connect_try_it,
+    example_strip,
+    examples_for,
+)
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.icons import term
+from headswap.app.ui.widgets.text import image_uri, safe
+from headswap.evaluation.report import LabelIssue, Report
+
+FIRST_TEACH = '<span class="say hs-soft">The report comes by itself when the lesson is over.</span>'
+NOT_GOOD_ENOUGH = (
+    '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>'
+)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """The components."""
+
+    say: gr.HTML
+    again: gr.Button
+    onward: gr.Button
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.say, self.again, self.onward]
+
+    def show(self, *, is_taught: bool) -> Updates:
+        """The next action: there is nothing to take home before something is taught."""
+        words, kind = ("Teach again", "secondary") if is_taught else ("Go to Teach", "primary")
+        return {
+            self.say: NOT_GOOD_ENOUGH if is_taught else FIRST_TEACH,
+            self.again: gr.Button(words, variant=kind),
+            self.onward: gr.Button(visible=is_taught),
+        }
+
+
+def build_foot() -> Footer:
+    """Lay it out as it is before anything is taught."""
+    big: dict[str, Any] = {"size": "lg", "variant": "primary"}
+    with gr.Row(elem_classes="hs-next"):
+        say = fragment(FIRST_TEACH, classes="grow")
+        again = gr.Button("Go to Teach", elem_classes="big back", elem_id="hs-again", **big)
+        onward = gr.Button("Take it home", visible=False, elem_classes="big", elem_id="hs-to-home", **big)
+    return Footer(say, again, onward)
+
+
+TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
+NOTHING_YET = (
+    '<div class="hs-intro"><h1>How good is it?</h1><p>Nothing is taught yet. When step 3 is done, this '
+    "page says honestly how many exam pictures it gets right, which it mixes up, and lets you try your "
+    "own.</p></div>"
+)
+
+
+@dataclass(frozen=True)
+class ReportStep:
+    """The components of step 4."""
+
+    __test__ = False  # the name is the step's, not a test's
+
+    verdict: gr.HTML
+    results: gr.Column
+    status: gr.HTML
+    grid: gr.HTML
+    opened: gr.HTML
+    hardest: gr.HTML
+    doubts: gr.HTML
+    where: gr.HTML
+    look: gr.Button
+    trust: gr.HTML
+    advice: gr.HTML
+    tried: TryIt
+    foot: Footer
+
+    @property
+    def told(self) -> list[object]:
+        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest, self.doubts,
+                self.where, self.look, self.trust, self.advice, *self.foot.outputs]  # fmt: skip
+
+
+def build_test_step() -> ReportStep:
+    """Lay out step 4."""
+    words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
+    with gr.Column(visible=False, elem_classes="results") as results:
+        status = fragment(classes="status", name="hs-test-status")
+        tried = build_try_it()
+        with gr.Row(elem_classes="hs-half"):
+            with gr.Column(elem_classes="hs-panel"):
+                grid = fragment(name="hs-grid", script=sends("cell"))
+                opened = fragment(name="hs-opened")
+                hardest = fragment(name="hs-hardest")
+            with gr.Column(elem_classes="stack"):
+                trust = fragment(name="hs-trust")
+                to_do = fragment(name="hs-advice", script=sends("way"))
+        with gr.Row(elem_classes="hs-half hs-more"):
+            with gr.Column(elem_classes="hs-panel"):
+                fragment(f"<h2>Where it looked {term('map')}</h2>")
+                where = fragment(INVITATION, name="hs-where")
+                look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
+            doubted = fragment(name="hs-doubts", script=sends("doubt"))
+    foot = build_foot()
+    return ReportStep(
+        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
+    )
+
+
+def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
+    """sha256 -> data: URI of the pictures that a report shows."""
+    found = shared.service.results.thumbnails(owner, job, sha256s)
+    return {sha256: image_uri(data) for sha256, (_, data) in found.items()}
+
+
+def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
+    """Everything of step 4 except the tried pictures."""
+    cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
+    shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
+    wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
+    small = _small(shared, owner, job, wanted)
+    return step.foot.show(is_taught=True) | {
+        step.verdict: verdict.verdict(report) + verdict.of_run(shared.service.history.row(owner, job)),
+        step.results: gr.Column(visible=True),
+        step.grid: confusion.grid(report, cell),
+        step.opened: confusion.opened(report, cell, small),
+        step.hardest: verdict.hardest(report, small),
+        step.doubts: doubts(left, report.classes, small),
+        step.where: INVITATION,
+        step.look: gr.Button(visible=True),
+        step.trust: verdict.trust(report),
+        step.advice: f'<div class="stack">{advice(report)}{learning(report)}</div>',
+    }
+
+
+def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, depth: gr.Radio) -> None:
+    """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
+    results = shared.service.results
+
+    @errors_as_text(step.status)
+    def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
+        if not job:
+            nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
+            return nothing | step.foot.show(is_taught=False) | step.tried.empty("")
+        scene = shared.look(project_id, request)
+        report = results.report(scene.owner, job)
+        strip = example_strip(examples_for(report.classes), (), -1)
+        return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
+
+    @errors_as_text(step.status)
+    def on_cell(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        scene, cell = shared.look(project_id, request), str(event.chosen)
+        report = results.report(scene.owner, job)
+        answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
+        small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+        return {step.opened: confusion.opened(report, cell, small)}
+
+    @errors_as_text(step.status)
+    def on_look(project_id: str, job: str, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        report = results.report(scene.owner, job)
+        drawn = []
+        for answer in looked_at(report):
+            picture = results.picture_file(scene.owner, job, answer.sha256)
+            right = ", right" if answer.is_right else f", wrong: it is {safe(report.classes[answer.truth])}"
+            heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+            drawn.append(heat_figure(heat, right))
+        return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
+
+    def decided(scene: PageContext, job: str, done: str, undo: LabelIssue | None = None) -> Updates:
+        report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
+        small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
+        return {step.doubts: doubts(left, report.classes, small, done, undo)}
+
+    def relabelled(scene: PageContext, project_id: str, doubt: LabelIssue, before: str, after: str) -> None:
+        """Give the picture of a doubt another class, wherever it still has the one before."""
+        same = scene.manifest.pictures if scene.manifest else ()
+        files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+        if files:
+            shared.service.pictures.relabel(scene.owner, project_id, files, after)
+
+    @errors_as_text(step.status)
+    def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        scene = shared.look(project_id, request)
+        left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
+        found = chosen(left, str(event.chosen), settled)
+        if found is None:
+            return {}
+        classes, (deed, doubt) = results.report(scene.owner, job).classes, found
+        label, other = classes[doubt.label], classes[doubt.suggested]
+        if deed == "leave":
+            results.settle(scene.owner, job, doubt.sha256)
+            return decided(scene, job, "Left as it is.", doubt)
+        if deed == "undo":
+            relabelled(scene, project_id, doubt, before=other, after=label)
+            results.unsettle(scene.owner, job, doubt.sha256)
+            told = decided(scene, job, f"It is called {safe(label)} again.")
+        else:
+            relabelled(scene, project_id, doubt, before=label, after=other)
+            results.settle(scene.owner, job, doubt.sha256)
+            told = decided(
+                scene, job, f"It is called {safe(other)} now. Teach again to learn from it.", doubt
+            )
+        return shared.show(shared.look(project_id, request)) | told
+
+    @errors_as_text(step.status)
+    def on_way(event: gr.EventData) -> Updates:
+        return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+
+    asked: list[Any] = [shared.project_id, done_job]
+    filled = done_job.change(on_done, asked, [*step.told, *step.tried.outputs], **QUIET)
+    connect_try_it(step.tried, shared, done_job, filled)
+    step.grid.click(on_cell, asked, [step.opened, step.status], **QUIET)
+    step.look.click(on_look, asked, [step.where, step.look, step.status], **PREDICTING)
+    step.doubts.click(on_doubt, asked, [*shared.redrawn, step.doubts, step.status], **QUIET)
+    step.advice.click(on_way, None, [depth, shared.tabs, shared.where, step.status], js=TO_TOP, **QUIET)

@@ -1,0 +1,158 @@
+"""Step 3, Teach: what may move, the button, and the lesson as it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.service.views import Inspection, JobView
+from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
+from headswap.app.ui.steps.guesses import six_guesses
+from headswap.app.ui.steps.headdrawing import numbers_to_learn
+from headswap.app.ui.steps.share import build_share, connect_share
+from headswap.app.ui.steps.train_options import TrainOptions, build_plan, config_of, depth_choices
+from headswap.app.ui.widgets.chart import chart
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, next_bar
+from headswap.app.ui.widgets.status import live_panel
+from headswap.app.ui.widgets.text import in_words, number, safe
+
+NO_PICTURES = (
+    '<p class="live">Pictures first, then the lesson.</p><p class="hs-soft">Add two classes or more in '
+    "step 2, "
+    "or use the sample set. The button wakes up when they are here.</p>"
+)
+LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """The components of step 3."""
+
+    intro: gr.HTML
+    plan: TrainOptions
+    key: gr.Textbox
+    start: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    live: gr.HTML
+    six: gr.HTML
+    share: gr.HTML
+    onward: gr.Button
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.plan.depth, self.key, self.start, self.stop, self.live, self.six, self.onward]
+
+
+def build_train_step() -> TrainStep:
+    """Lay out step 3."""
+    intro = fragment(intro_text(None, ()))
+    with gr.Row(elem_classes="hs-two level live-first"):
+        with gr.Column(elem_classes="hs-panel lesson-plan"):
+            fragment("<h2>What may move?</h2>")
+            plan = build_plan()
+            key = gr.Textbox(visible="hidden")
+            with gr.Row(elem_classes="lesson-go"):
+                start = gr.Button(
+                    "Teach the new head", variant="primary", size="lg", interactive=False,
+                    elem_id="hs-teach", elem_classes="big",
+                )  # fmt: skip
+                stop = gr.Button(
+                    "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
+                )
+            status = fragment(classes="status", name="hs-teach-status")
+        live = fragment(live_panel(None, "", NO_PICTURES), name="hs-live", script=LIVE)
+    six = fragment(name="hs-six")
+    share = build_share()
+    _, onward = next_bar(
+        "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
+    )
+    return TrainStep(intro, plan, key, start, stop, status, live, six, share, onward)
+
+
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+    """The headline of step 3, with how many numbers are to be learned."""
+    how_many = (
+        f", {number(numbers_to_learn(inspection, len(classes)))} numbers," if inspection and classes else ""
+    )
+    return (
+        '<div class="hs-intro"><h1>Teach the new head</h1><p>The body looks at every picture once. Then '
+        f"the new head learns{how_many} by guessing and being corrected. What else may learn is up to "
+        "you.</p></div>"
+    )
+
+
+def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+    """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
+    job = scene.job
+    label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
+    return {
+        step.key: f"{scene.project.id}:{scene.project.job or 'first'}",
+        step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
+        step.stop: gr.Button(visible=scene.is_teaching),
+        step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
+        step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else "",
+        step.onward: gr.Button(interactive=scene.project.done_job is not None),
+    }
+
+
+def _invitation(scene: PageContext) -> str:
+    if scene.manifest is None:
+        return NO_PICTURES
+    if scene.lacks:
+        return f'<p class="live">A little more first.</p><p class="hs-soft">{safe(scene.lacks)}</p>'
+    pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
+    return (
+        f'<p class="live">{number(pictures)} pictures in {classes} classes are ready.</p><p class="hs-soft">'
+        "Press the button. Then you see how many pictures it gets right that it has never practised on.</p>"
+    )
+
+
+def _chart(scene: PageContext, job: JobView | None) -> str:
+    if job is None or scene.manifest is None:
+        return ""
+    exam = [picture.class_name for picture in scene.manifest.part("test")]
+    counts = {name: exam.count(name) for name in scene.classes}
+    if not exam or not job.passes:
+        return chart(job.passes, is_over=job.is_over)
+    common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
+    share = counts[common] / len(exam)
+    words = f"always saying “{safe(common)}”: {100 * share:.0f} %"
+    return chart(job.passes, share, words, is_over=job.is_over)
+
+
+def _watched(scene: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
+    """file -> data: URI of the pictures that are guessed."""
+    if scene.manifest is None:
+        return {}
+    by_file = {picture.file: picture for picture in scene.manifest.pictures}
+    seen = [by_file[guess.file] for guess in job.guesses if guess.file in by_file]
+    uris = thumbnails(shared.thumbnail, scene, seen, px=240)
+    return {picture.file: uris[picture.sha256] for picture in seen}
+
+
+def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+    """How long each way would take with these pictures and this network."""
+    pictures = len(scene.manifest.pictures) if scene.manifest else 0
+    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, pictures))
+    return {step.plan.depth: gr.Radio(choices=choices)}
+
+
+def connect_train_step(step: TrainStep, shared: PageParts) -> None:
+    """Connect the button to the service; the page's timer does the rest."""
+    connect_share(step.share, step.status, step.key, shared)
+
+    @errors_as_text(step.status)
+    def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:
+        scene = shared.look(project_id, request)
+        lesson, share, seed = config_of(*chosen)
+        shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+        return shared.show(shared.look(project_id, request))
+
+    step.start.click(
+        on_start, [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
+        show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
+    )  # fmt: skip

@@ -1,0 +1,120 @@
+"""What is chosen before a lesson: what may move, for how long, and the finer choices.
+
+Flow:  components --config_of--> TrainConfig, share locked away, seed
+
+Each field says in a `?` what the field calls it. Nothing is decided here: the values go to
+the service as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.ui.widgets.html import fragment
+from headswap.app.ui.widgets.icons import term
+from headswap.app.ui.widgets.text import about
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+
+DEPTHS: tuple[tuple[Depth, str, str], ...] = (
+    ("head", "Only the head", "The right start."),
+    ("norms", "Head and a bit more", "Its norm layers as well."),
+    ("last", "Head and last part", "The last block of the body as well."),
+    ("everything", "All of it, step by step", ""),
+    ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
+)
+BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
+           ("15 minutes", 900), ("1 hour", 3600))  # fmt: skip
+RATES = (("found by a short search", 0.0), ("0.0003", 3e-4), ("0.001", 1e-3), ("0.003", 3e-3), ("0.01", 1e-2))
+COPIES = (("mirrored", "flip"), ("cut-outs", "crop"), ("two mixed", "mixup"))
+SHARE = 20  # percent locked away
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The components, in the order in which `config_of` takes their values."""
+
+    depth: gr.Radio
+    budget: gr.Dropdown
+    passes: gr.Slider
+    rate: gr.Dropdown
+    batch: gr.Slider
+    copies: gr.CheckboxGroup
+    mirror: gr.Checkbox
+    share: gr.Slider
+    seed: gr.Number
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [self.depth, self.budget, self.passes, self.rate, self.batch, self.copies, self.mirror,
+                self.share, self.seed]  # fmt: skip
+
+
+def build_plan() -> TrainOptions:
+    """Lay out the choices."""
+    usual, further = TrainConfig(), FinetuneConfig()
+    bare: dict[str, Any] = {"show_label": False, "container": False}
+    depth = gr.Radio(depth_choices({}), value=usual.depth, label="What may move", elem_id="hs-depth", **bare)
+    with gr.Column(elem_classes="hs-budget hs-field"):
+        fragment(_name("Time budget", "time budget"))
+        budget = gr.Dropdown(list(BUDGETS), value=0, label="Time budget", elem_id="hs-budget", **bare)
+    with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold finer", elem_id="hs-finer"):
+        with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
+            passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
+        with _field("Step size", "rate"):
+            rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
+        with _field("Pictures of one step", "batch"):
+            batch = gr.Slider(8, 128, further.batch_size, step=8, label="Pictures of one step", **bare)
+        with _field("Changed copies to practise on", "changed copy"):
+            copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
+            mirror = gr.Checkbox(
+                usual.mirror, label="mean of picture and mirror image, twice the time", container=False
+            )
+        with _field("Locked away for the exam, %", "exam"):
+            share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
+        with _field("Seed", "seed", "The same seed gives the same result."):
+            seed = gr.Number(0, label="Seed", precision=0, **bare)
+    return TrainOptions(depth, budget, passes, rate, batch, copies, mirror, share, seed)
+
+
+def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
+    """What may move, each with the time it will probably take; first line and second line of a choice."""
+    return [(f"{name}\n{_time(depth, seconds)}{' ' + more if more else ''}", depth)
+            for depth, name, more in DEPTHS]  # fmt: skip
+
+
+def config_of(
+    depth: Depth, budget: float, passes: float, rate: float, batch: float, copies: list[str], mirror: bool,
+    share: float, seed: float,
+) -> tuple[TrainConfig, float, int]:  # fmt: skip
+    """The values of the components, in their order, as a lesson, a share and a seed."""
+    further = FinetuneConfig(
+        passes=int(passes),
+        learning_rate=rate or None,
+        batch_size=int(batch),
+        flip="flip" in copies,
+        least_crop=FinetuneConfig().least_crop if "crop" in copies else 1.0,
+        mixup=0.2 if "mixup" in copies else 0.0,
+    )
+    lesson = TrainConfig(depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further)
+    return lesson, share / 100, int(seed or 0)
+
+
+def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
+    if depth in seconds:
+        return f"{about(seconds[depth])}."
+    return "Seconds." if depth == "head" else "Minutes."
+
+
+def _name(words: str, glossary_word: str) -> str:
+    return f'<p class="hs-field-name">{words} {term(glossary_word)}</p>'
+
+
+def _field(words: str, glossary_word: str, note: str = "") -> gr.Column:
+    """A column with the field's name and its `?`; the caller puts the field into it."""
+    column = gr.Column(elem_classes="hs-field")
+    with column:
+        fragment(_name(words, glossary_word) + (f'<p class="hs-note">{note}</p>' if note else ""))
+    return column

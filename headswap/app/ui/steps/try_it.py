@@ -1,0 +1,193 @@
+"""The last part of step 4: a picture of one's own, by upload, paste, example or live camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.steps.prediction import Near, answer, heat_figure
+from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.html import fragment, sends, served, web_text
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.text import image_uri, percent, safe
+from headswap.bundle.prediction import Prediction
+from headswap.storage.places import sample_folder
+
+FOLDER = sample_folder() / "try"
+
+
+def examples_for(classes: tuple[str, ...]) -> tuple[Path, ...]:
+    """`bird_hen_01.png` is an example where a class is called bird."""
+    if not FOLDER.is_dir():
+        return ()
+    return tuple(path for path in sorted(FOLDER.iterdir()) if path.stem.split("_")[0] in classes)
+
+
+def example_strip(paths: tuple[Path, ...], said: tuple[Prediction, ...], chosen: int) -> str:
+    """Buttons with the pictures, and below each what the network says of it; a button sends its number."""
+    if not paths:
+        return ""
+    buttons = "".join(
+        f'<li><button class="plate" type="button" data-example="{i}" '
+        f'aria-pressed="{str(i == chosen).lower()}" '
+        f'aria-label="Example {i + 1}{_spoken(said, i)}"><img '
+        f'src="{image_uri(path.read_bytes(), "png")}" alt="">'
+        f"</button>{_told(path, said, i)}</li>"
+        for i, path in enumerate(paths)
+    )
+    return f'<h3>Examples it has never seen</h3><ul class="examples">{buttons}</ul>'
+
+
+def _spoken(said: tuple[Prediction, ...], i: int) -> str:
+    return f": it says {safe(said[i].label)}, {percent(said[i].sure)} sure" if i < len(said) else ""
+
+
+def _told(path: Path, said: tuple[Prediction, ...], i: int) -> str:
+    if i >= len(said):
+        return '<span class="told" aria-hidden="true">…</span>'
+    right = path.stem.split("_")[0] == said[i].label
+    mark = icon("check", "good") if right else icon("cross", "bad")
+    return f'<span class="told" aria-hidden="true">{mark}{safe(said[i].label)}</span>'
+
+
+MOST_EXAMPLES = 12
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# gradio would decode an upload in the server and turn it to RGB in its own way: a see-through drawing stood
+# on black, not white, and the page said something else than the zip. It arrives unopened instead.
+UNOPENED: dict[str, Any] = {"preprocess": False}
+PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
+SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".avif")
+NO_ANSWER = (
+    '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
+    "picture, take one, or paste one from the clipboard.</p></div>"
+)
+CAMERA = (
+    '<div class="livecam"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '
+    'live</button><video muted playsinline hidden></video><p class="hs-note" role="status"></p></div>'
+)
+
+
+@dataclass(frozen=True)
+class TryIt:
+    """The components."""
+
+    picture: gr.Image
+    camera: gr.HTML
+    examples: gr.HTML
+    status: gr.HTML
+    answer: gr.HTML
+    look: gr.Button
+    heat: gr.HTML
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.picture, self.examples, self.status, self.answer, self.look, self.heat]
+
+    @property
+    def untold(self) -> Updates:
+        """What is shown beside a mistake: no answer, lest the old one be taken for the new one."""
+        return {self.heat: "", self.look: gr.update(visible=False), self.answer: NO_ANSWER}
+
+    def empty(self, strip: str) -> Updates:
+        """Nothing is tried yet."""
+        return self._no_heat(False) | {self.picture: None, self.answer: NO_ANSWER, self.examples: strip}
+
+    def told(self, said: str, *, is_kept: bool = True) -> Updates:
+        """An answer; of a camera's picture, which is not kept, no map can be drawn."""
+        return self._no_heat(is_kept) | {self.answer: said}
+
+    def _no_heat(self, can_look: bool) -> Updates:
+        return {self.heat: "", self.look: gr.Button(visible=can_look)}
+
+
+def build_try_it() -> TryIt:
+    """Lay it out."""
+    fragment('<h2 class="hs-title">Try a picture of your own</h2>', classes="hs-section")
+    with gr.Row(elem_classes="hs-panel try"):
+        with gr.Column(elem_classes="stack tight"):
+            picture = gr.Image(
+                sources=["upload", "clipboard"], type="filepath", format="png", height=300,
+                label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
+            )  # fmt: skip
+            camera = fragment(CAMERA, name="hs-live-camera", script=web_text("live.js"))
+            examples = fragment(name="hs-examples", script=sends("example"))
+        with gr.Column(elem_classes="stack"):
+            status = fragment(classes="status", name="hs-try-status")
+            said = fragment(NO_ANSWER, name="hs-answer")
+            look = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
+            heat = fragment(name="hs-heat")
+    return TryIt(picture, camera, examples, status, said, look, heat)
+
+
+def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled: Any) -> None:
+    """Connect it; `filled` is the event after which the examples are asked."""
+    results = shared.service.results
+
+    def words(request: gr.Request, job: str, prediction: Prediction) -> str:
+        found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
+        near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
+        return answer(prediction, near, results.report(owner_of(request), job))
+
+    def predict(request: gr.Request, job: str, picture: Path) -> str:
+        return words(request, job, results.predict(owner_of(request), job, (picture,))[0])
+
+    def example_answers(job: str, most: int, request: gr.Request) -> Updates:
+        owner = owner_of(request)
+        paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
+        if not paths:
+            return {}
+        said = results.predict(owner, job, paths[:most])
+        strip = {part.examples: example_strip(paths, said, chosen=0)}
+        if most > 1:
+            return strip
+        return strip | {part.picture: served(paths[0])} | part.told(words(request, job, said[0]))
+
+    @errors_as_text(part.status)
+    def on_first_example(job: str, request: gr.Request) -> Updates:
+        return example_answers(job, 1, request)
+
+    @errors_as_text(part.status)
+    def on_all_examples(job: str, request: gr.Request) -> Updates:
+        return example_answers(job, MOST_EXAMPLES, request)
+
+    @errors_as_text(part.status, part.untold)
+    def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        paths = examples_for(results.report(owner_of(request), job).classes)
+        path = paths[min(int(event.chosen), len(paths) - 1)]
+        return part.told(predict(request, job, path)) | {part.picture: served(path)}
+
+    @errors_as_text(part.status, part.untold)
+    def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
+        if picture is None:
+            return part.told(NO_ANSWER, is_kept=False)
+        path = Path(picture["path"])
+        said = predict(request, job, path)
+        if path.suffix.lower() not in SHOWN_BY_BROWSERS:
+            small = image_uri(results.preview(owner_of(request), job, path))
+            said = (
+                f'<span class="plate tried"><img src="{small}" alt="The picture that was tried"></span>{said}'
+            )
+        return part.told(said)
+
+    @errors_as_text(part.status, part.untold)
+    def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
+        prediction = results.predict_frame(owner_of(request), job, str(event.frame))
+        return part.told(words(request, job, prediction), is_kept=False)
+
+    @errors_as_text(part.status, {part.heat: ""})
+    def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
+        if picture is None:
+            return {part.heat: ""}
+        heat = results.heat_map(owner_of(request), job, Path(picture["path"]))
+        return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
+
+    first = filled.then(on_first_example, done_job, part.outputs, **PREDICTING)
+    first.then(on_all_examples, done_job, part.outputs, **PREDICTING)
+    part.examples.click(on_example, done_job, part.outputs, **PREDICTING)
+    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **UNOPENED, **PREDICTING)
+    part.camera.click(on_frame, done_job, part.outputs, trigger_mode="once", **PREDICTING)
+    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **UNOPENED, **PREDICTING)

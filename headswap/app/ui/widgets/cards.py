@@ -1,0 +1,81 @@
+"""Model cards: three networks to start with, as radio buttons that look like cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.text import file_size, millions, safe
+from headswap.network import NetworkCard
+
+OWN_WEIGHTS = f'<span class="tag good">{icon("good")}your own weights</span>'
+LEGEND = '<legend class="hs-eyebrow">Three to start with</legend>'
+
+
+def model_cards(
+    three: tuple[tuple[str, str], ...],
+    known: tuple[NetworkCard, ...],
+    chosen: str,
+    speeds: Mapping[str, float | None] = MappingProxyType({}),
+    *,
+    has_own_weights: bool = False,
+) -> str:
+    """Draw the three; a chosen network that is none of them gets a card of its own below.
+
+    Args:
+        three: (word, name of the network), as the service gives them.
+        known: every card; empty while the list is still being made.
+        chosen: name of the project's network, with or without its zoo.
+        speeds: milliseconds of a picture on this machine, of those that were opened up here.
+        has_own_weights: the chosen network has the person's own weights, not the published ones.
+    """
+    by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
+    drawn = ""
+    for word, name in shown_rows(three, chosen):
+        is_chosen = name.split("/")[-1] == chosen.split("/")[-1]
+        own = OWN_WEIGHTS if is_chosen and has_own_weights else ""
+        drawn += _card(word, name, by_name.get(name), speeds.get(name), is_chosen=is_chosen, tag=own)
+    return f'<fieldset class="cards">{LEGEND}{drawn}</fieldset>'
+
+
+def shown_rows(three: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
+    """The three, and the person's own choice below when it is none of them."""
+    if chosen.split("/")[-1] in {name.split("/")[-1] for _, name in three}:
+        return three
+    return (*three, ("Your choice", chosen))
+
+
+def search_choices(known: tuple[NetworkCard, ...]) -> list[tuple[str, str]]:
+    """(what the search box shows, full name) of every network, those on this machine first."""
+    order = {"here": 0, "to fetch": 1, "not available": 2}
+    mark = {"here": "✓ ", "to fetch": "⬇ ", "not available": ""}
+    ranked = sorted(known, key=lambda card: (order[card.weights.state], card.name))
+    return [(f"{mark[card.weights.state]}{card.name}  ({card.zoo})", card.full_name) for card in ranked]
+
+
+def weights_tag(card: NetworkCard) -> str:
+    """Where the weights are, with an icon and words."""
+    state = card.weights.state
+    if state == "here":
+        return f'<span class="tag good">{icon("good")}on this machine</span>'
+    if state == "to fetch":
+        size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
+        return f'<span class="tag hs-soft">{icon("fetch")}{size} to fetch</span>'
+    return f'<span class="tag hs-soft">{icon("absent")}not available offline</span>'
+
+
+def _card(
+    word: str, name: str, card: NetworkCard | None, ms: float | None, *, is_chosen: bool, tag: str
+) -> str:
+    checked = " checked" if is_chosen else ""
+    facts, tag = "<li>looking it up …</li>", tag and f'<div class="state">{tag}</div>'
+    if card is not None:
+        speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
+        known = (millions(card.parameters), speed, safe(card.licence or ""), str(card.year or ""))
+        facts = "".join(f"<li>{fact}</li>" for fact in known if fact)  # what is not known is not listed
+        tag = tag or f'<div class="state">{weights_tag(card)}</div>'
+    return (
+        f'<label class="card"><input type="radio" name="hs-network" value="{safe(name)}"{checked}>'
+        f"<strong>{word}</strong><code>{safe(name.split('/')[-1])}</code><ul>{facts}</ul>{tag}</label>"
+    )

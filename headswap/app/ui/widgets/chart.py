@@ -1,0 +1,142 @@
+"""Practice against exam, pass by pass, as an inline SVG that survives dark mode and a screen reader.
+
+Lines differ by more than colour: practice is dashed and ends in a ring, exam is solid
+and ends in a square; both are named where they end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from headswap.events import EpochEnd
+
+
+@dataclass(frozen=True)
+class ChartFrame:
+    """Where the axes lie, in the units of one drawing."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    bottom: int
+    name: str
+
+    def x(self, number: float, of: int) -> float:
+        return self.left + (self.right - self.left) * number / max(1, of)
+
+    def y(self, share: float) -> float:
+        return self.bottom - (self.bottom - 12) * share
+
+
+LINE = 17.0  # between two names, so that neither covers the other
+FRAMES = (ChartFrame(728, 318, 52, 720, 284, "wide"), ChartFrame(320, 250, 50, 314, 216, "narrow"))
+
+
+def chart(
+    passes: tuple[EpochEnd, ...],
+    baseline: float | None = None,
+    baseline_words: str = "",
+    *,
+    is_over: bool = False,
+) -> str:
+    """Draw both lines; `baseline` is what always saying one class would get, a share.
+
+    A solver that is there early takes no more passes: what is over fills the drawing.
+    """
+    if is_over and passes:
+        passes = tuple(replace(one, of=passes[-1].number) for one in passes)
+    return "".join(_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES)
+
+
+def _words(passes: tuple[EpochEnd, ...]) -> str:
+    if not passes:
+        return "No pass is over yet."
+    last = passes[-1]
+    return (
+        f"After {last.number} of {last.of} passes {last.practice_right} of {last.practice_total} "
+        "practice pictures "
+        f"and {last.exam_right} of {last.exam_total} exam pictures are right."
+    )
+
+
+def _drawing(frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float | None, words: str) -> str:
+    of = passes[-1].of if passes else 30
+    grid = "".join(
+        f'<path class="grid" d="M{frame.left} {frame.y(share):.1f}H{frame.right}"/>'
+        f'<text x="{frame.left - 10}" y="{frame.y(share) + 4.5:.1f}" text-anchor="end">{label}</text>'
+        for share, label in ((0, "0"), (0.5, "50"), (1, "100 %"))
+    )
+    ticks = "".join(
+        f'<text x="{frame.x(of * i / 3, of):.1f}" y="{frame.bottom + 26}" text-anchor="{anchor}">'
+        f"{label}</text>"
+        for i, (anchor, label) in enumerate(
+            (("middle", "pass 0"), ("middle", round(of / 3)), ("middle", round(2 * of / 3)), ("end", of))
+        )
+    )
+    base = ""
+    if baseline is not None:
+        at = frame.y(baseline)
+        base = f'<path class="base" d="M{frame.left} {at:.1f}H{frame.right}"/>'
+        taken = _heights(frame, passes) if passes else ()
+        base += (
+            f'<text x="{frame.right}" y="{_free(frame, at - 8, taken):.1f}" text-anchor="end">{words}</text>'
+        )
+    return (
+        f'<svg class="chart {frame.name}" viewBox="0 0 {frame.width} {frame.height}" role="img" '
+        f'aria-label="{_words(passes)}">{grid}{base}{ticks}{_lines(frame, passes) if passes else ""}</svg>'
+    )
+
+
+def _free(frame: ChartFrame, wanted: float, taken: tuple[float, ...]) -> float:
+    """The height nearest to the wanted one at which a name covers no other."""
+    steps = sorted(range(-12, 13), key=lambda step: (abs(step), -step))
+    heights = [wanted + LINE / 2 * step for step in steps]
+    inside = [height for height in heights if LINE <= height <= frame.bottom - 4]
+    free = (height for height in inside if all(abs(height - other) >= LINE for other in taken))
+    return next(free, wanted)
+
+
+def _heights(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> tuple[float, float]:
+    """Where the names of the practice and the exam line stand."""
+    last = passes[-1]
+    py = frame.y(last.practice_right / max(1, last.practice_total))
+    ey = frame.y(last.exam_right / max(1, last.exam_total))
+    above, below = sorted((py, ey))
+    if _is_late(frame, last):
+        above, below = max(26.0, above + 26), max(above + 46, below + 24)
+    elif below - above < 20:
+        above, below = above - 2, above + 18
+    first, second = (above, below) if py <= ey else (below, above)
+    return first + 4, second + 4
+
+
+def _is_late(frame: ChartFrame, last: EpochEnd) -> bool:
+    """Whether there is no room to the right: the lines are named to the left."""
+    return frame.x(last.number, last.of) > frame.left + 0.62 * (frame.right - frame.left)
+
+
+def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> str:
+    last = passes[-1]
+    practice = [
+        (frame.x(p.number, p.of), frame.y(p.practice_right / max(1, p.practice_total))) for p in passes
+    ]
+    exam = [(frame.x(p.number, p.of), frame.y(p.exam_right / max(1, p.exam_total))) for p in passes]
+    (px, py), (ex, ey) = practice[-1], exam[-1]
+    anchor, away = ("end", -12) if _is_late(frame, last) else ("start", 14)
+    first, second = _heights(frame, passes)
+    return (
+        f'<polyline class="practice" points="{_points(practice)}"/><polyline class="exam" '
+        f'points="{_points(exam)}"/>'
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="var(--hs-surface)" stroke="var(--hs-ink-2)" '
+        'stroke-width="2"/>'
+        f'<rect x="{ex - 5:.1f}" y="{ey - 5:.1f}" width="10" height="10" fill="var(--hs-accent)"/>'
+        f'<text class="lp" x="{px + away:.1f}" y="{first:.1f}" text-anchor="{anchor}">'
+        f"practice {last.practice_right} of {last.practice_total}</text>"
+        f'<text class="le" x="{ex + away:.1f}" y="{second:.1f}" text-anchor="{anchor}">'
+        f"exam {last.exam_right} of {last.exam_total}</text>"
+    )
+
+
+def _points(points: list[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

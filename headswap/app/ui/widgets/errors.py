@@ -1,0 +1,66 @@
+"""A mistake becomes two sentences, with details one press away, where it happened; a bug shows as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from types import MappingProxyType
+from typing import Any, ParamSpec
+
+import gradio as gr
+
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.text import safe
+from headswap.errors import HeadswapError
+
+Inputs = ParamSpec("Inputs")
+Handler = Callable[Inputs, dict[Any, Any]]
+
+
+def errors_as_text(
+    status: Any, otherwise: Mapping[Any, Any] = MappingProxyType({}), *, clears: bool = True
+) -> Callable[[Handler[Inputs]], Handler[Inputs]]:
+    """Show a `HeadswapError` of a handler in the component `status`, and clear it when all is well.
+
+    A handler returns {component: value}, so nothing but the status line changes on a mistake
+    (`gr.Error` would stamp every output). `otherwise` is what else to show on a mistake.
+    What nobody pressed must not clear (`clears=False`): it may end after a person's mistake was told.
+    It is never empty: gradio takes an empty dictionary for a value of the first output.
+    """
+
+    def decorate(handler: Handler[Inputs]) -> Handler[Inputs]:
+        @wraps(handler)
+        def handle(*args: Inputs.args, **kwargs: Inputs.kwargs) -> dict[Any, Any]:
+            try:
+                return {status: "" if clears else gr.skip()} | handler(*args, **kwargs)
+            except HeadswapError as mistake:
+                said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
+                return {status: said, **otherwise}
+
+        return handle
+
+    return decorate
+
+
+def error_html(problem: str, remedy: str, details: str = "") -> str:
+    """What happened, then what to do; `details` are for whoever looks after the machine."""
+    return (
+        f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
+        f"{safe(remedy)}</p>{details_html(details)}</div></div>"
+    )
+
+
+def details_html(details: str) -> str:
+    """Folded away: one press opens them."""
+    if not details:
+        return ""
+    return f'<details><summary>Details</summary><p class="hs-note">{safe(details)}</p></details>'
+
+
+def kinds_of(mistake: BaseException) -> str:
+    """What a mistake is called inside, and what it came from; no paths, no pictures."""
+    kinds, cause = [type(mistake).__name__], mistake.__cause__
+    while cause is not None:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__
+    return f"Kind of error: {', caused by '.join(kinds)}."

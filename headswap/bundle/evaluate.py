@@ -1,0 +1,158 @@
+"""Measure a bundle on any labelled pictures, apart from those that it has seen before.
+
+Flow:  bundle + labelled folder --evaluate_bundle--> BundleEvaluation
+
+The headline is what the bundle has not seen. What it was trained on, what only looks like a
+training picture, and what was in its test part are counted beside it, each on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from headswap.bundle.predictor import Bundle
+from headswap.bundle.reference import Floats32
+from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
+from headswap.data.ingest import IngestedImages, ingest
+from headswap.data.layout import class_key
+from headswap.data.manifest import ImageRecord, SkippedFile
+from headswap.data.store import reread
+from headswap.data.transforms import prepare, wanted_px
+from headswap.errors import TooFewPictures
+from headswap.evaluation.metrics import wilson_interval
+from headswap.events import Listener, Progress, silent
+
+_BATCH = 32  # pictures
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Answers on some pictures."""
+
+    right: int
+    images: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share that is right; None: there are no pictures."""
+        return self.right / self.images if self.images else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 %, Wilson; None: there are no pictures."""
+        return wilson_interval(self.right, self.images) if self.images else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleEvaluation:
+    """How a bundle did on some pictures; the figures of the record itself are of unseen ones only."""
+
+    unseen: Tally
+    seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
+    seen_files: tuple[SeenFile, ...]
+    left_out: tuple[SkippedFile, ...]
+
+    @property
+    def right(self) -> int:
+        """Unseen pictures that it got right."""
+        return self.unseen.right
+
+    @property
+    def images(self) -> int:
+        """Pictures that it had not seen before."""
+        return self.unseen.images
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of unseen pictures; None: there are none, so nothing honest can be said."""
+        return self.unseen.accuracy
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true share lies, 95 of 100 times; None: there are no unseen pictures."""
+        return self.unseen.interval
+
+
+def evaluate_bundle(
+    bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent
+) -> BundleEvaluation:
+    """Let a bundle answer for every picture of a labelled folder or zip.
+
+    Pictures of classes that the bundle was never taught are left out, by name.
+
+    Raises:
+        BadUpload, TooFewPictures.
+    """
+    spec = bundle.card.input
+    intake = ingest(
+        data,
+        store=workspace / "unpacked" if data.is_file() else None,
+        prepare=lambda image: prepare(image, spec),
+        wanted_px=wanted_px(spec),
+        min_classes=1,
+        listener=listener,
+    )
+    known = {class_key(name) for name in bundle.classes}
+    pictures = [picture for picture in intake.manifest.pictures if class_key(picture.class_name) in known]
+    strange = [
+        SkippedFile(
+            file=picture.file, reason=f"“{picture.class_name}” is not a class that this bundle was taught."
+        )
+        for picture in intake.manifest.pictures
+        if class_key(picture.class_name) not in known
+    ]
+    if not pictures:
+        raise TooFewPictures(
+            f"No picture in {data} belongs to a class of this bundle.",
+            remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
+        )
+    is_right, features = _answers(bundle, intake, pictures, listener)
+    dataset = bundle.dataset.pictures if bundle.dataset else ()
+    met = seen_before(pictures, dataset, bundle.memory, features)
+    return BundleEvaluation(
+        unseen=_tally(is_right, met, None),
+        seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},
+        seen_files=tuple(
+            SeenFile(file=picture.file, how=how) for picture, how in zip(pictures, met, strict=True) if how
+        ),
+        left_out=(*intake.manifest.left_out, *strange),
+    )
+
+
+def _answers(
+    bundle: Bundle, intake: IngestedImages, pictures: Sequence[ImageRecord], listener: Listener
+) -> tuple[list[bool], Floats32 | None]:
+    """Whether each picture is answered right, and (N, D) features where they can be caught."""
+    known = {class_key(name): number for number, name in enumerate(bundle.classes)}
+    is_right: list[bool] = []
+    features: list[Floats32] = []
+    for start in range(0, len(pictures), _BATCH):
+        chunk = pictures[start : start + _BATCH]
+        caught, logits = bundle.features_and_logits(
+            np.stack([_prepared(bundle, intake, picture) for picture in chunk])
+        )
+        if caught is not None:
+            features.append(caught)
+        is_right += [
+            known[class_key(picture.class_name)] == int(label)
+            for picture, label in zip(chunk, logits.argmax(axis=1), strict=True)
+        ]
+        listener(Progress("evaluate", start + len(chunk), len(pictures)))
+    return is_right, np.concatenate(features) if features else None
+
+
+def _tally(is_right: Sequence[bool], met: Sequence[SeenAs | None], how: SeenAs | None) -> Tally:
+    chosen = [right for right, one in zip(is_right, met, strict=True) if one == how]
+    return Tally(right=sum(chosen), images=len(chosen))
+
+
+def _prepared(bundle: Bundle, intake: IngestedImages, picture: ImageRecord) -> np.ndarray:
+    ready = intake.prepared.get(picture.sha256)
+    if ready is not None:
+        return ready
+    spec = bundle.card.input
+    return prepare(reread(intake.manifest, picture, wanted_px=wanted_px(spec)), spec)

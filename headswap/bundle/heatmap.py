@@ -1,0 +1,209 @@
+"""What counted in a picture: light on the places that speak for a class.
+
+Flow:  Bundle + picture --heat_of--> (H, W) in [0, 1] --overlay--> PNG
+
+Gradient times activation at the last layer that still knows places and whose
+places have a say: the last maps of a convolutional network, the keys and values of the last
+attention of a transformer that answers from one token. The layer is found by running the
+network, not by its name; maps, tokens and channels-last maps are told apart by their shape.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.bundle.prediction import HeatMap
+from headswap.bundle.predictor import Bundle
+from headswap.data.transforms import to_float
+from headswap.errors import BadSetting
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+_FEWEST_PLACES = 9  # a layer with fewer knows hardly where
+_MOST_PREFIX = 8  # tokens before those of the places: class, distillation, registers
+_HAVE_A_SAY = 0.02  # share of places that must: after a ReLU it may be few, beside a class token none is
+_GLOW = np.array([255.0, 170.0, 40.0])  # RGB
+_DIM = 0.35  # brightness of what did not count
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How places lie in a layer's output."""
+
+    kind: Literal["maps", "maps last", "tokens"]
+    rows: int
+    columns: int
+    prefix: int = 0
+
+    def grid(self, values: Tensor) -> Tensor:
+        """(1, ...) output to (rows, columns, channels)."""
+        if self.kind == "maps":
+            return values[0].movedim(0, -1)
+        if self.kind == "maps last":
+            return values[0]
+        places = values[0, self.prefix :]
+        return places.reshape(self.rows, self.columns, places.shape[-1])
+
+
+def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | None = None) -> HeatMap:
+    """Light up what spoke for a class.
+
+    Args:
+        bundle: a taught network.
+        image: a path, the bytes of a file, or a Pillow image.
+        label: the class to explain; None: the one it chose.
+
+    Raises:
+        UnreadablePicture: it is not a picture that can be read.
+        BadSetting: no such class, or the network keeps no places apart.
+    """
+    picture = bundle.prepare(image)
+    said = label or bundle.classes[int(bundle.logits(picture[None])[0].argmax())]
+    if said not in bundle.classes:
+        raise BadSetting(
+            f"There is no class {said!r} in this bundle.",
+            remedy=f"Choose one of: {', '.join(bundle.classes)}.",
+        )
+    heat = heat_of(bundle, picture, bundle.classes.index(said))
+    png = overlay(_as_rgb(picture), heat)
+    return HeatMap(label=said, width=heat.shape[1], height=heat.shape[0], png_base64=b64encode(png).decode())
+
+
+def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[np.float32]:
+    """How much each place spoke for a class.
+
+    Args:
+        bundle: a taught network.
+        picture: (H, W, C) uint8, as `Bundle.prepare` gives it.
+        label: number of the class.
+
+    Returns:
+        (H, W), smooth; 1 where it spoke loudest, 0 where nothing spoke for the class.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    from headswap.heads.loss import logits_of
+
+    module, site = bundle.network.module, bundle.card.site
+    batch = torch.from_numpy(to_float(picture[None], bundle.card.input)).requires_grad_()  # (1, C, H, W)
+
+    def score() -> Tensor:
+        logits = logits_of(module(batch), site)  # (1, classes)
+        return (logits - logits.mean(dim=1, keepdim=True))[0, label]  # not what is said of every class alike
+
+    with torch.enable_grad():
+        layer, layout = _last_that_knows_places(module, batch, score)
+        spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
+    for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()
+    smooth = interpolate(for_it[None, None].float(), picture.shape[:2], mode="bicubic")[0, 0].clamp_min(0)
+    return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)
+
+
+def _gradient_times_activation(layer: nn.Module, score: Callable[[], Tensor]) -> Tensor:
+    """What each number of a layer's output adds to a score, to first order; in the output's shape."""
+    import torch
+
+    kept: list[Tensor] = []
+
+    def keep(_part: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # what comes next may write into it
+
+    hook = layer.register_forward_hook(keep)
+    try:
+        value = score()
+    finally:
+        hook.remove()
+    (slope,) = torch.autograd.grad(value, kept)
+    return (slope * kept[0]).detach()
+
+
+def overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
+    """A PNG of a picture, (H, W, 3), dim where nothing counted and glowing where it did."""
+    from PIL import Image
+
+    weight = heat[..., None].astype(np.float64)
+    shown = picture * (_DIM + (1.0 - _DIM) * np.sqrt(weight))
+    shown = shown + (_GLOW - shown) * 0.45 * weight
+    target = BytesIO()
+    Image.fromarray(np.clip(shown, 0, 255).astype(np.uint8)).save(target, "PNG")
+    return target.getvalue()
+
+
+def _last_that_knows_places(
+    module: nn.Module, batch: Tensor, score: Callable[[], Tensor]
+) -> tuple[nn.Module, _Layout]:
+    """The last layer in a run whose output has places, most of which change the score."""
+    import torch
+
+    outputs: list[tuple[nn.Module, Tensor]] = []
+    runs: dict[nn.Module, int] = {}
+
+    def note(part: nn.Module, _inputs: Any, output: Any) -> None:
+        runs[part] = runs.get(part, 0) + 1
+        if isinstance(output, torch.Tensor) and output.requires_grad:
+            outputs.append((part, output))
+
+    hooks = [part.register_forward_hook(note) for part in module.modules()]
+    try:
+        value = score()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    size = (batch.shape[2], batch.shape[3])
+    laid = [(part, output, _layout_of(output, size)) for part, output in outputs if runs[part] == 1]
+    known = [(part, output, layout) for part, output, layout in laid if layout is not None]
+    if not known:
+        raise _no_places()
+    slopes: tuple[Tensor | None, ...] = torch.autograd.grad(
+        value, [output for _, output, _ in known], allow_unused=True
+    )
+    for (part, _, layout), slope in zip(reversed(known), reversed(slopes), strict=True):
+        if slope is None:
+            continue
+        speaks = layout.grid(slope).abs().sum(dim=-1) > 0  # (rows, columns)
+        if float(speaks.float().mean()) >= _HAVE_A_SAY:
+            return part, layout
+    raise _no_places()
+
+
+def _no_places() -> BadSetting:
+    return BadSetting(
+        "This network keeps no places apart, so no heat-map can be drawn.",
+        remedy="Choose another network to see where it looks.",
+    )
+
+
+def _layout_of(output: Tensor, size: tuple[int, int]) -> _Layout | None:
+    """How places lie in an output, if it has any: by the shape of the picture, (H, W)."""
+    shape, wanted = output.shape, size[0] / size[1]
+    if len(shape) == 4:
+        for kind, rows, columns in (("maps", shape[2], shape[3]), ("maps last", shape[1], shape[2])):
+            near = abs(rows - columns * wanted) <= 1 and rows <= size[0] and columns <= size[1]
+            if near and rows * columns >= _FEWEST_PLACES:
+                return _Layout("maps" if kind == "maps" else "maps last", rows, columns)
+    if len(shape) == 3:
+        for prefix in range(min(_MOST_PREFIX + 1, shape[1])):
+            places = shape[1] - prefix
+            rows = round((places * wanted) ** 0.5)
+            if places >= _FEWEST_PLACES and rows and places % rows == 0:
+                columns = places // rows
+                if abs(rows - columns * wanted) <= 1e-6 + 0.1 * rows:
+                    return _Layout("tokens", rows, columns, prefix)
+    return None
+
+
+def _as_rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The prepared picture as people see it."""
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture

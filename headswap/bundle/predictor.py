@@ -1,0 +1,218 @@
+"""Predict from a bundle: the same pixels in, the same answers out, anywhere.
+
+Flow:  bundle --load_bundle--> Bundle --predict(image)--> Prediction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.bundle.format import (
+    MEMORY,
+    BundleCard,
+    load_weights,
+    opened,
+    read_card,
+    read_dataset,
+    read_report,
+    weights_of,
+)
+from headswap.bundle.prediction import Prediction
+from headswap.bundle.reference import Floats32, ReferenceFeatures, read_reference
+from headswap.data.decode import ImageLimits, check_file_size, read_image
+from headswap.data.manifest import Manifest
+from headswap.data.transforms import prepare, to_float, wanted_px
+from headswap.errors import BadSetting, UnreadablePicture
+from headswap.evaluation.metrics import Floats, calibrated
+from headswap.evaluation.report import Report
+from headswap.network import Network
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A taught network, ready to answer."""
+
+    card: BundleCard
+    report: Report
+    network: Network
+    memory: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
+    limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
+    dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.card.classes
+
+    def predict(self, image: str | Path | bytes | Image) -> Prediction:
+        """Say what one picture shows.
+
+        Args:
+            image: a path, the bytes of a file, or a Pillow image.
+
+        Raises:
+            UnreadablePicture: it is not a picture that can be read.
+        """
+        return next(self.predict_many([image]))
+
+    def predict_many(
+        self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
+    ) -> Iterator[Prediction]:
+        """The same for many pictures, a batch at a time.
+
+        Raises:
+            UnreadablePicture: at the first that cannot be read.
+        """
+        for _, said in self.predict_each(images, batch_size=batch_size):
+            if isinstance(said, UnreadablePicture):
+                raise said
+            yield said
+
+    def predict_each(
+        self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
+    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadablePicture]]:
+        """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
+        for chunk in _chunks(images, batch_size):
+            prepared = [self._try_to_prepare(image) for image in chunk]
+            pairs = list(zip(chunk, prepared, strict=True))
+            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadablePicture)]
+            readable = [one for one in prepared if not isinstance(one, UnreadablePicture)]
+            answers = iter(self._answers(files, np.stack(readable)) if readable else ())
+            for image, one in pairs:
+                yield image, one if isinstance(one, UnreadablePicture) else next(answers)
+
+    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadablePicture:
+        try:
+            return self.prepare(image)
+        except UnreadablePicture as problem:
+            return problem
+
+    def _answers(self, files: Sequence[str], pictures: NDArray[np.uint8]) -> list[Prediction]:
+        """The answers for (N, H, W, C) uint8, named after their files."""
+        features, logits = self.features_and_logits(pictures)
+        rows = calibrated(logits, self.card.temperature, self.card.even_share)
+        beside = self._beside(features, len(pictures))
+        return [
+            replace(self._prediction(file, row), unlike=unlike, nearest=near, old_head=old)
+            for file, row, (unlike, near, old) in zip(files, rows, beside, strict=True)
+        ]
+
+    def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A picture as this network's input, (H, W, C) uint8."""
+        spec = self.card.input
+        name = Path(_name(image)).name
+        if isinstance(image, str | Path):
+            image = _read(Path(image), self.limits)
+        if isinstance(image, bytes):
+            image = read_image(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
+        return prepare(image.convert("RGB"), spec)
+
+    def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
+        """(N, H, W, C) uint8 to (N, classes) logits, in single precision."""
+        import torch
+
+        from headswap.heads.loss import logits_of
+
+        batch = torch.from_numpy(to_float(pictures, self.card.input))
+        views = [batch, batch.flip(-1)] if self.card.mirror else [batch]
+        with torch.inference_mode():
+            rows = [logits_of(self.network.module(view), self.card.site) for view in views]
+        return torch.stack(rows).mean(dim=0).double().numpy()
+
+    def features_and_logits(
+        self, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+    ) -> tuple[Floats32 | None, Floats]:
+        """Features and logits from one run; no features when nothing is remembered to compare them with."""
+        if self.memory is None:
+            return None, self.logits(pictures)
+        from headswap.features.engines import Engine
+        from headswap.features.extractor import Extractor
+
+        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
+        features, logits = body.look(pictures)
+        return features.numpy(), logits.double().numpy()
+
+    def _beside(
+        self, features: Floats32 | None, count: int
+    ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
+        """How unlike each picture is, its nearest practice pictures, the old head's names."""
+        if self.memory is None or features is None:
+            return [(None, (), None)] * count
+        unlike, near = self.memory.compare(features)
+        old = self.memory.old.top(features) if self.memory.old else (None,) * count
+        return list(zip(unlike, near, old, strict=True))
+
+    def _prediction(self, file: str, row: Floats) -> Prediction:
+        order = np.argsort(-row, kind="stable")
+        best_first = {self.classes[number]: float(row[number]) for number in order}
+        return Prediction(file=file, label=self.classes[order[0]], probabilities=best_first)
+
+
+def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
+    """Load a bundle, folder or zip, after checking its seal.
+
+    Args:
+        path: where it is.
+        allow_code: let a bundle that was taught on "package.module:factory" import that module.
+
+    Raises:
+        BundleDamaged: there is no bundle there, or it is not what was saved.
+    """
+    from headswap.heads.swap import swap_head
+    from headswap.zoos.bounded import check_extent
+    from headswap.zoos.catalogue import build_network
+    from headswap.zoos.own import names_code
+    from headswap.zoos.zoo import ZooSettings
+
+    with opened(Path(path)) as folder:
+        card = read_card(folder)
+        if names_code(card.model.partition("/")[2]) and not allow_code:
+            raise BadSetting(
+                f"This bundle was taught on Python code of yours, {card.model.partition('/')[2]}.",
+                remedy="If you trust it, allow it: --allow-code in the shell, allow_code=True in Python.",
+            )
+        settings = ZooSettings(allow_code=allow_code)
+        check_extent(card.model, card.variant, weights_of(folder), settings)
+        network = build_network(card.model, variant=card.variant, settings=settings)
+        swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        load_weights(folder, network)
+        network.module.eval()
+        memory = read_reference(folder / MEMORY)
+        return Bundle(card, read_report(folder), network, memory, dataset=read_dataset(folder))
+
+
+def _chunks(
+    images: Iterable[str | Path | bytes | Image], size: int
+) -> Iterator[list[str | Path | bytes | Image]]:
+    chunk: list[str | Path | bytes | Image] = []
+    for image in images:
+        chunk.append(image)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _name(image: str | Path | bytes | Image) -> str:
+    if isinstance(image, str | Path):
+        return str(image)
+    return str(getattr(image, "filename", "")) or "picture"
+
+
+def _read(path: Path, limits: ImageLimits) -> bytes:
+    try:
+        check_file_size(path.stat().st_size, path.name, limits)
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePicture(
+            f"{path} cannot be read: {error.strerror}.", remedy="Give the path of a picture."
+        ) from error

@@ -1,0 +1,157 @@
+"""What a bundle remembers of its practice pictures, and of the head it had before.
+
+Flow:  features of practice and exam pictures --remember--> ReferenceFeatures
+           --save_reference--> memory.safetensors
+       features of a new picture --ReferenceFeatures--> how unlike it is, the nearest practice pictures,
+                                             the old head's names for it
+
+Looks are kept in half precision, of as many pictures as fit into 8 MB, spread over the classes.
+A file of tensors like the weights: safetensors, covered by the bundle's seal, no pickles.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.errors import BundleDamaged
+from headswap.evaluation.metrics import softmax
+from headswap.evaluation.ood import NEIGHBOURS, Looks, embeddings_of, nearest, ood_scores, threshold_from
+from headswap.storage.files import write_bytes
+from headswap.threads import product
+
+_MOST_BYTES = 8e6  # of looks
+_MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
+_MOST_EXAM = 1000  # exam pictures that take part in setting the alarm
+_OLD_NAMES = 5
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PretrainedNames:
+    """The pretrained head, to ask what it would have said."""
+
+    weight: Floats32  # (K, D)
+    bias: Floats32  # (K,)
+    names: tuple[str, ...]
+
+    def top(self, features: Floats32) -> tuple[dict[str, float], ...]:
+        """(N, D) features to the five best names of each, best first."""
+        found = []
+        for row in softmax((product(features, self.weight.T) + self.bias).astype(np.float64)):
+            best: dict[str, float] = {}
+            for number in np.argsort(-row, kind="stable"):
+                best[self.names[number]] = best.get(self.names[number], 0.0) + float(row[number])
+                if len(best) == _OLD_NAMES:
+                    break
+            found.append(best)
+        return tuple(found)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReferenceFeatures:
+    """Practice pictures as the body sees them."""
+
+    looks: Looks  # (M, D)
+    sha256s: tuple[str, ...]  # M
+    alarm: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
+    old: PretrainedNames | None = None
+
+    def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
+        """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
+        distances, places = nearest(embeddings_of(features), self.looks, NEIGHBOURS)
+        unlike = [None if self.alarm is None else float(one / self.alarm) for one in ood_scores(distances)]
+        return unlike, [tuple(self.sha256s[place] for place in row) for row in places]
+
+
+def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[int]]:
+    """Which pictures to remember and which exam pictures to set the alarm with: rows of the manifest.
+
+    Args:
+        manifest: with parts.
+        width: features of a picture.
+    """
+    room = max(len(manifest.classes), int(_MOST_BYTES / (2 * width)))
+    by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
+    for row, picture in enumerate(manifest.pictures):
+        if picture.part == "train":
+            by_class[picture.class_name].append(row)
+    for rows in by_class.values():
+        rows.sort(key=lambda row: manifest.pictures[row].sha256)  # a fair draw that needs no seed
+    in_turn = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
+    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
+    return sorted(in_turn[:room]), exam[:_MOST_EXAM]
+
+
+def remember(
+    pictures: Sequence[ImageRecord], features: Floats32, exam_features: Floats32, old: PretrainedNames | None
+) -> ReferenceFeatures:
+    """Keep the looks of practice pictures and set the alarm.
+
+    Args:
+        pictures: M practice pictures.
+        features: (M, D), theirs.
+        exam_features: (E, D), of pictures never practised on; may be none.
+        old: the pretrained head with its names, if it is one linear layer.
+    """
+    looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
+    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(exam_features))
+    if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
+        old = None
+    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
+
+
+def save_reference(path: Path, memory: ReferenceFeatures) -> None:
+    """Write it beside the weights."""
+    from safetensors.numpy import save
+
+    tensors: dict[str, NDArray[np.generic]] = {
+        "looks": memory.looks.astype(np.float16),
+        "sha256": np.frombuffer(bytes.fromhex("".join(memory.sha256s)), np.uint8).reshape(-1, 32),
+    }
+    facts: dict[str, object] = {"alarm": memory.alarm}
+    if memory.old is not None:
+        tensors["old_weight"] = memory.old.weight.astype(np.float16)
+        tensors["old_bias"] = memory.old.bias.astype(np.float16)
+        facts["old_names"] = list(memory.old.names)
+    write_bytes(path, save(tensors, metadata={"facts": json.dumps(facts, ensure_ascii=False)}))
+
+
+def read_reference(path: Path) -> ReferenceFeatures | None:
+    """Read it back; None when the bundle has none.
+
+    Raises:
+        BundleDamaged: it is not what `save_reference` wrote.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+            facts = json.loads((file.metadata() or {})["facts"])
+        old = None
+        if "old_weight" in tensors:
+            old = PretrainedNames(
+                weight=tensors["old_weight"].astype(np.float32),
+                bias=tensors["old_bias"].astype(np.float32),
+                names=tuple(facts["old_names"]),
+            )
+        return ReferenceFeatures(
+            looks=tensors["looks"].astype(np.float32),
+            sha256s=tuple(row.tobytes().hex() for row in tensors["sha256"]),
+            alarm=facts["alarm"],
+            old=old,
+        )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise BundleDamaged(
+            f"{path.name} cannot be read.", remedy="Copy the whole bundle again, or teach again."
+        ) from error

@@ -1,0 +1,85 @@
+"""Which pictures a bundle has met before: trained on, tested on, or nearly the same as one of these.
+
+Flow:  new pictures + dataset.json + features kept of training pictures --seen_before--> SeenAs | None each
+
+The same bytes are found by their hash. Nearly the same is found in two ways: by the difference
+hash, as near duplicates of an upload are; and by features, nearer to a training picture than
+training pictures are to each other. Bundles keep no picture, so an altered copy of a *test*
+picture is found by its difference hash alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.bundle.reference import Floats32, ReferenceFeatures
+from headswap.data.duplicates import near_any
+from headswap.data.manifest import ImageRecord
+from headswap.evaluation.ood import embeddings_of, nearest
+
+SeenAs = Literal["train", "near-train", "test", "near-test"]
+SEEN_AS: tuple[SeenAs, ...] = ("train", "near-train", "test", "near-test")
+_CLOSER_THAN = 0.01  # share of training pictures that are nearer than this to another one
+_FARTHEST = 0.45  # however far apart they are: beyond it pictures merely show the same thing
+_FEWEST = 10  # training pictures, below which their distances say nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenFile:
+    """One picture that is no news to a bundle."""
+
+    file: str
+    how: SeenAs
+
+
+def seen_before(
+    pictures: Sequence[ImageRecord],
+    known: Sequence[ImageRecord],
+    memory: ReferenceFeatures | None,
+    features: Floats32 | None,
+) -> list[SeenAs | None]:
+    """How a bundle has met each picture; None: it has not.
+
+    Args:
+        pictures: N, to be evaluated.
+        known: all pictures of the bundle, with their parts.
+        memory: what the bundle kept of its training pictures; None: nothing.
+        features: (N, D), in the bundle's own network; None: they cannot be caught.
+    """
+    tested = [one for one in known if one.part == "test"]
+    trained = [one for one in known if one.part != "test"]  # a validation part chose between settings
+    test_hashes, train_hashes = ({one.sha256 for one in part} for part in (tested, trained))
+    near_train = near_any(pictures, trained)
+    if memory is not None and features is not None:
+        near_train |= _near_by_features(features, memory, known)
+    near_test = near_any(pictures, tested)
+    met: list[SeenAs | None] = []
+    for row, picture in enumerate(pictures):
+        if picture.sha256 in train_hashes:
+            met.append("train")
+        elif picture.sha256 in test_hashes:
+            met.append("test")
+        elif near_train[row]:
+            met.append("near-train")
+        else:
+            met.append("near-test" if near_test[row] else None)
+    return met
+
+
+def _near_by_features(
+    features: Floats32, memory: ReferenceFeatures, known: Sequence[ImageRecord]
+) -> NDArray[np.bool_]:
+    """(N,) whether a picture is nearer to a training picture than nearly all of these are to each other."""
+    by_hash = {one.sha256: one.group for one in known}
+    groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(memory.sha256s)]
+    own = nearest(memory.looks, memory.looks, 1, groups=groups, known_groups=groups)[0].ravel()
+    own = own[np.isfinite(own)]
+    if len(own) < _FEWEST:
+        return np.zeros(len(features), np.bool_)
+    limit = min(float(np.quantile(own, _CLOSER_THAN)), _FARTHEST)
+    return np.asarray(nearest(embeddings_of(features), memory.looks, 1)[0].ravel() < limit)

@@ -1,0 +1,1 @@
+"""The shell: its verbs, what they print while they work."""

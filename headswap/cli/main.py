@@ -1,0 +1,107 @@
+"""The same verbs from a shell.
+
+    headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
+             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
+             | engines MODEL | lesson [NAME] | serve | users add|list|remove FILE [NAME...] | doctor
+
+Each verb is a module of headswap/cli/verbs/; here they are gathered, run and printed.
+Progress goes to stderr. With --json the last line of stdout is one JSON object, in ASCII: it
+means the same in every encoding. Exit codes: 0 done, 2 something the person can mend (one
+sentence on stderr), 1 a fault of headswap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from platformdirs import user_cache_path
+
+from headswap import __version__
+from headswap.cli.progress import escape_unprintable
+from headswap.cli.verb import VerbAnswer
+from headswap.cli.verbs import (
+    check,
+    compare,
+    doctor,
+    engines,
+    evaluate,
+    export,
+    inspect,
+    lesson,
+    models,
+    predict,
+    serve,
+    users,
+)
+from headswap.cli.verbs import train as teach
+from headswap.errors import HeadswapError
+
+VERBS = (
+    models,
+    inspect,
+    check,
+    teach,
+    compare,
+    predict,
+    evaluate,
+    export,
+    engines,
+    lesson,
+    serve,
+    users,
+    doctor,
+)  # as `headswap --help` lists them
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    escape_unprintable()
+    choices = new_parser().parse_args(arguments)
+    choices.workspace, choices.environment = _workspace(), os.environ
+    run: Callable[[argparse.Namespace], VerbAnswer] = choices.run
+    try:
+        answer = run(choices)
+    except HeadswapError as error:
+        print(f"headswap: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("headswap: stopped.", file=sys.stderr)
+        return 130
+    try:
+        print(json.dumps(answer.record) if choices.json else answer.words, flush=True)
+    except BrokenPipeError:  # `headswap models | head`: whoever read has read enough
+        sys.stderr.close()
+    return answer.code
+
+
+def _workspace() -> Path:
+    """Where features and unpacked zips are kept: HEADSWAP_CACHE, or the system's cache folder."""
+    return Path(os.environ.get("HEADSWAP_CACHE") or user_cache_path("headswap"))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}. See `{self.prog} --help`.", file=sys.stderr)
+        sys.exit(2)
+
+
+def new_parser() -> argparse.ArgumentParser:
+    """All verbs with what they take."""
+    parser = _Parser(prog="headswap", description="Teach any pretrained image classifier your own classes.")
+    parser.add_argument("--version", action="version", version=f"headswap {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add(verbs)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What every verb of the shell shares: its answer, and the arguments that several take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers gives
+
+
+@dataclass(frozen=True)
+class VerbAnswer:
+    """What a verb says."""
+
+    record: dict[str, Any]  # the one object that --json prints
+    words: str  # what people read
+    code: int = 0  # of the process
+
+
+def new_verb(
+    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], VerbAnswer]
+) -> argparse.ArgumentParser:
+    """A verb named and explained by the docstring of the function that does it."""
+    sub = verbs.add_parser(name, help=(run.__doc__ or "").strip(), description=run.__doc__)
+    sub.add_argument("--json", action="store_true", help="one JSON object on the last line of stdout")
+    sub.set_defaults(run=run)
+    return sub
+
+
+def add_network(sub: argparse.ArgumentParser) -> None:
+    """What every verb takes that loads a network."""
+    sub.add_argument("--weights", metavar="FILE", help="your own weights: .safetensors, .pt or .pth")
+    sub.add_argument("--head", metavar="PATH", help="take this layer as the head instead of finding it")
+
+
+def add_bundle(sub: argparse.ArgumentParser) -> None:
+    """What every verb takes that opens a bundle."""
+    sub.add_argument("bundle", help="the folder or zip that `headswap teach` wrote")
+    sub.add_argument(
+        "--allow-code", action="store_true", help="let a bundle taught on your own code import that code"
+    )

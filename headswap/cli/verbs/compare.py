@@ -1,0 +1,112 @@
+"""`headswap compare DATA --models A B C`: which network fits these pictures, how fast, how large."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headswap.cli.progress import Bars
+from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.errors import BadSetting
+from headswap.storage.places import why_not_writable
+
+if TYPE_CHECKING:
+    from headswap.pipeline.compare import Comparison, ComparisonRow
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "compare", run)
+    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="networks of any zoo")
+    sub.add_argument("--folds", type=int, default=5, help="parts of the pictures; default: %(default)s")
+    sub.add_argument("--seed", type=int, default=0, help="drives the folds; default: %(default)s")
+    sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Judge several networks on the same pictures."""
+    from headswap.pipeline.compare import compare
+
+    plot = Path(choices.plot) if choices.plot else None
+    if plot is not None and plot.suffix.lower() != ".svg":
+        raise BadSetting(f"The plot would be called {plot.name}.", remedy="Let its name end in .svg.")
+    if plot is not None and not plot.resolve().parent.is_dir():
+        raise BadSetting(f"There is no folder {plot.parent}.", remedy="Make it, or choose another.")
+    reason = why_not_writable(plot) if plot is not None else ""
+    if reason:
+        raise BadSetting(f"{plot} cannot be written: {reason}.", remedy="Choose another place for the plot.")
+    with Bars() as bars:
+        found = compare(
+            choices.data,
+            models=choices.models,
+            folds=choices.folds,
+            seed=choices.seed,
+            workspace=choices.workspace,
+            listener=bars,
+        )
+    if plot is not None:
+        _draw(found, plot)
+    return VerbAnswer(_record_of(found), _words(found), code=130 if found.stopped else 0)
+
+
+def _draw(found: Comparison, plot: Path) -> None:
+    from headswap.plots.scatter import Dot, svg_file
+    from headswap.storage.files import write_text
+
+    dots = [
+        Dot(
+            name=row.model.partition("/")[2],
+            ms=row.ms_per_picture,
+            accuracy=row.accuracy,
+            low=row.interval[0],
+            high=row.interval[1],
+        )
+        for row in found.rows
+        if row.ms_per_picture is not None and row.accuracy is not None and row.interval is not None
+    ]
+    if not dots:
+        raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=_why(found))
+    write_text(plot, svg_file(dots, "Accuracy against speed"))
+
+
+def _why(found: Comparison) -> str:
+    return found.rows[0].reason if found.rows else "Let it run longer."
+
+
+def _record_of(found: Comparison) -> dict[str, Any]:
+    from headswap.storage.files import to_plain
+
+    record: dict[str, Any] = to_plain(found)
+    return record
+
+
+def _words(found: Comparison) -> str:
+    lines = [
+        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}"
+    ]
+    lines += [_line(row) for row in found.rows if row.state == "done"]
+    lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
+    lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
+    everyone = sum(found.counts.values())
+    lines.append(
+        f"{everyone} pictures, each judged by a head that never saw it ({found.folds} folds). "
+        f"Always saying {found.baseline_class} gets {found.baseline_accuracy:.0%}. ms: one prediction here."
+    )
+    if any(row.computed < everyone for row in found.rows if row.state == "done"):
+        lines.append("* features were at hand, at least in part: the first time takes longer.")
+    if found.stopped:
+        lines.append("Stopped. These networks are kept; the same command goes on with the others.")
+    lines += [f"left out: {left.file}: {left.reason}" for left in found.left_out]
+    return "\n".join(lines)
+
+
+def _line(row: ComparisonRow) -> str:
+    low, high = row.interval or (0.0, 1.0)
+    seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
+    return (
+        f"{row.model.partition('/')[2]:36} {row.accuracy:>7.1%}  {f'{low:.0%} to {high:.0%}':>11} "
+        f"{seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} {row.parameters or 0:>12,} "
+        f"{row.ms_per_picture:>7.1f}"
+    )

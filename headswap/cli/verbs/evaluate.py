@@ -1,0 +1,76 @@
+"""`headswap evaluate BUNDLE DATA`: measure a bundle on any labelled folder."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from headswap.cli.progress import Bars
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+
+if TYPE_CHECKING:
+    from headswap.bundle.evaluate import BundleEvaluation, Tally
+
+_WORDS: dict[str, str] = {
+    "train": "Not counted, it was trained on them",
+    "near-train": "Not counted, they look almost the same as pictures it was trained on",
+    "test": "Not counted, they were in its test part, seen but not trained on",
+    "near-test": "Not counted, they look almost the same as pictures of its test part",
+}
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "evaluate", run)
+    add_bundle(sub)
+    sub.add_argument("data")
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Measure a bundle on any labelled folder."""
+    from headswap.pipeline.api import evaluate
+
+    with Bars() as bars:
+        result = evaluate(
+            choices.bundle,
+            choices.data,
+            allow_code=choices.allow_code,
+            workspace=choices.workspace,
+            listener=bars,
+        )
+    record = {
+        **_figures(result.unseen),
+        "seen": {how: _figures(tally) for how, tally in result.seen.items()},
+        "seen_files": [{"file": one.file, "how": one.how} for one in result.seen_files],
+        "left_out": [{"file": left.file, "reason": left.reason} for left in result.left_out],
+    }
+    lines = [_headline(result)]
+    lines += [f"{_WORDS[how]}: {tally.right} of {tally.images} right." for how, tally in result.seen.items()]
+    if result.seen:
+        lines.append("--json names each of these pictures.")
+    lines += [f"left out: {left.file}: {left.reason}" for left in result.left_out]
+    return VerbAnswer(record, "\n".join(lines))
+
+
+def _headline(result: BundleEvaluation) -> str:
+    """The figure for pictures that the network had not seen, or that there is none."""
+    if result.accuracy is None or result.interval is None:
+        return (
+            "Every picture here was seen before, so these figures do not say how good the network is. "
+            "Give pictures that it was not taught with."
+        )
+    low, high = result.interval
+    new = "" if not result.seen else " of the pictures that it had not seen"
+    return (
+        f"{result.right} of {result.images} right{new} "
+        f"({result.accuracy:.1%}; probably {low:.0%} to {high:.0%})."
+    )
+
+
+def _figures(tally: Tally) -> dict[str, object]:
+    return {
+        "accuracy": tally.accuracy,
+        "images": tally.images,
+        "right": tally.right,
+        "interval": list(tally.interval) if tally.interval else None,
+    }

@@ -1,0 +1,72 @@
+"""`headswap export BUNDLE OUT.zip`: one zip that predicts the same anywhere, and the proof in it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+
+if TYPE_CHECKING:
+    from headswap.exports.parity import ParityCheck
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "export", run)
+    add_bundle(sub)
+    sub.add_argument("out", metavar="OUT.zip", help="where the zip goes")
+    sub.add_argument(
+        "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
+    )
+    sub.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
+    from headswap.cli.progress import Bars
+    from headswap.exports.export import export
+
+    out = Path(choices.out)
+    with Bars() as bars:
+        check = export(
+            choices.bundle,
+            out,
+            data=choices.pictures,
+            onnx=not choices.no_onnx,
+            allow_code=choices.allow_code,
+            listener=bars,
+        )
+    return VerbAnswer({"zip": str(out), **_record(check)}, "\n".join(_lines(check, out)))
+
+
+def _record(check: ParityCheck) -> dict[str, Any]:
+    return {
+        "agree": check.agree,
+        "bound": check.bound,
+        "pictures": len(check.pictures),
+        "drawings": len(check.drawings),
+        "ways": [
+            {
+                "name": way.name,
+                "same": way.same,
+                "pictures": way.pictures,
+                "largest_difference": way.largest_difference,
+                "problem": way.problem,
+            }
+            for way in check.ways
+        ],
+    }
+
+
+def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
+    for way in check.ways:
+        if way.largest_difference is None:
+            yield f"{way.name}: not run. {way.problem}"
+        else:
+            same = f"same answer on {way.same} of {way.pictures}"
+            yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
+    differ = f"they differ by more than {check.bound:g}: see check.json"
+    yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

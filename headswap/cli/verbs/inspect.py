@@ -1,0 +1,64 @@
+"""`headswap inspect MODEL`: where the head of a network is, and how that is known."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "inspect", run)
+    sub.add_argument("model")
+    add_network(sub)
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Find the head of a network and say how."""
+    from headswap.pipeline.api import inspect
+
+    found = inspect(choices.model, head=choices.head, weights=choices.weights)
+    card, site = found.card, found.site
+    heads = _heads(site.paths, site.kinds, site.in_features, site.num_classes)
+    aux_heads = _heads(site.aux_paths, site.aux_kinds, site.aux_in_features, site.num_classes)
+    record = {
+        "model": card.name,
+        "zoo": card.zoo,
+        "heads": heads,
+        "aux_heads": aux_heads,
+        "input_size": list(card.input.size),
+        "mean": list(card.input.mean),
+        "std": list(card.input.std),
+        "parameters": found.body_parameters + found.head_parameters,
+        "head_parameters": found.head_parameters,
+        "weights": card.weights.words,
+        "licence": card.licence,
+        "new_head": site.new_head,
+        "evidence": list(site.evidence),
+        "candidates": [
+            {"path": other.path, "kind": other.kind, "reason": other.reason} for other in site.candidates
+        ],
+        "metadata": site.metadata,
+        "metadata_agrees": site.metadata_agrees,
+    }
+    lines = [f"{card.full_name}: {record['parameters']:,} parameters, {card.weights.words}"]
+    lines += [f"  head {_arrow(head)}" for head in heads]
+    lines += [f"  head {_arrow(head)} (only while it is trained)" for head in aux_heads]
+    lines += [f"  - {sentence}" for sentence in site.evidence]
+    return VerbAnswer(record, "\n".join(lines))
+
+
+def _heads(
+    paths: Sequence[str], kinds: Sequence[str], widths: Sequence[int], classes: int
+) -> list[dict[str, Any]]:
+    return [
+        {"path": path, "kind": kind, "in_features": width, "out_features": classes}
+        for path, kind, width in zip(paths, kinds, widths, strict=True)
+    ]
+
+
+def _arrow(head: dict[str, Any]) -> str:
+    return f"{head['path']}: {head['kind']} {head['in_features']} -> {head['out_features']}"

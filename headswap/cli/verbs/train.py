@@ -1,0 +1,148 @@
+"""`headswap teach DATA`: replace the head of a network, teach it, leave a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, get_args
+
+from headswap.cli.progress import Bars
+from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
+from headswap.errors import BadSetting
+from headswap.network import Fit
+from headswap.pipeline.experiment import DataConfig
+from headswap.training.config import Depth, TrainConfig
+from headswap.zoos.catalogue import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from headswap.pipeline.run import Outcome
+
+_USUAL = DataConfig(source="")
+_CHOICES = {  # that a repeated run brings with it: option -> its name
+    "--model": "model",
+    "--head": "head",
+    "--test-share": "test_share",
+    "--seed": "seed",
+    "--depth": "depth",
+    "--budget": "budget",
+    "--mirror": "mirror",
+    "--fit": "fit",
+}
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "teach", run)
+    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")
+    sub.add_argument(
+        "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
+    )
+    sub.add_argument(
+        "--test-share", type=float, help=f"locked away for the exam; default: {_USUAL.test_share}"
+    )
+    sub.add_argument(
+        "--from",
+        dest="again",
+        metavar="BUNDLE",
+        help="repeat the run that left BUNDLE, choice by choice; beside it only --out and --weights count",
+    )
+    sub.add_argument("--seed", type=int, help=f"drives the split; default: {_USUAL.seed}")
+    sub.add_argument(
+        "--depth",
+        choices=get_args(Depth),
+        help="what may move: the head alone, also the norms, the last blocks or everything; auto: further "
+        f"than the head only where validation pictures say that it helps; default: {TrainConfig().depth}",
+    )
+    sub.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
+    )
+    sub.add_argument(
+        "--mirror",
+        action="store_true",
+        help="look at every picture twice, as it is and mirrored: twice the time, a little more often right",
+    )
+    sub.add_argument(
+        "--fit",
+        choices=get_args(Fit),
+        help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
+        "network's makers did it, and with --depth auto whichever cross-validation prefers",
+    )
+    add_network(sub)
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Replace the head of a network and teach it."""
+    from headswap.evaluation.summary import summary_of
+
+    with Bars() as bars:
+        outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
+    lines = [
+        *summary_of(outcome.report),
+        *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
+        f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
+    ]
+    return VerbAnswer(_record_of(outcome), "\n".join(lines))
+
+
+def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
+    from headswap.pipeline.api import train
+
+    given = {option: getattr(choices, name) for option, name in _CHOICES.items()}
+    said = [option for option, value in given.items() if value is not None and value is not False]
+    if said:
+        raise BadSetting(
+            f"--from repeats a run choice by choice, so {' and '.join(said)} cannot be followed.",
+            remedy="Leave that out, or leave out --from and give every choice.",
+        )
+    return train(
+        choices.data,
+        from_bundle=choices.again,
+        out=choices.out,
+        weights=choices.weights,
+        workspace=choices.workspace,
+        listener=bars,
+    )
+
+
+def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
+    from headswap.pipeline.api import train
+
+    usual = TrainConfig()
+    return train(
+        choices.data,
+        model=choices.model or DEFAULT_MODEL,
+        out=choices.out,
+        test_share=_USUAL.test_share if choices.test_share is None else choices.test_share,
+        seed=_USUAL.seed if choices.seed is None else choices.seed,
+        weights=choices.weights,
+        head=choices.head,
+        config=TrainConfig(
+            depth=choices.depth or usual.depth,
+            budget_s=choices.budget,
+            mirror=choices.mirror,
+            fit=choices.fit,
+        ),
+        workspace=choices.workspace,
+        listener=bars,
+    )
+
+
+def _record_of(outcome: Outcome) -> dict[str, Any]:
+    report = outcome.report
+    return {
+        "bundle": outcome.bundle,
+        "model": outcome.model.partition("/")[2],
+        "zoo": outcome.model.partition("/")[0],
+        "classes": outcome.counts,
+        "train_images": outcome.train_images,
+        "test_images": outcome.test_images,
+        "test_accuracy": report.accuracy,
+        "method": report.method,
+        "exam_right": report.exam_right,
+        "interval": list(report.interval),
+        "baseline_accuracy": report.baseline_accuracy,
+        "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
+        "engine": outcome.engine,
+        "advice": [one.sentence for one in report.advice],
+        "seconds": outcome.seconds,
+    }

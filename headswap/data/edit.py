@@ -1,0 +1,199 @@
+"""Change a set of pictures without opening one: rename, merge, drop, relabel, put together.
+
+Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, drop_images, join--> Manifest
+
+Every change gives a new manifest, grouped, checked and drawn anew; the old one stays as it
+was, which is what makes each of them undoable. Names are compared as an upload compares
+them: composed letters, upper and lower case alike.
+
+Knows records only: opens no picture, writes no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from headswap.data.checks import check
+from headswap.data.decode import shown_name
+from headswap.data.layout import class_key, class_name, is_litter
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.split import split, with_groups
+from headswap.errors import BadSetting, NotFound, TooFewPictures
+
+LONGEST_NAME = 80  # letters of a class name
+
+
+def rename_class(manifest: Manifest, name: str, new: str) -> Manifest:
+    """Call a class something else.
+
+    Raises:
+        NotFound: there is no such class.
+        BadSetting: the new name cannot be one, or another class has it.
+    """
+    _require(manifest, name)
+    new = valid_name(new)
+    if class_key(new) != class_key(name) and _known(manifest, new):
+        raise BadSetting(
+            f"There is a class called {shown_name(_known(manifest, new))} already.",
+            remedy="Choose another name, or put the two together.",
+        )
+    return _with_class(manifest, {name}, new)
+
+
+def merge_classes(manifest: Manifest, name: str, into: str) -> Manifest:
+    """Put the pictures of one class into another; the first name goes.
+
+    Raises:
+        NotFound: one of them does not exist.
+        BadSetting: they are the same class.
+    """
+    _require(manifest, name)
+    _require(manifest, into)
+    if name == into:
+        raise BadSetting(f"{shown_name(name)} is one class already.", remedy="Choose two different ones.")
+    return _with_class(manifest, {name}, into)
+
+
+def drop_class(manifest: Manifest, name: str) -> Manifest:
+    """Leave a class out, with its pictures.
+
+    Raises:
+        NotFound: there is no such class.
+        TooFewPictures: nothing would be left.
+    """
+    _require(manifest, name)
+    return _keeping(manifest, [picture for picture in manifest.pictures if picture.class_name != name])
+
+
+def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
+    """Give pictures another class, a known one or a new one.
+
+    Args:
+        manifest: any.
+        files: `ImageRecord.file` of each.
+        name: of the class.
+
+    Raises:
+        NotFound: there is no such picture.
+        BadSetting: the name cannot be one.
+    """
+    _require_files(manifest, files)
+    name = _known(manifest, name) or valid_name(name)
+    pictures = (
+        replace(picture, class_name=name) if picture.file in files else picture
+        for picture in manifest.pictures
+    )
+    return settled(replace(manifest, pictures=tuple(pictures)))
+
+
+def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
+    """Leave pictures out; a class whose last picture goes, goes too.
+
+    Raises:
+        NotFound: there is no such picture.
+        TooFewPictures: nothing would be left.
+    """
+    _require_files(manifest, files)
+    return _keeping(manifest, [picture for picture in manifest.pictures if picture.file not in files])
+
+
+def join(manifest: Manifest, more: Manifest) -> Manifest:
+    """Add pictures to those that are there.
+
+    A class that both know keeps the spelling of `manifest`. What its class has already, byte
+    for byte, is not added again; a file whose name is taken gets a number.
+
+    Args:
+        manifest: what is there.
+        more: what came, kept in the same store (the same `root`).
+    """
+    spelling = {class_key(name): name for name in manifest.classes}
+    there = {(picture.sha256, picture.class_name) for picture in manifest.pictures}
+    taken = {picture.file for picture in manifest.pictures}
+    added: list[ImageRecord] = []
+    for picture in more.pictures:
+        name = spelling.get(class_key(picture.class_name), picture.class_name)
+        if (picture.sha256, name) not in there:
+            file = _free_name(picture.file, taken)
+            taken.add(file)
+            added.append(replace(picture, file=file, class_name=name))
+    return settled(
+        replace(
+            manifest,
+            pictures=(*manifest.pictures, *added),
+            left_out=tuple(dict.fromkeys((*manifest.left_out, *more.left_out))),
+        )
+    )
+
+
+def settled(manifest: Manifest) -> Manifest:
+    """Name the classes, group near duplicates, check and draw the exam: all of it anew."""
+    classes = tuple(sorted({picture.class_name for picture in manifest.pictures}))
+    loose = tuple(replace(picture, group=-1, part="train") for picture in manifest.pictures)
+    return split(check(with_groups(replace(manifest, classes=classes, pictures=loose, findings=()))))
+
+
+def valid_name(text: str) -> str:
+    """A class name as a person typed it, cleaned.
+
+    Raises:
+        BadSetting: nothing is left of it, or a folder could not be called so.
+    """
+    name = class_name(text)
+    if not text.strip() or name == "(no name)":
+        raise BadSetting("The class has no name.", remedy="Type the word that the network shall say.")
+    if len(name) > LONGEST_NAME:
+        raise BadSetting(f"The name has {len(name)} letters.", remedy=f"Use at most {LONGEST_NAME}.")
+    if re.search(r"[/\\]", name) or is_litter(name):
+        raise BadSetting(
+            f"A class cannot be called {shown_name(name)}.",
+            remedy="Choose a name without / or \\ that does not begin with a dot.",
+        )
+    return name
+
+
+def _known(manifest: Manifest, name: str) -> str:
+    """How the set spells a class, or nothing."""
+    key = class_key(name)
+    return next((known for known in manifest.classes if class_key(known) == key), "")
+
+
+def _require(manifest: Manifest, name: str) -> None:
+    if name not in manifest.classes:
+        raise NotFound(f"There is no class called {shown_name(name)}.", remedy="Load the page again.")
+
+
+def _require_files(manifest: Manifest, files: Collection[str]) -> None:
+    if not files or not set(files) <= {picture.file for picture in manifest.pictures}:
+        raise NotFound("There is no such picture in this set.", remedy="Load the page again.")
+
+
+def _with_class(manifest: Manifest, old: Collection[str], new: str) -> Manifest:
+    pictures = (
+        replace(picture, class_name=new) if picture.class_name in old else picture
+        for picture in manifest.pictures
+    )
+    return settled(replace(manifest, pictures=tuple(pictures)))
+
+
+def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
+    if not kept:
+        raise TooFewPictures(
+            "These are the last pictures.", remedy="Add others first, or start over with an empty set."
+        )
+    return settled(replace(manifest, pictures=tuple(kept)))
+
+
+def _free_name(file: str, taken: Collection[str]) -> str:
+    """a/b.jpg, or a/b (2).jpg when that is taken."""
+    if file not in taken:
+        return file
+    folder, slash, name = file.rpartition("/")
+    stem, dot, ending = name.rpartition(".")
+    stem, dot, ending = (stem, dot, ending) if stem else (name, "", "")
+    number = 2
+    while (numbered := f"{folder}{slash}{stem} ({number}){dot}{ending}") in taken:
+        number += 1
+    return numbered

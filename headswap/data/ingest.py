@@ -1,0 +1,355 @@
+"""Take pictures in: every file of an upload read and decoded exactly once.
+
+Flow:  source --open_upload--> files --decode in threads--> Manifest (+ prepared inputs, + store)
+
+What needs the pixels happens while they are at hand: size, look, brightness, the input of the
+network (`prepare`), the copy for the store. Only a bounded number of pictures is in flight, large ones
+wait until there is memory for them, and the prepared inputs stop at `keep_bytes`, so memory does not grow
+with the upload.
+
+Knows files and pictures: no torch, no networks, no splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Condition, Lock
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.data import decode as images
+from headswap.data.checks import check
+from headswap.data.decode import ImageLimits
+from headswap.data.fingerprint import fingerprint_of
+from headswap.data.layout import PlacedFile, looks_like_an_image
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.split import with_groups
+from headswap.data.store import LOSSY, STORE_PX, keep
+from headswap.data.upload import Upload, open_upload
+from headswap.errors import BadUpload, TooFewPictures, TooMuch, UnreadablePicture
+from headswap.events import Listener, Progress, silent
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def _nobody(file: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadPolicy:
+    """The defaults are those of the shell and of Python: the pictures are the person's own."""
+
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    most_pictures: int = 0  # more is refused; 0: any number
+    skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
+    begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
+    end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
+
+
+class MemoryBudget:
+    """Memory that threads share while they decode: whoever finds too little waits, the first come first."""
+
+    def __init__(self, size_bytes: int) -> None:
+        """Have so much; 0: no end of it."""
+        self._size = self._free = size_bytes
+        self._door, self._changed = Lock(), Condition()
+
+    @contextmanager
+    def hold(self, need_bytes: int) -> Iterator[None]:
+        """Wait for so much, have it, and give it back; more than there is counts as all of it."""
+        need = min(need_bytes, self._size)
+        with self._door, self._changed:
+            self._changed.wait_for(lambda: self._free >= need)
+            self._free -= need
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += need
+                self._changed.notify_all()
+
+
+Prepare = Callable[["Image"], NDArray[np.uint8]]
+KEEP_BYTES = 512 * 2**20
+
+
+class Sink(Protocol):
+    """Takes prepared pictures one by one, in the order of the files, in the thread that called `ingest`."""
+
+    def expect(self, total: int) -> None:
+        """So many files will be looked at."""
+        ...
+
+    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+        """One picture, as `prepare` gave it."""
+        ...
+
+    @property
+    def needs_every_core(self) -> bool:
+        """Whether it is hindered by pictures that are decoded while it works."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IngestedImages:
+    """The pictures of an upload, and what was computed while they were decoded."""
+
+    manifest: Manifest
+    prepared: dict[str, NDArray[np.uint8]] = field(
+        default_factory=dict
+    )  # sha256 -> (H, W, C); may be partial
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What to do with each file."""
+
+    upload: Upload
+    store: Path | None
+    prepare: Prepare | None
+    decode_px: int | None
+    room: _Room
+    sink: Sink | None
+    care: ReadPolicy
+    decoding: MemoryBudget  # memory for pictures that are being decoded
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Taken:
+    picture: ImageRecord
+    prepared: NDArray[np.uint8] | None
+
+
+class _Room:
+    """Counts down the memory for prepared inputs."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._left = size_bytes
+
+    @property
+    def open(self) -> bool:
+        return self._left > 0
+
+    def take(self, size_bytes: int) -> bool:
+        self._left -= size_bytes
+        return self._left >= 0
+
+
+def ingest(
+    source: Path,
+    *,
+    store: Path | None = None,
+    prepare: Prepare | None = None,
+    wanted_px: int | None = None,
+    keep_bytes: int = KEEP_BYTES,
+    sink: Sink | None = None,
+    threads: int | None = None,
+    min_classes: int = 2,
+    care: ReadPolicy | None = None,
+    listener: Listener = silent,
+) -> IngestedImages:
+    """Read a folder of class folders, or a zip of one.
+
+    Args:
+        source: the folder or zip.
+        store: a folder to keep the pictures in, named by the sha256 of their original bytes:
+            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip.
+            None: a folder is read in place.
+        prepare: turns a picture into a network's input while it is at hand.
+        wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
+        keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
+        sink: is handed every prepared picture as it comes.
+        threads: for decoding; None: as many as the processors this process may use.
+        min_classes: fewer is refused (1 to evaluate or predict).
+        care: limits, and who watches over the decoding; None: the person's own pictures.
+        listener: hears `Progress` of step "pictures".
+
+    Raises:
+        TooMuch: more pictures than `care` allows.
+        BadUpload: nothing usable there, or not safe.
+        TooFewPictures: fewer classes with readable pictures than `min_classes`.
+    """
+    care = care or ReadPolicy()
+    with open_upload(source, min_classes=min_classes) as upload:
+        _check_upload(upload, source, store, care)
+        if store is not None:
+            store.mkdir(parents=True, exist_ok=True)
+            decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
+        else:
+            decode_px = images.LEAST_PX if prepare is None else wanted_px
+        room = _Room(keep_bytes)
+        plan = _Plan(
+            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care,
+            decoding=MemoryBudget(care.limits.memory_bytes),
+        )  # fmt: skip
+        pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
+    left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
+    classes = tuple(sorted({picture.class_name for picture in pictures}))
+    _check_enough(upload, classes, left_out, min_classes)
+    manifest = Manifest(
+        name=upload.name,
+        root=str((store or source).resolve()),
+        classes=classes,
+        pictures=tuple(pictures),
+        left_out=tuple(left_out),
+        findings=upload.findings,
+    )
+    return IngestedImages(manifest=check(with_groups(manifest)), prepared=prepared)
+
+
+def _collect(
+    plan: _Plan, threads: int, listener: Listener
+) -> tuple[list[ImageRecord], list[SkippedFile], dict[str, NDArray[np.uint8]]]:
+    """Every file once: pictures, what is left out, and prepared inputs while there is room for them."""
+    pictures: list[ImageRecord] = []
+    left_out = list(plan.upload.left_out)
+    prepared: dict[str, NDArray[np.uint8]] = {}
+    total = len(plan.upload.placed)
+    if plan.sink is not None:
+        plan.sink.expect(total)
+    for done, result in enumerate(_in_order(plan, threads), start=1):
+        if isinstance(result, SkippedFile):
+            left_out.append(result)
+        else:
+            pictures.append(result.picture)
+            if result.prepared is not None:
+                if plan.sink is not None:
+                    plan.sink.add(result.picture.sha256, result.prepared)
+                if plan.room.take(result.prepared.nbytes):
+                    prepared[result.picture.sha256] = result.prepared
+        listener(Progress("pictures", done, total))
+    return pictures, left_out, prepared
+
+
+def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
+    """Decode in threads with a bounded look-ahead; results come in the order of the files."""
+    sink = plan.sink
+    waiting: deque[Future[_Taken | SkippedFile]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        try:
+            for placed in plan.upload.placed:
+                waiting.append(pool.submit(_take, plan, placed))
+                while len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # cancelled or failed: do not decode the rest
+            for future in waiting:
+                future.cancel()
+
+
+def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
+    """One file: read, decode, look, prepare, keep."""
+    name = placed.file.rsplit("/", 1)[-1]
+    if placed.file in plan.care.skip:
+        return SkippedFile(
+            file=placed.file, reason=f"{images.shown_name(name)} stopped the program that reads pictures."
+        )
+    plan.care.begin(placed.file)
+    try:
+        data = plan.upload.read(placed)
+        opened = images.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
+        with plan.decoding.hold(opened.memory_bytes):
+            return _look(plan, placed, data, opened.decode())
+    except UnreadablePicture as error:
+        return SkippedFile(file=placed.file, reason=error.problem)
+    except MemoryError:  # a reader of strangers' pictures has a limit
+        return SkippedFile(
+            file=placed.file, reason=f"{images.shown_name(name)} needs more memory than there is."
+        )
+    finally:
+        plan.care.end(placed.file)
+
+
+def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded) -> _Taken:
+    """A decoded picture: its look, its copy in the store, its input for the network."""
+    image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
+    look = fingerprint_of(image)
+    kept = placed.file
+    if plan.store is not None:
+        kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
+    wanted = plan.sink is not None or plan.room.open
+    prepared = plan.prepare(image) if plan.prepare is not None and wanted else None
+    picture = ImageRecord(
+        file=placed.file,
+        source=kept,
+        class_name=placed.class_name,
+        sha256=sha256,
+        width=decoded.width,
+        height=decoded.height,
+        look=look.bits,
+        brightness=look.brightness,
+        border=look.border,
+        thumbnail=look.thumbnail,
+        given_part=placed.given_part,
+    )
+    return _Taken(picture=picture, prepared=prepared)
+
+
+def look_ahead(threads: int, *, alone: bool) -> int:
+    """How many pictures may be in preparation or wait while the body works.
+
+    Args:
+        threads: that prepare them.
+        alone: the body is slowed down by work beside its own more than by waiting afterwards.
+    """
+    return threads * (2 if alone else 32)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _check_upload(upload: Upload, source: Path, store: Path | None, care: ReadPolicy) -> None:
+    if 0 < care.most_pictures < len(upload.placed):
+        raise TooMuch(
+            f"{images.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
+            f"{care.most_pictures:,} are allowed here.",
+            remedy="Choose fewer pictures of each class.",
+        )
+    if store is None and not upload.in_place:
+        raise BadUpload(f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in.")
+
+
+def _check_enough(
+    upload: Upload, classes: tuple[str, ...], left_out: list[SkippedFile], min_classes: int
+) -> None:
+    if len(classes) >= min_classes and classes:
+        return
+    why = f" ({_mostly_because(left_out)})" if left_out else ""
+    seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"
+    raise TooFewPictures(
+        f"{seen} be read{why}.",
+        remedy="Give pictures of at least two classes as JPEG or PNG.",
+    )
+
+
+def _mostly_because(left_out: list[SkippedFile]) -> str:
+    """How many files were left out, and why most of the pictures among them were; notes count last."""
+    if len(left_out) == 1:
+        return f"1 file left out: {left_out[0].reason}"
+    like_pictures = [left for left in left_out if looks_like_an_image(left.file)] or left_out
+    kinds = Counter(_without_name(left) for left in like_pictures)
+    main = max(like_pictures, key=lambda left: kinds[_without_name(left)])
+    return f"{len(left_out)} files left out, most for this reason: {main.reason}"
+
+
+def _without_name(left: SkippedFile) -> str:
+    """A reason without the name and the figures of its file: the same words for the same trouble."""
+    name = images.shown_name(left.file.rsplit("/", 1)[-1])
+    return re.sub(r"\d+", "0", left.reason.replace(name, ""))

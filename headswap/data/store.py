@@ -1,0 +1,58 @@
+"""Pictures that headswap keeps: upright, RGB, without metadata, shorter side at most 640 px.
+
+Flow:  decoded picture --keep--> <sha256>.jpg or .png --reread--> the same pixels, again and again
+
+A JPEG stays a JPEG; everything else is kept without loss.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL.Image import Resampling
+
+from headswap.data import decode as images
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.errors import UnreadablePicture
+from headswap.storage.files import write_bytes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+STORE_PX = 640  # shorter side of a picture kept in a store
+LOSSY: tuple[images.Kind, ...] = ("JPEG", "HEIC", "AVIF")
+
+
+def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
+    """Write a picture into the store; returns its name there and the picture as it will be read again."""
+    shorter = min(image.size)
+    if shorter > STORE_PX:
+        width, height = (max(1, round(side * STORE_PX / shorter)) for side in image.size)
+        image = image.resize((width, height), Resampling.LANCZOS)
+    name = f"{sha256}.jpg" if lossy else f"{sha256}.png"
+    file = BytesIO()
+    if lossy:
+        image.save(file, "JPEG", quality=95, subsampling=0)
+        image = images.read_image(file.getvalue(), name=name)  # what `reread` will see
+    else:
+        image.save(file, "PNG", compress_level=1)
+    if not (store / name).exists():
+        write_bytes(store / name, file.getvalue())
+    return name, image
+
+
+def reread(manifest: Manifest, picture: ImageRecord, wanted_px: int | None = None) -> Image:
+    """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
+
+    Raises:
+        UnreadablePicture: it has gone, or is not what it was.
+    """
+    try:
+        data = manifest.path(picture).read_bytes()
+    except OSError as error:
+        raise UnreadablePicture(
+            f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
+        ) from error
+    return images.read_image(data, name=picture.file, wanted_px=wanted_px)

@@ -1,0 +1,233 @@
+"""Make the verdict from logits: figures, calibration, advice.
+
+Flow:  EvaluationInputs --build_report--> Report
+
+When the exam part is small, the verdict is cross-validated: every picture is judged by a head
+that never saw it, near duplicates always together, and its sureness is corrected by a
+temperature that never saw it either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.evaluation.advice import advise
+from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
+from headswap.evaluation.metrics import (
+    Floats,
+    Labels,
+    calibrated,
+    confusion_matrix,
+    even_share,
+    expected_calibration_error,
+    fit_temperature,
+    softmax,
+    wilson_interval,
+)
+from headswap.evaluation.report import (
+    Calibration,
+    ClassScore,
+    FinetuneSummary,
+    LabelIssue,
+    LearningCurve,
+    Report,
+    Shortcut,
+    TestAnswer,
+)
+from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
+from headswap.evaluation.summary import reliability
+
+ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
+_FEWEST_TO_CALIBRATE = 20  # practice pictures
+_MOST_DOUBTS = 20
+_MORE_LIKELY_WRONG = 0.5
+_HALVES = 2  # for the temperature of a cross-validated verdict
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SplitLogits:
+    """Pictures with their true labels and the logits they got."""
+
+    files: Sequence[str]
+    sha256s: Sequence[str]
+    labels: Labels  # (N,)
+    logits: Floats  # (N, C)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvaluationInputs:
+    """What a verdict is made from."""
+
+    manifest: Manifest
+    exam: SplitLogits  # pictures that the head never practised on
+    practice: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
+    practice_right: int  # practice pictures that the final head gets right
+    everyone: SplitLogits | None = (
+        None  # all pictures in the manifest's order, out of fold; None: the exam speaks
+    )
+    learning: LearningCurve | None = None
+    twins: tuple[str, ...] = ()
+    further: FinetuneSummary | None = None
+
+
+def temperature_of(practice: SplitLogits | None) -> float:
+    """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
+    if practice is None or len(practice.labels) < _FEWEST_TO_CALIBRATE:
+        return 1.0
+    return fit_temperature(practice.logits, practice.labels)
+
+
+def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
+    """Put the verdict together.
+
+    Args:
+        evidence: logits and what else was learned on the way.
+        temperature: from `temperature_of`.
+    """
+    exam, everyone = evidence.exam, evidence.everyone
+    manifest, classes = evidence.manifest, evidence.manifest.classes
+    small = everyone is not None and len(exam.labels) < ENOUGH_FOR_AN_EXAM
+    judged = _with_exam(everyone, exam, manifest) if everyone is not None and small else exam
+    share = even_share(_checked_on(evidence), len(classes))
+    probabilities = calibrated(judged.logits, temperature, share)
+    if small:
+        probabilities = _crosswise(judged, manifest.pictures, probabilities, share)
+    said = probabilities.argmax(axis=1)
+    right, total = int((said == judged.labels).sum()), len(judged.labels)
+    practice_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
+    common = int(np.argmax(practice_counts))
+    confusion = confusion_matrix(judged.labels, said, len(classes))
+    exam_right = int((exam.logits.argmax(axis=1) == exam.labels).sum())
+    known = evidence.practice is not None and len(evidence.practice.labels) >= _FEWEST_TO_CALIBRATE
+    calibration = _calibration(judged, probabilities, temperature) if known else None
+    report = Report(
+        classes=tuple(classes),
+        method="cross-validated" if small else "exam",
+        answers=_answers(judged, probabilities),
+        right=right,
+        total=total,
+        accuracy=right / total if total else 0.0,
+        interval=wilson_interval(right, total),
+        baseline_class=classes[common],
+        baseline_accuracy=float((judged.labels == common).mean()),
+        practice_right=evidence.practice_right,
+        practice_total=sum(practice_counts),
+        class_scores=_class_scores(classes, confusion),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+        calibration=calibration,
+        doubts=_doubts(everyone if everyone is not None else evidence.practice, temperature, share),
+        exam_right=exam_right,
+        exam_total=len(exam.labels),
+        reliability=reliability(probabilities, judged.labels, calibration),
+        learning=evidence.learning,
+        twins=evidence.twins,
+        further=evidence.further,
+        even_share=share,
+    )
+    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
+
+
+def _checked_on(evidence: EvaluationInputs) -> int:
+    """Pictures that say how sure it may be: those that heads answered without having seen them."""
+    return len((evidence.practice or evidence.exam).labels)
+
+
+def _with_exam(everyone: SplitLogits, exam: SplitLogits, manifest: Manifest) -> SplitLogits:
+    """All pictures, those of the exam as the final head answers them.
+
+    It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
+    the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
+    """
+    logits = everyone.logits.copy()
+    logits[[picture.part == "test" for picture in manifest.pictures]] = exam.logits
+    return replace(everyone, logits=logits)
+
+
+def _crosswise(judged: SplitLogits, pictures: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
+    """The same with practice pictures calibrated half by half on the other half, groups whole.
+
+    The temperature was fitted on them; pictures of the exam it never saw.
+    """
+    if len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
+        return plain
+    half = np.array([picture.group for picture in pictures]) % _HALVES
+    practice = np.array([picture.part != "test" for picture in pictures])
+    probabilities = plain.copy()
+    for number in range(_HALVES):
+        mine, other = practice & (half == number), half != number
+        if mine.any() and other.any():
+            own = fit_temperature(judged.logits[other], judged.labels[other])
+            probabilities[mine] = calibrated(judged.logits[mine], own, share)
+    return probabilities
+
+
+def _answers(judged: SplitLogits, probabilities: Floats) -> tuple[TestAnswer, ...]:
+    rows = zip(judged.files, judged.sha256s, judged.labels, probabilities, strict=True)
+    return tuple(
+        TestAnswer(file=file, sha256=sha256, truth=int(label), probabilities=tuple(map(float, row)))
+        for file, sha256, label, row in rows
+    )
+
+
+def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassScore, ...]:
+    scores = []
+    for number, name in enumerate(classes):
+        hits, called, true = confusion[number, number], confusion[:, number].sum(), confusion[number].sum()
+        scores.append(
+            ClassScore(
+                name=name,
+                pictures=int(true),
+                precision=float(hits / called) if called else None,
+                recall=float(hits / true) if true else None,
+            )
+        )
+    return tuple(scores)
+
+
+def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float) -> Calibration:
+    return Calibration(
+        temperature=temperature,
+        error_before=expected_calibration_error(softmax(judged.logits), judged.labels),
+        error_after=expected_calibration_error(probabilities, judged.labels),
+    )
+
+
+def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+    """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
+    if judged is None:
+        return ()
+    probabilities = calibrated(judged.logits, temperature, share)
+    odds = wrong_label_odds(judged.labels, judged.logits)
+    found = [
+        pair for pair in label_issues_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG
+    ]
+    return tuple(
+        LabelIssue(
+            file=judged.files[row],
+            sha256=judged.sha256s[row],
+            label=int(judged.labels[row]),
+            suggested=suggested,
+            sure=float(probabilities[row, suggested]),
+        )
+        for row, suggested in found[:_MOST_DOUBTS]
+    )
+
+
+def _shortcuts(evidence: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
+    manifest = evidence.manifest
+    numbers = {name: number for number, name in enumerate(manifest.classes)}
+
+    def traits(pictures: Sequence[ImageRecord]) -> Traits:
+        return traits_of(pictures, np.array([numbers[picture.class_name] for picture in pictures]))
+
+    whole = report.method == "cross-validated"
+    return shortcuts_of(
+        None if whole else traits(manifest.part("train")),
+        traits(manifest.pictures if whole else manifest.part("test")),
+        accuracy=report.accuracy,
+        baseline=report.baseline_accuracy,
+    )

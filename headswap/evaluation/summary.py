@@ -1,0 +1,76 @@
+"""The verdict in sentences, for the shell and wherever there is no page.
+
+Flow:  Report --summary_of--> sentences, the most important first
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from headswap.evaluation.metrics import Floats, Labels
+from headswap.evaluation.report import Calibration, Report, trust_in
+
+_SURE = 0.9
+_ROUGH = 100  # pictures judged, below which the figure is rough
+
+
+def summary_of(report: Report) -> tuple[str, ...]:
+    """Headline, baseline, how far to trust it, doubts, advice."""
+    doubts = len(report.doubts)
+    doubted = (
+        (f"{doubts} {'label is' if doubts == 1 else 'labels are'} worth a second look, first of all "
+         f"{report.doubts[0].file}.",)
+        if doubts
+        else ()
+    )  # fmt: skip
+    return (
+        headline(report),
+        f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
+        *filter(None, (reliability_of(report),)),
+        *doubted,
+        *(one.sentence for one in report.advice),
+    )
+
+
+def headline(report: Report) -> str:
+    """How many it gets right, and what that is worth."""
+    low, high = report.interval
+    probably = f"({report.accuracy:.0%}; the true figure is probably {low:.0%} to {high:.0%})"
+    if report.method == "exam":
+        return f"{report.right} of {report.total} exam pictures right {probably}."
+    return (
+        f"{report.right} of {report.total} pictures right {probably}, each judged by a head that "
+        f"never saw it: an exam of {report.exam_total} pictures ({report.exam_right} right) would be "
+        "too small to tell."
+    )
+
+
+def reliability_of(report: Report) -> str:
+    """The sentence of a report; reckoned for those of older versions, which kept none."""
+    if report.reliability or not report.answers:
+        return report.reliability
+    probabilities = np.array([answer.probabilities for answer in report.answers])
+    return reliability(probabilities, np.array([a.truth for a in report.answers]), report.calibration)
+
+
+def reliability(probabilities: Floats, labels: Labels, calibration: Calibration | None) -> str:
+    """Whether its sureness can be trusted.
+
+    Args:
+        probabilities: (N, C) of the pictures judged, calibrated.
+        labels: (N,).
+        calibration: None when there were too few pictures to correct its sureness.
+    """
+    rough = f" With {len(labels)} pictures this is a rough figure." if len(labels) < _ROUGH else ""
+    if calibration is None:
+        return f"There were too few pictures to correct its sureness: take it as a hint.{rough}"
+    sure = probabilities.max(axis=1) >= _SURE
+    right = int((probabilities.argmax(axis=1) == labels)[sure].sum())
+    seen = f" Of {int(sure.sum())} answers that it was at least {_SURE:.0%} sure of, {right} were right."
+    seen = seen if sure.any() else f" It was never {_SURE:.0%} sure."
+    trust = trust_in(calibration)
+    if trust == "good":
+        return f"Its sureness can be trusted.{seen}{rough}"
+    if trust == "fair":
+        return f"Its sureness is nearly right: off by {calibration.error_after:.0%} on average.{seen}{rough}"
+    return f"Its sureness is off by {calibration.error_after:.0%} on average: do not rely on it.{seen}{rough}"

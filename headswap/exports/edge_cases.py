@@ -1,0 +1,53 @@
+"""Six drawn pictures of the kinds on which exports disagree: rotated, see-through, deep grey, long.
+
+Flow:  --draw_edge_cases(folder)--> files, the same bytes every time
+
+They are no test of what a network knows, only of whether two programs prepare a picture alike.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_ORIENTATION = 0x0112  # EXIF
+
+
+def draw_edge_cases(folder: Path) -> tuple[Path, ...]:
+    """Draw them into a folder."""
+    rotated = Image.Exif()
+    rotated[_ORIENTATION] = 6
+    see_through = _scene(257, 311, 3).convert("RGBA")
+    see_through.putalpha(Image.fromarray(_waves(257, 311, 5)))
+    palette = _scene(300, 199, 4).quantize(32)
+    drawn: tuple[tuple[str, Image.Image, dict[str, Any]], ...] = (
+        ("rotated.jpg", _scene(1601, 1067, 1), {"quality": 85, "exif": rotated}),
+        ("ink.jpg", _scene(640, 427, 2).convert("CMYK"), {"quality": 90}),
+        ("see-through.png", see_through, {}),
+        ("palette.png", palette, {"transparency": 0}),
+        ("deep-grey.png", _deep_grey(331, 217), {}),
+        ("long-grey.png", _scene(640, 90, 6).convert("L"), {}),
+    )
+    for name, image, options in drawn:
+        image.save(folder / name, **options)
+    return tuple(folder / name for name, _, _ in drawn)
+
+
+def _waves(width: int, height: int, kind: int) -> NDArray[np.uint8]:
+    """(height, width) uint8, smooth, with some detail."""
+    across, down = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+    wave = np.sin(9 * across * kind + 4 * down) + np.cos(7 * down * kind - 3 * across)
+    return np.round(127.5 + 63.0 * wave).clip(0, 255).astype(np.uint8)
+
+
+def _scene(width: int, height: int, kind: int) -> Image.Image:
+    bands = [_waves(width, height, kind + shift) for shift in range(3)]
+    return Image.fromarray(np.stack(bands, axis=-1))
+
+
+def _deep_grey(width: int, height: int) -> Image.Image:
+    return Image.fromarray(_waves(width, height, 7).astype(np.uint16) * 257)

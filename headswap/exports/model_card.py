@@ -1,0 +1,179 @@
+"""README.md of the zip: what it is, how good, what it was taught on, its limits, how to use it.
+
+Flow:  BundleCard + Report + Manifest + ParityCheck --model_card--> Markdown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headswap.bundle.format import BundleCard
+from headswap.data.manifest import Manifest
+from headswap.data.split import crossing
+from headswap.evaluation.report import Report
+from headswap.evaluation.summary import headline
+from headswap.exports.parity import ParityCheck
+
+_MOST_NAMED = 20  # doubted pictures that are named
+_PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """Everything that the card speaks of."""
+
+    title: str  # the project's name
+    card: BundleCard
+    report: Report
+    manifest: Manifest
+    check: ParityCheck
+
+
+def model_card(facts: CardFacts) -> str:
+    """The whole text."""
+    card = facts.card
+    library, _, network = card.model.partition("/")
+    parts = [
+        f"# {plain(facts.title)}",
+        f"A picture classifier for {_names(card.classes)}. The body is `{network}` of {library} with "
+        f"{card.parameters:,} numbers in all; its head was replaced and taught with headswap.",
+        "## Use it",
+        _use(facts),
+        "## How good it is",
+        "\n".join(f"- {plain(sentence)}" for sentence in _verdict(facts.report)),
+        _class_table(facts),
+        "## What it was taught on",
+        _data(facts.manifest),
+        "## Limits",
+        "\n".join(f"- {plain(sentence)}" for sentence in _limits(facts.report)),
+        *_doubts(facts.report),
+        "## Do all ways to ask it say the same?",
+        _agreement(facts.check),
+        "## Licence and versions",
+        _licence(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def requirements(card: BundleCard) -> str:
+    """requirements.txt: what predict.py was run with."""
+    library = card.model.partition("/")[0]
+    needed = ("torch", _PACKAGES.get(library, ""), "numpy", "pillow")
+    lines = [f"{name}>={card.versions[name].split('+')[0]}" for name in needed if name in card.versions]
+    extra = "# pillow-heif  (only to read HEIC pictures)\n# onnxruntime  (only for predict_onnx.py)\n"
+    own = "# and the file that defines your own network, beside predict.py\n" if library == "own" else ""
+    return "\n".join(lines) + "\n" + own + extra
+
+
+def plain(text: str) -> str:
+    """Any name as text: no HTML, no table cell, no line of its own."""
+    cleaned = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return "".join(letter for letter in cleaned if letter.isprintable())
+
+
+def _names(classes: tuple[str, ...]) -> str:
+    shown = [f"**{plain(name)}**" for name in classes]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _use(facts: CardFacts) -> str:
+    own = ""
+    if facts.card.model.startswith("own/"):
+        module = facts.card.model.partition("/")[2].partition(":")[0]
+        own = f"\n\nThe network is your own code: put `{module.replace('.', '/')}.py` beside `predict.py`."
+    onnx = ""
+    if any(way.name == "model.onnx" and not way.problem for way in facts.check.ways):
+        onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
+    return (
+        "```sh\npip install -r requirements.txt\npython predict.py picture.jpg          # or several, or a "
+        f"folder; --json for machines\n{onnx}headswap predict . picture.jpg         # where headswap is "
+        f"installed\n```{own}\n\n`preprocessing.json` says how a picture is made into numbers, "
+        "`labels.json` holds the names in the order of the answers."
+    )
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    yield headline(report)
+    yield f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
+    yield f"Of the pictures it practised on it gets {report.practice_right} of {report.practice_total} right."
+    if report.reliability:
+        yield report.reliability
+
+
+def _class_table(facts: CardFacts) -> str:
+    counts = facts.manifest.counts
+    judged = {score.name: score for score in facts.report.class_scores}
+    rows = ["| class | pictures | judged | found | right when said |", "|---|--:|--:|--:|--:|"]
+    for name in facts.report.classes:
+        score = judged.get(name)
+        found = f"{score.recall:.0%}" if score and score.recall is not None else "not known"
+        right = f"{score.precision:.0%}" if score and score.precision is not None else "not known"
+        judged_pictures = score.pictures if score else 0
+        rows.append(f"| {plain(name)} | {counts.get(name, 0)} | {judged_pictures} | {found} | {right} |")
+    return "\n".join(rows)
+
+
+def _data(manifest: Manifest) -> str:
+    practice, exam = len(manifest.part("train")), len(manifest.part("test"))
+    left = f" {len(manifest.left_out)} files were left out." if manifest.left_out else ""
+    across = len(crossing(manifest))
+    near = "Near duplicates that were found stand in one of them."
+    if across:
+        near = f"{across} of the exam (a folder of its own) are near duplicates of practice pictures."
+    return (
+        f"{len(manifest.pictures)} pictures: {practice} to practise on, {exam} locked away for the exam. "
+        f"{near}{left} `dataset.json` names every picture by its sha256."
+    )
+
+
+def _limits(report: Report) -> Iterator[str]:
+    yield "It answers with one of its names whatever it is shown, also for a picture of something else."
+    yield "The figures hold for pictures like those it was taught on: same camera, same surroundings."
+    for shortcut in report.shortcuts:
+        yield (
+            f"Its classes can be told by {shortcut.name} alone in {shortcut.right} of {shortcut.total} "
+            f"pictures: {shortcut.lesson}"
+        )
+    yield from (one.sentence for one in report.advice)
+
+
+def _doubts(report: Report) -> Iterator[str]:
+    if not report.doubts:
+        return
+    rows = [
+        f"- {plain(doubt.file)}: sorted as {plain(report.classes[doubt.label])}, looks like "
+        f"{plain(report.classes[doubt.suggested])}"
+        for doubt in report.doubts[:_MOST_NAMED]
+    ]
+    rest = len(report.doubts) - len(rows)
+    more = [f"- and {rest} more"] if rest > 0 else []
+    yield "## Labels worth a second look"
+    yield "\n".join([*rows, *more])
+
+
+def _agreement(check: ParityCheck) -> str:
+    total = len(check.pictures) + len(check.drawings)
+    rows = [
+        f"Each was run on the {total} pictures in `check/` ({len(check.drawings)} of them are drawings with "
+        "odd sizes, rotation, transparency or deep grey) and compared with the bundle. No probability may "
+        f"differ by more than {check.bound:g}.",
+        "| way | same answer | largest difference |\n|---|--:|--:|",
+    ]
+    for way in check.ways:
+        if way.largest_difference is None:
+            rows[-1] += f"\n| {way.name} | not run | {plain(way.problem)} |"
+        else:
+            rows[-1] += f"\n| {way.name} | {way.same} of {way.pictures} | {way.largest_difference:.1e} |"
+    return "\n\n".join(rows)
+
+
+def _licence(card: BundleCard) -> str:
+    stated = f"is {plain(card.licence)}" if card.licence else "is not stated by its library"
+    body = f" Its file has sha256 `{card.body_sha256}`." if card.body_sha256 else ""
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    return (
+        f"The licence of the pretrained weights {stated}: see to it that your use is allowed.{body} "
+        f"The programs (the files that end in `.py`) are under "
+        f"Apache-2.0.\n\nMade with {versions}."
+    )

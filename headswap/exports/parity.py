@@ -1,0 +1,155 @@
+"""Whether everything in the zip says the same: `check.json`, measured and never assumed.
+
+Flow:  pictures --Bundle--> ExpectedAnswer;  the same pictures --page, predict.py, ONNX--> Route,
+           each compared
+
+predict.py and predict_onnx.py are really run, in processes that cannot import headswap (the second
+not even torch).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headswap.bundle.predictor import Bundle
+from headswap.data.manifest import ImageRecord, Manifest
+
+BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
+MOST_PICTURES = 10
+_MOST_BYTES = 8_000_000  # of one picture that travels in the zip
+_LONGEST_RUN_S = 600.0
+_WITHOUT = (  # started in the zip's folder, with some packages hidden
+    "import runpy, sys; hidden = sys.argv[1].split(','); "
+    "sys.modules.update(dict.fromkeys(hidden)); sys.argv = sys.argv[2:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedAnswer:
+    """What the bundle says of one picture of the zip."""
+
+    file: str  # inside the zip's folder
+    truth: str | None  # the class it was sorted into; None: a drawing of ours
+    label: str
+    probabilities: dict[str, float]  # most likely first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One way to ask the network, compared with what is expected."""
+
+    name: str  # page, bundle, predict.py, model.onnx
+    pictures: int = 0  # asked
+    same: int = 0  # given the same label, or one that ties with it within the bound
+    largest_difference: float | None = None  # of any probability; None: it was not measured
+    problem: str = ""  # why not
+
+    @property
+    def agrees(self) -> bool:
+        """Within the bound, on every picture."""
+        measured = self.largest_difference is not None and self.largest_difference <= BOUND
+        return measured and self.same == self.pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityCheck:
+    """check.json."""
+
+    bound: float  # no probability may differ by more
+    agree: bool  # every way that was measured keeps it
+    ways: tuple[Route, ...]
+    pictures: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
+    drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
+
+
+def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
+    """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
+    there = [one for one in manifest.pictures if _travels(manifest.path(one))]
+    turns: dict[str, int] = {}
+
+    def turn_of(picture: ImageRecord) -> tuple[bool, int, str]:
+        key = f"{picture.part == 'test'} {picture.class_name}"
+        turns[key] = turns.get(key, -1) + 1
+        return picture.part != "test", turns[key], picture.class_name
+
+    in_turn = [(turn_of(one), one) for one in sorted(there, key=lambda one: one.sha256)]
+    return tuple(one for _, one in sorted(in_turn, key=lambda pair: pair[0])[:MOST_PICTURES])
+
+
+def _travels(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= _MOST_BYTES
+
+
+def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
+    """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
+    return tuple(
+        ExpectedAnswer(file=file, truth=truth, label=said.label, probabilities=said.probabilities)
+        for file, truth in truths.items()
+        for said in (bundle.predict(folder / file),)
+    )
+
+
+def compare(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Mapping[str, float]]) -> Route:
+    """Compare answers, {class: probability} for each picture, with what is expected."""
+    differences = [
+        abs(answer[label] - share)
+        for one, answer in zip(expected, said, strict=True)
+        for label, share in one.probabilities.items()
+    ]
+    same = [
+        max(answer.values()) - answer[one.label] <= BOUND for one, answer in zip(expected, said, strict=True)
+    ]
+    return Route(
+        name=name, pictures=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
+    )
+
+
+def run_script(
+    folder: Path, script: str, expected: Sequence[ExpectedAnswer], *, name: str, hidden: Sequence[str]
+) -> Route:
+    """Run one of the zip's programs as a stranger would, and compare what it prints.
+
+    Args:
+        folder: the zip's files.
+        script: predict.py or predict_onnx.py.
+        expected: for the pictures that it is asked about.
+        name: what to call this way.
+        hidden: packages that it must do without.
+    """
+    command = [sys.executable, "-B", "-X", "utf8", "-c", _WITHOUT, ",".join(hidden), script, "--json"]
+    try:
+        done = subprocess.run(
+            [*command, *(one.file for one in expected)],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_LONGEST_RUN_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Route(name=name, problem=f"{script} did not answer within {_LONGEST_RUN_S:g} seconds.")
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or [f"{script} ended without a word."])[-1]
+        return Route(name=name, problem=last[:300])
+    answers = {one["file"]: one["probabilities"] for one in json.loads(done.stdout)["predictions"]}
+    unread = [one.file for one in expected if one.file not in answers]
+    if unread:
+        return Route(name=name, problem=f"{script} could not read {unread[0]}.")
+    return compare(name, expected, [answers[one.file] for one in expected])
+
+
+def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> ParityCheck:
+    """Put what was measured together."""
+    measured = [way for way in ways if way.largest_difference is not None]
+    return ParityCheck(
+        bound=BOUND,
+        agree=all(way.agrees for way in measured),
+        ways=tuple(ways),
+        pictures=tuple(one for one in expected if one.truth is not None),
+        drawings=tuple(one for one in expected if one.truth is None),
+    )

@@ -1,0 +1,128 @@
+"""How a taught network is built again by its own library alone: `network.json` of the take-home zip.
+
+Flow:  Bundle --recipe_of--> RebuildRecipe;  library + RebuildRecipe + weights
+           --templates/predict.py--> the same network
+
+Nothing is guessed: the architecture is built here in the very way predict.py will build it, and
+whatever differs from the taught network (counts, layers that were dropped) is written down.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from headswap.bundle.predictor import Bundle
+from headswap.errors import HeadswapError
+from headswap.exports.templates import predict
+from headswap.network import Network
+from headswap.storage.files import to_plain
+from headswap.zoos.transformers_zoo import NEW_HEAD_CLASSES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_PLAIN = (bool, int, float, str)
+Plain = bool | int | float | str | None
+
+
+class CannotRebuild(HeadswapError):
+    """The library alone does not build the network that was taught."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebuildRecipe:
+    """Everything that predict.py must know beside the numbers."""
+
+    library: str  # timm, torchvision, transformers, own
+    name: str  # as the library calls it; of one's own code: package.module:factory
+    options: dict[str, Plain] = field(default_factory=dict)
+    config_class: str = ""  # of transformers
+    config: dict[str, Any] = field(default_factory=dict)  # of transformers
+    wrapped: bool = False  # one's own factory gives a record that holds the module
+    without: tuple[str, ...] = ()  # layers that are built and then dropped
+    counts: tuple[tuple[str, str, Plain | tuple[Plain, ...]], ...] = ()  # (layer, attribute, value)
+    num_classes: int
+    outputs: tuple[str, ...]  # where the answers lie in what the network gives
+    aux_outputs: tuple[str, ...]
+    answer_kind: str
+    mirror: bool  # the mean over picture and mirrored picture
+    temperature: float  # logits are divided by it before the softmax
+    even_share: float  # of the answer, spread evenly over the classes after it
+
+
+def recipe_of(bundle: Bundle) -> RebuildRecipe:
+    """Write down how a bundle's network is built.
+
+    Raises:
+        CannotRebuild: the taught network has layers that its library does not build.
+    """
+    card, site = bundle.card, bundle.card.site
+    library, _, name = card.model.partition("/")
+    recipe = RebuildRecipe(
+        library=library,
+        name=name,
+        num_classes=len(card.classes),
+        outputs=site.outputs,
+        aux_outputs=site.aux_outputs,
+        answer_kind=site.answer_kind,
+        mirror=card.mirror,
+        temperature=card.temperature,
+        even_share=card.even_share,
+    )
+    recipe = _with_choices(recipe, bundle.network)
+    return _with_differences(recipe, predict.bare_network(to_plain(recipe)), bundle.network.module)
+
+
+def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:
+    """What the library must be told to build this very architecture."""
+    module: Any = network.module
+    if recipe.library == "transformers":
+        config = json.loads(module.config.to_json_string())
+        config.pop("_name_or_path", None)  # where it lay on this machine
+        return replace(recipe, config_class=type(module.config).__name__, config=config)
+    options: dict[str, Plain] = {}
+    if recipe.library == "timm" and network.head_is_new:
+        options["num_classes"] = NEW_HEAD_CLASSES
+    if recipe.library == "torchvision":
+        if isinstance(getattr(module, "image_size", None), int):
+            options["image_size"] = module.image_size
+        if hasattr(module, "transform_input"):  # these two ask how their random numbers are drawn
+            options["init_weights"] = True
+    if recipe.library == "own":
+        made = predict.bare_network({"library": "own", "name": recipe.name, "options": {}, "wrapped": False})
+        return replace(recipe, wrapped=isinstance(made, Network))
+    return replace(recipe, options=options)
+
+
+def _with_differences(recipe: RebuildRecipe, bare: nn.Module, taught: nn.Module) -> RebuildRecipe:
+    """Compare layer by layer what the library builds with what was taught."""
+    built = dict(bare.named_modules(remove_duplicate=False))
+    wanted = dict(taught.named_modules(remove_duplicate=False))
+    strange = [path for path in wanted if path not in built]
+    if strange:
+        raise CannotRebuild(
+            f"{recipe.library} does not build the layer {strange[0]!r} of this network.",
+            remedy="Use `headswap predict` with the bundle instead of predict.py.",
+        )
+    gone = [path for path in built if path not in wanted]
+    without = tuple(path for path in gone if path.rpartition(".")[0] in wanted)
+    counts = tuple(
+        (path, name, value)
+        for path, part in wanted.items()
+        for name, value in part.__dict__.items()
+        if not name.startswith("_") and name != "training" and _is_plain(value)
+        if built[path].__dict__.get(name, _Missing) != value
+    )
+    return replace(recipe, without=without, counts=counts)
+
+
+class _Missing:
+    """Equal to no value."""
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(one is None or isinstance(one, _PLAIN) for one in value)
+    return value is None or isinstance(value, _PLAIN)

@@ -1,0 +1,171 @@
+"""Which engine is fastest for a network on this machine: measured once, then remembered.
+
+Flow:  Network + some pictures --measure--> ms of each engine --> engines.json --remembered--> Engine
+
+A measurement costs seconds, most of them for the translations, so it is made only where a
+run is long enough to gain by it, or when a person asks (`headswap engines`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headswap.errors import BundleDamaged
+from headswap.features.engines import Engine, choose_engine, engine_named, engines_here, exact
+from headswap.features.extractor import Extractor
+from headswap.heads.site import HeadSite
+from headswap.network import Network
+from headswap.storage.files import from_json, make_folder, to_json, write_text
+
+TRANSLATIONS = "translations"  # the folder for them, beside the shards
+WORTH_S = 6.0  # a run of torch this long gains more from a measurement than the measurement costs
+_MEMORY = "engines.json"
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineTimings:
+    """How long the engines took, for one network on one machine."""
+
+    fastest: str  # name of an engine
+    milliseconds: dict[str, float]  # per picture, of each engine that came near enough to the exact one
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Memory:
+    measured: dict[str, EngineTimings] = field(default_factory=dict)
+
+
+def extractor_for(
+    network: Network,
+    site: HeadSite,
+    folder: Path,
+    engine: Engine | None = None,
+    *,
+    mirror: bool = False,
+    flipped: bool = False,
+) -> Extractor:
+    """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
+
+    Args:
+        network: loaded.
+        site: its head.
+        folder: of the feature bank; keeps measurements and translations too.
+        engine: take this one and no other.
+        mirror: let it see every picture twice, as it is and mirrored.
+        flipped: let it see every picture mirrored only.
+    """
+    known = remembered(network, site, folder) if engine is None else None
+    found = engine or known
+    return Extractor(
+        network,
+        site,
+        found or choose_engine(),
+        folder / TRANSLATIONS,
+        mirror=mirror,
+        flipped=flipped,
+        settled=found is not None,
+    )
+
+
+def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
+    """The fastest engine, if it was measured on this machine and still exists."""
+    found = _read(folder).measured.get(_key(network, site))
+    return engine_named(found.fastest) if found else None
+
+
+def autotune(body: Extractor, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+    """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
+
+    Args:
+        body: not settled; is afterwards.
+        pictures: (N, H, W, C) uint8, a batch.
+        folder: as for `extractor_for`.
+        left_s: seconds that its present engine would still take.
+    """
+    body.settled = True
+    if len(engines_here()) > 1 and left_s > WORTH_S:
+        measured = measure(body.network, body.site, pictures, folder)
+        body.change(engine_named(measured.fastest) or body.engine)
+
+
+def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folder: Path) -> EngineTimings:
+    """Time every engine of this machine on a batch, and remember.
+
+    Args:
+        network: loaded, with its head at `site`.
+        site: where features are caught.
+        pictures: (N, H, W, C) uint8; sixteen say enough.
+        folder: as for `extractor_for`.
+    """
+    times: dict[str, float] = {}
+    for engine in engines_here():
+        body = Extractor(network, site, engine, folder / TRANSLATIONS)
+        took = _milliseconds(body, pictures)
+        if body.engine == engine:  # else it was given up
+            times[engine.name] = round(took, 3)
+    fastest = min(times, key=times.__getitem__) if times else exact(choose_engine()).name
+    found = EngineTimings(fastest=fastest, milliseconds=times)
+    known = {**_read(folder).measured, _key(network, site): found}
+    write_text(make_folder(folder) / _MEMORY, to_json(_Memory(measured=known), indent=1))
+    return found
+
+
+def _milliseconds(body: Extractor, pictures: NDArray[np.uint8]) -> float:
+    """Per picture, the best of a few tries after a first one."""
+    body.features(pictures)
+    tries = []
+    for _ in range(_TRIES):
+        begin = time.perf_counter()
+        body.features(pictures)
+        tries.append(time.perf_counter() - begin)
+    return 1000 * min(tries) / len(pictures)
+
+
+def _read(folder: Path) -> _Memory:
+    try:
+        memory: _Memory = from_json(_Memory, (folder / _MEMORY).read_bytes())
+    except (OSError, BundleDamaged):  # never written, or damaged: measure again
+        return _Memory()
+    return memory
+
+
+def _key(network: Network, site: HeadSite) -> str:
+    """Architecture, picture size and head on a machine: processor, threads, versions of the libraries."""
+    facts = (
+        network.card.full_name,
+        network.card.variant,
+        to_json(network.input.size),
+        ",".join(site.paths),
+        platform.machine(),
+        _processor(),
+        f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        *(f"{name} {_version(name)}" for name in ("torch", "openvino", "onnxruntime")),
+    )
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    return f"{network.card.full_name} {digest[:16]}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "-"

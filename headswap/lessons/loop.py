@@ -1,0 +1,115 @@
+"""The plain PyTorch loop of the experiments that move more than a solved head.
+
+Flow:  network + optimizer + pictures --practise--> one LessonEpoch after each pass
+
+Small on purpose: it does what a first script does, so that what goes wrong in a first script
+goes wrong here. Teaching proper is headswap.training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from headswap.heads.loss import logits_of, training_loss
+from headswap.heads.site import HeadSite
+from headswap.heads.trainable import head_names
+from headswap.training.config import Norms
+from headswap.training.finetune.modes import practise_mode
+
+BATCH = 16  # pictures of one step
+
+
+@dataclass(frozen=True)
+class LessonEpoch:
+    """How good it was during and after one pass."""
+
+    loss: float  # mean over the pass
+    practice: float  # share right, while it practised
+    exam: float  # share right, after the pass
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LessonImages:
+    """The pictures on the table: which are practised on, which are the exam."""
+
+    inputs: Tensor  # (N, C, H, W), or (N, D) when only a head is taught
+    labels: Tensor  # (N,)
+    practice: Tensor  # rows
+    exam: Tensor  # rows
+
+
+def practise(
+    module: nn.Module,
+    site: HeadSite,
+    desk: LessonImages,
+    optimizer: torch.optim.Optimizer,
+    *,
+    passes: int,
+    seed: int,
+    norms: Norms = "train",
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[LessonEpoch, ...]:
+    """Teach whatever the optimizer holds, in place.
+
+    Args:
+        module: the network, or its head alone when `desk.inputs` are features.
+        site: of the new head.
+        desk: pictures and labels.
+        optimizer: over some parameters; built by the experiment, rightly or wrongly.
+        passes: over the practice pictures.
+        seed: drives their order.
+        norms: what the statistics of norm layers do meanwhile.
+        tick: hears of every pass.
+    """
+    order, seen = torch.Generator().manual_seed(seed), []
+    for number in range(passes):
+        practise_mode(module, norms)
+        losses, right, count = 0.0, 0, 0
+        for rows in _batches(desk.practice[torch.randperm(len(desk.practice), generator=order)]):
+            answer = module(desk.inputs[rows])
+            loss = training_loss(answer, desk.labels[rows], site)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            count += len(rows)
+            losses += float(loss.detach()) * len(rows)
+            right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
+        exam = measure(module, site, desk, desk.exam)[0]
+        seen.append(LessonEpoch(losses / count, right / count, exam))
+        tick(number + 1, passes)
+    return tuple(seen)
+
+
+def _batches(rows: Tensor) -> tuple[Tensor, ...]:
+    """BATCH rows at a time, and never one alone: BatchNorm in training has no variance of a single value."""
+    parts: tuple[Tensor, ...] = rows.split(BATCH)
+    if len(parts[-1]) > 1:
+        return parts
+    if len(parts) == 1:
+        return (rows.repeat(2),)
+    return (*parts[:-2], torch.cat(parts[-2:]))
+
+
+@torch.no_grad()
+def measure(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
+    """Share right and mean loss of a network in eval mode on some pictures."""
+    module.eval()
+    logits = torch.cat([logits_of(module(desk.inputs[some]), site) for some in rows.split(64)])
+    right = (logits.argmax(dim=1) == desk.labels[rows]).float().mean()
+    return float(right), float(cross_entropy(logits, desk.labels[rows]))
+
+
+def body_hash(module: nn.Module, site: HeadSite) -> str:
+    """Of every number of the body, norm statistics included, and of nothing of the head."""
+    mine = head_names(module, (*site.all_paths, *site.tail_paths))
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        if name not in mine:
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

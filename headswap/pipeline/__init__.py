@@ -1,0 +1,1 @@
+"""From pictures to a bundle and back: one experiment, run, repeated, compared."""

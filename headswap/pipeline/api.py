@@ -1,0 +1,213 @@
+"""The verbs as Python functions: what a shell, a notebook and the page call.
+
+`compare`, `export` and `lesson` stand in rooms of their own (`headswap.pipeline.compare`,
+`headswap.exports.package`, `headswap.lessons.catalogue`); `headswap` offers all of them by their names.
+Libraries are imported when a verb is called: `headswap.models()` loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.errors import BadSetting
+from headswap.events import Listener, silent
+from headswap.training.config import TrainConfig
+from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
+
+if TYPE_CHECKING:
+    from headswap.bundle.evaluate import BundleEvaluation
+    from headswap.bundle.prediction import Prediction
+    from headswap.bundle.predictor import Bundle
+    from headswap.data.manifest import Manifest, SkippedFile
+    from headswap.network import NetworkCard
+    from headswap.pipeline.inspect import Inspection
+    from headswap.pipeline.run import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """What a bundle says of several images."""
+
+    answers: tuple[Prediction, ...]  # in the order of the images
+    left_out: tuple[SkippedFile, ...]  # what is no image that can be read, with the reason
+
+
+def models(pattern: str | None = None) -> tuple[NetworkCard, ...]:
+    """Every architecture that the zoos know.
+
+    Args:
+        pattern: part of a full name such as "timm/resnet50", or a pattern such as "resnet*"; None: all.
+    """
+    return list_networks(pattern)
+
+
+def inspect(model: str, *, head: str | None = None, weights: str | Path | None = None) -> Inspection:
+    """Find the head of a network and describe what surrounds it; no weight is loaded.
+
+    Args:
+        model: of some zoo, or "package.module:factory".
+        head: take this layer as the head; it is proved like any other.
+        weights: your own weight file, which decides the number of classes.
+
+    Raises:
+        ModelNotFound, HeadNotFound, WeightsDamaged.
+    """
+    from headswap.pipeline.inspect import inspect_network
+
+    return inspect_network(model, path=head, weights=weights, allow_code=True)
+
+
+def check(data: str | Path, *, workspace: str | Path | None = None, listener: Listener = silent) -> Manifest:
+    """Read images and say what is wrong with them: `left_out` and `findings` of the manifest.
+
+    Args:
+        data: a folder of class folders, or a zip of one.
+        workspace: where a zip is unpacked; None: the system's cache folder.
+        listener: hears how far it is.
+
+    Raises:
+        BadUpload, TooFewPictures.
+    """
+    from headswap.data.ingest import ingest
+
+    source = Path(data)
+    store = _workspace(workspace) / "unpacked" if source.is_file() else None
+    return ingest(source, store=store, listener=listener).manifest
+
+
+def train(
+    data: str | Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    out: str | Path | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    weights: str | Path | None = None,
+    head: str | None = None,
+    config: TrainConfig | None = None,
+    from_bundle: str | Path | None = None,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
+
+    Args:
+        data: a folder of class folders, or a zip of one.
+        model: a network of some zoo, or "package.module:factory".
+        out: where the bundle goes; must not exist. None: beside you, named after the data.
+        test_share: of the images, locked away for the test, in (0, 0.9].
+        seed: drives the split and the folds.
+        weights: your own weight file for `model`.
+        head: take this layer as the head instead of finding it.
+        config: how the head is trained.
+        from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
+            the same head, bit for bit. Beside it only `data`, `out`, `weights` and `workspace` count.
+        workspace: where features are kept between runs; None: the system's cache folder.
+        listener: hears events while it runs; may raise `Cancelled`.
+
+    Raises:
+        HeadswapError: anything you can mend, in two sentences.
+    """
+    from headswap.pipeline.experiment import DataConfig, Experiment
+    from headswap.pipeline.replay import train_again
+    from headswap.pipeline.run import place_for_bundle, run_experiment
+    from headswap.zoos.zoo import ZooSettings
+
+    folder = _workspace(workspace)
+    if from_bundle is not None:
+        chosen = (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None)
+        if chosen:
+            raise BadSetting(
+                "from_bundle repeats a run choice by choice, so no other choice can be followed.",
+                remedy="Leave the other choices out, or leave out from_bundle.",
+            )
+        return train_again(from_bundle, data, out=out, weights=weights, workspace=folder, listener=listener)
+    source = Path(data)
+    place = place_for_bundle(out, source)
+    experiment = Experiment(
+        data=DataConfig(source=str(source), test_share=test_share, seed=seed),
+        model=model,
+        weights=str(weights) if weights else None,
+        head_path=head,
+        teach=config or TrainConfig(),
+    )
+    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
+
+
+teach = train
+
+
+def predict(
+    bundle: str | Path | Bundle,
+    images: str | Path | Sequence[str | Path],
+    *,
+    allow_code: bool = False,
+) -> Predictions:
+    """Say what images show; files that cannot be read are left out by name.
+
+    Args:
+        bundle: the folder or zip that `train` wrote, or one that is loaded already.
+        images: one path or several.
+        allow_code: let a bundle trained on your own code import that code.
+
+    Raises:
+        BundleDamaged: there is no whole bundle there.
+        UnreadablePicture: not one of the images can be read.
+    """
+    from headswap.bundle.prediction import Prediction
+    from headswap.data.manifest import SkippedFile
+    from headswap.errors import UnreadablePicture
+
+    asked: Iterable[str | Path] = [images] if isinstance(images, str | Path) else images
+    answers, left_out, problem = [], [], None
+    for file, said in _loaded(bundle, allow_code).predict_each(asked):
+        if isinstance(said, Prediction):
+            answers.append(said)
+        else:
+            problem = said
+            left_out.append(SkippedFile(file=str(file), reason=str(said)))
+    if isinstance(problem, UnreadablePicture) and not answers:
+        raise problem
+    return Predictions(answers=tuple(answers), left_out=tuple(left_out))
+
+
+def evaluate(
+    bundle: str | Path | Bundle,
+    data: str | Path,
+    *,
+    allow_code: bool = False,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> BundleEvaluation:
+    """Measure a bundle on any labelled folder; what it was trained or tested on is counted apart.
+
+    Args:
+        bundle: the folder or zip that `train` wrote, or one that is loaded already.
+        data: a folder of class folders, or a zip of one.
+        allow_code: let a bundle trained on your own code import that code.
+        workspace: where a zip is unpacked; None: the system's cache folder.
+        listener: hears how far it is.
+
+    Raises:
+        BundleDamaged, BadUpload, TooFewPictures.
+    """
+    from headswap.bundle.evaluate import evaluate_bundle
+
+    loaded = _loaded(bundle, allow_code)
+    return evaluate_bundle(loaded, Path(data), workspace=_workspace(workspace), listener=listener)
+
+
+def _loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
+    from headswap.bundle.predictor import load_bundle
+
+    return load_bundle(bundle, allow_code=allow_code) if isinstance(bundle, str | Path) else bundle
+
+
+def _workspace(folder: str | Path | None) -> Path:
+    from platformdirs import user_cache_path
+
+    return Path(folder) if folder else user_cache_path("headswap")

@@ -1,0 +1,154 @@
+"""From what a run taught to what it leaves: the verdict, the card, and a sealed bundle.
+
+Flow:  TrainingTask + TrainingResult --report_of--> Report;  all of it --bind--> Bundle on the disk
+
+Nothing of this machine goes into a bundle: no paths, only names and hashes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from headswap.bundle.format import FORMAT, BundleCard, save_bundle
+from headswap.bundle.reference import PretrainedNames, ReferenceFeatures, remember, rows_to_remember
+from headswap.data.manifest import Manifest
+from headswap.data.split import crossing
+from headswap.evaluation.evaluate import EvaluationInputs, build_report, temperature_of
+from headswap.evaluation.report import Advice, Report
+from headswap.network import InputSpec, Network
+from headswap.pipeline.experiment import Experiment
+from headswap.storage.files import to_json
+from headswap.training.config import Depth, ReplayedChoices
+from headswap.training.diagnostics import features_of
+from headswap.training.task import TrainingResult, TrainingTask
+
+
+def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
+    """Judge what was trained, from the logits of its test images and what was learned beside."""
+    study = taught.study
+    evidence = EvaluationInputs(
+        manifest=manifest,
+        exam=taught.exam,
+        practice=taught.practice,
+        practice_right=taught.practice_right,
+        everyone=study.everyone if study else None,
+        learning=study.learning if study else None,
+        twins=study.twins if study else (),
+        further=taught.further,
+    )
+    report = build_report(evidence, temperature=temperature_of(taught.practice))
+    happened = []
+    if taught.further:
+        happened.append(Advice(code="further", sentence=taught.further.sentence))
+    if taught.view:
+        happened.append(Advice(code="view", sentence=taught.view))
+    if crossed := _crossing(report, manifest):
+        happened.append(Advice(code="near-duplicates", sentence=crossed))
+    return replace(report, advice=(*happened, *report.advice))
+
+
+def _crossing(report: Report, manifest: Manifest) -> str:
+    """What near duplicates across the person's own folders do to the figure; nothing, when there are none."""
+    files = {picture.file for picture in crossing(manifest)}
+    if report.method != "exam" or not files:
+        return ""
+    apart = [answer for answer in report.answers if answer.file not in files]
+    right = sum(answer.is_right for answer in apart)
+    rest = f"without them {right} of {len(apart)} are right" if apart else "there are no others in it"
+    return (
+        f"{len(files)} of the {report.total} pictures in your own test folder are near duplicates of "
+        f"training pictures, which flatters the result: {rest}."
+    )
+
+
+def bind(
+    place: Path,
+    experiment: Experiment,
+    lesson: TrainingTask,
+    taught: TrainingResult,
+    network: Network,
+    report: Report,
+) -> None:
+    """Leave a sealed bundle at a place that must not exist yet."""
+    card = _card(experiment, network, taught, report)
+    words = to_json(replace(_portable(experiment), replay=_replay(taught, network.input)), indent=1)
+    memory = _memory(lesson, taught, network)
+    save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
+
+
+def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> ReferenceFeatures | None:
+    """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
+    manifest, old = lesson.manifest, None
+    rows, exam = rows_to_remember(manifest, sum(taught.site.in_features))
+    if taught.study is None:
+        features = features_of(lesson, taught.site, network, [*rows, *exam], mirror=taught.mirror)
+        if features is None:
+            return None
+    else:
+        features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
+        if head is not None and len(network.class_names) == len(head.weight):
+            old = PretrainedNames(
+                weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
+            )
+    pictures = [manifest.pictures[row] for row in rows]
+    return remember(pictures, features[: len(rows)], features[len(rows) :], old)
+
+
+def _card(experiment: Experiment, network: Network, taught: TrainingResult, report: Report) -> BundleCard:
+    return BundleCard(
+        format=FORMAT,
+        model=network.card.full_name,
+        variant=network.card.variant,
+        classes=report.classes,
+        input=network.input,
+        site=taught.site,
+        temperature=report.calibration.temperature if report.calibration else 1.0,
+        even_share=report.even_share,
+        head_path=experiment.head_path,
+        mirror=taught.mirror,
+        engine=taught.engine,
+        strength=taught.strength,
+        body_sha256=network.weights_sha256,
+        versions=_versions(),
+        parameters=sum(parameter.numel() for parameter in network.module.parameters()),
+        licence=network.card.licence,
+    )
+
+
+def _portable(experiment: Experiment) -> Experiment:
+    """The same choices without a path of this machine."""
+    data = replace(experiment.data, source=Path(experiment.data.source).name)
+    weights = Path(experiment.weights).name if experiment.weights else None
+    return replace(experiment, data=data, weights=weights)
+
+
+def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
+    """What this run measured."""
+    import torch
+
+    further = taught.further if taught.further and taught.further.depth != "head" else None
+    return ReplayedChoices(
+        engine=taught.engine,
+        threads=torch.get_num_threads(),
+        strength=taught.strength,
+        depth=cast(Depth, further.depth) if further else "head",
+        learning_rate=further.learning_rate if further else None,
+        passes=further.planned_passes if further else None,
+        parts=further.parts if further else None,
+        fit=spec.fit,
+        mirror=taught.mirror,
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for package in ("headswap", "torch", "torchvision", "timm", "transformers", "numpy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,111 @@
+"""Open a network up: its card, its head, its body, without loading a single weight.
+
+Flow:  name --inspect_network--> Inspection (everything the head view and the shell show)
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.heads.site import HeadSite
+from headswap.network import NetworkCard
+from headswap.threads import torch_threads
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_PROBE_CLASSES = 7
+_MOST_TRIES, _LONGEST_S = 4, 0.5  # of one picture, to measure how fast the network is here
+_PROOF = (
+    f"As a proof it was swapped for one with {_PROBE_CLASSES} outputs: the network answered with "
+    f"{_PROBE_CLASSES} numbers, and nothing but the new head had anything to learn. "
+    "Then the old one was put back."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyBlock:
+    """One block of a body, in the order that a picture passes it."""
+
+    path: str
+    kind: str
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """A network opened up."""
+
+    card: NetworkCard
+    site: HeadSite
+    stages: tuple[BodyBlock, ...]  # of the body
+    body_parameters: int  # kept and frozen
+    head_parameters: int  # replaced
+    class_names: tuple[str, ...]  # of the old head; empty when not stated
+    seconds: float  # that finding took
+    picture_ms: float | None = None  # one picture through the network, on one core of this machine
+
+
+def inspect_network(
+    name: str, *, path: str | None = None, weights: str | Path | None = None, allow_code: bool = False
+) -> Inspection:
+    """Find the head of an architecture and describe what surrounds it.
+
+    Args:
+        name: of a network in some zoo, or "package.module:factory".
+        path: take this layer as the head; it is proved like any other.
+        weights: the person's own weight file, which decides the class count.
+        allow_code: whether the name may be Python code.
+
+    Raises:
+        ModelNotFound, HeadNotFound, WeightsDamaged.
+    """
+    from headswap.heads.detect import find_head
+    from headswap.heads.stages import body_stages
+    from headswap.heads.swap import swap_head
+    from headswap.heads.trainable import head_parameters
+    from headswap.zoos.catalogue import build_network, load_network
+    from headswap.zoos.zoo import ZooSettings
+
+    settings = ZooSettings(allow_code=allow_code)
+    if weights:
+        network = load_network(name, weights=Path(weights), settings=settings)
+    else:
+        network = build_network(name, settings=settings)
+    start = time.perf_counter()
+    site = find_head(network, path=path)
+    seconds = time.perf_counter() - start
+    swap_head(network, _PROBE_CLASSES, site=site).undo()  # raises when the head does not prove itself
+    in_head = {id(parameter) for parameter in head_parameters(network.module, site)}
+    counts = {id(p): p.numel() for p in network.module.parameters()}
+    return Inspection(
+        card=network.card,
+        site=replace(site, evidence=(*site.evidence, _PROOF)),
+        stages=tuple(
+            BodyBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
+            for stage in body_stages(network.module, site)
+        ),
+        body_parameters=sum(count for key, count in counts.items() if key not in in_head),
+        head_parameters=sum(count for key, count in counts.items() if key in in_head),
+        class_names=network.class_names,
+        seconds=seconds,
+        picture_ms=_picture_ms(network.module, site.input_size),
+    )
+
+
+def _picture_ms(module: nn.Module, size: tuple[int, ...]) -> float:
+    """Milliseconds of one core for one picture; its own clock, as others may be using the machine."""
+    import torch
+
+    picture, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
+    with torch_threads(1), torch.inference_mode():
+        for _ in range(_MOST_TRIES):
+            start = time.thread_time()
+            module(picture)
+            best = min(best, time.thread_time() - start)
+            if time.perf_counter() - begin > _LONGEST_S:
+                break
+    return round(1000 * best, 1)

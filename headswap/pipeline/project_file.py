@@ -1,0 +1,266 @@
+"""A whole project in one file, to be opened elsewhere with the very same reports.
+
+    project.json            name, choices, which run belongs to which pictures
+    data/N.json             one state of the pictures: names, classes, parts; no path
+    images/SHA256.png       every picture once
+    weights.EXT             the person's own weight file (may be missing)
+    runs/N/bundle/...       as the run left it, sealed
+    runs/N/*.json(l)        what it said while it ran, what it cost, which doubts are settled
+    seal.json               sha256 and size of each of these
+
+Flow:  folders of one installation --pack_project--> zip --unpack_project--> a checked folder
+
+The file may come from a stranger: every name in it matches one of the patterns above, every
+byte is counted and hashed, every record is read and every picture decoded before anything is
+used; ids are made anew by whoever takes it in. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from headswap.bundle.format import PARTS, read_card, read_dataset, read_report
+from headswap.data.decode import ImageLimits, decode
+from headswap.data.layout import class_name
+from headswap.data.manifest import Manifest
+from headswap.data.zip_reader import ZipLimits, ZipReader, open_archive
+from headswap.errors import BadProject, BadUpload, HeadswapError, UnreadablePicture
+from headswap.evaluation.report import Report
+from headswap.pipeline.experiment import Experiment
+from headswap.storage.files import SEAL, Seal, SealedFile, check_seal, from_json, replacing, to_json
+
+FORMAT = 1
+RECORD = "project.json"
+WEIGHTS_KINDS = ("safetensors", "pt", "pth", "bin")
+BESIDE = ("events.jsonl", "figures.json", "settled.json")  # a bundle
+LIMITS = ZipLimits(entries=60_000, total_bytes=4 * 2**30, entry_bytes=2 * 2**30)
+
+_BLOCK = 2**20
+_MOST_JSON = 64 * 2**20  # bytes of one record
+_LONGEST_NAME = 80
+_WHY = "Choose the file that Save gave you, whole and unaltered."
+_PICTURE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
+_ALLOWED = re.compile(
+    rf"project\.json|data/[0-9]{{1,4}}\.json|images/{_PICTURE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
+    rf"|runs/[0-9]{{1,4}}/({'|'.join(map(re.escape, BESIDE))})"
+    rf"|runs/[0-9]{{1,4}}/bundle/({'|'.join(map(re.escape, PARTS))})"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedRun:
+    """One run that is done."""
+
+    data: int | None  # number of the pictures it was taught on; None: they are gone
+    experiment: Experiment  # its choices; no path in it
+    created_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedProject:
+    """What project.json says."""
+
+    format: int = FORMAT
+    kind: Literal["headswap project"] = "headswap project"
+    name: str
+    model: str
+    head_path: str | None = None
+    weights: str | None = None  # weights.EXT
+    data: int | None = None  # number of the pictures in use
+    states: int = 0  # how many data/N.json there are
+    runs: tuple[SavedRun, ...] = ()  # oldest first
+    shown: int | None = None  # the run whose report was opened
+
+
+def pack_project(target: Path, project: SavedProject, files: Mapping[str, Path | bytes]) -> Path:
+    """Write the file, by rename.
+
+    Args:
+        target: where it goes.
+        project: for project.json.
+        files: the other members by their names in the file: a path, or the bytes themselves.
+    """
+    members: dict[str, Path | bytes] = {RECORD: to_json(project, indent=1).encode(), **files}
+    lines: list[SealedFile] = []
+    with replacing(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:
+        for name, source in members.items():
+            lines.append(_add(packed, name, source))
+        packed.writestr(_info(SEAL), to_json(Seal(tuple(lines)), indent=1))
+    return target
+
+
+def _add(packed: zipfile.ZipFile, name: str, source: Path | bytes) -> SealedFile:
+    if not _ALLOWED.fullmatch(name):
+        raise ValueError(f"{name!r} has no place in a project file")
+    digest, size = hashlib.sha256(), 0
+    with packed.open(_info(name), "w", force_zip64=True) as member:
+        for block in _blocks(source):
+            member.write(block)
+            digest.update(block)
+            size += len(block)
+    return SealedFile(name, digest.hexdigest(), size)
+
+
+def _blocks(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    """The same project gives the same bytes, whenever it is saved."""
+    return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+
+
+def unpack_project(
+    file: Path,
+    folder: Path,
+    limits: ImageLimits | None = None,
+    watching: Callable[[str], AbstractContextManager[None]] = lambda _name: nullcontext(),
+) -> SavedProject:
+    """Check a project file from anywhere, and lay it out in an empty folder under the same names.
+
+    Args:
+        file: the zip.
+        folder: exists, empty; what is in it after a refusal is of no use.
+        limits: of each picture.
+        watching: put around the decoding of each, so that one that never ends can be ended.
+
+    Raises:
+        BadProject: it is no such file, damaged, altered, or tries something.
+    """
+    try:
+        with open_archive(file, LIMITS) as archive:
+            _copy_out(archive, _seal_of(archive), folder)
+    except (BadUpload, UnreadablePicture) as error:
+        raise BadProject(error.problem, remedy=_WHY) from error
+    project = _project_of(folder)
+    for number in range(project.states):
+        _check_pictures(folder, _manifest(folder, number))
+    for number, run in enumerate(project.runs):
+        _check_run(folder / "runs" / str(number), run, project.states)
+    for picture in sorted((folder / "images").glob("*")):
+        with watching(picture.name):
+            _check_picture(picture, limits)
+    return project
+
+
+def _seal_of(archive: ZipReader) -> Seal:
+    if archive.left_out:
+        raise BadProject(archive.left_out[0].reason, remedy=_WHY)
+    if RECORD not in archive.names or SEAL not in archive.names:
+        raise BadProject("This file is not a saved project.", remedy=_WHY)
+    if archive.size(SEAL) > _MOST_JSON:
+        raise BadProject(f"{SEAL} is too large.", remedy=_WHY)
+    seal: Seal = _read(Seal, archive.read(SEAL), SEAL)
+    names = [line.path for line in seal.files]
+    strange = [name for name in names if not _ALLOWED.fullmatch(name)]
+    if strange:
+        raise BadProject(f"The file holds something that no project has: {strange[0]!a:.60}.", remedy=_WHY)
+    if len(set(names)) != len(names) or {*names, SEAL} != set(archive.names):
+        raise BadProject("What the file holds is not what its seal says.", remedy=_WHY)
+    return seal
+
+
+def _copy_out(archive: ZipReader, seal: Seal, folder: Path) -> None:
+    for line in seal.files:
+        most = _MOST_JSON if line.path.endswith((".json", ".jsonl")) else LIMITS.entry_bytes
+        place = folder / line.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if line.size_bytes > most or archive.size(line.path) != line.size_bytes:
+            raise BadProject(f"{line.path} is not as large as its seal says.", remedy=_WHY)
+        if archive.copy(line.path, place) != line.sha256:
+            raise BadProject(f"{line.path} is not what was saved.", remedy=_WHY)
+
+
+def _project_of(folder: Path) -> SavedProject:
+    project: SavedProject = _read(SavedProject, (folder / RECORD).read_bytes(), RECORD)
+    if project.format != FORMAT:
+        raise BadProject(
+            f"The project has format {project.format}; this headswap reads format {FORMAT}.",
+            remedy="Open it with the version that saved it.",
+        )
+    indices = (project.data, *(run.data for run in project.runs))
+    shown = project.shown is None or 0 <= project.shown < len(project.runs)
+    weights = project.weights is None or (
+        re.fullmatch(rf"weights\.({'|'.join(WEIGHTS_KINDS)})", project.weights)
+        and (folder / project.weights).is_file()
+    )
+    numbers = all(index is None or 0 <= index < project.states for index in indices)
+    if not (shown and weights and numbers and project.name.strip() and len(project.name) <= _LONGEST_NAME):
+        raise BadProject("The parts of the project do not belong together.", remedy=_WHY)
+    return project
+
+
+def _manifest(folder: Path, number: int) -> Manifest:
+    path = folder / "data" / f"{number}.json"
+    if not path.is_file():
+        raise BadProject(f"The pictures numbered {number} are missing.", remedy=_WHY)
+    manifest: Manifest = _read(Manifest, path.read_bytes(), path.name)
+    return manifest
+
+
+def _check_pictures(folder: Path, manifest: Manifest) -> None:
+    """Names that lead nowhere else, pictures that are there, classes as an upload would name them."""
+    classes = set(manifest.classes)
+    for picture in manifest.pictures:
+        named = _PICTURE.fullmatch(picture.source)
+        if not named or named[1] != picture.sha256 or not (folder / "images" / picture.source).is_file():
+            raise BadProject(f"A picture of {picture.class_name[:40]!a} is missing.", remedy=_WHY)
+        if picture.class_name not in classes:
+            raise BadProject("A picture is of a class that does not exist.", remedy=_WHY)
+    if any(name != class_name(name) or len(name) > 300 for name in classes) or manifest.root:
+        raise BadProject("The pictures are not as headswap saves them.", remedy=_WHY)
+
+
+def _check_run(folder: Path, run: SavedRun, states: int) -> None:
+    bundle = folder / "bundle"
+    if not bundle.is_dir():
+        raise BadProject("A run has no result.", remedy=_WHY)
+    try:
+        check_seal(bundle)
+        card, report, manifest = read_card(bundle), read_report(bundle), read_dataset(bundle)
+    except (HeadswapError, OSError) as error:
+        raise BadProject(f"A run is damaged: {_problem(error)}", remedy=_WHY) from error
+    if run.experiment.weights and run.experiment.weights != Path(run.experiment.weights).name:
+        raise BadProject("A run names a file outside the project.", remedy=_WHY)
+    if card.classes != report.classes or manifest.root or not _is_whole(report):
+        raise BadProject("A run and its report do not belong together.", remedy=_WHY)
+
+
+def _is_whole(report: Report) -> bool:
+    """Whether every number of a report points to a class that it has."""
+    count = len(report.classes)
+    rows = len(report.confusion) == count and all(len(row) == count for row in report.confusion)
+    answers = all(0 <= a.truth < count and len(a.probabilities) == count for a in report.answers)
+    doubts = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.doubts)
+    return count > 0 and rows and answers and doubts and len(report.class_scores) == count
+
+
+def _check_picture(path: Path, limits: ImageLimits | None) -> None:
+    """Decoded once here, where a decoder can do no harm, before anybody else opens it."""
+    try:
+        decode(path.read_bytes(), name=path.name, limits=limits)
+    except UnreadablePicture as error:
+        raise BadProject(f"A picture in the project cannot be read: {error.problem}", remedy=_WHY) from error
+
+
+def _read(kind: Any, text: bytes, name: str) -> Any:
+    try:
+        return from_json(kind, text)
+    except HeadswapError as error:  # also what a record refuses when it is made
+        raise BadProject(f"{name} cannot be read: {error.problem}", remedy=_WHY) from error
+
+
+def _problem(error: BaseException) -> str:
+    return error.problem if isinstance(error, HeadswapError) else str(error)

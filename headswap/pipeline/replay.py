@@ -1,0 +1,80 @@
+"""Repeat a run from what its bundle says: nothing is chosen or measured anew.
+
+Flow:  bundle + the same pictures --train_again--> the same head, bit for bit, and what differs in words
+
+Settings, seed, engine, precision, threads, penalty and how far the network went come from
+`experiment.json`; hashes of the pictures, of the pretrained weights and the versions are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from headswap.bundle.format import EXPERIMENT, BundleCard, opened, read_card, read_dataset
+from headswap.data.manifest import Manifest
+from headswap.errors import BadSetting
+from headswap.events import Listener, Note, silent
+from headswap.pipeline.experiment import Experiment
+from headswap.pipeline.run import Outcome, place_for_bundle, run_experiment
+from headswap.storage.files import from_json
+from headswap.zoos.zoo import ZooSettings
+
+
+def train_again(
+    bundle: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    weights: str | Path | None = None,
+    workspace: str | Path | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Repeat the run that left a bundle: on the same pictures and machine, the same head bit for bit.
+
+    Args:
+        bundle: the folder or zip.
+        data: the pictures again; others are taught with the same choices, and the listener hears so.
+        out, workspace, listener: as for `train`.
+        weights: the weight file again, when it was your own.
+    """
+    from platformdirs import user_cache_path
+
+    with opened(Path(bundle)) as folder:
+        before: Experiment = from_json(Experiment, (folder / EXPERIMENT).read_bytes())
+        card, known = read_card(folder), read_dataset(folder)
+    if before.weights and weights is None:
+        raise BadSetting(
+            f"This run began from your own weights, {before.weights}.", remedy="Give the file with --weights."
+        )
+    source = Path(data)
+    place = place_for_bundle(out, source)
+    experiment = replace(
+        before,
+        data=replace(before.data, source=str(source)),
+        weights=str(weights) if weights else None,
+    )
+    target = Path(workspace) if workspace else user_cache_path("headswap")
+    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    outcome = run_experiment(
+        experiment, place, workspace=target, settings=settings, recorded=known, listener=listener
+    )
+    for sentence in _differences(card, known, place):
+        listener(Note(sentence))
+    return outcome
+
+
+def _differences(card: BundleCard, known: Manifest, place: Path) -> Iterator[str]:
+    """What is not as it was when a run is repeated."""
+    now, pictures = read_card(place), read_dataset(place)
+    if {(p.sha256, p.class_name) for p in pictures.pictures} != {
+        (p.sha256, p.class_name) for p in known.pictures
+    }:
+        yield "The pictures are not the same as then, so the head is another one."
+    if now.body_sha256 != card.body_sha256:
+        yield "The pretrained weights are not the same as then, so the head is another one."
+    changed = sorted(name for name, version in card.versions.items() if now.versions.get(name) != version)
+    if changed:
+        names = ", ".join(changed)
+        yield f"Other versions than then: {names}. The head may differ in its last digits."

@@ -1,0 +1,302 @@
+"""The data path in one readable function: pictures in, sealed bundle out.
+
+    bytes -> Manifest -> Network -> HeadSite -> swapped Network -> FeatureBank
+          -> solved head -> Report -> Bundle
+
+The network is loaded while the pictures are read; the body runs once over all pictures,
+practice and exam alike, but only practice pictures reach the solver.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
+from headswap.data.manifest import Manifest, SkippedFile
+from headswap.data.split import split, split_as
+from headswap.data.transforms import prepare, wanted_px
+from headswap.errors import BadSetting, TooFewPictures
+from headswap.evaluation.report import Report
+from headswap.events import Listener, Note, Progress, silent
+from headswap.features.latency import pace_of, size_of
+from headswap.network import InputSpec, Network
+from headswap.pipeline.bundle_writer import bind, report_of
+from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.stats import RunStats
+from headswap.storage.files import discard
+from headswap.storage.places import why_not_writable
+from headswap.storage.records import read_record
+from headswap.threads import torch_threads
+from headswap.training.budget import Budget
+from headswap.training.config import TrainConfig, replayed
+from headswap.training.progress import LastWord
+from headswap.training.streaming import FeatureStream
+from headswap.training.task import TrainingTask
+from headswap.training.train import train_head
+from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
+from headswap.zoos.zoo import ZooSettings
+
+DATASET = "dataset.json"
+_A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
+
+
+def read_images(
+    experiment: Experiment,
+    spec: InputSpec,
+    workspace: Path,
+    listener: Listener,
+    stream: FeatureStream | None = None,
+) -> IngestedImages:
+    """Decode every picture once, as the network wants it; the stream takes it from there.
+
+    The source is a folder, a zip, or the dataset.json that the page keeps for a project.
+    """
+    source = Path(experiment.data.source)
+    if source.name == DATASET and source.is_file():
+        manifest: Manifest = read_record(Manifest, source)
+        return IngestedImages(manifest=manifest, prepared={})
+    return ingest(
+        source,
+        store=workspace / "unpacked" if source.is_file() else None,
+        prepare=lambda image: prepare(image, spec),
+        wanted_px=wanted_px(spec),
+        keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
+        sink=stream,
+        listener=listener,
+    )
+
+
+def stream_of(
+    experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
+) -> FeatureStream:
+    """Where the pictures go while they are decoded: through the body of a network that still loads."""
+    replay = experiment.replay
+    config = replayed(experiment.teach, replay) if replay else experiment.teach
+    return FeatureStream(
+        network=network,
+        spec=spec,
+        head_path=experiment.head_path,
+        engine=replay.engine if replay else None,
+        folder=workspace / "features",
+        batch_size=experiment.teach.batch_size,
+        mirror=config.mirror,
+    )
+
+
+_TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gave, for the shell and for Python."""
+
+    bundle: str  # the sealed folder
+    model: str
+    report: Report
+    counts: dict[str, int]  # pictures of each class
+    train_images: int
+    test_images: int
+    left_out: tuple[SkippedFile, ...]
+    engine: str
+    seconds: dict[str, float]
+    figures: RunStats  # what it cost, how large and how fast the network is
+
+
+@dataclass
+class _Clock:
+    """Seconds of each step, as they add up."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    start: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def timing(self, step: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + time.perf_counter() - begin, 3)
+
+    @property
+    def passed_s(self) -> float:
+        return time.perf_counter() - self.start
+
+    def stop(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(self.passed_s, 3)}
+
+
+def run_experiment(
+    experiment: Experiment,
+    place: Path,
+    *,
+    workspace: Path,
+    settings: ZooSettings = DEFAULT_SETTINGS,
+    recorded: Manifest | None = None,
+    listener: Listener = silent,
+) -> Outcome:
+    """Teach a new head and leave a bundle.
+
+    Args:
+        experiment: every choice.
+        place: where the bundle goes; must not exist.
+        workspace: a folder for features and unpacked zips; safe to delete between runs.
+        settings: where weights come from, and whether the model may be Python code.
+        recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
+        listener: hears every step; may raise `Cancelled`.
+    """
+    clock = _Clock()
+    listener = listener if listener is silent else LastWord(listener)
+    unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
+    replay = experiment.replay
+    config = replayed(experiment.teach, replay) if replay else experiment.teach
+    spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
+    with torch_threads(replay.threads if replay else None), _libraries_uncollected():
+        with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
+            loading = beside.submit(_load, experiment, config, settings, clock, listener)
+            stream = stream_of(experiment, spec, workspace, loading.result)
+            with clock.timing("pictures"):
+                intake = read_images(experiment, spec, workspace, listener, stream)
+            network = loading.result()
+        intake = _parted(intake, experiment.data, recorded, listener)
+        lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
+        lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        taught = train_head(lesson, network, timing=clock.timing, listener=listener)
+        network = network.seeing(taught.input)
+        with clock.timing("evaluate"):
+            report = report_of(taught, intake.manifest)
+        if isinstance(listener, LastWord):
+            listener.conclude(report)
+        pace_ms = _pace(lesson, network)
+        with _saving(clock, listener):
+            bind(place, experiment, lesson, taught, network, report)
+    discard(unfinished)
+    seconds = clock.stop()
+    return Outcome(
+        bundle=str(place),
+        model=network.card.full_name,
+        report=report,
+        counts=intake.manifest.counts,
+        train_images=len(intake.manifest.part("train")),
+        test_images=len(intake.manifest.part("test")),
+        left_out=intake.manifest.left_out,
+        engine=taught.engine,
+        seconds=seconds,
+        figures=_figures(network, seconds["total"], pace_ms),
+    )
+
+
+def place_for_bundle(out: str | Path | None, source: Path) -> Path:
+    """Where a bundle goes: `out`, or beside you and named after the data.
+
+    Raises:
+        BadSetting: something is there, or nothing can be written there; said before hours of work.
+    """
+    place = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
+    reason = why_not_writable(place)
+    if reason:
+        raise BadSetting(
+            f"The bundle cannot be written to {place}: {reason}.",
+            remedy="Choose another place for it, one where you may write.",
+        )
+    if out and place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
+    return free_name(place)
+
+
+def free_name(place: Path) -> Path:
+    """The place, or the first of place-2, place-3, ... that is free."""
+    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
+    return place if not place.exists() else next(name for name in names if not name.exists())
+
+
+def _load(
+    experiment: Experiment, config: TrainConfig, settings: ZooSettings, clock: _Clock, listener: Listener
+) -> Network:
+    with clock.timing("load"):
+        weights = Path(experiment.weights) if experiment.weights else None
+        network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
+        return network.seeing(network.input.fitted(config.fit))
+
+
+def _lesson(
+    experiment: Experiment,
+    config: TrainConfig,
+    intake: IngestedImages,
+    workspace: Path,
+    unfinished: Path,
+    stream: FeatureStream,
+) -> TrainingTask:
+    """What is taught; when a run is repeated, with nothing left to be measured."""
+    replay = experiment.replay
+    return TrainingTask(
+        manifest=intake.manifest,
+        intake=intake,
+        config=config,
+        features_folder=workspace / "features",
+        head_path=experiment.head_path,
+        seed=experiment.data.seed,
+        engine=replay.engine if replay else None,
+        prepared_for=stream.spec,
+        located=stream.located,
+        filling=stream.filling,
+        checkpoints=unfinished,
+    )
+
+
+def _pace(lesson: TrainingTask, network: Network) -> float:
+    """Milliseconds for one picture; measured before the disk is busy with the bundle."""
+    return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
+
+
+def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:
+    parameters, size_bytes = size_of(network.module)
+    return RunStats(
+        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
+    )
+
+
+@contextmanager
+def _saving(clock: _Clock, listener: Listener) -> Iterator[None]:
+    """Announce the save before it begins: from here on nothing is cut."""
+    listener(Progress("save", 0, 1))
+    with clock.timing("save"):
+        yield
+
+
+@contextmanager
+def _libraries_uncollected() -> Iterator[None]:
+    """Inside, the garbage collector leaves alone what there was before: half a million objects.
+
+    Searching them again and again takes a twentieth of a short run. Whoever has set something
+    aside before keeps it so.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _parted(
+    intake: IngestedImages, data: DataConfig, recorded: Manifest | None, listener: Listener
+) -> IngestedImages:
+    """The same pictures with their parts; what a split cannot mend is told."""
+    manifest = split_as(intake.manifest, recorded) if recorded is not None else None
+    manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
+    if not manifest.part("test"):
+        raise TooFewPictures(
+            "There are too few pictures to lock any away for the exam.",
+            remedy="Give each class at least two different pictures; ten or more are better.",
+        )
+    for finding in manifest.findings:
+        if finding.code in _TOLD:
+            listener(Note(finding.sentence))
+    return replace(intake, manifest=manifest)

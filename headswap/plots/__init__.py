@@ -1,0 +1,1 @@
+"""Plots: figure records and their SVG. Knows no domain."""

@@ -1,0 +1,70 @@
+"""Where the things lie that come with headswap, and whether a new thing can be made somewhere.
+
+A clone keeps its sample set in assets/ and its workspace beside `app.py`. An installed headswap holds the
+sample set inside the package and keeps the workspace where the system wants a person's data.
+
+Knows paths only; changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SAMPLE = Path("assets", "sample")  # of the clone; in a wheel the same path lies inside the package
+
+
+def clone_folder() -> Path | None:
+    """The clone that this package runs from; None where it was installed."""
+    root = _PACKAGE.parent
+    return root if (root / "app.py").is_file() and (root / _SAMPLE).is_dir() else None
+
+
+def sample_folder() -> Path:
+    """The sample set: `train` holds class folders, `try` holds images of no class folder."""
+    return (clone_folder() or _PACKAGE) / _SAMPLE
+
+
+def default_workspace() -> Path:
+    """Where the page keeps projects and runs unless another folder is named."""
+    clone = clone_folder()
+    return clone / "workspace" if clone else user_data_path("headswap", appauthor=False) / "workspace"
+
+
+def install_command(extra: str) -> str:
+    """What a person types to add the packages of an extra, such as "app", to this Python."""
+    clone = clone_folder()
+    if clone is None:
+        return f'pip install "headswap[{extra}]"'
+    return "pip install -r requirements.txt" if extra == "app" else f'pip install "{clone}[{extra}]"'
+
+
+def why_not_writable(place: Path) -> str:
+    """Why no file or folder can be made at `place`, in the words of the system; empty: it can.
+
+    A probe without a name is written into the nearest folder that exists, and is gone at once.
+    """
+    try:
+        place.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, a file where a folder should be
+        return _words(error)
+    around = next((folder for folder in place.absolute().parents if os.path.lexists(folder)), None)
+    if around is None or not around.is_dir():
+        return f"{around or place.anchor} is not a folder"
+    try:
+        with tempfile.TemporaryFile(dir=around, prefix=".headswap-") as probe:
+            probe.write(b"whole")
+            probe.flush()
+    except OSError as error:
+        return _words(error)
+    return ""
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

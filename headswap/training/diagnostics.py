@@ -1,0 +1,186 @@
+"""What the features say beside the head: a verdict on every picture, what fewer would have given, twins.
+
+Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
+
+All of it is a few more solutions on features that are at hand; large sets, whose exam says
+enough by itself, are not studied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from headswap.data.manifest import Manifest
+from headswap.errors import HeadNotFound
+from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, SplitLogits
+from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
+from headswap.evaluation.report import LearningCurve
+from headswap.features.engines import choose_engine, exact
+from headswap.features.extractor import Extractor
+from headswap.features.memmap import taken
+from headswap.heads.site import HeadSite
+from headswap.network import Network
+from headswap.training.config import TrainConfig
+from headswap.training.linear.heads import LinearHeads, fit_heads
+
+if TYPE_CHECKING:
+    from headswap.training.task import TrainingTask
+
+_FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
+_MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
+
+_MOST_TO_COMPARE = 5000  # pictures, above which twins are not looked for
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OldHead:
+    """The pretrained head, as one linear layer on the features."""
+
+    weight: Tensor  # (classes, D)
+    bias: Tensor  # (classes,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Diagnostics:
+    """What was learned beside the head."""
+
+    features: NDArray[np.float32]  # (N, D), in the order of the manifest
+    everyone: (
+        SplitLogits | None
+    )  # every picture judged by a head that never saw it; None: the exam is large enough
+    learning: LearningCurve | None
+    twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
+    old_head: OldHead | None
+
+
+def old_head_of(module: nn.Module, site: HeadSite) -> OldHead | None:
+    """Keep the head that is about to be replaced; None when it is not one linear layer with a weight."""
+    if len(site.paths) != 1 or site.tail_paths:
+        return None
+    layer = module.get_submodule(site.paths[0])
+    weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+    if not isinstance(weight, Tensor) or weight.numel() != site.num_classes * site.in_features[0]:
+        return None
+    flat = weight.detach().clone().float().cpu().reshape(site.num_classes, -1)
+    return OldHead(
+        weight=flat,
+        bias=torch.zeros(len(flat)) if bias is None else bias.detach().clone().float().cpu(),
+    )
+
+
+def diagnose(
+    manifest: Manifest,
+    features: Tensor,
+    heads: LinearHeads,
+    site: HeadSite,
+    *,
+    config: TrainConfig,
+    old_head: OldHead | None,
+    seed: int,
+) -> Diagnostics:
+    """Look at the features once more.
+
+    Args:
+        manifest: N pictures with their parts and groups.
+        features: (N, D), in its order.
+        heads: solved on the practice part.
+        site: of the new head.
+        config: as the heads were solved; the penalty is the one that they chose.
+        old_head: kept from before the swap; given up when the heads had to be lifted over a ReLU.
+        seed: drives the folds.
+    """
+    numbers = {name: number for number, name in enumerate(manifest.classes)}
+    labels = torch.tensor([numbers[picture.class_name] for picture in manifest.pictures])
+    exam = torch.tensor([picture.part == "test" for picture in manifest.pictures])
+    groups = np.array([picture.group for picture in manifest.pictures])
+
+    def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
+        return fit_heads(
+            taken(features, rows),
+            labels[rows],
+            site,
+            num_classes=len(manifest.classes),
+            has_bias=[bool(head.bias.any()) for head in heads.solved],
+            config=replace(config, strengths=(heads.solved[0].strength,), strength=None, folds=folds),
+            groups=groups[rows.numpy()].tolist(),
+            seed=seed,
+        ).fold_logits
+
+    work = len(labels) * min(features.shape) * len(manifest.classes)
+    given = any(picture.given_part is not None for picture in manifest.pictures)
+    judged = None
+    if work <= _MOST_WORK and int(exam.sum()) < ENOUGH_FOR_AN_EXAM and not given:
+        judged = out_of_fold(torch.ones_like(exam), _FOLDS)
+    practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
+    halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
+    return Diagnostics(
+        features=features.numpy(),
+        everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
+        learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
+        twins=_twins(manifest, features),
+        old_head=old_head if heads.lift == 0 else None,
+    )
+
+
+def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
+    if len(features) > _MOST_TO_COMPARE:
+        return ()
+    looks = embeddings_of(features.numpy())
+    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
+    practice = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
+    groups = np.array([picture.group for picture in manifest.pictures])
+    rows = cross_split_duplicates(
+        looks[exam], looks[practice], groups[exam].tolist(), groups[practice].tolist()
+    )
+    return tuple(manifest.pictures[exam[row]].file for row in rows)
+
+
+def features_of(
+    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
+) -> NDArray[np.float32] | None:
+    """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
+    try:
+        body = Extractor(network, site, exact(choose_engine()), mirror=mirror)
+    except HeadNotFound:
+        return None
+    pictures, size = lesson.manifest.pictures, lesson.config.batch_size
+    parts = [
+        body.features(
+            np.stack([lesson.prepared(pictures[row], network) for row in rows[start : start + size]])
+        )
+        for start in range(0, len(rows), size)
+    ]
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) -> LearningCurve | None:
+    full = heads.fold_logits
+    if full is None or folds <= 2:
+        return None
+    count = len(labels)
+    before, after = halves.argmax(1) == labels, full.argmax(1) == labels
+    return LearningCurve(
+        fewer=count // 2,
+        fewer_right=int(before.sum()),
+        more=count - count // folds,
+        more_right=int(after.sum()),
+        total=count,
+        gained=int((after & ~before).sum()),
+        lost=int((before & ~after).sum()),
+    )
+
+
+def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
+    return SplitLogits(
+        files=[picture.file for picture in manifest.pictures],
+        sha256s=[picture.sha256 for picture in manifest.pictures],
+        labels=labels.numpy(),
+        logits=logits.double().numpy(),
+    )

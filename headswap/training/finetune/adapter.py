@@ -1,0 +1,166 @@
+"""From a lesson whose head is taught to one that goes further: the glue around go_further.
+
+Flow:  TrainingTask + TrainedHead --go_on--> TrainingResult, by the network as it is then
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from headswap.data.store import reread
+from headswap.data.transforms import uncut, wanted_px
+from headswap.evaluation.evaluate import SplitLogits
+from headswap.events import EpochEnd, Listener, Note, silent
+from headswap.features.engines import Engine, single
+from headswap.heads.trainable import head_names
+from headswap.network import Network
+from headswap.storage.files import to_json
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.checkpoint import EpochResult
+from headswap.training.finetune.compare import answers, leaves_room
+from headswap.training.finetune.modes import proved, training_engine
+from headswap.training.finetune.records import Answer
+from headswap.training.finetune.search import FinetuneResult, search_finetuning
+from headswap.training.finetune.trials import TrialSetup
+from headswap.training.progress import guesses_on
+
+_COMPARED = 4  # pictures
+
+if TYPE_CHECKING:
+    from headswap.heads.site import HeadSite
+    from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
+
+
+def go_on(
+    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
+) -> TrainingResult:
+    """Let more of the network learn where that helps, in place."""
+    course, exam = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
+    files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
+    truths = course.labels[exam]
+
+    def on_pass(result: EpochResult, answer: Answer) -> None:
+        said = answer(exam)
+        right = int((said.argmax(1) == truths).sum())
+        listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
+        listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
+
+    journey = search_finetuning(course, listener=listener, on_pass=on_pass)
+    if not journey.moved:
+        return replace(beginning.taught, further=journey.further)
+    return _taught(lesson, beginning.taught, course, journey)
+
+
+def trial_setup_of(
+    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
+) -> TrialSetup:
+    """What can be practised on, and how; rows are those of the manifest."""
+    pictures, spec = lesson.manifest.pictures, network.input
+    album = ImageBatches(
+        spec,
+        read_input=lambda row: lesson.prepared(pictures[row], network),
+        read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
+    )
+    practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
+    labels = lesson.labels(pictures)
+    engine = _engine(network.module, beginning.taught.site, album, practice, labels, listener)
+    return TrialSetup(
+        module=network.module,
+        site=beginning.taught.site,
+        album=album,
+        practice=practice,
+        labels=labels,
+        groups=[pictures[row].group for row in practice.tolist()],
+        start=beginning.start,
+        engine=single(engine) if beginning.only_exact else engine,
+        config=lesson.config,
+        seed=lesson.seed,
+        budget=lesson.budget,
+        folder=_folder(lesson, network, beginning.taught),
+        mirror=beginning.taught.mirror,
+        leaves_room=out_of_fold is None
+        or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
+    )
+
+
+def _engine(
+    module: nn.Module,
+    site: HeadSite,
+    album: ImageBatches,
+    practice: Tensor,
+    labels: Tensor,
+    listener: Listener,
+) -> Engine:
+    """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
+    engine, few = training_engine(), practice[:_COMPARED]
+    if len(few) < 2:
+        return engine
+    found = proved(engine, module, site, album.inputs(few.tolist()), labels[few])
+    if found != engine:
+        listener(Note(f"{engine.name} did not give the processor's gradients: {found.name} teaches."))
+    return found
+
+
+def _taught(
+    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, journey: FinetuneResult
+) -> TrainingResult:
+    """What the network says after its body has moved."""
+    engine = single(course.engine)
+    exam = _rows(lesson, "test")
+
+    def answer(rows: Tensor) -> Tensor:
+        return answers(course.module, course.site, course.album, rows, engine, mirror=course.mirror)
+
+    right = int((answer(course.practice).argmax(1) == course.labels[course.practice]).sum())
+    return replace(
+        before,
+        exam=_sitting(lesson, exam, answer(exam)),
+        practice=_sitting(lesson, journey.held, journey.logits),
+        practice_right=right,
+        study=None,
+        further=journey.further,
+    )
+
+
+def _rows(lesson: TrainingTask, part: str) -> Tensor:
+    return torch.tensor([row for row, picture in enumerate(lesson.manifest.pictures) if picture.part == part])
+
+
+def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
+    pictures = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+    return SplitLogits(
+        files=[picture.file for picture in pictures],
+        sha256s=[picture.sha256 for picture in pictures],
+        labels=lesson.labels(pictures).numpy(),
+        logits=logits.double().numpy(),
+    )
+
+
+def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> Path | None:
+    """One folder for checkpoints of the same pictures, network and choices."""
+    if lesson.checkpoints is None:
+        return None
+    digest = hashlib.sha256()
+    for word in (
+        to_json(lesson.config),
+        str(lesson.seed),
+        network.card.full_name,
+        to_json(network.input),
+        to_json(taught.site),
+    ):
+        digest.update(word.encode() + b"\0")
+    for picture in lesson.manifest.pictures:
+        digest.update(f"{picture.sha256} {picture.class_name} {picture.part} {picture.group}\0".encode())
+    heads = head_names(network.module, taught.site.all_paths)
+    for name, value in network.module.state_dict().items():
+        if name in heads:
+            continue
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return lesson.checkpoints / digest.hexdigest()[:24]

@@ -1,0 +1,104 @@
+"""Where a run of fine-tuning stands, on disk: kill it, and the next one goes on as if nothing was.
+
+    run/
+      00006/              the one before, for the day that the last one turns out damaged
+      00007/              the last pass that was kept, sealed
+        state.json        what was counted
+        tensors.safetensors   what moves, its best form, the optimizer's memory, the random generators
+
+A new checkpoint is sealed before an old one goes. No pickles.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from headswap.errors import BundleDamaged
+from headswap.storage.files import (
+    check_seal,
+    drop,
+    from_json,
+    sealed_folder,
+    sweep_drafts,
+    to_json,
+    write_bytes,
+    write_text,
+)
+
+Stopped = Literal["", "done", "early", "time", "diverged"]
+_STATE, _TENSORS = "state.json", "tensors.safetensors"
+_KEPT_BEFORE = 1  # whole checkpoints beside the newest
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """One pass over the practice pictures."""
+
+    number: int  # from 1
+    of: int
+    loss: float  # mean over the pass
+    right: int  # of the practice pictures, cropped and mirrored as they were
+    total: int
+    watch_loss: float | None  # calibrated, on the validation part; None: there is none
+    watch_right: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCounters:
+    """What a run has counted."""
+
+    stopped: Stopped  # "": it goes on
+    history: tuple[EpochResult, ...]
+    best_pass: int  # 0: the solved head it began with
+    seconds: float
+    scale: float  # of the loss, in half precision
+    growth: int
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A state with its tensors."""
+
+    state: RunCounters
+    tensors: dict[str, Tensor]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Seal a new checkpoint, then let all but the one before it go."""
+    older = _places(folder)
+    number = int(older[-1].name) + 1 if older else 1
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.tensors.items()}
+    with sealed_folder(folder / f"{number:05}") as draft:
+        write_bytes(draft / _TENSORS, save(tensors))
+        write_text(draft / _STATE, to_json(checkpoint.state))
+    for place in older[:-_KEPT_BEFORE]:
+        drop(place)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint; a damaged one is passed over, and the log says so. None: there is none."""
+    if not folder.is_dir():
+        return None
+    sweep_drafts(folder)
+    for place in reversed(_places(folder)):
+        try:
+            check_seal(place)
+            state: RunCounters = from_json(RunCounters, (place / _STATE).read_bytes())
+        except BundleDamaged as error:
+            logger.warning("checkpoint %s is damaged (%s); the one before it is used", place.name, error)
+            drop(place)
+            continue
+        return Checkpoint(state, load((place / _TENSORS).read_bytes()))
+    return None
+
+
+def _places(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir())

@@ -1,0 +1,234 @@
+"""Only the last blocks learn: run the frozen part below them once, and practise on what it gave.
+
+Flow:  network + frozen stages --find_frozen_prefix--> FrozenPrefix, or None: it cannot be cut there
+       pictures --FrozenPrefix.fill--> what leaves the frozen part, of a few crops of each
+
+Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
+blanks stand for what the stages below it gave, and the network must then answer as
+before: where something passes the cut by another way, it does not, and nothing is cut.
+Practice then costs what the last blocks cost, a tenth of the whole on a processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from headswap.features.engines import Engine, choose_engine, relative_error
+from headswap.heads.loss import logits_of
+from headswap.heads.site import HeadSite
+from headswap.heads.stages import body_stages
+from headswap.training.config import FinetuneConfig
+from headswap.training.finetune.batches import KEEP_BYTES, Augment, ImageBatches
+from headswap.training.finetune.modes import own_random, precision
+from headswap.training.finetune.param_groups import moving_groups
+
+_NEAR = 0.05  # relative error within which the frozen part may run in half precision
+_AGREEMENT = 1e-3  # of the largest logit
+_FEWEST_CROPS = 2
+
+
+@dataclass(eq=False, kw_only=True)
+class FrozenPrefix:
+    """The part of a network above a cut, and what reaches it."""
+
+    module: nn.Module
+    site: HeadSite
+    engine: Engine  # of the top
+    below: Engine  # of the frozen part
+    shapes: dict[str, torch.Size]  # of what each frozen stage gives, for one picture; the cut is the last
+    blank: Tensor  # (1, C, H, W) in place of a picture
+    thin: bool  # blanks of one picture do for a batch
+
+    def __post_init__(self) -> None:
+        self._cut = list(self.shapes)[-1]
+        self._crops = self._seen = self._mirrored = torch.empty(0)
+        self._places = torch.empty(0, dtype=torch.long)
+
+    def answer(self, reached: Tensor) -> Any:
+        """What the network answers when this, (B, ...), leaves the frozen part."""
+        with self._replaced(reached):
+            return self.module(self.blank.expand(len(reached), *self.blank.shape[1:]))
+
+    def crops_that_fit(self, practice: int, every: int, wanted: int) -> int:
+        """How many crops of each practice picture memory allows; 0: too few."""
+        room = KEEP_BYTES // (4 * self.shapes[self._cut].numel()) - every
+        crops = min(wanted, room // max(1, practice))
+        return crops if crops >= _FEWEST_CROPS else 0
+
+    def fill(
+        self,
+        album: ImageBatches,
+        practice: Tensor,
+        every: int,
+        config: FinetuneConfig,
+        *,
+        seed: int,
+        crops: int,
+        mirror: bool = False,
+    ) -> Iterator[int]:
+        """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
+
+        Gives how many pictures are done, batch by batch, so that the caller may stop.
+        """
+        shape, done = self.shapes[self._cut], 0
+        self._seen = torch.empty(every, *shape)
+        self._mirrored = torch.empty(every if mirror else 0, *shape)
+        self._crops = torch.empty(crops, len(practice), *shape)
+        self._places = torch.full((every,), -1)
+        self._places[practice] = torch.arange(len(practice))
+        for rows in torch.arange(every).split(config.batch_size):
+            pictures = album.inputs(rows.tolist())
+            self._seen[rows] = self.reach(pictures)
+            if mirror:
+                self._mirrored[rows] = self.reach(pictures.flip(-1))
+            done += len(rows) * (2 if mirror else 1)
+            yield done
+        with own_random(self.engine, seed):
+            augment = Augment(album.spec, config)
+            for number in range(crops):
+                batches = [rows.tolist() for rows in practice.split(config.batch_size)]
+                for rows, pictures in zip(batches, album.practice(batches, augment), strict=True):
+                    self._crops[number, self._places[rows]] = self.reach(pictures)
+                    done += len(rows)
+                    yield done
+
+    def practice(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """What reaches the top of one crop of each picture, drawn anew: (B, ...) for each batch."""
+        for rows in batches:
+            drawn = torch.randint(len(self._crops), (len(rows),))
+            yield self._crops[drawn, self._places[list(rows)]].to(self.engine.device)
+
+    @torch.no_grad()
+    def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
+        """(V, C) logits in eval mode, of uncropped pictures; with mirrored ones, the mean of both."""
+        self.module.eval()
+        seen = [self._seen, self._mirrored] if len(self._mirrored) else [self._seen]
+        found = [
+            torch.stack([self._logits(kept[some]) for kept in seen]).mean(dim=0)
+            for some in (rows.split(batch_size) if len(rows) else ())
+        ]
+        return torch.cat(found) if found else torch.empty(0, self.site.num_classes)
+
+    def _logits(self, reached: Tensor) -> Tensor:
+        return logits_of(self.answer(reached.to(self.engine.device)), self.site).float().cpu()
+
+    @torch.no_grad()
+    def reach(self, pictures: Tensor) -> Tensor:
+        """(B, C, H, W) to what leaves the frozen part: (B, ...) float32 on the CPU."""
+        self.module.eval()
+        batch = pictures.to(self.engine.device, memory_format=torch.channels_last)
+        with precision(self.below):
+            _, given = _recorded(self.module, [self._cut], batch)
+        reached: Tensor = given[self._cut]
+        return reached.float().cpu()
+
+    @contextmanager
+    def _replaced(self, reached: Tensor) -> Iterator[None]:
+        parts = [(self.module.get_submodule(path), shape) for path, shape in self.shapes.items()]
+        count = 1 if self.thin else len(reached)
+        for part, shape in parts[:-1]:
+            part.__dict__["forward"] = _giving(reached.new_zeros(count, *shape))
+        parts[-1][0].__dict__["forward"] = _giving(reached)
+        try:
+            yield
+        finally:
+            for part, _ in parts:
+                part.__dict__.pop("forward", None)
+
+
+def find_frozen_prefix(
+    module: nn.Module, site: HeadSite, pictures: Tensor, config: FinetuneConfig, engine: Engine
+) -> FrozenPrefix | None:
+    """Cut a network below the stages that move with depth "last", and prove the cut.
+
+    Args:
+        module: swapped and placed.
+        site: of its head.
+        pictures: (B, C, H, W) real ones, two or more.
+        config: says what "last" means; a cut needs frozen norms and no mixing of pictures.
+        engine: of the top.
+
+    Returns:
+        None: the network cannot be cut there.
+    """
+    if config.norms != "frozen" or config.mixup > 0:
+        return None
+    moving = {name for group in moving_groups(module, site, "last", config) for name in group.names}
+    frozen = [
+        stage.path
+        for stage in body_stages(module, site)
+        if stage.kind != "Parameter" and not moving & set(stage.names)
+    ]
+    batch = pictures.to(engine.device, memory_format=torch.channels_last)
+    module.eval()
+    with torch.no_grad():
+        true, given = _recorded(module, frozen, batch)
+        if not given or not all(_is_batch(value, len(batch)) for value in given.values()):
+            return None
+        shapes = {path: value.shape[1:] for path, value in given.items()}
+        cut = next(reversed(given.values()))
+        for thin in (True, False):
+            top = FrozenPrefix(
+                module=module,
+                site=site,
+                engine=engine,
+                below=engine,
+                shapes=shapes,
+                blank=batch[:1] * 0,
+                thin=thin,
+            )
+            if _agrees(top, cut, logits_of(true, site)):
+                return _hurried(top, pictures, cut)
+    return None
+
+
+def _hurried(top: FrozenPrefix, pictures: Tensor, cut: Tensor) -> FrozenPrefix:
+    """Let the frozen part run in half precision where that is near enough."""
+    top.below = Engine(top.engine.device, choose_engine().precision)
+    if relative_error(top.reach(pictures), cut.float().cpu()) > _NEAR:
+        top.below = top.engine
+    return top
+
+
+def _agrees(top: FrozenPrefix, cut: Tensor, true: Tensor) -> bool:
+    try:
+        said = logits_of(top.answer(cut.clone()), top.site)
+    except (RuntimeError, IndexError, TypeError, ValueError):  # whatever a forward says of a blank
+        return False
+    return said.shape == true.shape and bool((said - true).abs().max() <= _AGREEMENT * true.abs().max())
+
+
+def _is_batch(value: Any, count: int) -> bool:
+    return isinstance(value, Tensor) and value.dim() > 1 and len(value) == count
+
+
+def _recorded(module: nn.Module, paths: Sequence[str], batch: Tensor) -> tuple[Any, dict[str, Any]]:
+    """The answer to a batch, and what each part gave, in the order in which they gave it."""
+    given: dict[str, Any] = {}
+
+    def recorder(path: str) -> Callable[..., None]:
+        def record(part: nn.Module, inputs: Any, value: Any) -> None:
+            twice = path in given
+            given[path] = None if twice else value.clone() if isinstance(value, Tensor) else value
+
+        return record
+
+    hooks = [module.get_submodule(path).register_forward_hook(recorder(path)) for path in paths]
+    try:
+        return module(batch), given
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _giving(value: Tensor) -> Callable[..., Tensor]:
+    def forward(*inputs: Any, **named: Any) -> Tensor:
+        return value
+
+    return forward

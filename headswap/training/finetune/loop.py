@@ -1,0 +1,276 @@
+"""Teach head and body together: the loop, in plain sight.
+
+Flow:  network with a solved head + FinetuneTask --finetune--> the same network, its best weights,
+           FinetunedRun
+
+Each pass draws crops anew, moves the groups that have begun, and is judged on a validation
+part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
+statistics stay as pretrained unless the person wants otherwise: in training mode they
+ruin small sets. A run that is killed goes on from its last checkpoint, to the same bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from headswap.errors import TeachingFailed
+from headswap.features.devices import (
+    is_out_of_memory,
+    random_state,
+    release_memory,
+    set_random_state,
+    upload,
+)
+from headswap.features.engines import place
+from headswap.heads.loss import logits_of, training_loss
+from headswap.heads.site import HeadSite
+from headswap.training.budget import Budget
+from headswap.training.finetune.batches import Augment, ImageBatches, mixer
+from headswap.training.finetune.checkpoint import load_checkpoint, save_checkpoint
+from headswap.training.finetune.compare import answers, balance
+from headswap.training.finetune.modes import (
+    borrowed,
+    moving_tensors,
+    own_random,
+    practise_mode,
+    precision,
+    recalibrate,
+)
+from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_pass
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
+from headswap.training.finetune.state import RunState
+
+
+def finetune(
+    module: nn.Module,
+    site: HeadSite,
+    album: ImageBatches,
+    drill: FinetuneTask,
+    *,
+    budget: Budget,
+    tick: Tick = lambda pictures: None,
+    on_pass: OnPass = lambda result, answer: None,
+) -> FinetunedRun:
+    """Teach head and body together, in place.
+
+    Args:
+        module: swapped, with a solved head; ends in eval mode with the best weights found.
+        site: of the new head.
+        album: the pictures.
+        drill: what to do with them.
+        budget: when it is over, the best found by then is kept.
+        tick: hears of every batch.
+        on_pass: hears of every pass; may ask for answers.
+
+    Raises:
+        TeachingFailed: a parameter is not in exactly one group.
+    """
+    module = place(module, drill.engine)
+    with borrowed(module, site, drill.config), own_random(drill.engine, drill.seed):
+        run = _Run(module, site, album, drill)
+        run.resume(budget)
+        standing = run.standing
+        while not standing.stopped:
+            run.one_pass(budget, tick)
+            if len(standing.history) and standing.stopped not in ("time", "diverged"):
+                on_pass(standing.history[-1], run.answer)
+            run.checkpoint()
+        standing.put_best()
+    return FinetunedRun(
+        recipe=drill.recipe,
+        stopped=standing.stopped,
+        history=tuple(standing.history),
+        best_pass=standing.best_pass,
+        start=standing.start,
+        best=standing.logits,
+        last=standing.last,
+        weights=standing.best,
+    )
+
+
+class _Run:
+    """A network, its optimizer and where they stand."""
+
+    def __init__(self, module: nn.Module, site: HeadSite, album: ImageBatches, drill: FinetuneTask) -> None:
+        self.module, self.site, self.album, self.drill = module, site, album, drill
+        engine, config = drill.engine, drill.config
+        self.engine = engine
+        self.groups = moving_groups(module, site, drill.recipe.depth, config)
+        self.optimizer = build_optimizer(module, self.groups, config)
+        self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
+        self.order = torch.Generator().manual_seed(drill.seed)
+        self.augment, self.mix = Augment(album.spec, config), mixer(config, site.num_classes)
+        weight = balance(drill.labels[drill.learn], site.num_classes).float().to(engine.device)
+        self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
+        names = [name for group in self.groups for name in group.names]
+        self.standing = RunState(
+            labels=drill.labels[drill.watch],
+            start=self.answer(drill.watch),
+            moving=moving_tensors(module, names, config.norms),
+        )
+        self._saved_at = time.perf_counter()
+        self._room = config.batch_size  # pictures that the device takes at once
+
+    def answer(self, rows: Tensor) -> Tensor:
+        """(n, C) logits of the network as it is now."""
+        if self.drill.top is not None:
+            return self.drill.top.answers(rows)
+        return answers(self.module, self.site, self.album, rows, self.engine, mirror=self.drill.mirror)
+
+    def one_pass(self, budget: Budget, tick: Tick) -> None:
+        """Practise once on every picture, then look."""
+        begin, standing, drill = time.perf_counter(), self.standing, self.drill
+        batches = self._batches()
+        number = len(standing.history)
+        begins = self._release(number, len(batches))
+        practise_mode(self.module, drill.config.norms)
+        loss_sum, right, total = 0.0, 0, 0
+        rows, top = [batch.tolist() for batch in batches], drill.top
+        drawn = self.album.practice(rows, self.augment) if top is None else top.practice(rows)
+        for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
+            self._set_rates(step, drill.recipe.passes * len(batches), begins)
+            loss, hits = self._step(pictures, drill.labels[batch])
+            loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
+            standing.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
+            tick(len(batch))
+            if standing.stopped:
+                break
+        else:
+            if drill.config.norms == "recalibrate":
+                self._recalibrate()
+            standing.add(
+                self.answer(drill.watch),
+                loss_sum / total,
+                right,
+                total,
+                patience=drill.config.patience,
+                last=drill.recipe.stop_after,
+            )
+        standing.seconds += time.perf_counter() - begin
+
+    def _step(self, pictures: Tensor, labels: Tensor) -> tuple[float, int]:
+        """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
+        config = self.drill.config
+        batch, targets = self.mix(pictures, labels)
+        loss, said = self._slopes(batch, targets)
+        self.scaler.unscale_(self.optimizer)
+        moving = [value for part in self.optimizer.param_groups for value in part["params"]]
+        length = nn.utils.clip_grad_norm_(moving, config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        broke = not bool(torch.isfinite(length)) and not self.scaler.is_enabled()
+        return math.nan if broke else loss, int((said == labels).sum())
+
+    def _slopes(self, batch: Tensor, targets: Tensor) -> tuple[float, Tensor]:
+        """Forward and backward, in as many parts as the device has room for; the loss, and (B,) answers."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            size = min(self._room, len(batch))
+            parts = zip(batch.split(size), targets.split(size), strict=True)
+            try:
+                found = [self._part(one, wanted, len(one) / len(batch)) for one, wanted in parts]
+                return sum(loss for loss, _ in found), torch.cat([said for _, said in found])
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            release_memory(self.engine.device)  # the failed part's tensors are gone from here on
+            if size == 1:
+                raise TeachingFailed(
+                    "There is no room to teach so much of this network, even with one picture at a time.",
+                    remedy="Let less of it move, or choose a smaller network.",
+                )
+            self._room = (size + 1) // 2
+
+    def _part(self, batch: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
+        """Forward and backward for a share of a step."""
+        with precision(self.engine):
+            if self.drill.top is not None:
+                answer = self.drill.top.answer(batch)
+            else:
+                answer = self.module(upload(batch, self.engine.device))
+            loss = training_loss(
+                answer,
+                targets.to(self.engine.device),
+                self.site,
+                loss=self.loss,
+                aux_weight=self.drill.config.aux_weight,
+            )
+        loss = loss * share if share < 1 else loss
+        said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
+        self.scaler.scale(loss).backward()
+        return float(loss.detach()), said
+
+    def _batches(self) -> list[Tensor]:
+        """All practice rows in a new order; a last picture that would be alone is left out."""
+        shuffled = self.drill.learn[torch.randperm(len(self.drill.learn), generator=self.order)]
+        batches = list(shuffled.split(self.drill.config.batch_size))
+        return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
+
+    def _release(self, number: int, steps: int) -> list[int]:
+        """Let the groups move whose turn it is; gives the step at which each group begins."""
+        share, passes = self.drill.config.release, self.drill.recipe.passes
+        first = [release_pass(at, len(self.groups), passes, share) for at in range(len(self.groups))]
+        for part in self.optimizer.param_groups:
+            for value in part["params"]:
+                value.requires_grad_(number >= first[part["place"]])
+        return [one * steps for one in first]
+
+    def _set_rates(self, step: int, steps: int, begins: list[int]) -> None:
+        for part in self.optimizer.param_groups:
+            at = part["place"]
+            rate = rate_at(step, steps, begins[at], self.drill.config)
+            part["lr"] = self.drill.recipe.learning_rate * self.groups[at].rate * rate
+
+    def _recalibrate(self) -> None:
+        rows = self.drill.learn.split(self.drill.config.batch_size)
+        recalibrate(
+            self.module,
+            (upload(self.album.inputs(some.tolist()), self.engine.device) for some in rows),
+        )
+
+    def checkpoint(self) -> None:
+        """Seal one when the run is over, or long enough after the last."""
+        folder, now = self.drill.folder, time.perf_counter()
+        due = self.standing.stopped or now - self._saved_at >= self.drill.config.checkpoint_every_s
+        if folder is None or not due:
+            return
+        more = {"random/torch": torch.get_rng_state(), "random/order": self.order.get_state()}
+        drawn = random_state(self.engine.device)
+        if drawn is not None:
+            more[f"random/{self.engine.device}"] = drawn
+        for name, value in self._learning().items():
+            for key, memory in self.optimizer.state.get(value, {}).items():
+                more[f"optimizer/{key}/{name}"] = memory
+        save_checkpoint(folder, self.standing.to_checkpoint(more, self.scaler.state_dict()))
+        self._saved_at = time.perf_counter()
+
+    def resume(self, budget: Budget) -> None:
+        """Stand where a killed run stood; the time it took counts."""
+        found = load_checkpoint(self.drill.folder) if self.drill.folder is not None else None
+        if found is None:
+            return
+        self.standing.from_checkpoint(found)
+        budget.spend(found.state.seconds)
+        torch.set_rng_state(found.tensors["random/torch"])
+        self.order.set_state(found.tensors["random/order"])
+        if f"random/{self.engine.device}" in found.tensors:
+            set_random_state(self.engine.device, found.tensors[f"random/{self.engine.device}"])
+        if self.scaler.is_enabled():
+            memory = {"scale": found.state.scale, "_growth_tracker": found.state.growth}
+            self.scaler.load_state_dict({**self.scaler.state_dict(), **memory})
+        named = self._learning()
+        for place_, memory_ in found.tensors.items():
+            if place_.startswith("optimizer/"):
+                _, key, name = place_.split("/", 2)
+                like = memory_ if key == "step" else torch.empty_like(named[name])  # steps count on the CPU
+                self.optimizer.state[named[name]][key] = like.copy_(memory_)
+
+    def _learning(self) -> dict[str, nn.Parameter]:
+        named = dict(self.module.named_parameters(remove_duplicate=False))
+        return {name: named[name] for group in self.groups for name in group.names}

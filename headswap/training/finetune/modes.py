@@ -1,0 +1,125 @@
+"""The state a network is in while it practises, and how it comes back from it.
+
+Dropout and the like are on; norm statistics follow the policy; flags and modes are as before
+when practice ends, whatever ended it. Random numbers are drawn from a seed of their own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from headswap.features.devices import drawing_from, is_out_of_memory, upload
+from headswap.features.engines import (
+    MAX_SINGLE_ERROR,
+    Engine,
+    choose_engine,
+    place,
+    relative_error,
+    single,
+)
+from headswap.heads.loss import logits_of, switch_off_aux
+from headswap.heads.site import HeadSite
+from headswap.training.config import FinetuneConfig, Norms
+
+
+def training_engine() -> Engine:
+    """Half precision on CUDA, single elsewhere: on processors bfloat16 backward passes are slower."""
+    engine = choose_engine()
+    return engine if engine.device == "cuda" else single(engine)
+
+
+def proved(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Engine:
+    """The engine, or the processor where MPS gives other gradients: some of its kernels are wrong.
+
+    Args:
+        engine: to train in; only MPS is doubted.
+        module: swapped; is not changed, and may be anywhere.
+        site: of its head.
+        images: (B, C, H, W) on the processor, two or more.
+        labels: (B,) of them.
+    """
+    if engine.device != "mps":
+        return engine
+    here = Engine("cpu", "float32")
+    true = _gradients(here, module, site, images, labels)
+    try:
+        rough = _gradients(engine, module, site, images, labels)
+    except RuntimeError as error:  # an operation that MPS lacks
+        if is_out_of_memory(error):
+            raise
+        return here
+    near = rough.shape == true.shape and relative_error(rough, true) <= MAX_SINGLE_ERROR
+    return engine if near else here
+
+
+def _gradients(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Tensor:
+    """What one step would move every parameter by, in eval mode: one long (P,) vector on the processor."""
+    twin = place(copy.deepcopy(module), engine).requires_grad_(True).eval()
+    loss = cross_entropy(logits_of(twin(upload(images, engine.device)), site), labels.to(engine.device))
+    loss.backward()
+    slopes = [value.grad.float().cpu().flatten() for value in twin.parameters() if value.grad is not None]
+    return torch.cat(slopes)
+
+
+def precision(engine: Engine) -> AbstractContextManager[object]:
+    """Forward passes under this run in the engine's precision, with gradients."""
+    if engine.precision == "float32":
+        return nullcontext()
+    return torch.autocast(engine.device, torch.bfloat16 if engine.precision == "bfloat16" else torch.float16)
+
+
+def practise_mode(module: nn.Module, norms: Norms) -> None:
+    """Training mode, in which norm statistics stay as they are unless they shall drift."""
+    module.train()
+    if norms != "train":
+        for part in module.modules():
+            if part._buffers.get("running_mean") is not None:
+                part.training = False
+
+
+def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Measure norm statistics anew on (B, C, H, W) batches; nothing else changes."""
+    from torch.optim.swa_utils import update_bn
+
+    module.eval()
+    update_bn(batches, module)
+
+
+def moving_tensors(module: nn.Module, names: Iterable[str], norms: Norms) -> dict[str, Tensor]:
+    """Everything that changes while it practises: parameters, and statistics that are not frozen."""
+    named = dict(module.named_parameters(remove_duplicate=False))
+    moving: dict[str, Tensor] = {name: named[name].detach() for name in names}
+    if norms != "frozen":
+        for path, part in module.named_modules():
+            if part._buffers.get("running_mean") is not None:
+                moving |= dict(part.named_buffers(prefix=path, recurse=False))
+    return moving
+
+
+@contextmanager
+def borrowed(module: nn.Module, site: HeadSite, config: FinetuneConfig) -> Iterator[None]:
+    """Afterwards the network is in eval mode and every parameter's flag as it was."""
+    flags = [(value, value.requires_grad) for value in module.parameters()]
+    switch_on = switch_off_aux(module, site) if site.aux_paths and config.aux_weight == 0 else None
+    try:
+        yield
+    finally:
+        if switch_on is not None:
+            switch_on()
+        for value, flag in flags:
+            value.requires_grad_(flag)
+            value.grad = None
+        module.eval()
+
+
+@contextmanager
+def own_random(engine: Engine, seed: int) -> Iterator[None]:
+    """Draw from a seed; whoever draws afterwards goes on where they were."""
+    with drawing_from(engine.device, seed):
+        yield

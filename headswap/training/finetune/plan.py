@@ -1,0 +1,137 @@
+"""Which ways of going further are tried, and how thoroughly, in the time there is. Numbers only.
+
+Flow:  depth + settings + what practice costs here --plan_search--> SearchPlan, or None: no time
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from headswap.training.config import Depth, FinetuneConfig
+from headswap.training.finetune.param_groups import Moving
+
+FEWEST_PASSES = 3
+_BESIDE = 1.25  # looking at validation and exam pictures, as a share of practising
+_CHEAP = 0.5  # of the cost of the likeliest way: "last" is then tried alone where that way is too slow
+_RATES: dict[Moving, tuple[float, ...]] = {
+    "everything": (1e-3, 3e-4),
+    "last": (1e-3, 3e-3),
+    "norms": (3e-3, 1e-3),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneCandidate:
+    """One way of going further."""
+
+    depth: Moving
+    learning_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What practice takes here, in seconds."""
+
+    picture: Mapping[Moving, float]  # of practising once on one
+    setup: Mapping[Moving, float]  # once, before the first pass
+    rest: int  # practice pictures outside a validation part
+    every: int  # all practice pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchPlan:
+    """What a search does, likeliest candidate first."""
+
+    candidates: tuple[FinetuneCandidate, ...]
+    search_passes: int  # of each candidate, when there are several
+    passes: int  # of the winner
+    confirmations: int  # validation parts on which the winner is tried
+
+    @property
+    def depths(self) -> frozenset[Moving]:
+        """What may move."""
+        return frozenset(candidate.depth for candidate in self.candidates)
+
+    def pictures(self, rest: int, every: int) -> int:
+        """How many pictures are practised on in all."""
+        several = len(self.candidates) if len(self.candidates) > 1 else 0
+        return (several * self.search_passes + self.confirmations * self.passes) * rest + self.passes * every
+
+    def seconds(self, costs: Costs) -> float:
+        """How long it takes, if the slowest candidate wins."""
+        brief = [costs.picture[candidate.depth] for candidate in self.candidates]
+        search = self.search_passes * costs.rest * sum(brief) if len(brief) > 1 else 0.0
+        full = self.passes * (self.confirmations * costs.rest + costs.every) * max(brief)
+        return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
+
+
+def candidates_for(depth: Depth, config: FinetuneConfig) -> tuple[FinetuneCandidate, ...]:
+    """What is tried, likeliest first: see docs/decisions/0002-further-than-the-head.md."""
+    rate = config.learning_rate
+    if depth == "head":
+        return ()
+    if depth != "auto":
+        rates = (rate,) if rate is not None else _RATES[depth]
+        return tuple(FinetuneCandidate(depth=depth, learning_rate=one) for one in rates)
+    if rate is not None:
+        depths: tuple[Moving, ...] = ("everything", "last", "norms")
+        return tuple(FinetuneCandidate(depth=one, learning_rate=rate) for one in depths)
+    return (
+        FinetuneCandidate(depth="everything", learning_rate=1e-3),
+        FinetuneCandidate(depth="last", learning_rate=1e-3),
+        FinetuneCandidate(depth="everything", learning_rate=3e-4),
+        FinetuneCandidate(depth="norms", learning_rate=3e-3),
+    )
+
+
+def plan_search(depth: Depth, config: FinetuneConfig, costs: Costs, *, seconds: float) -> SearchPlan | None:
+    """The most thorough plan that there is time for.
+
+    Args:
+        depth: what the person asked for.
+        config: passes and confirmations when time is no matter.
+        costs: measured here; of no account when `seconds` is infinite.
+        seconds: that are left.
+
+    Returns:
+        None: not even one candidate can be tried and then taught.
+    """
+    plans = list(_plans(depth, config, costs))
+    for plan in plans:
+        if plan.seconds(costs) <= seconds:
+            return plan
+    hastiest = plans[-1].candidates[:1]
+    setup = costs.setup.get(hastiest[0].depth, 0.0)
+    one_pass = _plan(hastiest, 1, 1).seconds(costs) - setup
+    passes = math.floor((seconds - setup) / one_pass)
+    return _plan(hastiest, passes, 1) if passes >= min(config.passes, FEWEST_PASSES) else None
+
+
+def least_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
+    """How long the hastiest plan takes."""
+    *_, last = _plans(depth, config, costs)
+    return _plan(last.candidates[:1], min(config.passes, FEWEST_PASSES), 1).seconds(costs)
+
+
+def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[SearchPlan]:
+    """From thorough to hasty; none with fewer than half of the passes."""
+    ways = candidates_for(depth, config)
+    for some, confirmations in ((ways, config.confirmations), (ways, 1), (ways[:2], 1), (ways[:1], 1)):
+        yield _plan(some, config.passes, confirmations)
+    if config.passes >= 2 * FEWEST_PASSES:
+        yield _plan(ways[:1], config.passes // 2, 1)
+    if depth == "auto" and costs.picture["last"] < _CHEAP * costs.picture[ways[0].depth]:
+        cheap = candidates_for("last", config)
+        for some, confirmations in ((cheap, config.confirmations), (cheap, 1), (cheap[:1], 1)):
+            yield _plan(some, config.passes, confirmations)
+
+
+def _plan(candidates: Sequence[FinetuneCandidate], passes: int, confirmations: int) -> SearchPlan:
+    return SearchPlan(
+        candidates=tuple(candidates),
+        search_passes=max(1, min(passes, max(FEWEST_PASSES, passes // 4))),
+        passes=passes,
+        confirmations=confirmations,
+    )

@@ -1,0 +1,76 @@
+"""What one run of fine-tuning works on, and what it learned: records only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from headswap.features.engines import Engine
+from headswap.training.config import FinetuneConfig
+from headswap.training.finetune.checkpoint import EpochResult, Stopped
+from headswap.training.finetune.frozen_prefix import FrozenPrefix
+from headswap.training.finetune.modes import training_engine
+from headswap.training.finetune.param_groups import Moving
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What one run does."""
+
+    depth: Moving
+    learning_rate: float  # peak, of the head
+    passes: int  # where the cosine ends
+    stop_after: int  # the pass after which the run ends; at most `passes`
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinetuneTask:
+    """What one run works on; rows are those of the album."""
+
+    recipe: RunConfig
+    config: FinetuneConfig
+    learn: Tensor  # (N,) rows to practise on
+    watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
+    labels: Tensor  # (rows of the album,) int64
+    seed: int
+    folder: Path | None = None  # for checkpoints; None: none
+    engine: Engine = field(default_factory=training_engine)
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinetunedRun:
+    """What a run learned; its best weights are in the network."""
+
+    recipe: RunConfig
+    stopped: Stopped
+    history: tuple[EpochResult, ...]
+    best_pass: int  # 0: the solved head was never beaten
+    start: Tensor  # (V, C) logits of the solved head on the validation part
+    best: Tensor  # (V, C) of the best weights
+    last: Tensor  # (V, C) of the last pass
+    weights: dict[str, Tensor]  # the best, of all that moved
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
+        return self.stopped == "done" and self.best_pass > 0
+
+    @property
+    def judged(self) -> Tensor:
+        """(V, C) logits to judge the recipe by: choosing the best of many passes flatters it."""
+        return self.last if self.is_whole else self.best
+
+    @property
+    def judged_pass(self) -> int:
+        """The pass that gave these logits."""
+        return len(self.history) if self.is_whole else self.best_pass
+
+
+Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
+OnPass = Callable[[EpochResult, Answer], None]
+Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled

@@ -1,0 +1,108 @@
+"""Where a run of fine-tuning stands: passes so far, the best of them, and when to stop.
+
+The solved head that a run begins with is pass 0 and takes part, so a run can only gain on
+the validation part. Without a validation part the last pass is the best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from headswap.training.finetune.checkpoint import Checkpoint, EpochResult, RunCounters, Stopped
+from headswap.training.finetune.compare import score_held_out
+
+_HOPELESS = 20.0  # times the loss of guessing: a rate that brings a pass there will not come back
+
+
+@dataclass(eq=False, kw_only=True)
+class RunState:
+    """Changes with every pass."""
+
+    labels: Tensor  # (V,) of the validation part
+    start: Tensor  # (V, C) logits of the solved head on it
+    moving: Mapping[str, Tensor]  # what changes, as it is now; not copies
+    stopped: Stopped = ""
+    history: list[EpochResult] = field(default_factory=list)
+    best_pass: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.logits = self.last = self.start  # (V, C) of the best pass, of the last
+        self.best = copied(self.moving)
+
+    def add(self, logits: Tensor, loss: float, right: int, total: int, *, patience: int, last: int) -> None:
+        """A pass is over.
+
+        Args:
+            logits: (V, C) of the network as it is now.
+            loss, right, total: of the practice pictures, while it moved.
+            patience: passes without gain after which the run ends, but not before half of it is over:
+                while the rates are high a good run is often worse than the solved head.
+            last: the pass after which it ends anyway.
+        """
+        number, self.last = len(self.history) + 1, logits
+        now = (
+            score_held_out(logits, self.labels) if len(self.labels) and torch.isfinite(logits).all() else None
+        )
+        guessing = max(1.0, math.log(logits.shape[1]))
+        if loss > _HOPELESS * guessing or not torch.isfinite(logits).all():
+            self.stopped = "diverged"
+        elif now is None or now.loss < score_held_out(self.logits, self.labels).loss:
+            self.best_pass, self.logits, self.best = number, logits, copied(self.moving)
+        elif number - max(self.best_pass, last // 2) >= patience:
+            self.stopped = "early"
+        if not self.stopped and number >= last:
+            self.stopped = "done"
+        self.history.append(
+            EpochResult(
+                number=number,
+                of=last,
+                loss=loss,
+                right=right,
+                total=total,
+                watch_loss=None if now is None else now.loss,
+                watch_right=None if now is None else int(now.right.sum()),
+            )
+        )
+
+    @torch.no_grad()
+    def put_best(self) -> None:
+        """The network is the best one again."""
+        for name, value in self.moving.items():
+            value.copy_(self.best[name])
+
+    def to_checkpoint(self, more: Mapping[str, Tensor], scale: Mapping[str, float]) -> Checkpoint:
+        """With whatever else has to be remembered."""
+        state = RunCounters(
+            stopped=self.stopped,
+            history=tuple(self.history),
+            best_pass=self.best_pass,
+            seconds=self.seconds,
+            scale=float(scale.get("scale", 1.0)),
+            growth=int(scale.get("_growth_tracker", 0)),
+        )
+        tensors = {f"moving/{name}": value for name, value in self.moving.items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        answers = {"start": self.start, "logits": self.logits, "last": self.last}
+        return Checkpoint(state, {**tensors, **more, **answers})
+
+    @torch.no_grad()
+    def from_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Stand where it stood."""
+        state, tensors = checkpoint.state, checkpoint.tensors
+        self.stopped, self.history, self.best_pass = state.stopped, list(state.history), state.best_pass
+        self.seconds = state.seconds
+        self.start, self.logits, self.last = tensors["start"], tensors["logits"], tensors["last"]
+        for name, value in self.moving.items():
+            value.copy_(tensors[f"moving/{name}"])
+            self.best[name].copy_(tensors[f"best/{name}"])
+
+
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of every tensor a copy of its own."""
+    return {name: value.detach().clone() for name, value in tensors.items()}

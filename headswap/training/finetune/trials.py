@@ -1,0 +1,225 @@
+"""Try one way of going further on one validation part, again and again from the same beginning.
+
+Flow:  Candidate + validation part
+           --CandidateRunner.run--> FinetunedRun; the network is put back before each try
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from headswap.features.engines import Engine, place
+from headswap.heads.loss import training_loss
+from headswap.heads.site import HeadSite
+from headswap.training.budget import Budget
+from headswap.training.config import TrainConfig
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
+from headswap.training.finetune.loop import finetune
+from headswap.training.finetune.modes import borrowed, own_random, practise_mode, precision
+from headswap.training.finetune.param_groups import Moving
+from headswap.training.finetune.plan import Costs, FinetuneCandidate
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, RunConfig, Tick
+from headswap.training.finetune.state import copied
+from headswap.training.linear.solver import folds_of
+
+_MEASURED = 8  # pictures
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrialSetup:
+    """A network with a solved head, and what it may practise on; rows are those of the album."""
+
+    module: nn.Module  # swapped, with the head solved on all practice pictures
+    site: HeadSite
+    album: ImageBatches
+    practice: Tensor  # (N,) rows
+    labels: Tensor  # (rows of the album,) int64
+    groups: Sequence[int]  # (N,) near duplicates share one
+    start: Callable[[Tensor], None]  # installs a head solved on some rows only
+    engine: Engine
+    config: TrainConfig
+    seed: int
+    budget: Budget
+    folder: Path | None  # for checkpoints; None: none
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
+
+
+class CandidateRunner:
+    """Holds the network as it was, and puts it back."""
+
+    def __init__(self, course: TrialSetup) -> None:
+        self.course = course
+        self._original = copied(place(course.module, course.engine).state_dict())
+        count = max(2, round(1 / course.config.further.validation_share))
+        labels = course.labels[course.practice]
+        folds = folds_of(labels.numpy(), course.groups, count, course.seed)
+        self.parts = [] if folds is None else [torch.from_numpy(folds == one) for one in range(count)]
+        self.parts = [held for held in self.parts if self._is_usable(held, labels)]
+        self.top, self._crops = self._find_top()
+
+    def rows(self, part: int) -> tuple[Tensor, Tensor]:
+        """Rows outside a validation part, and in it."""
+        held = self.parts[part]
+        return self.course.practice[~held], self.course.practice[held]
+
+    def run(self, candidate: FinetuneCandidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
+        """One try, from a head solved without the validation part."""
+        rest, held = self.rows(part)
+        self.put_back()
+        self.course.start(rest)
+        recipe = RunConfig(
+            depth=candidate.depth,
+            learning_rate=candidate.learning_rate,
+            passes=passes,
+            stop_after=passes,
+        )
+        return self._finetune(recipe, rest, held, f"part{part}", tick, lambda result, answer: None)
+
+    def run_all(
+        self, candidate: FinetuneCandidate, passes: int, stop_after: int, *, tick: Tick, on_pass: OnPass
+    ) -> FinetunedRun:
+        """The last run: all practice pictures, from the head solved on all of them."""
+        self.put_back()
+        recipe = RunConfig(
+            depth=candidate.depth,
+            learning_rate=candidate.learning_rate,
+            passes=passes,
+            stop_after=stop_after,
+        )
+        practice = self.course.practice
+        return self._finetune(recipe, practice, practice[:0], "all", tick, on_pass)
+
+    @torch.no_grad()
+    def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
+        """The network as it was when the course began, or with the weights of some try."""
+        for name, value in self.course.module.state_dict().items():
+            value.copy_(self._original[name])
+        if moved is not None:
+            named = dict(self.course.module.named_parameters(remove_duplicate=False))
+            named |= dict(self.course.module.named_buffers(remove_duplicate=False))  # type: ignore[arg-type]
+            for name, value in moved.items():
+                named[name].copy_(value)
+
+    def costs(self, *, measured: bool) -> Costs:
+        """What practice takes here; where time is no matter, nothing is measured."""
+        course = self.course
+        rest, every = len(self.rows(0)[0]), len(course.practice)
+        if not measured:
+            same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
+            return Costs(picture=same, setup={}, rest=rest, every=every)
+        few = course.practice[:_MEASURED].tolist()
+        with borrowed(course.module, course.site, course.config.further), own_random(course.engine, 0):
+            practise_mode(course.module, course.config.further.norms)
+            whole = self._timed(course.module, course.album.inputs(few))
+            picture: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
+            setup: dict[Moving, float] = {}
+            if self.top is not None:
+                begin = time.perf_counter()
+                reached = self.top.reach(course.album.inputs(few)).to(course.engine.device)
+                below = (time.perf_counter() - begin) / len(few)
+                setup["last"] = below * self.pictures_below(frozenset({"last"}))
+                practise_mode(course.module, course.config.further.norms)
+                picture["last"] = self._timed(self.top.answer, reached)
+        self.put_back()
+        return Costs(picture=picture, setup=setup, rest=rest, every=every)
+
+    def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
+        """Seconds of one picture, there and back; the second of two times."""
+        course, seconds = self.course, 0.0
+        targets = course.labels[course.practice[: len(batch)]].to(course.engine.device)
+        course.module.requires_grad_(True)
+        for _ in range(2):
+            begin = time.perf_counter()
+            with precision(course.engine):
+                placed = batch.to(course.engine.device, memory_format=_layout(batch))
+                loss = training_loss(answer(placed), targets, course.site, aux_weight=0.0)
+            loss.backward()
+            float(loss.detach())
+            seconds = time.perf_counter() - begin
+        return seconds / len(batch)
+
+    def pictures_below(self, depths: frozenset[Moving]) -> int:
+        """How many pictures go through the frozen part once."""
+        if self.top is None or "last" not in depths:
+            return 0
+        looks = 2 if self.course.mirror else 1
+        return looks * len(self.course.labels) + self._crops * len(self.course.practice)
+
+    def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
+        """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
+        course, done = self.course, 0
+        if self.top is None or "last" not in depths:
+            return True
+        self.put_back()
+        filling = self.top.fill(
+            course.album,
+            course.practice,
+            len(course.labels),
+            course.config.further,
+            seed=course.seed,
+            crops=self._crops,
+            mirror=course.mirror,
+        )
+        for now in filling:
+            tick(now - done)
+            done = now
+            if course.budget.left_s <= 0:
+                return False
+        return True
+
+    def _find_top(self) -> tuple[FrozenPrefix | None, int]:
+        """Where the network can be cut, and how many crops of each picture memory allows."""
+        course = self.course
+        if course.config.depth not in ("last", "auto") or not self.parts:
+            return None, 0
+        few = course.album.inputs(course.practice[:2].tolist())
+        top = find_frozen_prefix(course.module, course.site, few, course.config.further, course.engine)
+        if top is None:
+            return None, 0
+        seen = (2 if course.mirror else 1) * len(course.labels)
+        crops = top.crops_that_fit(len(course.practice), seen, course.config.further.crops)
+        return (top, crops) if crops else (None, 0)
+
+    def _finetune(
+        self, recipe: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_pass: OnPass
+    ) -> FinetunedRun:
+        course = self.course
+        place_ = f"{name}-{recipe.depth}-{recipe.learning_rate:g}-{recipe.passes}-{recipe.stop_after}"
+        drill = FinetuneTask(
+            recipe=recipe,
+            config=course.config.further,
+            learn=learn,
+            watch=watch,
+            labels=course.labels,
+            seed=course.seed,
+            folder=None if course.folder is None else course.folder / place_,
+            engine=course.engine,
+            mirror=course.mirror,
+            top=self.top if recipe.depth == "last" else None,
+        )
+        return finetune(
+            course.module,
+            course.site,
+            course.album,
+            drill,
+            budget=course.budget,
+            tick=tick,
+            on_pass=on_pass,
+        )
+
+    def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
+        """Whether every class is left to practise on."""
+        return bool(held.any()) and len(labels[~held].unique()) == self.course.site.num_classes
+
+
+def _layout(batch: Tensor) -> torch.memory_format:
+    return torch.channels_last if batch.dim() == 4 else torch.preserve_format

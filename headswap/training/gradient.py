@@ -1,0 +1,114 @@
+"""Teach a head by gradient through the frozen network: for heads that are not one linear layer.
+
+Flow:  swapped Network + practice pictures --train_through--> its head taught, logits of both parts
+
+Everything stays in eval mode, so BatchNorm statistics and the body cannot drift, and what
+is taught is what will predict. Only the new head's parameters have gradients; the
+optimizer is made after the swap, from exactly these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from headswap.data.manifest import ImageRecord
+from headswap.data.transforms import to_float
+from headswap.errors import TeachingFailed
+from headswap.events import EpochEnd, Listener, Progress
+from headswap.features.devices import full_precision, upload
+from headswap.features.engines import choose_engine, exact, place
+from headswap.heads.loss import logits_of
+from headswap.heads.site import HeadSite
+from headswap.heads.trainable import freeze_backbone
+from headswap.network import Network
+from headswap.training.config import TrainConfig
+
+_PASSES = 20
+_LEARNING_RATE, _WEIGHT_DECAY = 1e-2, 1e-3
+Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class GradientResult:
+    """What the taught network says."""
+
+    practice: Tensor  # (N, C) logits
+    exam: Tensor  # (M, C) logits
+    engine: str
+
+
+def train_through(
+    network: Network,
+    site: HeadSite,
+    batch: Batch,
+    practice: Sequence[ImageRecord],
+    labels: Tensor,
+    exam: Sequence[ImageRecord],
+    exam_labels: Tensor,
+    *,
+    config: TrainConfig,
+    seed: int,
+    listener: Listener,
+) -> GradientResult:
+    """Teach the head of a swapped network, in place.
+
+    Args:
+        network: swapped; its head is new.
+        site: of the new head.
+        batch: pictures to (B, H, W, C) uint8.
+        practice, labels: N pictures and their (N,) classes.
+        exam, exam_labels: only looked at, for the eye and the report.
+        config, seed, listener: as for `teach_head`.
+
+    Raises:
+        TeachingFailed: the loss is not a number.
+    """
+    engine = exact(choose_engine())
+    module = place(network.module.eval(), engine)
+
+    def answer(pictures: Sequence[ImageRecord]) -> Tensor:
+        pixels = torch.from_numpy(to_float(batch(pictures), network.input))
+        return logits_of(module(upload(pixels, engine.device)), site)
+
+    def answer_all(pictures: Sequence[ImageRecord]) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
+
+    with full_precision(engine.device), freeze_backbone(module, site) as parameters:
+        optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _PASSES)
+        shuffle = torch.Generator().manual_seed(seed)
+        for number in range(1, _PASSES + 1):
+            right = 0
+            for rows in torch.randperm(len(practice), generator=shuffle).split(config.batch_size):
+                logits = answer([practice[row] for row in rows.tolist()])
+                loss = cross_entropy(logits, labels[rows].to(logits.device))
+                _check(loss)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                right += int((logits.argmax(1).cpu() == labels[rows]).sum())
+            schedule.step()
+            exam_right = int((answer_all(exam).argmax(1) == exam_labels).sum())
+            listener(EpochEnd(number, _PASSES, right, len(practice), exam_right, len(exam)))
+            listener(Progress("head", number, _PASSES, "passes"))
+        return GradientResult(answer_all(practice), answer_all(exam), engine.name)
+
+
+def _chunks(pictures: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
+    return (pictures[start : start + size] for start in range(0, len(pictures), size))
+
+
+def _check(loss: Tensor) -> None:
+    if not torch.isfinite(loss):
+        raise TeachingFailed(
+            "The loss is no longer a number, so the head learned nothing more.",
+            remedy="Choose another network, or check that the weights are whole.",
+        )

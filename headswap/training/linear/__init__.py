@@ -1,0 +1,1 @@
+"""Linear heads solved on features: solver, heads, cross-validation."""

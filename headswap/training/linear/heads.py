@@ -1,0 +1,142 @@
+"""Solved heads as layers of the network: fit each, install it, prove that the network says the same.
+
+Flow:  features + labels --fit_heads--> LinearHeads --install--> swapped network that agrees
+
+The solver works on features caught at the head's door. Whether a linear layer there is all
+that stands between features and answer is not assumed but proved: after installing, the
+network must give the same answers on real pictures. What a softmax cannot see (one number
+added to every class) is used once: when a ReLU follows the head, as in SqueezeNet, the
+bias is lifted until nothing is clipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from headswap.heads.site import HeadSite
+from headswap.training.config import TrainConfig
+from headswap.training.linear.solver import SolvedHead, Watch, fit_head
+
+AGREEMENT = 1e-3  # largest difference of a probability between the solved head and the network
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHeads:
+    """One solved head for each head of the network; their logits are averaged."""
+
+    solved: tuple[SolvedHead, ...]
+    widths: tuple[int, ...]  # features of each
+    lift: float = 0.0  # added to every class when installed, so that a ReLU behind the head clips nothing
+    factor: float = 1.0  # network logits over averaged logits, as the network combines them
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(N, D) features of all heads side by side to (N, C) logits."""
+        parts = features.split(self.widths, dim=1)
+        each = [part @ head.weight.T + head.bias for part, head in zip(parts, self.solved, strict=True)]
+        return torch.stack(each).mean(dim=0) * self.factor
+
+    @property
+    def fold_logits(self) -> Tensor | None:
+        """(N, C): each practice picture judged by heads that never saw it; None: too few pictures."""
+        each = [head.fold_logits for head in self.solved]
+        known = [logits for logits in each if logits is not None]
+        return torch.stack(known).mean(dim=0) * self.factor if len(known) == len(each) else None
+
+
+def fit_heads(
+    features: Tensor,
+    labels: Tensor,
+    site: HeadSite,
+    *,
+    num_classes: int,
+    has_bias: Sequence[bool],
+    config: TrainConfig,
+    groups: Sequence[int] | None = None,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> LinearHeads:
+    """Solve every head of a site on its own features; arguments as for `fit_head`."""
+    parts = features.split(site.in_features, dim=1)
+    solved = tuple(
+        fit_head(
+            part.contiguous(),
+            labels,
+            num_classes=num_classes,
+            config=config,
+            groups=groups,
+            seed=seed,
+            intercept=bias,
+            watch=watch if number == 0 and len(parts) == 1 else None,
+        )
+        for number, (part, bias) in enumerate(zip(parts, has_bias, strict=True))
+    )
+    return LinearHeads(solved, site.in_features)
+
+
+def has_bias(module: nn.Module, site: HeadSite) -> tuple[bool, ...]:
+    """Whether each head of a network adds a bias."""
+    return tuple(getattr(module.get_submodule(path), "bias", None) is not None for path in site.paths)
+
+
+def can_hold(module: nn.Module, site: HeadSite, num_classes: int) -> bool:
+    """Whether every head is a layer with one weight that a linear solution fits into."""
+    for path, width in zip(site.paths, site.in_features, strict=True):
+        try:
+            head = module.get_submodule(path)
+        except AttributeError:
+            return False
+        weight, bias = getattr(head, "weight", None), getattr(head, "bias", None)
+        if (
+            not isinstance(weight, Tensor)
+            or weight.numel() != num_classes * width
+            or len(weight) != num_classes
+        ):
+            return False
+        if bias is not None and bias.shape != (num_classes,):
+            return False
+    return not site.tail_paths
+
+
+@torch.no_grad()
+def install(module: nn.Module, site: HeadSite, heads: LinearHeads) -> None:
+    """Write solved heads into the layers of a swapped network."""
+    for path, solved in zip(site.paths, heads.solved, strict=True):
+        layer = module.get_submodule(path)
+        weight: Tensor = layer.weight  # type: ignore[assignment]
+        new = solved.weight.to(weight).view_as(weight)
+        if parametrize.is_parametrized(layer, "weight"):
+            layer.weight = new
+        else:
+            weight.copy_(new)
+        if layer.bias is not None:
+            layer.bias.copy_((solved.bias + heads.lift).to(layer.bias))  # type: ignore[operator, arg-type]
+
+
+def agree(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> LinearHeads | None:
+    """Compare solved heads with the network that holds them, on the same pictures.
+
+    Args:
+        heads: installed in the network.
+        features: (M, D), exact, of a few pictures.
+        network_logits: (M, C) that the network gives for them.
+
+    Returns:
+        The heads with the factor the network applies (it may add its heads instead of averaging), or
+        None when the network says something else.
+    """
+    ours = heads.logits(features)
+    ours_centred, theirs = (
+        ours - ours.mean(1, keepdim=True),
+        network_logits - network_logits.mean(1, keepdim=True),
+    )
+    factor = float((ours_centred * theirs).sum() / ours_centred.square().sum().clamp_min(1e-12))
+    if len(heads.solved) == 1 or abs(factor - 1) < 1e-3:
+        factor = 1.0
+    scaled = replace(heads, factor=heads.factor * factor)
+    gap = (scaled.logits(features).softmax(1) - network_logits.softmax(1)).abs().max()
+    return scaled if factor > 0 and float(gap) < AGREEMENT else None

@@ -1,0 +1,122 @@
+"""Let a person watch a head learn: how many it gets right after each pass, and a few guesses.
+
+Each pass of the solver looks at all practice pictures once. The exam pictures are looked
+at only here, for the eye; nothing that is learned depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from headswap.evaluation.report import Report
+from headswap.events import EpochEnd, Event, Guess, Guesses, Listener
+
+WATCHED = 6  # pictures whose guesses are shown
+_EXPECTED_PASSES = 100
+
+
+class EpochCounter:
+    """Counts passes and tells a listener about them."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        practice: tuple[Tensor, Tensor],
+        exam: tuple[Tensor, Tensor],
+        exam_files: Sequence[str],
+        listener: Listener,
+    ) -> None:
+        self._classes, self._practice, self._exam = classes, practice, exam
+        self._files, self._listener = exam_files, listener
+        self._passes: list[tuple[int, int]] = []
+
+    def watch(self, weight: Tensor, bias: Tensor) -> None:
+        """One pass is over; (C, D) and (C,) are where the head stands."""
+        self._tell(lambda features: features @ weight.T + bias)
+
+    def finish(self, logits_of: Callable[[Tensor], Tensor]) -> None:
+        """The head is solved: the last pass, in the head's final form."""
+        self._tell(logits_of)
+
+    def _tell(self, logits_of: Callable[[Tensor], Tensor]) -> None:
+        (practice, labels), (exam, truths) = self._practice, self._exam
+        exam_logits = logits_of(exam)
+        number = len(self._passes) + 1
+        right = (
+            int((logits_of(practice).argmax(1) == labels).sum()),
+            int((exam_logits.argmax(1) == truths).sum()),
+        )
+        self._passes.append(right)
+        self._listener(
+            EpochEnd(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
+        )
+        self._listener(guesses_on(number, exam_logits, truths, self._classes, self._files))
+
+
+class LastWord:
+    """A listener that passes on what is said, and in the end says the figures of the report.
+
+    While a head is solved its answers come from the features at hand and its sureness is not corrected yet;
+    what stands there when it is over must be what the report says.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._last: EpochEnd | None = None
+        self._guesses: Guesses | None = None
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            self._last = event
+        if isinstance(event, Guesses):
+            self._guesses = event
+        self._listener(event)
+
+    def conclude(self, report: Report) -> None:
+        """Say the last pass and its guesses once more, as the report has them."""
+        if self._last is not None:
+            final = replace(
+                self._last,
+                practice_right=report.practice_right,
+                practice_total=report.practice_total,
+                exam_right=report.exam_right,
+                exam_total=report.exam_total,
+            )
+            self._listener(final)
+        if self._guesses is not None:
+            told = {answer.file: answer for answer in report.answers}
+            guesses = tuple(
+                replace(one, label=report.classes[told[one.file].label], sure=told[one.file].sure)
+                for one in self._guesses.guesses
+            )
+            self._listener(replace(self._guesses, guesses=guesses))
+
+
+def guesses_on(
+    number: int, logits: Tensor, truths: Tensor, classes: Sequence[str], files: Sequence[str]
+) -> Guesses:
+    """What a pass says of the few watched pictures; (M, C) logits, (M,) truths and M files of the exam."""
+    watched = _spread(truths)
+    sure, said = logits[watched].softmax(1).max(dim=1)
+    return Guesses(
+        number,
+        tuple(
+            Guess(files[row], classes[int(truths[row])], classes[int(label)], float(share))
+            for row, label, share in zip(watched, said, sure, strict=True)
+        ),
+    )
+
+
+def _spread(labels: Tensor) -> list[int]:
+    """A few exam pictures, from as many classes as there are."""
+    order: list[int] = []
+    queues = [torch.nonzero(labels == label).flatten().tolist() for label in labels.unique()]
+    while len(order) < min(WATCHED, len(labels)):
+        for queue in queues:
+            if queue and len(order) < WATCHED:
+                order.append(queue.pop(0))
+    return sorted(order)

@@ -1,0 +1,76 @@
+"""Features computed while pictures are still being decoded, so that no decoded picture has to be kept.
+
+Flow:  take_in --add--> FeatureStream --a batch at a time--> BankBuilder
+
+The network loads in the meantime: the first picture waits for it. A head that is not one
+linear layer needs no features, and its stream lets the pictures pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headswap.network import InputSpec, Network
+
+if TYPE_CHECKING:
+    from headswap.features.bank import BankBuilder
+    from headswap.heads.detect import Located
+
+
+@dataclass(eq=False, kw_only=True)
+class FeatureStream:
+    """Where `take_in` sends each prepared picture."""
+
+    network: Callable[[], Network]  # waits until it is loaded
+    spec: InputSpec  # for which the pictures are prepared
+    head_path: str | None  # the person's own choice; None: found
+    engine: str | None  # of the run that is repeated
+    folder: Path  # where features are kept
+    batch_size: int
+    mirror: bool = False  # every picture is seen twice
+    located: Located | None = None  # the head, after the first picture
+    filling: BankBuilder | None = None  # the same, where the head takes features
+    _expected: int = 0
+    _begun: bool = field(default=False, init=False)
+
+    def expect(self, total: int) -> None:
+        """So many pictures will come, at most."""
+        self._expected = total
+
+    @property
+    def needs_every_core(self) -> bool:
+        """Whether pictures should not be decoded while the body works."""
+        return self.filling is not None and self.filling.needs_every_core
+
+    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+        """Take one picture, (H, W, C) uint8."""
+        if not self._begun:
+            self._begun = True
+            self._begin()
+        if self.filling is not None:
+            self.filling.add(sha256, picture)
+
+    def _begin(self) -> None:
+        from headswap.features.autotune import extractor_for
+        from headswap.features.bank import BankBuilder
+        from headswap.features.engines import engine_named
+        from headswap.heads.detect import locate_head
+        from headswap.training.linear.heads import can_hold
+
+        network = self.network()
+        if network.input != self.spec:  # the weights know better than the description
+            return
+        self.located = locate_head(network, path=self.head_path)
+        site = self.located.site
+        if can_hold(network.module, site, site.num_classes):
+            engine = engine_named(self.engine) if self.engine else None
+            body = extractor_for(network, site, self.folder, engine, mirror=self.mirror)
+            self.filling = BankBuilder(
+                body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
+            )

@@ -1,0 +1,91 @@
+"""What is taught and what came of it: the records that the steps of teaching hand on.
+
+TrainingTask --begin--> TrainedHead --go_on--> TrainingResult
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headswap.data.ingest import IngestedImages
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.store import reread
+from headswap.data.transforms import prepare, wanted_px
+from headswap.evaluation.evaluate import SplitLogits
+from headswap.evaluation.report import FinetuneSummary
+from headswap.features.bank import BankBuilder
+from headswap.heads.detect import Located
+from headswap.heads.site import HeadSite
+from headswap.network import InputSpec, Network
+from headswap.training.budget import Budget
+from headswap.training.config import TrainConfig
+from headswap.training.diagnostics import Diagnostics
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingTask:
+    """What is taught: pictures in their parts, choices, and where features are kept."""
+
+    manifest: Manifest
+    intake: IngestedImages
+    config: TrainConfig
+    features_folder: Path
+    head_path: str | None = None  # the person's own choice; None: found
+    seed: int = 0
+    prepared_for: InputSpec | None = None  # how the pictures of the intake were prepared; None: as now
+    budget: Budget = field(default_factory=lambda: Budget(None))
+    engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
+    located: Located | None = None  # the head, when it was found while pictures were decoded
+    filling: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
+    checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
+
+    def prepared(self, picture: ImageRecord, network: Network) -> NDArray[np.uint8]:
+        """A picture as the network wants it: from memory, or read again when memory was full."""
+        ready = self.intake.prepared.get(picture.sha256)
+        if ready is not None and self.prepared_for in (None, network.input):
+            return ready
+        return prepare(reread(self.manifest, picture, wanted_px=wanted_px(network.input)), network.input)
+
+    def labels(self, pictures: tuple[ImageRecord, ...]) -> Tensor:
+        """(N,) int64."""
+        numbers = {name: number for number, name in enumerate(self.manifest.classes)}
+        return torch.tensor([numbers[picture.class_name] for picture in pictures])
+
+    def rows(self, part: str) -> Tensor:
+        """(N,) bool: which pictures belong to a part, "train" or "test"."""
+        return torch.tensor([picture.part == part for picture in self.manifest.pictures])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingResult:
+    """What teaching learned, beside the network itself."""
+
+    site: HeadSite  # of the new head
+    exam: SplitLogits  # exam pictures with the taught network's logits
+    practice: SplitLogits | None  # practice pictures judged by heads that never saw them
+    practice_right: int  # by the final head
+    engine: str
+    strength: float | None  # None: taught by gradient
+    input: InputSpec  # how pictures were shown
+    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    view: str = ""  # what was chosen of these two, in words; empty: nothing
+    study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network
+    further: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainedHead:
+    """A taught head, from which a run may go further."""
+
+    lesson: TrainingTask  # with the view that was chosen
+    network: Network  # with its input
+    taught: TrainingResult
+    start: Callable[[Tensor], None]  # teaches the head anew, on some rows of the manifest only
+    only_exact: bool = False  # its numbers are too large for half precision

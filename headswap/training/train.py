@@ -1,0 +1,231 @@
+"""Teach the new head of a network: body once over the pictures, swap, solve, install, prove.
+
+Flow:  Network + TrainingTask --train_head--> the same network with a taught head, and TrainingResult
+
+When a linear solution is not what the head computes (a norm after it, a distance, a bare
+parameter), the proof says so and the head is taught by gradient through the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headswap.data.manifest import ImageRecord
+from headswap.events import Listener, Note, silent
+from headswap.features.autotune import extractor_for
+from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
+from headswap.features.engines import engine_named
+from headswap.features.memmap import taken
+from headswap.heads.detect import locate_head
+from headswap.heads.site import HeadSite
+from headswap.heads.swap import SwapRecord, swap_located
+from headswap.heads.trainable import head_parameters
+from headswap.network import Network
+from headswap.training.diagnostics import diagnose, old_head_of
+from headswap.training.finetune.adapter import go_on
+from headswap.training.gradient import GradientResult, train_through
+from headswap.training.linear.heads import LinearHeads, can_hold, fit_heads, has_bias, install
+from headswap.training.linear.solver import Watch
+from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
+from headswap.training.progress import EpochCounter
+from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
+from headswap.training.verify import prove_in, split_logits, training_result_of
+
+Timing = Callable[[str], AbstractContextManager[None]]
+
+
+def train_head(
+    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+) -> TrainingResult:
+    """Replace and teach the head of a network, in place.
+
+    Args:
+        lesson: pictures and choices.
+        network: pretrained; ends with the taught head.
+        timing: takes the seconds of the steps "load", "features", "head" and "finetune".
+        listener: hears progress, passes and guesses.
+    """
+    beginning = begin(lesson, network, timing=timing, listener=listener)
+    if lesson.config.depth == "head":
+        return beginning.taught
+    with timing("finetune"):
+        return go_on(beginning.lesson, beginning.network, beginning, listener)
+
+
+def begin(
+    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+) -> TrainedHead:
+    """Replace and teach the head alone, whatever the depth; arguments as for `train_head`."""
+    with timing("load"):
+        located = lesson.located or locate_head(network, path=lesson.head_path)
+        site = located.site
+    classes = len(lesson.manifest.classes)
+    if not can_hold(network.module, site, site.num_classes):
+        with timing("head"):
+            return _by_gradient(lesson, network, swap_located(located, classes), listener)
+    with timing("features"):
+        bank = _bank(lesson, network, site, listener)
+    viewed = None
+    if lesson.config.chooses_view:
+        with timing("views"):
+            viewed = _viewed(lesson, network, site, bank, listener)
+        lesson = replace(lesson, config=replace(lesson.config, mirror=viewed.mirror), filling=None)
+        network, bank = network.seeing(viewed.spec), viewed.bank
+    with timing("head"):
+        old_head = old_head_of(network.module, site)
+        record = swap_located(located, classes)
+        heads = _solve(lesson, network, record.site, bank, listener)
+        proof = prove_in(lesson, network, record.site, heads, bank)
+        if proof is None:
+            return _by_gradient(lesson, network, record, listener)
+        taught = training_result_of(lesson, network, record.site, proof, bank)
+    with timing("evaluate"):
+        beside = diagnose(
+            lesson.manifest,
+            bank.features,
+            proof.heads,
+            record.site,
+            config=lesson.config,
+            old_head=old_head,
+            seed=lesson.seed,
+        )
+
+    def start(rows: Tensor) -> None:
+        fitted = _fit(lesson, network, record.site, bank.features, rows)
+        install(network.module, record.site, replace(fitted, lift=proof.heads.lift))
+
+    taught = replace(taught, study=beside, view=viewed.words if viewed else "")
+    only_exact = proof.heads.lift != 0
+    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
+
+
+def _viewed(
+    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+) -> ChosenPreprocessing:
+    """Let cross-validation choose how pictures are shown."""
+    rows = torch.nonzero(lesson.rows("train")).flatten()
+
+    def solve(features: Tensor) -> Tensor | None:
+        return _fit(lesson, network, site, features, rows).fold_logits
+
+    labels = lesson.labels(lesson.manifest.part("train"))
+    return choose_preprocessing(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
+
+
+def _filling(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> BankBuilder:
+    """The bank that the features of a lesson go into, before any picture has come."""
+    engine = None if lesson.engine is None else engine_named(lesson.engine)
+    if lesson.engine and engine is None:
+        listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
+    folder = lesson.features_folder
+    body = extractor_for(network, site, folder, engine, mirror=lesson.config.mirror)
+    return BankBuilder(
+        body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
+    )
+
+
+def _bank(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+    pictures = lesson.manifest.pictures
+    return fill_bank(
+        lesson.filling or _filling(lesson, network, site, listener),
+        [picture.sha256 for picture in pictures],
+        lambda number: lesson.prepared(pictures[number], network),
+        folder=lesson.features_folder,
+        listener=listener,
+    )
+
+
+def _solve(
+    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+) -> LinearHeads:
+    rows = torch.nonzero(lesson.rows("train")).flatten()
+    if listener is silent:  # nobody watches
+        return _fit(lesson, network, site, bank.features, rows)
+    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+    show = EpochCounter(
+        lesson.manifest.classes,
+        (taken(bank.features, rows), lesson.labels(practice)),
+        (taken(bank.features, lesson.rows("test")), lesson.labels(exam)),
+        [picture.file for picture in exam],
+        listener,
+    )
+    heads = _fit(lesson, network, site, bank.features, rows, show.watch)
+    show.finish(heads.logits)
+    return heads
+
+
+def _fit(
+    lesson: TrainingTask,
+    network: Network,
+    site: HeadSite,
+    features: Tensor,
+    rows: Tensor,
+    watch: Watch | None = None,
+) -> LinearHeads:
+    """Solve the head on some rows of the features of all pictures."""
+    pictures = lesson.manifest.pictures
+    return fit_heads(
+        taken(features, rows),
+        lesson.labels(tuple(pictures[row] for row in rows.tolist())),
+        site,
+        num_classes=len(lesson.manifest.classes),
+        has_bias=has_bias(network.module, site),
+        config=lesson.config,
+        groups=[pictures[row].group for row in rows.tolist()],
+        seed=lesson.seed,
+        watch=watch,
+    )
+
+
+def _by_gradient(
+    lesson: TrainingTask, network: Network, record: SwapRecord, listener: Listener
+) -> TrainedHead:
+    """Teach a head that no linear solution fits, by gradient through the frozen network."""
+    listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
+    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+
+    def batch(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
+        return np.stack([lesson.prepared(picture, network) for picture in pictures])
+
+    def through(
+        pictures: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
+    ) -> GradientResult:
+        return train_through(
+            network,
+            record.site,
+            batch,
+            pictures,
+            lesson.labels(pictures),
+            beside,
+            lesson.labels(beside),
+            config=lesson.config,
+            seed=lesson.seed,
+            listener=hears,
+        )
+
+    untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
+    answers = through(practice, exam, listener)
+    taught = TrainingResult(
+        site=record.site,
+        exam=split_logits(lesson, "test", answers.exam),
+        practice=None,
+        practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
+        engine=answers.engine,
+        strength=None,
+        input=network.input,
+    )
+
+    def start(rows: Tensor) -> None:
+        for value, before in untaught:
+            value.data.copy_(before)
+        some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+        through(some, some[:1], silent)
+
+    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start)

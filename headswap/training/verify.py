@@ -1,0 +1,140 @@
+"""Solved heads in their network: the proof that it says the same, and the exam.
+
+Flow:  solved heads + FeatureBank --prove_in--> HeadProof --training_result_of--> TrainingResult:
+           every exam picture's logits
+
+The proof is made on the exam pictures that are the most undecided: there the smallest difference
+would be seen, and there the exam needs the network's own word anyway when the features were computed in
+half precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from headswap.data.manifest import ImageRecord
+from headswap.evaluation.evaluate import SplitLogits
+from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
+from headswap.features.engines import choose_engine, exact
+from headswap.features.extractor import Extractor
+from headswap.heads.site import HeadSite
+from headswap.network import Network
+from headswap.training.linear.heads import LinearHeads, agree, has_bias, install
+from headswap.training.task import TrainingResult, TrainingTask
+
+_PROOF_PICTURES = 8
+_SURELY = 2.0  # times the largest change seen: two logits may move towards each other
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeadProof:
+    """What was proved, and on what."""
+
+    heads: LinearHeads  # as the network combines them
+    order: Tensor  # (N,) rows of the manifest: the exam's, the most undecided first, then the others
+    body: Extractor  # the network in single precision
+    features: Tensor  # (M, D) that it gave for the first M of them
+
+
+def prove_in(
+    lesson: TrainingTask, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
+) -> HeadProof | None:
+    """Write a solution into its network and prove it on pictures; None: the head is not linear."""
+    logits = heads.logits(bank.features)  # (N, C)
+    best = logits.topk(2, dim=1).values
+    margins = torch.where(lesson.rows("test"), best[:, 0] - best[:, 1], torch.inf)
+    order = margins.argsort(stable=True)
+    few = [lesson.manifest.pictures[row] for row in order[:_PROOF_PICTURES].tolist()]
+    pictures = np.stack([lesson.prepared(picture, network) for picture in few])
+    largest = float(logits.abs().max())
+    for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
+        if lift and not all(has_bias(network.module, site)):
+            break
+        heads = replace(heads, lift=lift)
+        install(network.module, site, heads)
+        body = Extractor(network, site, exact(choose_engine()), mirror=lesson.config.mirror)
+        features, answers = body.look(pictures)
+        proved = agree(heads, features, answers)
+        if proved is not None:
+            return HeadProof(heads=proved, order=order, features=features, body=body)
+    return None
+
+
+def training_result_of(
+    lesson: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
+) -> TrainingResult:
+    """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
+    heads = proof.heads
+    logits = heads.logits(bank.features)
+    if "float32" not in bank.engine:
+        logits = _looked_at_again(lesson, network, proof, logits)
+    practice, exam = lesson.rows("train"), lesson.rows("test")
+    labels = lesson.labels(lesson.manifest.pictures)
+    folds = heads.fold_logits
+    return TrainingResult(
+        site=site,
+        exam=split_logits(lesson, "test", logits[exam]),
+        practice=None if folds is None else split_logits(lesson, "train", folds),
+        practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
+        engine=bank.engine,
+        strength=heads.solved[0].strength,
+        input=network.input,
+        mirror=lesson.config.mirror,
+    )
+
+
+def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
+    """Let the body, in single precision, see the exam pictures that half precision leaves open.
+
+    What the network will say of a picture later must be what the exam says now; only a picture whose
+    two best classes are nearer than half precision is exact can be told otherwise. The first of them
+    were seen for the proof.
+
+    Args:
+        proof: what its heads say is what the network says.
+        logits: (N, C) of these heads by the features of the bank.
+    """
+    order = proof.order[: int(lesson.rows("test").sum())]  # (E,)
+    exam = [lesson.manifest.pictures[row] for row in order.tolist()]
+    best = logits[order].topk(2, dim=1).values
+    margins = best[:, 0] - best[:, 1]
+    size = max(1, lesson.config.batch_size // 2)  # a number is twice as large: no more memory than before
+    filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
+    logits, worst, start = logits.clone(), 0.0, 0
+    filling.learn([one.sha256 for one in exam[:_PROOF_PICTURES]], proof.features[: len(exam)])
+    while start < len(exam) and (start == 0 or float(margins[start]) <= _SURELY * worst):
+        part = slice(start, start + max(_PROOF_PICTURES, start // 4))  # growing: each is a round trip
+        rows, said = order[part], logits[order[part]]
+        exactly = proof.heads.logits(_seen(lesson, network, filling, exam[part]))
+        exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
+        worst = max(worst, float((exactly - said).abs().max()))
+        logits[rows] = exactly
+        start += len(rows)
+    return logits
+
+
+def _seen(
+    lesson: TrainingTask, network: Network, filling: BankBuilder, pictures: Sequence[ImageRecord]
+) -> Tensor:
+    return fill_bank(
+        filling,
+        [picture.sha256 for picture in pictures],
+        lambda number: lesson.prepared(pictures[number], network),
+        folder=lesson.features_folder,
+    ).features
+
+
+def split_logits(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
+    """One part of the pictures, with what was answered: (P, C) logits."""
+    pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
+    return SplitLogits(
+        files=[picture.file for picture in pictures],
+        sha256s=[picture.sha256 for picture in pictures],
+        labels=lesson.labels(pictures).numpy(),
+        logits=logits.double().numpy(),
+    )

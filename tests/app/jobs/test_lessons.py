@@ -1,0 +1,56 @@
+"""An experiment in a child process: its result, how far it is, and a stop that is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.app.processes.child import ChildProcess
+from headswap.app.processes.lessons import PROGRESS, STOP, AskLesson, AskReady, LessonReply
+from headswap.errors import NotFound
+from headswap.lessons.config import LessonConfig
+from headswap.storage.files import from_json, to_json
+
+pytestmark = pytest.mark.slow  # a real child, with torch
+
+TINY = LessonConfig(most_pictures=16, small_px=32, passes=1, draws=2)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildProcess]:
+    running = ChildProcess(
+        "headswap.app.processes.lessons:answer", log=tmp_path_factory.mktemp("log") / "l.jsonl"
+    )
+    yield running
+    running.close()
+
+
+def asked(workspace: Path, folder: Path, lesson: str = "which-layer") -> str:
+    return to_json(AskLesson(lesson=lesson, setting=TINY, workspace=str(workspace), folder=str(folder)))
+
+
+def test_a_run_gives_its_result_and_says_how_far_it_is(
+    desk: ChildProcess, workspace: Path, tmp_path: Path
+) -> None:
+    assert (
+        from_json(LessonReply, desk.ask(to_json(AskReady(setting=TINY, workspace=str(workspace))))).result
+        is None
+    )
+
+    ran = from_json(LessonReply, desk.ask(asked(workspace, tmp_path)))
+
+    assert ran.result["answers_right"] == 4
+    assert '"step":"head"' in (tmp_path / PROGRESS).read_text()
+
+
+def test_a_stop_is_heard_between_two_steps(desk: ChildProcess, workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / STOP).write_text("")
+
+    assert from_json(LessonReply, desk.ask(asked(workspace, tmp_path))).result is None
+
+
+def test_a_name_that_is_none_is_said_in_words(desk: ChildProcess, workspace: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="Did you mean norms"):
+        desk.ask(asked(workspace, tmp_path, "norm"))

@@ -1,0 +1,199 @@
+"""Pictures that take their reader down: by memory, by a crash, by never ending. All in real children."""
+
+from __future__ import annotations
+
+import zipfile
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
+from headswap.app.processes.reader import Reader
+from headswap.data.decode import ImageLimits
+from headswap.errors import TooMuch, UnreadablePicture
+from headswap.storage.files import from_json, to_json
+
+# A reader whose decoder does what a picture's name says: the way a hole in a C library shows itself.
+EVIL = """
+import os, signal, time
+from headswap.data import decode as images
+from headswap.data import ingest as intake
+from headswap.app.processes import importing
+
+open_image = images.open_image
+
+def evil(data, *, name, wanted_px=None, limits=None):
+    if "crash" in name:
+        signal.raise_signal(signal.SIGSEGV)  # of this very thread, as a decoder's own: it never goes on
+    if "hang" in name:
+        time.sleep(600)
+    if "swallow" in name:
+        bytearray(3_000_000_000)
+    if "print" in name:
+        os.write(2, b"noise of a library\\n" * 1000)
+    return open_image(data, name=name, wanted_px=wanted_px, limits=limits)
+
+images.open_image = evil
+answer, places = importing.answer, importing.places
+"""
+
+Open = Callable[..., Reader]
+
+
+@pytest.fixture
+def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "evil_reader.py").write_text(EVIL)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "code"))
+    monkeypatch.setattr("headswap.app.processes.reader._ANSWER", "evil_reader:answer")
+    opened: list[Reader] = []
+
+    def open_one(**limits: object) -> Reader:
+        chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 2.0, **limits})  # type: ignore[arg-type]
+        opened.append(Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=120.0))
+        return opened[-1]
+
+    yield open_one
+    for reader in opened:
+        reader.close()
+
+
+def upload(tmp_path: Path, *names: str) -> ReadUpload:
+    """A zip of good pictures in two classes, and of good pictures with these names in the first."""
+    path = tmp_path / "upload.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(
+            [*(f"a/{n}.png" for n in range(6)), *(f"b/{n}.png" for n in range(6)), *names]
+        ):
+            file = BytesIO()
+            Image.new("RGB", (40, 30), (20 * number, 100, 255 - 20 * number)).save(file, "PNG")
+            archive.writestr(name, file.getvalue())
+    (tmp_path / "data").mkdir(exist_ok=True)
+    return ReadUpload(str(path), str(tmp_path / "images"), str(tmp_path / "data" / "dataset.json"), "things")
+
+
+def ask(reader: Reader, question: ReadUpload) -> Imported:
+    done: Imported = from_json(Imported, reader.ask(to_json(question)))
+    return done
+
+
+def test_pictures_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(
+    open_reader: Open, tmp_path: Path
+) -> None:
+    done = ask(open_reader(), upload(tmp_path, "a/crash.png", "a/hang.png"))
+
+    assert {left.file: left.reason for left in done.manifest.left_out} == {
+        "a/crash.png": "crash.png stopped the program that reads pictures.",
+        "a/hang.png": "hang.png stopped the program that reads pictures.",
+    }
+    assert done.came == 12
+    assert not (tmp_path / "data" / "reading.txt").exists()
+
+
+def test_a_picture_that_swallows_memory_is_left_out_and_the_reader_lives(
+    open_reader: Open, tmp_path: Path
+) -> None:
+    done = ask(open_reader(), upload(tmp_path, "a/swallow.png"))
+
+    assert [left.reason for left in done.manifest.left_out] == [
+        "swallow.png needs more memory than there is."
+    ]
+    assert done.came == 12
+
+
+def test_more_deaths_than_a_mistake_explains_refuse_the_upload(open_reader: Open, tmp_path: Path) -> None:
+    names = [f"a/crash {number}.png" for number in range(8)]
+
+    with pytest.raises(Exception, match=r"Too many of these pictures stop the program.*Leave them out"):
+        ask(open_reader(), upload(tmp_path, *names))
+
+
+def test_what_libraries_print_fills_no_log(open_reader: Open, tmp_path: Path) -> None:
+    ask(open_reader(), upload(tmp_path, "a/print.png"))
+
+    assert "noise" not in (tmp_path / "logs" / "importing.jsonl").read_text()
+
+
+def test_limits_are_held_by_the_reader_whatever_the_question_says(open_reader: Open, tmp_path: Path) -> None:
+    question = upload(tmp_path)
+
+    with pytest.raises(TooMuch, match=r"upload holds 12 pictures; 5 are allowed here\. Choose fewer"):
+        ask(open_reader(most_pictures=5), question)
+
+
+def test_adding_to_what_is_there_counts_both(open_reader: Open, tmp_path: Path) -> None:
+    reader = open_reader(most_pictures=14)
+    question = upload(tmp_path)
+    first = ask(reader, question)
+    more = upload(tmp_path, "c/1.png", "c/2.png", "c/3.png")
+    after = ReadUpload(more.source, more.store, str(tmp_path / "data" / "next.json"), "", question.dataset)
+
+    with pytest.raises(TooMuch, match=r"15 pictures"):
+        ask(reader, after)
+    assert first.added == 12
+
+
+def test_one_picture_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "at home, 52.5 N"
+    Image.new("RGB", (2000, 1000), "red").save(tmp_path / "turned.jpg", exif=exif)
+    (tmp_path / "tries").mkdir()
+
+    copy = open_reader().read_one(tmp_path / "turned.jpg", tmp_path / "tries")
+
+    assert copy.parent == tmp_path / "tries"
+    assert b"at home" not in copy.read_bytes()
+    with Image.open(copy) as image:
+        assert image.size == (1000, 2000)
+        assert not image.getexif()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("crash.png", r"crash\.png stopped the program that reads pictures\. Save it again"),
+        ("swallow.png", r"needs more memory than a picture may take"),
+        ("large.png", r"large\.png is 4000 x 3000 pixels; the limit is 10 megapixels"),
+    ],
+)
+def test_one_picture_that_cannot_be_read_costs_a_sentence(
+    open_reader: Open, tmp_path: Path, name: str, said: str
+) -> None:
+    Image.new("1", (4000, 3000) if name == "large.png" else (30, 40)).save(tmp_path / name)
+    Image.new("RGB", (30, 40)).save(tmp_path / "fine.png")
+    (tmp_path / "tries").mkdir()
+    reader = open_reader(picture=ImageLimits(megapixels=10))
+
+    with pytest.raises(UnreadablePicture, match=said):
+        reader.read_one(tmp_path / name, tmp_path / "tries")
+
+    assert reader.read_one(tmp_path / "fine.png", tmp_path / "tries").is_file()
+
+
+def test_a_frame_of_a_camera_comes_back_clean_and_nothing_is_written(
+    open_reader: Open, tmp_path: Path
+) -> None:
+    file = BytesIO()
+    Image.new("RGB", (224, 224), "blue").save(file, "JPEG")
+
+    clean = open_reader().read_frame(b64encode(file.getvalue()).decode())
+
+    assert Image.open(BytesIO(b64decode(clean))).size == (224, 224)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.suffix in (".png", ".jpg")) == []
+
+
+def test_a_reader_holds_no_torch_and_stays_below_its_limit(open_reader: Open, tmp_path: Path) -> None:
+    reader = open_reader()
+    ask(reader, upload(tmp_path))
+    child = reader._uploads._child
+    assert child is not None
+
+    process = psutil.Process(child.pid)
+
+    assert process.memory_info().rss < 150_000_000
+    assert not any("libtorch" in one.path for one in process.memory_maps())

@@ -1,0 +1,89 @@
+"""The zip of a run: packed once by a child, seen by whoever comes back, nobody else's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.app.service.exports import ExportView
+from headswap.app.service.limits import Settings
+from headswap.app.service.service import Service
+from headswap.errors import NotFound
+from headswap.exports.package import read_check
+
+PATIENCE_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(Settings(workspace=tmp_path_factory.mktemp("service"), sample=few_drawings)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def run(service: Service) -> tuple[str, str]:
+    """A project of Ada's and its finished run."""
+    project = service.new_project("ada").id
+    service.use_sample("ada", project)
+    service.rename_project("ada", project, "My Drawings")
+    job = service.start_teaching("ada", project)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (view := service.job("ada", job)).is_over:
+        assert time.monotonic() < deadline, view
+        time.sleep(0.1)
+    assert view.state == "done", (view.problem, view.remedy)
+    return project, job
+
+
+def test_every_way_to_ask_is_measured_the_page_among_them(service: Service, run: tuple[str, str]) -> None:
+    _, job = run
+    assert service.take_home.view("ada", job).state == "not begun"
+
+    sentences, view = [], service.take_home.begin("ada", job)
+    deadline = time.monotonic() + PATIENCE_S
+    while view.state == "packing":
+        assert time.monotonic() < deadline, view
+        if view.sentence not in sentences:
+            sentences.append(view.sentence)
+        time.sleep(0.02)
+        view = service.take_home.view("ada", job)
+
+    assert view.state == "ready", (view.problem, view.remedy)
+    assert view.zip_file is not None
+    assert view.zip_file.name == "my-drawings-tf_efficientnet_lite0.zip"
+    assert view.check is not None
+    assert view.check == read_check(view.zip_file)
+    assert [way.name for way in view.check.ways] == ["page", "bundle", "predict.py", "model.onnx"]
+    assert [(way.problem, way.same, way.agrees) for way in view.check.ways] == [("", 16, True)] * 4
+    assert len(view.check.pictures) == 10
+    assert "Running predict.py, without headswap." in sentences
+    assert {"README.md", "predict.py", "check/rotated.jpg"} <= {entry.name for entry in view.contents}
+    assert [path.name for path in view.zip_file.parent.iterdir()] == [
+        view.zip_file.name
+    ]  # nothing is left over
+
+
+def test_it_is_packed_once_and_anew_under_another_name(service: Service, run: tuple[str, str]) -> None:
+    project, job = run
+    first = service.export("ada", job)
+    packed_at = first.stat().st_mtime_ns
+
+    assert service.export("ada", job) == first
+    assert first.stat().st_mtime_ns == packed_at
+    service.rename_project("ada", project, "Other")
+    assert service.take_home.view("ada", job).state in ("not begun", "packing")
+    service.rename_project("ada", project, "My Drawings")
+    assert service.take_home.view("ada", job).zip_file == first
+
+
+def test_nobody_packs_or_sees_what_is_somebody_else_s(service: Service, run: tuple[str, str]) -> None:
+    for ask in (service.take_home.begin, service.take_home.view, service.take_home.file):
+        with pytest.raises(NotFound, match="There is no such run"):
+            ask("eve", run[1])
+
+
+def test_a_page_that_comes_too_early_sees_nothing_begun() -> None:
+    assert ExportView(state="not begun").zip_file is None

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.app.processes.child import ChildProcess
+from headswap.app.service.networks import THREE_TO_START, Networks
+from headswap.errors import HeadswapError
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[ChildProcess]:
+    opened = ChildProcess("headswap.app.processes.inference:answer")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def networks(desk: ChildProcess, tmp_path: Path) -> Networks:
+    return Networks(desk, tmp_path / "networks")
+
+
+def test_what_was_opened_once_is_known_without_asking_again(
+    desk: ChildProcess, networks: Networks, tmp_path: Path
+) -> None:
+    first = networks.inspect("tf_efficientnet_lite0")
+    nobody = ChildProcess("headswap.app.jobs.nothing:answer")
+
+    again = Networks(nobody, tmp_path / "networks").inspect("tf_efficientnet_lite0")
+
+    assert again == first
+    assert not nobody.is_warm
+    assert first.class_names[0].startswith("tench")
+    assert len(first.class_names) == 1000
+    assert first.picture_ms is not None
+    assert first.picture_ms > 0
+
+
+def test_a_kept_opening_that_is_damaged_is_made_again(networks: Networks, tmp_path: Path) -> None:
+    first = networks.inspect("squeezenet1_1")
+    (kept,) = (tmp_path / "networks").glob("*.json")
+    kept.write_text(kept.read_text()[:100])
+
+    assert networks.inspect("squeezenet1_1").site == first.site
+    assert json.loads(kept.read_text())["site"]
+
+
+def test_another_layer_is_another_opening_and_a_mistake_is_not_kept(
+    networks: Networks, tmp_path: Path
+) -> None:
+    with pytest.raises(HeadswapError, match=r"no\.such\.layer"):
+        networks.inspect("squeezenet1_1", "no.such.layer")
+    with pytest.raises(HeadswapError, match="squeezenet9"):
+        networks.inspect("squeezenet9")
+
+    assert not (tmp_path / "networks").exists()
+
+
+def test_weights_that_cannot_be_fetched_now_are_told_when_the_network_is_chosen(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    said = networks.out_of_reach("timm/resnet18")
+
+    assert said == "The weights of resnet18 are not on this machine, and huggingface.co does not answer."
+    assert networks.out_of_reach("tf_efficientnet_lite0") == "", "they came with the requirements"
+
+
+def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(networks: Networks) -> None:
+    assert networks.picture_ms("squeezenet1_1") is None
+    assert networks.lesson_seconds("squeezenet1_1", 96) == {}
+
+    networks.inspect("squeezenet1_1")
+
+    seconds = networks.lesson_seconds("squeezenet1_1", 96)
+    assert seconds["head"] < seconds["last"] < seconds["everything"] < seconds["auto"]
+    assert networks.lesson_seconds("squeezenet1_1", 0) == {}
+
+
+def test_a_few_cards_are_told_in_their_order(networks: Networks) -> None:
+    names = tuple(name for _, name in THREE_TO_START)
+
+    cards = networks.cards(names)
+
+    assert [card.name for card in cards] == [name.split("/")[-1] for name in names]
+    assert cards[0].weights.state == "here"

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from headswap.app.service.accounts import add
+from headswap.app.service.options import Options, add_options, choices_of, is_local, start_text
+from headswap.errors import BadSetting
+from headswap.storage.places import default_workspace, sample_folder
+
+
+def read(*words: str, **environment: str) -> Options:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return choices_of(parser.parse_args(words), environment)
+
+
+def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
+    chosen = read()
+
+    assert (chosen.whom, chosen.door.host, chosen.door.people) == ("me", None, None)
+    assert chosen.settings.limits.spare
+    assert chosen.settings.protected
+    assert chosen.settings.workspace == default_workspace()
+    assert chosen.settings.sample == sample_folder() / "train"
+
+
+def test_the_workspace_is_named_by_an_option_or_by_the_environment(tmp_path: Path) -> None:
+    named, other = tmp_path / "named", tmp_path / "other"
+
+    assert read(HEADSWAP_WORKSPACE=str(other)).settings.workspace == other
+    assert read("--workspace", str(named), HEADSWAP_WORKSPACE=str(other)).settings.workspace == named
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "opens"),
+    [
+        ((), {}, False),
+        ((), {"DISPLAY": ":0"}, True),
+        ((), {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        (("--host", "127.0.0.1"), {"DISPLAY": ":0"}, True),
+        (("--no-browser",), {"DISPLAY": ":0"}, False),
+        (("--browser",), {}, True),
+        ((), {"DISPLAY": ":0", "CI": "true"}, False),
+        ((), {"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "10.0.0.2 1 10.0.0.1 22"}, False),
+        ((), {"DISPLAY": ":0", "SPACE_ID": "some/space", "GRADIO_SERVER_NAME": "0.0.0.0"}, False),
+        (("--for", "class"), {"DISPLAY": ":0"}, False),
+        (("--for", "lab"), {"DISPLAY": ":0"}, False),
+    ],
+)
+def test_a_browser_opens_for_one_person_at_a_screen_and_nowhere_else(
+    words: tuple[str, ...], environment: dict[str, str], opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+
+    assert read(*words, **environment).door.opens_browser is opens
+
+
+def test_windows_and_macos_need_no_display_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    for platform in ("win32", "darwin"):
+        monkeypatch.setattr(sys, "platform", platform)
+        assert read().door.opens_browser
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_does_not_exist_is_refused(port: str) -> None:
+    with pytest.raises(BadSetting, match=rf"The port is {port}\. Choose one from 1 to 65535"):
+        read("--port", port)
+
+
+def test_a_class_pays_no_memory_for_spares_and_single_figures_can_be_changed() -> None:
+    chosen = read("--for", "class", "--pictures", "300", "--hours-kept", "0", "--spare")
+
+    assert not read("--for", "class").settings.for_queue().spare_idle_s
+    assert read("--for", "class").settings.for_queue().worker_bytes == 4_000_000_000
+    assert (chosen.settings.limits.pictures, chosen.settings.limits.hours_kept) == (300, 0)
+    assert chosen.settings.for_queue().spare_idle_s > 0
+
+
+def test_every_figure_is_said_at_the_start() -> None:
+    said = start_text(read("--for", "lab", "--disk-gb", "7.5", "--worker-gb", "0"))
+
+    assert said.startswith("headswap for a lab, in ")
+    assert re.search(r"disk for one person +7\.5 GB\n", said)
+    assert re.search(r"memory of one teaching +no limit\n", said)
+    assert re.search(r"size of one picture +200 megapixels\n", said)
+    assert re.search(r"a spare worker is kept warm +no\n", said)
+    assert re.search(r"who comes in +anybody at this machine\n", said)
+
+
+def test_what_the_system_does_not_hold_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = start_text(read())
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    monkeypatch.setattr("headswap.app.service.options.is_held_by_system", lambda: False)
+
+    said = start_text(read())
+
+    assert "The process that reads strangers' pictures " in held
+    assert "each is watched" not in held or sys.platform != "linux"
+    assert "is not held on this system (Windows): it may do what the server may." in said
+    assert "This system holds no process to its memory: each is watched" in said
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.20", "::", "example.org", "10.0.0.1"])
+def test_a_whole_network_without_codes_is_refused(host: str) -> None:
+    with pytest.raises(BadSetting, match=rf"{re.escape(host)} opens this to a whole network.*users add"):
+        read("--host", host)
+    with pytest.raises(BadSetting, match="whole network"):
+        read(GRADIO_SERVER_NAME=host)
+
+
+@pytest.mark.parametrize("host", [None, "", "localhost", "127.0.0.1", "127.8.0.1", "::1", "[::1]"])
+def test_this_machine_needs_no_codes(host: str | None) -> None:
+    assert is_local(host)
+
+
+def test_with_codes_and_no_certificate_it_says_that_all_is_in_clear(tmp_path: Path) -> None:
+    add(tmp_path / "class.json", ("ada",))
+
+    chosen = read("--host", "0.0.0.0", "--auth", str(tmp_path / "class.json"))
+
+    assert not chosen.settings.protected
+    assert "cross the network in clear; the camera is off" in start_text(chosen)
+
+
+def test_with_a_certificate_it_is_protected(tmp_path: Path) -> None:
+    add(tmp_path / "class.json", ("ada",))
+    for name in ("c.pem", "k.pem"):
+        (tmp_path / name).touch()
+    words = ("--host", "0.0.0.0", "--auth", str(tmp_path / "class.json"))
+
+    assert read(
+        *words, "--certificate", str(tmp_path / "c.pem"), "--key", str(tmp_path / "k.pem")
+    ).settings.protected
+    with pytest.raises(BadSetting, match="Give both --certificate and --key"):
+        read(*words, "--certificate", str(tmp_path / "c.pem"))
+    with pytest.raises(BadSetting, match="There is no file"):
+        read("--auth", str(tmp_path / "nobody.json"))
+
+
+def test_a_hosting_space_has_a_door_of_its_own() -> None:
+    assert read(GRADIO_SERVER_NAME="0.0.0.0", SPACE_ID="some/space").settings.protected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--pictures", "0"), r"pictures is 0\. Choose 1 or more"),
+        (("--worker-gb", "-1"), r"worker-gb is -1\. Choose 0 or more"),
+        (("--hours-kept", "nan"), r"hours-kept is nan\. Choose 0 or more"),
+    ],
+)
+def test_a_figure_that_cannot_work_is_refused(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BadSetting, match=said):
+        read(*words)

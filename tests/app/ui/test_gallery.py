@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headswap.app.ui.steps.gallery import (
+    MOST_SHOWN,
+    class_dialog,
+    image_dialog,
+    several_dialog,
+    sure_dialog,
+)
+from headswap.data.manifest import Manifest
+
+
+def uris(manifest: Manifest) -> dict[str, str]:
+    return {picture.sha256: f"data:,{picture.sha256}" for picture in manifest.pictures}
+
+
+def test_a_class_is_shown_with_every_picture_and_what_can_be_done(manifest: Manifest, hostile: str) -> None:
+    drawn = class_dialog(manifest, "mug", uris(manifest))
+
+    assert drawn.count('data-deed="look"') == 12
+    for deed in ("rename", "merge", "drop-class"):
+        assert f'data-deed="{deed}" data-name="mug"' in drawn
+    assert "12 pictures" in drawn
+    assert hostile not in drawn  # the class it could be merged into
+    assert "<option>mug" not in drawn
+
+
+def test_one_class_alone_can_only_be_renamed(manifest: Manifest) -> None:
+    drawn = class_dialog(replace(manifest, classes=("mug",)), "mug", {})
+
+    assert 'data-deed="rename"' in drawn
+    assert "merge" not in drawn
+    assert "drop-class" not in drawn
+
+
+def test_very_many_pictures_are_counted_beyond_the_first(manifest: Manifest) -> None:
+    mugs = [picture for picture in manifest.pictures if picture.class_name == "mug"] * 11
+
+    drawn = class_dialog(replace(manifest, pictures=tuple(mugs)), "mug", uris(manifest))
+
+    assert drawn.count('data-deed="look"') == MOST_SHOWN
+    assert "And 12 more pictures." in drawn
+
+
+def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest, hostile: str) -> None:
+    picture = replace(manifest.pictures[0], file=f"{hostile}.png")
+
+    drawn = image_dialog(manifest, picture, "data:,large", mistake="<p>No.</p>")
+
+    assert 'src="data:,large"' in drawn
+    assert "Locked away for the exam." in drawn
+    assert "<option selected>" in drawn
+    assert drawn.count('data-deed="relabel"') == 2
+    assert 'data-deed="drop"' in drawn
+    assert "<p>No.</p>" in drawn
+    assert hostile not in drawn
+
+
+def test_pictures_of_several_classes_carry_their_names(manifest: Manifest, hostile: str) -> None:
+    drawn = several_dialog(manifest.pictures, uris(manifest), "24 pictures")
+
+    assert drawn.count(">mug</span>") == 12
+    assert hostile not in drawn
+
+
+def test_before_everything_goes_it_asks(hostile: str) -> None:
+    drawn = sure_dialog(f"Take {hostile} out?", "start-over", "Start over")
+
+    assert 'data-deed="start-over">Start over' in drawn
+    assert "Undo brings them back." in drawn
+    assert hostile not in drawn

@@ -1,0 +1,44 @@
+"""Where pictures come from: one list of endings, and a zip writer that is what its authors published."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.resources import files
+
+from headswap.app.ui.steps.dataset import PICKER
+from headswap.app.ui.widgets.html import vendored, web_text
+from headswap.data.decode import ENDINGS, ImageLimits
+from headswap.data.layout import looks_like_an_image
+from headswap.data.store import STORE_PX
+
+# client-zip 2.5.1 as npm has it: package/worker.js and package/LICENSE.txt
+PINNED = {
+    "client-zip.js": "e8f80c27cef00bc171e8cf2a07fbbe13967fc93245d7ae8b81d5d0334fa5efd6",
+    "client-zip-LICENSE.txt": "83a2636dca08f6f9449270dadebf88b54ff574198057c8764f019e23fd9dc596",
+}
+
+
+def test_what_others_wrote_is_what_they_published_and_its_licence_travels_with_it() -> None:
+    folder = files("headswap.app.ui") / "web" / "vendor"
+
+    found = {item.name: hashlib.sha256(item.read_bytes()).hexdigest() for item in folder.iterdir()}
+
+    assert found == PINNED
+    assert "Copyright" in vendored("client-zip")
+    assert web_text("vendor/client-zip.js") in vendored("client-zip")
+
+
+def test_every_file_chooser_offers_the_same_endings() -> None:
+    assert f'data-endings="{",".join(ENDINGS)}"' in PICKER
+    assert all(looks_like_an_image(f"x{ending.upper()}") for ending in ENDINGS)
+    for script in ("picker.js", "deeds.js", "live.js"):
+        assert "accept: 'image/*'" not in web_text(script)
+        assert re.search(r"\baccept\b", web_text(script))
+
+
+def test_the_picker_keeps_as_much_of_a_picture_as_the_server_does() -> None:
+    script = web_text("picker.js")
+
+    assert f"SHORTER_SIDE = {STORE_PX}," in script
+    assert f"LARGEST_PICTURE = {ImageLimits().size_bytes:_}," in script

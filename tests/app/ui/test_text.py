@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from headswap.app.ui.widgets.text import (
+    count,
+    enumerate_names,
+    file_size,
+    in_words,
+    millions,
+    percent,
+    prose,
+    safe,
+    short,
+)
+
+
+def test_a_name_from_a_file_cannot_become_markup() -> None:
+    assert safe("<img src=x onerror=\"a('b')\">") == "&lt;img src=x onerror=&quot;a(&#x27;b&#x27;)&quot;&gt;"
+
+
+def test_a_long_name_is_cut_before_it_is_escaped_so_no_entity_is_broken() -> None:
+    assert short("a&" * 20, most=4) == "a&amp;a…"
+
+
+def test_only_all_of_them_is_a_hundred_percent() -> None:
+    assert [percent(share) for share in (0.0, 0.854, 0.999, 1.0)] == [
+        "0\u00a0%",
+        "85\u00a0%",
+        "99\u00a0%",
+        "100\u00a0%",
+    ]
+
+
+def test_numbers_read_as_a_person_says_them() -> None:
+    assert count(1, "picture") == "1 picture"
+    assert count(1200, "picture") == "1,200 pictures"
+    assert in_words(4) == "four"
+    assert in_words(12) == "12"
+    assert millions(4_652_008) == "4.65 million numbers"
+    assert millions(None) == "size not stated"
+    assert file_size(13_500_000) == "13.5\u00a0MB"
+
+
+def test_many_names_are_cut_short_in_a_sentence() -> None:
+    assert enumerate_names(("bird", "bug", "fruit")) == "bird, bug and fruit"
+    assert enumerate_names(("<b>",)) == "&lt;b&gt;"
+    assert enumerate_names(tuple("abcdefgh")) == "a, b, c, d, e, f and two more"
+
+
+def test_a_percent_in_a_sentence_stands_apart_from_its_number_and_is_never_broken_off() -> None:
+    assert prose("It knows 85% of <b>") == "It knows 85\u00a0% of &lt;b&gt;"

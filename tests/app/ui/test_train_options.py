@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import gradio as gr
+
+from headswap.app.ui.steps.train_options import DEPTHS, build_plan, config_of, depth_choices
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+
+
+def test_what_nobody_touched_is_the_usual_lesson() -> None:
+    with gr.Blocks():
+        values = [component.value for component in build_plan().inputs]
+
+    lesson, share, seed = config_of(*values)
+
+    assert lesson == TrainConfig()
+    assert (share, seed) == (0.2, 0)
+
+
+def test_every_choice_reaches_the_lesson() -> None:
+    lesson, share, seed = config_of("last", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+
+    assert lesson == TrainConfig(
+        depth="last", budget_s=120.0, mirror=True,
+        further=FinetuneConfig(
+            passes=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
+        ),
+    )  # fmt: skip
+    assert (share, seed) == (0.3, 7)
+
+
+def test_every_depth_is_offered_with_its_time() -> None:
+    assert {depth for depth, _, _ in DEPTHS} == set(get_args(Depth))
+
+    choices = {value: label for label, value in depth_choices({"head": 9.0, "last": 130.0})}
+
+    assert choices["head"] == "Only the head\nSeconds. The right start."
+    assert (
+        choices["last"] == "The head and the last part\nAbout 2 minutes. The last block of the body as well."
+    )
+    assert choices["norms"] == "Head and a bit more\nMinutes. Its norm layers as well."

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import gradio as gr
+
+from headswap.app.ui.steps.try_it import NO_ANSWER, build_try_it
+
+
+def test_only_a_picture_that_is_kept_can_be_looked_into() -> None:
+    with gr.Blocks():
+        part = build_try_it()
+
+    assert part.told("It says mug.")[part.look].visible
+    assert not part.told("It says mug.", is_kept=False)[part.look].visible
+    assert part.empty("")[part.picture] is None
+
+
+def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_picture_stay() -> None:
+    with gr.Blocks() as page:
+        part = build_try_it()
+        before = len(page.blocks)
+
+        untold = part.untold
+
+        assert len(page.blocks) == before, "nothing is added to the page"
+    assert untold[part.answer] == NO_ANSWER
+    assert untold[part.heat] == ""
+    assert untold[part.look]["visible"] is False

@@ -1,0 +1,49 @@
+"""A bundle is what was saved, or a sentence says that it is not."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from headswap.bundle.format import opened, pack, read_report, save_bundle
+from headswap.errors import BundleDamaged
+from tests.faults.scenes import tiny_result
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    network, card, report, manifest = tiny_result()
+    save_bundle(tmp_path / "bundle", network, card, "{}", report, manifest)
+    return tmp_path / "bundle"
+
+
+def test_a_spoiled_zip_of_a_bundle_is_refused_in_a_sentence(place: Path, tmp_path: Path) -> None:
+    packed = pack(place, tmp_path / "bundle.zip")
+    whole, chance = packed.read_bytes(), random.Random(0)
+
+    for _ in range(300):
+        data = bytearray(whole)
+        at = chance.randrange(len(data) - 400, len(data))  # the table of contents
+        data[at] ^= 1 << chance.randrange(8)
+        packed.write_bytes(data if chance.random() < 0.8 else data[:at])
+        with suppress(BundleDamaged), opened(packed) as folder:
+            assert read_report(folder).total == 2
+
+    packed.write_bytes(whole[:-100])
+    with pytest.raises(BundleDamaged, match=r"There is no bundle at|is damaged: it cannot be unpacked"):
+        opened(packed).__enter__()
+
+
+def test_a_damaged_bundle_is_neither_shown_nor_handed_on(place: Path, tmp_path: Path) -> None:
+    report = place / "report.json"
+    report.write_text(report.read_text().replace('"right": 1', '"right": 2'))
+
+    with pytest.raises(BundleDamaged, match=r"report\.json is not what was saved"):
+        read_report(place)
+    with pytest.raises(BundleDamaged, match=r"report\.json is not what was saved"):
+        pack(place, tmp_path / "bundle.zip")
+
+    assert not (tmp_path / "bundle.zip").exists()

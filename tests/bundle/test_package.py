@@ -1,0 +1,228 @@
+"""The zip, made for real: every program in it run without headswap, and the differences measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import headswap
+from headswap.data.manifest import Manifest
+from headswap.errors import BadUpload
+from headswap.exports.package import located, read_check, take_home, zip_name
+from headswap.exports.parity import BOUND, ParityCheck
+from tests.bundle.conftest import Untaught
+
+WITHOUT_HEADSWAP = (
+    "import runpy, sys; sys.modules['headswap'] = None; sys.argv = sys.argv[1:]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+@pytest.fixture(scope="module")
+def packed(
+    bundle: Path, few_pictures: Manifest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, ParityCheck]:
+    target = tmp_path_factory.mktemp("home") / "drawings.zip"
+    return target, take_home(bundle, target, manifest=few_pictures)
+
+
+@pytest.fixture(scope="module")
+def unpacked(packed: tuple[Path, ParityCheck], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("elsewhere")
+    with zipfile.ZipFile(packed[0]) as archive:
+        for name in archive.namelist():
+            archive.extract(name, place)
+    return place / "drawings"
+
+
+def ask(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_HEADSWAP, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_all_ways_agree_within_the_bound_on_pictures_of_every_kind(packed: tuple[Path, ParityCheck]) -> None:
+    check = packed[1]
+
+    assert check.agree
+    assert len(check.pictures) == 10
+    assert len(check.drawings) == 6
+    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
+    for way in check.ways:
+        assert way.problem == ""
+        assert (way.same, way.pictures) == (16, 16)
+        assert way.largest_difference is not None
+        assert way.largest_difference < BOUND / 10
+    assert read_check(packed[0]) == check
+
+
+def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
+    packed: tuple[Path, ParityCheck], bundle: Path, few_pictures: Manifest, tmp_path: Path, unpacked: Path
+) -> None:
+    take_home(bundle, tmp_path / "drawings.zip", manifest=few_pictures)
+
+    assert (tmp_path / "drawings.zip").read_bytes() == packed[0].read_bytes()
+    names = {path.name for path in unpacked.iterdir()}
+    assert names >= {
+        "README.md", "weights.safetensors", "labels.json", "preprocessing.json", "network.json", "predict.py",
+        "predict_onnx.py", "pictures.py", "decoding_memory.py", "netpbm.py", "rgb.py", "requirements.txt",
+        "model.onnx", "check.json", "check",
+    }  # fmt: skip
+    assert json.loads((unpacked / "labels.json").read_text()) == ["bird", "fruit", "vehicle"]
+    inside = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".safetensors"]
+    everything = b"".join(path.read_bytes() for path in inside)
+    assert str(Path.home()).encode() + b"/" not in everything
+    assert few_pictures.root.encode() not in everything
+
+
+def test_a_file_that_a_stranger_put_into_a_bundle_is_neither_run_nor_handed_on(
+    bundle: Path, few_pictures: Manifest, tmp_path: Path
+) -> None:
+    planted = Path(shutil.copytree(bundle, tmp_path / "planted"))
+    for name in ("numpy.py", "PIL.py", "json.py", "sitecustomize.py"):
+        (planted / name).write_text(f"open({str(tmp_path / 'was run')!r}, 'a').write('{name}')")
+
+    check = take_home(planted, tmp_path / "drawings.zip", manifest=few_pictures)
+
+    assert not (tmp_path / "was run").exists()
+    assert all(way.problem == "" for way in check.ways)
+    with zipfile.ZipFile(tmp_path / "drawings.zip") as packed:
+        inside = {Path(name).name for name in packed.namelist()}
+    assert not inside & {"numpy.py", "PIL.py", "json.py", "sitecustomize.py"}
+
+
+def test_a_stranger_asks_predict_py_about_one_picture_several_and_a_folder(unpacked: Path) -> None:
+    one = ask(unpacked, "predict.py", "check/exam-01.png")
+    many = ask(unpacked, "predict.py", "check", "README.md", "--json")
+
+    assert one.returncode == 0, one.stderr
+    assert sorted(line.split()[0] for line in one.stdout.splitlines()) == ["bird", "fruit", "vehicle"]
+    assert one.stdout.splitlines()[0].endswith(" %")
+    said = json.loads(many.stdout)
+    assert len(said["predictions"]) == 16
+    assert "README.md is not a picture" in said["left_out"][0]["reason"]
+
+
+def test_a_class_that_the_encoding_of_a_pipe_lacks_is_escaped_and_ends_no_program(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(unpacked, tmp_path / "drawings"))
+    (folder / "labels.json").write_text(json.dumps(["Łódź", "fruit", "vehicle"]), encoding="utf-8")
+    shutil.copyfile(folder / "check" / "exam-01.png", folder / "żółw.png")
+
+    def say(*words: str) -> bytes:
+        return subprocess.run(
+            [sys.executable, "-c", WITHOUT_HEADSWAP, *words, "żółw.png"],
+            cwd=folder,
+            env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+            capture_output=True,
+            check=True,
+        ).stdout
+
+    assert "\\u0141ód\\u017a" in say("predict.py").decode("cp1252")
+    assert "\\u0141ód\\u017a" in say("predict_onnx.py").decode("cp1252")
+    (said,) = json.loads(say("predict_onnx.py", "--json").decode("ascii"))["predictions"]
+    assert (said["file"], "Łódź" in said["probabilities"]) == ("żółw.png", True)
+
+
+def test_mistakes_are_one_sentence(unpacked: Path) -> None:
+    nothing = ask(unpacked, "predict_onnx.py", "nothing.png")
+
+    assert nothing.returncode == 2
+    assert nothing.stderr.strip() == (
+        "nothing.png cannot be read: No such file or directory. Give the path of a picture."
+    )
+
+
+def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(
+    packed: tuple[Path, ParityCheck], unpacked: Path
+) -> None:
+    expected = packed[1].pictures[0]
+
+    for place in (packed[0], unpacked):
+        said = headswap.load_bundle(place).predict(unpacked / expected.file)
+        assert said.label == expected.label
+
+
+def test_without_onnx_nothing_of_it_is_in_the_zip(untaught: Untaught, tmp_path: Path) -> None:
+    check = take_home(untaught("timm/test_vit"), tmp_path / "o.zip", onnx=False)
+
+    assert [way.name for way in check.ways] == ["bundle", "predict.py"]
+    assert check.agree
+    with zipfile.ZipFile(tmp_path / "o.zip") as archive:
+        assert not [name for name in archive.namelist() if "onnx" in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    ["squeezenet1_1", "googlenet", "timm/deit_tiny_distilled_patch16_224", "MobileViTForImageClassification"],
+)
+def test_networks_of_every_zoo_agree(model: str, untaught: Untaught, tmp_path: Path) -> None:
+    check = take_home(untaught(model), tmp_path / "o.zip")
+
+    assert [(way.name, way.problem, way.agrees) for way in check.ways] == [
+        ("bundle", "", True), ("predict.py", "", True), ("model.onnx", "", True),
+    ]  # fmt: skip
+
+
+def test_a_network_of_ones_own_code_needs_that_file_beside_predict_py(
+    untaught: Untaught, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "from torch import nn\n\ndef small(num_classes=5):\n    return nn.Sequential(\n"
+    code += "        nn.Conv2d(3, 4, 9, 8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+    code += "        nn.Linear(4, num_classes))\n"
+    (tmp_path / "my_network.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    place = untaught("my_network:small")
+
+    check = take_home(place, tmp_path / "o.zip", allow_code=True)
+
+    bundle_way, script, onnx = check.ways
+    assert bundle_way.agrees
+    assert (
+        script.problem
+        == "Python cannot find my_network. Put the file that defines my_network:small beside predict.py."
+    )
+    assert onnx.agrees
+    with zipfile.ZipFile(tmp_path / "o.zip") as archive:
+        assert b"put `my_network.py` beside `predict.py`" in archive.read("o/README.md")
+        archive.extractall(tmp_path / "out")
+    (tmp_path / "out" / "o" / "my_network.py").write_text(code)
+    assert ask(tmp_path / "out" / "o", "predict.py", "check/palette.png").returncode == 0
+
+
+def test_the_pictures_are_found_again_by_their_content(
+    few_pictures: Manifest, few_drawings: Path, tmp_path: Path
+) -> None:
+    assert len(located(few_pictures, few_drawings).pictures) == 24
+    with pytest.raises(BadUpload, match="None of the pictures"):
+        located(few_pictures, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("title", "model", "name"),
+    [
+        (
+            "Four kinds of drawings",
+            "timm/tf_efficientnet_lite0",
+            "four-kinds-of-drawings-tf_efficientnet_lite0",
+        ),
+        ("../..\\ <b>", "own/a.b:small", "b-small"),
+        ("Größe", "torchvision/resnet18", "größe-resnet18"),
+        ("", "", "headswap"),
+    ],
+)
+def test_the_zip_is_named_after_project_and_network(title: str, model: str, name: str) -> None:
+    assert zip_name(title, model) == name

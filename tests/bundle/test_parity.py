@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headswap.data.manifest import Manifest
+from headswap.exports.parity import (
+    BOUND,
+    MOST_PICTURES,
+    ExpectedAnswer,
+    check_of,
+    choose_images,
+    compare,
+    run_script,
+)
+
+ONE = ExpectedAnswer(file="check/a.png", truth="mug", label="mug", probabilities={"mug": 0.6, "pen": 0.4})
+TWO = ExpectedAnswer(file="check/b.png", truth=None, label="pen", probabilities={"pen": 0.9, "mug": 0.1})
+
+
+def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Manifest) -> None:
+    chosen = choose_images(few_pictures)
+
+    assert len(chosen) == MOST_PICTURES
+    exam = [one for one in chosen if one.part == "test"]
+    assert list(chosen[: len(exam)]) == exam
+    assert len(exam) == min(MOST_PICTURES, len(few_pictures.part("test")))
+    assert {one.class_name for one in chosen[:3]} == {"bird", "fruit", "vehicle"}
+
+
+def test_pictures_that_are_gone_are_not_chosen(few_pictures: Manifest) -> None:
+    gone = Manifest(name="x", root="/nowhere", classes=few_pictures.classes, pictures=few_pictures.pictures)
+
+    assert choose_images(gone) == ()
+
+
+def test_the_largest_difference_of_any_probability_is_told() -> None:
+    way = compare("page", [ONE, TWO], [{"mug": 0.55, "pen": 0.45}, {"pen": 0.9, "mug": 0.1}])
+
+    assert way.largest_difference == pytest.approx(0.05)
+    assert (way.pictures, way.same) == (2, 2)
+    assert not way.agrees
+
+
+def test_another_label_is_no_agreement_unless_the_two_tie() -> None:
+    nearly = ExpectedAnswer(file="x", truth=None, label="mug", probabilities={"mug": 0.501, "pen": 0.499})
+
+    tie = compare("page", [nearly], [{"mug": 0.5 - BOUND / 4, "pen": 0.5 + BOUND / 4}])
+    other = compare("page", [nearly], [{"mug": 0.5 - BOUND, "pen": 0.5 + BOUND}])
+
+    assert tie.same == 1
+    assert other.same == 0
+    assert not other.agrees
+
+
+def test_a_way_that_was_not_run_is_told_and_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("raise SystemExit('No luck today.')")
+
+    way = run_script(tmp_path, "predict.py", [ONE], name="predict.py", hidden=("headswap",))
+    check = check_of([way, compare("page", [ONE], [ONE.probabilities])], [ONE, TWO])
+
+    assert way.problem == "No luck today."
+    assert way.largest_difference is None
+    assert check.agree
+    assert check.pictures == (ONE,)
+    assert check.drawings == (TWO,)
+
+
+def test_a_program_of_the_zip_is_run_without_headswap(tmp_path: Path) -> None:
+    (tmp_path / "predict.py").write_text("import headswap")
+
+    way = run_script(tmp_path, "predict.py", [ONE], name="predict.py", hidden=("headswap",))
+
+    assert "headswap" in way.problem
+    assert "None in sys.modules" in way.problem

@@ -1,0 +1,157 @@
+"""A change gives a new set, grouped, checked and drawn anew, and never touches the old one."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import replace
+
+import pytest
+
+from headswap.data.edit import (
+    drop_class,
+    drop_images,
+    join,
+    merge_classes,
+    relabel,
+    rename_class,
+    settled,
+    valid_name,
+)
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.errors import BadSetting, NotFound, TooFewPictures
+
+
+def pictures(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, ...]:
+    def look(number: int) -> str:
+        return random.Random(f"{class_name}{number}{tag}").randbytes(32).hex()
+
+    return tuple(
+        ImageRecord(
+            file=f"{class_name}/{number}.jpg", source="x.jpg", class_name=class_name,
+            sha256=hashlib.sha256(f"{class_name}{number}{tag}".encode()).hexdigest(),
+            width=100, height=100, look=look(number), brightness=0.5,
+        )
+        for number in range(count)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    everything = (*pictures("cup", 20), *pictures("mug", 12), *pictures("pen", 20))
+    return settled(Manifest(name="desk", root="/images", classes=(), pictures=everything))
+
+
+def test_a_renamed_class_keeps_its_pictures_and_its_exam(manifest: Manifest) -> None:
+    renamed = rename_class(manifest, "pen", "  blue\u202e pe\u0301n ")
+
+    assert renamed.classes == ("blue p\u00e9n", "cup", "mug")
+    assert renamed.counts == {"blue p\u00e9n": 20, "cup": 20, "mug": 12}
+    assert {p.sha256 for p in renamed.part("test")} == {p.sha256 for p in manifest.part("test")}
+    assert rename_class(manifest, "pen", "Pen").classes == ("Pen", "cup", "mug")
+
+
+def test_a_name_that_is_taken_or_cannot_be_one_is_refused_in_a_sentence(manifest: Manifest) -> None:
+    with pytest.raises(BadSetting, match=r"There is a class called mug already. Choose another name"):
+        rename_class(manifest, "pen", "MUG")
+    for nothing in ("", " \t ", "\u202e"):
+        with pytest.raises(BadSetting, match=r"The class has no name. Type the word"):
+            rename_class(manifest, "pen", nothing)
+    for unusable in ("a/b", "a\\b", ".hidden", "Thumbs.db"):
+        with pytest.raises(BadSetting, match="A class cannot be called"):
+            valid_name(unusable)
+    with pytest.raises(BadSetting, match=r"The name has 81 letters. Use at most 80"):
+        valid_name("x" * 81)
+    with pytest.raises(NotFound, match="There is no class called fork"):
+        rename_class(manifest, "fork", "spoon")
+
+
+def test_two_classes_become_one(manifest: Manifest) -> None:
+    merged = merge_classes(manifest, "mug", "cup")
+
+    assert merged.counts == {"cup": 32, "pen": 20}
+    assert manifest.counts == {"cup": 20, "mug": 12, "pen": 20}
+    with pytest.raises(BadSetting, match="cup is one class already"):
+        merge_classes(manifest, "cup", "cup")
+    with pytest.raises(NotFound, match="There is no class called fork"):
+        merge_classes(manifest, "cup", "fork")
+
+
+def test_a_class_left_out_may_leave_one_but_not_none(manifest: Manifest) -> None:
+    one = drop_class(drop_class(manifest, "mug"), "pen")
+
+    assert one.counts == {"cup": 20}
+    with pytest.raises(TooFewPictures, match=r"These are the last pictures. Add others first"):
+        drop_class(one, "cup")
+
+
+def test_a_picture_gets_another_class_known_or_new(manifest: Manifest) -> None:
+    known = relabel(manifest, ["mug/0.jpg"], "CUP")
+    new = relabel(manifest, ["mug/0.jpg", "pen/3.jpg"], "spoon")
+
+    assert known.counts == {"cup": 21, "mug": 11, "pen": 20}
+    assert new.counts == {"cup": 20, "mug": 11, "pen": 19, "spoon": 2}
+    with pytest.raises(NotFound, match="no such picture"):
+        relabel(manifest, ["mug/99.jpg"], "cup")
+    with pytest.raises(NotFound, match="no such picture"):
+        relabel(manifest, [], "cup")
+
+
+def test_dropped_pictures_go_and_their_class_with_the_last(manifest: Manifest) -> None:
+    fewer = drop_images(manifest, ["mug/0.jpg", "mug/1.jpg"])
+    none = drop_images(manifest, [p.file for p in manifest.pictures if p.class_name == "mug"])
+
+    assert fewer.counts["mug"] == 10
+    assert none.classes == ("cup", "pen")
+    with pytest.raises(TooFewPictures, match="last pictures"):
+        drop_images(manifest, [p.file for p in manifest.pictures])
+
+
+def test_findings_and_parts_follow_every_change(manifest: Manifest) -> None:
+    few = drop_images(manifest, [f"mug/{number}.jpg" for number in range(9)])
+
+    assert [finding.code for finding in manifest.findings] == []
+    assert [(finding.code, finding.classes) for finding in few.findings] == [
+        ("few", ("mug",)),
+        ("unbalanced", ("mug",)),
+    ]
+    for name in few.classes:
+        assert any(p.class_name == name for p in few.part("test"))
+        assert any(p.class_name == name for p in few.part("train"))
+
+
+def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifest) -> None:
+    note = SkippedFile(file="notes.txt", reason="notes.txt is not a picture.")
+    shouted = [replace(p, class_name="MUG") for p in pictures("mug", 14)]  # twelve of them are there
+    others = pictures("mug", 3, tag="other camera")  # other pictures, the same file names
+    more = Manifest(
+        name="more", root="/images", classes=("MUG", "box", "mug"),
+        pictures=(*shouted, *others, *pictures("box", 2)), left_out=(note, note),
+    )  # fmt: skip
+
+    joined = join(manifest, more)
+
+    assert joined.counts == {"box": 2, "cup": 20, "mug": 17, "pen": 20}
+    assert joined.name == "desk"
+    assert joined.left_out == (note,)
+    files = [picture.file for picture in joined.pictures]
+    assert len(set(files)) == len(files)
+    assert "mug/0 (2).jpg" in files
+    assert join(joined, more) == joined
+
+
+def test_folders_that_decide_the_exam_go_on_deciding(manifest: Manifest) -> None:
+    given = settled(
+        replace(
+            manifest,
+            pictures=tuple(
+                replace(p, given_part="test" if p.file.endswith("5.jpg") else "train")
+                for p in manifest.pictures
+            ),
+        )
+    )
+
+    renamed = rename_class(given, "pen", "pencil")
+
+    assert {p.file for p in renamed.part("test")} == {p.file for p in given.part("test")}
+    assert all(p.file.endswith("5.jpg") for p in renamed.part("test"))

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headswap.data.manifest import ImageRecord, Manifest, Part
+from headswap.evaluation.evaluate import EvaluationInputs, SplitLogits, build_report, temperature_of
+from headswap.evaluation.metrics import calibrated
+from headswap.evaluation.report import LearningCurve, Report
+from headswap.storage.files import from_json, to_json
+
+CLASSES = ("cat", "dog")
+
+
+def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] | None = None) -> Manifest:
+    pictures = tuple(
+        ImageRecord(
+            file=f"{part} {number}",
+            source="",
+            class_name=CLASSES[label],
+            sha256=f"{part} {number}",
+            width=100,
+            height=100,
+            look="0" * 64,
+            brightness=0.5 if light is None else light[number],
+            group=number,
+            part=part,
+        )
+        for number, label in enumerate(labels)
+    )
+    return Manifest(name="", root="", classes=CLASSES, pictures=pictures)
+
+
+def sitting(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> SplitLogits:
+    logits = np.zeros((len(said), 2))
+    logits[np.arange(len(said)), said] = sureness
+    return SplitLogits(
+        files=[picture.file for picture in manifest.pictures],
+        sha256s=[picture.sha256 for picture in manifest.pictures],
+        labels=np.array([manifest.label(picture) for picture in manifest.pictures]),
+        logits=logits,
+    )
+
+
+def evidence_of(
+    labels: list[int],
+    said: list[int],
+    *,
+    practice: tuple[list[int], list[int]] = ([0] * 20 + [1] * 10, [0] * 20 + [1] * 10),
+    practice_right: int = 30,
+) -> EvaluationInputs:
+    exam, known = manifest_of(labels, "test"), manifest_of(practice[0])
+    return EvaluationInputs(
+        manifest=replace(exam, pictures=known.pictures + exam.pictures),
+        exam=sitting(exam, said),
+        practice=sitting(known, practice[1]),
+        practice_right=practice_right,
+    )
+
+
+def report_of(evidence: EvaluationInputs) -> Report:
+    return build_report(evidence, temperature=temperature_of(evidence.practice))
+
+
+def sentences(report: Report) -> str:
+    return " ".join(one.sentence for one in report.advice)
+
+
+def cross_validated(evidence: EvaluationInputs, said: list[int]) -> EvaluationInputs:
+    return replace(evidence, everyone=sitting(evidence.manifest, said))
+
+
+def test_the_figures_of_a_small_exam_add_up() -> None:
+    report = report_of(evidence_of([0, 0, 0, 1], [0, 0, 1, 1]))
+
+    assert (report.method, report.right, report.total, report.accuracy) == ("exam", 3, 4, 0.75)
+    assert (report.exam_right, report.exam_total) == (3, 4)
+    assert report.confusion == ((2, 1), (0, 1))
+    assert (report.baseline_class, report.baseline_accuracy) == ("cat", 0.75)
+    assert report.class_scores[0].recall == 2 / 3
+    assert report.class_scores[1].precision == 0.5
+    assert report.hardest[0].file == "test 2"
+
+
+def test_too_small_an_exam_is_replaced_by_every_picture_judged_out_of_sample() -> None:
+    labels = [0] * 20 + [1] * 10 + [0, 0, 1, 1]
+    said = [1, *labels[1:]]
+
+    report = report_of(cross_validated(evidence_of([0, 0, 1, 1], [0, 0, 1, 1]), said))
+
+    assert (report.method, report.right, report.total) == ("cross-validated", 33, 34)
+    assert (report.exam_right, report.exam_total) == (4, 4)
+    assert len(report.answers) == sum(map(sum, report.confusion)) == 34
+    assert report.interval[1] - report.interval[0] < 0.2
+    assert report.baseline_accuracy == 22 / 34
+
+
+def test_an_exam_picture_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
+    random = np.random.default_rng(1)
+    labels = [0, 1] * 20
+    evidence = evidence_of([0, 1, 1], [0, 0, 1], practice=(labels, labels))
+    folds = random.normal(size=(43, 2))  # heads of the folds say something else of every picture
+    every = replace(sitting(evidence.manifest, [*labels, 0, 1, 1]), logits=folds)
+
+    report = report_of(replace(evidence, everyone=every))
+
+    final = calibrated(evidence.exam.logits, temperature_of(evidence.practice), report.even_share)
+    told = {answer.file: answer.probabilities for answer in report.answers}
+    assert report.method == "cross-validated"
+    assert [told[file] for file in evidence.exam.files] == [tuple(row) for row in final.tolist()]
+    exam = [answer for answer in report.answers if answer.file in set(evidence.exam.files)]
+    assert sum(answer.is_right for answer in exam) == report.exam_right == 2
+
+
+def test_nobody_is_surer_than_the_pictures_that_checked_it() -> None:
+    labels = [0, 1] * 30
+    evidence = evidence_of([0, 1] * 25, [0, 1] * 25, practice=(labels, labels))
+    huge = replace(evidence.exam, logits=evidence.exam.logits * 1e4)
+    checked = sitting(manifest_of(labels), labels, sureness=15.0)
+
+    report = report_of(replace(evidence, exam=huge, practice=checked))
+
+    assert report.calibration is not None
+    assert report.calibration.temperature > 0.06
+    assert max(answer.sure for answer in report.answers) <= 61 / 62 + 1e-12
+    assert min(min(answer.probabilities) for answer in report.answers) >= 1 / 62 - 1e-12
+    assert all(abs(sum(answer.probabilities) - 1) < 1e-12 for answer in report.answers)
+
+
+def test_an_exam_of_fifty_speaks_for_itself() -> None:
+    evidence = evidence_of([0, 1] * 25, [0, 1] * 25)
+
+    report = report_of(cross_validated(evidence, [0] * 80))
+
+    assert (report.method, report.total) == ("exam", 50)
+
+
+def test_sureness_of_a_cross_validated_verdict_is_corrected_by_pictures_of_other_groups() -> None:
+    random = np.random.default_rng(0)
+    labels = [0, 1] * 20
+    said = [label if random.random() < 0.75 else 1 - label for label in labels]
+    evidence = evidence_of([0, 1], [0, 1], practice=(labels, said))
+    every = sitting(evidence.manifest, [*said, 0, 1], sureness=20.0)
+
+    report = report_of(replace(evidence, everyone=every))
+
+    assert report.calibration is not None
+    assert report.calibration.error_before > 0.15
+    assert report.calibration.error_after < report.calibration.error_before
+    assert {round(answer.sure, 2) for answer in report.answers[:-2]} <= {
+        round(answer.sure, 2) for answer in report.answers[:2]
+    }  # one temperature for each half
+
+
+def test_a_class_that_is_never_called_has_no_precision() -> None:
+    assert report_of(evidence_of([0, 1], [0, 0])).class_scores[1].precision is None
+
+
+def test_a_planted_wrong_label_is_doubted_first() -> None:
+    labels = [0] * 20 + [1] * 20
+    said = list(labels)
+    labels[5] = 1  # shown as a cat, labelled dog
+
+    report = report_of(evidence_of([0, 1], [0, 1], practice=(labels, said)))
+
+    assert report.doubts[0].file == "train 5"
+    assert (report.doubts[0].label, report.doubts[0].suggested) == (1, 0)
+
+
+def test_no_better_than_the_commonest_class_is_said_so() -> None:
+    report = report_of(evidence_of([0, 0, 0, 1], [0, 0, 0, 0]))
+
+    assert "Not shown to be better than always saying “cat”" in report.advice[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "words", "silent"),
+    [(12, 2, "more and more varied pictures are the cure", "hardly helped"),
+     (1, 1, "more pictures of the same kind hardly helped", "are the cure"),
+     (6, 4, "the usual cure", "hardly helped")],
+    ids=["more pictures still help", "they no longer do", "chance explains it"],
+)  # fmt: skip
+def test_memorising_is_named_with_the_way_out_that_was_measured(
+    gained: int, lost: int, words: str, silent: str
+) -> None:
+    labels = [0, 1] * 50
+    said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
+    evidence = evidence_of(labels, said, practice=(labels, said), practice_right=100)
+    fewer_right = 80 - gained + lost
+    learning = LearningCurve(
+        fewer=50, fewer_right=fewer_right, more=75, more_right=80, total=100, gained=gained, lost=lost
+    )
+
+    advice = sentences(report_of(replace(evidence, learning=learning)))
+
+    assert "it is memorising" in advice
+    assert words in advice.lower()
+    assert silent not in advice
+
+
+@pytest.mark.parametrize(("wrong", "advised"), [(9, True), (3, False)])
+def test_nine_wrong_of_a_hundred_are_worth_going_further_and_three_are_not(wrong: int, advised: bool) -> None:
+    labels = [0, 1] * 50
+    said = [1 - label if number < wrong else label for number, label in enumerate(labels)]
+
+    report = report_of(evidence_of(labels, said, practice=(labels, said), practice_right=100))
+
+    assert any(one.moves_body for one in report.advice) is advised
+
+
+def test_underfitting_is_named() -> None:
+    labels = [0, 1] * 50
+    said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
+
+    advice = sentences(report_of(evidence_of(labels, said, practice=(labels, said), practice_right=75)))
+
+    assert "underfitting" in advice
+    assert "try another network" in advice
+
+
+def test_a_network_that_may_have_learned_darkness_is_named() -> None:
+    labels = [0, 1] * 30
+    light = [0.2 + 0.5 * label for label in labels]
+    exam, known = manifest_of(labels, "test", light=light), manifest_of(labels, light=light)
+    evidence = EvaluationInputs(
+        manifest=replace(exam, pictures=known.pictures + exam.pictures),
+        exam=sitting(exam, labels),
+        practice=None,
+        practice_right=60,
+    )
+
+    report = report_of(evidence)
+
+    assert [shortcut.name for shortcut in report.shortcuts] == ["brightness"]
+    assert "may have learned how light or dark the picture is" in sentences(report)
+
+
+def test_exam_pictures_that_a_body_can_hardly_tell_from_practice_are_warned_of() -> None:
+    evidence = evidence_of([0, 1] * 25, [0, 1] * 25)
+
+    report = report_of(replace(evidence, twins=("test 1", "test 2", "test 3")))
+
+    assert "3 exam pictures look to the network almost the same" in sentences(report)
+
+
+def test_a_report_survives_json() -> None:
+    report = report_of(cross_validated(evidence_of([0, 1], [0, 1]), [0] * 20 + [1] * 10 + [0, 1]))
+
+    assert from_json(Report, to_json(report)) == report

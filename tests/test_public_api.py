@@ -1,0 +1,58 @@
+"""One list of verbs: what Python offers, what the shell offers, and what the documents name are the same."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from dataclasses import fields
+
+import pytest
+
+import headswap
+from headswap.cli.main import new_parser
+from headswap.training.config import TrainConfig
+
+SHELL_ONLY = {"engines", "serve", "users", "doctor"}  # for this machine, not for a program
+PYTHON_ONLY = {"find_head", "load_bundle", "load_network", "run_experiment", "swap_head", "train"}
+OTHERWISE = {  # an argument of the shell and its parameter, where the words must differ
+    ("teach", "again"): "from_bundle",  # `--from`; "from" is a word of Python
+    ("export", "pictures"): "data",
+    ("export", "no_onnx"): "onnx",
+}
+SHELL_MATTERS = {"help", "json", "workspace", "run", "plot", "notebook"}  # how an answer is shown or kept
+
+
+def verbs() -> dict[str, argparse.ArgumentParser]:
+    return next(
+        dict(action.choices)
+        for action in new_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+
+
+def functions() -> set[str]:
+    return {name for name in headswap.__all__ if inspect.isfunction(getattr(headswap, name))}
+
+
+def test_the_verbs_of_the_shell_are_functions_of_headswap() -> None:
+    assert set(verbs()) - SHELL_ONLY == functions() - PYTHON_ONLY
+
+
+def test_everything_promised_exists_and_says_what_it_is_for() -> None:
+    for name in headswap.__all__:
+        assert (getattr(headswap, name).__doc__ or "").strip(), name
+
+
+@pytest.mark.parametrize("verb", sorted(set(verbs()) - SHELL_ONLY))
+def test_a_parameter_has_one_name_in_the_shell_and_in_python(verb: str) -> None:
+    taken = set(inspect.signature(getattr(headswap, verb)).parameters)
+    if "config" in taken:
+        taken |= {field.name.removesuffix("_s") for field in fields(TrainConfig)}
+
+    asked = {action.dest for action in verbs()[verb]._actions} - SHELL_MATTERS
+
+    assert {OTHERWISE.get((verb, name), name) for name in asked} <= taken
+
+
+def test_train_and_teach_are_one_function() -> None:
+    assert headswap.teach is headswap.train

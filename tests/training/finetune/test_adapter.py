@@ -1,0 +1,145 @@
+"""A lesson goes further than its head: through real files, for heads that are solved and for others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from headswap.data.ingest import ingest
+from headswap.data.split import split
+from headswap.data.transforms import prepare
+from headswap.events import EpochEnd, Event, Guesses, Progress
+from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from headswap.training.task import TrainingResult, TrainingTask
+from headswap.training.train import train_head
+
+SPEC = InputSpec(height=24, width=24, resize_px=28)
+
+
+class Solvable(nn.Module):
+    """Its head is one linear layer under a ReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.norm = nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.BatchNorm2d(8)
+        self.high, self.head = nn.Conv2d(8, 12, 3, stride=2), nn.Conv2d(12, 7, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.high(self.norm(self.low(x)).relu()).relu()).relu().mean((2, 3))
+
+
+class NotSolvable(nn.Module):
+    """A norm follows its head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.high = nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.Conv2d(8, 12, 3, stride=2)
+        self.fc, self.after = nn.Linear(12, 7), nn.LayerNorm(7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(self.fc(self.high(self.low(x).relu()).relu().mean((2, 3))))
+
+
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tinted noise in three classes, of many sizes."""
+    folder, random = tmp_path_factory.mktemp("noise"), np.random.default_rng(0)
+    for channel, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir()
+        for number in range(16):
+            pixels = random.integers(0, 200, (30 + number, 46 - number, 3))
+            pixels[..., channel] += 30
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: list[Event]) -> TrainingResult:
+    manifest = split(ingest(noise, prepare=lambda image: prepare(image, SPEC)).manifest, seed=1)
+    card = NetworkCard(name=type(module).__name__, zoo="test", input=SPEC, weights=Weights(state="here"))
+
+    @contextmanager
+    def timing(step: str) -> Iterator[None]:
+        yield
+
+    lesson = TrainingTask(
+        manifest=manifest,
+        intake=replace(ingest(noise), manifest=manifest),
+        config=TrainConfig(
+            depth=depth, further=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
+        ),
+        features_folder=tmp_path / "features",
+        checkpoints=tmp_path / "unfinished",
+    )
+    return train_head(lesson, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
+
+
+@pytest.mark.parametrize("make", [Solvable, NotSolvable])
+def test_the_body_is_bit_for_bit_as_it_was_when_only_the_head_is_taught(
+    make: type[nn.Module], noise: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module = make()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+
+    taught = teach(module, noise, tmp_path, "head", [])
+
+    heads = (*taught.site.all_paths, *taught.site.tail_paths)
+    after = {name: value for name, value in module.state_dict().items() if not name.startswith(heads)}
+    assert after
+    assert all(torch.equal(before[name], value) for name, value in after.items())
+    assert taught.further is None
+    assert not (tmp_path / "unfinished").exists()
+
+
+@pytest.mark.parametrize("make", [Solvable, NotSolvable])
+def test_a_lesson_goes_further_and_says_what_came_of_it(
+    make: type[nn.Module], noise: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    module, heard = make(), []
+
+    taught = teach(module, noise, tmp_path, "everything", heard)
+
+    assert taught.further is not None
+    assert taught.further.asked == "everything"
+    assert [event for event in heard if isinstance(event, Progress) and event.step == "finetune"]
+    assert list((tmp_path / "unfinished").rglob("tensors.safetensors"))
+    if taught.further.depth != "head":
+        last = [event for event in heard if isinstance(event, EpochEnd)][-1]
+        assert last.exam_right == int((taught.exam.logits.argmax(1) == taught.exam.labels).sum())
+        assert isinstance(heard[heard.index(last) + 1], Guesses)
+        assert taught.practice is not None
+        assert len(taught.practice.labels) == taught.further.validation
+
+
+def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one(
+    noise: Path, tmp_path: Path
+) -> None:
+    for depth in ("norms", "last"):
+        torch.manual_seed(0)
+        teach(Solvable(), noise, tmp_path, depth, [])
+
+    assert len(list((tmp_path / "unfinished").iterdir())) == 2
+
+
+def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = Solvable()
+
+    taught = teach(module, noise, tmp_path, "last", [])
+
+    picture = Image.open(noise / taught.exam.files[0]).convert("RGB")
+    pixels = torch.from_numpy(prepare(picture, SPEC).copy()).permute(2, 0, 1)[None] / 255
+    pixels = (pixels - torch.tensor(SPEC.mean)[:, None, None]) / torch.tensor(SPEC.std)[:, None, None]
+    with torch.no_grad():
+        said = module(pixels).softmax(1)[0]
+    assert torch.allclose(said, torch.from_numpy(taught.exam.logits[0]).softmax(0).float(), atol=1e-2)
