@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 
+# What libraries say about odd files stays off the screen: a person is told in one sentence instead.
 def silence_pillow() -> None:
     """Keep Pillow's remarks about odd files off the screen, in its log and as warnings.
 

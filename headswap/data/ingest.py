@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+# What a reader of strangers' images is careful about; `headswap.app.processes.importing` watches over it.
 def _nobody(file: str) -> None:
     """Nobody watches."""
 

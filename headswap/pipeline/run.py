@@ -43,6 +43,8 @@ from headswap.training.train import train_head
 from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
+# The images of an experiment, from a folder, a zip or dataset.json, on their way through the backbone.
+
 DATASET = "dataset.json"
 _A_FEW_BYTES = 16 * 2**20  # of prepared pictures are kept when the head alone is taught: some are seen again
 

@@ -104,6 +104,8 @@ class TrainConfig:
             raise BadSetting(f"batch_size is {self.batch_size}.", remedy="Choose 1 to 1024.")
 
 
+# What a run found out about this machine and these images, so that it can be repeated exactly. Everything
+# else of a run follows from its settings and its seed.
 @dataclass(frozen=True, kw_only=True)
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""

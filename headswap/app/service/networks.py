@@ -27,6 +27,10 @@ from headswap.storage.files import from_json, to_json, write_text
 from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.hub import is_reachable
 
+# How long a training will take, before it begins: a rough figure from one image's time on this machine. The
+# figures follow docs/decisions/0002-further-than-the-head.md: practising on an image costs three times
+# looking at it; above the cut of the last blocks it costs a sixteenth of that.
+
 _START_S = 2.0  # loading the network, reading pictures, exam, saving
 _PRACTISE = 3.0  # forward and back, in times of looking
 _ABOVE_THE_CUT = 1 / 16  # of a practice step, where only the last blocks learn

@@ -28,6 +28,10 @@ from headswap.app.service.projects import Project, Projects
 from headswap.errors import HeadswapError, TooMuch
 from headswap.storage.files import DiskFull, discard, is_discarded, remove, sweep_drafts
 
+# What a killed server left half-done is removed before the next one opens its doors. Goes: drafts, projects
+# without a record, images and weight files that no record, no Undo and no run names. Stays: everything
+# else, and every project whose record cannot be read. Call it while nobody else writes there.
+
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 
 _OWN = re.compile(r"(data-[0-9a-f]{8}|weights-[0-9a-f]{8}\.[a-z]+)")

@@ -53,6 +53,8 @@ class JobView:
         return self.state in ("done", "failed", "cancelled")
 
 
+# A job as a page shows it: from the row and the journal to one view.
+
 _BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
 
 

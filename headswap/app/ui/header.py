@@ -19,6 +19,10 @@ from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.icons import MARK, icon
 from headswap.app.ui.widgets.status import chip, stale_text
 
+# What stands above the steps where a class leans on this machine: in clear or not, and the way out. Without
+# TLS everything can be read on the way, codes too, and a browser gives no camera to such a page: what would
+# open one is hidden, wherever it stands.
+
 IN_CLEAR = (
     f'<div class="callout warn notice" role="note">{icon("warn")}<p>'
     "<b>This page is not protected on its way to you.</b> Others in this network can read codes and "

@@ -24,6 +24,7 @@ from headswap.heads.trainable import head_names, head_parameters
 from headswap.training.config import FinetuneConfig
 
 
+# How fast each group moves at each step: a late start, a rise, a fall along a cosine.
 def release_pass(place: int, groups: int, passes: int, share: float) -> int:
     """In which pass, from 0, a group begins to move.
 

@@ -18,6 +18,7 @@ from headswap.lessons.lesson import LessonResult, Number
 from headswap.plots.draw import NARROW, WIDE, draw
 
 
+# Every number of a run in one table, with where it probably lies.
 def numbers_table(result: LessonResult) -> str:
     """Words, value, interval."""
     rows = "".join(

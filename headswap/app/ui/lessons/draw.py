@@ -24,6 +24,8 @@ from headswap.app.ui.widgets.text import in_words, safe
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
 
+# One page to print: what was guessed, what happened with one's own numbers, and the reason. web/learn.css
+# lays it out for paper.
 def summary_page(views: Sequence[LessonView]) -> str:
     """All that was done, one row an experiment; the buttons are not printed."""
     right = sum(view.is_right for view in views)

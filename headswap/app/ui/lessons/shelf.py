@@ -14,6 +14,7 @@ from headswap.lessons.catalogue import LESSONS
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
 
+# A card of the expert corner: the reason, the lines, and the verbs that do it.
 def card_heading(card: ExpertCard) -> str:
     """The title of a card."""
     return (

@@ -22,6 +22,9 @@ from headswap.app.ui.widgets.text import in_words, safe
 from headswap.data.decode import ENDINGS
 from headswap.data.manifest import Manifest
 
+# Where images come from: the marks that `picker.js` and `camera.js` bring to life. What a person chooses or
+# films leaves through the zip upload beside them.
+
 PICKER = f"""
 <div class="hs-row heading">{icon("folder")}<h2>Drop a folder, a zip or loose pictures</h2></div>
 <p class="hs-soft">One folder per class: its name becomes the name the network will

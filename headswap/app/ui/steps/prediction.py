@@ -9,6 +9,8 @@ from headswap.app.ui.widgets.text import count, enumerate_names, image_uri, in_w
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.evaluation.report import Report, TestAnswer
 
+# Where it looked: an image with what counted lit up, on demand.
+
 LOOKED_AT = 3  # exam pictures whose maps are drawn
 INVITATION = '<p class="hs-soft">A map lights up what counted in a picture. It takes a moment.</p>'
 

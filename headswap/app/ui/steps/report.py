@@ -28,6 +28,8 @@ from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri, safe
 from headswap.evaluation.report import LabelIssue, Report
 
+# The foot of step 4: teach first, or teach again, or take it home.
+
 FIRST_TEACH = '<span class="say hs-soft">The report comes by itself when the lesson is over.</span>'
 NOT_GOOD_ENOUGH = (
     '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>'

@@ -17,6 +17,8 @@ from headswap.app.ui.widgets.text import image_uri, percent, safe
 from headswap.bundle.prediction import Prediction
 from headswap.storage.places import sample_folder
 
+# Example images to try: those of the sample set whose names begin with one of the person's classes.
+
 FOLDER = sample_folder() / "try"
 
 
