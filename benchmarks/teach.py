@@ -5,7 +5,7 @@
 Every way gets the same backbone (EfficientNet-Lite0, ImageNet weights), the same split (headswap's:
 near duplicates never on both sides) and the same machine, one after the other. Imports and
 process start are apart: each way is imported before its clock starts, and headswap's features
-are computed anew in an empty folder. "headswap" runs in torch; "headswap[fast]" also has what
+are computed again in an empty folder. "headswap" runs in torch; "headswap[fast]" also has what
 `pip install "headswap[fast]"` brings, in the engine that `headswap engines` measured and remembered
 beforehand, once for the network and the machine. fastai is an extra: `pip install fastai`.
 

@@ -109,7 +109,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # PEP 562: load a room when somebody enters it
+def __getattr__(name: str) -> Any:  # PEP 562: load a room when someone enters it
     if name not in _HOMES:
         raise AttributeError(f"module 'headswap' has no attribute {name!r}")
     from importlib import import_module

@@ -87,7 +87,7 @@ class BadProject(HeadswapError):
 
 
 class NotFound(HeadswapError):
-    """A project, job or picture that does not exist, or belongs to somebody else."""
+    """A project, job or picture that does not exist, or belongs to someone else."""
 
 
 class Cancelled(Exception):

@@ -22,7 +22,7 @@ BESIDE = (  # what tests read of it
 
 
 class ByFile(LoadScopeScheduling):
-    """Two processes share the files; whoever takes the browser takes all of its files: they share an app."""
+    """Two processes share the files; the one that takes the browser takes all of its files."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "browser" if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]

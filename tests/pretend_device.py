@@ -54,7 +54,7 @@ class _Here:
 
 
 class OnDevice(torch.Tensor):
-    """A tensor that is on the pretended device, as far as anybody outside this file can tell."""
+    """A tensor that is on the pretended device, as far as anyone outside this file can tell."""
 
     here: ClassVar[_Here | None] = None
     held: Tensor  # the numbers, on the processor

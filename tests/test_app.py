@@ -30,7 +30,7 @@ from headswap.app.ui.gateway.routes import API
 from headswap.cli.main import main
 
 ROOT = Path(__file__).parents[1]
-ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "DISPLAY", "WAYLAND_DISPLAY")  # of whoever runs the tests
+ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "DISPLAY", "WAYLAND_DISPLAY")  # of anyone who runs the tests
 
 
 def free_port() -> int:

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     try:
         print(json.dumps(answer.record) if choices.json else answer.words, flush=True)
-    except BrokenPipeError:  # `headswap models | head`: whoever read has read enough
+    except BrokenPipeError:  # `headswap models | head`: the reader has read enough
         sys.stderr.close()
     return answer.code
 

@@ -15,7 +15,7 @@ from headswap.events import Event, Note, Progress, text_of_step
 def escape_unprintable() -> None:
     """Let what a stream's encoding lacks come out as `\\u0141` instead of ending the program.
 
-    The encoding itself stays the one that the system or the person chose: whoever reads a pipe on Windows
+    The encoding itself stays the one that the system or the person chose: anyone who reads a pipe on Windows
     (`more`, `findstr`, PowerShell) decodes it by the system's code page and not as UTF-8.
     """
     for stream in (sys.stdout, sys.stderr):

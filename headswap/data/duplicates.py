@@ -117,7 +117,7 @@ def _near(distance: NDArray[np.float32], both: NDArray[np.float32], far: int) ->
 
 
 def _regroup(bits: NDArray[np.uint8], same: Labels, members: Labels, far: int) -> Labels:
-    """Form the groups of a few pictures anew; labels are places in the whole."""
+    """Form the groups of a few pictures again; labels are places in the whole."""
     _, local = np.unique(same, return_inverse=True)
     first = np.array([np.flatnonzero(local == label)[0] for label in local])  # a member's own place
     return members[_connect(bits, first, far)]

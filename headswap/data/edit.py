@@ -2,7 +2,7 @@
 
 Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, drop_images, join--> Manifest
 
-Every change gives a new manifest, grouped, checked and drawn anew; the old one stays as it
+Every change gives a new manifest, grouped, checked and drawn again; the old one stays as it
 was, which is what makes each of them undoable. Names are compared as an upload compares
 them: composed letters, upper and lower case alike.
 
@@ -129,7 +129,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
 
 
 def settled(manifest: Manifest) -> Manifest:
-    """Name the classes, group near duplicates, check and draw the exam: all of it anew."""
+    """Name the classes, group near duplicates, check and draw the exam: all of it again."""
     classes = tuple(sorted({picture.class_name for picture in manifest.pictures}))
     loose = tuple(replace(picture, group=-1, part="train") for picture in manifest.pictures)
     return split(check(with_groups(replace(manifest, classes=classes, pictures=loose, findings=()))))

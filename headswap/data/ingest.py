@@ -60,7 +60,7 @@ class ReadPolicy:
 
 
 class MemoryBudget:
-    """Memory that threads share while they decode: whoever finds too little waits, the first come first."""
+    """Memory that threads share while they decode: a thread that finds too little waits, in turn."""
 
     def __init__(self, size_bytes: int) -> None:
         """Have so much; 0: no end of it."""

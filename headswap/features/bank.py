@@ -77,7 +77,7 @@ class BankBuilder:
         self._key = body.key
         self._asked = self._place
         given_up = self._asked / _GIVEN_UP
-        if given_up.exists():  # remembered, or each run would find it out and compute anew
+        if given_up.exists():  # remembered, or each run would find it out and compute again
             body.given_up = (*body.given_up, body.engine.name)
             body.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(body.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
@@ -223,7 +223,7 @@ def fill_bank(
 def _ahead(
     prepare: Prepare, numbers: Sequence[int], filling: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Prepare pictures in threads, a few ahead of whoever takes them; in their order."""
+    """Prepare pictures in threads, a few ahead of anyone who takes them; in their order."""
     threads = processors()
     waiting: deque[Future[NDArray[np.uint8]]] = deque()
     coming = iter(numbers)

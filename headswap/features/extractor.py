@@ -46,7 +46,7 @@ _MOST_KEPT = 512 * 2**20  # bytes that are free at the end of the heap
 
 @cache
 def keep_freed_memory() -> bool:
-    """Ask once; whether there was anybody to ask."""
+    """Ask once; whether there was anyone to ask."""
     if platform.system() != "Linux":
         return False
     setting = getattr(ctypes.CDLL(None), "mallopt", None)

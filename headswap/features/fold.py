@@ -8,7 +8,7 @@ no picture is copied for its border. Which norm follows which convolution, which
 the norm, and how a convolution pads is seen by running once, not read from names. The network given is
 left as it is.
 
-Whoever uses the folded copy compares its answers with the network's own.
+The caller of the folded copy compares its answers with the network's own.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def folded(module: nn.Module, example: Tensor) -> nn.Module:
         twin.set_submodule(names[padding], plain)
     for norm, (padding, activation) in _chains(seen).items():
         mean, variance = norm.running_mean, norm.running_var
-        if mean is None or variance is None:  # it measures each batch anew
+        if mean is None or variance is None:  # it measures each batch again
             continue
         convolution = seen.plain.get(padding, padding)
         weight, bias = fuse_conv_bn_weights(
@@ -182,7 +182,7 @@ def _chains(seen: _Seen) -> dict[_BatchNorm, tuple[nn.Conv2d, nn.Module | None]]
 
 
 def _may_change(convolution: nn.Conv2d) -> bool:
-    """Plain weights of its own: standardised or reparametrised ones are made anew at each run."""
+    """Plain weights of its own: standardised or reparametrised ones are made again at each run."""
     return type(convolution).forward is nn.Conv2d.forward and _has_weights(convolution)
 
 

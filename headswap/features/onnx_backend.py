@@ -3,7 +3,7 @@
 Flow:  HookedNetwork network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
 
 The translation is made by tracing one batch of two, so a network whose steps depend on the
-pictures, or on their number, is translated wrongly; whoever runs it compares first.
+pictures, or on their number, is translated wrongly; the caller compares first.
 """
 
 from __future__ import annotations

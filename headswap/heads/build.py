@@ -168,7 +168,7 @@ def _refuse_uneven_groups(layer: nn.Module, num_classes: int) -> None:
 def _other_tensors(module: nn.Module, owner: HeadModule) -> list[tuple[str, dict[str, Any], str]]:
     """An owner's tensors that are no parameters: (name, where it is kept, key).
 
-    Statistics and work vectors in buffers; weights that a hook computes anew in plain attributes.
+    Statistics and work vectors in buffers; weights that a hook computes again in plain attributes.
     """
     layer = module.get_submodule(owner.path)
     parametrizations = layer._modules.get("parametrizations")

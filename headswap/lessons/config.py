@@ -19,7 +19,7 @@ class LessonConfig:
     head: str = ""  # the layer that a person points at; "": found
     seed: int = 0  # drives the draws, the order of the pictures and new heads
     most_pictures: int = 96  # more are left out, evenly from every class, so that it ends in seconds
-    draws: int = 5  # times that practice and exam are drawn anew where only a head is solved
+    draws: int = 5  # times that practice and exam are drawn again where only a head is solved
     small_px: int = 96  # side of the pictures where the whole network is taught
     passes: int = 4  # over the practice pictures, there
     seconds: float = 14.0  # of an experiment, about: a large network sees fewer pictures, or practises less

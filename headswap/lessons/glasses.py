@@ -64,7 +64,7 @@ _GRAIN = 80.0  # spread of the grain, of 255
 
 @dataclass(frozen=True, kw_only=True)
 class _View:
-    """The exam as somebody prepares it."""
+    """The exam as someone prepares it."""
 
     name: str
     words: str

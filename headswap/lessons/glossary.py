@@ -16,7 +16,7 @@ class Term:
     """A word of the page."""
 
     word: str  # as the page says it
-    sentence: str  # what it means, for somebody of twelve
+    sentence: str  # what it means, for someone of twelve
     field: str  # what the field calls it
 
 

@@ -261,7 +261,7 @@ class Material:
 
     @cached_property
     def draws(self) -> tuple[Draw, ...]:
-        """Practice and exam, drawn anew as often as the setting says; near duplicates stay together."""
+        """Practice and exam, drawn again as often as the setting says; near duplicates stay together."""
         first = self.setting.seed * self.setting.draws
         return tuple(self._draw(first + number) for number in range(self.setting.draws))
 
@@ -276,7 +276,7 @@ class Material:
         return torch.where(~is_exam)[0], torch.where(is_exam)[0]
 
     def tick(self, done: int, total: int) -> None:
-        """Say how far it is; whoever listens may stop it here."""
+        """Say how far it is; anyone who listens may stop it here."""
         self.listener(Progress("head", done, total, unit="steps"))
 
 

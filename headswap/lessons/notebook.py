@@ -3,7 +3,7 @@
 Flow:  LessonConfig --notebook_of--> cells --write_notebook--> .ipynb (nbformat 4.5)
 
 Each experiment is the question, a cell that runs it, the reason, and both versions of the code as
-cells of their own. What is written holds no results: whoever opens it makes their own.
+cells of their own. What is written holds no results: anyone who opens it makes their own.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ def train(
         head_path=head,
         teach=config or TrainConfig(),
     )
-    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
 
 

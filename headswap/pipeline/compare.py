@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headswap.features.bank import FeatureBank
     from headswap.heads.site import HeadSite
 
-_FORMAT = 1  # of a kept row; another number is measured anew
+_FORMAT = 1  # of a kept row; another number is measured again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +142,7 @@ def compare(
 def _course(
     data: Path, names: Sequence[str], folds: int, seed: int, workspace: Path, listener: Listener
 ) -> ComparisonTask:
-    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     spec = None
     for name in names:
         try:

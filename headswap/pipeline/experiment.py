@@ -44,7 +44,7 @@ class Experiment:
     head_path: str | None = None  # the person's own choice of layer; None: found
     teach: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayedChoices | None = (
-        None  # what an earlier run measured, to repeat it exactly; None: measured anew
+        None  # what an earlier run measured, to repeat it exactly; None: measured again
     )
 
     def __post_init__(self) -> None:

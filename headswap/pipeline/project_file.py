@@ -12,7 +12,7 @@ Flow:  folders of one installation --pack_project--> zip --unpack_project--> a c
 
 The file may come from a stranger: every name in it matches one of the patterns above, every
 byte is counted and hashed, every record is read and every picture decoded before anything is
-used; ids are made anew by whoever takes it in. Nothing is run.
+used; ids are made again where it is opened. Nothing is run.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def _is_whole(report: Report) -> bool:
 
 
 def _check_picture(path: Path, limits: ImageLimits | None) -> None:
-    """Decoded once here, where a decoder can do no harm, before anybody else opens it."""
+    """Decoded once here, where a decoder can do no harm, before anyone else opens it."""
     try:
         decode(path.read_bytes(), name=path.name, limits=limits)
     except UnreadablePicture as error:

@@ -1,4 +1,4 @@
-"""Repeat a run from what its bundle says: nothing is chosen or measured anew.
+"""Repeat a run from what its bundle says: nothing is chosen or measured again.
 
 Flow:  bundle + the same pictures --train_again--> the same head, bit for bit, and what differs in words
 
@@ -56,7 +56,7 @@ def train_again(
         weights=str(weights) if weights else None,
     )
     target = Path(workspace) if workspace else user_cache_path("headswap")
-    settings = ZooSettings(allow_code=True)  # whoever calls this runs Python anyway
+    settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     outcome = run_experiment(
         experiment, place, workspace=target, settings=settings, recorded=known, listener=listener
     )

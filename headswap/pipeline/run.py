@@ -274,7 +274,7 @@ def _saving(clock: _Clock, listener: Listener) -> Iterator[None]:
 def _libraries_uncollected() -> Iterator[None]:
     """Inside, the garbage collector leaves alone what there was before: half a million objects.
 
-    Searching them again and again takes a twentieth of a short run. Whoever has set something
+    Searching them again and again takes a twentieth of a short run. Anyone who has set something
     aside before keeps it so.
     """
     if gc.get_freeze_count():

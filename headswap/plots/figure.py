@@ -35,7 +35,7 @@ class Curve:
 class Figure:
     """Bars or curves, never both."""
 
-    words: str  # says the same to somebody who cannot see it
+    words: str  # says the same to someone who cannot see it
     top: float = 1.0  # where the axis ends
     bars: tuple[Bar, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -3,7 +3,7 @@
 Each may fail, and each may be the last one before the power goes. `files` does every deed
 through its `disk`; nothing else in headswap changes what must not be lost.
 
-Windows refuses to replace or delete what somebody has open: a reader, a virus scanner, a program that keeps
+Windows refuses to replace or delete what someone has open: a reader, a virus scanner, a program that keeps
 the folder in step with a cloud. Most let go within a moment, so each deed is tried again for some seconds.
 
 Knows paths and bytes only.
@@ -31,14 +31,14 @@ _HELD = (  # error numbers of Windows
 
 
 def is_held(error: BaseException) -> bool:
-    """Whether Windows refused a deed because somebody has the file open, or may have."""
+    """Whether Windows refused a deed because someone has the file open, or may have."""
     if getattr(error, "winerror", None) in _HELD:
         return True
     return os.name == "nt" and isinstance(error, PermissionError)  # what `open` says has no number of its own
 
 
 def until_let_go(deed: Callable[[], Done]) -> Done:
-    """Do it, and again for a few seconds while somebody else has the file open.
+    """Do it, and again for a few seconds while someone else has the file open.
 
     Raises:
         OSError: what the last try said.

@@ -27,7 +27,7 @@ class FinetuneConfig:
     release: float = 0.2  # share of the passes over which the stages begin to move, from the top
     weight_decay: float = 0.01  # of matrices and filters; never of norms and biases
     clip_norm: float = 1.0  # longest gradient of one step
-    norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured anew after a pass; drifting
+    norms: Norms = "frozen"  # statistics of BatchNorm: as pretrained; measured again after a pass; drifting
     least_crop: float = 0.35  # share of a picture that a practice crop shows at least; 1: no crops
     flip: bool = True  # half of the practice pictures are mirrored
     label_smoothing: float = 0.1

@@ -87,5 +87,5 @@ class TrainedHead:
     lesson: TrainingTask  # with the view that was chosen
     network: Network  # with its input
     taught: TrainingResult
-    start: Callable[[Tensor], None]  # teaches the head anew, on some rows of the manifest only
+    start: Callable[[Tensor], None]  # teaches the head again, on some rows of the manifest only
     only_exact: bool = False  # its numbers are too large for half precision

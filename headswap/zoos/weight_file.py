@@ -34,7 +34,7 @@ WRAPPERS = (
     "net",
 )
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")  # left by parallel, compiled and wrapped training
-SAFE_TORCH = "2.10"  # before it, CVE-2026-24747: a .pt file that harms whoever reads weights alone
+SAFE_TORCH = "2.10"  # before it, CVE-2026-24747: a .pt file that harms anyone who reads weights alone
 _SAVE_AGAIN = (
     "Save it again with `torch.save(model.state_dict(), file)` or as .safetensors, and use that file."
 )

@@ -1,7 +1,7 @@
 """Two people, every verb of the service, every handler of the page: nobody gets at another one's work.
 
-A verb or handler that takes something of which nothing stands in `VALUES` fails here: whoever adds one says
-what a stranger would send. "Not yours" and "does not exist" must read the same, letter by letter.
+A verb or handler that takes something of which nothing stands in `VALUES` fails here: the person who adds
+it says what a stranger would send. "Not yours" and "does not exist" must read the same, letter by letter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from headswap.app.ui.page import build_page
 from headswap.errors import NotFound
 from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verbs
 
-OPEN = {  # verbs that take no owner, because they show nothing of anybody
+OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.three_to_start",
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
     "Networks.out_of_reach", "Networks.picture_ms", "Networks.fetched_bytes", "Service.room_of",
@@ -35,14 +35,14 @@ MAKE = {
     "Service.new_project",
     "ProjectArchive.open",
     "Lessons.open",
-}  # verbs that make something new for whoever asks
+}  # verbs that make something new for anyone who asks
 HANDLERS_OF_THE_PAGE_ALONE = {
     "on_list",
     "on_networks",
     "<lambda>",
     "_on_tab",
     "on_way",
-}  # show or ask nothing of anybody
+}  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
     r"|compare|export|Exports|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"

@@ -1,4 +1,4 @@
-"""A change gives a new set, grouped, checked and drawn anew, and never touches the old one."""
+"""A change gives a new set, grouped, checked and drawn again, and never touches the old one."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_table_that_hides_its_length_is_refused_before_it_is_read(
     long = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 60, 60, table_bytes, table_at)
     locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(whole) - 22, 1)
     twice = b"PK\x05\x06".join((end[:16], end[20:]))  # the place of the table spells the mark of the end
-    monkeypatch.setattr(zipfile, "ZipFile", None)  # whoever gets that far fails
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # anyone who gets that far fails
 
     for data in (whole[:-22] + long + locator + short, whole[:-22] + twice, whole[:-2] + b"\x04\x00note"):
         path.write_bytes(data)

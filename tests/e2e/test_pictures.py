@@ -333,7 +333,7 @@ def test_more_files_than_an_old_zip_can_count_are_packed_whole(visit: Visit) -> 
 
 
 def blue_called_red() -> bytes:
-    """A colour profile that shows red as blue, to whoever minds it."""
+    """A colour profile that shows red as blue, to anyone who minds it."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return profile.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")
 

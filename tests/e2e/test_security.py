@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @contextmanager
 def other_site(framed: str) -> Iterator[str]:
-    """A site of somebody else, on this machine too, that shows a page of ours in a frame."""
+    """A site of someone else, on this machine too, that shows a page of ours in a frame."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -47,7 +47,7 @@ def shown(visit: Visit) -> dict[str, float]:
 
 def test_the_zip_and_its_onnx_say_what_the_page_says_without_headswap(taught: Visit, tmp_path: Path) -> None:
     page = taught.page
-    picture = SAMPLE / "try" / "bird_hen_01.png"  # see-through: whoever forgets that sees another picture
+    picture = SAMPLE / "try" / "bird_hen_01.png"  # see-through: anyone who forgets that sees another picture
     # something else first: the same answer again would change nothing on the page
     page.click("#hs-examples [data-example='3']")
     taught.wait("#hs-examples [data-example='3'][aria-pressed=true]")

@@ -65,7 +65,7 @@ def test_a_convolution_that_others_read_too_is_left_alone() -> None:
 
 
 class PadsItself(nn.Conv2d):
-    """As TensorFlow's "SAME" does; `more` pads otherwise, `standard` makes its weights anew at each run."""
+    """As TensorFlow's "SAME" does; `more` pads otherwise, `standard` makes its weights again at each run."""
 
     def __init__(self, *shape: int, more: int = 0, standard: bool = False, **options: int) -> None:
         super().__init__(*shape, **options)

@@ -3,7 +3,7 @@
 A family is a module of the library's own source. The judge shares no code with the detector: an architecture
 is built with two class counts, and the parameters whose shapes differ are its head. All on meta tensors.
 
-    python -m tests.heads.families    writes expected.json anew: what is found, if the judge agrees
+    python -m tests.heads.families    writes expected.json again: what is found, if the judge agrees
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def test_own_weights_have_to_be_given_again(first: Path, few_drawings: Path, tmp
 
 
 def reseal(folder: Path) -> None:
-    """Write the seal anew, as somebody who alters a bundle would have to."""
+    """Write the seal again, as someone who alters a bundle would have to."""
     from headswap.storage.files import sha256_of
 
     seal = json.loads((folder / "seal.json").read_text())

@@ -1,4 +1,4 @@
-"""A class at once: everybody brings pictures, teaches, tries and takes home; nobody sees others.
+"""A class at once: everyone brings pictures, teaches, tries and takes home; nobody sees others.
 
 Over HTTP, against `python app.py --for class --auth FILE` in a process of its own.
 """
@@ -126,7 +126,7 @@ def _look_at_page(client: Any, house: House, seen: Seen) -> None:
 
 
 def _trespass(client: Any, seen: Seen, name: str) -> None:
-    """Ask for the run of somebody else: it must read as one that does not exist."""
+    """Ask for the run of someone else: it must read as one that does not exist."""
     others = [job for owner, job in seen.jobs.items() if owner != name]
     for job in others[:3]:
         try:

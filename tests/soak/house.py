@@ -59,7 +59,7 @@ class House:
             return False
 
     def kill(self) -> None:
-        """As if somebody pulled the plug of this one process."""
+        """As if someone pulled the plug of this one process."""
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()

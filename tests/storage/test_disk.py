@@ -1,4 +1,4 @@
-"""A file that somebody has open: waited for a while, then one sentence; on Linux nothing is waited for."""
+"""A file that someone has open: waited for a while, then one sentence; on Linux nothing is waited for."""
 
 from __future__ import annotations
 

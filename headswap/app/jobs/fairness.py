@@ -1,6 +1,6 @@
 """Who is next: fair turns between the people who wait.
 
-Everybody's first waiting job comes before anybody's second, counting what already
+Everyone's first waiting job comes before anyone's second, counting what already
 runs for them; between equals, the one who was served longest ago comes first. So a
 person with fifty jobs delays a person with one by one job at most.
 

@@ -1,4 +1,4 @@
-"""A job: one experiment that somebody asked for, and how far it has come.
+"""A job: one experiment that someone asked for, and how far it has come.
 
     queued --> running --> done | failed | cancelled
        ^----------'  ^---> paused (disk full; queued again when there is room)
@@ -96,7 +96,7 @@ def check_job_id(text: str) -> str:
 
 
 def no_such_job() -> NotFound:
-    """The one answer for "does not exist" and "belongs to somebody else"."""
+    """The one answer for "does not exist" and "belongs to someone else"."""
     return NotFound("There is no such run.", remedy="Open your project again and choose one of its runs.")
 
 

@@ -5,7 +5,7 @@ Flow:  submit -> row --tick: assign, start--> worker process --its last word, or
 `tick` looks at everything once and returns: it reads the rows, so a server that was
 killed and started again goes on where the other one was. It has four duties: look
 after running jobs, put paused ones back when there is room, hand out waiting ones,
-keep one spare worker warm while somebody is about to need it.
+keep one spare worker warm while someone is about to need it.
 
 Knows rows and a runner; nothing of what the work is.
 """
@@ -113,7 +113,7 @@ class Queue:
         self.woken.set()
 
     def warm(self) -> None:
-        """Somebody will soon teach: keep a spare worker ready for a while."""
+        """Someone will soon teach: keep a spare worker ready for a while."""
         self._last_interest = self._clock()
         self.woken.set()
 
@@ -216,7 +216,7 @@ class Queue:
                 self.store.unpause(job.id)
 
     def _room_for(self, job: Job, free: int) -> int:
-        """A job that has filled the disk needs more than there was then; whoever was not there just tries."""
+        """A job that has filled the disk needs more than there was then; any other just tries."""
         room = self._settings.room_bytes
         return free + room if job.attempt and self._has_looked else room
 

@@ -5,7 +5,7 @@
 
 Every change is one `BEGIN IMMEDIATE` transaction. Everything that is said for one
 attempt carries its number: no row changed means that the attempt is over, and the
-speaker must stop. A lease is a count that the living worker raises; whoever watches
+speaker must stop. A lease is a count that the living worker raises; the watcher
 compares it with what they saw before, so no clock is shared and none can jump.
 
 Knows rows and folders; starts nothing.
@@ -105,7 +105,7 @@ class Store:
         """One job; with `owner`, only if it is theirs.
 
         Raises:
-            NotFound: there is none, or it is somebody else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; nobody can tell which.
         """
         jobs = self._select("id = ?", (check_job_id(job_id),))
         if not jobs or (owner is not None and jobs[0].owner != owner):
@@ -136,7 +136,7 @@ class Store:
         return [str(row["experiment"]) for row in rows]
 
     def ids(self) -> set[str]:
-        """Of all jobs of everybody."""
+        """Of all jobs of everyone."""
         return {str(row["id"]) for row in self._rows.read("SELECT id FROM job")}
 
     def forget(self, job_id: str) -> bool:

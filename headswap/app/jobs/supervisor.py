@@ -1,6 +1,6 @@
 """The thread that keeps the queue moving while the server runs.
 
-Started and stopped by whoever owns the server; importing it starts nothing.
+Started and stopped by the owner of the server; importing it starts nothing.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) ->
 
 
 def _import_pipeline() -> None:
-    """Seconds of torch, timm and scipy, spent before anybody waits."""
+    """Seconds of torch, timm and scipy, spent before anyone waits."""
     for module in ("headswap.pipeline.run", "timm", "scipy.optimize"):
         importlib.import_module(module)
 

@@ -149,7 +149,7 @@ class ChildProcess:
             if self._idle_timer:
                 self._idle_timer.cancel()
         if child:
-            child.kill()  # whoever waits for an answer hears at once that none will come
+            child.kill()  # anyone who waits for an answer hears at once that none will come
             with self._turn:
                 _let_go(child)
 
@@ -201,7 +201,7 @@ class ChildProcess:
     def _release_if_idle(self) -> None:
         with self._gate:
             self._idle_timer = None
-        if not self._turn.acquire(blocking=False):  # somebody is asking, and will watch again
+        if not self._turn.acquire(blocking=False):  # someone is asking, and will watch again
             return
         try:
             if time.monotonic() - self._asked_at >= self._idle_s and self._child is not None:

@@ -213,7 +213,7 @@ class _Watch:
     def _note(self, mark: str, file: str, change: int) -> None:
         with self._lock:
             self._open += change
-            if not self._open:  # before it is noted: a process that is ended has somebody to name
+            if not self._open:  # before it is noted: a process that is ended has someone to name
                 faulthandler.cancel_dump_traceback_later()
             if self._notes is not None:
                 os.write(self._notes, f"{mark}{to_json(file)}\n".encode())

@@ -44,7 +44,7 @@ class AskLesson:
 
 @dataclass(frozen=True, kw_only=True)
 class AskReady:
-    """Somebody will soon ask: load the network and the pictures."""
+    """Someone will soon ask: load the network and the pictures."""
 
     setting: LessonConfig
     workspace: str
@@ -62,7 +62,7 @@ Question = AskLesson | AskReady
 
 
 class _Telling:
-    """Listens to a run: notes how far it is, and ends it when somebody says so."""
+    """Listens to a run: notes how far it is, and ends it when someone says so."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._told_at = folder, 0.0

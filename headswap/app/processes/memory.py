@@ -5,8 +5,8 @@ Flow:  limit --hold_memory--> this process cannot take more: an allocation fails
        experiment --need_of--> bytes, for the queue that admits runs while there is room
 
 The limit counts the memory that a process can write to (RLIMIT_DATA), not the address space: torch and
-CUDA reserve far more addresses than they use. Only Linux has such a limit; elsewhere whoever started the
-process watches what it holds in memory, several times a second, and ends it.
+CUDA reserve far more addresses than they use. Only Linux has such a limit; elsewhere the process that
+started the process watches what it holds in memory, several times a second, and ends it.
 
 Knows processes and parameter counts; loads no torch.
 """

@@ -84,7 +84,7 @@ class Reader:
         )
 
     def warm(self) -> None:
-        """Somebody will soon give pictures: have both children ready."""
+        """Someone will soon give pictures: have both children ready."""
         self._uploads.warm()
         self._tries.warm()
 

@@ -39,7 +39,7 @@ class Runner(Protocol):
         """Ask the process to end, or with `force` end it and all it started.
 
         Returns at once; a process that is gone already is left in peace. To ask is a courtesy: a system
-        without signals (Windows) does nothing, so whoever asks says it in another way too.
+        without signals (Windows) does nothing, so the caller says it in another way too.
         """
         ...
 

@@ -103,7 +103,7 @@ class Confinement:
 
     @property
     def sentence(self) -> str:
-        """For whoever starts a server, or asks its doctor."""
+        """For anyone who starts a server, or asks its doctor."""
         if self.files and self.calls:
             return "has no network, no other program and no file but the one it is given"
         if self.calls:

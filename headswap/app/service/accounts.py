@@ -1,4 +1,4 @@
-"""Class codes: who may come in. One file, one line of JSON for everybody; no code is kept, only its hash.
+"""Class codes: who may come in. One file, one line of JSON for everyone; no code is kept, only its hash.
 
 Flow:  name --add--> code, shown once          name + code --AccessCodes.knows--> yes or no
 
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who may come in."""
+    """Someone who may come in."""
 
     name: str
     salt: str  # hex
@@ -107,7 +107,7 @@ class AccessCodes:
 
 
 def read_people(path: Path) -> AccountsFile:
-    """Everybody in the file.
+    """Everyone in the file.
 
     Raises:
         BadSetting: there is no such file.
@@ -123,7 +123,7 @@ def add(path: Path, names: tuple[str, ...]) -> dict[str, str]:
     """Let people in, the file made when missing; returns name -> code, which is kept nowhere.
 
     Raises:
-        BadSetting: a name cannot be one, or has a code already; or somebody else is changing the file.
+        BadSetting: a name cannot be one, or has a code already; or someone else is changing the file.
     """
     cleaned = tuple(map(_clean, names))
     with _turn(path):
@@ -149,8 +149,8 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
     """Let people in no longer; what they made stays.
 
     Raises:
-        NotFound: somebody is not in the file.
-        BadSetting: somebody else is changing the file.
+        NotFound: someone is not in the file.
+        BadSetting: someone else is changing the file.
     """
     going = set(map(_clean, names))
     read_people(path)  # a file that is missing gets no lock beside it

@@ -126,7 +126,7 @@ class ProjectArchive:
 
     @contextmanager
     def saved(self, owner: str, project: str) -> Iterator[Path]:
-        """The same in a folder of its own, for as long as somebody copies it."""
+        """The same in a folder of its own, for as long as someone copies it."""
         with tempfile.TemporaryDirectory(prefix="headswap-save-", ignore_cleanup_errors=True) as folder:
             yield self.save(owner, project, Path(folder))
 

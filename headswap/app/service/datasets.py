@@ -72,7 +72,7 @@ class Datasets:
             sample: the folder that "the sample set" means.
             is_wanted: whether a run of a project may still read a dataset.json.
             check_room: raises when an owner has no room for an upload.
-            came: told when pictures have come: somebody will soon teach.
+            came: told when pictures have come: someone will soon teach.
         """
         self._turns: dict[str, Lock] = {}  # project -> whose change it is
         self._projects, self._ask, self._sample = projects, ask, sample

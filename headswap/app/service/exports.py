@@ -3,7 +3,7 @@
 Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
 
 The thread only asks: the packing child for most steps, the page's own process for the page's answers.
-Whoever comes back later finds the zip, or how far it is. Loads no torch.
+Anyone who comes back later finds the zip, or how far it is. Loads no torch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from headswap.storage.files import from_json, to_json
 
 Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
 _FOLDER = "take-home"
-_LONGEST_S = 1800.0  # for somebody who waits for the file
+_LONGEST_S = 1800.0  # for someone who waits for the file
 _WAYS: tuple[tuple[WayName, str, float], ...] = (
     (BUNDLE, "Asking the packed weights.", 0.35),
     (SCRIPT, "Running predict.py, without headswap.", 0.45),
@@ -69,7 +69,7 @@ class ExportView:
 
 @dataclass(kw_only=True)
 class _Packing:
-    """One zip in the making; changed by its thread, read by everybody."""
+    """One zip in the making; changed by its thread, read by everyone."""
 
     view: ExportView = ExportView(state="packing", sentence="Waiting for its turn.")
     over: threading.Event = field(default_factory=threading.Event)
@@ -99,7 +99,7 @@ class Exports:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
 
     def close(self) -> None:
-        """Let the child go; what is not finished is begun anew another day."""
+        """Let the child go; what is not finished is begun again another day."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._desk.close()
 
@@ -201,7 +201,7 @@ class Exports:
         self._ask(AskSeal(bundle, laid, tuple(ways), title, str(target)))
 
     def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
-        """What this page says of each picture, asked like a picture that somebody drops on it."""
+        """What this page says of each picture, asked like a picture that someone drops on it."""
         folder = Path(laid.folder)
         said = [self._predict(owner, job, folder / one.file).probabilities for one in laid.expected]
         return compare(PAGE, laid.expected, said)

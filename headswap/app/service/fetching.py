@@ -4,8 +4,8 @@ Flow:  names of networks --FetchPolicy.check--> nothing, or one sentence: what i
            and who may change it
 
 A network whose weights are on this machine is always allowed. The others come from the internet, some of them
-by the gigabyte, to everybody's cost: whoever starts the server says which ("here": none, "any", or names).
-
+by the gigabyte, to everyone's cost: the person who starts the server says which ("here": none, "any", or
+names). 
 Asks for cards and sizes; fetches nothing.
 """
 
@@ -26,7 +26,7 @@ class FetchPolicy:
     """The rule of one installation."""
 
     networks: tuple[str, ...] = (ANY,)  # "any", "here", or names with or without their zoo
-    weights_gb: float = 0.0  # of everything fetched, for everybody together; 0: no limit
+    weights_gb: float = 0.0  # of everything fetched, for everyone together; 0: no limit
     cards: Cards
     fetched_bytes: Callable[[], int]
 

@@ -1,4 +1,4 @@
-"""Is the server well? A few figures that name nobody, for whoever watches over it.
+"""Is the server well? A few figures that name nobody, for anyone who watches over it.
 
 Flow:  store + supervisor + workspace --health_of--> Health (status 200 or 503)
 

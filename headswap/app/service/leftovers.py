@@ -4,7 +4,7 @@ Flow:  workspace --leftovers--> folders that nobody can reach any more
        workspace --try_again, now and then--> fewer of them
 
 A deletion that does not succeed at once (an open file on Windows, rights that changed, a network disk)
-leaves a mark in its folder (`headswap.storage.files.discard`): from then on it counts as gone for everybody
+leaves a mark in its folder (`headswap.storage.files.discard`): from then on it counts as gone for everyone
 but this module, the log and `headswap doctor`. Copies of tried pictures have no mark; theirs is their age.
 
 Knows folders and marks only.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from headswap.storage.files import DISCARDED, discard
 
-TRIED = ("tries", "reading")  # of pictures that somebody tries: gone with the answer
+TRIED = ("tries", "reading")  # of pictures that someone tries: gone with the answer
 TRIED_S = 600.0  # longer than any answer takes
 _WHERE = ("jobs", "projects", "lessons/courses")
 

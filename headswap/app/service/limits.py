@@ -114,7 +114,7 @@ def _shown(one: Field[Any], value: float) -> str:
     return f"{value:,g} {one.metadata['unit']}".rstrip()
 
 
-# How one installation runs; made by whoever starts it, nowhere else.
+# How one installation runs; made by the person who starts it, nowhere else.
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything a service needs to know."""

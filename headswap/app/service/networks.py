@@ -156,7 +156,7 @@ class Networks:
         threading.Thread(target=wait, daemon=True).start()
 
     def _open_quietly(self, model: str) -> None:
-        with suppress(HeadswapError):  # whoever asks for it later hears why
+        with suppress(HeadswapError):  # anyone who asks for it later hears why
             self.inspect(model)
 
     def _cards(self, question: str) -> tuple[NetworkCard, ...]:

@@ -127,7 +127,7 @@ def is_local(host: str | None) -> bool:
 
 
 def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapping[str, str]) -> bool:
-    """A browser opens by itself where whoever starts the page also looks at the screen of this machine."""
+    """A browser opens by itself where its starter also looks at the screen of this machine."""
     if said.browser is not None:
         return bool(said.browser)
     is_elsewhere = any(environment.get(name) for name in _ELSEWHERE)

@@ -64,7 +64,7 @@ class Projects:
         """One project of one owner.
 
         Raises:
-            NotFound: there is none, or it is somebody else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; nobody can tell which.
         """
         record = self.folder(project) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
@@ -76,7 +76,7 @@ class Projects:
         return found
 
     def all(self) -> tuple[Project, ...]:
-        """Every project whose record can be read, of everybody: for the server itself, never for a person."""
+        """Every project whose record can be read, of everyone: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if _ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
@@ -85,7 +85,7 @@ class Projects:
         return tuple(found)
 
     def touched_at(self, project: Project) -> float:
-        """When somebody last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
+        """When someone last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
         return (self.folder(project.id) / _RECORD).stat().st_mtime
 
     def remove(self, project: Project) -> None:
@@ -93,7 +93,7 @@ class Projects:
         discard(self.folder(project.id))
 
     def known(self, owner: str, ids: Sequence[str]) -> tuple[Project, ...]:
-        """The projects of these ids, in their order, then all others of somebody who has logged in.
+        """The projects of these ids, in their order, then all others of someone who has logged in.
 
         Where nobody logs in, only an id opens a project: a browser sees those it remembers.
         """
@@ -148,7 +148,7 @@ class Projects:
 
 
 def _touch(record: Path) -> None:
-    """Note that somebody looked; not at every look."""
+    """Note that someone looked; not at every look."""
     if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
         os.utime(record)
 

@@ -3,7 +3,7 @@
 Flow:  limits --Retention.tidy, now and then--> projects and runs past their time are gone
        owner + upload --Retention.check_room--> nothing, or `TooMuch` in words
 
-A project counts from the last time that somebody looked at it; one with a run that waits or works is never
+A project counts from the last time that someone looked at it; one with a run that waits or works is never
 removed. A clock that is set while the server runs ages nothing: time since the start is counted, not read.
 
 Knows projects, job rows and sizes; opens no picture.
@@ -225,7 +225,7 @@ class Retention:
             sweep_drafts(root / "features")
 
     def _let_features_go(self) -> None:
-        """The oldest go while there are too many; whoever needs them again computes them again."""
+        """The oldest go while there are too many; anyone who needs them again computes them again."""
         most = self._limits.features_gb * 1e9
         if not most or self._store.in_state(JobState.RUNNING):  # a worker may be reading them
             return

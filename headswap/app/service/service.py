@@ -1,7 +1,7 @@
 """The verbs that the page and the shell call: plain values in, frozen records out.
 
 Every argument is checked here, because anything a page can send, a stranger can. A project
-or job of somebody else reads like one that does not exist. Loads no torch and no gradio:
+or job of someone else reads like one that does not exist. Loads no torch and no gradio:
 networks live in the inference process, decoders in the import process, teaching in workers.
 """
 
@@ -249,7 +249,7 @@ class Service:
         return job
 
     def warm(self) -> None:
-        """Somebody is here: have a worker, the readers and the process that predicts ready."""
+        """Someone is here: have a worker, the readers and the process that predicts ready."""
         self._inference.warm()
         self._reader.warm()
         self.networks.after_the_first(self._queue.warm)

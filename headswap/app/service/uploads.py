@@ -30,7 +30,7 @@ class Uploads:
             self._brought.setdefault(file.resolve(), Counter())[person] += 1
 
     def taken(self, person: str, file: Path) -> None:
-        """It was taken in: remove it, unless somebody brought it once more and still waits."""
+        """It was taken in: remove it, unless someone brought it once more and still waits."""
         file = file.resolve()
         with self._gate:
             waiting = self._brought.get(file, Counter())

@@ -46,7 +46,7 @@ class JobView:
     goes_further: bool = False  # more than the head may move
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
-    details: str = ""  # for whoever looks after the machine
+    details: str = ""  # for anyone who looks after the machine
 
     @property
     def is_over(self) -> bool:

@@ -123,7 +123,7 @@ def address(page: gr.Blocks, door: ServerAddress) -> str:
 
 
 def room_for(service: Service, person: str) -> UploadRoom:
-    """How much somebody may bring now, to the disk where uploads wait to be taken in."""
+    """How much someone may bring now, to the disk where uploads wait to be taken in."""
     place = Path(get_upload_folder())
     free = shutil.disk_usage(place if place.is_dir() else place.anchor).free
     return UploadRoom(
@@ -146,7 +146,7 @@ def calm(page: gr.Blocks) -> None:
 
 
 def knows(codes: AccessCodes) -> Callable[[str, str], Awaitable[bool]]:
-    """Ask the codes beside the loop that serves everybody: a guess takes a while, on purpose.
+    """Ask the codes beside the loop that serves everyone: a guess takes a while, on purpose.
 
     The threads are for this alone. The gate lets only so many guesses wait for them.
     """

@@ -125,7 +125,7 @@ def _kept(value: str) -> gr.Textbox:
 
 
 def _network_key(scene: PageContext) -> str:
-    """Changes when the head view has to be drawn anew: another network, path or set of classes."""
+    """Changes when the head view has to be drawn again: another network, path or set of classes."""
     project = scene.project
     weights = "own" if project.has_own_weights else "pretrained"
     return "\n".join((project.model, project.head_path or "", weights, *scene.classes))

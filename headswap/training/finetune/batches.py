@@ -46,7 +46,7 @@ class ImageBatches:
         return torch.from_numpy(to_float(np.stack([self.read_input(row) for row in rows]), self.spec))
 
     def practice(self, batches: Iterable[Sequence[int]], augment: Augment) -> Iterator[Tensor]:
-        """One (B, C, H, W) float32 tensor per batch, drawn anew each time."""
+        """One (B, C, H, W) float32 tensor per batch, drawn again each time."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="uncut") as pool:
             ahead = None
             for rows in batches:

@@ -99,7 +99,7 @@ class FrozenPrefix:
                     yield done
 
     def practice(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """What reaches the top of one crop of each picture, drawn anew: (B, ...) for each batch."""
+        """What reaches the top of one crop of each picture, drawn again: (B, ...) for each batch."""
         for rows in batches:
             drawn = torch.randint(len(self._crops), (len(rows),))
             yield self._crops[drawn, self._places[list(rows)]].to(self.engine.device)

@@ -3,7 +3,7 @@
 Flow:  network with a solved head + FinetuneTask --finetune--> the same network, its best weights,
            FinetunedRun
 
-Each pass draws crops anew, moves the groups that have begun, and is judged on a validation
+Each pass draws crops again, moves the groups that have begun, and is judged on a validation
 part. The best weights are kept; the solved head it began with is pass 0 and takes part. Norm
 statistics stay as pretrained unless the person wants otherwise: in training mode they
 ruin small sets. A run that is killed goes on from its last checkpoint, to the same bit.

@@ -84,7 +84,7 @@ def practise_mode(module: nn.Module, norms: Norms) -> None:
 
 
 def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Measure norm statistics anew on (B, C, H, W) batches; nothing else changes."""
+    """Measure norm statistics again on (B, C, H, W) batches; nothing else changes."""
     from torch.optim.swa_utils import update_bn
 
     module.eval()
@@ -120,6 +120,6 @@ def borrowed(module: nn.Module, site: HeadSite, config: FinetuneConfig) -> Itera
 
 @contextmanager
 def own_random(engine: Engine, seed: int) -> Iterator[None]:
-    """Draw from a seed; whoever draws afterwards goes on where they were."""
+    """Draw from a seed; later draws go on where they were."""
     with drawing_from(engine.device, seed):
         yield

@@ -2,7 +2,7 @@
 
 Flow:  features + labels + groups --cross_validate--> (N, C) logits
 
-Near duplicates share a fold. The penalty is chosen anew inside each fold's practice part, so
+Near duplicates share a fold. The penalty is chosen again inside each fold's practice part, so
 the figure that comes out has seen nothing of what it is measured on. Sets too large for that
 choose it once; there the choice among four penalties moves nothing.
 """

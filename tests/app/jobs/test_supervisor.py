@@ -167,7 +167,7 @@ def test_an_idle_supervisor_costs_next_to_nothing(office: Any) -> None:
 
 
 class Plague:
-    """Kills workers and servers at random, and starts servers anew."""
+    """Kills workers and servers at random, and starts servers again."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder, self.random = folder, random.Random(seed)

@@ -1,4 +1,4 @@
-"""Pictures of a project with a real import process: adding, mending, undoing; what is somebody else's."""
+"""Pictures of a project with a real import process: adding, mending, undoing; what is someone else's."""
 
 from __future__ import annotations
 

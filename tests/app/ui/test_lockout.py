@@ -1,4 +1,4 @@
-"""Who may try a code: a bound for everybody who guesses, and a way in for everybody who does not."""
+"""Who may try a code: a bound for everyone who guesses, and a way in for everyone who does not."""
 
 from __future__ import annotations
 

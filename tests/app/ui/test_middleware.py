@@ -310,7 +310,7 @@ def test_guessing_codes_ends_soon_and_shuts_nobody_else_out(site: Site) -> None:
     assert answers.count(400) == OF_A_PAIR
     assert guess("ada", site.codes["ada"], "10.0.0.1") == 429  # a right one too, from there
     assert guess("ada", site.codes["ada"], "10.0.0.2") == 200
-    assert guess("bob", site.codes["bob"], "10.0.0.1") == 200  # and everybody else from there
+    assert guess("bob", site.codes["bob"], "10.0.0.1") == 200  # and everyone else from there
     across = [guess(f"name {number}", "wrong", "10.0.0.1") for number in range(OF_AN_ADDRESS)]
     assert across[-1] == 429
     assert guess("bob", site.codes["bob"], "10.0.0.1") == 200

@@ -3,7 +3,7 @@
 Below the folder that PRETEND_WINDOWS names:
 
 - what any process of this pretence has open or mapped refuses to be renamed, replaced and deleted, and so
-  does a folder that holds such a file, or that is somebody's working folder;
+  does a folder that holds such a file, or that is someone's working folder;
 - every few deeds are refused once though nobody is there: a virus scanner had the file open;
 - reserved names, forbidden letters, names that end in a dot or space and paths of 260 characters are refused;
 - a name that differs from another one only in case or composition is noted in `collisions.txt`.
@@ -105,7 +105,7 @@ def processes() -> Iterator[str]:
 
 
 def is_held(path: str) -> bool:
-    """Whether the file, or anything in the folder, is open, mapped or somebody's working folder."""
+    """Whether the file, or anything in the folder, is open, mapped or someone's working folder."""
     inside = path + "/"
     for process in processes():
         place = f"/proc/{process}"

@@ -1,4 +1,4 @@
-"""Pictures for practice: drawn anew, bounded in memory, the same numbers as in prediction."""
+"""Pictures for practice: drawn again, bounded in memory, the same numbers as in prediction."""
 
 from __future__ import annotations
 

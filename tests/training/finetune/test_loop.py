@@ -167,7 +167,7 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
 
         with pytest.raises(Cancelled):
             teach(room, drill(room, tmp_path / "run"), tick=stop)
-        torch.rand(5, device=device)  # somebody else draws in between
+        torch.rand(5, device=device)  # someone else draws in between
 
         teach(again, drill(again, tmp_path / "run"))
 

@@ -2,7 +2,7 @@
 
 Flow:  owner + course --look--> LessonView;  a guess --run--> the result, read again after a reload
 
-A result is shown to whoever committed to a guess before. Experiments run on the sample set, or on the
+A result is shown to anyone who committed to a guess before. Experiments run on the sample set, or on the
 pictures and the network of a project of the same owner. Loads no torch.
 """
 
@@ -87,7 +87,7 @@ class Lessons:
         self._experiments.close()
 
     def warm(self) -> None:
-        """Somebody will soon run something: have the network and the sample set loaded."""
+        """Someone will soon run something: have the network and the sample set loaded."""
         self._experiments.make_ready(self._base)
 
     def open(self, owner: str, course: str) -> ProgressView:

@@ -82,7 +82,7 @@ class ProgressStore:
         self._root = root
 
     def open(self, owner: str, course: str) -> LearnerProgress:
-        """The course of this id, else the newest of somebody who has logged in, else a new one."""
+        """The course of this id, else the newest of someone who has logged in, else a new one."""
         with suppress(NotFound):
             return self.get(owner, course)
         own = [one for one in self.all() if one.owner == owner] if owner else []
@@ -100,7 +100,7 @@ class ProgressStore:
         """One course of one owner.
 
         Raises:
-            NotFound: there is none, or it is somebody else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; nobody can tell which.
         """
         record = self.folder(course) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
@@ -113,7 +113,7 @@ class ProgressStore:
         return found
 
     def all(self) -> tuple[LearnerProgress, ...]:
-        """Every course that can be read, of everybody: for the server itself, never for a person."""
+        """Every course that can be read, of everyone: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
@@ -122,7 +122,7 @@ class ProgressStore:
         return tuple(found)
 
     def touched_at(self, course: LearnerProgress) -> float:
-        """When somebody last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
+        """When someone last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
         return (self.folder(course.id) / _RECORD).stat().st_mtime
 
     def save(self, course: LearnerProgress) -> LearnerProgress:

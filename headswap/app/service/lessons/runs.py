@@ -65,7 +65,7 @@ class LessonRunState:
 
 @dataclass(kw_only=True, eq=False)
 class _Run:
-    """One run under way, or one that failed last; changed by its thread, read by everybody."""
+    """One run under way, or one that failed last; changed by its thread, read by everyone."""
 
     lesson: str
     setting: LessonConfig
@@ -131,7 +131,7 @@ class LessonRuns:
             self._thread.submit(self._work, key, run)
 
     def leave(self, key: str, who: str) -> None:
-        """Somebody waits no longer; when nobody does, the run ends between two steps."""
+        """Someone waits no longer; when nobody does, the run ends between two steps."""
         with self._gate:
             run = self._runs.get(key)
             if run is None or run.over.is_set():
@@ -141,7 +141,7 @@ class LessonRuns:
                 write_text(run.folder / STOP, "")
 
     def state(self, key: str, who: str) -> LessonRunState:
-        """How the run of this key goes, as somebody who waits for it sees it."""
+        """How the run of this key goes, as someone who waits for it sees it."""
         with self._gate:
             run = self._runs.get(key)
             if run is not None and (who in run.who or run.over.is_set()):
@@ -154,7 +154,7 @@ class LessonRuns:
         return self._seconds.get((lesson, model), _USUAL_S.get(lesson, 4.0))
 
     def make_ready(self, setting: LessonConfig) -> None:
-        """Somebody will soon run something: load the network and the pictures."""
+        """Someone will soon run something: load the network and the pictures."""
         if not self._desk.is_warm:
             self._desk.warm()
             question = AskReady(setting=setting, workspace=str(self._workspace))
@@ -207,7 +207,7 @@ class LessonRuns:
         return ran.result
 
     def _ask_quietly(self, question: AskReady) -> None:
-        with suppress(HeadswapError):  # whoever runs one hears why
+        with suppress(HeadswapError):  # anyone who runs one hears why
             self._desk.ask(to_json(question))
 
     def _forget_old(self) -> None:

@@ -4,7 +4,7 @@ Flow:  owner + course | job --share--> key;  key --look--> FollowView;  key + ba
 
 The key is the permission: 128 random bits, for reading only. It opens words and figures, never a picture,
 a file or a name, and it can change nothing but the vote of the browser that holds the ballot. What the
-others said is told when the vote is closed, to the teacher's page too: it stands on the projector. Whoever
+others said is told when the vote is closed, to the teacher's page too: it stands on the projector. Anyone who
 shares can stop sharing. Loads no torch.
 """
 
@@ -92,13 +92,13 @@ class Sharing:
         job: Callable[[str, str], JobView],
         report: Callable[[str, str], Report],
     ) -> None:
-        """Keep links in `root`; `job` and `report` raise for whoever does not own them."""
+        """Keep links in `root`; `job` and `report` raise for anyone who does not own them."""
         self._root, self._courses, self._lessons = root, courses, lessons
         self._job, self._report = job, report
         self._gate = threading.Lock()  # around changes of a vote or a link
         self._salt = secrets.token_bytes(32)  # no address is kept, and no record tells which it was
 
-    # For whoever shares -------------------------------------------------------------
+    # For anyone who shares -------------------------------------------------------------
 
     def share(self, owner: str, course: str) -> str:
         """The key by which a class follows a course; the same until it is taken back."""
@@ -172,7 +172,7 @@ class Sharing:
         vote = self._courses.vote(found, what.name)
         return _counted(what, vote, is_over=self._is_known(found, what)) if vote else None
 
-    # For whoever has the key ----------------------------------------------------------
+    # For anyone who has the key ----------------------------------------------------------
 
     def look(self, key: str, ballot: str = "") -> FollowView:
         """What the key opens, as it is now.

@@ -19,7 +19,7 @@ from headswap.app.service.projects import Projects
 from headswap.app.service.views import JobView
 from headswap.evaluation.report import Report
 
-_LONGEST_S = 300.0  # for one experiment: a large network of somebody's own
+_LONGEST_S = 300.0  # for one experiment: a large network of someone's own
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def learning_of(
     job: Callable[[str, str], JobView],
     report: Callable[[str, str], Report],
 ) -> LessonServices:
-    """Build it; nothing is started before somebody asks."""
+    """Build it; nothing is started before someone asks."""
     root: Path = settings.workspace / "lessons"
     desk = ChildProcess(
         "headswap.app.processes.lessons:answer",

@@ -37,7 +37,7 @@ NO_SHARE: Refusal = (
 class UploadRoom:
     """How many bytes may come now."""
 
-    disk: int  # from everybody together
+    disk: int  # from everyone together
     share: int  # from this person
     once: int  # in one request
 
@@ -75,7 +75,7 @@ class UploadCounter:
                 return
             body.extend(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                self._note(bytes(body), person)  # before anybody can ask for it
+                self._note(bytes(body), person)  # before anyone can ask for it
             await send(message)
 
         try:

@@ -5,7 +5,7 @@ Flow:  (address, name) --GuessCounter.begin--> may try | too often;  --GuessCoun
 Each pair of an address and a name has `OF_A_PAIR` wrong guesses in ten minutes. An address that has guessed
 wrong `OF_AN_ADDRESS` times over all names, and a name that was guessed wrong `OF_A_NAME` times from all
 addresses, are hot: each pair of them has no more than `WHEN_HOT` guesses. So there is always a bound, and yet
-a right code opens from a school's one address while somebody there guesses, and for a name that others guess
+a right code opens from a school's one address while someone there guesses, and for a name that others guess
 from elsewhere.
 
 Knows names and addresses; nothing of codes.
@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable
 
 OF_A_PAIR, OF_AN_ADDRESS, OF_A_NAME, WHEN_HOT = 20, 300, 100, 1
 A_WHILE_S = 600.0
-AT_ONCE, IN_ALL = 40, 200  # guesses that wait: of one address (a class may sit behind it), of everybody
+AT_ONCE, IN_ALL = 40, 200  # guesses that wait: of one address (a class may sit behind it), of everyone
 MOST_REMEMBERED = 50_000  # pairs, addresses and names each; the oldest are forgotten
 _EVERYBODY = ()
 LONGEST_NAME = 100  # letters that are told apart; no name in a file of codes has more than 40

@@ -2,7 +2,7 @@
 
 Flow:  a page asked for by a stranger --login_page--> a form;  what it sends --read_form--> LoginForm | None
 
-gradio has a form of its own. It says "Incorrect Credentials" and nothing else, is silent when somebody is
+gradio has a form of its own. It says "Incorrect Credentials" and nothing else, is silent when someone is
 sent away after too many guesses, and hands its scripts to strangers. This one says what to do, and loads
 nothing.
 
@@ -41,7 +41,7 @@ _NEXT = re.compile(r"[\w-]*(\?[\w=&%.+~-]*)?", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class LoginForm:
-    """What somebody typed, and where they wanted to go."""
+    """What someone typed, and where they wanted to go."""
 
     name: str
     next: str  # relative to the log-in: a page and its query
@@ -76,7 +76,7 @@ async def show_login(send: Send, status: int, next_page: str, mistake: str = "")
 
 
 async def let_in(scope: Scope, send: Send, form: LoginForm, cookies: list[str]) -> None:
-    """Somebody is in: on to the page that they asked for, with gradio's cookies made stricter."""
+    """Someone is in: on to the page that they asked for, with gradio's cookies made stricter."""
     told = [(b"set-cookie", _stricter(one, scope).encode("latin-1")) for one in cookies]
     if is_person(scope):
         await lead_on(send, form.next, told)
@@ -92,7 +92,7 @@ async def lead_on(send: Send, next_page: str = "", more: list[tuple[bytes, bytes
 
 
 def wanted(scope: Scope) -> str:
-    """The page that somebody asked for, as the form remembers it; the first one when it is odd."""
+    """The page that someone asked for, as the form remembers it; the first one when it is odd."""
     query = scope.get("query_string", b"").decode("latin-1")
     page = route_of(scope).removeprefix("/")
     asked = f"{page}?{query}" if query else page
@@ -119,7 +119,7 @@ async def read_form(scope: Scope, body: bytes, pages: frozenset[str]) -> LoginFo
 
 
 def is_person(scope: Scope) -> bool:
-    """Whether a browser shows the answer to somebody, rather than a program reads it."""
+    """Whether a browser shows the answer to someone, rather than a program reads it."""
     accepts = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     return b"text/html" in accepts
 

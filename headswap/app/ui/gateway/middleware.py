@@ -1,12 +1,12 @@
-"""The gate before the page: health for whoever watches, and nobody reads another person's transfers.
+"""The gate before the page: health for anyone who watches, and nobody reads another person's transfers.
 
 Flow:  HTTP request --Gateway--> /healthz, log-in answered here | refused | passed on to gradio
        every answer --shielded--> the same with its policies
 
-gradio asks who you are, but then serves any upload to anybody who knows its address, and any event
-stream to anybody who knows its session; it cancels for people who never logged in, and answers pages of
+gradio asks who you are, but then serves any upload to anyone who knows its address, and any event
+stream to anyone who knows its session; it cancels for people who never logged in, and answers pages of
 other sites. The gate opens the ways that this page needs and shuts all others. It remembers who brought
-a file, was shown one or opened a session, and answers everybody else as if there were none.
+a file, was shown one or opened a session, and answers everyone else as if there were none.
 
 Knows requests; nothing of the house behind them.
 """
@@ -137,7 +137,7 @@ class Gateway:
         await say(send, 200 if health.well else 503, said)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
-        """Why a request goes no further, whoever asks."""
+        """Why a request goes no further, no matter who asks."""
         if self._names is not None and not is_known_here(scope, self._names):
             return ELSEWHERE
         if is_from_elsewhere(scope) or (route_of(scope) == LOGOUT and is_led_here(scope)):
@@ -179,7 +179,7 @@ class Gateway:
             await say(send, *NOT_IN)
 
     async def _log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
-        """Whoever tries too many codes is sent away before one more is looked at."""
+        """Anyone who tries too many codes is sent away before one more is looked at."""
         refusal, _, body = await body_of(receive, most_bytes=login.MOST_FORM_BYTES)
         form = None if refusal else await login.read_form(scope, body, self._pages)
         if form is None:
@@ -265,7 +265,7 @@ class Gateway:
         return note
 
     def _remember(self, body: bytes, person: str) -> None:
-        """A file that somebody is shown is theirs to fetch: an upload, and what a listener answers with."""
+        """A file that someone is shown is theirs to fetch: an upload, and what a listener answers with."""
         said = read(body)
         for path in said if isinstance(said, list) else ():  # of an upload
             if isinstance(path, str):

@@ -1,7 +1,7 @@
-"""Where a request comes from: this very page, no page at all, or a page of somebody else; which address.
+"""Where a request comes from: this very page, no page at all, or a page of someone else; which address.
 
-gradio lets any site ask in the name of whoever is logged in here, cookie and all (seen: 6.31 echoes
-every Origin for a host that is not this machine). A page of somebody else may therefore ask nothing.
+gradio lets any site ask in the name of anyone who is logged in here, cookie and all (seen: 6.31 echoes
+every Origin for a host that is not this machine). A page of someone else may therefore ask nothing.
 Where nobody logs in, the page answers to the names of this machine only: a site whose own name was
 turned towards 127.0.0.1 would otherwise be "this very page". What a proxy says is believed as far as uvicorn
 believes it (the address, from a proxy on this machine) and no further: gradio would build its links on it.
@@ -38,7 +38,7 @@ def is_from_elsewhere(scope: Scope) -> bool:
 
 
 def is_led_here(scope: Scope) -> bool:
-    """Whether a link of another site brought somebody; only browsers over TLS or on this machine say so."""
+    """Whether a link of another site brought someone; only browsers over TLS or on this machine say so."""
     return Headers(scope=scope).get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 

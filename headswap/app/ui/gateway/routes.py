@@ -68,12 +68,12 @@ def route_of(scope: Scope) -> str:
 
 
 def shut(scope: Scope, pages: Iterable[str] = ()) -> Refusal | None:
-    """Why a path leads nowhere, for anybody; `pages` are the page's own, beside its first."""
+    """Why a path leads nowhere, for anyone; `pages` are the page's own, beside its first."""
     if scope["method"] not in METHODS:
         return NO_METHOD
     if not is_open(route_of(scope), pages):
         return SHUT
-    return FILE_GONE if _IN_THE_WEB.match(way_of(scope)) else None  # gradio would fetch it for whoever asks
+    return FILE_GONE if _IN_THE_WEB.match(way_of(scope)) else None  # gradio would fetch it for anyone
 
 
 def is_open(route: str, pages: Iterable[str] = ()) -> bool:

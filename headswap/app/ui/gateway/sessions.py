@@ -1,4 +1,4 @@
-"""Whose is what, of the things that gradio hands to anybody who can name them; and who is asking.
+"""Whose is what, of the things that gradio hands to anyone who can name them; and who is asking.
 
 Flow:  a log-in that went well --Logins.note--> token --Logins.person--> name, while its code stands
        upload, answer with a file --FileOwners.add--> "may this person name it?"

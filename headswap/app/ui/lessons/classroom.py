@@ -14,7 +14,7 @@ from headswap.app.ui.widgets.text import count, percent, safe
 
 
 def class_panel(view: LessonView, vote: VoteView | None, key: str, here: str) -> str:
-    """Folded away until somebody teaches with it."""
+    """Folded away until someone teaches with it."""
     is_open = bool(key) or vote is not None
     body = vote_bars(view.lesson.choices, vote) if vote else ""
     body += f'<div class="hs-row">{_vote_button(view, vote)}{_share_button(key)}</div>'
@@ -29,7 +29,7 @@ def class_panel(view: LessonView, vote: VoteView | None, key: str, here: str) ->
 def vote_bars(choices: tuple[str, ...], vote: VoteView) -> str:
     """How many said what; a bar, a number and a word, so that colour is not alone.
 
-    While the vote is open, how many: whoever sees what the others say follows them.
+    While the vote is open, how many: anyone who sees what the others say follows them.
     """
     if vote.is_open:
         return (

@@ -2,7 +2,7 @@
 
 Flow:  FollowView --follow_inside--> HTML;  --follow_page--> a whole page with its own style and script
 
-Words and figures only: no picture of anybody is ever among them. Pure text: no gradio, no service.
+Words and figures only: no picture of anyone is ever among them. Pure text: no gradio, no service.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """/learn: ten experiments that break it on purpose. Guess, run, see, why; alone or with a class.
 
-Flow:  course id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn anew
+Flow:  course id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
 
 A page of its own: it remembers its course and which project is open, and looks at the server only while
 something runs or a class votes.
@@ -152,7 +152,7 @@ def _turned(service: Service, owner: str, course: str, place: LessonPlace, wante
     try:
         return LessonPlace(lesson=service.lessons.turn_to(owner, course, wanted).at, here=place.here)
     except HeadswapError:
-        service.lessons.course(owner, course)  # a course of somebody else still reads like none
+        service.lessons.course(owner, course)  # a course of someone else still reads like none
         return place
 
 

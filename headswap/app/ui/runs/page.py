@@ -1,6 +1,6 @@
 """/runs: every run of this browser's projects, compared, opened again, deleted; and several networks at once.
 
-Flow:  known project ids --service.history--> table and plot;  a pressed button --> one verb --> drawn anew
+Flow:  known project ids --service.history--> table and plot;  a pressed button --> one verb --> drawn again
 
 A page of its own: it remembers what the five steps remember, and looks at the server only
 while something is taught.

@@ -1,7 +1,7 @@
 """What a person does to their pictures: the message of a button becomes one verb of the service.
 
 Flow:  button --deeds.js--> Edit --look_closer--> a dialog, nothing has changed
-                             Edit --do--> service.pictures, the page is drawn anew
+                             Edit --do--> service.pictures, the page is drawn again
 
 Everything in a message is text that a stranger could have written: the service checks it.
 """

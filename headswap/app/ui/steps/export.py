@@ -1,4 +1,4 @@
-"""Step 5, Take it home: one zip, packed and checked when somebody comes for it."""
+"""Step 5, Take it home: one zip, packed and checked when someone comes for it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def build_share() -> gr.HTML:
 
 
 def show_share(panel: gr.HTML, scene: PageContext) -> Updates:
-    """The offer, closed: the link is shown to whoever presses it, and is the same again."""
+    """The offer, closed: the link is shown to anyone who presses it, and is the same again."""
     return {panel: OFFER if scene.job else ""}
 
 

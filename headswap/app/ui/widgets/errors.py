@@ -43,7 +43,7 @@ def errors_as_text(
 
 
 def error_html(problem: str, remedy: str, details: str = "") -> str:
-    """What happened, then what to do; `details` are for whoever looks after the machine."""
+    """What happened, then what to do; `details` are for anyone who looks after the machine."""
     return (
         f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
         f"{safe(remedy)}</p>{details_html(details)}</div></div>"
