@@ -6,7 +6,7 @@ Flow:  limit --hold_memory--> this process cannot take more: an allocation fails
 
 The limit counts the memory that a process can write to (RLIMIT_DATA), not the address space: torch and
 CUDA reserve far more addresses than they use. Only Linux has such a limit; elsewhere the process that
-started the process watches what it holds in memory, several times a second, and ends it.
+started it watches what it holds in memory, several times a second, and ends it.
 
 Knows processes and parameter counts; loads no torch.
 """

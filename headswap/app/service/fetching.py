@@ -5,7 +5,7 @@ Flow:  names of networks --FetchPolicy.check--> nothing, or one sentence: what i
 
 A network whose weights are on this machine is always allowed. The others come from the internet, some of them
 by the gigabyte, to everyone's cost: the person who starts the server says which ("here": none, "any", or
-names). 
+names).
 Asks for cards and sizes; fetches nothing.
 """
 
