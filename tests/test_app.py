@@ -24,8 +24,8 @@ from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
 from headswap.app.service.accounts import add
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.ui.gateway.routes import API
 from headswap.cli.main import main
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from headswap.app.jobs.queue import QueueSettings
-from headswap.app.service.limits import Limits, Settings, limits_for
+from headswap.app.service.limits import Limits, limits_for
+from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting
 from headswap.lessons.config import LessonConfig
 from headswap.network import InputSpec

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from tests.contracts.house import NOBODY, SECRET, Work
 
 

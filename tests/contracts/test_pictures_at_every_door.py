@@ -19,7 +19,8 @@ from PIL import Image
 
 from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.processes.reader import Reader
-from headswap.app.service.limits import WHOM, Settings, limits_for
+from headswap.app.service.limits import WHOM, limits_for
+from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.ingest import ingest

@@ -12,8 +12,8 @@ from pathlib import Path
 from headswap.app.jobs.job import new_job_id
 from headswap.app.jobs.store import Store
 from headswap.app.service.archive import archive_of
-from headswap.app.service.limits import Settings
 from headswap.app.service.projects import Projects
+from headswap.app.service.settings import Settings
 from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.pipeline.experiment import DataConfig, Experiment

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import headswap
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.heatmap import heat_map
 from headswap.exports.package import take_home

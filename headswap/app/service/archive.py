@@ -21,8 +21,8 @@ from headswap.app.jobs.job import Job, JobState, new_job_id
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildEnded, ChildProcess
 from headswap.app.processes.project_check import AskProject
-from headswap.app.service.limits import Settings
 from headswap.app.service.projects import Project, Projects
+from headswap.app.service.settings import Settings
 from headswap.data.decode import ImageLimits
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, BadSetting, HeadswapError

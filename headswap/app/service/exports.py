@@ -22,9 +22,9 @@ from typing import Literal
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.exporting import AskLayOut, AskSeal, AskWay, WayName
-from headswap.app.service.limits import Settings
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
+from headswap.app.service.settings import Settings
 from headswap.bundle.format import read_card
 from headswap.bundle.prediction import Prediction
 from headswap.errors import HeadswapError

@@ -28,7 +28,7 @@ from headswap.errors import BadSetting
 from headswap.storage.places import default_workspace, sample_folder
 
 if TYPE_CHECKING:
-    from headswap.app.service.limits import Settings
+    from headswap.app.service.settings import Settings
 
 _ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "CODESPACES", "KUBERNETES_SERVICE_HOST")
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
@@ -66,7 +66,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
     Raises:
         BadSetting: a figure that cannot work, or a door that stands open to a network.
     """
-    from headswap.app.service.limits import Settings  # brings numpy: not for every verb of the shell
+    from headswap.app.service.settings import Settings  # brings numpy: not for every verb of the shell
 
     changed = {
         name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
@@ -127,7 +127,7 @@ def is_local(host: str | None) -> bool:
 
 
 def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapping[str, str]) -> bool:
-    """A browser opens by itself where its starter also looks at the screen of this machine."""
+    """A browser opens by itself where anyone who starts the page also looks at the screen of this machine."""
     if said.browser is not None:
         return bool(said.browser)
     is_elsewhere = any(environment.get(name) for name in _ELSEWHERE)

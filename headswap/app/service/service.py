@@ -28,11 +28,11 @@ from headswap.app.service.fetching import FetchPolicy
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
 from headswap.app.service.lessons.wiring import learning_of
-from headswap.app.service.limits import Settings
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.results import Results
 from headswap.app.service.retention import Retention
+from headswap.app.service.settings import Settings
 from headswap.app.service.thumbnails import small_jpeg
 from headswap.app.service.uploads import Uploads
 from headswap.app.service.views import JobView, ProjectView, RemainingTime, view_of

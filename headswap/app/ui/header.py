@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from headswap.app.service.limits import Settings
+from headswap.app.service.settings import Settings
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
 from headswap.app.ui.projects import (
     ProjectMenu,

@@ -16,8 +16,8 @@ from headswap.app.processes.local import LocalRunner
 from headswap.app.service.archive import ProjectArchive, archive_of
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.history import History
-from headswap.app.service.limits import Settings
 from headswap.app.service.projects import Project, Projects
+from headswap.app.service.settings import Settings
 from headswap.data.ingest import ingest
 from headswap.data.split import split
 from headswap.errors import BadProject, BadSetting, NotFound, TooMuch

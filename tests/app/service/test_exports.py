@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.exports import ExportView
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
 from headswap.exports.package import read_check
 

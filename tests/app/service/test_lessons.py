@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.lessons.lessons import CORNER, ORDER, PATH, LessonView
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.config import LessonConfig
 

@@ -9,8 +9,8 @@ import pytest
 
 from headswap.app.service.lessons.runs import LessonRunState
 from headswap.app.service.lessons.sharing import MOST_BALLOTS, MOST_OF_AN_ADDRESS
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 
 ADA, BOB = "a" * 32, "b" * 32  # numbers of two browsers

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.ui.context import look, open_project
 from headswap.data.manifest import Manifest
 from headswap.errors import NotFound

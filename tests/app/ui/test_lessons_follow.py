@@ -10,8 +10,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from headswap.app.service.lessons.sharing import MOST_OF_AN_ADDRESS
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.ui.lessons.follow import BALLOT, Follow
 from tests.loops import run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.ui.lessons.draw import LessonPlace, draw_lesson
 from headswap.app.ui.page import build_page
 from headswap.app.ui.widgets.pages import page_links, steps_links

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from headswap.app.service.limits import Settings
+from headswap.app.service.settings import Settings
 from headswap.app.ui.header import build_notices
 
 

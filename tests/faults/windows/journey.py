@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from headswap.app.jobs.store import Store
-from headswap.app.service.limits import Settings
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.service.temporary import temporary_folder
 from headswap.cli.main import main as shell
 from headswap.errors import HeadswapError

@@ -14,8 +14,8 @@ from headswap.app.service.lessons.lessons import Lessons
 from headswap.app.service.lessons.progress import ProgressStore
 from headswap.app.service.lessons.runs import LessonRuns
 from headswap.app.service.lessons.sharing import Sharing
-from headswap.app.service.limits import Settings
 from headswap.app.service.projects import Projects
+from headswap.app.service.settings import Settings
 from headswap.app.service.views import JobView
 from headswap.evaluation.report import Report
 
