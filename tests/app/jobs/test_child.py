@@ -157,14 +157,12 @@ def test_a_child_that_cannot_start_is_told_in_a_sentence(tmp_path: Path) -> None
     desk.close()
 
 
-def test_nothing_starts_before_it_is_needed_and_warming_does_not_wait(desk: ChildProcess) -> None:
+def test_nothing_starts_before_it_is_needed_and_warming_starts_it(desk: ChildProcess) -> None:
     before = desk.is_warm
 
-    start = time.monotonic()
     desk.warm()
     desk.warm()
 
-    assert time.monotonic() - start < 0.1
     assert (before, desk.is_warm) == (False, True)
     assert desk.ask("echo hello") == "hello"
 
