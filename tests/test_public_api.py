@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import inspect
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 import headswap
 from headswap.cli.main import new_parser
+from headswap.errors import BadSetting, UnreadablePicture
 from headswap.training.config import TrainConfig
 
 SHELL_ONLY = {"engines", "serve", "users", "doctor"}  # for this machine, not for a program
@@ -56,3 +58,25 @@ def test_a_parameter_has_one_name_in_the_shell_and_in_python(verb: str) -> None:
 
 def test_train_and_teach_are_one_function() -> None:
     assert headswap.teach is headswap.train
+
+
+@pytest.mark.parametrize("choice", [{"seed": 1}, {"head": "fc"}, {"config": TrainConfig()}])
+def test_a_repeated_run_refuses_choices_that_it_would_not_follow(choice: dict[str, object]) -> None:
+    with pytest.raises(BadSetting, match="no other choice can be followed"):
+        headswap.train("anywhere", from_bundle="a-bundle", **choice)
+
+
+def test_images_that_cannot_be_read_are_left_out_by_name_and_the_others_answered(
+    bundle: Path, few_drawings: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    image = next(few_drawings.rglob("*.png"))
+
+    said = headswap.predict(bundle, [broken, image])
+
+    assert [one.file for one in said.answers] == [str(image)]
+    assert [left.file for left in said.left_out] == [str(broken)]
+    assert said.answers[0] == headswap.load_bundle(bundle).predict(image)
+    with pytest.raises(UnreadablePicture):
+        headswap.predict(bundle, broken)
