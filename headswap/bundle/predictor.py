@@ -146,8 +146,9 @@ class Bundle:
         """How unlike each picture is, its nearest practice pictures, the old head's names."""
         if self.memory is None or features is None:
             return [(None, (), None)] * count
-        unlike, near = self.memory.compare(features)
-        old = self.memory.old.top(features) if self.memory.old else (None,) * count
+        looks = features[:, self.card.site.last_features]
+        unlike, near = self.memory.compare(looks)
+        old = self.memory.old.top(looks) if self.memory.old else (None,) * count
         return list(zip(unlike, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
@@ -167,6 +168,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         BundleDamaged: there is no bundle there, or it is not what was saved.
     """
     from headswap.heads.swap import swap_head
+    from headswap.heads.wide import widen
     from headswap.zoos.bounded import check_extent
     from headswap.zoos.catalogue import build_network
     from headswap.zoos.own import names_code
@@ -182,7 +184,9 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         settings = ZooSettings(allow_code=allow_code)
         check_extent(card.model, card.variant, weights_of(folder), settings)
         network = build_network(card.model, variant=card.variant, settings=settings)
-        swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        record = swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
+        if card.site.taps:
+            network, _ = widen(network, record.site, card.site.taps, len(card.classes))
         load_weights(folder, network)
         network.module.eval()
         memory = read_reference(folder / MEMORY)

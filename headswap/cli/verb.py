@@ -31,8 +31,13 @@ def new_verb(
 
 def add_network(sub: argparse.ArgumentParser) -> None:
     """What every verb takes that loads a network."""
-    sub.add_argument("--weights", metavar="FILE", help="your own weights: .safetensors, .pt or .pth")
+    add_weights(sub)
     sub.add_argument("--head", metavar="PATH", help="take this layer as the head instead of finding it")
+
+
+def add_weights(sub: argparse.ArgumentParser) -> None:
+    """Where weights come from that are a person's own."""
+    sub.add_argument("--weights", metavar="FILE", help="your own weights: .safetensors, .pt or .pth")
 
 
 def add_bundle(sub: argparse.ArgumentParser) -> None:

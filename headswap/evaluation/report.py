@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 AdviceCode = Literal[
-    "further", "view",  # what happened in this run
+    "further", "head", "view",  # what happened in this run
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only
@@ -152,7 +152,7 @@ class Advice:
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:
         """What stands over it."""
-        if self.code in ("further", "view"):
+        if self.code in ("further", "head", "view"):
             return "happened"
         return "warning" if self.code in ("baseline", "shortcut", "twins", "near-duplicates") else "to do"
 

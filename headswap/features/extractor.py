@@ -104,7 +104,7 @@ class Extractor:
     def _network_key(self) -> str:
         """Names weights, head and size: what a translation depends on, however pictures are prepared."""
         weights = self.network.weights_sha256 or _hash_of(self.network.module)
-        return "\n".join((weights, str(self.network.input.size), ",".join(self.site.paths)))
+        return "\n".join((weights, str(self.network.input.size), self.site.words))
 
     def features(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.

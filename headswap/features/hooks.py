@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from headswap.errors import HeadNotFound
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
+from headswap.heads.wide import average
 
 
 class HookedNetwork(nn.Module):
@@ -44,16 +45,8 @@ class HookedNetwork(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        parts = [pool(caught[number], width) for number, width in enumerate(self._site.in_features)]
+        parts = [average(caught[number], width) for number, width in enumerate(self._site.in_features)]
         return torch.cat(parts, dim=1), logits_of(answer, self._site)
-
-
-def pool(features: Tensor, width: int) -> Tensor:
-    """Average what reaches a head over positions: (N, D), (N, D, H, W) or (N, T, D) to (N, D)."""
-    if features.ndim == 2:
-        return features
-    channels = 1 if features.shape[1] == width else features.ndim - 1
-    return features.movedim(channels, 1).flatten(2).mean(dim=2)
 
 
 def _door(module: nn.Module, path: str, name: str) -> nn.Module:

@@ -21,6 +21,24 @@ class Candidate:
     reason: str
 
 
+Layout = Literal["NCHW", "NHWC", "NTC"]  # of what a block gives: maps, maps with channels last, tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tap:
+    """A block whose output a wide head reads: mean and spread of each channel over all positions."""
+
+    path: str  # of the block, in the network that was widened
+    layout: Layout
+    channels: int
+    mean: bool = True  # False: the last features are this mean already
+
+    @property
+    def width(self) -> int:
+        """How many features it gives."""
+        return self.channels * (2 if self.mean else 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeadSite:
     """Every path to be replaced, and the evidence.
@@ -50,8 +68,19 @@ class HeadSite:
     metadata: str = ""  # what the library says of its head
     metadata_agrees: bool | None = None  # None: the library says nothing
     new_head: bool = False  # the network had no head of its own when it was pretrained
+    taps: tuple[Tap, ...] = ()  # blocks that a wide head reads beside the last features; (): a plain head
 
     @property
     def all_paths(self) -> tuple[str, ...]:
         """Heads and auxiliary heads."""
         return self.paths + self.aux_paths
+
+    @property
+    def last_features(self) -> slice:
+        """Which of the features side by side are the last ones, that a plain head reads."""
+        return slice(sum(tap.width for tap in self.taps), sum(self.in_features))
+
+    @property
+    def words(self) -> str:
+        """Names what the head reads: a key for features on disk and for what was measured with them."""
+        return ",".join((*self.paths, *(f"{tap.path}:{tap.width}" for tap in self.taps)))

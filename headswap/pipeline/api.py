@@ -8,13 +8,13 @@ Libraries are imported when a verb is called: `headswap.models()` loads no torch
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
-from headswap.training.config import TrainConfig
+from headswap.training.config import HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL, list_networks
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def train(
         test_share: of the images, locked away for the test, in (0, 0.9].
         seed: drives the split and the folds.
         weights: your own weight file for `model`.
-        head: take this layer as the head instead of finding it.
+        head: what the new head reads: "last" layer, "wide" (every layer), or "auto": whichever
+            cross-validation finds better. Or the name of a layer to take as the head instead of finding it.
+            None: as `config` says, which is "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
             the same head, bit for bit. Beside it only `data`, `out`, `weights` and `workspace` count.
@@ -127,12 +129,17 @@ def train(
         return train_again(from_bundle, data, out=out, weights=weights, workspace=folder, listener=listener)
     source = Path(data)
     place = place_for_bundle(out, source)
+    teach = config or TrainConfig()
+    if head in get_args(HeadChoice):
+        teach, head = replace(teach, head=cast(HeadChoice, head)), None
+    elif head is not None:  # who points at a layer wants that layer replaced
+        teach = replace(teach, head="last")
     experiment = Experiment(
         data=DataConfig(source=str(source), test_share=test_share, seed=seed),
         model=model,
         weights=str(weights) if weights else None,
         head_path=head,
-        teach=config or TrainConfig(),
+        teach=teach,
     )
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)

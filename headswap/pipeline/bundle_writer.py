@@ -42,6 +42,8 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
     happened = []
     if taught.further:
         happened.append(Advice(code="further", sentence=taught.further.sentence))
+    if taught.head:
+        happened.append(Advice(code="head", sentence=taught.head))
     if taught.view:
         happened.append(Advice(code="view", sentence=taught.view))
     if crossed := _crossing(report, manifest):
@@ -81,11 +83,13 @@ def bind(
 def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
     manifest, old = lesson.manifest, None
-    rows, exam = rows_to_remember(manifest, sum(taught.site.in_features))
+    columns = taught.site.last_features  # they say best what an image looks like
+    rows, exam = rows_to_remember(manifest, columns.stop - columns.start)
     if taught.study is None:
         features = features_of(lesson, taught.site, network, [*rows, *exam], mirror=taught.mirror)
         if features is None:
             return None
+        features = features[:, columns]
     else:
         features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
         if head is not None and len(network.class_names) == len(head.weight):
@@ -139,6 +143,7 @@ def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
         parts=further.parts if further else None,
         fit=spec.fit,
         mirror=taught.mirror,
+        head="wide" if taught.site.taps else "last",
     )
 
 

@@ -85,6 +85,7 @@ def stream_of(
         network=network,
         spec=spec,
         head_path=experiment.head_path,
+        head=config.head,
         engine=replay.engine if replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
@@ -168,7 +169,7 @@ def run_experiment(
         lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
         lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         taught = train_head(lesson, network, timing=clock.timing, listener=listener)
-        network = network.seeing(taught.input)
+        network = taught.network
         with clock.timing("evaluate"):
             report = report_of(taught, intake.manifest)
         if isinstance(listener, LastWord):
@@ -244,7 +245,8 @@ def _lesson(
         seed=experiment.data.seed,
         engine=replay.engine if replay else None,
         prepared_for=stream.spec,
-        located=stream.located,
+        head=replay.head if replay else None,
+        source=stream.source,
         filling=stream.filling,
         checkpoints=unfinished,
     )

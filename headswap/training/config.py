@@ -12,6 +12,8 @@ from headswap.network import Fit
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
 Norms = Literal["frozen", "recalibrate", "train"]
+HeadKind = Literal["last", "wide"]  # what a head reads: the last features, or every block too
+HeadChoice = Literal["last", "wide", "auto"]  # auto: cross-validation chooses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class TrainConfig:
     """How the new head is taught. The defaults work."""
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
+    head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
     mirror: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
     fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
@@ -119,6 +122,7 @@ class ReplayedChoices:
     parts: int | None = None  # validation parts on which it was tried
     fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
     mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+    head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -142,4 +146,5 @@ def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
         further=further,
         fit=replay.fit or config.fit,
         mirror=config.mirror if replay.mirror is None else replay.mirror,
+        head="last" if replay.head is None else config.head,
     )

@@ -51,7 +51,7 @@ class OldHead:
 class Diagnostics:
     """What was learned beside the head."""
 
-    features: NDArray[np.float32]  # (N, D), in the order of the manifest
+    features: NDArray[np.float32]  # (N, D) last features, in the order of the manifest
     everyone: (
         SplitLogits | None
     )  # every picture judged by a head that never saw it; None: the exam is large enough
@@ -119,12 +119,13 @@ def diagnose(
     if work <= _MOST_WORK and int(exam.sum()) < ENOUGH_FOR_AN_EXAM and not given:
         judged = out_of_fold(torch.ones_like(exam), _FOLDS)
     practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
+    looks = features[:, site.last_features].contiguous()
     halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
-        features=features.numpy(),
+        features=looks.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
         learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
-        twins=_twins(manifest, features),
+        twins=_twins(manifest, looks),
         old_head=old_head if heads.lift == 0 else None,
     )
 

@@ -20,7 +20,8 @@ from headswap.network import InputSpec, Network
 
 if TYPE_CHECKING:
     from headswap.features.bank import BankBuilder
-    from headswap.heads.detect import Located
+    from headswap.training.config import HeadChoice
+    from headswap.training.head_choice import FeatureSource
 
 
 @dataclass(eq=False, kw_only=True)
@@ -34,8 +35,9 @@ class FeatureStream:
     folder: Path  # where features are kept
     batch_size: int
     mirror: bool = False  # every picture is seen twice
-    located: Located | None = None  # the head, after the first picture
-    filling: BankBuilder | None = None  # the same, where the head takes features
+    head: HeadChoice = "last"  # what the new head may read
+    source: FeatureSource | None = None  # the network with its head, after the first picture
+    filling: BankBuilder | None = None  # the bank, where the head takes features
     _expected: int = 0
     _begun: bool = field(default=False, init=False)
 
@@ -61,16 +63,17 @@ class FeatureStream:
         from headswap.features.bank import BankBuilder
         from headswap.features.engines import engine_named
         from headswap.heads.detect import locate_head
-        from headswap.training.linear.heads import can_hold
+        from headswap.training.head_choice import source_of
 
         network = self.network()
         if network.input != self.spec:  # the weights know better than the description
             return
-        self.located = locate_head(network, path=self.head_path)
-        site = self.located.site
-        if can_hold(network.module, site, site.num_classes):
+        located = locate_head(network, path=self.head_path)
+        self.source = source_of(network, located, self.head, self._expected)
+        if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None
-            body = extractor_for(network, site, self.folder, engine, mirror=self.mirror)
+            source = self.source.network
+            body = extractor_for(source, self.source.site, self.folder, engine, mirror=self.mirror)
             self.filling = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )

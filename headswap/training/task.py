@@ -21,12 +21,12 @@ from headswap.data.transforms import prepare, wanted_px
 from headswap.evaluation.evaluate import SplitLogits
 from headswap.evaluation.report import FinetuneSummary
 from headswap.features.bank import BankBuilder
-from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 from headswap.training.budget import Budget
-from headswap.training.config import TrainConfig
+from headswap.training.config import HeadKind, TrainConfig
 from headswap.training.diagnostics import Diagnostics
+from headswap.training.head_choice import FeatureSource
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,7 +42,8 @@ class TrainingTask:
     prepared_for: InputSpec | None = None  # how the pictures of the intake were prepared; None: as now
     budget: Budget = field(default_factory=lambda: Budget(None))
     engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
-    located: Located | None = None  # the head, when it was found while pictures were decoded
+    head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
+    source: FeatureSource | None = None  # when the head was found while pictures were decoded
     filling: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
@@ -73,11 +74,17 @@ class TrainingResult:
     practice_right: int  # by the final head
     engine: str
     strength: float | None  # None: taught by gradient
-    input: InputSpec  # how pictures were shown
+    network: Network  # as it is now, with its head
     mirror: bool = False  # answers are the mean over picture and mirrored picture
-    view: str = ""  # what was chosen of these two, in words; empty: nothing
+    view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
+    head: str = ""  # what was compared for the head to read, in words; empty: nothing
     study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network
     further: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+
+    @property
+    def input(self) -> InputSpec:
+        """How pictures were shown."""
+        return self.network.input
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

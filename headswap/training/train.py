@@ -28,10 +28,12 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
+from headswap.training.config import HeadKind
 from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import go_on
 from headswap.training.gradient import GradientResult, train_through
-from headswap.training.linear.heads import LinearHeads, can_hold, fit_heads, has_bias, install
+from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
+from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
 from headswap.training.linear.solver import Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
@@ -64,79 +66,112 @@ def begin(
 ) -> TrainedHead:
     """Replace and teach the head alone, whatever the depth; arguments as for `train_head`."""
     with timing("load"):
-        located = lesson.located or locate_head(network, path=lesson.head_path)
-        site = located.site
+        source = lesson.source or _source(lesson, network)
     classes = len(lesson.manifest.classes)
-    if not can_hold(network.module, site, site.num_classes):
+    if not source.fits_linear_head:
         with timing("head"):
-            return _by_gradient(lesson, network, swap_located(located, classes), listener)
+            return _by_gradient(lesson, network, swap_located(source.located, classes), listener)
     with timing("features"):
-        bank = _bank(lesson, network, site, listener)
+        bank = _bank(lesson, source, listener)
+    with timing("head"):
+        chosen = _chosen(lesson, source, bank)
     viewed = None
     if lesson.config.chooses_view:
         with timing("views"):
-            viewed = _viewed(lesson, network, site, bank, listener)
+            viewed = _viewed(lesson, source, chosen.kind, bank, listener)
         lesson = replace(lesson, config=replace(lesson.config, mirror=viewed.mirror), filling=None)
-        network, bank = network.seeing(viewed.spec), viewed.bank
+        source, bank = source.seeing(network.seeing(viewed.spec)), viewed.bank
     with timing("head"):
-        old_head = old_head_of(network.module, site)
-        record = swap_located(located, classes)
-        heads = _solve(lesson, network, record.site, bank, listener)
-        proof = prove_in(lesson, network, record.site, heads, bank)
+        old_head = old_head_of(network.module, source.located.site)
+        bank = _columns(bank, source.reads(chosen.kind))
+        record = swap_located(source.located, classes)
+        network, site = source.with_head(chosen.kind, record)
+        known = chosen.heads if viewed is None and listener is silent else None
+        heads = known or _solve(lesson, network, site, bank, listener)
+        proof = prove_in(lesson, network, site, heads, bank)
         if proof is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = training_result_of(lesson, network, record.site, proof, bank)
+        taught = training_result_of(lesson, network, site, proof, bank)
     with timing("evaluate"):
         beside = diagnose(
             lesson.manifest,
             bank.features,
             proof.heads,
-            record.site,
+            site,
             config=lesson.config,
             old_head=old_head,
             seed=lesson.seed,
         )
 
     def start(rows: Tensor) -> None:
-        fitted = _fit(lesson, network, record.site, bank.features, rows)
-        install(network.module, record.site, replace(fitted, lift=proof.heads.lift))
+        fitted = _fit(lesson, network, site, bank.features, rows)
+        install(network.module, site, replace(fitted, lift=proof.heads.lift))
 
-    taught = replace(taught, study=beside, view=viewed.words if viewed else "")
+    taught = replace(taught, study=beside, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.lift != 0
     return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
 
 
-def _viewed(
-    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
-) -> ChosenPreprocessing:
-    """Let cross-validation choose how pictures are shown."""
+def _source(lesson: TrainingTask, network: Network) -> FeatureSource:
+    located = locate_head(network, path=lesson.head_path)
+    return source_of(network, located, lesson.config.head, len(lesson.manifest.pictures))
+
+
+def _chosen(lesson: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
+    """What the new head reads: as a person or the run that is repeated says, or as cross-validation does."""
+    if not source.is_wide or lesson.head == "last":
+        return ChosenHead(kind="last")
+    if lesson.config.head == "wide" or lesson.head == "wide":
+        return ChosenHead(kind="wide")
     rows = torch.nonzero(lesson.rows("train")).flatten()
 
+    def solve(kind: HeadKind) -> LinearHeads:
+        reading = source.reads(kind)
+        return _fit(lesson, reading.network, reading.site, bank.features[:, reading.columns], rows)
+
+    return choose_head(solve, lesson.labels(lesson.manifest.part("train")))
+
+
+def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
+    """The features that a head reads."""
+    if reading.columns == slice(None):
+        return bank
+    return replace(bank, features=bank.features[:, reading.columns].contiguous())
+
+
+def _viewed(
+    lesson: TrainingTask, source: FeatureSource, kind: HeadKind, bank: FeatureBank, listener: Listener
+) -> ChosenPreprocessing:
+    """Let cross-validation choose how pictures are shown."""
+    rows, reading = torch.nonzero(lesson.rows("train")).flatten(), source.reads(kind)
+
     def solve(features: Tensor) -> Tensor | None:
-        return _fit(lesson, network, site, features, rows).fold_logits
+        return _fit(lesson, reading.network, reading.site, features[:, reading.columns], rows).fold_logits
 
     labels = lesson.labels(lesson.manifest.part("train"))
-    return choose_preprocessing(lesson, network, site, bank, labels=labels, solve=solve, listener=listener)
+    return choose_preprocessing(
+        lesson, source.network, source.site, bank, labels=labels, solve=solve, listener=listener
+    )
 
 
-def _filling(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> BankBuilder:
+def _filling(lesson: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
     """The bank that the features of a lesson go into, before any picture has come."""
     engine = None if lesson.engine is None else engine_named(lesson.engine)
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
-    body = extractor_for(network, site, folder, engine, mirror=lesson.config.mirror)
+    body = extractor_for(source.network, source.site, folder, engine, mirror=lesson.config.mirror)
     return BankBuilder(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )
 
 
-def _bank(lesson: TrainingTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+def _bank(lesson: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
     pictures = lesson.manifest.pictures
     return fill_bank(
-        lesson.filling or _filling(lesson, network, site, listener),
+        lesson.filling or _filling(lesson, source, listener),
         [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], network),
+        lambda number: lesson.prepared(pictures[number], source.network),
         folder=lesson.features_folder,
         listener=listener,
     )
@@ -219,7 +254,7 @@ def _by_gradient(
         practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
         engine=answers.engine,
         strength=None,
-        input=network.input,
+        network=network,
     )
 
     def start(rows: Tensor) -> None:

@@ -83,7 +83,7 @@ def training_result_of(
         practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
         engine=bank.engine,
         strength=heads.solved[0].strength,
-        input=network.input,
+        network=network,
         mirror=lesson.config.mirror,
     )
 

@@ -12,7 +12,7 @@ from headswap.events import Event, Note
 from headswap.features.bank import SHARD, BankBuilder, fill_bank
 from headswap.features.engines import Engine
 from headswap.features.extractor import Extractor
-from headswap.features.hooks import pool
+from headswap.heads.wide import average
 from headswap.heads.detect import find_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.pretend_device import pretend_device
@@ -166,7 +166,7 @@ def test_equal_pictures_are_computed_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(2, 8), (2, 8, 3, 3), (2, 5, 8)])
 def test_what_reaches_a_head_is_averaged_over_places(shape: tuple[int, ...]) -> None:
-    assert pool(torch.ones(shape), 8).shape == (2, 8)
+    assert average(torch.ones(shape), 8).shape == (2, 8)
 
 
 def test_a_bare_parameter_has_no_door_to_wait_at() -> None:

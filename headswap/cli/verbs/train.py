@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_weights, new_verb
 from headswap.errors import BadSetting
 from headswap.network import Fit
 from headswap.pipeline.experiment import DataConfig
@@ -67,7 +67,13 @@ def add(verbs: Verbs) -> None:
         help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
         "network's makers did it, and with --depth auto whichever cross-validation prefers",
     )
-    add_network(sub)
+    add_weights(sub)
+    sub.add_argument(
+        "--head",
+        metavar="last|wide|auto|LAYER",
+        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds better "
+        "(the default); or the name of a layer to take as the head instead of finding it",
+    )
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:

@@ -11,6 +11,7 @@ from headswap.evaluation.report import Advice, AdviceCode, Report
 
 _LEADS: dict[AdviceCode, str] = {
     "further": "What came of going further.",
+    "head": "What the head reads.",
     "view": "How the pictures are shown.",
     "nothing-to-mend": "Well done.",
     "stop": "Well done.",

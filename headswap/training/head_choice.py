@@ -1,0 +1,142 @@
+"""What the new head reads: the last features, or every block of the network too. Cross-validation chooses.
+
+Flow:  Network + Located --source_of--> FeatureSource: one pass gives the features of both heads
+       features of all pictures --choose_head--> ChosenHead
+
+The last features are the last columns of the wide ones, so both heads cost one pass. The wide one is taken
+only where the loss of the practice pictures, each judged by a head that never saw it, falls by more than its
+standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from headswap.errors import BadSetting
+from headswap.heads.detect import Located
+from headswap.heads.site import HeadSite
+from headswap.heads.swap import SwapRecord
+from headswap.heads.wide import NoBlocks, find_taps, widen
+from headswap.network import Network
+from headswap.training.config import HeadChoice, HeadKind
+from headswap.training.finetune.compare import compare, score_held_out
+from headswap.training.linear.heads import LinearHeads, can_hold
+
+MOST_NUMBERS = 2**28  # of wide features in all, 1 GB; with more pictures, auto stays with the last features
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureSource:
+    """Where the features of a lesson come from, whichever head will read them."""
+
+    located: Located  # the network's own head
+    network: Network  # the network itself, or widened around it
+    site: HeadSite  # where features are caught in it
+    plain: Network  # the network itself
+
+    @property
+    def is_wide(self) -> bool:
+        return bool(self.site.taps)
+
+    @property
+    def fits_linear_head(self) -> bool:
+        """Whether some head that can be solved fits here; if not, it is taught by gradient."""
+        own = self.located.site
+        return self.is_wide or can_hold(self.plain.module, own, own.num_classes)
+
+    def reads(self, kind: HeadKind) -> FeatureReading:
+        """What a head of one kind reads, before any class is known."""
+        if kind == "wide":
+            return FeatureReading(network=self.network, site=self.site, columns=slice(None))
+        columns = self.site.last_features if self.is_wide else slice(None)
+        return FeatureReading(network=self.plain, site=self.located.site, columns=columns)
+
+    def with_head(self, kind: HeadKind, record: SwapRecord) -> tuple[Network, HeadSite]:
+        """The network with its new head, which replaces the old one or reads beside it."""
+        if kind == "last":
+            return self.plain, record.site
+        return widen(self.plain, record.site, self.site.taps, record.site.num_classes)
+
+    def seeing(self, network: Network) -> FeatureSource:
+        """The same for pictures that are prepared in another way."""
+        return FeatureSource(
+            located=self.located,
+            network=self.network.seeing(network.input),
+            site=self.site,
+            plain=self.plain.seeing(network.input),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FeatureReading:
+    """Which of the features a head reads, and in which network it stands."""
+
+    network: Network
+    site: HeadSite
+    columns: slice  # of the features that the source gives
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChosenHead:
+    """The head that was chosen."""
+
+    kind: HeadKind
+    heads: LinearHeads | None = None  # solved on the practice pictures on the way; None: not yet
+    words: str = ""  # what was compared and what came of it, for people
+
+
+def source_of(network: Network, located: Located, head: HeadChoice, images: int) -> FeatureSource:
+    """Widen a network where its head may be wide; the network given is not changed.
+
+    Args:
+        network: loaded, with its own head.
+        located: that head.
+        head: what a person wants.
+        images: how many there are, at most.
+
+    Raises:
+        NoBlocks: the head must be wide, and this network has no blocks that can be told apart.
+    """
+    plain = FeatureSource(located=located, network=network, site=located.site, plain=network)
+    own = located.site
+    if head == "last" or (head == "auto" and not can_hold(network.module, own, own.num_classes)):
+        return plain
+    try:
+        wide, site = widen(network, located.site, find_taps(network, located.site))
+    except NoBlocks:
+        if head == "wide":
+            raise
+        return plain
+    if images * sum(site.in_features) > MOST_NUMBERS:
+        if head == "wide":
+            raise BadSetting(
+                f"A wide head over {images} images needs {images * sum(site.in_features) * 4 / 1e9:.0f} GB.",
+                remedy="Take fewer images, or the plain head: it needs a fraction of that.",
+            )
+        return plain
+    return FeatureSource(located=located, network=wide, site=site, plain=network)
+
+
+def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> ChosenHead:
+    """Compare a plain and a wide head, picture by picture.
+
+    Args:
+        solve: solves a head of one kind on the practice pictures.
+        labels: (P,) of these.
+    """
+    last, wide = solve("last"), solve("wide")
+    before, after = last.fold_logits, wide.fold_logits
+    if before is None or after is None:  # too few pictures to compare anything
+        return ChosenHead(kind="last", heads=last)
+    gain = compare(score_held_out(before, labels), score_held_out(after, labels))
+    figures = (
+        f"{gain.right_after} of {gain.pictures} practice pictures were right in cross-validation, "
+        f"with the last layer alone {gain.right_before}."
+    )
+    if gain.is_clear():
+        return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
+    words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
+    return ChosenHead(kind="last", heads=last, words=words)
