@@ -10,12 +10,15 @@ whatever differs from the taught network (counts, layers that were dropped) is w
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
 from headswap.exports.templates import predict
+from headswap.heads.site import Tap
+from headswap.heads.wide import WideNetwork, unwidened
 from headswap.network import Network
 from headswap.storage.files import to_plain
 from headswap.zoos.transformers_zoo import NEW_HEAD_CLASSES
@@ -43,6 +46,9 @@ class RebuildRecipe:
     wrapped: bool = False  # one's own factory gives a record that holds the module
     without: tuple[str, ...] = ()  # layers that are built and then dropped
     counts: tuple[tuple[str, str, Plain | tuple[Plain, ...]], ...] = ()  # (layer, attribute, value)
+    taps: tuple[Tap, ...] = ()  # blocks that a wide head reads
+    last: tuple[tuple[str, int], ...] = ()  # the network's own heads and their features, which it reads too
+    features: int = 0  # that a wide head reads
     num_classes: int
     outputs: tuple[str, ...]  # where the answers lie in what the network gives
     aux_outputs: tuple[str, ...]
@@ -63,6 +69,9 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
     recipe = RebuildRecipe(
         library=library,
         name=name,
+        taps=site.taps,
+        last=tuple(_last(bundle.network.module)),
+        features=sum(site.in_features) if site.taps else 0,
         num_classes=len(card.classes),
         outputs=site.outputs,
         aux_outputs=site.aux_outputs,
@@ -71,8 +80,16 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
         temperature=card.temperature,
         even_share=card.even_share,
     )
-    recipe = _with_choices(recipe, bundle.network)
-    return _with_differences(recipe, predict.bare_network(to_plain(recipe)), bundle.network.module)
+    recipe = _with_choices(recipe, replace(bundle.network, module=unwidened(bundle.network.module)))
+    plain = to_plain(recipe)
+    bare = predict.widened(predict.bare_network(plain), plain)
+    return _with_differences(recipe, bare, bundle.network.module)
+
+
+def _last(module: nn.Module) -> Iterator[tuple[str, int]]:
+    """The network's own heads, where a wide one reads what reaches them."""
+    if isinstance(module, WideNetwork):
+        yield from zip(module.site.paths, module.site.in_features, strict=True)
 
 
 def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:

@@ -91,6 +91,11 @@ class WideNetwork(nn.Module):
         return self.body.get_submodule(path).register_forward_pre_hook(hook)
 
 
+def unwidened(module: nn.Module) -> nn.Module:
+    """The network that was widened; any other one as it is."""
+    return module.body if isinstance(module, WideNetwork) else module
+
+
 def average(features: Tensor, width: int) -> Tensor:
     """Average what reaches a head over positions: (N, D), (N, D, H, W) or (N, T, D) to (N, D)."""
     if features.ndim == 2:

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord
+from headswap.heads.trainable import head_parameters
 from headswap.heads.wide import NoBlocks, find_taps, widen
 from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
@@ -58,6 +60,9 @@ class FeatureSource:
         """The network with its new head, which replaces the old one or reads beside it."""
         if kind == "last":
             return self.plain, record.site
+        with torch.no_grad():
+            for value in head_parameters(self.plain, record.site):  # not used, and random otherwise
+                value.zero_()
         return widen(self.plain, record.site, self.site.taps, record.site.num_classes)
 
     def seeing(self, network: Network) -> FeatureSource:

@@ -71,8 +71,8 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--head",
         metavar="last|wide|auto|LAYER",
-        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds better "
-        "(the default); or the name of a layer to take as the head instead of finding it",
+        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
+        "better (the default); or the name of a layer to take as the head instead of finding it",
     )
 
 

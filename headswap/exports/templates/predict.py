@@ -31,7 +31,7 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
     try:
         import torch
 
-        module = bare_network(recipe)
+        module = widened(bare_network(recipe), recipe)
     except ImportError as error:
         needed = error.name or recipe["library"]
         raise pictures.Problem(
@@ -76,6 +76,58 @@ def bare_network(recipe: dict[str, Any]) -> Any:
     module_name, _, factory = name.partition(":")
     made = getattr(import_module(module_name), factory)(**options)
     return getattr(made, "module", made) if recipe["wrapped"] else made
+
+
+def widened(body: Any, recipe: dict[str, Any]) -> Any:
+    """The network with a head that reads every block, if it was taught so; else the network itself."""
+    if not recipe["taps"]:
+        return body
+    import torch
+    from torch import nn
+
+    class WideNetwork(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+            self.head = nn.Linear(recipe["features"], recipe["num_classes"])
+
+        def forward(self, pictures: Any) -> Any:
+            read: dict[str, Any] = {}
+            hooks = [listen(tap, read) for tap in recipe["taps"]]
+            hooks += [listen_before(path, width, read) for path, width in recipe["last"]]
+            try:
+                self.body(pictures)
+            finally:
+                for hook in hooks:
+                    hook.remove()
+            order = [tap["path"] for tap in recipe["taps"]] + ["before " + path for path, _ in recipe["last"]]
+            return self.head(torch.cat([read[name] for name in order], dim=1))
+
+    def listen(tap: dict[str, Any], read: dict[str, Any]) -> Any:
+        def hook(part: Any, arguments: Any, given: Any) -> None:
+            while isinstance(given, tuple | list):
+                given = given[0]
+            value, places = given.float(), {"NCHW": (2, 3), "NHWC": (1, 2), "NTC": (1,)}[tap["layout"]]
+            count = 1
+            for place in places:
+                count *= value.shape[place]
+            mean = value.mean(dim=places)
+            square = torch.linalg.vector_norm(value, dim=places).square() / count
+            spread = ((square - mean.square()).clamp_min(0) + 1e-6).sqrt()
+            read[tap["path"]] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
+
+        return body.get_submodule(tap["path"]).register_forward_hook(hook)
+
+    def listen_before(path: str, width: int, read: dict[str, Any]) -> Any:
+        def hook(part: Any, arguments: Any) -> None:
+            value = arguments[0]
+            if value.ndim > 2:
+                value = value.movedim(1 if value.shape[1] == width else -1, 1).flatten(2).mean(dim=2)
+            read["before " + path] = value.float()
+
+        return body.get_submodule(path).register_forward_pre_hook(hook)
+
+    return WideNetwork()
 
 
 def fill(module: Any, recipe: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from torch.nn.utils import parametrize
 
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
+from headswap.training.linear.ridge import fit_ridge
 from headswap.training.linear.solver import SolvedHead, Watch, fit_head
 
 AGREEMENT = 1e-3  # largest difference of a probability between the solved head and the network
@@ -60,10 +61,11 @@ def fit_heads(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> LinearHeads:
-    """Solve every head of a site on its own features; arguments as for `fit_head`."""
+    """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
+    fit = fit_ridge if site.taps else fit_head
     parts = features.split(site.in_features, dim=1)
     solved = tuple(
-        fit_head(
+        fit(
             part.contiguous(),
             labels,
             num_classes=num_classes,

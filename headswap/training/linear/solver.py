@@ -53,7 +53,7 @@ class SolvedHead:
 
 
 @dataclass(frozen=True, eq=False)
-class _Span:
+class Span:
     """Standardised features in a basis no wider than the pictures are many."""
 
     coordinates: Tensor  # (N, R)
@@ -130,16 +130,14 @@ def fit_head(
         TeachingFailed: a feature is not a finite number.
     """
     config = config or TrainConfig()
-    _check(features, labels, num_classes)
-    with _few_threads(features.shape, num_classes):
+    check_features(features, labels, num_classes)
+    with few_threads(features.shape, num_classes):
         folds = folds_of(labels.numpy(), groups, config.folds, seed)
-        return _fit(
-            _span_of(features, centre=intercept), _balanced(labels, num_classes), config, folds, watch
-        )
+        return _fit(span_of(features, centre=intercept), balanced(labels, num_classes), config, folds, watch)
 
 
 def _fit(
-    span: _Span, targets: Tensor, config: TrainConfig, folds: NDArray[np.int64] | None, watch: Watch | None
+    span: Span, targets: Tensor, config: TrainConfig, folds: NDArray[np.int64] | None, watch: Watch | None
 ) -> SolvedHead:
     problem = _Problem(span.coordinates, targets, bool(span.centred))
     asked = set(config.strengths) if config.strength is None else {*config.strengths, config.strength}
@@ -162,7 +160,7 @@ def _fit(
 
 
 @contextmanager
-def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
+def few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
     """Keep the solver's two thread pools from waiting for each other: seven times faster when small."""
     import scipy.optimize  # noqa: F401  its thread pool must be there before it can be limited
 
@@ -172,7 +170,8 @@ def _few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
         yield
 
 
-def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
+def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
+    """Refuse what no head can be solved on: a class without an image, numbers that are none."""
     counts = torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
         raise TooFewPictures(
@@ -186,25 +185,26 @@ def _check(features: Tensor, labels: Tensor, num_classes: int) -> None:
         )
 
 
-def _balanced(labels: Tensor, num_classes: int) -> Tensor:
+def balanced(labels: Tensor, num_classes: int) -> Tensor:
     """(C, N) one-hot columns, weighted: every class has the same sum, and a column weighs 1 on average."""
     counts = torch.bincount(labels, minlength=num_classes)
     weights = len(labels) / (num_classes * counts)  # (C,)
     return (one_hot(labels, num_classes) * weights[labels, None]).T.contiguous()
 
 
-def _span_of(features: Tensor, *, centre: bool) -> _Span:
+def span_of(features: Tensor, *, centre: bool) -> Span:
+    """Standardise (N, D) features, in a basis no wider than N."""
     mean = features.mean(dim=0) if centre else torch.zeros(features.shape[1])
     scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
     scale = torch.maximum(scale, scale.mean() * 1e-3)  # a feature that never moves must not be blown up
     count, width = features.shape
     standard = torch.sub(features, mean, out=matrix(count, width)).div_(scale)  # (N, D)
     if count >= width:
-        return _Span(standard, None, mean, scale, centre)
+        return Span(standard, None, mean, scale, centre)
     values, vectors = torch.linalg.eigh((standard @ standard.T).double())  # Gram matrix, ascending
     keep = values > values[-1].clamp_min(1e-12) * 1e-7
     vectors, roots = vectors[:, keep].float(), values[keep].sqrt().float()  # (N, R), (R,)
-    return _Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale, centre)
+    return Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale, centre)
 
 
 def folds_of(
