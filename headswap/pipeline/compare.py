@@ -3,10 +3,10 @@
 Flow:  pictures + names --compare--> Comparison: accuracy, seconds, size and pace of each
 
 The head alone is judged: the frozen body runs once (features are kept on disk and shared with
-every other run), then heads are solved in folds, each picture judged by a head that never saw
-it or a near duplicate of it. Penalties are chosen inside the folds. A finished row is kept, so
-a comparison that was stopped goes on where it was; a network that cannot be had is listed
-with the reason.
+every other run), then heads are solved in folds, plain and wide, each picture judged by a head that
+never saw it or a near duplicate of it; the wide one counts where it is clearly better. Penalties are
+chosen inside the folds. A finished row is kept, so a comparison that was stopped goes on where it was; a
+network that cannot be had is listed with the reason.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, Progress, silent
 from headswap.network import InputSpec, Network
 from headswap.storage.files import from_json, to_json, write_text
+from headswap.training.config import HeadKind
 from headswap.zoos.catalogue import describe_network, load_network
 from headswap.zoos.zoo import ZooSettings
 
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headswap.features.bank import FeatureBank
-    from headswap.heads.site import HeadSite
+    from headswap.training.head_choice import FeatureSource
 
-_FORMAT = 1  # of a kept row; another number is measured again
+_FORMAT = 2  # of a kept row; another number is measured again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ class ComparisonRow:
     parameters: int | None = None
     size_bytes: int | None = None
     ms_per_picture: float | None = None  # one prediction, the best of two tries
+    head: HeadKind = "last"  # what the better head reads: the last features, or every block too
+    right_last: int = 0  # by a head that reads the last features alone
     note: str = ""
 
 
@@ -212,31 +215,40 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
     import torch
 
     from headswap.features.latency import pace_of, size_of
-    from headswap.heads.detect import find_head
-    from headswap.heads.swap import swap_head
+    from headswap.heads.detect import locate_head
+    from headswap.heads.swap import swap_located
+    from headswap.training.head_choice import is_clearly_better, source_of
     from headswap.training.linear.cross_validation import cross_validate
     from headswap.training.linear.heads import can_hold, has_bias
 
     manifest = course.manifest
-    site = find_head(network)
-    linear = can_hold(network.module, site, site.num_classes)
-    bank = _bank(course, network, site, listener)
-    listener(Progress("head", 0, 1, unit="heads"))
+    located = locate_head(network)
+    source = source_of(network, located, "auto", len(manifest.pictures))
+    linear = can_hold(network.module, located.site, located.site.num_classes)
+    bank = _bank(course, source, listener)
     labels = torch.tensor([manifest.label(picture) for picture in manifest.pictures])
-    logits = cross_validate(
-        bank.features,
-        labels,
-        [picture.group for picture in manifest.pictures],
-        site,
-        has_bias=has_bias(network.module, site),
-        folds=course.folds,
-        seed=course.seed,
-    )
-    listener(Progress("head", 1, 1, unit="heads"))
+    kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    logits = {}
+    for number, kind in enumerate(kinds):
+        listener(Progress("head", number, len(kinds), unit="heads"))
+        reading = source.reads(kind)
+        logits[kind] = cross_validate(
+            bank.features[:, reading.columns],
+            labels,
+            [picture.group for picture in manifest.pictures],
+            reading.site,
+            has_bias=has_bias(reading.network.module, reading.site),
+            folds=course.folds,
+            seed=course.seed,
+        )
+    listener(Progress("head", len(kinds), len(kinds), unit="heads"))
+    better: HeadKind = "last"
+    if source.is_wide and is_clearly_better(logits["last"], logits["wide"], labels):
+        better = "wide"
     seconds = time.perf_counter() - start
-    swap_head(network, len(manifest.classes), site=site)
+    network, _ = source.with_head(better, swap_located(located, len(manifest.classes)))
     parameters, size_bytes = size_of(network.module)
-    right, total = int((logits.argmax(1) == labels).sum()), len(labels)
+    right, total = int((logits[better].argmax(1) == labels).sum()), len(labels)
     return ComparisonRow(
         model=network.card.full_name,
         state="done",
@@ -249,20 +261,22 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
         parameters=parameters,
         size_bytes=size_bytes,
         ms_per_picture=round(pace_of(network, _prepared(course, network, manifest.pictures[0])), 2),
+        head=better,
+        right_last=int((logits["last"].argmax(1) == labels).sum()),
         note="" if linear else "judged by one linear layer; its own head is more than that",
     )
 
 
-def _bank(course: ComparisonTask, network: Network, site: HeadSite, listener: Listener) -> FeatureBank:
+def _bank(course: ComparisonTask, source: FeatureSource, listener: Listener) -> FeatureBank:
     """The features of all pictures: the very same ones that teaching uses."""
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import fill_bank
 
     pictures, folder = course.manifest.pictures, course.workspace / "features"
     return fill_bank(
-        extractor_for(network, site, folder),
+        extractor_for(source.network, source.site, folder),
         [picture.sha256 for picture in pictures],
-        lambda number: _prepared(course, network, pictures[number]),
+        lambda number: _prepared(course, source.plain, pictures[number]),
         folder=folder,
         listener=listener,
     )

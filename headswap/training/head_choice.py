@@ -24,7 +24,7 @@ from headswap.heads.trainable import head_parameters
 from headswap.heads.wide import NoBlocks, find_taps, widen
 from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
-from headswap.training.finetune.compare import compare, score_held_out
+from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
 
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB; with more pictures, auto stays with the last features
@@ -136,7 +136,7 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     before, after = last.fold_logits, wide.fold_logits
     if before is None or after is None:  # too few pictures to compare anything
         return ChosenHead(kind="last", heads=last)
-    gain = compare(score_held_out(before, labels), score_held_out(after, labels))
+    gain = _gain(before, after, labels)
     figures = (
         f"{gain.right_after} of {gain.pictures} practice pictures were right in cross-validation, "
         f"with the last layer alone {gain.right_before}."
@@ -145,3 +145,12 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
     words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
     return ChosenHead(kind="last", heads=last, words=words)
+
+
+def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
+    """Whether (N, C) answers of wide heads, out of fold, are better than plain ones' beyond chance."""
+    return _gain(last, wide, labels).is_clear()
+
+
+def _gain(last: Tensor, wide: Tensor, labels: Tensor) -> FinetuneGain:
+    return compare(score_held_out(last, labels), score_held_out(wide, labels))

@@ -118,18 +118,22 @@ def _source(lesson: TrainingTask, network: Network) -> FeatureSource:
 
 
 def _chosen(lesson: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
-    """What the new head reads: as a person or the run that is repeated says, or as cross-validation does."""
-    if not source.is_wide or lesson.head == "last":
+    """What the new head reads: as a person says, or as cross-validation does."""
+    if not source.is_wide:
         return ChosenHead(kind="last")
-    if lesson.config.head == "wide" or lesson.head == "wide":
+    if lesson.config.head == "wide":
         return ChosenHead(kind="wide")
     rows = torch.nonzero(lesson.rows("train")).flatten()
+    free = replace(lesson, config=replace(lesson.config, strength=None))  # also where a run is repeated
 
     def solve(kind: HeadKind) -> LinearHeads:
         reading = source.reads(kind)
-        return _fit(lesson, reading.network, reading.site, bank.features[:, reading.columns], rows)
+        return _fit(free, reading.network, reading.site, bank.features[:, reading.columns], rows)
 
-    return choose_head(solve, lesson.labels(lesson.manifest.part("train")))
+    found = choose_head(solve, lesson.labels(lesson.manifest.part("train")))
+    if lesson.head is None:
+        return found
+    return ChosenHead(kind=lesson.head, words=found.words if found.kind == lesson.head else "")
 
 
 def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:

@@ -10,6 +10,7 @@ from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.places import why_not_writable
+from headswap.training.config import HeadKind
 
 if TYPE_CHECKING:
     from headswap.pipeline.compare import Comparison, ComparisonRow
@@ -84,7 +85,7 @@ def _record_of(found: Comparison) -> dict[str, Any]:
 
 def _words(found: Comparison) -> str:
     lines = [
-        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}"
+        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}  head reads"
     ]
     lines += [_line(row) for row in found.rows if row.state == "done"]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
@@ -102,11 +103,14 @@ def _words(found: Comparison) -> str:
     return "\n".join(lines)
 
 
+_HEADS: dict[HeadKind, str] = {"last": "the last layer", "wide": "every layer"}
+
+
 def _line(row: ComparisonRow) -> str:
     low, high = row.interval or (0.0, 1.0)
     seconds = f"{row.seconds:.1f}{'*' if row.computed < row.total else ' '}"
     return (
         f"{row.model.partition('/')[2]:36} {row.accuracy:>7.1%}  {f'{low:.0%} to {high:.0%}':>11} "
         f"{seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} {row.parameters or 0:>12,} "
-        f"{row.ms_per_picture:>7.1f}"
+        f"{row.ms_per_picture:>7.1f}  {_HEADS[row.head]}"
     )

@@ -1,0 +1,158 @@
+"""What the new head reads: both heads from one pass; the wide one only where it is clearly better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from headswap.heads.detect import locate_head
+from headswap.heads.wide import NoBlocks, WideNetwork
+from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.training.config import HeadChoice, HeadKind, ReplayedChoices, TrainConfig, replayed
+from headswap.training.head_choice import MOST_NUMBERS, choose_head, source_of
+from headswap.training.linear.heads import LinearHeads
+from headswap.training.linear.solver import SolvedHead
+
+SPEC = InputSpec(height=16, width=16, resize_px=16, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+class Forgetful(nn.Module):
+    """The first block sees how an image is striped; the last one lets only its brightness through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.edges, self.middle = nn.Conv2d(3, 16, 3, bias=False), nn.Conv2d(16, 8, 1)
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.middle(self.edges(x).relu()).relu()
+        grey = x.mean((1, 2, 3), keepdim=True).expand_as(found)
+        answer: Tensor = self.fc((found * 1e-6 + grey).mean((2, 3)))
+        return answer
+
+
+@pytest.fixture
+def striped(tmp_path: Path) -> Path:
+    """Two classes that differ in the direction of their stripes and in nothing else."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:16, :16]
+    for name, along in (("level", y), ("upright", x)):
+        (tmp_path / "striped" / name).mkdir(parents=True)
+        for number in range(30):
+            wave = 128 + 60 * np.sin(along * 1.5 + random.uniform(0, 6)) + random.normal(0, 25, (16, 16))
+            grey = np.clip(wave, 0, 255).astype(np.uint8)
+            Image.fromarray(grey).convert("RGB").save(tmp_path / "striped" / name / f"{number}.png")
+    return tmp_path / "striped"
+
+
+def network_of(module: nn.Module) -> Network:
+    card = NetworkCard(name="net", zoo="test", input=SPEC, weights=Weights(state="here"))
+    return Network(card=card, module=module.eval())
+
+
+def test_where_the_last_layer_has_forgotten_the_head_reads_every_layer(
+    teach_module: Callable[..., object], striped: Path, tmp_path: Path
+) -> None:
+    module = Forgetful()
+
+    _, told, manifest = teach_module(module, striped, tmp_path / "f", SPEC)  # type: ignore[misc]
+
+    assert isinstance(told.network.module, WideNetwork)
+    assert told.site.paths == ("head",)
+    assert told.site.taps
+    assert told.head.startswith("The new head reads every layer: ")
+    right = (told.exam.logits.argmax(1) == told.exam.labels).mean()
+    assert right > 0.9
+    said = told.network.module(torch.zeros(1, 3, 16, 16))
+    assert said.shape == (1, len(manifest.classes))
+
+
+def test_what_it_answers_is_what_the_network_itself_says(
+    teach_module: Callable[..., object], striped: Path, tmp_path: Path
+) -> None:
+    from headswap.data.store import reread
+    from headswap.data.transforms import prepare, to_float
+
+    _, told, manifest = teach_module(  # type: ignore[misc]
+        Forgetful(), striped, tmp_path / "f", SPEC, engine="torch-cpu-float32"
+    )
+
+    exam = [picture for picture in manifest.pictures if picture.part == "test"]
+    images = np.stack([prepare(reread(manifest, picture, wanted_px=None), SPEC) for picture in exam])
+    with torch.inference_mode():
+        said = told.network.module(torch.from_numpy(to_float(images, SPEC))).double().numpy()
+    assert np.allclose(said, told.exam.logits, atol=1e-3)
+
+
+def head_that_says(logits: Tensor) -> LinearHeads:
+    solved = SolvedHead(torch.zeros(2, 1), torch.zeros(2), 1.0, logits, ())
+    return LinearHeads((solved,), (1,))
+
+
+@pytest.mark.parametrize(
+    ("wrong_last", "wrong_wide", "kind"),
+    [(20, 4, "wide"), (10, 10, "last"), (10, 9, "last"), (4, 20, "last"), (0, 0, "last")],
+)
+def test_a_tie_goes_to_the_plain_head(wrong_last: int, wrong_wide: int, kind: HeadKind) -> None:
+    labels = torch.arange(60) % 2
+
+    def solve(asked: HeadKind) -> LinearHeads:
+        wrong = wrong_last if asked == "last" else wrong_wide
+        rows = torch.randperm(60, generator=torch.Generator().manual_seed(int(asked == "wide")))[:wrong]
+        said = torch.nn.functional.one_hot(labels, 2).float() * 3
+        said[rows] = said[rows].flip(1)
+        return head_that_says(said)
+
+    chosen = choose_head(solve, labels)
+
+    assert chosen.kind == kind
+    assert f"{60 - wrong_wide} of 60" in chosen.words
+    assert f"alone {60 - wrong_last}" in chosen.words
+
+
+def test_with_too_few_images_to_compare_the_head_is_plain() -> None:
+    nothing = SolvedHead(torch.zeros(2, 1), torch.zeros(2), 1.0, None, ())
+
+    chosen = choose_head(lambda kind: LinearHeads((nothing,), (1,)), torch.arange(2))
+
+    assert (chosen.kind, chosen.words) == ("last", "")
+
+
+@pytest.mark.parametrize(("head", "is_wide"), [("last", False), ("auto", True), ("wide", True)])
+def test_one_pass_gives_the_features_of_both_heads(head: HeadChoice, is_wide: bool) -> None:
+    network = network_of(Forgetful())
+
+    source = source_of(network, locate_head(network), head, images=10)
+
+    assert source.is_wide == is_wide
+    assert source.plain is network
+    if is_wide:
+        assert source.reads("last").columns == source.site.last_features
+
+
+def test_a_network_without_blocks_has_a_plain_head_and_says_why_it_has_no_other() -> None:
+    network = network_of(nn.Sequential(nn.Flatten(), nn.Linear(768, 8), nn.ReLU(), nn.Linear(8, 5)))
+    located = locate_head(network)
+
+    assert not source_of(network, located, "auto", images=10).is_wide
+    with pytest.raises(NoBlocks):
+        source_of(network, located, "wide", images=10)
+
+
+def test_with_very_many_images_the_head_stays_plain() -> None:
+    network = network_of(Forgetful())
+
+    assert not source_of(network, locate_head(network), "auto", images=MOST_NUMBERS).is_wide
+
+
+def test_a_run_of_an_older_version_is_repeated_with_a_plain_head() -> None:
+    older = ReplayedChoices(engine="torch-cpu-float32", threads=1, strength=0.1)
+
+    assert replayed(TrainConfig(), older).head == "last"
