@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+import htpy as h
+from markupsafe import Markup
 
 from headswap.app.service.settings import Settings
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
@@ -23,17 +25,25 @@ from headswap.app.ui.widgets.status import chip, stale_text
 # TLS everything can be read on the way, codes too, and a browser gives no camera to such a page: what would
 # open one is hidden, wherever it stands.
 
-IN_CLEAR = (
-    f'<div class="callout warn notice" role="note">{icon("warn")}<p>'
-    "<b>This page is not protected on its way to you.</b> Others in this network can read codes and "
-    "pictures, and the camera is off. Whoever runs it can add a certificate.</p></div>"
-    "<style>.notice{margin:12px var(--hs-edge) 0 !important}.tile:has(.open-camera),.open-camera,"
-    "[data-camera],.livecam,#hs-live-camera{display:none!important}</style>"
+EDGE = ".notice{margin:12px var(--hs-edge) 0 !important}"
+NO_CAMERA = (
+    ".tile:has(.open-camera),.open-camera,[data-camera],.livecam,#hs-live-camera{display:none!important}"
 )
-LOG_OUT = (
-    '<p class="hs-note notice"><a href="logout">Log out</a> when others use this computer too.</p>'
-    "<style>.notice{margin:12px var(--hs-edge) 0 !important}</style>"
-)
+IN_CLEAR = h.fragment[
+    h.div(".callout.warn.notice", role="note")[
+        icon("warn"),
+        h.p[
+            h.b["This page is not protected on its way to you."],
+            " Others in this network can read codes and pictures, and the camera is off. Whoever runs it can "
+            "add a certificate.",
+        ],
+    ],
+    h.style[Markup(EDGE + NO_CAMERA)],
+]
+LOG_OUT = h.fragment[
+    h.p(".hs-note.notice")[h.a(href="logout")["Log out"], " when others use this computer too."],
+    h.style[Markup(EDGE)],
+]
 
 
 def build_notices(settings: Settings) -> None:
@@ -67,7 +77,7 @@ def build_header() -> Header:
     """Lay out the header."""
     with gr.Row(elem_classes="hs-bar"):
         fragment(
-            f'<a class="hs-brand" href="" aria-label="headswap">{MARK}<span>headswap</span></a>',
+            h.a(".hs-brand", href="", aria_label="headswap")[MARK, h.span["headswap"]],
             classes="brand", script=web_text("steps.js"),
         )  # fmt: skip
         name = gr.Textbox(

@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.archive import ProjectLine
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import announce, fragment, sends, served, web_text
+from headswap.app.ui.widgets.html import announce, fragment, rendered, sends, served, web_text, written
+from headswap.app.ui.widgets.icons import moment
 from headswap.app.ui.widgets.pages import page_links
 from headswap.app.ui.widgets.status import busy_status
-from headswap.app.ui.widgets.text import count, image_uri, safe
+from headswap.app.ui.widgets.text import count, image_uri
 from headswap.errors import HeadswapError
 
 EXAMPLE_PX = 96
@@ -64,7 +65,7 @@ def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> Proje
     file = gr.DownloadButton("Download", visible="hidden", elem_id="hs-save-file")
     changed = gr.Textbox("", visible="hidden", container=False)
     with gr.Column(visible=False, elem_classes="hs-opener", elem_id="hs-opener") as panel:
-        fragment("<h2>Your projects</h2>")
+        fragment(h.h2["Your projects"])
         known = fragment(name="hs-known", script=sends("project") + web_text("times.js"))
         with gr.Row(elem_classes="opener-row"):
             upload = gr.UploadButton(
@@ -80,7 +81,7 @@ def known_projects(
     *,
     asking: str = "",
     examples: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> str:
+) -> h.Renderable:
     """The projects of this browser, newest first, as buttons.
 
     Args:
@@ -89,46 +90,46 @@ def known_projects(
         asking: id of the project that is about to be deleted.
         examples: id of a project -> data: URIs of a few of its pictures.
     """
-    rows = "".join(
-        _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
-        for line in lines
-    )
-    return f'<ul class="known">{rows}</ul>' if rows else '<p class="hs-soft">None yet.</p>'
+    if not lines:
+        return h.p(".hs-soft")["None yet."]
+    return h.ul(".known")[
+        [
+            _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
+            for line in lines
+        ]
+    ]
 
 
-def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> str:
+def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
     if line.pictures:
         facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
-    here = ' aria-current="true"' if is_here else ""
-    mark = '<span class="tag">open now</span>' if is_here else ""
-    drawn = "".join(f'<img src="{uri}" alt="">' for uri in examples)
-    shown = f'<span class="examples">{drawn}</span>' if drawn else ""
-    return (
-        f'<li><button type="button" data-project="{safe(line.id)}"{here}><b>{safe(line.name)}</b>'
-        f'<span class="hs-soft">{facts}{_taught_at(line)}</span>'
-        f"{shown}{mark}</button>"
-        f'<button type="button" class="delete" data-project="ask:{safe(line.id)}" '
-        f'aria-label="Delete {safe(line.name)}">Delete</button></li>'
+    taught = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
+    opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
+    deletes = h.button(
+        ".delete", type="button", data_project=f"ask:{line.id}", aria_label=f"Delete {line.name}"
     )
+    return h.li[
+        opens[
+            h.b[line.name],
+            h.span(".hs-soft")[facts, taught],
+            h.span(".examples")[[h.img(src=uri, alt="") for uri in examples]] if examples else None,
+            h.span(".tag")["open now"] if is_here else None,
+        ],
+        deletes["Delete"],
+    ]
 
 
-def _taught_at(line: ProjectLine) -> str:
-    if line.last_run_at is None:
-        return ""
-    at = datetime.fromtimestamp(line.last_run_at, UTC)
-    return f', last taught <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time>'
-
-
-def _sure(line: ProjectLine) -> str:
+def _sure(line: ProjectLine) -> h.Renderable:
     what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
-    return (
-        f'<li class="asking" role="alert"><p>Delete <b>{safe(line.name)}</b> with its {what}? '
-        'There is no way back.</p><span class="hs-row">'
-        f'<button type="button" class="bad" data-project="delete:{safe(line.id)}">Delete</button>'
-        '<button type="button" data-project="keep:">Keep</button></span></li>'
-    )
+    return h.li(".asking", role="alert")[
+        h.p["Delete ", h.b[line.name], f" with its {what}? There is no way back."],
+        h.span(".hs-row")[
+            h.button(".bad", type="button", data_project=f"delete:{line.id}")["Delete"],
+            h.button(type="button", data_project="keep:")["Keep"],
+        ],
+    ]
 
 
 def remembered(known: object, project_id: str) -> list[str]:
@@ -197,11 +198,11 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
             return {menu.file: gr.DownloadButton(value=served(file))}
 
     def on_rest(project_id: str, request: gr.Request) -> Updates:
-        return shared.show(shared.look(project_id, request))
+        return written(shared.show(shared.look(project_id, request)))
 
     began = [shared.project_id, known, menu.changed, menu.known, status]
-    opening = announce(repr(busy_status("Opening the project")))
-    saving = announce(repr(busy_status("Packing the project")))
+    opening = announce(repr(rendered(busy_status("Opening the project"))))
+    saving = announce(repr(rendered(busy_status("Packing the project"))))
     menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
     menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
     menu.upload.upload(None, None, chip, js=opening, **QUIET)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.service import Service
+from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.lessons.draw import LessonPlace, draw_header, draw_lesson
 from headswap.app.ui.projects import QUIET
@@ -22,11 +24,10 @@ from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.errors import HeadswapError
 
 TICK_S = 0.7
-INTRO = (
-    '<div class="hs-intro"><h1>Break it on purpose</h1><p>Short experiments about what goes wrong when '
-    "a head "
-    "is swapped. Guess first, then run it and see.</p></div>"
-)
+INTRO = h.div(".hs-intro")[
+    h.h1["Break it on purpose"],
+    h.p["Short experiments about what goes wrong when a head is swapped. Guess first, then run it and see."],
+]
 HERE = "(...given) => [...given.slice(0, -1), new URL('follow', window.location.href).href]"
 
 
@@ -80,13 +81,14 @@ def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
 
     def shown(owner: str, course: str, project_id: str, place: LessonPlace) -> Updates:
         drawn = draw_lesson(service, owner, course, project_id, place)
-        header = draw_header(*_open_project(service, owner, project_id))
+        project, job = _open_project(service, owner, project_id)
+        is_teaching = job is not None and not job.is_over
         return {
             parts.lesson: place.lesson,
             parts.here: place.here,
-            parts.header: header,
-            parts.timer: gr.Timer(active=drawn.is_moving or "hs-status busy" in header),
-            **{parts.parts[name]: html for name, html in drawn.parts.items()},
+            parts.header: draw_header(project, job),
+            parts.timer: gr.Timer(active=drawn.is_moving or is_teaching),
+            **{parts.parts[name]: drawn_part for name, drawn_part in drawn.parts.items()},
         }
 
     @errors_as_text(parts.status)
@@ -156,7 +158,7 @@ def _turned(service: Service, owner: str, course: str, place: LessonPlace, wante
         return place
 
 
-def _open_project(service: Service, owner: str, project_id: str) -> tuple[Any, Any]:
+def _open_project(service: Service, owner: str, project_id: str) -> tuple[ProjectView | None, JobView | None]:
     """The project that is open, and its run; nothing when the browser remembers none that exists."""
     try:
         project = service.project(owner, project_id)

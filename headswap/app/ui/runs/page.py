@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.history import RunView
 from headswap.app.service.service import Service
@@ -24,29 +25,34 @@ from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
 TICK_S = 1.5
-HEADER = (
-    f'<div class="hs-bar runs-bar">{BRAND}<span class="grow"></span><a class="btn quiet" href="./">The five '
-    f"steps</a>{page_links('runs')}</div>"
-)
-INTRO = (
-    '<div class="hs-intro"><h1>Every run, side by side</h1><p>Each time a head was taught, with what it '
-    "cost. Which network is worth its time? Look at how often it is right, and how sure that figure is."
-    "</p></div>"
-)
-EMPTY = (
-    '<div class="hs-empty"><p class="live">No run yet.</p><p class="hs-soft">Teach a head in '
-    '<a href="./">the five steps</a>; it appears here with its accuracy, its size and its speed, and stays.'
-    "</p></div>"
-)
-COMPARE = (
-    '<h2>Compare networks</h2><p class="hs-soft reading">Choose two or more. Each gets a '
-    "new head, taught on the pictures of the project that is open, and sits the same exam. They wait in the "
-    "queue one after the other; you may close this page.</p>"
-)
-HELD = (
-    '<p class="hs-soft" role="status">This run is deleted. Another program holds some of its files; '
-    "they go as soon as it lets go.</p>"
-)
+HEADER = h.div(".hs-bar.runs-bar")[
+    BRAND, h.span(".grow"), h.a(".btn.quiet", href="./")["The five steps"], page_links("runs")
+]
+INTRO = h.div(".hs-intro")[
+    h.h1["Every run, side by side"],
+    h.p[
+        "Each time a head was taught, with what it cost. Which network is worth its time? Look at how often "
+        "it is right, and how sure that figure is."
+    ],
+]
+EMPTY = h.div(".hs-empty")[
+    h.p(".live")["No run yet."],
+    h.p(".hs-soft")[
+        "Teach a head in ",
+        h.a(href="./")["the five steps"],
+        "; it appears here with its accuracy, its size and its speed, and stays.",
+    ],
+]
+COMPARE = h.fragment[
+    h.h2["Compare networks"],
+    h.p(".hs-soft.reading")[
+        "Choose two or more. Each gets a new head, taught on the pictures of the project that is open, and "
+        "sits the same exam. They wait in the queue one after the other; you may close this page."
+    ],
+]
+HELD = h.p(".hs-soft", role="status")[
+    "This run is deleted. Another program holds some of its files; they go as soon as it lets go."
+]
 GO = "(where) => { if (where) window.location.assign(where); }"
 
 
@@ -109,7 +115,7 @@ def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str
         parts.sort: sort,
         parts.asking: asking,
         parts.table: runs_table(runs, sort, asking) if runs else EMPTY,
-        parts.plotted: gr.Column(visible=bool(drawing)),
+        parts.plotted: gr.Column(visible=drawing is not None),
         parts.plot: drawing,
         parts.timer: gr.Timer(active=any(not run.is_over for run in runs)),
     }
@@ -159,7 +165,7 @@ def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
     ) -> Updates:
         started = history.compare(owner_of(request), project_id, models or [])
         words = "They were taught on these pictures already: see the table." if not started else ""
-        told = {parts.said: f'<p class="hs-soft" role="status">{words}</p>'} if words else {}
+        told = {parts.said: h.p(".hs-soft", role="status")[words]} if words else {}
         return drawn(owner_of(request), project_id, known, sort) | told
 
     page.load(on_look, ids, [*parts.drawn, parts.status], **QUIET).then(

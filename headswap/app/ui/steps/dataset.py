@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
@@ -15,63 +16,116 @@ from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_c
 from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import announce, fragment, next_bar, vendored, web_text
+from headswap.app.ui.widgets.html import (
+    announce,
+    fragment,
+    next_bar,
+    rendered,
+    said,
+    vendored,
+    web_text,
+    written,
+)
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.status import busy_status, chip
-from headswap.app.ui.widgets.text import in_words, safe
+from headswap.app.ui.widgets.text import in_words
 from headswap.data.decode import ENDINGS
 from headswap.data.manifest import Manifest
 
 # Where images come from: the marks that `picker.js` and `camera.js` bring to life. What a person chooses or
 # films leaves through the zip upload beside them.
 
-PICKER = f"""
-<div class="hs-row heading">{icon("folder")}<h2>Drop a folder, a zip or loose pictures</h2></div>
-<p class="hs-soft">One folder per class: its name becomes the name the network will
-say. Large pictures are made smaller on your machine before they travel.</p>
-<div class="hs-row choosers" data-endings="{",".join(ENDINGS)}">
-<button class="btn folder" type="button">Choose a folder</button><input
-type="file" webkitdirectory multiple hidden>
-<button class="btn loose" type="button">Choose pictures</button></div>
-<p class="hs-note packing" role="status" aria-live="polite"></p>
-<dialog class="hs-dialog place" aria-labelledby="hs-place-title"><form method="dialog">
-<h2 id="hs-place-title">There are <span class="there"></span> already</h2>
-<p class="hs-soft">The new ones can stand beside them, or in their place. Undo brings the old ones
-back.</p><div class="hs-row fixes"><button class="btn primary" value="add">Add beside them</button>
-<button class="btn" value="replace">Put in their place</button>
-<button class="btn quiet" value="">Not now</button></div></form></dialog>
-<dialog class="hs-dialog name" aria-labelledby="hs-ask-title"><form method="dialog">
-<h2 id="hs-ask-title"></h2>
-<label class="field">The name of the class<input type="text" maxlength="80" autocomplete="off"
-list="hs-ask-classes"></label><datalist id="hs-ask-classes"></datalist>
-<div class="hs-row fixes"><button class="btn primary" value="add">Add them</button><button class="btn"
-value="" formnovalidate>Not now</button></div></form></dialog>
-"""
-CAMERA = f"""
-<h2>Camera</h2><p class="hs-soft">Hold the button, or the space bar, and move the thing about.</p>
-<button class="btn open-camera" type="button">{icon("camera")}Open camera</button>
-<dialog class="hs-dialog" aria-labelledby="hs-camera-title"><div class="hs-row between top">
-<h2 id="hs-camera-title">Camera</h2><button class="btn quiet" type="button" data-close
-aria-label="Close the camera">{icon("cross")}</button></div>
-<label class="field">What is it?<input type="text" maxlength="80" autocomplete="off"
-list="hs-camera-classes" placeholder="The name of the class"></label>
-<datalist id="hs-camera-classes"></datalist>
-<video muted playsinline aria-label="What the camera sees"></video>
-<p class="hs-soft" role="status" aria-live="polite"></p><div class="strip" role="group"
-aria-label="The pictures taken; press one to take it out"></div>
-<div class="hs-row fixes"><button class="btn hold" type="button">Hold to take pictures</button>
-<button class="btn primary add" type="button" disabled>Add pictures</button>
-<button class="btn quiet away" type="button">Throw away</button></div></dialog>
-"""
+
+def _dialog_foot(*buttons: h.Node) -> h.Renderable:
+    return h.div(".hs-row.fixes")[buttons]
 
 
-EMPTY = (
-    '<div class="hs-empty"><p class="live">No pictures yet.</p><p class="hs-soft">Two classes are enough '
-    "to begin: two folders, named as the network shall call them, about 20 pictures in each. Or begin with "
-    f"one class, here:</p>{new_class('The first class')}</div>"
-)
+PLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
+    h.form(method="dialog")[
+        h.h2("#hs-place-title")["There are ", h.span(".there"), " already"],
+        h.p(".hs-soft")[
+            "The new ones can stand beside them, or in their place. Undo brings the old ones back."
+        ],
+        _dialog_foot(
+            h.button(".btn.primary", value="add")["Add beside them"],
+            h.button(".btn", value="replace")["Put in their place"],
+            h.button(".btn.quiet", value="")["Not now"],
+        ),
+    ]
+]
+NAME_DIALOG = h.dialog(".hs-dialog.name", aria_labelledby="hs-ask-title")[
+    h.form(method="dialog")[
+        h.h2("#hs-ask-title"),
+        h.label(".field")[
+            "The name of the class",
+            h.input(type="text", maxlength=80, autocomplete="off", list="hs-ask-classes"),
+        ],
+        h.datalist("#hs-ask-classes"),
+        _dialog_foot(
+            h.button(".btn.primary", value="add")["Add them"],
+            h.button(".btn", value="", formnovalidate=True)["Not now"],
+        ),
+    ]
+]
+PICKER = h.fragment[
+    h.div(".hs-row.heading")[icon("folder"), h.h2["Drop a folder, a zip or loose pictures"]],
+    h.p(".hs-soft")[
+        "One folder per class: its name becomes the name the network will say. Large pictures are made "
+        "smaller on your machine before they travel."
+    ],
+    h.div(".hs-row.choosers", data_endings=",".join(ENDINGS))[
+        h.button(".btn.folder", type="button")["Choose a folder"],
+        h.input(type="file", webkitdirectory=True, multiple=True, hidden=True),
+        h.button(".btn.loose", type="button")["Choose pictures"],
+    ],
+    h.p(".hs-note.packing", role="status", aria_live="polite"),
+    PLACE_DIALOG,
+    NAME_DIALOG,
+]
+CAMERA_DIALOG = h.dialog(".hs-dialog", aria_labelledby="hs-camera-title")[
+    h.div(".hs-row.between.top")[
+        h.h2("#hs-camera-title")["Camera"],
+        h.button(".btn.quiet", type="button", data_close=True, aria_label="Close the camera")[icon("cross")],
+    ],
+    h.label(".field")[
+        "What is it?",
+        h.input(
+            type="text",
+            maxlength=80,
+            autocomplete="off",
+            list="hs-camera-classes",
+            placeholder="The name of the class",
+        ),
+    ],
+    h.datalist("#hs-camera-classes"),
+    h.video(muted=True, playsinline=True, aria_label="What the camera sees"),
+    h.p(".hs-soft", role="status", aria_live="polite"),
+    h.div(".strip", role="group", aria_label="The pictures taken; press one to take it out"),
+    _dialog_foot(
+        h.button(".btn.hold", type="button")["Hold to take pictures"],
+        h.button(".btn.primary.add", type="button", disabled=True)["Add pictures"],
+        h.button(".btn.quiet.away", type="button")["Throw away"],
+    ),
+]
+CAMERA = h.fragment[
+    h.h2["Camera"],
+    h.p(".hs-soft")["Hold the button, or the space bar, and move the thing about."],
+    h.button(".btn.open-camera", type="button")[icon("camera"), "Open camera"],
+    CAMERA_DIALOG,
+]
+SAMPLE_SET = h.fragment[
+    h.h2["Sample set"], h.p(".hs-soft")["96 drawings in four classes, in the public domain."]
+]
+EMPTY = h.div(".hs-empty")[
+    h.p(".live")["No pictures yet."],
+    h.p(".hs-soft")[
+        "Two classes are enough to begin: two folders, named as the network shall call them, about 20 "
+        "pictures in each. Or begin with one class, here:"
+    ],
+    new_class("The first class"),
+]
 ADD, REPLACE = "add", "replace"  # words of `picker.js`
-IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
+IN_USE = h.span(".tag.good")[icon("good"), "In use"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +158,7 @@ def build_dataset_step() -> DatasetStep:
     with gr.Row(elem_classes="sources"):
         with gr.Column(elem_classes="drop"):
             gr.HTML(
-                html_template=PICKER,
+                html_template=rendered(PICKER),
                 js_on_load=f"{vendored('client-zip')}\n{web_text('picker.js')}",
                 apply_default_css=False,
                 elem_id="hs-picker",
@@ -115,15 +169,13 @@ def build_dataset_step() -> DatasetStep:
             )  # picker.js fills it in
         with gr.Column(elem_classes="tile"):
             gr.HTML(
-                html_template=CAMERA,
+                html_template=rendered(CAMERA),
                 js_on_load=web_text("camera.js"),
                 apply_default_css=False,
                 elem_id="hs-camera",
             )
         with gr.Column(elem_classes="tile"):
-            fragment(
-                '<h2>Sample set</h2><p class="hs-soft">96 drawings in four classes, in the public domain.</p>'
-            )
+            fragment(SAMPLE_SET)
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
     status = fragment(classes="status", name="hs-pictures-status")
@@ -137,18 +189,16 @@ def build_dataset_step() -> DatasetStep:
     return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
 
 
-def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
     """The headline of step 2, with the size of the new head as soon as there are names."""
-    becomes = "The names become the new head."
+    becomes: h.Node = "The names become the new head."
     if inspection and classes:
-        becomes = (
-            'The names become the new head: <span class="nowrap">'
-            f"{new_head_words(inspection, len(classes))}</span>."
-        )
-    return (
-        '<div class="hs-intro"><h1>Show it what you mean</h1>'
-        f'<p id="hs-new-head">Give it pictures sorted by name. {becomes}</p></div>'
-    )
+        size = h.span(".nowrap")[new_head_words(inspection, len(classes))]
+        becomes = ("The names become the new head: ", size, ".")
+    return h.div(".hs-intro")[
+        h.h1["Show it what you mean"],
+        h.p("#hs-new-head")["Give it pictures sorted by name. ", becomes],
+    ]
 
 
 @cache
@@ -167,19 +217,23 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
-        step.in_use: IN_USE if is_sample else "",
+        step.in_use: IN_USE if is_sample else None,
         step.onward: gr.Button(interactive=not scene.lacks),
-        step.say: f'<span class="say hs-soft">{safe(scene.lacks) or "Everything needed is here."}</span>',
-        step.view: "",
+        step.say: said(scene.lacks or "Everything needed is here."),
+        step.view: None,
     }
     change = shared.service.pictures.last_change(scene.owner, scene.project.id)
     if manifest is None:
-        return drawn | {step.classes: changed(change) + EMPTY, step.checks: "", step.aside: enough(None)}
+        return drawn | {
+            step.classes: h.fragment[changed(change), EMPTY],
+            step.checks: None,
+            step.aside: enough(None),
+        }
     shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
     if not scene.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
-        drawn[step.say] = f'<span class="say hs-soft">Everything needed is here. {words}</span>'
+        drawn[step.say] = said(f"Everything needed is here. {words}")
     return drawn | {
         step.classes: class_rows(manifest, shown, change),
         step.checks: checks(manifest, shown),
@@ -202,8 +256,7 @@ def connect_dataset_step(
             shared.service.uploads.taken(owner, Path(upload))
         return shared.show(shared.look(project_id, request))
 
-    @errors_as_text(step.status)
-    def on_sample(project_id: str, request: gr.Request) -> Updates:
+    def sampled(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
         if scene.manifest is not None:
             return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
@@ -211,10 +264,13 @@ def connect_dataset_step(
         return shared.show(shared.look(project_id, request))
 
     @errors_as_text(step.status)
+    def on_sample(project_id: str, request: gr.Request) -> Updates:
+        return sampled(project_id, request)
+
+    @errors_as_text(step.status, {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"})
     def on_first_sample(project_id: str, request: gr.Request) -> Updates:
-        shown = on_sample(project_id, request)
-        asks = shown.get(step.view) or shown[step.status]  # before it replaces any, or why it cannot
-        to = "pictures" if asks else "teach"
+        shown = sampled(project_id, request)
+        to = "pictures" if shown.get(step.view) else "teach"  # it asks before it replaces any
         return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
 
     @errors_as_text(step.status)
@@ -228,11 +284,11 @@ def connect_dataset_step(
 
     def on_read(project_id: str, request: gr.Request) -> Updates:
         scene = shared.look(project_id, request)
-        return {state: chip(scene.project, scene.job)}
+        return written({state: chip(scene.project, scene.job)})
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
-    reading = announce(repr(busy_status("Reading the pictures")))
+    reading = announce(repr(rendered(busy_status("Reading the pictures"))))
     moved = [*outputs, shared.tabs, shared.where]
     for listen, handler, inputs, touched in (
         (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),

@@ -5,22 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import fragment, served
+from headswap.app.ui.widgets.html import fragment, said, served
 from headswap.app.ui.widgets.text import count
 
-INTRO = (
-    '<div class="hs-intro"><h1>It is yours. Take it home</h1><p>One zip with everything the network '
-    "needs to give the same answers on any machine, with or without a connection.</p></div>"
-)
-SAVE_INSTEAD = (
-    '<h2>Save the project instead</h2><p class="hs-soft">Pictures, choices and result in one file, to go on '
-    "later or elsewhere: press Save at the top. It is separate from the zip.</p>"
-)
+INTRO = h.div(".hs-intro")[
+    h.h1["It is yours. Take it home"],
+    h.p[
+        "One zip with everything the network needs to give the same answers on any machine, with or without "
+        "a connection."
+    ],
+]
+SAVE_INSTEAD = h.fragment[
+    h.h2["Save the project instead"],
+    h.p(".hs-soft")[
+        "Pictures, choices and result in one file, to go on later or elsewhere: press Save at the top. It is "
+        "separate from the zip."
+    ],
+]
 NOT_BEGUN = ExportView(state="not begun")
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 TICK_S = 0.5
@@ -79,7 +86,7 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
     }
 
 
-def _say(view: ExportView) -> str:
+def _say(view: ExportView) -> h.Renderable:
     pictures = len(view.check.pictures) if view.check else 0
     inside = f" It holds {count(pictures, 'picture')} of yours, to check it with." if pictures else ""
     words = {
@@ -88,7 +95,7 @@ def _say(view: ExportView) -> str:
         "failed": "It could not be packed.",
         "not begun": "It is packed when there is something to take.",
     }[view.state]
-    return f'<span class="say hs-soft">{words}</span>'
+    return said(words)
 
 
 def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.views import Inspection, ProjectView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
@@ -20,18 +21,17 @@ element.addEventListener('change', (happened) => {
   if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
 });
 """
-HURRY = (
-    '<h2>In a hurry?</h2><p class="hs-soft">Take the sample set, 96 drawings, or a folder of yours that '
-    "has one folder per class.</p>"
-)
-FOLDER = '<button class="btn" type="button" id="hs-folder-first">Choose a folder</button>'
-OWN_WEIGHTS = (
-    '<p class="hs-soft">A file made for the chosen architecture, by you or somebody you know. It is read '
-    "as numbers "
-    "only: nothing in it is run.</p>"
-)
+HURRY = h.fragment[
+    h.h2["In a hurry?"],
+    h.p(".hs-soft")["Take the sample set, 96 drawings, or a folder of yours that has one folder per class."],
+]
+FOLDER = h.button("#hs-folder-first.btn", type="button")["Choose a folder"]
+OWN_WEIGHTS = h.p(".hs-soft")[
+    "A file made for the chosen architecture, by you or somebody you know. It is read as numbers only: "
+    "nothing in it is run."
+]
 OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."
-WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
+WAITING = h.div(".hs-waiting", role="status")["Opening the network to find its head …"]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> 
     """Connect step 1 to the service; the long list comes when the head has been drawn."""
     service = shared.service
 
-    def cards(project: ProjectView) -> str:
+    def cards(project: ProjectView) -> h.Renderable:
         chosen = project.model
         three = service.three_to_start()
         names = tuple(name for _, name in shown_rows(three, chosen))

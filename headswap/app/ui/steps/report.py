@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
@@ -23,17 +24,15 @@ from headswap.app.ui.steps.try_it import (
     examples_for,
 )
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.html import fragment, said, sends, web_text
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.text import image_uri, safe
+from headswap.app.ui.widgets.text import image_uri
 from headswap.evaluation.report import LabelIssue, Report
 
 # The foot of step 4: teach first, or teach again, or take it home.
 
-FIRST_TEACH = '<span class="say hs-soft">The report comes by itself when the lesson is over.</span>'
-NOT_GOOD_ENOUGH = (
-    '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>'
-)
+FIRST_TEACH = said("The report comes by itself when the lesson is over.")
+NOT_GOOD_ENOUGH = said("Not good enough? Add pictures where it errs, then teach again.")
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,13 @@ def build_foot() -> Footer:
 
 
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
-NOTHING_YET = (
-    '<div class="hs-intro"><h1>How good is it?</h1><p>Nothing is taught yet. When step 3 is done, this '
-    "page says honestly how many exam pictures it gets right, which it mixes up, and lets you try your "
-    "own.</p></div>"
-)
+NOTHING_YET = h.div(".hs-intro")[
+    h.h1["How good is it?"],
+    h.p[
+        "Nothing is taught yet. When step 3 is done, this page says honestly how many exam pictures it gets "
+        "right, which it mixes up, and lets you try your own."
+    ],
+]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def build_test_step() -> ReportStep:
                 to_do = fragment(name="hs-advice", script=sends("way"))
         with gr.Row(elem_classes="hs-half hs-more"):
             with gr.Column(elem_classes="hs-panel"):
-                fragment(f"<h2>Where it looked {term('map')}</h2>")
+                fragment(h.h2["Where it looked ", term("map")])
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))
@@ -141,7 +142,9 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
     return step.foot.show(is_taught=True) | {
-        step.verdict: verdict.verdict(report) + verdict.of_run(shared.service.history.row(owner, job)),
+        step.verdict: h.fragment[
+            verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
+        ],
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
@@ -150,7 +153,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
         step.where: INVITATION,
         step.look: gr.Button(visible=True),
         step.trust: verdict.trust(report),
-        step.advice: f'<div class="stack">{advice(report)}{learning(report)}</div>',
+        step.advice: h.div(".stack")[advice(report), learning(report)],
     }
 
 
@@ -162,7 +165,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
         if not job:
             nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-            return nothing | step.foot.show(is_taught=False) | step.tried.empty("")
+            return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
         scene = shared.look(project_id, request)
         report = results.report(scene.owner, job)
         strip = example_strip(examples_for(report.classes), (), -1)
@@ -183,7 +186,7 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
         drawn = []
         for answer in looked_at(report):
             picture = results.picture_file(scene.owner, job, answer.sha256)
-            right = ", right" if answer.is_right else f", wrong: it is {safe(report.classes[answer.truth])}"
+            right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
             heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
             drawn.append(heat_figure(heat, right))
         return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
@@ -215,13 +218,11 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
         if deed == "undo":
             relabelled(scene, project_id, doubt, before=other, after=label)
             results.unsettle(scene.owner, job, doubt.sha256)
-            told = decided(scene, job, f"It is called {safe(label)} again.")
+            told = decided(scene, job, f"It is called {label} again.")
         else:
             relabelled(scene, project_id, doubt, before=label, after=other)
             results.settle(scene.owner, job, doubt.sha256)
-            told = decided(
-                scene, job, f"It is called {safe(other)} now. Teach again to learn from it.", doubt
-            )
+            told = decided(scene, job, f"It is called {other} now. Teach again to learn from it.", doubt)
         return shared.show(shared.look(project_id, request)) | told
 
     @errors_as_text(step.status)

@@ -6,15 +6,14 @@ Flow:  a press --service.following--> key --link_card--> QR code, link, Stop sha
 from __future__ import annotations
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card
 
-OFFER = (
-    '<button class="link" type="button" data-do="share">Let others follow this run on their phones</button>'
-)
+OFFER = h.button(".link", type="button", data_do="share")["Let others follow this run on their phones"]
 
 
 def build_share() -> gr.HTML:
@@ -24,7 +23,7 @@ def build_share() -> gr.HTML:
 
 def show_share(panel: gr.HTML, scene: PageContext) -> Updates:
     """The offer, closed: the link is shown to anyone who presses it, and is the same again."""
-    return {panel: OFFER if scene.job else ""}
+    return {panel: OFFER if scene.job else None}
 
 
 def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: PageParts) -> None:

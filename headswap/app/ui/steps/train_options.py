@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.widgets.html import fragment
 from headswap.app.ui.widgets.icons import term
@@ -108,13 +109,13 @@ def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
     return "Seconds." if depth == "head" else "Minutes."
 
 
-def _name(words: str, glossary_word: str) -> str:
-    return f'<p class="hs-field-name">{words} {term(glossary_word)}</p>'
+def _name(words: str, glossary_word: str) -> h.Renderable:
+    return h.p(".hs-field-name")[words, " ", term(glossary_word)]
 
 
 def _field(words: str, glossary_word: str, note: str = "") -> gr.Column:
     """A column with the field's name and its `?`; the caller puts the field into it."""
     column = gr.Column(elem_classes="hs-field")
     with column:
-        fragment(_name(words, glossary_word) + (f'<p class="hs-note">{note}</p>' if note else ""))
+        fragment((_name(words, glossary_word), h.p(".hs-note")[note] if note else None))
     return column

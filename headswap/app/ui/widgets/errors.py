@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any, ParamSpec
 
 import gradio as gr
+import htpy as h
 
+from headswap.app.ui.widgets.html import written
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import safe
 from headswap.errors import HeadswapError
 
 Inputs = ParamSpec("Inputs")
@@ -32,29 +33,28 @@ def errors_as_text(
         @wraps(handler)
         def handle(*args: Inputs.args, **kwargs: Inputs.kwargs) -> dict[Any, Any]:
             try:
-                return {status: "" if clears else gr.skip()} | handler(*args, **kwargs)
+                return written({status: None if clears else gr.skip()} | handler(*args, **kwargs))
             except HeadswapError as mistake:
                 said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
-                return {status: said, **otherwise}
+                return written({status: said, **otherwise})
 
         return handle
 
     return decorate
 
 
-def error_html(problem: str, remedy: str, details: str = "") -> str:
+def error_html(problem: str, remedy: str, details: str = "") -> h.Renderable:
     """What happened, then what to do; `details` are for anyone who looks after the machine."""
-    return (
-        f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
-        f"{safe(remedy)}</p>{details_html(details)}</div></div>"
-    )
+    return h.div(".callout.warn.mistake", role="alert")[
+        icon("warn"), h.div[h.p[h.b[problem], " ", remedy], details_html(details)]
+    ]
 
 
-def details_html(details: str) -> str:
+def details_html(details: str) -> h.Renderable | None:
     """Folded away: one press opens them."""
     if not details:
-        return ""
-    return f'<details><summary>Details</summary><p class="hs-note">{safe(details)}</p></details>'
+        return None
+    return h.details[h.summary["Details"], h.p(".hs-note")[details]]
 
 
 def kinds_of(mistake: BaseException) -> str:
