@@ -106,7 +106,7 @@ def oversize(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     if lines > (MOST_APP_LINES if room(path) == "app" else MOST_LINES):
         yield f"{lines} lines"
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and room(path) != "app/ui":
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = len((ast.get_docstring(node, clean=False) or "").splitlines())
             body = (node.end_lineno or 0) - node.lineno + 1 - docstring
             if body > MOST_FUNCTION_LINES:

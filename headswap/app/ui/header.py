@@ -104,25 +104,28 @@ def show_header(header: Header, scene: PageContext) -> Updates:
     }
 
 
+def on_stop(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Stop what is taught."""
+    scene = shared.look(project_id, request)
+    shared.service.cancel(scene.owner, scene.project.job or "")
+    return shared.show(shared.look(project_id, request))
+
+
+def on_rename(header: Header, shared: PageParts, project_id: str, name: str, request: gr.Request) -> Updates:
+    """The project's name was typed anew."""
+    return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
+
+
 def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
     connect_project_menu(header.menu, shared, header.status, header.chip)
-
-    @errors_as_text(header.status)
-    def on_stop(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        shared.service.cancel(scene.owner, scene.project.job or "")
-        return shared.show(shared.look(project_id, request))
-
-    @errors_as_text(header.status)
-    def on_rename(project_id: str, name: str, request: gr.Request) -> Updates:
-        return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
-
+    told = errors_as_text(header.status)
     gr.on(
-        [header.stop.click, stop_too.click], on_stop, shared.project_id, [*shared.redrawn, header.status],
-        queue=False, show_progress="hidden", api_visibility="private",
+        [header.stop.click, stop_too.click], told(on_stop, shared), shared.project_id,
+        [*shared.redrawn, header.status], queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     gr.on(
-        [header.name.submit, header.name.blur], on_rename, [shared.project_id, header.name],
-        [header.name, header.status], queue=False, show_progress="hidden", api_visibility="private",
+        [header.name.submit, header.name.blur], told(on_rename, header, shared),
+        [shared.project_id, header.name], [header.name, header.status], queue=False,
+        show_progress="hidden", api_visibility="private",
     )  # fmt: skip

@@ -58,8 +58,9 @@ GO = "(where) => { if (where) window.location.assign(where); }"
 
 @dataclass(frozen=True)
 class RunsPage:
-    """The components of the page."""
+    """The components of the page, and the service behind it."""
 
+    service: Service
     project_id: gr.BrowserState
     known: gr.BrowserState
     sort: gr.Textbox
@@ -103,9 +104,10 @@ def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
                 "Compare networks", variant="primary", size="lg", elem_id="hs-compare", elem_classes="big"
             )
     parts = RunsPage(
-        project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said, timer
-    )
-    _connect(page, parts, service)
+        service, project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said,
+        timer,
+    )  # fmt: skip
+    _connect(page, parts)
 
 
 def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str = "") -> Updates:
@@ -121,61 +123,75 @@ def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str
     }
 
 
-def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
-    history = service.history
+def _drawn(
+    parts: RunsPage, owner: str, project_id: str, known: object, sort: str, asking: str = ""
+) -> Updates:
+    runs = parts.service.history.rows(owner, remembered(known, project_id))
+    return show_runs(parts, runs, sort, asking)
+
+
+def on_look(
+    parts: RunsPage, project_id: str, known: object, sort: str, asking: str, request: gr.Request
+) -> Updates:
+    """The table as it is now."""
+    return _drawn(parts, owner_of(request), project_id, known, sort, asking)
+
+
+def on_networks(parts: RunsPage) -> Updates:
+    """Every network that can be compared."""
+    return {parts.models: gr.Dropdown(choices=search_choices(parts.service.models()))}
+
+
+def on_deed(
+    parts: RunsPage, project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A button of the table."""
+    deed, _, what = str(event.chosen).partition(":")
+    owner, asking, history = owner_of(request), "", parts.service.history
+    more: Updates = {}
+    match deed:
+        case "sort":
+            sort = next_sort(sort, what)
+        case "ask":
+            asking = what
+        case "delete":
+            if not history.delete(owner, what):
+                more = {parts.said: HELD}
+        case "stop":
+            parts.service.cancel(owner, what)
+        case "open":
+            shown = history.show(owner, what)
+            more = {parts.project_id: shown, parts.known: remembered(known, shown)}
+            more[parts.go] = "./?step=test"
+    return _drawn(parts, owner, project_id, known, sort, asking) | more
+
+
+def on_compare(
+    parts: RunsPage, project_id: str, known: object, sort: str, models: list[str], request: gr.Request
+) -> Updates:
+    """Teach a head on each of several networks, one after the other."""
+    owner = owner_of(request)
+    started = parts.service.history.compare(owner, project_id, models or [])
+    words = "They were taught on these pictures already: see the table."
+    told = {} if started else {parts.said: h.p(".hs-soft", role="status")[words]}
+    return _drawn(parts, owner, project_id, known, sort) | told
+
+
+def _connect(page: gr.Blocks, parts: RunsPage) -> None:
+    told, said = errors_as_text(parts.status), errors_as_text(parts.said)
     ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
-
-    def drawn(owner: str, project_id: str, known: object, sort: str, asking: str = "") -> Updates:
-        return show_runs(parts, history.rows(owner, remembered(known, project_id)), sort, asking)
-
-    @errors_as_text(parts.status)
-    def on_look(project_id: str, known: object, sort: str, asking: str, request: gr.Request) -> Updates:
-        return drawn(owner_of(request), project_id, known, sort, asking)
-
-    @errors_as_text(parts.said, clears=False)
-    def on_networks() -> Updates:
-        return {parts.models: gr.Dropdown(choices=search_choices(service.models()))}
-
-    @errors_as_text(parts.status)
-    def on_deed(
-        project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
-    ) -> Updates:
-        deed, _, what = str(event.chosen).partition(":")
-        owner, asking = owner_of(request), ""
-        more: Updates = {}
-        match deed:
-            case "sort":
-                sort = next_sort(sort, what)
-            case "ask":
-                asking = what
-            case "delete":
-                if not history.delete(owner, what):
-                    more = {parts.said: HELD}
-            case "stop":
-                service.cancel(owner, what)
-            case "open":
-                shown = history.show(owner, what)
-                more = {parts.project_id: shown, parts.known: remembered(known, shown)}
-                more[parts.go] = "./?step=test"
-        return drawn(owner, project_id, known, sort, asking) | more
-
-    @errors_as_text(parts.said)
-    def on_compare(
-        project_id: str, known: object, sort: str, models: list[str], request: gr.Request
-    ) -> Updates:
-        started = history.compare(owner_of(request), project_id, models or [])
-        words = "They were taught on these pictures already: see the table." if not started else ""
-        told = {parts.said: h.p(".hs-soft", role="status")[words]} if words else {}
-        return drawn(owner_of(request), project_id, known, sort) | told
-
-    page.load(on_look, ids, [*parts.drawn, parts.status], **QUIET).then(
-        on_networks, None, [parts.models, parts.said], **QUIET
+    look = told(on_look, parts)
+    networks = errors_as_text(parts.said, clears=False)(on_networks, parts)
+    page.load(look, ids, [*parts.drawn, parts.status], **QUIET).then(
+        networks, None, [parts.models, parts.said], **QUIET
     )
-    parts.timer.tick(on_look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
+    parts.timer.tick(look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
-        on_deed, ids[:3], [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
+        told(on_deed, parts), ids[:3],
+        [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
         trigger_mode="once", **QUIET,
     ).then(None, parts.go, None, js=GO, **QUIET)  # fmt: skip
     parts.compare.click(
-        on_compare, [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once", **QUIET
-    )
+        said(on_compare, parts), [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once",
+        **QUIET,
+    )  # fmt: skip

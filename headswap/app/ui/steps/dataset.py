@@ -16,6 +16,7 @@ from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_c
 from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.widgets.errors import errors_as_text
+from headswap.app.ui.widgets.handlers import bound
 from headswap.app.ui.widgets.html import (
     announce,
     fragment,
@@ -241,62 +242,70 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
     }
 
 
+def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
+    """A zip came, from a disk or from `picker.js`."""
+    owner, service = owner_of(request), shared.service
+    take = service.replace_pictures if how == REPLACE else service.add_pictures
+    try:
+        take(owner, project_id, Path(upload))
+    finally:  # refused or not, nobody asks for it again
+        service.uploads.taken(owner, Path(upload))
+    return shared.show(shared.look(project_id, request))
+
+
+def on_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The sample set; where there are pictures already, it asks."""
+    scene = shared.look(project_id, request)
+    if scene.manifest is not None:
+        return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
+    shared.service.use_sample(scene.owner, project_id)
+    return shared.show(shared.look(project_id, request))
+
+
+def on_first_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The same from step 1: on to Teach, or to what it asks before it replaces any."""
+    shown = on_sample(step, shared, project_id, request)
+    to = "pictures" if shown.get(step.view) else "teach"
+    return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
+
+
+def on_deed(
+    step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A button beside the pictures: a closer look, or something is done."""
+    deed, scene = edit_of(event), shared.look(project_id, request)
+    if deed.verb in LOOKS:
+        return {step.view: look_closer(deed, scene, shared)}
+    if dialog := do_or_tell(deed, scene, shared):
+        return {step.view: dialog}
+    return shared.show(shared.look(project_id, request))
+
+
+def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The pictures are read: the chip says what is true again."""
+    scene = shared.look(project_id, request)
+    return written({state: chip(scene.project, scene.job)})
+
+
 def connect_dataset_step(
     step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
-
-    @errors_as_text(step.status)
-    def on_zip(project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        take = shared.service.replace_pictures if how == REPLACE else shared.service.add_pictures
-        try:
-            take(owner, project_id, Path(upload))
-        finally:  # refused or not, nobody asks for it again
-            shared.service.uploads.taken(owner, Path(upload))
-        return shared.show(shared.look(project_id, request))
-
-    def sampled(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        if scene.manifest is not None:
-            return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
-        shared.service.use_sample(scene.owner, project_id)
-        return shared.show(shared.look(project_id, request))
-
-    @errors_as_text(step.status)
-    def on_sample(project_id: str, request: gr.Request) -> Updates:
-        return sampled(project_id, request)
-
-    @errors_as_text(step.status, {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"})
-    def on_first_sample(project_id: str, request: gr.Request) -> Updates:
-        shown = sampled(project_id, request)
-        to = "pictures" if shown.get(step.view) else "teach"  # it asks before it replaces any
-        return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
-
-    @errors_as_text(step.status)
-    def on_deed(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
-        deed, scene = edit_of(event), shared.look(project_id, request)
-        if deed.verb in LOOKS:
-            return {step.view: look_closer(deed, scene, shared)}
-        if dialog := do_or_tell(deed, scene, shared):
-            return {step.view: dialog}
-        return shared.show(shared.look(project_id, request))
-
-    def on_read(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        return written({state: chip(scene.project, scene.job)})
-
+    told = errors_as_text(step.status)
+    to_pictures = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
+    moves = errors_as_text(step.status, to_pictures)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
     moved = [*outputs, shared.tabs, shared.where]
     for listen, handler, inputs, touched in (
-        (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),
-        (step.sample.click, on_sample, [shared.project_id], outputs),
-        (first_sample.click, on_first_sample, [shared.project_id], moved),
+        (step.zip.upload, told(on_zip, shared), [shared.project_id, step.zip, step.how], outputs),
+        (step.sample.click, told(on_sample, step, shared), [shared.project_id], outputs),
+        (first_sample.click, moves(on_first_sample, step, shared), [shared.project_id], moved),
     ):
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
-        done.then(on_read, shared.project_id, [state], queue=False, **quiet)
+        done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
+    deeds = told(on_deed, step, shared)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(on_deed, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(deeds, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

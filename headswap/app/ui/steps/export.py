@@ -98,21 +98,23 @@ def _say(view: ExportView) -> h.Renderable:
     return said(words)
 
 
+def on_look(step: ExportStep, shared: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+    """How far it is; it is packed when this step is opened."""
+    if not job:
+        return show_take_home(step, NOT_BEGUN)
+    packs, owner = shared.service.take_home, owner_of(request)
+    return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
+
+
+def on_tick(step: ExportStep, shared: PageParts, job: str, request: gr.Request) -> Updates:
+    """While it is packed: how far it is."""
+    return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
+
+
 def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
-
-    @errors_as_text(step.status)
-    def on_look(job: str, where: str, request: gr.Request) -> Updates:
-        if not job:
-            return show_take_home(step, NOT_BEGUN)
-        packs = shared.service.take_home
-        owner = owner_of(request)
-        return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
-
-    @errors_as_text(step.status, {step.timer: gr.update(active=False)})
-    def on_tick(job: str, request: gr.Request) -> Updates:
-        return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
-
+    look = errors_as_text(step.status)(on_look, step, shared)
+    tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, shared)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([shared.where.change, done_job.change], on_look, [done_job, shared.where], step.outputs, **quiet)
-    step.timer.tick(on_tick, done_job, step.outputs, **quiet)
+    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], step.outputs, **quiet)
+    step.timer.tick(tick, done_job, step.outputs, **quiet)

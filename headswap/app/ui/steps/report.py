@@ -157,82 +157,99 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     }
 
 
+def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+    """A run is done, or there is none."""
+    if not job:
+        nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
+        return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
+    scene = shared.look(project_id, request)
+    report = shared.service.results.report(scene.owner, job)
+    strip = example_strip(examples_for(report.classes), (), -1)
+    return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
+
+
+def on_cell(
+    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A cell of the grid was pressed: its pictures."""
+    scene, cell = shared.look(project_id, request), str(event.chosen)
+    report = shared.service.results.report(scene.owner, job)
+    answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
+    small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+    return {step.opened: confusion.opened(report, cell, small)}
+
+
+def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+    """Where it looked in a few exam pictures."""
+    scene, results = shared.look(project_id, request), shared.service.results
+    report = results.report(scene.owner, job)
+    drawn = []
+    for answer in looked_at(report):
+        picture = results.picture_file(scene.owner, job, answer.sha256)
+        right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
+        heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+        drawn.append(heat_figure(heat, right))
+    return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
+
+
+def on_doubt(
+    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A doubtful label was mended, left or given back."""
+    scene, results = shared.look(project_id, request), shared.service.results
+    left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
+    found = chosen(left, str(event.chosen), settled)
+    if found is None:
+        return {}
+    classes, (deed, doubt) = results.report(scene.owner, job).classes, found
+    label, other = classes[doubt.label], classes[doubt.suggested]
+    if deed == "leave":
+        results.settle(scene.owner, job, doubt.sha256)
+        return _decided(step, shared, scene.owner, job, ("Left as it is.", doubt))
+    if deed == "undo":
+        _relabel(shared, scene, doubt, before=other, after=label)
+        results.unsettle(scene.owner, job, doubt.sha256)
+        told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
+    else:
+        _relabel(shared, scene, doubt, before=label, after=other)
+        results.settle(scene.owner, job, doubt.sha256)
+        said = f"It is called {other} now. Teach again to learn from it."
+        told = _decided(step, shared, scene.owner, job, (said, doubt))
+    return shared.show(shared.look(project_id, request)) | told
+
+
+def _decided(
+    step: ReportStep, shared: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
+) -> Updates:
+    """What is left to decide; `done` says what was decided, and what of it can be taken back."""
+    report, left = shared.service.results.report(owner, job), shared.service.results.doubts(owner, job)
+    small = _small(shared, owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
+    return {step.doubts: doubts(left, report.classes, small, *done)}
+
+
+def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before: str, after: str) -> None:
+    """Give the picture of a doubt another class, wherever it still has the one before."""
+    same = scene.manifest.pictures if scene.manifest else ()
+    files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+    if files:
+        shared.service.pictures.relabel(scene.owner, scene.project.id, files, after)
+
+
+def on_way(depth: gr.Radio, shared: PageParts, event: gr.EventData) -> Updates:
+    """Advice was taken: set it up in Teach."""
+    return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+
+
 def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, depth: gr.Radio) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
-    results = shared.service.results
-
-    @errors_as_text(step.status)
-    def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
-        if not job:
-            nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-            return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
-        scene = shared.look(project_id, request)
-        report = results.report(scene.owner, job)
-        strip = example_strip(examples_for(report.classes), (), -1)
-        return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
-
-    @errors_as_text(step.status)
-    def on_cell(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene, cell = shared.look(project_id, request), str(event.chosen)
-        report = results.report(scene.owner, job)
-        answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
-        small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
-        return {step.opened: confusion.opened(report, cell, small)}
-
-    @errors_as_text(step.status)
-    def on_look(project_id: str, job: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        report = results.report(scene.owner, job)
-        drawn = []
-        for answer in looked_at(report):
-            picture = results.picture_file(scene.owner, job, answer.sha256)
-            right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
-            heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
-            drawn.append(heat_figure(heat, right))
-        return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
-
-    def decided(scene: PageContext, job: str, done: str, undo: LabelIssue | None = None) -> Updates:
-        report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
-        small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
-        return {step.doubts: doubts(left, report.classes, small, done, undo)}
-
-    def relabelled(scene: PageContext, project_id: str, doubt: LabelIssue, before: str, after: str) -> None:
-        """Give the picture of a doubt another class, wherever it still has the one before."""
-        same = scene.manifest.pictures if scene.manifest else ()
-        files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
-        if files:
-            shared.service.pictures.relabel(scene.owner, project_id, files, after)
-
-    @errors_as_text(step.status)
-    def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
-        found = chosen(left, str(event.chosen), settled)
-        if found is None:
-            return {}
-        classes, (deed, doubt) = results.report(scene.owner, job).classes, found
-        label, other = classes[doubt.label], classes[doubt.suggested]
-        if deed == "leave":
-            results.settle(scene.owner, job, doubt.sha256)
-            return decided(scene, job, "Left as it is.", doubt)
-        if deed == "undo":
-            relabelled(scene, project_id, doubt, before=other, after=label)
-            results.unsettle(scene.owner, job, doubt.sha256)
-            told = decided(scene, job, f"It is called {label} again.")
-        else:
-            relabelled(scene, project_id, doubt, before=label, after=other)
-            results.settle(scene.owner, job, doubt.sha256)
-            told = decided(scene, job, f"It is called {other} now. Teach again to learn from it.", doubt)
-        return shared.show(shared.look(project_id, request)) | told
-
-    @errors_as_text(step.status)
-    def on_way(event: gr.EventData) -> Updates:
-        return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
-
+    told = errors_as_text(step.status)
     asked: list[Any] = [shared.project_id, done_job]
-    filled = done_job.change(on_done, asked, [*step.told, *step.tried.outputs], **QUIET)
+    filled = done_job.change(told(on_done, step, shared), asked, [*step.told, *step.tried.outputs], **QUIET)
     connect_try_it(step.tried, shared, done_job, filled)
-    step.grid.click(on_cell, asked, [step.opened, step.status], **QUIET)
-    step.look.click(on_look, asked, [step.where, step.look, step.status], **PREDICTING)
-    step.doubts.click(on_doubt, asked, [*shared.redrawn, step.doubts, step.status], **QUIET)
-    step.advice.click(on_way, None, [depth, shared.tabs, shared.where, step.status], js=TO_TOP, **QUIET)
+    step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
+    step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
+    step.doubts.click(
+        told(on_doubt, step, shared), asked, [*shared.redrawn, step.doubts, step.status], **QUIET
+    )
+    moved = [depth, shared.tabs, shared.where, step.status]
+    step.advice.click(told(on_way, depth, shared), None, moved, js=TO_TOP, **QUIET)

@@ -13,7 +13,13 @@ from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
 from headswap.app.ui.steps.guesses import six_guesses
 from headswap.app.ui.steps.headdrawing import numbers_to_learn
 from headswap.app.ui.steps.share import build_share, connect_share
-from headswap.app.ui.steps.train_options import TrainOptions, build_plan, config_of, depth_choices
+from headswap.app.ui.steps.train_options import (
+    ChosenOptions,
+    TrainOptions,
+    build_plan,
+    config_of,
+    depth_choices,
+)
 from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar
@@ -147,18 +153,19 @@ def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
+def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
+    """Teach, with what was chosen."""
+    scene = shared.look(project_id, request)
+    lesson, share, seed = config_of(ChosenOptions(*options))
+    shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    return shared.show(shared.look(project_id, request))
+
+
 def connect_train_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
     connect_share(step.share, step.status, step.key, shared)
-
-    @errors_as_text(step.status)
-    def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:
-        scene = shared.look(project_id, request)
-        lesson, share, seed = config_of(*chosen)
-        shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
-        return shared.show(shared.look(project_id, request))
-
     step.start.click(
-        on_start, [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
+        errors_as_text(step.status)(on_start, shared),
+        [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
         show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
     )  # fmt: skip

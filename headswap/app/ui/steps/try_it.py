@@ -125,70 +125,79 @@ def build_try_it() -> TryIt:
     return TryIt(picture, camera, examples, status, said, look, heat)
 
 
+def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
+    """A prediction with its nearest practice pictures, and what its sureness is worth."""
+    results = shared.service.results
+    found = results.thumbnails(owner, job, prediction.nearest, 96)
+    near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
+    return answer(prediction, near, results.report(owner, job))
+
+
+def _predicted(shared: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
+    return _answered(shared, owner, job, shared.service.results.predict(owner, job, (picture,))[0])
+
+
+def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr.Request) -> Updates:
+    """What it says of the examples: of the first, which is shown large, or of all in the strip."""
+    owner, results = owner_of(request), shared.service.results
+    paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
+    if not paths:
+        return {}
+    said = results.predict(owner, job, paths[:most])
+    strip = {part.examples: example_strip(paths, said, chosen=0)}
+    if most > 1:
+        return strip
+    return strip | {part.picture: served(paths[0])} | part.told(_answered(shared, owner, job, said[0]))
+
+
+def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+    """One of the examples was pressed."""
+    owner = owner_of(request)
+    paths = examples_for(shared.service.results.report(owner, job).classes)
+    path = paths[min(int(event.chosen), len(paths) - 1)]
+    return part.told(_predicted(shared, owner, job, path)) | {part.picture: served(path)}
+
+
+def on_picture(
+    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+) -> Updates:
+    """A picture came; one that no browser shows is shown as it was read."""
+    if picture is None:
+        return part.told(NO_ANSWER, is_kept=False)
+    owner, path = owner_of(request), Path(picture["path"])
+    said = _predicted(shared, owner, job, path)
+    if path.suffix.lower() in SHOWN_BY_BROWSERS:
+        return part.told(said)
+    small = image_uri(shared.service.results.preview(owner, job, path))
+    tried = h.span(".plate.tried")[h.img(src=small, alt="The picture that was tried")]
+    return part.told(h.fragment[tried, said])
+
+
+def on_frame(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+    """The camera sent what it sees."""
+    owner = owner_of(request)
+    prediction = shared.service.results.predict_frame(owner, job, str(event.frame))
+    return part.told(_answered(shared, owner, job, prediction), is_kept=False)
+
+
+def on_look(
+    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+) -> Updates:
+    """Where it looked in the picture that was tried."""
+    if picture is None:
+        return {part.heat: None}
+    heat = shared.service.results.heat_map(owner_of(request), job, Path(picture["path"]))
+    return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
+
+
 def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled: Any) -> None:
     """Connect it; `filled` is the event after which the examples are asked."""
-    results = shared.service.results
-
-    def words(request: gr.Request, job: str, prediction: Prediction) -> h.Renderable:
-        found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
-        near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
-        return answer(prediction, near, results.report(owner_of(request), job))
-
-    def predict(request: gr.Request, job: str, picture: Path) -> h.Renderable:
-        return words(request, job, results.predict(owner_of(request), job, (picture,))[0])
-
-    def example_answers(job: str, most: int, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
-        if not paths:
-            return {}
-        said = results.predict(owner, job, paths[:most])
-        strip = {part.examples: example_strip(paths, said, chosen=0)}
-        if most > 1:
-            return strip
-        return strip | {part.picture: served(paths[0])} | part.told(words(request, job, said[0]))
-
-    @errors_as_text(part.status)
-    def on_first_example(job: str, request: gr.Request) -> Updates:
-        return example_answers(job, 1, request)
-
-    @errors_as_text(part.status)
-    def on_all_examples(job: str, request: gr.Request) -> Updates:
-        return example_answers(job, MOST_EXAMPLES, request)
-
-    @errors_as_text(part.status, part.untold)
-    def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        paths = examples_for(results.report(owner_of(request), job).classes)
-        path = paths[min(int(event.chosen), len(paths) - 1)]
-        return part.told(predict(request, job, path)) | {part.picture: served(path)}
-
-    @errors_as_text(part.status, part.untold)
-    def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
-        if picture is None:
-            return part.told(NO_ANSWER, is_kept=False)
-        path = Path(picture["path"])
-        said = predict(request, job, path)
-        if path.suffix.lower() not in SHOWN_BY_BROWSERS:
-            small = image_uri(results.preview(owner_of(request), job, path))
-            tried = h.span(".plate.tried")[h.img(src=small, alt="The picture that was tried")]
-            said = h.fragment[tried, said]
-        return part.told(said)
-
-    @errors_as_text(part.status, part.untold)
-    def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        prediction = results.predict_frame(owner_of(request), job, str(event.frame))
-        return part.told(words(request, job, prediction), is_kept=False)
-
-    @errors_as_text(part.status, {part.heat: None})
-    def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
-        if picture is None:
-            return {part.heat: None}
-        heat = results.heat_map(owner_of(request), job, Path(picture["path"]))
-        return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
-
-    first = filled.then(on_first_example, done_job, part.outputs, **PREDICTING)
-    first.then(on_all_examples, done_job, part.outputs, **PREDICTING)
-    part.examples.click(on_example, done_job, part.outputs, **PREDICTING)
-    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **UNOPENED, **PREDICTING)
-    part.camera.click(on_frame, done_job, part.outputs, trigger_mode="once", **PREDICTING)
-    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **UNOPENED, **PREDICTING)
+    told, untold = errors_as_text(part.status), errors_as_text(part.status, part.untold)
+    looks = errors_as_text(part.status, {part.heat: None})(on_look, part, shared)
+    given, outputs = [done_job, part.picture], part.outputs
+    first = filled.then(told(on_examples, part, shared, 1), done_job, outputs, **PREDICTING)
+    first.then(told(on_examples, part, shared, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
+    part.examples.click(untold(on_example, part, shared), done_job, outputs, **PREDICTING)
+    part.picture.input(untold(on_picture, part, shared), given, outputs, **UNOPENED, **PREDICTING)
+    part.camera.click(untold(on_frame, part, shared), done_job, outputs, trigger_mode="once", **PREDICTING)
+    part.look.click(looks, given, [part.heat, part.status], **UNOPENED, **PREDICTING)
