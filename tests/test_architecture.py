@@ -106,7 +106,7 @@ def oversize(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     if lines > (MOST_APP_LINES if room(path) == "app" else MOST_LINES):
         yield f"{lines} lines"
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and room(path) != "app/ui":
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = len((ast.get_docstring(node, clean=False) or "").splitlines())
             body = (node.end_lineno or 0) - node.lineno + 1 - docstring
             if body > MOST_FUNCTION_LINES:
@@ -128,6 +128,28 @@ def forbidden(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
         yield "the environment is read elsewhere"
 
 
+def html_in_text(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
+    """The page is built of elements, which escape; what is written out by hand is marked as such."""
+    if room(path) != "app/ui":
+        return
+    marked = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) == "Markup"]
+    spared = {id(one) for call in marked for one in ast.walk(call)} | _docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spared:
+            yield from (
+                f"HTML in text: {found}" for found in re.findall(r"</?[a-z][a-z0-9]*[ >]", node.value)
+            )
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _docstrings(tree: ast.Module) -> set[int]:
+    """Strings that are statements of their own."""
+    return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+
+
 def without_a_header(path: Path, text: str, tree: ast.Module) -> Iterator[str]:
     if text.strip() and not ast.get_docstring(tree):
         yield "says nowhere what it is for"
@@ -147,6 +169,17 @@ def test_modules_and_functions_keep_their_size() -> None:
 
 def test_what_must_not_exist_does_not() -> None:
     assert found(forbidden) == []
+
+
+def test_the_page_is_built_of_elements() -> None:
+    assert found(html_in_text) == []
+
+
+def test_html_in_text_is_seen_unless_it_is_marked_or_a_docstring() -> None:
+    text = '"""Draws <b>."""\ndrawn = Markup("<i>") + f"<p>{name}</p>"\nsmaller = "a < b"\n'
+    place, tree = PACKAGE / "app" / "ui" / "x.py", ast.parse(text)
+
+    assert list(html_in_text(place, text, tree)) == ["HTML in text: <p>", "HTML in text: </p>"]
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -55,7 +55,7 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
 
 
 def _check_installed() -> None:
-    missing = [name for name in ("gradio", "segno", "starlette") if find_spec(name) is None]
+    missing = [name for name in ("gradio", "htpy", "segno", "starlette") if find_spec(name) is None]
     if missing:
         raise BadSetting(
             f"The page needs {', '.join(missing)}, which this Python does not have.",

@@ -148,7 +148,7 @@ class _Room:
         return self._left >= 0
 
 
-def ingest(
+def ingest(  # noqa: PLR0913
     source: Path,
     *,
     store: Path | None = None,

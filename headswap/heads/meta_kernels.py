@@ -59,7 +59,7 @@ class Hardtanh(_OneStep):
         return values
 
 
-def _batch_norm(
+def _batch_norm(  # noqa: PLR0913  PyTorch's own
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,

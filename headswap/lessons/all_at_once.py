@@ -180,15 +180,13 @@ def _passes(
 ) -> tuple[LessonEpoch, ...]:
     import torch
 
-    from headswap.lessons.loop import practise
+    from headswap.lessons.loop import LessonSchedule, practise
 
     return practise(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         site,
         material.desk(),
         optimizer,
-        passes=material.practice.passes,
-        seed=material.setting.seed,
-        norms=norms,
+        LessonSchedule(passes=material.practice.passes, seed=material.setting.seed, norms=norms),
         tick=material.tick,
     )

@@ -176,7 +176,7 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import body_hash, practise
+    from headswap.lessons.loop import LessonSchedule, body_hash, practise
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
@@ -185,7 +185,9 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     before, start = body_hash(module, site), time.perf_counter()
     desk = material.desk()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
-    seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
+    seen = practise(
+        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+    )
     return _Way(
         name=name,
         words=words,

@@ -44,15 +44,22 @@ class LessonImages:
     exam: Tensor  # rows
 
 
+@dataclass(frozen=True, kw_only=True)
+class LessonSchedule:
+    """How it is practised."""
+
+    passes: int  # over the practice pictures
+    seed: int  # drives their order
+    norms: Norms = "train"  # what the statistics of norm layers do meanwhile
+
+
 def practise(
     module: nn.Module,
     site: HeadSite,
     desk: LessonImages,
     optimizer: torch.optim.Optimizer,
+    schedule: LessonSchedule,
     *,
-    passes: int,
-    seed: int,
-    norms: Norms = "train",
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[LessonEpoch, ...]:
     """Teach whatever the optimizer holds, in place.
@@ -62,14 +69,12 @@ def practise(
         site: of the new head.
         desk: pictures and labels.
         optimizer: over some parameters; built by the experiment, rightly or wrongly.
-        passes: over the practice pictures.
-        seed: drives their order.
-        norms: what the statistics of norm layers do meanwhile.
+        schedule: how often, in which order.
         tick: hears of every pass.
     """
-    order, seen = torch.Generator().manual_seed(seed), []
-    for number in range(passes):
-        practise_mode(module, norms)
+    order, seen = torch.Generator().manual_seed(schedule.seed), []
+    for number in range(schedule.passes):
+        practise_mode(module, schedule.norms)
         losses, right, count = 0.0, 0, 0
         for rows in _batches(desk.practice[torch.randperm(len(desk.practice), generator=order)]):
             answer = module(desk.inputs[rows])
@@ -82,7 +87,7 @@ def practise(
             right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
         exam = measure(module, site, desk, desk.exam)[0]
         seen.append(LessonEpoch(losses / count, right / count, exam))
-        tick(number + 1, passes)
+        tick(number + 1, schedule.passes)
     return tuple(seen)
 
 

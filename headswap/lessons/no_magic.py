@@ -181,7 +181,7 @@ def _deeper(material: Material) -> float:
 
     from headswap.data.transforms import to_float
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import practise
+    from headswap.lessons.loop import LessonSchedule, practise
 
     torch.manual_seed(material.setting.seed)
     network = material.fresh()
@@ -192,5 +192,7 @@ def _deeper(material: Material) -> float:
     desk = material.desk(inputs)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     passes, seed = material.practice.passes, material.setting.seed
-    seen = practise(module, site, desk, optimizer, passes=passes, seed=seed, tick=material.tick)
+    seen = practise(
+        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+    )
     return seen[-1].exam

@@ -123,7 +123,7 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     from headswap.errors import TeachingFailed
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
-    from headswap.lessons.loop import LessonImages, measure, practise
+    from headswap.lessons.loop import LessonImages, LessonSchedule, measure, practise
     from headswap.training.finetune.param_groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
@@ -142,9 +142,8 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     practice, exam = material.draws[0]
     desk = LessonImages(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
     before = measure(head, site, desk, practice)[1]
-    seen = practise(
-        head, site, desk, optimizer, passes=PASSES, seed=material.setting.seed, tick=material.tick
-    )
+    schedule = LessonSchedule(passes=PASSES, seed=material.setting.seed)
+    seen = practise(head, site, desk, optimizer, schedule, tick=material.tick)
     refusal: tuple[str, ...] = ()
     try:
         check_partition(network.module, optimizer)

@@ -78,7 +78,7 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
     return ingest(source, store=store, listener=listener).manifest
 
 
-def train(
+def train(  # noqa: PLR0913
     data: str | Path,
     *,
     model: str = DEFAULT_MODEL,

@@ -46,23 +46,8 @@ class FinetuneConfig:
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             raise BadSetting(f"learning_rate is {rate}.", remedy="Choose a number above 0, such as 0.001.")
-        for name, least, most in (
-            ("passes", 1, 1000),
-            ("batch_size", 2, 1024),
-            ("patience", 1, 1000),
-            ("crops", 2, 100),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy=f"Choose {least} to {most}.")
-        for name in ("stage_decay", "last_share", "least_crop"):
-            if not 0 < getattr(self, name) <= 1:
-                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose more than 0, at most 1.")
-        for name in ("warm_up", "release", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose 0 or more, below 1.")
-        for name in ("weight_decay", "mixup", "aux_weight", "checkpoint_every_s"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise BadSetting(f"{name} is {getattr(self, name)}.", remedy="Choose 0 or more.")
+        _check_counts(self)
+        _check_shares(self)
         if not 0 < self.clip_norm < math.inf:
             raise BadSetting(f"clip_norm is {self.clip_norm}.", remedy="Choose a number above 0, such as 1.")
         if not 0.05 <= self.validation_share <= 0.5:
@@ -71,6 +56,29 @@ class FinetuneConfig:
             )
         if not 1 <= self.confirmations <= 10:
             raise BadSetting(f"confirmations is {self.confirmations}.", remedy="Choose 1 to 10.")
+
+
+def _check_counts(config: FinetuneConfig) -> None:
+    for name, least, most in (
+        ("passes", 1, 1000),
+        ("batch_size", 2, 1024),
+        ("patience", 1, 1000),
+        ("crops", 2, 100),
+    ):
+        if not least <= getattr(config, name) <= most:
+            raise BadSetting(f"{name} is {getattr(config, name)}.", remedy=f"Choose {least} to {most}.")
+
+
+def _check_shares(config: FinetuneConfig) -> None:
+    for name in ("stage_decay", "last_share", "least_crop"):
+        if not 0 < getattr(config, name) <= 1:
+            raise BadSetting(f"{name} is {getattr(config, name)}.", remedy="Choose more than 0, at most 1.")
+    for name in ("warm_up", "release", "label_smoothing"):
+        if not 0 <= getattr(config, name) < 1:
+            raise BadSetting(f"{name} is {getattr(config, name)}.", remedy="Choose 0 or more, below 1.")
+    for name in ("weight_decay", "mixup", "aux_weight", "checkpoint_every_s"):
+        if not 0 <= getattr(config, name) < math.inf:
+            raise BadSetting(f"{name} is {getattr(config, name)}.", remedy="Choose 0 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)

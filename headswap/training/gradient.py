@@ -44,7 +44,7 @@ class GradientResult:
     engine: str
 
 
-def train_through(
+def train_through(  # noqa: PLR0913
     network: Network,
     site: HeadSite,
     batch: Batch,

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from headswap.app.ui.steps.confusion import grid
+from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.report import Report
 from tests.e2e.house import SAMPLE, Visit
 
@@ -97,7 +98,7 @@ def test_a_grid_of_twelve_classes_is_shown_whole(taught: Visit) -> None:
     names = tuple(f"kind of thing {number}" for number in range(12))
     confusion = tuple(tuple(9 if row == column else 1 for column in range(12)) for row in range(12))
     report = SimpleNamespace(classes=names, confusion=confusion)
-    drawn = grid(cast(Report, report), "")
+    drawn = rendered(grid(cast(Report, report), ""))
     swap = """(html) => { const place = document.querySelector('#hs-grid .conf-scroll').parentElement;
         const before = place.innerHTML; place.innerHTML = html; return before; }"""
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headswap.heads.detect import find_head
-from headswap.lessons.loop import LessonImages, body_hash, practise
+from headswap.lessons.loop import LessonImages, LessonSchedule, body_hash, practise
 
 
 class Tiny(nn.Module):
@@ -38,8 +38,7 @@ def test_a_pass_is_seen_with_its_loss_and_shares() -> None:
         site,
         desk(),
         torch.optim.SGD(network.parameters(), lr=0.5),
-        passes=4,
-        seed=0,
+        LessonSchedule(passes=4, seed=0),
         tick=lambda done, total: ticks.append((done, total)),
     )
 
@@ -55,7 +54,11 @@ def test_the_same_seed_gives_the_same_passes() -> None:
         network = Tiny()
         site = find_head(network, input_size=(3, 8, 8))
         return practise(
-            network, site, desk(), torch.optim.SGD(network.parameters(), lr=0.1), passes=2, seed=3
+            network,
+            site,
+            desk(),
+            torch.optim.SGD(network.parameters(), lr=0.1),
+            LessonSchedule(passes=2, seed=3),
         )
 
     assert once() == once()

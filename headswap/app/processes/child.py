@@ -37,7 +37,7 @@ class ChildEnded(HeadswapError):
 class ChildProcess:
     """Answers questions with a function that runs in a process of its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         answer: str,
         *,

@@ -29,7 +29,9 @@ NEEDED = (
     "torch", "torchvision", "timm", "safetensors", "pillow", "pillow-heif", "numpy", "scipy", "onnx",
     "onnxruntime", "pydantic", "psutil",
 )  # fmt: skip
-PAGE = ("gradio", "starlette", "python-multipart", "segno")  # of the extra "app": the core does without
+PAGE = (  # of the extra "app": the core does without
+    "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe",
+)  # fmt: skip
 EXTRAS = ("transformers", "openvino")
 
 

@@ -15,12 +15,12 @@ import gradio as gr
 
 from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
+from headswap.app.ui.widgets.handlers import Updates as Updates
 from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import shown_name
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import NotFound
 
-Updates = dict[Any, Any]  # a component -> its new value; what is not named stays as it is
 Thumbnail = Callable[[str, str, str, int], bytes]  # (owner, project, sha256, px) -> JPEG
 
 

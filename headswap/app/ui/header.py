@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+import htpy as h
+from markupsafe import Markup
 
 from headswap.app.service.settings import Settings
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of
@@ -23,17 +25,25 @@ from headswap.app.ui.widgets.status import chip, stale_text
 # TLS everything can be read on the way, codes too, and a browser gives no camera to such a page: what would
 # open one is hidden, wherever it stands.
 
-IN_CLEAR = (
-    f'<div class="callout warn notice" role="note">{icon("warn")}<p>'
-    "<b>This page is not protected on its way to you.</b> Others in this network can read codes and "
-    "pictures, and the camera is off. Whoever runs it can add a certificate.</p></div>"
-    "<style>.notice{margin:12px var(--hs-edge) 0 !important}.tile:has(.open-camera),.open-camera,"
-    "[data-camera],.livecam,#hs-live-camera{display:none!important}</style>"
+EDGE = ".notice{margin:12px var(--hs-edge) 0 !important}"
+NO_CAMERA = (
+    ".tile:has(.open-camera),.open-camera,[data-camera],.livecam,#hs-live-camera{display:none!important}"
 )
-LOG_OUT = (
-    '<p class="hs-note notice"><a href="logout">Log out</a> when others use this computer too.</p>'
-    "<style>.notice{margin:12px var(--hs-edge) 0 !important}</style>"
-)
+IN_CLEAR = h.fragment[
+    h.div(".callout.warn.notice", role="note")[
+        icon("warn"),
+        h.p[
+            h.b["This page is not protected on its way to you."],
+            " Others in this network can read codes and pictures, and the camera is off. Whoever runs it can "
+            "add a certificate.",
+        ],
+    ],
+    h.style[Markup(EDGE + NO_CAMERA)],
+]
+LOG_OUT = h.fragment[
+    h.p(".hs-note.notice")[h.a(href="logout")["Log out"], " when others use this computer too."],
+    h.style[Markup(EDGE)],
+]
 
 
 def build_notices(settings: Settings) -> None:
@@ -67,7 +77,7 @@ def build_header() -> Header:
     """Lay out the header."""
     with gr.Row(elem_classes="hs-bar"):
         fragment(
-            f'<a class="hs-brand" href="" aria-label="headswap">{MARK}<span>headswap</span></a>',
+            h.a(".hs-brand", href="", aria_label="headswap")[MARK, h.span["headswap"]],
             classes="brand", script=web_text("steps.js"),
         )  # fmt: skip
         name = gr.Textbox(
@@ -94,25 +104,28 @@ def show_header(header: Header, scene: PageContext) -> Updates:
     }
 
 
+def on_stop(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Stop what is taught."""
+    scene = shared.look(project_id, request)
+    shared.service.cancel(scene.owner, scene.project.job or "")
+    return shared.show(shared.look(project_id, request))
+
+
+def on_rename(header: Header, shared: PageParts, project_id: str, name: str, request: gr.Request) -> Updates:
+    """The project's name was typed anew."""
+    return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
+
+
 def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
     connect_project_menu(header.menu, shared, header.status, header.chip)
-
-    @errors_as_text(header.status)
-    def on_stop(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        shared.service.cancel(scene.owner, scene.project.job or "")
-        return shared.show(shared.look(project_id, request))
-
-    @errors_as_text(header.status)
-    def on_rename(project_id: str, name: str, request: gr.Request) -> Updates:
-        return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
-
+    told = errors_as_text(header.status)
     gr.on(
-        [header.stop.click, stop_too.click], on_stop, shared.project_id, [*shared.redrawn, header.status],
-        queue=False, show_progress="hidden", api_visibility="private",
+        [header.stop.click, stop_too.click], told(on_stop, shared), shared.project_id,
+        [*shared.redrawn, header.status], queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     gr.on(
-        [header.name.submit, header.name.blur], on_rename, [shared.project_id, header.name],
-        [header.name, header.status], queue=False, show_progress="hidden", api_visibility="private",
+        [header.name.submit, header.name.blur], told(on_rename, header, shared),
+        [shared.project_id, header.name], [header.name, header.status], queue=False,
+        show_progress="hidden", api_visibility="private",
     )  # fmt: skip

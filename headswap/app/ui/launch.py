@@ -66,19 +66,6 @@ def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
     page.queue(default_concurrency_limit=8)
     calm(page)
     codes = AccessCodes(door.people) if door.people else None
-    names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
-    counter = UploadCounter(lambda person: room_for(service, person), service.uploads)
-    gate = Middleware(
-        Gateway,
-        health=service.health,
-        stamp=codes.stamp if codes else None,
-        names=names,
-        pages=frozenset(name for name, *_ in page.pages),
-        uploads=counter,
-        scripts=inline_scripts(page_head().encode()),
-    )
-    secret = browser_secret(service.settings.workspace)
-    follow = Middleware(Follow, look=service.following.look, vote=service.following.vote, secret=secret)
     page.launch(
         server_name=door.host,
         server_port=door.port,
@@ -86,7 +73,7 @@ def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
         ssl_certfile=str(door.certificate) if door.certificate else None,
         ssl_keyfile=str(door.key) if door.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate
-        app_kwargs={"middleware": [gate, follow]},
+        app_kwargs={"middleware": _before_gradio(page, door, service, codes)},
         theme=theme(),
         head=page_head(),
         state_session_capacity=SESSIONS,
@@ -112,6 +99,25 @@ def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
         continue
     service.begin_to_end()
     page.close(verbose=False)
+
+
+def _before_gradio(
+    page: gr.Blocks, door: ServerAddress, service: Service, codes: AccessCodes | None
+) -> list[Middleware]:
+    """The gate, and what answers phones behind it."""
+    names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
+    gate = Middleware(
+        Gateway,
+        health=service.health,
+        stamp=codes.stamp if codes else None,
+        names=names,
+        pages=frozenset(name for name, *_ in page.pages),
+        uploads=UploadCounter(lambda person: room_for(service, person), service.uploads),
+        scripts=inline_scripts(page_head().encode()),
+    )
+    secret = browser_secret(service.settings.workspace)
+    following = service.following
+    return [gate, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
 
 
 def address(page: gr.Blocks, door: ServerAddress) -> str:

@@ -9,6 +9,7 @@ how it looks (`show_*`) and connects itself to the service (`connect_*`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,7 @@ import gradio as gr
 
 from headswap.app.service.service import Service
 from headswap.app.ui.context import PageContext, PageParts, Updates, open_project, owner_of
-from headswap.app.ui.header import build_header, build_notices, connect_header, show_header
+from headswap.app.ui.header import Header, build_header, build_notices, connect_header, show_header
 from headswap.app.ui.lessons.page import build_learn_page
 from headswap.app.ui.projects import remembered
 from headswap.app.ui.runs.page import build_runs_page
@@ -27,9 +28,9 @@ from headswap.app.ui.steps.dataset import (
     show_dataset,
 )
 from headswap.app.ui.steps.dataset import intro_text as pictures_intro
-from headswap.app.ui.steps.export import build_take_home_step, connect_take_home_step
+from headswap.app.ui.steps.export import ExportStep, build_take_home_step, connect_take_home_step
 from headswap.app.ui.steps.model import ModelStep, build_model_step, connect_model_step, show_network
-from headswap.app.ui.steps.report import build_test_step, connect_test_step
+from headswap.app.ui.steps.report import ReportStep, build_test_step, connect_test_step
 from headswap.app.ui.steps.train import (
     TrainStep,
     build_train_step,
@@ -48,6 +49,26 @@ TICK_S = 1.0
 THUMBNAILS_KEPT = 4096
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The header and the five steps, laid out."""
+
+    header: Header
+    model: ModelStep
+    pictures: DatasetStep
+    teach: TrainStep
+    test: ReportStep
+    home: ExportStep
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Short texts that the page keeps: what listens to them draws when they change."""
+
+    network: gr.Textbox  # network, path and classes of the head view
+    done_job: gr.Textbox  # the run whose result is shown
+
+
 def build_page(service: Service, *, secret: str) -> gr.Blocks:
     """Lay out and connect the whole page.
 
@@ -60,59 +81,68 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
         known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
-        network_key, done_job, where = _kept(""), _kept(""), _kept("model")
+        keys, where = Keys(_kept(""), _kept("")), _kept("model")
         timer = gr.Timer(TICK_S, active=False)
         header = build_header()
         build_notices(service.settings)
-        with gr.Tabs(elem_classes="hs-steps", overflow_behavior="wrap", elem_id="hs-steps") as tabs:
-            with gr.Tab("Model", id="model", elem_id="hs-model"):
-                model = build_model_step()
-            with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
-                pictures = build_dataset_step()
-            with gr.Tab("Teach", id="teach", elem_id="hs-teaching"):
-                teach = build_train_step()
-            with gr.Tab("Test", id="test", elem_id="hs-test"):
-                test = build_test_step()
-            with gr.Tab("Take it home", id="home", elem_id="hs-home"):
-                take_home = build_take_home_step()
+        tabs, steps = _lay_out(header)
 
         def show(scene: PageContext) -> Updates:
-            drawn = show_header(header, scene) | show_training(teach, scene, shared)
-            drawn |= show_plan(teach, scene, shared)
-            return (
-                drawn
-                | show_dataset(pictures, scene, shared)
-                | {
-                    network_key: _network_key(scene),
-                    done_job: scene.project.done_job or "",
-                    timer: gr.Timer(active=scene.is_teaching),
-                }
-            )
+            return _drawn(steps, keys, scene, shared) | {timer: gr.Timer(active=scene.is_teaching)}
 
         shared = PageParts(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
-            [*header.outputs, *pictures.outputs, *teach.outputs, network_key, done_job, timer], show, known,
+            [
+                *header.outputs, *steps.pictures.outputs, *steps.teach.outputs, keys.network, keys.done_job,
+                timer,
+            ],
+            show, known,
         )  # fmt: skip
-        connect_header(header, shared, teach.stop)
-        connect_dataset_step(pictures, shared, header.chip, model.sample)
-        connect_train_step(teach, shared)
-        connect_test_step(test, shared, done_job, teach.plan.depth)
-        connect_take_home_step(take_home, shared, done_job)
-        _connect_load(page, shared, header.status, model)
-        _connect_timer(timer, shared, header, teach)
-        drawn_first = _connect_network(network_key, model, pictures, teach, shared)
-        connect_model_step(model, shared, drawn_first)
-        for button, to in (
-            (model.onward, "pictures"), (pictures.onward, "teach"), (teach.onward, "test"),
-            (test.foot.again, "teach"), (test.foot.onward, "home"),
-        ):  # fmt: skip
-            _connect_move(button, to, shared)
-        tabs.select(_on_tab, None, where, queue=False, **QUIET)
+        _connect(page, steps, keys, timer, shared)
     with page.route("Runs", "/runs", show_in_navbar=False):
         build_runs_page(page, service, secret=secret)
     with page.route("Learn", "/learn", show_in_navbar=False):
         build_learn_page(page, service, secret=secret)
     return page
+
+
+def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
+    with gr.Tabs(elem_classes="hs-steps", overflow_behavior="wrap", elem_id="hs-steps") as tabs:
+        with gr.Tab("Model", id="model", elem_id="hs-model"):
+            model = build_model_step()
+        with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
+            pictures = build_dataset_step()
+        with gr.Tab("Teach", id="teach", elem_id="hs-teaching"):
+            teach = build_train_step()
+        with gr.Tab("Test", id="test", elem_id="hs-test"):
+            test = build_test_step()
+        with gr.Tab("Take it home", id="home", elem_id="hs-home"):
+            home = build_take_home_step()
+    return tabs, Steps(header, model, pictures, teach, test, home)
+
+
+def _drawn(steps: Steps, keys: Keys, scene: PageContext, shared: PageParts) -> Updates:
+    """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
+    drawn = show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
+    drawn |= show_plan(steps.teach, scene, shared) | show_dataset(steps.pictures, scene, shared)
+    return drawn | {keys.network: _network_key(scene), keys.done_job: scene.project.done_job or ""}
+
+
+def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared: PageParts) -> None:
+    connect_header(steps.header, shared, steps.teach.stop)
+    connect_dataset_step(steps.pictures, shared, steps.header.chip, steps.model.sample)
+    connect_train_step(steps.teach, shared)
+    connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan.depth)
+    connect_take_home_step(steps.home, shared, keys.done_job)
+    _connect_load(page, shared, steps)
+    _connect_timer(timer, shared, steps)
+    connect_model_step(steps.model, shared, _connect_network(keys.network, steps, shared))
+    for button, to in (
+        (steps.model.onward, "pictures"), (steps.pictures.onward, "teach"), (steps.teach.onward, "test"),
+        (steps.test.foot.again, "teach"), (steps.test.foot.onward, "home"),
+    ):  # fmt: skip
+        _connect_move(button, to, shared)
+    shared.tabs.select(_on_tab, None, shared.where, queue=False, **QUIET)
 
 
 def _kept(value: str) -> gr.Textbox:
@@ -142,66 +172,71 @@ def _connect_move(button: gr.Button, to: str, shared: PageParts) -> None:
     )
 
 
-def _connect_load(page: gr.Blocks, shared: PageParts, status: gr.HTML, model: ModelStep) -> None:
+def on_load(steps: Steps, shared: PageParts, project_id: str, ids: object, request: gr.Request) -> Updates:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
+    project = open_project(shared.service, owner_of(request), project_id)
+    cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
+    drawn: Updates = {
+        shared.project_id: project.id,
+        shared.known: remembered(ids, project.id),
+        steps.model.cards: cards,
+    }
+    step = str(request.query_params.get("step", ""))
+    if step in STEPS:
+        drawn |= {shared.tabs: gr.Tabs(selected=step), shared.where: step}
+    shared.service.warm()  # while the person looks around
+    return drawn | shared.show(shared.look(project.id, request))
 
-    @errors_as_text(status)
-    def on_load(project_id: str, ids: object, request: gr.Request) -> Updates:
-        project = open_project(shared.service, owner_of(request), project_id)
-        cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
-        drawn = {shared.project_id: project.id, shared.known: remembered(ids, project.id), model.cards: cards}
-        step = str(request.query_params.get("step", ""))
-        if step in STEPS:
-            drawn |= {shared.tabs: gr.Tabs(selected=step), shared.where: step}
-        shared.service.warm()  # while the person looks around
-        return drawn | shared.show(shared.look(project.id, request))
 
+def _connect_load(page: gr.Blocks, shared: PageParts, steps: Steps) -> None:
+    status = steps.header.status
     page.load(
-        on_load, [shared.project_id, shared.known],
-        [shared.project_id, shared.known, model.cards, *shared.redrawn, shared.tabs, shared.where, status],
+        errors_as_text(status)(on_load, steps, shared), [shared.project_id, shared.known],
+        [
+            shared.project_id, shared.known, steps.model.cards, *shared.redrawn, shared.tabs, shared.where,
+            status,
+        ],
         **QUIET,
     )  # fmt: skip
 
 
-def _connect_timer(timer: gr.Timer, shared: PageParts, header: Any, teach: TrainStep) -> None:
+def on_tick(steps: Steps, shared: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
     """While something is taught: look once a second; at the end open the result and fall silent."""
+    scene = shared.look(project_id, request)
+    if scene.is_teaching:
+        return show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
+    drawn = shared.show(scene)
+    if where == "teach" and scene.project.done_job == scene.project.job:
+        drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
+    return drawn
 
-    @errors_as_text(teach.status)
-    def on_tick(project_id: str, where: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        if scene.is_teaching:
-            return show_header(header, scene) | show_training(teach, scene, shared)
-        drawn = shared.show(scene)
-        if where == "teach" and scene.project.done_job == scene.project.job:
-            drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
-        return drawn
 
+def _connect_timer(timer: gr.Timer, shared: PageParts, steps: Steps) -> None:
+    status = steps.teach.status
     timer.tick(
-        on_tick, [shared.project_id, shared.where],
-        [*shared.redrawn, teach.status, shared.tabs, shared.where], queue=False, **QUIET,
+        errors_as_text(status)(on_tick, steps, shared), [shared.project_id, shared.where],
+        [*shared.redrawn, status, shared.tabs, shared.where], queue=False, **QUIET,
     )  # fmt: skip
 
 
-def _connect_network(
-    key: gr.Textbox, model: ModelStep, pictures: DatasetStep, teach: TrainStep, shared: PageParts
-) -> Any:
+def on_network(steps: Steps, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
+    scene = shared.look(project_id, request)
+    inspection = shared.service.opened(scene.owner, project_id)
+    return show_network(steps.model, inspection, scene, shared) | {
+        steps.pictures.intro: pictures_intro(inspection, scene.classes),
+        steps.teach.intro: teach_intro(inspection, scene.classes),
+        **show_plan(steps.teach, scene, shared),
+    }
 
-    @errors_as_text(model.status, {model.drawing: "", model.evidence: ""}, clears=False)
-    def on_network(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        inspection = shared.service.opened(scene.owner, project_id)
-        return show_network(model, inspection, scene, shared) | {
-            pictures.intro: pictures_intro(inspection, scene.classes),
-            teach.intro: teach_intro(inspection, scene.classes),
-            **show_plan(teach, scene, shared),
-        }
 
+def _connect_network(key: gr.Textbox, steps: Steps, shared: PageParts) -> Any:
+    model, emptied = steps.model, {steps.model.drawing: None, steps.model.evidence: None}
     return key.change(
-        on_network, shared.project_id,
+        errors_as_text(model.status, emptied, clears=False)(on_network, steps, shared), shared.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,
-            pictures.intro, teach.intro, teach.plan.depth,
+            steps.pictures.intro, steps.teach.intro, steps.teach.plan.depth,
         ],
         concurrency_limit=4, concurrency_id="inspect", **QUIET,
     )  # fmt: skip

@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.archive import ProjectLine
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import announce, fragment, sends, served, web_text
+from headswap.app.ui.widgets.handlers import bound
+from headswap.app.ui.widgets.html import announce, fragment, rendered, sends, served, web_text, written
+from headswap.app.ui.widgets.icons import moment
 from headswap.app.ui.widgets.pages import page_links
 from headswap.app.ui.widgets.status import busy_status
-from headswap.app.ui.widgets.text import count, image_uri, safe
+from headswap.app.ui.widgets.text import count, image_uri
 from headswap.errors import HeadswapError
 
 EXAMPLE_PX = 96
@@ -64,7 +66,7 @@ def build_project_menu(buttons: tuple[gr.Button, gr.Button, gr.Button]) -> Proje
     file = gr.DownloadButton("Download", visible="hidden", elem_id="hs-save-file")
     changed = gr.Textbox("", visible="hidden", container=False)
     with gr.Column(visible=False, elem_classes="hs-opener", elem_id="hs-opener") as panel:
-        fragment("<h2>Your projects</h2>")
+        fragment(h.h2["Your projects"])
         known = fragment(name="hs-known", script=sends("project") + web_text("times.js"))
         with gr.Row(elem_classes="opener-row"):
             upload = gr.UploadButton(
@@ -80,7 +82,7 @@ def known_projects(
     *,
     asking: str = "",
     examples: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> str:
+) -> h.Renderable:
     """The projects of this browser, newest first, as buttons.
 
     Args:
@@ -89,46 +91,46 @@ def known_projects(
         asking: id of the project that is about to be deleted.
         examples: id of a project -> data: URIs of a few of its pictures.
     """
-    rows = "".join(
-        _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
-        for line in lines
-    )
-    return f'<ul class="known">{rows}</ul>' if rows else '<p class="hs-soft">None yet.</p>'
+    if not lines:
+        return h.p(".hs-soft")["None yet."]
+    return h.ul(".known")[
+        [
+            _sure(line) if line.id == asking else _row(line, line.id == here, examples.get(line.id, ()))
+            for line in lines
+        ]
+    ]
 
 
-def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> str:
+def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
     if line.pictures:
         facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
-    here = ' aria-current="true"' if is_here else ""
-    mark = '<span class="tag">open now</span>' if is_here else ""
-    drawn = "".join(f'<img src="{uri}" alt="">' for uri in examples)
-    shown = f'<span class="examples">{drawn}</span>' if drawn else ""
-    return (
-        f'<li><button type="button" data-project="{safe(line.id)}"{here}><b>{safe(line.name)}</b>'
-        f'<span class="hs-soft">{facts}{_taught_at(line)}</span>'
-        f"{shown}{mark}</button>"
-        f'<button type="button" class="delete" data-project="ask:{safe(line.id)}" '
-        f'aria-label="Delete {safe(line.name)}">Delete</button></li>'
+    taught = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
+    opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
+    deletes = h.button(
+        ".delete", type="button", data_project=f"ask:{line.id}", aria_label=f"Delete {line.name}"
     )
+    return h.li[
+        opens[
+            h.b[line.name],
+            h.span(".hs-soft")[facts, taught],
+            h.span(".examples")[[h.img(src=uri, alt="") for uri in examples]] if examples else None,
+            h.span(".tag")["open now"] if is_here else None,
+        ],
+        deletes["Delete"],
+    ]
 
 
-def _taught_at(line: ProjectLine) -> str:
-    if line.last_run_at is None:
-        return ""
-    at = datetime.fromtimestamp(line.last_run_at, UTC)
-    return f', last taught <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time>'
-
-
-def _sure(line: ProjectLine) -> str:
+def _sure(line: ProjectLine) -> h.Renderable:
     what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
-    return (
-        f'<li class="asking" role="alert"><p>Delete <b>{safe(line.name)}</b> with its {what}? '
-        'There is no way back.</p><span class="hs-row">'
-        f'<button type="button" class="bad" data-project="delete:{safe(line.id)}">Delete</button>'
-        '<button type="button" data-project="keep:">Keep</button></span></li>'
-    )
+    return h.li(".asking", role="alert")[
+        h.p["Delete ", h.b[line.name], f" with its {what}? There is no way back."],
+        h.span(".hs-row")[
+            h.button(".bad", type="button", data_project=f"delete:{line.id}")["Delete"],
+            h.button(type="button", data_project="keep:")["Keep"],
+        ],
+    ]
 
 
 def remembered(known: object, project_id: str) -> list[str]:
@@ -146,63 +148,85 @@ def _examples(shared: PageParts, owner: str, line: ProjectLine) -> tuple[str, ..
     return tuple(found)
 
 
+def _begin_with(menu: ProjectMenu, shared: PageParts, project_id: str, ids: object) -> Updates:
+    known = remembered(ids, project_id)
+    return {shared.project_id: project_id, shared.known: known, menu.changed: project_id}
+
+
+def _listed(
+    menu: ProjectMenu, shared: PageParts, owner: str, project_id: str, ids: object, asking: str = ""
+) -> Updates:
+    lines = shared.service.archive.known(owner, remembered(ids, project_id))
+    examples = {line.id: _examples(shared, owner, line) for line in lines}
+    return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
+
+
+def on_new(menu: ProjectMenu, shared: PageParts, ids: object, request: gr.Request) -> Updates:
+    """New: the page begins again with an empty project."""
+    return _begin_with(menu, shared, shared.service.new_project(owner_of(request)).id, ids)
+
+
+def on_show(
+    menu: ProjectMenu, shared: PageParts, project_id: str, ids: object, request: gr.Request
+) -> Updates:
+    """Open: the panel, with the projects that this browser knows."""
+    listed = _listed(menu, shared, owner_of(request), project_id, ids)
+    return {menu.panel: gr.Column(visible=True)} | listed
+
+
+def on_choose(
+    menu: ProjectMenu,
+    shared: PageParts,
+    project_id: str,
+    ids: object,
+    event: gr.EventData,
+    request: gr.Request,
+) -> Updates:
+    """A project was chosen, or is to be deleted, or was after all kept."""
+    verb, _, chosen = str(event.chosen).rpartition(":")
+    owner, service = owner_of(request), shared.service
+    if not verb:
+        return _begin_with(menu, shared, service.project(owner, chosen).id, ids)
+    if verb == "delete":
+        service.archive.delete(owner, chosen)
+        left = [one for one in remembered(ids, project_id) if one != chosen]
+        if chosen == project_id:
+            return _begin_with(menu, shared, service.new_project(owner).id, left)
+        return {shared.known: left} | _listed(menu, shared, owner, project_id, left)
+    return _listed(menu, shared, owner, project_id, ids, asking=chosen if verb == "ask" else "")
+
+
+def on_file(menu: ProjectMenu, shared: PageParts, file: str, ids: object, request: gr.Request) -> Updates:
+    """A saved project came."""
+    owner, service = owner_of(request), shared.service
+    try:
+        opened = service.archive.open(owner, Path(file))
+    finally:
+        service.uploads.taken(owner, Path(file))
+    return _begin_with(menu, shared, opened, ids)
+
+
+def on_save(menu: ProjectMenu, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Save: the project as one file."""
+    with shared.service.archive.saved(owner_of(request), project_id) as file:
+        return {menu.file: gr.DownloadButton(value=served(file))}
+
+
+def on_rest(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The rest of the page, as it is now."""
+    return written(shared.show(shared.look(project_id, request)))
+
+
 def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, chip: gr.HTML) -> None:
     """Connect New, Open and Save to the service."""
-    service, known = shared.service, shared.known
-
-    def begin_with(project_id: str, ids: object) -> Updates:
-        return {
-            shared.project_id: project_id, known: remembered(ids, project_id), menu.changed: project_id,
-        }  # fmt: skip
-
-    @errors_as_text(status)
-    def on_new(ids: object, request: gr.Request) -> Updates:
-        return begin_with(service.new_project(owner_of(request)).id, ids)
-
-    def listed(owner: str, project_id: str, ids: object, asking: str = "") -> Updates:
-        lines = service.archive.known(owner, remembered(ids, project_id))
-        examples = {line.id: _examples(shared, owner, line) for line in lines}
-        return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
-
-    @errors_as_text(status)
-    def on_show(project_id: str, ids: object, request: gr.Request) -> Updates:
-        return {menu.panel: gr.Column(visible=True)} | listed(owner_of(request), project_id, ids)
-
-    @errors_as_text(status)
-    def on_choose(project_id: str, ids: object, event: gr.EventData, request: gr.Request) -> Updates:
-        verb, _, chosen = str(event.chosen).rpartition(":")
-        owner = owner_of(request)
-        if not verb:
-            return begin_with(service.project(owner, chosen).id, ids)
-        if verb == "delete":
-            service.archive.delete(owner, chosen)
-            left = [one for one in remembered(ids, project_id) if one != chosen]
-            if chosen == project_id:
-                return begin_with(service.new_project(owner).id, left)
-            return {known: left} | listed(owner, project_id, left)
-        return listed(owner, project_id, ids, asking=chosen if verb == "ask" else "")
-
-    @errors_as_text(status)
-    def on_file(file: str, ids: object, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        try:
-            opened = service.archive.open(owner, Path(file))
-        finally:
-            service.uploads.taken(owner, Path(file))
-        return begin_with(opened, ids)
-
-    @errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
-    def on_save(project_id: str, request: gr.Request) -> Updates:
-        with service.archive.saved(owner_of(request), project_id) as file:
-            return {menu.file: gr.DownloadButton(value=served(file))}
-
-    def on_rest(project_id: str, request: gr.Request) -> Updates:
-        return shared.show(shared.look(project_id, request))
-
+    told, rest, known = errors_as_text(status), bound(on_rest, shared), shared.known
+    unsaved = errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
     began = [shared.project_id, known, menu.changed, menu.known, status]
-    opening = announce(repr(busy_status("Opening the project")))
-    saving = announce(repr(busy_status("Packing the project")))
-    menu.open.click(on_show, [shared.project_id, known], [menu.panel, menu.known, status], **QUIET)
+    opening = announce(repr(rendered(busy_status("Opening the project"))))
+    saving = announce(repr(rendered(busy_status("Packing the project"))))
+    menu.open.click(
+        told(on_show, menu, shared), [shared.project_id, known], [menu.panel, menu.known, status], **QUIET
+    )
     menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
     menu.upload.upload(None, None, chip, js=opening, **QUIET)
     for listen, handler, inputs in (
@@ -210,13 +234,16 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
         (menu.known.click, on_choose, [shared.project_id, known]),
         (menu.upload.upload, on_file, [menu.upload, known]),
     ):
-        done = listen(handler, inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET)
-        done.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
+        done = listen(
+            told(handler, menu, shared), inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET
+        )
+        done.then(rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
             None, menu.changed, None, js=START_AGAIN, **QUIET
         )
     menu.save.click(None, None, chip, js=saving, **QUIET)
     packed = menu.save.click(
-        on_save, shared.project_id, [menu.file, status], concurrency_limit=2, trigger_mode="once", **QUIET
-    )
+        unsaved(on_save, menu, shared), shared.project_id, [menu.file, status], concurrency_limit=2,
+        trigger_mode="once", **QUIET,
+    )  # fmt: skip
     packed.success(None, None, None, js=DOWNLOAD, **QUIET)
-    packed.then(on_rest, shared.project_id, shared.redrawn, queue=False, **QUIET)
+    packed.then(rest, shared.project_id, shared.redrawn, queue=False, **QUIET)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gradio as gr
+import htpy as h
+from markupsafe import Markup
 
-from headswap.app.ui.widgets.html import web_text
+from headswap.app.ui.widgets.html import rendered, web_text
 
 SANS = ("-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Liberation Sans", "Arial", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "Liberation Mono", "monospace")
@@ -89,8 +91,11 @@ def page_head() -> str:
         "learn.css",
     )
     sheets = "".join(web_text(name) for name in names)
-    return (
-        f'<link rel="icon" href="{MARK_ICON}"><meta name="viewport" content="width=device-width, '
-        'initial-scale=1">'
-        f"<style>{sheets}</style><script>{web_text('class-room.js')}</script>"
+    return rendered(
+        (
+            h.link(rel="icon", href=MARK_ICON),
+            h.meta(name="viewport", content="width=device-width, initial-scale=1"),
+            h.style[Markup(sheets)],
+            h.script[Markup(web_text("class-room.js"))],
+        )
     )

@@ -25,7 +25,7 @@ from headswap.training.linear.solver import folds_of
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which the penalty is chosen once
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913
     features: Tensor,
     labels: Tensor,
     groups: Sequence[int],

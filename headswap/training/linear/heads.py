@@ -49,7 +49,7 @@ class LinearHeads:
         return torch.stack(known).mean(dim=0) * self.factor if len(known) == len(each) else None
 
 
-def fit_heads(
+def fit_heads(  # noqa: PLR0913
     features: Tensor,
     labels: Tensor,
     site: HeadSite,

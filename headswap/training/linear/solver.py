@@ -102,7 +102,7 @@ class _Problem:
         return float(loss + strength / 2 * weight.square().sum()), slope
 
 
-def fit_head(
+def fit_head(  # noqa: PLR0913
     features: Tensor,
     labels: Tensor,
     *,

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.app.ui.steps.advice import advice, learning
+from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
 
@@ -13,16 +14,16 @@ FURTHER = FinetuneSummary(
 
 
 def test_advice_stays_text(report: Report) -> None:
-    assert "Add &lt;pictures&gt;." in advice(report)
+    assert "Add &lt;pictures&gt;." in rendered(advice(report))
 
 
 def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Report) -> None:
     weak = replace(report, practice_right=5, accuracy=0.4, interval=(0.7, 0.8), baseline_accuracy=0.3)
 
-    drawn = advice(advise(weak, (30, 30)))
+    drawn = rendered(advice(advise(weak, (30, 30))))
 
     assert drawn.count('data-way="auto"') == 1
-    assert 'data-way="auto"' not in advice(report)
+    assert 'data-way="auto"' not in rendered(advice(report))
 
 
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
@@ -32,7 +33,7 @@ def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
         Advice(code="mixed", sentence="Add some."),
     )
 
-    drawn = advice(replace(report, further=FURTHER, advice=said))
+    drawn = rendered(advice(replace(report, further=FURTHER, advice=said)))
 
     assert drawn.index("What came of going further.") < drawn.index("The solved head was kept.")
     assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")
@@ -43,8 +44,10 @@ def test_whether_more_pictures_would_help_follows_from_what_fewer_gave(report: R
     rising = LearningCurve(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
     same = LearningCurve(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
 
-    assert "Yes, probably" in learning(replace(report, learning=rising))
-    assert "Hardly" in learning(replace(report, learning=same))
-    assert "cannot be told" in learning(replace(report, learning=replace(rising, gained=5, lost=4)))
-    assert "cannot be told" in learning(replace(report, learning=replace(rising, gained=None, lost=None)))
-    assert learning(report) == ""
+    assert "Yes, probably" in rendered(learning(replace(report, learning=rising)))
+    assert "Hardly" in rendered(learning(replace(report, learning=same)))
+    assert "cannot be told" in rendered(learning(replace(report, learning=replace(rising, gained=5, lost=4))))
+    assert "cannot be told" in rendered(
+        learning(replace(report, learning=replace(rising, gained=None, lost=None)))
+    )
+    assert rendered(learning(report)) == ""

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from headswap.app.ui.widgets.chart import chart
+from headswap.app.ui.widgets.html import rendered
 from headswap.events import EpochEnd
 
 
@@ -14,7 +15,7 @@ def passes(last: int) -> tuple[EpochEnd, ...]:
 
 
 def test_both_lines_are_drawn_and_named_where_they_end() -> None:
-    drawn = chart(passes(13), 0.25, "always saying “bird”: 25 %")
+    drawn = rendered(chart(passes(13), 0.25, "always saying “bird”: 25 %"))
 
     assert drawn.count('class="practice"') == drawn.count('class="exam"') == 2  # wide and narrow
     assert "practice 26 of 76" in drawn
@@ -28,7 +29,7 @@ def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(exam:
     ended = (EpochEnd(last, 30, 60, 76, exam, 20),)
 
     for baseline in (0.0, 0.25, 0.5, 0.78, 1.0):
-        for drawing in chart(ended, baseline, "always saying").split("</svg>")[:2]:
+        for drawing in rendered(chart(ended, baseline, "always saying")).split("</svg>")[:2]:
             texts = ElementTree.fromstring(drawing + "</svg>").iter("text")
             named = [one for one in texts if (one.text or "").startswith(("practice", "exam", "always"))]
             heights = sorted(float(one.attrib["y"]) for one in named)
@@ -37,7 +38,7 @@ def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(exam:
 
 
 def test_before_the_first_pass_there_are_axes_and_no_lines() -> None:
-    drawn = chart(())
+    drawn = rendered(chart(()))
 
     assert "polyline" not in drawn
     assert "No pass is over yet." in drawn
@@ -45,6 +46,6 @@ def test_before_the_first_pass_there_are_axes_and_no_lines() -> None:
 
 def test_every_moment_of_a_lesson_is_well_formed_and_inside_the_drawing() -> None:
     for last in (1, 15, 30):
-        wide = chart(passes(last)).split("</svg>")[0] + "</svg>"
+        wide = rendered(chart(passes(last))).split("</svg>")[0] + "</svg>"
         for text in ElementTree.fromstring(wide).iter("text"):
             assert 0 <= float(text.attrib["y"]) <= 318

@@ -11,6 +11,7 @@ from headswap.app.service.datasets import Datasets
 from headswap.app.service.views import ProjectView
 from headswap.app.ui.context import PageContext, PageParts
 from headswap.app.ui.steps.edits import LONGEST, Edit, do, do_or_tell, edit_of, look_closer
+from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
 
@@ -102,11 +103,15 @@ def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
 
 
 def test_a_closer_look_opens_the_dialog_it_names(scene: PageContext) -> None:
-    assert "12 pictures" in look_closer(Edit("open", "mug", "", ""), scene, SHARED)
-    assert 'data-file="mug/1.png"' in look_closer(Edit("look", "", "mug/1.png", ""), scene, SHARED)
-    assert "1 picture<" in look_closer(Edit("show", "few", "", ""), scene, SHARED)
-    assert "Take all 24 pictures out?" in look_closer(Edit("ask-start-over", "", "", ""), scene, SHARED)
-    assert "place of your 24 pictures?" in look_closer(Edit("ask-sample", "", "", ""), scene, SHARED)
+    assert "12 pictures" in rendered(look_closer(Edit("open", "mug", "", ""), scene, SHARED))
+    assert 'data-file="mug/1.png"' in rendered(look_closer(Edit("look", "", "mug/1.png", ""), scene, SHARED))
+    assert "1 picture<" in rendered(look_closer(Edit("show", "few", "", ""), scene, SHARED))
+    assert "Take all 24 pictures out?" in rendered(
+        look_closer(Edit("ask-start-over", "", "", ""), scene, SHARED)
+    )
+    assert "place of your 24 pictures?" in rendered(
+        look_closer(Edit("ask-sample", "", "", ""), scene, SHARED)
+    )
 
 
 def test_what_is_gone_is_said(scene: PageContext) -> None:
@@ -115,18 +120,20 @@ def test_what_is_gone_is_said(scene: PageContext) -> None:
     with pytest.raises(NotFound, match="no such picture any more"):
         look_closer(Edit("look", "", "fork.png", ""), scene, SHARED)
     with pytest.raises(NotFound, match="no pictures any more"):
-        look_closer(Edit("open", "mug", "", ""), PageContext("ada", scene.project, None, None), SHARED)
+        rendered(
+            look_closer(Edit("open", "mug", "", ""), PageContext("ada", scene.project, None, None), SHARED)
+        )
 
 
 def test_a_mistake_stays_in_the_dialog_where_it_was_made(scene: PageContext) -> None:
     refusing = cast(PageParts, Refusing())
 
-    of_class = do_or_tell(Edit("rename", "mug", "", "<b>"), scene, refusing)
-    of_picture = do_or_tell(Edit("relabel", "", "mug/1.png", ""), scene, refusing)
+    of_class = rendered(do_or_tell(Edit("rename", "mug", "", "<b>"), scene, refusing))
+    of_picture = rendered(do_or_tell(Edit("relabel", "", "mug/1.png", ""), scene, refusing))
 
     for dialog in (of_class, of_picture):
         assert "There is a class called &lt;b&gt; already." in dialog
         assert "Choose another name." in dialog
     with pytest.raises(BadSetting, match="called <b> already"):
-        do_or_tell(Edit("undo", "", "", ""), scene, refusing)
-    assert do_or_tell(Edit("nothing", "", "", ""), scene, refusing) == ""
+        rendered(do_or_tell(Edit("undo", "", "", ""), scene, refusing))
+    assert rendered(do_or_tell(Edit("nothing", "", "", ""), scene, refusing)) == ""

@@ -8,6 +8,7 @@ import pytest
 
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.steps.export import build_take_home_step, show_take_home
+from headswap.app.ui.widgets.html import rendered
 
 
 @pytest.mark.parametrize(
@@ -34,4 +35,4 @@ def test_the_button_wakes_up_when_the_zip_is_there(tmp_path: Path, monkeypatch: 
         seen = show_take_home(step, ExportView(state="ready", zip_file=tmp_path / "mine.zip"))
 
         assert seen[step.download].interactive is True
-        assert "Packed and checked." in seen[step.say]
+        assert "Packed and checked." in rendered(seen[step.say])

@@ -8,6 +8,7 @@ import pytest
 
 from headswap.app.service.exports import ExportView, ZipEntry
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
+from headswap.app.ui.widgets.html import rendered
 from headswap.exports.parity import ExpectedAnswer, Route, check_of
 
 
@@ -35,7 +36,7 @@ def ready(tmp_path: Path, hostile: str) -> ExportView:
 
 
 def test_what_is_in_the_zip_is_named_with_its_purpose_and_size(ready: ExportView) -> None:
-    table = zip_panel(ready)
+    table = rendered(zip_panel(ready))
 
     assert "mine.zip" in table
     assert "5 files, 2.5\u00a0MB unpacked" in table
@@ -47,7 +48,7 @@ def test_what_is_in_the_zip_is_named_with_its_purpose_and_size(ready: ExportView
 
 
 def test_each_way_says_on_how_many_pictures_it_is_the_same(ready: ExportView, hostile: str) -> None:
-    panel = agreement(ready.check)
+    panel = rendered(agreement(ready.check))
 
     assert "This page" in panel
     assert "same on 2 of 2" in panel
@@ -60,14 +61,14 @@ def test_each_way_says_on_how_many_pictures_it_is_the_same(ready: ExportView, ho
 def test_a_difference_beyond_the_bound_is_a_warning(ready: ExportView) -> None:
     check = check_of([Route(name="predict.py", pictures=2, same=1, largest_difference=0.2)], [])
 
-    panel = agreement(check)
+    panel = rendered(agreement(check))
 
     assert "They do not all say the same." in panel
     assert "same on 1 of 2" in panel
 
 
 def test_the_example_shows_what_it_really_says(ready: ExportView, hostile: str) -> None:
-    shown = example(ready)
+    shown = rendered(example(ready))
 
     assert "python predict.py check/exam-01.png" in shown
     assert " 93 %" in shown
@@ -75,17 +76,17 @@ def test_the_example_shows_what_it_really_says(ready: ExportView, hostile: str) 
 
 
 def test_progress_failure_and_nothing_yet_each_have_their_words(ready: ExportView) -> None:
-    packing = zip_panel(ExportView(state="packing", sentence="Running predict.py.", share=0.45))
-    failed = zip_panel(replace(ready, state="failed", problem="No <room>.", remedy="Free some."))
+    packing = rendered(zip_panel(ExportView(state="packing", sentence="Running predict.py.", share=0.45)))
+    failed = rendered(zip_panel(replace(ready, state="failed", problem="No <room>.", remedy="Free some.")))
 
     assert 'aria-valuenow="45"' in packing
     assert "Running predict.py." in packing
     assert "No &lt;room&gt;." in failed
-    assert "Nothing to take home yet" in zip_panel(ExportView(state="not begun"))
+    assert "Nothing to take home yet" in rendered(zip_panel(ExportView(state="not begun")))
 
 
 def test_the_commands_can_be_copied_as_they_stand(ready: ExportView) -> None:
-    lines = example(ready).partition('aria-label="Example">')[2].splitlines()
+    lines = rendered(example(ready)).partition('aria-label="Example">')[2].splitlines()
 
     assert lines[:2] == ["pip install -r requirements.txt", "python predict.py check/exam-01.png"]
     assert not [line for line in lines if "$" in line]

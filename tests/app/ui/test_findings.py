@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.app.ui.steps.findings import checks, pair_pictures, worth_a_look
+from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Finding, Manifest, SkippedFile
 
 
@@ -13,7 +14,7 @@ def with_findings(manifest: Manifest, *findings: Finding) -> Manifest:
 def test_every_file_left_out_is_named_with_its_reason(manifest: Manifest) -> None:
     many = tuple(SkippedFile(file=f"{i}.txt", reason="It is not a picture.") for i in range(30))
 
-    words = checks(replace(manifest, left_out=many), {})
+    words = rendered(checks(replace(manifest, left_out=many), {}))
 
     assert "30 files were left out." in words
     assert all(f"{i}.txt" in words for i in range(30))
@@ -21,11 +22,11 @@ def test_every_file_left_out_is_named_with_its_reason(manifest: Manifest) -> Non
 
 def test_a_finding_shows_the_pictures_it_is_about_and_survives_missing_ones(manifest: Manifest) -> None:
     assert [picture.file for picture in pair_pictures(manifest)] == ["mug/1.png"]
-    assert "data:,one" in checks(manifest, {"3-1": "data:,one"})
+    assert "data:,one" in rendered(checks(manifest, {"3-1": "data:,one"}))
 
 
 def test_without_findings_there_is_good_news(manifest: Manifest) -> None:
-    words = checks(replace(manifest, findings=(), left_out=()), {})
+    words = rendered(checks(replace(manifest, findings=(), left_out=()), {}))
 
     assert "Enough of each." in words
     assert "At least 12 in every class" in words
@@ -42,7 +43,7 @@ def test_each_finding_has_the_button_that_mends_it(manifest: Manifest) -> None:
     few = Finding(code="few", sentence="Few pictures of mug (3): more are better.", classes=("mug",))
     shape = Finding(code="shape", sentence="Almost all are wide.")
 
-    words = checks(with_findings(manifest, copies, alike, leak, few, shape), {})
+    words = rendered(checks(with_findings(manifest, copies, alike, leak, few, shape), {}))
 
     assert 'data-deed="mend" data-name="duplicates">Leave the copies out' in words
     assert 'data-deed="mend" data-name="near-duplicates">Keep one of each' in words
@@ -57,7 +58,7 @@ def test_each_finding_has_the_button_that_mends_it(manifest: Manifest) -> None:
 def test_class_and_file_names_stay_text(manifest: Manifest, hostile: str) -> None:
     few = Finding(code="few", sentence=f"Few pictures of {hostile}.", classes=(hostile,))
 
-    drawn = checks(with_findings(manifest, few), {})
+    drawn = rendered(checks(with_findings(manifest, few), {}))
 
     assert hostile not in drawn
     assert "notes&lt;b&gt;.txt" in drawn

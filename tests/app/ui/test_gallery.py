@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import htpy as h
+
 from headswap.app.ui.steps.gallery import (
     MOST_SHOWN,
     class_dialog,
@@ -9,6 +11,7 @@ from headswap.app.ui.steps.gallery import (
     several_dialog,
     sure_dialog,
 )
+from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Manifest
 
 
@@ -17,7 +20,7 @@ def uris(manifest: Manifest) -> dict[str, str]:
 
 
 def test_a_class_is_shown_with_every_picture_and_what_can_be_done(manifest: Manifest, hostile: str) -> None:
-    drawn = class_dialog(manifest, "mug", uris(manifest))
+    drawn = rendered(class_dialog(manifest, "mug", uris(manifest)))
 
     assert drawn.count('data-deed="look"') == 12
     for deed in ("rename", "merge", "drop-class"):
@@ -28,7 +31,7 @@ def test_a_class_is_shown_with_every_picture_and_what_can_be_done(manifest: Mani
 
 
 def test_one_class_alone_can_only_be_renamed(manifest: Manifest) -> None:
-    drawn = class_dialog(replace(manifest, classes=("mug",)), "mug", {})
+    drawn = rendered(class_dialog(replace(manifest, classes=("mug",)), "mug", {}))
 
     assert 'data-deed="rename"' in drawn
     assert "merge" not in drawn
@@ -38,7 +41,7 @@ def test_one_class_alone_can_only_be_renamed(manifest: Manifest) -> None:
 def test_very_many_pictures_are_counted_beyond_the_first(manifest: Manifest) -> None:
     mugs = [picture for picture in manifest.pictures if picture.class_name == "mug"] * 11
 
-    drawn = class_dialog(replace(manifest, pictures=tuple(mugs)), "mug", uris(manifest))
+    drawn = rendered(class_dialog(replace(manifest, pictures=tuple(mugs)), "mug", uris(manifest)))
 
     assert drawn.count('data-deed="look"') == MOST_SHOWN
     assert "And 12 more pictures." in drawn
@@ -47,7 +50,7 @@ def test_very_many_pictures_are_counted_beyond_the_first(manifest: Manifest) -> 
 def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest, hostile: str) -> None:
     picture = replace(manifest.pictures[0], file=f"{hostile}.png")
 
-    drawn = image_dialog(manifest, picture, "data:,large", mistake="<p>No.</p>")
+    drawn = rendered(image_dialog(manifest, picture, "data:,large", mistake=h.p["No."]))
 
     assert 'src="data:,large"' in drawn
     assert "Locked away for the exam." in drawn
@@ -59,14 +62,14 @@ def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest
 
 
 def test_pictures_of_several_classes_carry_their_names(manifest: Manifest, hostile: str) -> None:
-    drawn = several_dialog(manifest.pictures, uris(manifest), "24 pictures")
+    drawn = rendered(several_dialog(manifest.pictures, uris(manifest), "24 pictures"))
 
     assert drawn.count(">mug</span>") == 12
     assert hostile not in drawn
 
 
 def test_before_everything_goes_it_asks(hostile: str) -> None:
-    drawn = sure_dialog(f"Take {hostile} out?", "start-over", "Start over")
+    drawn = rendered(sure_dialog(f"Take {hostile} out?", "start-over", "Start over"))
 
     assert 'data-deed="start-over">Start over' in drawn
     assert "Undo brings them back." in drawn

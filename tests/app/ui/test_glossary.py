@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.term_drawings import drawing_of
 from headswap.lessons.catalogue import LESSONS
@@ -23,8 +24,8 @@ def test_every_word_has_a_sentence_a_drawing_and_the_term_of_the_field(word: str
     assert one.sentence.endswith(".")
     assert len(one.sentence) <= 110, "a sentence that fits into the small box"
     assert one.field
-    assert len(ElementTree.fromstring(drawing_of(word))) >= 1  # well-formed, and not empty
-    said = term(word)
+    assert len(ElementTree.fromstring(rendered(drawing_of(word)))) >= 1  # well-formed, and not empty
+    said = rendered(term(word))
     assert said.index("<svg") < said.index("<b>") < said.index("The field says: ", said.index("<b>"))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from headswap.app.ui.steps.headdrawing import numbers_to_learn, old_names, wide_drawing
+from headswap.app.ui.widgets.html import rendered
 from headswap.pipeline.inspect import Inspection
 
 
@@ -19,7 +20,7 @@ def test_old_names_are_the_first_words_of_what_the_library_states(
 
 
 def test_the_drawing_says_in_words_what_it_shows(inspection: Inspection) -> None:
-    drawn = wide_drawing(inspection, ("bird", "bug"), "")
+    drawn = rendered(wide_drawing(inspection, ("bird", "bug"), ""))
 
     assert "becomes 2048 features" in drawn
     assert "a new head with bird and bug takes its place." in drawn

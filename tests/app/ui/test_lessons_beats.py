@@ -13,6 +13,7 @@ from headswap.app.ui.lessons.code import sides
 from headswap.app.ui.lessons.draw import summary_page
 from headswap.app.ui.lessons.shelf import next_after, next_text, shelf
 from headswap.app.ui.lessons.terms import ExplainedTerms
+from headswap.app.ui.widgets.html import rendered
 from headswap.lessons.catalogue import LESSONS
 from headswap.lessons.lesson import Lesson, LessonResult, Number
 from headswap.plots.figure import Bar, Figure
@@ -57,20 +58,20 @@ def words(view: LessonView) -> ExplainedTerms:
 
 
 def test_before_the_first_experiment_none_is_done() -> None:
-    assert "None of ten done." in next_text((), ORDER[0])
+    assert "None of ten done." in rendered(next_text((), ORDER[0]))
 
 
 def test_before_a_guess_nothing_can_be_run_and_nothing_is_told(fresh: LessonView) -> None:
-    assert " disabled data-needs=" in run(fresh)
-    assert "First choose" in run(fresh)
-    assert "<svg" not in see(fresh)
-    assert fresh.lesson.why[0] not in why(fresh, words(fresh))
-    assert "your guess" not in predict(fresh, words(fresh))
+    assert " disabled data-needs=" in rendered(run(fresh))
+    assert "First choose" in rendered(run(fresh))
+    assert "<svg" not in rendered(see(fresh))
+    assert fresh.lesson.why[0] not in rendered(why(fresh, words(fresh)))
+    assert "your guess" not in rendered(predict(fresh, words(fresh)))
 
 
 def test_while_it_runs_it_says_how_far_it_is_and_can_be_stopped(fresh: LessonView) -> None:
-    going = run(
-        replace(fresh, guess=1, run=LessonRunState(state="running", sentence="Step 2 of 20.", share=0.4))
+    going = rendered(
+        run(replace(fresh, guess=1, run=LessonRunState(state="running", sentence="Step 2 of 20.", share=0.4)))
     )
 
     assert 'aria-valuenow="40"' in going
@@ -79,7 +80,13 @@ def test_while_it_runs_it_says_how_far_it_is_and_can_be_stopped(fresh: LessonVie
 
 
 def test_afterwards_guess_result_numbers_and_origin_are_there_and_harmless(done: LessonView) -> None:
-    shown = predict(done, words(done)) + run(done) + see(done) + why(done, words(done)) + heading(done)
+    shown = (
+        rendered(predict(done, words(done)))
+        + rendered(run(done))
+        + rendered(see(done))
+        + rendered(why(done, words(done)))
+        + rendered(heading(done))
+    )
 
     assert "your guess</span>" in shown
     assert "what happens</span>" in shown
@@ -92,7 +99,7 @@ def test_afterwards_guess_result_numbers_and_origin_are_there_and_harmless(done:
 
 
 def test_a_result_of_own_pictures_does_not_claim_what_is_true_of_the_sample_set(done: LessonView) -> None:
-    own = predict(replace(done, is_own=True, own_pictures="mine", guess=1), words(done))
+    own = rendered(predict(replace(done, is_own=True, own_pictures="mine", guess=1), words(done)))
 
     assert "your guess, and right on the sample set" in own
 
@@ -101,14 +108,14 @@ def test_a_result_of_own_pictures_does_not_claim_what_is_true_of_the_sample_set(
 def test_every_term_of_a_lesson_is_explained_exactly_once(lesson: Lesson, done: LessonView) -> None:
     view = replace(done, lesson=lesson, guess=0)
     explained = words(view)
-    shown = predict(view, explained) + why(view, explained)
+    shown = rendered(predict(view, explained)) + rendered(why(view, explained))
 
     assert shown.count('class="q"') == len(lesson.terms)
 
 
 def test_only_the_lines_that_differ_are_marked_and_whole_programs_are_copied() -> None:
     code = lesson_called("old-optimizer").codes[0]
-    shown = sides(code)
+    shown = rendered(sides(code))
 
     assert shown.count('class="hl bad"') == shown.count('class="hl good"') == 1
     assert shown.count("data-copy=") == 2
@@ -118,17 +125,17 @@ def test_only_the_lines_that_differ_are_marked_and_whole_programs_are_copied() -
 def test_the_shelf_counts_and_the_next_is_the_first_that_was_not_done() -> None:
     half = ORDER[:3]
 
-    assert "3 of 10 done" in shelf(half, ORDER[2])
-    assert 'aria-valuenow="3"' in shelf(half, ORDER[2])
+    assert "3 of 10 done" in rendered(shelf(half, ORDER[2]))
+    assert 'aria-valuenow="3"' in rendered(shelf(half, ORDER[2]))
     assert next_after(half, ORDER[2]) == ORDER[3]
     assert next_after((*ORDER[:2], *ORDER[3:]), ORDER[9]) == ORDER[2], "it goes round"
-    assert "See your summary" in next_text(ORDER, ORDER[0])
-    assert 'data-do="reset:yes"' not in shelf(half, ORDER[0])
-    assert 'data-do="reset:yes"' in shelf(half, ORDER[0], asking=True)
+    assert "See your summary" in rendered(next_text(ORDER, ORDER[0]))
+    assert 'data-do="reset:yes"' not in rendered(shelf(half, ORDER[0]))
+    assert 'data-do="reset:yes"' in rendered(shelf(half, ORDER[0], asking=True))
 
 
 def test_the_summary_holds_guess_result_and_reason(done: LessonView) -> None:
-    shown = summary_page((done,))
+    shown = rendered(summary_page((done,)))
 
     assert "One of 10 experiments, 0 of 1 guessed right." in shown
     assert "It falls as usual" in shown

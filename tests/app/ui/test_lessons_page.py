@@ -11,6 +11,7 @@ from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.app.ui.lessons.draw import LessonPlace, draw_lesson
 from headswap.app.ui.page import build_page
+from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.pages import page_links, steps_links
 
 ROOT = Path(__file__).parents[3]
@@ -53,15 +54,15 @@ def test_a_card_shows_nothing_of_the_experiment_before_it(service: Service) -> N
 
     drawn = draw_lesson(service, "", course, "", LessonPlace(lesson="tuning")).parts
 
-    assert "Tuning left to a machine" in drawn["heading"]
-    assert "--depth auto" in drawn["why"]
-    assert (drawn["predict"], drawn["klass"], drawn["run"], drawn["see"]) == ("", "", "", "")
+    assert "Tuning left to a machine" in rendered(drawn["heading"])
+    assert "--depth auto" in rendered(drawn["why"])
+    assert [drawn[name] for name in ("predict", "klass", "run", "see")] == [None] * 4
 
 
 def test_every_page_leads_to_the_others() -> None:
-    links = page_links("runs")
+    links = rendered(page_links("runs"))
 
     assert 'href="learn">Learn' in links
     assert 'href="runs" aria-current="page">Runs' in links
     assert "data-classroom" in links
-    assert steps_links(None).count("<a ") == 5
+    assert rendered(steps_links(None)).count("<a ") == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.qr import follow_url, link_card, qr_code
 
 KEY = "a" * 32
@@ -25,5 +26,5 @@ def test_the_code_is_drawn_inside_the_page_dark_on_light() -> None:
 
 
 def test_an_address_that_only_this_machine_knows_is_said_to_be_one() -> None:
-    assert "this machine only" in link_card("http://127.0.0.1:7860/follow", KEY, stop="unshare")
-    assert "this machine only" not in link_card("https://class.local/follow", KEY, stop="unshare")
+    assert "this machine only" in rendered(link_card("http://127.0.0.1:7860/follow", KEY, stop="unshare"))
+    assert "this machine only" not in rendered(link_card("https://class.local/follow", KEY, stop="unshare"))

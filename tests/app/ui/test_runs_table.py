@@ -9,6 +9,7 @@ import pytest
 
 from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table, sorted_runs
+from headswap.app.ui.widgets.html import rendered
 
 VERDICT = RunSummary(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, pictures=96, depth="head")
 RUN = RunView(
@@ -29,7 +30,7 @@ WAITING = replace(FAILED, id="d" * 32, state="queued", problem="", created_at=1_
 
 
 def test_a_row_says_everything_with_units() -> None:
-    table = runs_table([RUN])
+    table = rendered(runs_table([RUN]))
 
     for words in (
         "85\u00a0%",
@@ -47,7 +48,7 @@ def test_a_row_says_everything_with_units() -> None:
 
 
 def test_what_failed_says_why_and_offers_no_report_and_what_waits_can_be_stopped() -> None:
-    table = runs_table([FAILED, WAITING])
+    table = rendered(runs_table([FAILED, WAITING]))
 
     assert "Not &lt;here&gt;." in table
     assert "open:" not in table
@@ -57,9 +58,9 @@ def test_what_failed_says_why_and_offers_no_report_and_what_waits_can_be_stopped
 
 
 def test_nothing_is_deleted_without_being_asked_again() -> None:
-    assert "delete:" not in runs_table([RUN])
+    assert "delete:" not in rendered(runs_table([RUN]))
 
-    asking = runs_table([RUN, SLOW], asking=RUN.id)
+    asking = rendered(runs_table([RUN, SLOW], asking=RUN.id))
 
     assert asking.count("delete:") == 1
     assert f'data-run="delete:{RUN.id}"' in asking
@@ -89,22 +90,22 @@ def test_a_second_press_turns_a_column_round_and_accuracy_begins_with_the_best()
     assert next_sort("-right", "right") == "right"
     assert next_sort("-right", "ms") == "ms"
     assert next_sort("ms", "ms") == "-ms"
-    assert 'aria-sort="descending" class="of-right"' in runs_table([RUN], "-right")
+    assert 'aria-sort="descending" class="of-right"' in rendered(runs_table([RUN], "-right"))
 
 
 def test_names_of_projects_and_networks_are_shown_as_text(hostile: str) -> None:
     odd = replace(SLOW, project="q" * 32, project_name=hostile, model=hostile, depth=hostile)
 
-    drawn = runs_table([RUN, odd]) + runs_plot([RUN, odd])
+    drawn = rendered(runs_table([RUN, odd])) + rendered(runs_plot([RUN, odd]))
 
     assert "<img" not in drawn
     assert "Mugs" in drawn
 
 
 def test_two_measured_runs_are_a_plot_and_one_is_not() -> None:
-    assert runs_plot([RUN, FAILED]) == ""
+    assert rendered(runs_plot([RUN, FAILED])) == ""
 
-    drawn = runs_plot([RUN, SLOW])
+    drawn = rendered(runs_plot([RUN, SLOW]))
 
     assert len(re.findall("<svg", drawn)) == 2
     assert "resnet50 95 % in 38 ms" in drawn
@@ -115,8 +116,8 @@ def test_runs_on_other_pictures_are_not_drawn_into_the_same_picture() -> None:
         replace(one, id=one.id[::-1], images_key="pens", project_name="Pens & <co>") for one in (RUN, SLOW)
     ]
 
-    drawn = runs_plot([RUN, SLOW, *other])
-    apart = runs_plot([RUN, other[1]])
+    drawn = rendered(runs_plot([RUN, SLOW, *other]))
+    apart = rendered(runs_plot([RUN, other[1]]))
 
     assert len(re.findall("<svg", drawn)) == 4
     assert "<h3>Mugs, 96 pictures</h3>" in drawn
@@ -125,7 +126,7 @@ def test_runs_on_other_pictures_are_not_drawn_into_the_same_picture() -> None:
 
 
 def test_every_cell_carries_its_name_for_a_phone() -> None:
-    row = runs_table([RUN]).split("<tbody>")[1]
+    row = rendered(runs_table([RUN])).split("<tbody>")[1]
 
     assert re.findall(r'data-label="([^"]+)"', row) == [
         "When", "Network", "What moved", "Pictures", "Right", "Taught in", "Size", "One answer",

@@ -7,7 +7,7 @@ import re
 from importlib.resources import files
 
 from headswap.app.ui.steps.dataset import PICKER
-from headswap.app.ui.widgets.html import vendored, web_text
+from headswap.app.ui.widgets.html import rendered, vendored, web_text
 from headswap.data.decode import ENDINGS, ImageLimits
 from headswap.data.layout import looks_like_an_image
 from headswap.data.store import STORE_PX
@@ -30,7 +30,7 @@ def test_what_others_wrote_is_what_they_published_and_its_licence_travels_with_i
 
 
 def test_every_file_chooser_offers_the_same_endings() -> None:
-    assert f'data-endings="{",".join(ENDINGS)}"' in PICKER
+    assert f'data-endings="{",".join(ENDINGS)}"' in rendered(PICKER)
     assert all(looks_like_an_image(f"x{ending.upper()}") for ending in ENDINGS)
     for script in ("picker.js", "deeds.js", "live.js"):
         assert "accept: 'image/*'" not in web_text(script)

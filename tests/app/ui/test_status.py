@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import htpy as h
 import pytest
 
 from headswap.app.service.views import JobView, ProjectView
+from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.status import chip, live_panel, stale_text
 
 PROJECT = ProjectView(
@@ -29,41 +31,41 @@ RUNNING = JobView(
     ],
 )
 def test_the_chip_says_what_is_true(change: dict[str, object], words: str) -> None:
-    assert words in chip(PROJECT, replace(RUNNING, **change))  # type: ignore[arg-type]
+    assert words in rendered(chip(PROJECT, replace(RUNNING, **change)))  # type: ignore[arg-type]
 
 
 def test_a_result_of_other_pictures_is_marked_and_explained() -> None:
     stale = replace(PROJECT, done_job="j", is_stale=True)
 
-    drawn = chip(stale, replace(RUNNING, state="done"))
+    drawn = rendered(chip(stale, replace(RUNNING, state="done")))
 
     assert "Taught on the pictures before the change" in drawn
     assert "data-stale" in drawn
-    assert "Teach again" in stale_text(stale)
-    assert "data-stale" not in chip(replace(stale, is_stale=False), replace(RUNNING, state="done"))
-    assert stale_text(PROJECT) == ""
+    assert "Teach again" in rendered(stale_text(stale))
+    assert "data-stale" not in rendered(chip(replace(stale, is_stale=False), replace(RUNNING, state="done")))
+    assert rendered(stale_text(PROJECT)) == ""
 
 
 def test_a_run_that_failed_at_once_shows_its_reason_and_no_empty_chart() -> None:
     failed = replace(RUNNING, state="failed", problem="Not here.", remedy="Pick one marked ✓.")
 
-    drawn = live_panel(failed, "<svg></svg>", "")
+    drawn = rendered(live_panel(failed, h.svg, None))
 
     assert "Pick one marked" in drawn
     assert "<svg></svg>" not in drawn
 
 
 def test_without_a_job_nothing_is_running() -> None:
-    assert "Ready. Nothing is running" in chip(PROJECT, None)
+    assert "Ready. Nothing is running" in rendered(chip(PROJECT, None))
 
 
 def test_the_steps_that_are_done_are_ticked() -> None:
-    assert 'data-done="model pictures"' in chip(PROJECT, RUNNING)
-    assert 'data-done="model pictures teach test"' in chip(replace(PROJECT, done_job="j"), None)
+    assert 'data-done="model pictures"' in rendered(chip(PROJECT, RUNNING))
+    assert 'data-done="model pictures teach test"' in rendered(chip(replace(PROJECT, done_job="j"), None))
 
 
 def test_the_live_panel_has_a_sentence_and_a_bar_for_a_screen_reader() -> None:
-    panel = live_panel(RUNNING, "<svg></svg>", "")
+    panel = rendered(live_panel(RUNNING, h.svg, None))
 
     assert "Pass 3 of 30." in panel
     assert 'role="progressbar" aria-valuenow="42"' in panel
@@ -74,7 +76,7 @@ def test_a_failed_job_says_what_happened_and_what_to_do() -> None:
         RUNNING, state="failed", problem="The disk <full>.", remedy="Free some.", details="DiskFull"
     )
 
-    panel = live_panel(failed, "", "")
+    panel = rendered(live_panel(failed, None, None))
 
     assert "The disk &lt;full&gt;." in panel
     assert "Free some." in panel

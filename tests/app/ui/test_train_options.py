@@ -4,7 +4,13 @@ from typing import get_args
 
 import gradio as gr
 
-from headswap.app.ui.steps.train_options import DEPTHS, build_plan, config_of, depth_choices
+from headswap.app.ui.steps.train_options import (
+    DEPTHS,
+    ChosenOptions,
+    build_plan,
+    config_of,
+    depth_choices,
+)
 from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 
@@ -12,14 +18,16 @@ def test_what_nobody_touched_is_the_usual_lesson() -> None:
     with gr.Blocks():
         values = [component.value for component in build_plan().inputs]
 
-    lesson, share, seed = config_of(*values)
+    lesson, share, seed = config_of(ChosenOptions(*values))
 
     assert lesson == TrainConfig()
     assert (share, seed) == (0.2, 0)
 
 
 def test_every_choice_reaches_the_lesson() -> None:
-    lesson, share, seed = config_of("last", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+    chosen = ChosenOptions("last", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+
+    lesson, share, seed = config_of(chosen)
 
     assert lesson == TrainConfig(
         depth="last", budget_s=120.0, mirror=True,

@@ -11,7 +11,7 @@ def test_only_a_picture_that_is_kept_can_be_looked_into() -> None:
 
     assert part.told("It says mug.")[part.look].visible
     assert not part.told("It says mug.", is_kept=False)[part.look].visible
-    assert part.empty("")[part.picture] is None
+    assert part.empty(None)[part.picture] is None
 
 
 def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_picture_stay() -> None:
@@ -23,5 +23,5 @@ def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_picture_stay()
 
         assert len(page.blocks) == before, "nothing is added to the page"
     assert untold[part.answer] == NO_ANSWER
-    assert untold[part.heat] == ""
+    assert untold[part.heat] is None
     assert untold[part.look]["visible"] is False

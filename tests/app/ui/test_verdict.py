@@ -5,11 +5,12 @@ from xml.etree import ElementTree
 
 from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.steps.verdict import hardest, of_run, trust, verdict
+from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.report import Report
 
 
 def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Report) -> None:
-    words = verdict(report)
+    words = rendered(verdict(report))
 
     assert "2 of 3 exam pictures right" in words
     assert "probably 21–94" in words
@@ -17,7 +18,7 @@ def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Repor
 
 
 def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> None:
-    words = verdict(replace(report, method="cross-validated"))
+    words = rendered(verdict(replace(report, method="cross-validated")))
 
     assert "each time on pictures that it had not practised on" in words
     assert "the 0 that were locked away, 0 right, would say too little alone" in words
@@ -31,7 +32,7 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
         verdict=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, pictures=1, depth="last"),
     )  # fmt: skip
 
-    words = of_run(run)
+    words = rendered(of_run(run))
 
     assert "<code>&lt;b&gt;net</code>, head and last blocks taught on 1 picture," in words
     assert 'datetime="2023-11-14T22:13:20Z"' in words
@@ -39,13 +40,13 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
 
 def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:
     for accuracy in (0.0, 0.5, 1.0):
-        words = verdict(replace(report, accuracy=accuracy, interval=(0.0, 1.0)))
+        words = rendered(verdict(replace(report, accuracy=accuracy, interval=(0.0, 1.0))))
         start = words.index("<svg")
         ElementTree.fromstring(words[start : words.index("</svg>") + len("</svg>")])
 
 
 def test_trust_counts_every_answer_once(report: Report) -> None:
-    words = trust(report)
+    words = rendered(trust(report))
 
     assert "right 1 of 1" in words  # 90 % sure
     assert "right 0 of 1" in words  # 70 % sure
@@ -53,24 +54,24 @@ def test_trust_counts_every_answer_once(report: Report) -> None:
 
 
 def test_an_older_report_is_told_by_the_same_sentence_as_a_new_one(report: Report) -> None:
-    words = trust(report)
+    words = rendered(trust(report))
 
     assert "Its sureness is nearly right: off by 10\u00a0% on average." in words
     assert "Of 1 answers that it was at least 90\u00a0% sure of, 1 were right." in words
 
 
 def test_the_hardest_picture_comes_first(report: Report) -> None:
-    words = hardest(report, {})
+    words = rendered(hardest(report, {}))
 
     assert words.index("b.png") < words.index("c.png") < words.index("a.png")
     assert "1 of these 3 wrong." in words
 
 
 def test_names_stay_text(report: Report, hostile: str) -> None:
-    assert hostile not in verdict(report) + hardest(report, {}) + trust(report)
+    assert hostile not in rendered(verdict(report)) + rendered(hardest(report, {})) + rendered(trust(report))
 
 
 def test_what_the_report_says_of_its_sureness_is_said(report: Report) -> None:
-    assert "Its sureness can be trusted." in trust(
-        replace(report, reliability="Its sureness can be trusted.")
+    assert "Its sureness can be trusted." in rendered(
+        trust(replace(report, reliability="Its sureness can be trusted."))
     )

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import htpy as h
+from markupsafe import Markup
 from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -21,9 +23,8 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from headswap.app.ui.gateway.routes import is_page, route_of
-from headswap.app.ui.widgets.html import web_text
+from headswap.app.ui.widgets.html import rendered, web_text
 from headswap.app.ui.widgets.icons import MARK, icon
-from headswap.app.ui.widgets.text import safe
 
 MOST_FORM_BYTES = 100_000
 POLICY = (
@@ -49,25 +50,28 @@ class LoginForm:
 
 def login_page(next_page: str, mistake: str = "") -> bytes:
     """The whole page; `mistake` says what was wrong the last time."""
-    said = (
-        f'<p class="mistake" role="alert">{icon("warn", "warn")}<span>{safe(mistake)}</span></p>'
-        if mistake
-        else ""
+    said = h.p(".mistake", role="alert")[icon("warn", "warn"), h.span[mistake]] if mistake else None
+    name = h.input(
+        name="username", autocomplete="username", autocapitalize="none", autofocus=True, required=True
     )
-    form = (
-        '<form method="post" action="login"><label>Your name<input name="username" '
-        'autocomplete="username" autocapitalize="none" autofocus required></label>'
-        '<label>The code that you were given<input name="password" type="password" '
-        'autocomplete="current-password" required></label>'
-        f'<input type="hidden" name="next" value="{safe(next_page)}"><button>Log in</button></form>'
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        'content="width=device-width, initial-scale=1"><title>headswap: log in</title>'
-        f'<link rel="icon" href="data:,"><style>{web_text("tokens.css")}{web_text("login.css")}</style>'
-        f"</head><body><header>{MARK}<span>headswap</span></header><main><h1>Log in</h1>{said}{form}"
-        "</main></body></html>"
-    ).encode()
+    code = h.input(name="password", type="password", autocomplete="current-password", required=True)
+    form = h.form(method="post", action="login")[
+        h.label["Your name", name],
+        h.label["The code that you were given", code],
+        h.input(type="hidden", name="next", value=next_page),
+        h.button["Log in"],
+    ]
+    page = h.html(lang="en")[
+        h.head[
+            h.meta(charset="utf-8"),
+            h.meta(name="viewport", content="width=device-width, initial-scale=1"),
+            h.title["headswap: log in"],
+            h.link(rel="icon", href="data:,"),
+            h.style[Markup(web_text("tokens.css") + web_text("login.css"))],
+        ],
+        h.body[h.header[MARK, h.span["headswap"]], h.main[h.h1["Log in"], said, form]],
+    ]
+    return rendered(page).encode()
 
 
 async def show_login(send: Send, status: int, next_page: str, mistake: str = "") -> None:

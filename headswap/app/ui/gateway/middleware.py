@@ -64,7 +64,7 @@ LONGEST_EVENT = 16_000_000  # bytes of one line of an event stream that are look
 class Gateway:
     """ASGI middleware, innermost: what it sees is neither packed nor cut."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         app: ASGIApp,
         *,

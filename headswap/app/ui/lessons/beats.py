@@ -1,34 +1,37 @@
 """The four beats of an experiment: predict, run, see, why.
 
-Flow:  LessonView --predict, run, see, why--> HTML of each beat
+Flow:  LessonView --predict, run, see, why--> the elements of each beat
 
-What is not known yet is not shown: no result before a guess, no reason before a result. Pure text: no
-gradio, no service.
+What is not known yet is not shown: no result before a guess, no reason before a result.
+
+Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
+
+import htpy as h
+from markupsafe import Markup
 
 from headswap.app.service.lessons.lessons import DRAWS, LessonView
 from headswap.app.ui.lessons.code import sides
 from headswap.app.ui.lessons.riddles import riddles, riddles_seen
 from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, percent, safe, seconds
+from headswap.app.ui.widgets.text import count, percent, seconds
 from headswap.lessons.lesson import LessonResult, Number
 from headswap.plots.draw import NARROW, WIDE, draw
 
+NEEDS = "First choose what you think will happen."
+
 
 # Every number of a run in one table, with where it probably lies.
-def numbers_table(result: LessonResult) -> str:
+def numbers_table(result: LessonResult) -> h.Renderable:
     """Words, value, interval."""
-    rows = "".join(
-        f'<tr><th scope="row">{safe(one.words)}</th><td>{_value(one)}</td><td>{_between(one)}</td></tr>'
-        for one in result.numbers
-    )
-    return (
-        '<table><thead><tr><th scope="col">measured</th><th scope="col">value</th><th scope="col">probably'
-        f"</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
+    rows = [
+        h.tr[h.th(scope="row")[one.words], h.td[_value(one)], h.td[_between(one)]] for one in result.numbers
+    ]
+    heads = [h.th(scope="col")[words] for words in ("measured", "value", "probably")]
+    return h.table[h.thead[h.tr[heads]], h.tbody[rows]]
 
 
 def _value(number: Number) -> str:
@@ -47,175 +50,200 @@ def _between(number: Number) -> str:
     return f"{number.low:.3g}–{number.high:.3g}"
 
 
-def heading(view: LessonView) -> str:
+def heading(view: LessonView) -> h.Renderable:
     """The title, and on what it runs."""
-    on = f"your {safe(view.own_pictures)}" if view.is_own and view.own_pictures else "the sample set"
-    return (
-        f'<div class="lesson-head"><h2 class="hs-title">{safe(view.lesson.title)}</h2>'
-        f'<span class="hs-note">runs here in about {seconds(view.seconds)}, on {on}</span></div>'
-    )
+    on = f"your {view.own_pictures}" if view.is_own and view.own_pictures else "the sample set"
+    return h.div(".lesson-head")[
+        h.h2(".hs-title")[view.lesson.title],
+        h.span(".hs-note")[f"runs here in about {seconds(view.seconds)}, on {on}"],
+    ]
 
 
-def predict(view: LessonView, words: ExplainedTerms) -> str:
+def predict(view: LessonView, words: ExplainedTerms) -> h.Renderable:
     """The question and what may happen; locked once it was run, with what was right."""
-    lesson = view.lesson
-    rows = "".join(_choice(view, place) for place in range(len(lesson.choices)))
     return _beat(
         1,
         "Predict",
-        f'<p class="hs-soft">{words.text(lesson.question)}</p><fieldset class="answers"><legend '
-        f'class="hs-vh">'
-        f"What do you think happens?</legend>{rows}</fieldset>{riddles(view)}",
+        h.p(".hs-soft")[words.text(view.lesson.question)],
+        h.fieldset(".answers")[
+            h.legend(".hs-vh")["What do you think happens?"],
+            [_choice(view, place) for place in range(len(view.lesson.choices))],
+        ],
+        riddles(view),
     )
 
 
-def run(view: LessonView) -> str:
+def run(view: LessonView) -> h.Renderable:
     """The button that runs it; while it runs how far it is, afterwards how long it took."""
-    body = f'<p class="hs-soft">{coded(view.lesson.plan)}</p>'
-    state = view.run
-    if state.is_going:
-        return _beat(2, "Run", body + _going(view))
-    body += _where(view)
+    plan = h.p(".hs-soft")[coded(view.lesson.plan)]
+    if view.run.is_going:
+        return _beat(2, "Run", plan, _going(view))
     is_new = view.guess is None
-    label = "Run it" if view.result is None else "Run it again"
-    needs = "First choose what you think will happen."
-    disabled = f' disabled data-needs="{needs}"' if is_new else ""
-    status = ""
-    if state.state == "failed":
-        body += (
-            f'<div class="callout warn mistake" role="alert">{icon("warn")}<p><b>{safe(state.problem)}</b> '
-            f"{safe(state.remedy)}</p></div>"
-        )
-    elif view.result is not None:
-        status = f'<span class="tag good">{icon("good")}done in {view.result.seconds:.1f} s</span>'
-    elif state.state == "stopped":
-        status = f'<span class="tag">{icon("info")}stopped; your guess is kept</span>'
-    elif is_new:
-        status = f'<span class="hs-note needs">{needs}</span>'
-    body += (
-        f'<div class="hs-row"><button class="btn primary" type="button" data-do="run" id="hs-run"{disabled}>'
-        f'{label}</button><span role="status">{status}</span></div>'
+    button = h.button(
+        "#hs-run.btn.primary",
+        type="button",
+        data_do="run",
+        disabled=is_new,
+        data_needs=NEEDS if is_new else None,
     )
+    return _beat(
+        2,
+        "Run",
+        plan,
+        _where(view),
+        _failed(view),
+        h.div(".hs-row")[
+            button["Run it" if view.result is None else "Run it again"],
+            h.span(role="status")[_run_status(view)],
+        ],
+        _again(view.result) if view.result is not None else None,
+    )
+
+
+def _failed(view: LessonView) -> h.Renderable | None:
+    if view.run.state != "failed":
+        return None
+    return h.div(".callout.warn.mistake", role="alert")[
+        icon("warn"), h.p[h.b[view.run.problem], " ", view.run.remedy]
+    ]
+
+
+def _run_status(view: LessonView) -> h.Renderable | None:
+    """Beside the button: what came of it, or what it needs."""
+    if view.run.state == "failed":
+        return None
     if view.result is not None:
-        draw_number = view.result.seed % DRAWS + 1
-        body += (
-            f'<p class="hs-note again">Draw {draw_number} of {DRAWS}: each time practice and exam are drawn '
-            "anew. What stays the same is no luck.</p>"
-        )
-    return _beat(2, "Run", body)
+        return h.span(".tag.good")[icon("good"), f"done in {view.result.seconds:.1f} s"]
+    if view.run.state == "stopped":
+        return h.span(".tag")[icon("info"), "stopped; your guess is kept"]
+    return h.span(".hs-note.needs")[NEEDS] if view.guess is None else None
 
 
-def see(view: LessonView) -> str:
+def _again(result: LessonResult) -> h.Renderable:
+    return h.p(".hs-note.again")[
+        f"Draw {result.seed % DRAWS + 1} of {DRAWS}: each time practice and exam are drawn anew. What stays "
+        "the same is no luck."
+    ]
+
+
+def see(view: LessonView) -> h.Renderable:
     """What happened, drawn from the numbers of this very run."""
     result = view.result
     if result is None:
-        return _beat(
-            3, "See", '<p class="hs-note">What happens is drawn here, from the numbers of your run.</p>'
-        )
-    sentences = "".join(f'<p class="hs-soft">{coded(one)}</p>' for one in result.sentences)
-    drawing = draw(result.figure, WIDE) + draw(result.figure, NARROW)
-    heard = ""
-    if view.lesson.riddles:
-        heard = riddles_seen(view)
-    elif result.texts:
-        heard = "".join(
-            f'<pre class="code heard" tabindex="0">{safe(one)}</pre>' for one in result.texts if one
-        )
-    origin = (
-        f"{count(result.pictures, 'picture')} of {safe(result.data)}, {safe(result.model)}, seed "
-        f"{result.seed}"
-    )
+        waits = "What happens is drawn here, from the numbers of your run."
+        return _beat(3, "See", h.p(".hs-note")[waits])
+    pictures = count(result.pictures, "picture")
     return _beat(
         3,
         "See",
-        f'{_judged(view)}<div class="said">{sentences}</div><div class="drawing">{drawing}</div>{heard}'
-        f'<details class="numbers"><summary>All {len(result.numbers)} numbers of this run</summary>'
-        f'{numbers_table(result)}</details><p class="hs-note">{origin}</p>',
+        _judged(view),
+        h.div(".said")[[h.p(".hs-soft")[coded(one)] for one in result.sentences]],
+        h.div(".drawing")[Markup(draw(result.figure, WIDE)), Markup(draw(result.figure, NARROW))],
+        riddles_seen(view) if view.lesson.riddles else _heard(result),
+        h.details(".numbers")[
+            h.summary[f"All {len(result.numbers)} numbers of this run"], numbers_table(result)
+        ],
+        h.p(".hs-note")[f"{pictures} of {result.data}, {result.model}, seed {result.seed}"],
     )
 
 
-def why(view: LessonView, words: ExplainedTerms) -> str:
+def _heard(result: LessonResult) -> h.Node:
+    """What programs said in this run, as they said it."""
+    return [h.pre(".code.heard", tabindex="0")[one] for one in result.texts if one]
+
+
+def why(view: LessonView, words: ExplainedTerms) -> h.Renderable:
     """The reason, and the lines that did it; only after a run."""
     if view.result is None:
-        return _beat(4, "Why", '<p class="hs-note">The reason comes after the run.</p>')
-    reasons = words.paragraphs(view.lesson.why)
-    codes = "".join(sides(code) for code in view.lesson.codes)
-    return _beat(4, "Why", f'<div class="reasons">{reasons}</div>{words.rest()}{codes}')
+        return _beat(4, "Why", h.p(".hs-note")["The reason comes after the run."])
+    reasons = h.div(".reasons")[words.paragraphs(view.lesson.why)]
+    return _beat(4, "Why", reasons, words.rest(), [sides(code) for code in view.lesson.codes])
 
 
-def _beat(number: int, name: str, body: str) -> str:
-    return (
-        f'<section class="beat" aria-label="{name}"><b aria-hidden="true">{number}</b><div><h2>{name}</h2>'
-        f"{body}</div></section>"
-    )
+def _beat(number: int, name: str, *body: h.Node) -> h.Renderable:
+    return h.section(".beat", aria_label=name)[h.b(aria_hidden="true")[number], h.div[h.h2[name], body]]
 
 
-def _choice(view: LessonView, place: int) -> str:
-    mark = ""
-    if view.result is not None:
-        mine, right = view.guess == place, view.lesson.right == place
+def _choice(view: LessonView, place: int) -> h.Renderable:
+    return h.label[
+        h.input(
+            type="radio",
+            name="guess",
+            value=place,
+            checked=view.guess == place,
+            disabled=view.guess is not None,
+        ),
+        h.span[view.lesson.choices[place]],
+        _mark(view, is_mine=view.guess == place, is_right=view.lesson.right == place),
+    ]
+
+
+def _mark(view: LessonView, *, is_mine: bool, is_right: bool) -> h.Renderable | None:
+    """What is to be said of one choice, before and after the run."""
+    if view.result is None:
+        return h.span(".tag")[icon("lock"), "your guess"] if is_mine else None
+    if is_right:
         other = " on the sample set" if view.is_own or not view.result.shows else ""
-        if mine and right:
-            mark = f'<span class="tag good">{icon("good")}your guess, and right{other}</span>'
-        elif right:
-            mark = f'<span class="tag good">{icon("good")}what happens{other}</span>'
-        elif mine:
-            mark = f'<span class="tag bad">{icon("cross")}your guess</span>'
-    elif view.guess == place:
-        mark = f'<span class="tag">{icon("lock")}your guess</span>'
-    state = " checked" if view.guess == place else ""
-    state += " disabled" if view.guess is not None else ""
-    return (
-        f'<label><input type="radio" name="guess" value="{place}"{state}>'
-        f"<span>{safe(view.lesson.choices[place])}</span>{mark}</label>"
-    )
+        words = "your guess, and right" if is_mine else "what happens"
+        return h.span(".tag.good")[icon("good"), f"{words}{other}"]
+    return h.span(".tag.bad")[icon("cross"), "your guess"] if is_mine else None
 
 
-def _going(view: LessonView) -> str:
+def _going(view: LessonView) -> h.Renderable:
     state = view.run
-    waits = state.state == "waiting"
-    return (
-        f'<div class="going"><div class="hs-row progress"><div class="bar" role="progressbar" '
-        f'aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{100 * state.share:.0f}" aria-label="Running">'
-        f'<i style="width:{100 * state.share:.0f}%"></i></div><span class="hs-num">'
-        f"{'' if waits else percent(state.share)}</span></div>"
-        f'<div class="hs-row"><button class="btn" type="button" data-do="stop" '
-        f'id="hs-stop-run">Stop</button>'
-        f'<span class="hs-soft" role="status">{safe(state.sentence)}</span></div></div>'
+    done = f"{100 * state.share:.0f}"
+    bar = h.div(
+        ".bar",
+        role="progressbar",
+        aria_valuemin=0,
+        aria_valuemax=100,
+        aria_valuenow=done,
+        aria_label="Running",
     )
+    return h.div(".going")[
+        h.div(".hs-row.progress")[
+            bar[h.i(style=f"width:{done}%")],
+            h.span(".hs-num")[None if state.state == "waiting" else percent(state.share)],
+        ],
+        h.div(".hs-row")[
+            h.button("#hs-stop-run.btn", type="button", data_do="stop")["Stop"],
+            h.span(".hs-soft", role="status")[state.sentence],
+        ],
+    ]
 
 
-def _where(view: LessonView) -> str:
+def _where(view: LessonView) -> h.Renderable | None:
     """On the sample set, or on the person's own pictures and network, once there are any."""
     if not view.own_pictures or view.lesson.name == "two-heads":
-        return ""
+        return None
     rows = (
         ("sample", "the sample set", not view.is_own),
         ("own", f"your pictures “{view.own_pictures}”, {view.own_model}", view.is_own),
     )
-    radios = "".join(
-        f'<label><input type="radio" name="where" value="{name}"{" checked" if chosen else ""}>'
-        f"<span>{safe(words)}</span></label>"
-        for name, words, chosen in rows
-    )
-    return f'<fieldset class="where"><legend>Run it on</legend>{radios}</fieldset>'
+    return h.fieldset(".where")[
+        h.legend["Run it on"],
+        [
+            h.label[h.input(type="radio", name="where", value=name, checked=chosen), h.span[words]]
+            for name, words, chosen in rows
+        ],
+    ]
 
 
-def _judged(view: LessonView) -> str:
+def _judged(view: LessonView) -> h.Renderable | None:
     """Whether the guess came true, before anything else."""
     if view.guess is None:
-        return ""
-    lesson = view.lesson
+        return None
+    choices = view.lesson.choices
+    guess, right = choices[view.guess], choices[view.lesson.right]
+    judged = h.p(".judged")
     if view.result is not None and not view.result.shows:
-        return (
-            f'<p class="judged">{icon("info")}<span>You said “{safe(lesson.choices[view.guess])}”. This run '
-            f"alone does not decide it; with all pictures of the sample set it is "
-            f"“{safe(lesson.choices[lesson.right])}”.</span></p>"
-        )
+        return judged[
+            icon("info"),
+            h.span[
+                f"You said “{guess}”. This run alone does not decide it; with all pictures of the sample set "
+                f"it is “{right}”."
+            ],
+        ]
     if view.is_right:
-        return f'<p class="judged good">{icon("good")}<span>You said it beforehand.</span></p>'
-    return (
-        f'<p class="judged">{icon("info")}<span>You said “{safe(lesson.choices[view.guess])}”. '
-        f"It was “{safe(lesson.choices[lesson.right])}”.</span></p>"
-    )
+        return h.p(".judged.good")[icon("good"), h.span["You said it beforehand."]]
+    return judged[icon("info"), h.span[f"You said “{guess}”. It was “{right}”."]]

@@ -1,8 +1,8 @@
 """Wrong and right side by side: what both begin with, the lines that differ marked, each to be copied.
 
-Flow:  Code --sides--> HTML;  a copy button carries the whole program
+Flow:  Code --sides--> elements;  a copy button carries the whole program
 
-Pure text: no gradio, no service.
+Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
@@ -10,61 +10,60 @@ from __future__ import annotations
 import difflib
 import re
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import safe
 from headswap.lessons.lesson import Code
 
+_BREAKS = re.compile(r"(?<=\()(?=.)|(?<=\w)(?=\.[a-z_])")
 
-def sides(code: Code) -> str:
+
+def sides(code: Code) -> h.Renderable:
     """Both versions of one piece of code."""
     wrong, right = code.wrong.splitlines(), code.right.splitlines()
     only_wrong, only_right = _differing(wrong, right)
-    return (
-        f'<div class="begin"><p class="hs-note">Both begin with</p><pre class="code" tabindex="0">'
-        f'{_lines(code.before.splitlines(), set(), "")}</pre></div><div class="sides">'
-        + _side("bad", icon("cross"), f"Wrong: {code.wrong_words}", code.before, wrong, only_wrong)
-        + _side("good", icon("good"), f"Right: {code.right_words}", code.before, right, only_right)
-        + "</div>"
-    )
+    return h.fragment[
+        h.div(".begin")[h.p(".hs-note")["Both begin with"], _lines(code.before.splitlines(), set(), "")],
+        h.div(".sides")[
+            _side("bad", f"Wrong: {code.wrong_words}", code.before, wrong, only_wrong),
+            _side("good", f"Right: {code.right_words}", code.before, right, only_right),
+        ],
+    ]
 
 
-def copy_button(text: str, what: str) -> str:
+def copy_button(text: str, what: str) -> h.Renderable:
     """A button that puts a text on the clipboard, also where the page is not protected (learn.js)."""
-    return (
-        f'<button class="btn small" type="button" data-copy="{safe(text)}" aria-label="Copy: {safe(what)}">'
-        "Copy</button>"
-    )
+    return h.button(".btn.small", type="button", data_copy=text, aria_label=f"Copy: {what}")["Copy"]
 
 
-def shell_lines(verbs: tuple[str, ...]) -> str:
+def shell_lines(verbs: tuple[str, ...]) -> h.Renderable:
     """Lines for a shell, each with its copy button."""
-    rows = "".join(f"<li><code>{safe(verb)}</code>{copy_button(verb, verb)}</li>" for verb in verbs)
-    return f'<ul class="shell-lines">{rows}</ul>'
+    return h.ul(".shell-lines")[[h.li[h.code[verb], copy_button(verb, verb)] for verb in verbs]]
 
 
-def _side(tone: str, mark: str, words: str, before: str, lines: list[str], marked: set[int]) -> str:
+def _side(tone: str, words: str, before: str, lines: list[str], marked: set[int]) -> h.Renderable:
     whole = before + "\n\n" + "\n".join(lines) + "\n"
-    return (
-        f'<figure><figcaption><span class="tag {tone}">{mark}{safe(words)}</span>{copy_button(whole, words)}'
-        f'</figcaption><pre class="code" tabindex="0">{_lines(lines, marked, tone)}</pre></figure>'
-    )
+    mark = icon("good" if tone == "good" else "cross")
+    return h.figure[
+        h.figcaption[h.span(class_=["tag", tone])[mark, words], copy_button(whole, words)],
+        _lines(lines, marked, tone),
+    ]
 
 
-def _lines(lines: list[str], marked: set[int], tone: str) -> str:
-    parts = []
-    for number, line in enumerate(lines):
-        kind = f' class="hl {tone}"' if number in marked else ""
-        code, comment = _split_comment(line)
-        said = f"<i>{safe(comment)}</i>" if comment else ""
-        parts.append(f"<span{kind}>{_breakable(code) or ' '}{said}</span>")
-    return "".join(parts)
+def _lines(lines: list[str], marked: set[int], tone: str) -> h.Renderable:
+    return h.pre(".code", tabindex="0")[
+        [
+            h.span(class_={"hl": number in marked, tone: number in marked})[_line(line)]
+            for number, line in enumerate(lines)
+        ]
+    ]
 
 
-def _breakable(code: str) -> str:
-    """Harmless, and on a narrow side broken after a bracket or before a dot, not within a name."""
-    return re.sub(
-        r"(\()(?=.)|(?<=\w)(\.)(?=[a-z_])", lambda found: f"{found[1] or ''}<wbr>{found[2] or ''}", safe(code)
-    )
+def _line(line: str) -> h.Node:
+    """On a narrow side it is broken after a bracket or before a dot, not within a name."""
+    code, comment = _split_comment(line)
+    first, *others = _BREAKS.split(code)
+    return first, [(h.wbr, part) for part in others], not code and " ", h.i[comment] if comment else None
 
 
 def _split_comment(line: str) -> tuple[str, str]:

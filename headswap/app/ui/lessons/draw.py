@@ -1,6 +1,6 @@
 """Everything that /learn shows of one person at one moment.
 
-Flow:  Service + LessonPlace --draw_lesson--> Drawn: the HTML of every part, and whether it will soon change
+Flow:  Service + LessonPlace --draw_lesson--> Drawn: every part, and whether it will soon change
 
 Asks the service, holds nothing; no gradio.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import htpy as h
 
 from headswap.app.service.lessons.lessons import ORDER, LessonView, ProgressView
 from headswap.app.service.service import Service
@@ -20,45 +22,55 @@ from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
 from headswap.app.ui.widgets.status import chip
-from headswap.app.ui.widgets.text import in_words, safe
+from headswap.app.ui.widgets.text import in_words
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
 
 # One page to print: what was guessed, what happened with one's own numbers, and the reason. web/learn.css
 # lays it out for paper.
-def summary_page(views: Sequence[LessonView]) -> str:
+def summary_page(views: Sequence[LessonView]) -> h.Renderable:
     """All that was done, one row an experiment; the buttons are not printed."""
+    heads = ("Experiment", "My guess", "What happened", "Why")
+    return h.article(".summary")[
+        h.div(".no-print.hs-row")[
+            h.button(".btn.primary", type="button", data_print=True)["Print"],
+            h.button(".btn", type="button", data_do="back")["Back to the experiments"],
+        ],
+        h.h1["What I broke, and why"],
+        h.p(".score")[_score(views)],
+        h.table[
+            h.thead[h.tr[[h.th(scope="col")[words] for words in heads]]],
+            h.tbody[[_row(view) for view in views]],
+        ],
+        h.p(".hs-note")["headswap, every number from a run on this machine."],
+    ]
+
+
+def _score(views: Sequence[LessonView]) -> str:
     right = sum(view.is_right for view in views)
-    rows = "".join(_row(view) for view in views)
-    score = (
-        f"{in_words(len(views)).capitalize()} of {len(ORDER)} experiments, {right} of {len(views)} "
-        f"guessed right."
-    )
+    many = in_words(len(views)).capitalize()
+    score = f"{many} of {len(ORDER)} experiments, {right} of {len(views)} guessed right."
     riddled = next((view for view in views if view.lesson.riddles), None)
     if riddled is not None:
         score += f" Heads found by eye: {riddled.riddles_right} of {len(riddled.lesson.riddles)}."
-    return (
-        '<article class="summary"><div class="no-print hs-row"><button class="btn primary" type="button" '
-        'data-print>Print</button><button class="btn" type="button" data-do="back">Back to the experiments'
-        f'</button></div><h1>What I broke, and why</h1><p class="score">{score}</p>'
-        '<table><thead><tr><th scope="col">Experiment</th><th scope="col">My guess</th><th scope="col">What '
-        f'happened</th><th scope="col">Why</th></tr></thead><tbody>{rows}</tbody></table>'
-        '<p class="hs-note">headswap, every number from a run on this machine.</p></article>'
-    )
+    return score
 
 
-def _row(view: LessonView) -> str:
+def _row(view: LessonView) -> h.Renderable:
     result, lesson = view.result, view.lesson
     guess = lesson.choices[view.guess] if view.guess is not None else ""
-    mark = icon("good", "good") if view.is_right else icon("cross", "bad")
-    word = "right" if view.is_right else "wrong"
     said = " ".join(result.sentences[:2]) if result else ""
     origin = f"{result.data}, {result.model}" if result and view.is_own else ""
-    return (
-        f'<tr><th scope="row">{safe(lesson.title)}<span class="hs-note">{safe(origin)}</span></th><td>{mark}'
-        f'<span class="hs-vh">{word}: </span>{safe(guess)}</td><td>{coded(said)}</td>'
-        f"<td>{coded(lesson.why[0])}</td></tr>"
-    )
+    return h.tr[
+        h.th(scope="row")[lesson.title, h.span(".hs-note")[origin]],
+        h.td[
+            icon("good", "good") if view.is_right else icon("cross", "bad"),
+            h.span(".hs-vh")["right: " if view.is_right else "wrong: "],
+            guess,
+        ],
+        h.td[coded(said)],
+        h.td[coded(lesson.why[0])],
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,36 +94,41 @@ class LessonPlace:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The HTML of every part."""
+    """The elements of every part."""
 
-    parts: dict[str, str]
+    parts: dict[str, h.Node]
     is_moving: bool = False
 
 
-def draw_header(project: ProjectView | None, job: JobView | None) -> str:
+def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderable:
     """Mark, project, status chip, links, and the five steps below."""
-    state = chip(project, job) if project else ""
-    return (
-        f'<div class="hs-bar learn-bar">{BRAND}{project_name(project)}<span class="grow"></span>'
-        f'<span class="hs-chip">{state}</span>{page_links("learn")}</div>{steps_links(project)}'
-    )
+    return h.fragment[
+        h.div(".hs-bar.learn-bar")[
+            BRAND,
+            project_name(project),
+            h.span(".grow"),
+            h.span(".hs-chip")[chip(project, job) if project else None],
+            page_links("learn"),
+        ],
+        steps_links(project),
+    ]
 
 
 def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: LessonPlace) -> Drawn:
     """All parts, as they are now."""
     seen = service.lessons.course(owner, course)
-    around = {
+    around: dict[str, h.Node] = {
         "shelf": shelf(seen.done, place.lesson, place.asking),
-        "next": "" if place.summary else next_text(seen.done, place.lesson),
-        "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else "",
+        "next": None if place.summary else next_text(seen.done, place.lesson),
+        "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else None,
     }
     if place.card is not None:
         return Drawn(around | _card(place.card))
     return _lesson(service, owner, seen, project_id, place, around)
 
 
-def _card(card: ExpertCard) -> dict[str, str]:
-    empty = dict.fromkeys(("predict", "klass", "run", "see"), "")
+def _card(card: ExpertCard) -> dict[str, h.Node]:
+    empty: dict[str, h.Node] = dict.fromkeys(("predict", "klass", "run", "see"))
     return empty | {"heading": card_heading(card), "why": card_body(card)}
 
 
@@ -121,13 +138,13 @@ def _lesson(
     course: ProgressView,
     project_id: str,
     place: LessonPlace,
-    around: dict[str, str],
+    around: dict[str, h.Node],
 ) -> Drawn:
     view = service.lessons.look(owner, course.id, place.lesson, project_id)
     vote = service.following.votes(owner, course.id, place.lesson)
     key = service.following.shared(owner, course.id)
     words = ExplainedTerms(view.lesson.terms)
-    beats = {
+    beats: dict[str, h.Node] = {
         "heading": heading(view),
         "predict": predict(view, words),
         "klass": class_panel(view, vote, key, place.here),

@@ -8,12 +8,14 @@ something runs or a class votes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.service import Service
+from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.lessons.draw import LessonPlace, draw_header, draw_lesson
 from headswap.app.ui.projects import QUIET
@@ -22,18 +24,18 @@ from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.errors import HeadswapError
 
 TICK_S = 0.7
-INTRO = (
-    '<div class="hs-intro"><h1>Break it on purpose</h1><p>Short experiments about what goes wrong when '
-    "a head "
-    "is swapped. Guess first, then run it and see.</p></div>"
-)
+INTRO = h.div(".hs-intro")[
+    h.h1["Break it on purpose"],
+    h.p["Short experiments about what goes wrong when a head is swapped. Guess first, then run it and see."],
+]
 HERE = "(...given) => [...given.slice(0, -1), new URL('follow', window.location.href).href]"
 
 
 @dataclass(frozen=True)
 class LearnPage:
-    """The components of the page."""
+    """The components of the page, and the service behind it."""
 
+    service: Service
     course: gr.BrowserState
     project: gr.BrowserState
     lesson: gr.Textbox
@@ -71,78 +73,108 @@ def build_learn_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
                     piece(name)
         piece("summary")
         piece("next", "hs-next learn-next")
-    known = LearnPage(course, project, lesson, here, header, status, parts, timer)
-    _connect(page, known, service)
+    known = LearnPage(service, course, project, lesson, here, header, status, parts, timer)
+    _connect(page, known)
 
 
-def _connect(page: gr.Blocks, parts: LearnPage, service: Service) -> None:
-    ids: list[Any] = [parts.course, parts.project, parts.lesson, parts.here]
+@dataclass(frozen=True)
+class Asked:
+    """Who asks, in which course, with which project open, and where on the page."""
 
-    def shown(owner: str, course: str, project_id: str, place: LessonPlace) -> Updates:
-        drawn = draw_lesson(service, owner, course, project_id, place)
-        header = draw_header(*_open_project(service, owner, project_id))
-        return {
-            parts.lesson: place.lesson,
-            parts.here: place.here,
-            parts.header: header,
-            parts.timer: gr.Timer(active=drawn.is_moving or "hs-status busy" in header),
-            **{parts.parts[name]: html for name, html in drawn.parts.items()},
-        }
+    owner: str
+    course: str
+    project: str
+    place: LessonPlace
 
-    @errors_as_text(parts.status)
-    def on_load(course: str, project_id: str, here: str, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        opened = service.lessons.open(owner, course)
-        service.lessons.warm()  # while the person reads
-        wanted = str(request.query_params.get("lesson", "")) or opened.at
-        place = _turned(service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
-        return {parts.course: opened.id} | shown(owner, opened.id, project_id, place)
 
-    @errors_as_text(parts.status, clears=False)
-    def on_tick(course: str, project_id: str, lesson: str, here: str, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        drawn = shown(owner, course, project_id, LessonPlace(lesson=lesson, here=here))
-        return {} if service.lessons.was_left(owner, course, lesson) else drawn
+def _shown(page: LearnPage, asked: Asked) -> Updates:
+    drawn = draw_lesson(page.service, asked.owner, asked.course, asked.project, asked.place)
+    project, job = _open_project(page.service, asked.owner, asked.project)
+    is_teaching = job is not None and not job.is_over
+    return {
+        page.lesson: asked.place.lesson,
+        page.here: asked.place.here,
+        page.header: draw_header(project, job),
+        page.timer: gr.Timer(active=drawn.is_moving or is_teaching),
+        **{page.parts[name]: part for name, part in drawn.parts.items()},
+    }
 
-    @errors_as_text(parts.status)
-    def on_deed(
-        course: str, project_id: str, lesson: str, here: str, event: gr.EventData, request: gr.Request
-    ) -> Updates:
-        owner, place = owner_of(request), LessonPlace(lesson=lesson, here=here)
-        deed, _, what = str(event.chosen).partition(":")
-        lessons, following = service.lessons, service.following
-        match deed:
-            case "open":
-                place = _turned(service, owner, course, place, what)
-            case "run":
-                on = project_id if event.where == "own" else ""
-                lessons.run(owner, course, lesson, _number(event.guess), _numbers(event.riddles), project=on)
-            case "stop":
-                lessons.stop(owner, course, lesson)
-            case "vote" if what == "open":
-                following.share(owner, course)
-                following.open_vote(owner, course, lesson)
-            case "vote":
-                following.close_vote(owner, course, lesson)
-            case "share":
-                following.share(owner, course)
-            case "unshare":
-                following.unshare(owner, course)
-            case "reset" if what == "yes":
-                following.unshare(owner, course)
-                place = LessonPlace(lesson=lessons.reset(owner, course).at, here=here)
-            case "reset":
-                place = LessonPlace(lesson=lesson, here=here, asking=what == "ask")
-            case "summary":
-                place = LessonPlace(lesson=lesson, here=here, summary=True)
-        return shown(owner, course, project_id, place)
 
-    page.load(
-        on_load, [parts.course, parts.project, parts.here], [parts.course, *parts.drawn], js=HERE, **QUIET
-    )
-    parts.timer.tick(on_tick, ids, parts.drawn, queue=False, **QUIET)
-    for one in parts.parts.values():
-        one.click(on_deed, ids, parts.drawn, queue=False, trigger_mode="always_last", **QUIET)
+def on_load(page: LearnPage, course: str, project_id: str, here: str, request: gr.Request) -> Updates:
+    """The course of this browser, at the experiment where it was left or that the address names."""
+    owner, lessons = owner_of(request), page.service.lessons
+    opened = lessons.open(owner, course)
+    lessons.warm()  # while the person reads
+    wanted = str(request.query_params.get("lesson", "")) or opened.at
+    place = _turned(page.service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
+    return {page.course: opened.id} | _shown(page, Asked(owner, opened.id, project_id, place))
+
+
+def on_tick(
+    page: LearnPage, course: str, project_id: str, lesson: str, here: str, request: gr.Request
+) -> Updates:
+    """While something runs or a class votes: how far it is."""
+    owner = owner_of(request)
+    drawn = _shown(page, Asked(owner, course, project_id, LessonPlace(lesson=lesson, here=here)))
+    return {} if page.service.lessons.was_left(owner, course, lesson) else drawn
+
+
+def on_deed(
+    page: LearnPage,
+    course: str,
+    project_id: str,
+    lesson: str,
+    here: str,
+    event: gr.EventData,
+    request: gr.Request,
+) -> Updates:
+    """A button was pressed: it is done, and the page drawn again."""
+    asked = Asked(owner_of(request), course, project_id, LessonPlace(lesson=lesson, here=here))
+    return _shown(page, replace(asked, place=_do(page.service, asked, event)))
+
+
+def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonPlace:
+    """One deed; gives the place where the page is afterwards."""
+    owner, course, place = asked.owner, asked.course, asked.place
+    deed, _, what = str(event.chosen).partition(":")
+    lessons, following = service.lessons, service.following
+    match deed:
+        case "open":
+            return _turned(service, owner, course, place, what)
+        case "run":
+            on = asked.project if event.where == "own" else ""
+            guessed = _number(event.guess), _numbers(event.riddles)
+            lessons.run(owner, course, place.lesson, *guessed, project=on)
+        case "stop":
+            lessons.stop(owner, course, place.lesson)
+        case "vote" if what == "open":
+            following.share(owner, course)
+            following.open_vote(owner, course, place.lesson)
+        case "vote":
+            following.close_vote(owner, course, place.lesson)
+        case "share":
+            following.share(owner, course)
+        case "unshare":
+            following.unshare(owner, course)
+        case "reset" if what == "yes":
+            following.unshare(owner, course)
+            return replace(place, lesson=lessons.reset(owner, course).at)
+        case "reset":
+            return replace(place, asking=what == "ask")
+        case "summary":
+            return replace(place, summary=True)
+    return place
+
+
+def _connect(blocks: gr.Blocks, page: LearnPage) -> None:
+    told, in_passing = errors_as_text(page.status), errors_as_text(page.status, clears=False)
+    ids: list[Any] = [page.course, page.project, page.lesson, page.here]
+    begun: list[Any] = [page.course, page.project, page.here]
+    blocks.load(told(on_load, page), begun, [page.course, *page.drawn], js=HERE, **QUIET)
+    page.timer.tick(in_passing(on_tick, page), ids, page.drawn, queue=False, **QUIET)
+    deeds = told(on_deed, page)
+    for one in page.parts.values():
+        one.click(deeds, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
 
 
 def _turned(service: Service, owner: str, course: str, place: LessonPlace, wanted: str) -> LessonPlace:
@@ -156,7 +188,7 @@ def _turned(service: Service, owner: str, course: str, place: LessonPlace, wante
         return place
 
 
-def _open_project(service: Service, owner: str, project_id: str) -> tuple[Any, Any]:
+def _open_project(service: Service, owner: str, project_id: str) -> tuple[ProjectView | None, JobView | None]:
     """The project that is open, and its run; nothing when the browser remembers none that exists."""
     try:
         project = service.project(owner, project_id)

@@ -1,74 +1,85 @@
 """The shelf of the experiments: two groups, what is done, how far one is; and the bar with the next one.
 
-Pure text: no gradio, no service.
+Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
+
+import htpy as h
 
 from headswap.app.service.lessons.lessons import CORNER, ORDER, PATH
 from headswap.app.ui.lessons.code import shell_lines, sides
 from headswap.app.ui.lessons.terms import ExplainedTerms
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import in_words, safe
+from headswap.app.ui.widgets.text import in_words
 from headswap.lessons.catalogue import LESSONS
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
 
 # A card of the expert corner: the reason, the lines, and the verbs that do it.
-def card_heading(card: ExpertCard) -> str:
+def card_heading(card: ExpertCard) -> h.Renderable:
     """The title of a card."""
-    return (
-        f'<div class="lesson-head"><h2 class="hs-title">{safe(card.title)}</h2>'
-        '<span class="hs-note">a card to read; nothing is run</span></div>'
-    )
+    return h.div(".lesson-head")[
+        h.h2(".hs-title")[card.title], h.span(".hs-note")["a card to read; nothing is run"]
+    ]
 
 
-def card_body(card: ExpertCard) -> str:
+def card_body(card: ExpertCard) -> h.Renderable:
     """Everything on one card."""
     words = ExplainedTerms(card.terms)
-    return (
-        f'<div class="card-body"><div class="reasons">{words.paragraphs(card.why)}</div>{words.rest()}'
-        f"{sides(card.code)}<h3>headswap does it</h3>{shell_lines(card.verbs)}</div>"
-    )
+    return h.div(".card-body")[
+        h.div(".reasons")[words.paragraphs(card.why)],
+        words.rest(),
+        sides(card.code),
+        h.h3["headswap does it"],
+        shell_lines(card.verbs),
+    ]
 
 
 MINUTES_EACH = 20 / len(PATH)
 TITLES = {lesson.name: lesson.title for lesson in LESSONS} | {card.name: card.title for card in CARDS}
 
 
-def shelf(done: tuple[str, ...], here: str, asking: bool = False) -> str:
+def shelf(done: tuple[str, ...], here: str, asking: bool = False) -> h.Renderable:
     """All experiments as buttons, the open one marked; what can be done with all of them below."""
-    path = "".join(_entry(name, name in done, name == here) for name in PATH)
-    corner = "".join(_entry(name, name in done, name == here) for name in CORNER)
-    corner += "".join(_entry(card.name, False, card.name == here, is_card=True) for card in CARDS)
-    share = 100 * len(done) / len(ORDER)
     left = round(MINUTES_EACH * sum(name not in done for name in PATH))
     time = f"about {left} minutes" if left else "done"
-    return (
-        '<nav aria-label="Experiments" class="shelf">'
-        f'<p class="hs-eyebrow">Ten experiments</p><div class="bar" role="progressbar" aria-valuemin="0" '
-        f'aria-valuemax="{len(ORDER)}" aria-valuenow="{len(done)}" aria-label="Experiments done">'
-        f'<i style="width:{share:.0f}%"></i></div><p class="hs-note far">{len(done)} of {len(ORDER)} done</p>'
-        f'<h2 class="hs-eyebrow">The path <span class="hs-note">{time}</span></h2><ol>{path}</ol>'
-        f'<h2 class="hs-eyebrow">Expert corner</h2><ul>{corner}</ul>{_actions(done, asking)}</nav>'
+    bar = h.div(
+        ".bar",
+        role="progressbar",
+        aria_valuemin=0,
+        aria_valuemax=len(ORDER),
+        aria_valuenow=len(done),
+        aria_label="Experiments done",
     )
+    return h.nav(".shelf", aria_label="Experiments")[
+        h.p(".hs-eyebrow")["Ten experiments"],
+        bar[h.i(style=f"width:{100 * len(done) / len(ORDER):.0f}%")],
+        h.p(".hs-note.far")[f"{len(done)} of {len(ORDER)} done"],
+        h.h2(".hs-eyebrow")["The path ", h.span(".hs-note")[time]],
+        h.ol[[_entry(name, name in done, name == here) for name in PATH]],
+        h.h2(".hs-eyebrow")["Expert corner"],
+        h.ul[
+            [_entry(name, name in done, name == here) for name in CORNER],
+            [_entry(card.name, False, card.name == here, is_card=True) for card in CARDS],
+        ],
+        _actions(done, asking),
+    ]
 
 
-def next_text(done: tuple[str, ...], here: str) -> str:
+def next_text(done: tuple[str, ...], here: str) -> h.Renderable:
     """How far, and the next action: the next experiment that was not done, else the summary."""
     following = next_after(done, here)
     many = f"{in_words(len(done)).capitalize() if done else 'None'} of {in_words(len(ORDER))} done."
-    summary = '<button class="btn back" type="button" data-do="summary">Summary</button>' if done else ""
+    words, go = "See your summary", "summary"
     if following:
-        words = f"Next: {_lower(TITLES[following])}"
-        go = f"open:{following}"
-    else:
-        words, go, summary = "See your summary", "summary", ""
-    return (
-        f'<span class="say hs-soft">{many}</span><span class="grow"></span>{summary}'
-        f'<button class="btn primary big" type="button" data-do="{go}" id="hs-next-lesson">{safe(words)}'
-        "</button>"
-    )
+        words, go = f"Next: {_lower(TITLES[following])}", f"open:{following}"
+    return h.fragment[
+        h.span(".say.hs-soft")[many],
+        h.span(".grow"),
+        following and done and h.button(".btn.back", type="button", data_do="summary")["Summary"],
+        h.button("#hs-next-lesson.btn.primary.big", type="button", data_do=go)[words],
+    ]
 
 
 def next_after(done: tuple[str, ...], here: str) -> str:
@@ -78,31 +89,30 @@ def next_after(done: tuple[str, ...], here: str) -> str:
     return coming[0] if coming else ""
 
 
-def _entry(name: str, is_done: bool, is_here: bool, is_card: bool = False) -> str:
-    mark = icon("check", "good") if is_done else icon("eye") if is_here else "<span></span>"
+def _entry(name: str, is_done: bool, is_here: bool, is_card: bool = False) -> h.Renderable:
+    mark = icon("check", "good") if is_done else icon("eye") if is_here else h.span
     if is_card and not is_here:
         mark = icon("book")
-    said = '<span class="hs-vh">done: </span>' if is_done else ""
-    here = ' aria-current="true"' if is_here else ""
-    return (
-        f'<li><button type="button" data-do="open:{name}"{here}>{mark}'
-        f"<span>{said}{safe(TITLES[name])}</span></button></li>"
-    )
+    return h.li[
+        h.button(type="button", data_do=f"open:{name}", aria_current="true" if is_here else None)[
+            mark, h.span[h.span(".hs-vh")["done: "] if is_done else None, TITLES[name]]
+        ]
+    ]
 
 
-def _actions(done: tuple[str, ...], asking: bool) -> str:
+def _actions(done: tuple[str, ...], asking: bool) -> h.Renderable | None:
     if asking:
-        return (
-            '<div class="shelf-deeds asking" role="alert"><p>Forget every guess, result and vote?</p>'
-            '<button class="btn bad" type="button" data-do="reset:yes">Forget them</button>'
-            '<button class="btn" type="button" data-do="reset:no">Keep them</button></div>'
-        )
+        return h.div(".shelf-deeds.asking", role="alert")[
+            h.p["Forget every guess, result and vote?"],
+            h.button(".btn.bad", type="button", data_do="reset:yes")["Forget them"],
+            h.button(".btn", type="button", data_do="reset:no")["Keep them"],
+        ]
     if not done:
-        return ""
-    return (
-        '<div class="shelf-deeds"><button class="link" type="button" data-do="summary">Summary to print'
-        '</button><button class="link" type="button" data-do="reset:ask">Start over</button></div>'
-    )
+        return None
+    return h.div(".shelf-deeds")[
+        h.button(".link", type="button", data_do="summary")["Summary to print"],
+        h.button(".link", type="button", data_do="reset:ask")["Start over"],
+    ]
 
 
 def _lower(title: str) -> str:

@@ -1,22 +1,26 @@
 """Plain words with the field's word behind a `?`: put where the word is first said.
 
-Flow:  text + terms --ExplainedTerms--> HTML;  what was never said --rest--> a line of its own
+Flow:  text + terms --ExplainedTerms--> nodes;  what was never said --rest--> a line of its own
 
-Pure text: no gradio, no service.
+Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
 
 import re
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.text import safe
 from headswap.lessons.glossary import Term
 
+Words = list[str | h.Renderable]
 
-def coded(words: str) -> str:
-    """The same words, harmless, with what stands in backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", safe(words))
+
+def coded(words: str) -> Words:
+    """The same words, with what stands in backticks as code."""
+    parts = re.split(r"`([^`]+)`", words)
+    return [h.code[part] if i % 2 else part for i, part in enumerate(parts)]
 
 
 class ExplainedTerms:
@@ -25,24 +29,29 @@ class ExplainedTerms:
     def __init__(self, terms: tuple[Term, ...]) -> None:
         self._left = list(terms)
 
-    def text(self, words: str) -> str:
-        """The same words, harmless, code in backticks marked, each term explained once."""
-        html = coded(words)
+    def text(self, words: str) -> Words:
+        """The same words, code in backticks marked, each term explained once."""
+        parts = coded(words)
         for one in tuple(self._left):
-            found = re.search(
-                rf"(?<![\w-]){re.escape(safe(one.word))}(?:s|es)?(?![\w-])[.,?!;:]?", html, re.IGNORECASE
-            )
-            if found:
+            parts = self._explained(one, parts)
+        return parts
+
+    def _explained(self, one: Term, parts: Words) -> Words:
+        """The same, with a `?` behind the first place that says the word."""
+        said = re.compile(rf"(?<![\w-]){re.escape(one.word)}(?:s|es)?(?![\w-])[.,?!;:]?", re.IGNORECASE)
+        for at, part in enumerate(parts):
+            found = said.search(part) if isinstance(part, str) else None
+            if found and isinstance(part, str):
                 self._left.remove(one)
-                mark = f'<span class="nowrap">{found[0]} {term(one.word)}</span>'
-                html = html[: found.start()] + mark + html[found.end() :]
-        return html
+                mark = h.span(".nowrap")[found[0], " ", term(one.word)]
+                return [*parts[:at], part[: found.start()], mark, part[found.end() :], *parts[at + 1 :]]
+        return parts
 
-    def paragraphs(self, texts: tuple[str, ...], classes: str = "hs-soft") -> str:
-        return "".join(f'<p class="{classes}">{self.text(one)}</p>' for one in texts)
+    def paragraphs(self, texts: tuple[str, ...]) -> h.Node:
+        return [h.p(".hs-soft")[self.text(one)] for one in texts]
 
-    def rest(self) -> str:
+    def rest(self) -> h.Renderable | None:
         """Terms that no text said, so that none is lost."""
-        rows = "".join(f'<span class="nowrap">{safe(one.word)} {term(one.word)}</span>' for one in self._left)
+        rows = [h.span(".nowrap")[one.word, " ", term(one.word)] for one in self._left]
         self._left = []
-        return f'<p class="hs-note words">Words: {rows}</p>' if rows else ""
+        return h.p(".hs-note.words")["Words: ", rows] if rows else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.history import RunView
 from headswap.app.service.service import Service
@@ -24,36 +25,42 @@ from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.pages import BRAND, page_links
 
 TICK_S = 1.5
-HEADER = (
-    f'<div class="hs-bar runs-bar">{BRAND}<span class="grow"></span><a class="btn quiet" href="./">The five '
-    f"steps</a>{page_links('runs')}</div>"
-)
-INTRO = (
-    '<div class="hs-intro"><h1>Every run, side by side</h1><p>Each time a head was taught, with what it '
-    "cost. Which network is worth its time? Look at how often it is right, and how sure that figure is."
-    "</p></div>"
-)
-EMPTY = (
-    '<div class="hs-empty"><p class="live">No run yet.</p><p class="hs-soft">Teach a head in '
-    '<a href="./">the five steps</a>; it appears here with its accuracy, its size and its speed, and stays.'
-    "</p></div>"
-)
-COMPARE = (
-    '<h2>Compare networks</h2><p class="hs-soft reading">Choose two or more. Each gets a '
-    "new head, taught on the pictures of the project that is open, and sits the same exam. They wait in the "
-    "queue one after the other; you may close this page.</p>"
-)
-HELD = (
-    '<p class="hs-soft" role="status">This run is deleted. Another program holds some of its files; '
-    "they go as soon as it lets go.</p>"
-)
+HEADER = h.div(".hs-bar.runs-bar")[
+    BRAND, h.span(".grow"), h.a(".btn.quiet", href="./")["The five steps"], page_links("runs")
+]
+INTRO = h.div(".hs-intro")[
+    h.h1["Every run, side by side"],
+    h.p[
+        "Each time a head was taught, with what it cost. Which network is worth its time? Look at how often "
+        "it is right, and how sure that figure is."
+    ],
+]
+EMPTY = h.div(".hs-empty")[
+    h.p(".live")["No run yet."],
+    h.p(".hs-soft")[
+        "Teach a head in ",
+        h.a(href="./")["the five steps"],
+        "; it appears here with its accuracy, its size and its speed, and stays.",
+    ],
+]
+COMPARE = h.fragment[
+    h.h2["Compare networks"],
+    h.p(".hs-soft.reading")[
+        "Choose two or more. Each gets a new head, taught on the pictures of the project that is open, and "
+        "sits the same exam. They wait in the queue one after the other; you may close this page."
+    ],
+]
+HELD = h.p(".hs-soft", role="status")[
+    "This run is deleted. Another program holds some of its files; they go as soon as it lets go."
+]
 GO = "(where) => { if (where) window.location.assign(where); }"
 
 
 @dataclass(frozen=True)
 class RunsPage:
-    """The components of the page."""
+    """The components of the page, and the service behind it."""
 
+    service: Service
     project_id: gr.BrowserState
     known: gr.BrowserState
     sort: gr.Textbox
@@ -97,9 +104,10 @@ def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
                 "Compare networks", variant="primary", size="lg", elem_id="hs-compare", elem_classes="big"
             )
     parts = RunsPage(
-        project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said, timer
-    )
-    _connect(page, parts, service)
+        service, project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said,
+        timer,
+    )  # fmt: skip
+    _connect(page, parts)
 
 
 def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str = "") -> Updates:
@@ -109,67 +117,81 @@ def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str
         parts.sort: sort,
         parts.asking: asking,
         parts.table: runs_table(runs, sort, asking) if runs else EMPTY,
-        parts.plotted: gr.Column(visible=bool(drawing)),
+        parts.plotted: gr.Column(visible=drawing is not None),
         parts.plot: drawing,
         parts.timer: gr.Timer(active=any(not run.is_over for run in runs)),
     }
 
 
-def _connect(page: gr.Blocks, parts: RunsPage, service: Service) -> None:
-    history = service.history
+def _drawn(
+    parts: RunsPage, owner: str, project_id: str, known: object, sort: str, asking: str = ""
+) -> Updates:
+    runs = parts.service.history.rows(owner, remembered(known, project_id))
+    return show_runs(parts, runs, sort, asking)
+
+
+def on_look(
+    parts: RunsPage, project_id: str, known: object, sort: str, asking: str, request: gr.Request
+) -> Updates:
+    """The table as it is now."""
+    return _drawn(parts, owner_of(request), project_id, known, sort, asking)
+
+
+def on_networks(parts: RunsPage) -> Updates:
+    """Every network that can be compared."""
+    return {parts.models: gr.Dropdown(choices=search_choices(parts.service.models()))}
+
+
+def on_deed(
+    parts: RunsPage, project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A button of the table."""
+    deed, _, what = str(event.chosen).partition(":")
+    owner, asking, history = owner_of(request), "", parts.service.history
+    more: Updates = {}
+    match deed:
+        case "sort":
+            sort = next_sort(sort, what)
+        case "ask":
+            asking = what
+        case "delete":
+            if not history.delete(owner, what):
+                more = {parts.said: HELD}
+        case "stop":
+            parts.service.cancel(owner, what)
+        case "open":
+            shown = history.show(owner, what)
+            more = {parts.project_id: shown, parts.known: remembered(known, shown)}
+            more[parts.go] = "./?step=test"
+    return _drawn(parts, owner, project_id, known, sort, asking) | more
+
+
+def on_compare(
+    parts: RunsPage, project_id: str, known: object, sort: str, models: list[str], request: gr.Request
+) -> Updates:
+    """Teach a head on each of several networks, one after the other."""
+    owner = owner_of(request)
+    started = parts.service.history.compare(owner, project_id, models or [])
+    words = "They were taught on these pictures already: see the table."
+    told = {} if started else {parts.said: h.p(".hs-soft", role="status")[words]}
+    return _drawn(parts, owner, project_id, known, sort) | told
+
+
+def _connect(page: gr.Blocks, parts: RunsPage) -> None:
+    told, said = errors_as_text(parts.status), errors_as_text(parts.said)
     ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
-
-    def drawn(owner: str, project_id: str, known: object, sort: str, asking: str = "") -> Updates:
-        return show_runs(parts, history.rows(owner, remembered(known, project_id)), sort, asking)
-
-    @errors_as_text(parts.status)
-    def on_look(project_id: str, known: object, sort: str, asking: str, request: gr.Request) -> Updates:
-        return drawn(owner_of(request), project_id, known, sort, asking)
-
-    @errors_as_text(parts.said, clears=False)
-    def on_networks() -> Updates:
-        return {parts.models: gr.Dropdown(choices=search_choices(service.models()))}
-
-    @errors_as_text(parts.status)
-    def on_deed(
-        project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
-    ) -> Updates:
-        deed, _, what = str(event.chosen).partition(":")
-        owner, asking = owner_of(request), ""
-        more: Updates = {}
-        match deed:
-            case "sort":
-                sort = next_sort(sort, what)
-            case "ask":
-                asking = what
-            case "delete":
-                if not history.delete(owner, what):
-                    more = {parts.said: HELD}
-            case "stop":
-                service.cancel(owner, what)
-            case "open":
-                shown = history.show(owner, what)
-                more = {parts.project_id: shown, parts.known: remembered(known, shown)}
-                more[parts.go] = "./?step=test"
-        return drawn(owner, project_id, known, sort, asking) | more
-
-    @errors_as_text(parts.said)
-    def on_compare(
-        project_id: str, known: object, sort: str, models: list[str], request: gr.Request
-    ) -> Updates:
-        started = history.compare(owner_of(request), project_id, models or [])
-        words = "They were taught on these pictures already: see the table." if not started else ""
-        told = {parts.said: f'<p class="hs-soft" role="status">{words}</p>'} if words else {}
-        return drawn(owner_of(request), project_id, known, sort) | told
-
-    page.load(on_look, ids, [*parts.drawn, parts.status], **QUIET).then(
-        on_networks, None, [parts.models, parts.said], **QUIET
+    look = told(on_look, parts)
+    networks = errors_as_text(parts.said, clears=False)(on_networks, parts)
+    page.load(look, ids, [*parts.drawn, parts.status], **QUIET).then(
+        networks, None, [parts.models, parts.said], **QUIET
     )
-    parts.timer.tick(on_look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
+    parts.timer.tick(look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
-        on_deed, ids[:3], [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
+        told(on_deed, parts), ids[:3],
+        [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
         trigger_mode="once", **QUIET,
     ).then(None, parts.go, None, js=GO, **QUIET)  # fmt: skip
     parts.compare.click(
-        on_compare, [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once", **QUIET
-    )
+        said(on_compare, parts), [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once",
+        **QUIET,
+    )  # fmt: skip

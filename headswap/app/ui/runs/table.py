@@ -1,18 +1,20 @@
 """Every run in one table, sorted, and drawn as accuracy against speed.
 
-Flow:  RunViews + how to sort --runs_table, runs_plot--> HTML and SVG
+Flow:  RunViews + how to sort --runs_table, runs_plot--> elements
 
-On a phone each run is a card with the same words. Pure text: no gradio, no service.
+On a phone each run is a card with the same words. Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+
+import htpy as h
+from markupsafe import Markup
 
 from headswap.app.service.history import RunView
-from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, file_size, millions, percent, safe, seconds
+from headswap.app.ui.widgets.icons import icon, moment
+from headswap.app.ui.widgets.text import count, file_size, millions, percent, seconds
 from headswap.plots.scatter import Dot, scatter
 
 DEPTHS = {
@@ -61,7 +63,7 @@ def next_sort(sort: str, name: str) -> str:
     return other if sort == natural else natural
 
 
-def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> str:
+def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> h.Renderable:
     """The table.
 
     Args:
@@ -70,16 +72,15 @@ def runs_table(runs: Sequence[RunView], sort: str = FIRST, asking: str = "") -> 
         asking: id of the run that is about to be deleted.
     """
     several = len({run.project for run in runs}) > 1
-    heads = "".join(_head(name, words, sort) for name, (words, _) in _SORTS.items())
-    rows = "".join(_row(run, several, run.id == asking) for run in sorted_runs(runs, sort))
-    return (
-        f'<table class="runs"><caption class="hs-vh">{count(len(runs), "run")}</caption><thead><tr>{heads}'
-        f'<th scope="col"><span class="hs-vh">What to do</span></th></tr></thead><tbody>{rows}</tbody>'
-        "</table>"
-    )
+    heads = [_head(name, words, sort) for name, (words, _) in _SORTS.items()]
+    return h.table(".runs")[
+        h.caption(".hs-vh")[count(len(runs), "run")],
+        h.thead[h.tr[heads, h.th(scope="col")[h.span(".hs-vh")["What to do"]]]],
+        h.tbody[[_row(run, several, run.id == asking) for run in sorted_runs(runs, sort)]],
+    ]
 
 
-def runs_plot(runs: Sequence[RunView]) -> str:
+def runs_plot(runs: Sequence[RunView]) -> h.Renderable | None:
     """Accuracy against the time for one answer, a drawing for each set of pictures, the newest first.
 
     Accuracies on other pictures are of another question. Nothing where fewer than two runs are measured.
@@ -87,18 +88,21 @@ def runs_plot(runs: Sequence[RunView]) -> str:
     groups: dict[str, list[RunView]] = {}
     for run in sorted_runs(runs, FIRST):
         groups.setdefault(run.images_key, []).append(run)
-    drawn = "".join(_drawing(group) for group in list(groups.values()))
+    drawn = [drawing for group in groups.values() if (drawing := _drawing(group))]
     if not drawn:
-        return ""
-    return (
-        '<h2>Accuracy against speed</h2><p class="hs-soft reading">Higher is better, '
-        "further left is faster. The stroke through each dot is where the true figure probably lies: where "
-        "strokes overlap, the runs may be equally good. Runs on other pictures have a drawing of their "
-        f"own.</p>{drawn}"
-    )
+        return None
+    return h.fragment[
+        h.h2["Accuracy against speed"],
+        h.p(".hs-soft.reading")[
+            "Higher is better, further left is faster. The stroke through each dot is where the true figure "
+            "probably lies: where strokes overlap, the runs may be equally good. Runs on other pictures have "
+            "a drawing of their own."
+        ],
+        drawn,
+    ]
 
 
-def _drawing(runs: Sequence[RunView]) -> str:
+def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
     """The runs on the same pictures."""
     dots = [
         Dot(
@@ -112,89 +116,95 @@ def _drawing(runs: Sequence[RunView]) -> str:
         if run.verdict and run.ms_per_picture
     ]
     if len(dots) < 2:
-        return ""
+        return None
     pictures = next(run.verdict.pictures for run in runs if run.verdict)
-    return (
-        f"<h3>{safe(runs[0].project_name)}, {count(pictures, 'picture')}</h3>"
-        f'<div class="drawing">{scatter(dots)}{scatter(dots, narrow=True)}</div>'
-    )
+    return h.fragment[
+        h.h3[f"{runs[0].project_name}, {count(pictures, 'picture')}"],
+        h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))],
+    ]
 
 
-def _head(name: str, words: str, sort: str) -> str:
+def _head(name: str, words: str, sort: str) -> h.Renderable:
     here = sort.removeprefix("-") == name
     way = ("descending" if sort.startswith("-") else "ascending") if here else "none"
     mark = {"descending": "↓", "ascending": "↑", "none": ""}[way]
-    return (
-        f'<th scope="col" aria-sort="{way}" class="of-{name}"><button type="button" data-run="sort:{name}">'
-        f'{words}<span aria-hidden="true">{mark}</span></button></th>'
-    )
+    return h.th(scope="col", aria_sort=way, class_=f"of-{name}")[
+        h.button(type="button", data_run=f"sort:{name}")[words, h.span(aria_hidden="true")[mark]]
+    ]
 
 
-def _row(run: RunView, several: bool, is_asking: bool) -> str:
-    at = datetime.fromtimestamp(run.created_at, UTC)
-    where = f'<span class="hs-note">{safe(run.project_name)}</span>' if several else ""
-    size = f"{file_size(run.size_bytes)}" if run.size_bytes else NOTHING
-    numbers = f'<span class="hs-note">{millions(run.parameters)}</span>' if run.parameters else ""
-    network = safe(run.model.rpartition("/")[2]).replace("_", "_<wbr>")  # long names break there
-    cells = (
-        ("when", "When", f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time>{where}'),
-        ("network", "Network", f"<code>{network}</code>{_state(run)}"),
-        ("depth", "What moved", safe(DEPTHS.get(run.depth, run.depth))),
+def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
+    size = file_size(run.size_bytes) if run.size_bytes else NOTHING
+    cells: tuple[tuple[str, str, h.Node], ...] = (
+        ("when", "When", (moment(run.created_at), _note(run.project_name) if several else None)),
+        ("network", "Network", (h.code[_breakable(run.model.rpartition("/")[2])], _state(run))),
+        ("depth", "What moved", DEPTHS.get(run.depth, run.depth)),
         ("pictures", "Pictures", f"{run.verdict.pictures:,}" if run.verdict else NOTHING),
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
-        ("size", "Size", size + numbers),
+        ("size", "Size", (size, _note(millions(run.parameters)) if run.parameters else None)),
         ("ms", "One answer", f"{run.ms_per_picture:,.3g}\u00a0ms" if run.ms_per_picture else NOTHING),
     )
-    drawn = "".join(
-        f'<td class="of-{name}" data-label="{label}">{value}</td>' for name, label, value in cells
-    )
-    kind = " asking" if is_asking else ""
-    shown = ' class="shown"' if run.is_shown else ""
-    return f'<tr{shown}>{drawn}<td class="deeds{kind}">{_actions(run, is_asking)}</td></tr>'
+    return h.tr(class_={"shown": run.is_shown})[
+        [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],
+        h.td(class_=["deeds", {"asking": is_asking}])[_actions(run, is_asking)],
+    ]
 
 
-def _state(run: RunView) -> str:
+def _note(words: str) -> h.Renderable:
+    return h.span(".hs-note")[words]
+
+
+def _breakable(name: str) -> h.Node:
+    """A long name breaks behind an underscore."""
+    first, *others = name.split("_")
+    return first, [("_", h.wbr, part) for part in others]
+
+
+def _state(run: RunView) -> h.Node:
     words = STATES.get(run.state, run.state)
     if run.state == "running":
         words = f"{words} {percent(run.share)}"
     mark = {"done": "good", "failed": "warn"}.get(run.state, "")
-    drawn = f'<span class="tag {mark}">{icon(mark) if mark else ""}{words}</span>'
-    return drawn + (f'<span class="hs-note why">{safe(run.problem)}</span>' if run.problem else "")
+    drawn = h.span(class_=["tag", mark])[icon(mark) if mark else None, words]
+    return drawn, h.span(".hs-note.why")[run.problem] if run.problem else None
 
 
-def _right(run: RunView) -> str:
+def _right(run: RunView) -> h.Node:
     verdict = run.verdict
     if verdict is None:
         return NOTHING
     low, high = verdict.interval
-    width = 84 * (high - low)
     return (
-        f'<b>{percent(verdict.accuracy)}</b><svg class="range" viewBox="0 0 84 10" aria-hidden="true">'
-        f'<path d="M0 5H84"/><rect x="{84 * low:.1f}" y="1.5" width="{width:.1f}" height="7" rx="2"/>'
-        f'<circle cx="{84 * verdict.accuracy:.1f}" cy="5" r="3"/></svg>'
-        f'<span class="hs-note">{verdict.right} of {verdict.total}, <span>probably '
-        f"{100 * low:.0f}–{100 * high:.0f}\u00a0%</span></span>"
+        h.b[percent(verdict.accuracy)],
+        h.svg(".range", viewBox="0 0 84 10", aria_hidden="true")[
+            h.path(d="M0 5H84"),
+            h.rect(x=f"{84 * low:.1f}", y="1.5", width=f"{84 * (high - low):.1f}", height=7, rx=2),
+            h.circle(cx=f"{84 * verdict.accuracy:.1f}", cy=5, r=3),
+        ],
+        h.span(".hs-note")[
+            f"{verdict.right} of {verdict.total}, ",
+            h.span[f"probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"],
+        ],
     )
 
 
-def _actions(run: RunView, is_asking: bool) -> str:
-    name = safe(run.model.rpartition("/")[2])
+def _actions(run: RunView, is_asking: bool) -> h.Node:
+    name = run.model.rpartition("/")[2]
     if is_asking:
         return (
-            '<span role="alert">Delete this run and its report?</span><span class="pair">'
-            f'<button type="button" class="btn bad" data-run="delete:{run.id}">Delete</button>'
-            '<button type="button" class="btn" data-run="keep:">Keep</button></span>'
+            h.span(role="alert")["Delete this run and its report?"],
+            h.span(".pair")[
+                h.button(".btn.bad", type="button", data_run=f"delete:{run.id}")["Delete"],
+                h.button(".btn", type="button", data_run="keep:")["Keep"],
+            ],
         )
-    shown = (
-        f'<button type="button" class="btn" data-run="open:{run.id}" '
-        f'aria-label="Open the report of {name}">Report</button>'
-        if run.state == "done"
-        else ""
-    )
     if not run.is_over:
-        return f'<button type="button" class="btn" data-run="stop:{run.id}">Stop</button>'
-    return shown + (
-        f'<button type="button" class="btn quiet" data-run="ask:{run.id}" '
-        f'aria-label="Delete the run of {name}">Delete</button>'
+        return h.button(".btn", type="button", data_run=f"stop:{run.id}")["Stop"]
+    report = h.button(
+        ".btn", type="button", data_run=f"open:{run.id}", aria_label=f"Open the report of {name}"
     )
+    delete = h.button(
+        ".btn.quiet", type="button", data_run=f"ask:{run.id}", aria_label=f"Delete the run of {name}"
+    )
+    return report["Report"] if run.state == "done" else None, delete["Delete"]

@@ -5,6 +5,8 @@ Flow:  Report --advice--> HTML; its buttons send which way of teaching to set up
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, prose
 from headswap.evaluation.report import Advice, AdviceCode, Report
@@ -18,43 +20,50 @@ _LEADS: dict[AdviceCode, str] = {
 }
 
 
-def advice(report: Report) -> str:
+def advice(report: Report) -> h.Renderable | None:
     """What to try next, when there is something."""
-    return "".join(
-        f'<div class="callout {"warn" if one.kind == "warning" else "accent"}">'
-        f"{icon('warn' if one.kind == 'warning' else 'book')}<p>{_lead(one)}{_said(one.sentence)}"
-        f"{_button(one)}</p></div>"
-        for one in report.advice
-    )
+    if not report.advice:
+        return None
+    return h.fragment[[_callout(one) for one in report.advice]]
 
 
-def learning(report: Report) -> str:
+def _callout(one: Advice) -> h.Renderable:
+    warns = one.kind == "warning"
+    return h.div(class_=["callout", "warn" if warns else "accent"])[
+        icon("warn" if warns else "book"), h.p[h.b[_lead(one)], " ", _said(one.sentence), _button(one)]
+    ]
+
+
+def learning(report: Report) -> h.Renderable | None:
     """Whether more pictures would help, from what fewer would have given."""
     found = report.learning
     if found is None:
-        return ""
+        return None
     fewer, more = found.fewer_right / found.total, found.more_right / found.total
     said = {
         "rising": "Yes, probably: it was still getting better.",
         "flat": "Hardly: fewer of them did as well. Other kinds of pictures may.",
         "unknown": "With so few pictures this cannot be told: chance explains the difference.",
     }[found.trend]
-    rows = "".join(
-        f'<li><span>{pictures} to practise on</span><span class="meter" aria-hidden="true">'
-        f'<i style="width:{100 * share:.0f}%"></i></span><span>{percent(share)}</span></li>'
+    rows = [
+        h.li[
+            h.span[f"{pictures} to practise on"],
+            h.span(".meter", aria_hidden="true")[h.i(style=f"width:{100 * share:.0f}%")],
+            h.span[percent(share)],
+        ]
         for pictures, share in ((found.fewer, fewer), (found.more, more))
-    )
-    name = term("fewer pictures")
-    return (
-        f'<div class="hs-panel"><h2>Would more pictures help? {name}</h2>'
-        f'<p class="hs-soft">{said}</p><ul class="trust">{rows}</ul></div>'
-    )
+    ]
+    return h.div(".hs-panel")[
+        h.h2["Would more pictures help? ", term("fewer pictures")],
+        h.p(".hs-soft")[said],
+        h.ul(".trust")[rows],
+    ]
 
 
 def _lead(one: Advice) -> str:
     if one.code in _LEADS:
-        return f"<b>{_LEADS[one.code]}</b> "
-    return "<b>Take care.</b> " if one.kind == "warning" else "<b>Worth trying.</b> "
+        return _LEADS[one.code]
+    return "Take care." if one.kind == "warning" else "Worth trying."
 
 
 def _said(sentence: str) -> str:
@@ -62,7 +71,7 @@ def _said(sentence: str) -> str:
     return prose(sentence.replace("depth “auto”", "“Try them for me”"))
 
 
-def _button(one: Advice) -> str:
+def _button(one: Advice) -> h.Node:
     if not one.moves_body:
-        return ""
-    return ' <button class="link" type="button" data-way="auto">Set it up in Teach</button>'
+        return None
+    return " ", h.button(".link", type="button", data_way="auto")["Set it up in Teach"]

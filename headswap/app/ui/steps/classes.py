@@ -5,9 +5,11 @@ Flow:  Manifest + thumbnails --class_rows--> rows whose buttons are deeds (`deed
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.widgets.icons import icon, plate, term
-from headswap.app.ui.widgets.text import count, in_words, safe
+from headswap.app.ui.widgets.text import count, in_words
 from headswap.data.manifest import ImageRecord, Manifest
 
 SHOWN = 9  # thumbnails of a class; the tenth place says how many more
@@ -23,93 +25,101 @@ def of_class(manifest: Manifest, name: str) -> tuple[ImageRecord, ...]:
     return tuple(picture for picture in manifest.pictures if picture.class_name == name)
 
 
-def class_rows(manifest: Manifest, thumbnails: dict[str, str], change: DatasetEdit | None = None) -> str:
+def class_rows(
+    manifest: Manifest, thumbnails: dict[str, str], change: DatasetEdit | None = None
+) -> h.Renderable:
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
     exam = len(manifest.part("test"))
-    rows = "".join(_row(manifest, name, thumbnails) for name in manifest.classes)
+    practice = len(manifest.pictures) - exam
     title = f"{count(len(manifest.pictures), 'picture')} in {_classes(len(manifest.classes))}"
-    return (
-        f'<div class="hs-row between hs-head"><h2 tabindex="-1">{title}</h2><span class="hs-row keys">'
-        f'<span class="key"><i class="kp"></i>{len(manifest.pictures) - exam} practice '
-        f"{term('practice')}</span>"
-        f'<span class="key"><i class="ke"></i>{exam} locked away for the exam '
-        f"{term('exam')}</span>"
-        f"</span></div>{changed(change)}"
-        f'<div class="hs-panel klasses">{rows}{new_class("Another class")}</div>'
-    )
+    return h.fragment[
+        h.div(".hs-row.between.hs-head")[
+            h.h2(tabindex="-1")[title],
+            h.span(".hs-row.keys")[
+                h.span(".key")[h.i(".kp"), f"{practice} practice ", term("practice")],
+                h.span(".key")[h.i(".ke"), f"{exam} locked away for the exam ", term("exam")],
+            ],
+        ],
+        changed(change),
+        h.div(".hs-panel.klasses")[
+            [_row(manifest, name, thumbnails) for name in manifest.classes], new_class("Another class")
+        ],
+    ]
 
 
-def changed(change: DatasetEdit | None) -> str:
+def changed(change: DatasetEdit | None) -> h.Renderable | None:
     """What was done last, and the way back."""
     if change is None:
-        return ""
-    done = safe(change.sentence)
-    return (
-        f'<div class="changed" role="status"><span>{done}</span>'
-        f'<button class="btn small" type="button" data-deed="undo" aria-label="Undo: {done}">'
-        f"{icon('undo')}Undo</button></div>"
-    )
+        return None
+    undo = h.button(".btn.small", type="button", data_deed="undo", aria_label=f"Undo: {change.sentence}")
+    return h.div(".changed", role="status")[h.span[change.sentence], undo[icon("undo"), "Undo"]]
 
 
-def new_class(label: str) -> str:
+def new_class(label: str) -> h.Renderable:
     """A class by name: it begins with its first pictures."""
-    return (
-        f'<form class="new-class"><label>{label}<input type="text" maxlength="80" autocomplete="off" '
-        'placeholder="What is it called?"></label>'
-        f'<span class="hs-row"><button class="btn" type="submit" data-add="">{icon("plus")}Choose pictures'
-        f'</button><button class="btn" type="button" data-camera="">{icon("camera")}Camera</button></span>'
-        '<span class="hs-note" role="alert"></span></form>'
-    )
+    return h.form(".new-class")[
+        h.label[
+            label, h.input(type="text", maxlength=80, autocomplete="off", placeholder="What is it called?")
+        ],
+        h.span(".hs-row")[
+            h.button(".btn", type="submit", data_add="")[icon("plus"), "Choose pictures"],
+            h.button(".btn", type="button", data_camera="")[icon("camera"), "Camera"],
+        ],
+        h.span(".hs-note", role="alert"),
+    ]
 
 
 def _classes(how_many: int) -> str:
     return "one class" if how_many == 1 else f"{in_words(how_many)} classes"
 
 
-def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> str:
+def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> h.Renderable:
     pictures = of_class(manifest, name)
-    exam = sum(picture.part == "test" for picture in pictures)
     most = max(manifest.counts.values())
-    label = (
-        f"{safe(name)}: {count(len(pictures), 'picture')}, {len(pictures) - exam} for practice, {exam} "
-        "for the exam"
-    )
+    return h.div(".klass", data_class=name)[
+        h.h3(title=name)[name],
+        h.div(".mid")[_split(name, pictures, most), h.div(".thumbs")[_thumbs(name, pictures, thumbnails)]],
+        h.div(".ends")[h.span(".tally.hs-num")[len(pictures)], _ends(name)],
+    ]
+
+
+def _split(name: str, pictures: tuple[ImageRecord, ...], most: int) -> h.Renderable:
+    """The bar of a class: as long as the class is large, in two parts."""
+    how_many = len(pictures)
+    exam = sum(picture.part == "test" for picture in pictures)
+    share = (how_many - exam) / max(1, how_many)
+    label = f"{name}: {count(how_many, 'picture')}, {how_many - exam} for practice, {exam} for the exam"
+    bar = h.div(".split", role="img", aria_label=label, style=f"width:{100 * how_many / most:.1f}%")
+    return bar[
+        h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if exam else None
+    ]
+
+
+def _thumbs(name: str, pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str]) -> h.Node:
+    """A few pictures, and a button for the rest."""
     small = [look_button(p, thumbnails[p.sha256]) for p in pictures[:SHOWN] if p.sha256 in thumbnails]
-    if len(pictures) > SHOWN:
-        small.append(
-            f'<button class="plate more" type="button" data-deed="open" data-name="{safe(name)}" '
-            f'aria-label="All {len(pictures)} pictures of {safe(name)}">+ {len(pictures) - SHOWN}</button>'
-        )
-    practice = (len(pictures) - exam) / max(1, len(pictures))
-    parts = f'<i class="p" style="flex:{practice:.3f}"></i>'
-    parts += f'<i class="e" style="flex:{1 - practice:.3f}"></i>' if exam else ""
-    return (
-        f'<div class="klass" data-class="{safe(name)}"><h3 title="{safe(name)}">{safe(name)}</h3>'
-        '<div class="mid">'
-        f'<div class="split" role="img" aria-label="{label}" '
-        f'style="width:{100 * len(pictures) / most:.1f}%">{parts}</div>'
-        f'<div class="thumbs">{"".join(small)}</div></div><div class="ends"><span class="tally hs-num">'
-        f"{len(pictures)}</span>{_ends(name)}</div></div>"
-    )
+    if len(pictures) <= SHOWN:
+        return small
+    says = f"All {len(pictures)} pictures of {name}"
+    more = h.button(".plate.more", type="button", data_deed="open", data_name=name, aria_label=says)
+    return [*small, more[f"+ {len(pictures) - SHOWN}"]]
 
 
-def look_button(picture: ImageRecord, uri: str) -> str:
+def look_button(picture: ImageRecord, uri: str) -> h.Renderable:
     """A thumbnail that opens its picture."""
-    return (
-        f'<button class="look" type="button" data-deed="look" data-file="{safe(picture.file)}">'
-        f"{plate(uri, picture.file)}</button>"
-    )
+    return h.button(".look", type="button", data_deed="look", data_file=picture.file)[
+        plate(uri, picture.file)
+    ]
 
 
-def _ends(name: str) -> str:
+def _ends(name: str) -> h.Node:
     """The three buttons at the end of a row."""
     buttons = (
-        ("plus", f'data-add="{safe(name)}"', f"Add pictures to {safe(name)}"),
-        ("camera", f'data-camera="{safe(name)}"', f"Add to {safe(name)} with the camera"),
-        ("more", f'data-deed="open" data-name="{safe(name)}"', f"Rename, merge or leave out {safe(name)}"),
+        ("plus", {"data-add": name}, f"Add pictures to {name}"),
+        ("camera", {"data-camera": name}, f"Add to {name} with the camera"),
+        ("more", {"data-deed": "open", "data-name": name}, f"Rename, merge or leave out {name}"),
     )
-    return "".join(
-        f'<button class="btn quiet" type="button" {what} aria-label="{says}" title="{says}">{icon(name)}'
-        "</button>"
-        for name, what, says in buttons
-    )
+    return [
+        h.button(".btn.quiet", what, type="button", aria_label=says, title=says)[icon(mark)]
+        for mark, what, says in buttons
+    ]

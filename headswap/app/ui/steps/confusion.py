@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon, plate, term
-from headswap.app.ui.widgets.text import count, percent, safe
+from headswap.app.ui.widgets.text import count, percent
 from headswap.evaluation.report import Report, TestAnswer
 
 MOST_OPEN = 12  # pictures shown of one opened cell
 CROWDED = 8  # classes above which the grid scrolls inside its panel
 
 
-def grid(report: Report, chosen: str) -> str:
+def grid(report: Report, chosen: str) -> h.Renderable:
     """Draw the grid; a cell sends `row-column`, two numbers, never a name."""
-    head = "".join(
-        f'<th scope="col" title="{safe(name)}"><span>{safe(name)}</span></th>' for name in report.classes
-    )
-    rows = "".join(_row(report, truth, chosen) for truth in range(len(report.classes)))
-    crowded = " crowded" if len(report.classes) > CROWDED else ""
-    return (
-        f"<h2>What was called what {term('grid')}</h2><div "
-        f'class="conf-scroll{crowded}" '
-        'tabindex="0" role="group" aria-label="Grid of what was called what"><table class="conf">'
-        "<caption>Rows: what it was. Columns: what it said. Press a cell to see its pictures.</caption>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    classes = range(len(report.classes))
+    return h.fragment[
+        h.h2["What was called what ", term("grid")],
+        h.div(
+            class_=["conf-scroll", {"crowded": len(report.classes) > CROWDED}],
+            tabindex="0",
+            role="group",
+            aria_label="Grid of what was called what",
+        )[
+            h.table(".conf")[
+                h.caption["Rows: what it was. Columns: what it said. Press a cell to see its pictures."],
+                h.thead[h.tr[h.td, [_name(name, "col") for name in report.classes]]],
+                h.tbody[[_row(report, truth, chosen) for truth in classes]],
+            ]
+        ],
+    ]
 
 
-def _row(report: Report, truth: int, chosen: str) -> str:
-    name = report.classes[truth]
-    total = sum(report.confusion[truth])
-    cells = ""
-    for said, how_many in enumerate(report.confusion[truth]):
-        label = f"{safe(name)} called {safe(report.classes[said])}: {how_many}"
-        kind = ""
-        if how_many:
-            kind = "miss" if said != truth else "hit" if how_many == total else "hit four"
-        mark = icon("cross") if kind == "miss" else ""
-        pressed = str(f"{truth}-{said}" == chosen).lower()
-        still = f' aria-pressed="{pressed}"' if how_many else " disabled"
-        cells += (
-            f'<td><button class="cell {kind}" type="button" data-cell="{truth}-{said}" '
-            f'aria-label="{label}"{still}>'
-            f"{mark}{how_many}</button></td>"
-        )
-    return f'<tr><th scope="row" title="{safe(name)}"><span>{safe(name)}</span></th>{cells}</tr>'
+def _name(name: str, scope: str) -> h.Renderable:
+    return h.th(scope=scope, title=name)[h.span[name]]
+
+
+def _row(report: Report, truth: int, chosen: str) -> h.Renderable:
+    cells = [_cell(report, truth, said, chosen) for said in range(len(report.classes))]
+    return h.tr[_name(report.classes[truth], "row"), cells]
+
+
+def _cell(report: Report, truth: int, said: int, chosen: str) -> h.Renderable:
+    row, place = report.confusion[truth], f"{truth}-{said}"
+    how_many, kind = row[said], ""
+    if how_many:
+        kind = "miss" if said != truth else "hit" if how_many == sum(row) else "hit four"
+    button = h.button(
+        class_=["cell", kind],
+        type="button",
+        data_cell=place,
+        aria_label=f"{report.classes[truth]} called {report.classes[said]}: {how_many}",
+        aria_pressed=str(place == chosen).lower() if how_many else None,
+        disabled=not how_many,
+    )
+    return h.td[button[icon("cross") if kind == "miss" else None, how_many]]
 
 
 def answers_of(report: Report, cell: str) -> tuple[TestAnswer, ...]:
@@ -66,23 +77,18 @@ def first_cell(report: Report) -> str:
     return max(wrong, key=lambda pair: pair[0])[1] if wrong else ""
 
 
-def opened(report: Report, cell: str, thumbnails: dict[str, str]) -> str:
+def opened(report: Report, cell: str, thumbnails: dict[str, str]) -> h.Renderable | None:
     """The pictures of the opened cell."""
     answers = answers_of(report, cell)
     if not answers:
-        return ""
+        return None
     truth, said = report.classes[answers[0].truth], report.classes[answers[0].label]
-    more = (
-        f'<p class="hs-note">The {MOST_OPEN} surest of {len(answers)}.</p>'
-        if len(answers) > MOST_OPEN
-        else ""
-    )
-    title = f"{count(len(answers), 'picture')} of {safe(truth)} called {safe(said)}"
-    items = "".join(
-        f"<li>{plate(thumbnails.get(a.sha256, ''), a.file)}<span>{percent(a.sure)} sure</span></li>"
-        for a in answers[:MOST_OPEN]
-    )
-    return (
-        f'<div class="hs-rule-top opened" data-open="{safe(cell)}"><h3>{title}</h3><ul class="near">'
-        f"{items}</ul>{more}</div>"
-    )
+    items = [
+        h.li[plate(thumbnails.get(one.sha256, ""), one.file), h.span[f"{percent(one.sure)} sure"]]
+        for one in answers[:MOST_OPEN]
+    ]
+    return h.div(".hs-rule-top.opened", data_open=cell)[
+        h.h3[f"{count(len(answers), 'picture')} of {truth} called {said}"],
+        h.ul(".near")[items],
+        len(answers) > MOST_OPEN and h.p(".hs-note")[f"The {MOST_OPEN} surest of {len(answers)}."],
+    ]

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
@@ -15,63 +16,117 @@ from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_c
 from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import announce, fragment, next_bar, vendored, web_text
+from headswap.app.ui.widgets.handlers import bound
+from headswap.app.ui.widgets.html import (
+    announce,
+    fragment,
+    next_bar,
+    rendered,
+    said,
+    vendored,
+    web_text,
+    written,
+)
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.status import busy_status, chip
-from headswap.app.ui.widgets.text import in_words, safe
+from headswap.app.ui.widgets.text import in_words
 from headswap.data.decode import ENDINGS
 from headswap.data.manifest import Manifest
 
 # Where images come from: the marks that `picker.js` and `camera.js` bring to life. What a person chooses or
 # films leaves through the zip upload beside them.
 
-PICKER = f"""
-<div class="hs-row heading">{icon("folder")}<h2>Drop a folder, a zip or loose pictures</h2></div>
-<p class="hs-soft">One folder per class: its name becomes the name the network will
-say. Large pictures are made smaller on your machine before they travel.</p>
-<div class="hs-row choosers" data-endings="{",".join(ENDINGS)}">
-<button class="btn folder" type="button">Choose a folder</button><input
-type="file" webkitdirectory multiple hidden>
-<button class="btn loose" type="button">Choose pictures</button></div>
-<p class="hs-note packing" role="status" aria-live="polite"></p>
-<dialog class="hs-dialog place" aria-labelledby="hs-place-title"><form method="dialog">
-<h2 id="hs-place-title">There are <span class="there"></span> already</h2>
-<p class="hs-soft">The new ones can stand beside them, or in their place. Undo brings the old ones
-back.</p><div class="hs-row fixes"><button class="btn primary" value="add">Add beside them</button>
-<button class="btn" value="replace">Put in their place</button>
-<button class="btn quiet" value="">Not now</button></div></form></dialog>
-<dialog class="hs-dialog name" aria-labelledby="hs-ask-title"><form method="dialog">
-<h2 id="hs-ask-title"></h2>
-<label class="field">The name of the class<input type="text" maxlength="80" autocomplete="off"
-list="hs-ask-classes"></label><datalist id="hs-ask-classes"></datalist>
-<div class="hs-row fixes"><button class="btn primary" value="add">Add them</button><button class="btn"
-value="" formnovalidate>Not now</button></div></form></dialog>
-"""
-CAMERA = f"""
-<h2>Camera</h2><p class="hs-soft">Hold the button, or the space bar, and move the thing about.</p>
-<button class="btn open-camera" type="button">{icon("camera")}Open camera</button>
-<dialog class="hs-dialog" aria-labelledby="hs-camera-title"><div class="hs-row between top">
-<h2 id="hs-camera-title">Camera</h2><button class="btn quiet" type="button" data-close
-aria-label="Close the camera">{icon("cross")}</button></div>
-<label class="field">What is it?<input type="text" maxlength="80" autocomplete="off"
-list="hs-camera-classes" placeholder="The name of the class"></label>
-<datalist id="hs-camera-classes"></datalist>
-<video muted playsinline aria-label="What the camera sees"></video>
-<p class="hs-soft" role="status" aria-live="polite"></p><div class="strip" role="group"
-aria-label="The pictures taken; press one to take it out"></div>
-<div class="hs-row fixes"><button class="btn hold" type="button">Hold to take pictures</button>
-<button class="btn primary add" type="button" disabled>Add pictures</button>
-<button class="btn quiet away" type="button">Throw away</button></div></dialog>
-"""
+
+def _dialog_foot(*buttons: h.Node) -> h.Renderable:
+    return h.div(".hs-row.fixes")[buttons]
 
 
-EMPTY = (
-    '<div class="hs-empty"><p class="live">No pictures yet.</p><p class="hs-soft">Two classes are enough '
-    "to begin: two folders, named as the network shall call them, about 20 pictures in each. Or begin with "
-    f"one class, here:</p>{new_class('The first class')}</div>"
-)
+PLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
+    h.form(method="dialog")[
+        h.h2("#hs-place-title")["There are ", h.span(".there"), " already"],
+        h.p(".hs-soft")[
+            "The new ones can stand beside them, or in their place. Undo brings the old ones back."
+        ],
+        _dialog_foot(
+            h.button(".btn.primary", value="add")["Add beside them"],
+            h.button(".btn", value="replace")["Put in their place"],
+            h.button(".btn.quiet", value="")["Not now"],
+        ),
+    ]
+]
+NAME_DIALOG = h.dialog(".hs-dialog.name", aria_labelledby="hs-ask-title")[
+    h.form(method="dialog")[
+        h.h2("#hs-ask-title"),
+        h.label(".field")[
+            "The name of the class",
+            h.input(type="text", maxlength=80, autocomplete="off", list="hs-ask-classes"),
+        ],
+        h.datalist("#hs-ask-classes"),
+        _dialog_foot(
+            h.button(".btn.primary", value="add")["Add them"],
+            h.button(".btn", value="", formnovalidate=True)["Not now"],
+        ),
+    ]
+]
+PICKER = h.fragment[
+    h.div(".hs-row.heading")[icon("folder"), h.h2["Drop a folder, a zip or loose pictures"]],
+    h.p(".hs-soft")[
+        "One folder per class: its name becomes the name the network will say. Large pictures are made "
+        "smaller on your machine before they travel."
+    ],
+    h.div(".hs-row.choosers", data_endings=",".join(ENDINGS))[
+        h.button(".btn.folder", type="button")["Choose a folder"],
+        h.input(type="file", webkitdirectory=True, multiple=True, hidden=True),
+        h.button(".btn.loose", type="button")["Choose pictures"],
+    ],
+    h.p(".hs-note.packing", role="status", aria_live="polite"),
+    PLACE_DIALOG,
+    NAME_DIALOG,
+]
+CAMERA_DIALOG = h.dialog(".hs-dialog", aria_labelledby="hs-camera-title")[
+    h.div(".hs-row.between.top")[
+        h.h2("#hs-camera-title")["Camera"],
+        h.button(".btn.quiet", type="button", data_close=True, aria_label="Close the camera")[icon("cross")],
+    ],
+    h.label(".field")[
+        "What is it?",
+        h.input(
+            type="text",
+            maxlength=80,
+            autocomplete="off",
+            list="hs-camera-classes",
+            placeholder="The name of the class",
+        ),
+    ],
+    h.datalist("#hs-camera-classes"),
+    h.video(muted=True, playsinline=True, aria_label="What the camera sees"),
+    h.p(".hs-soft", role="status", aria_live="polite"),
+    h.div(".strip", role="group", aria_label="The pictures taken; press one to take it out"),
+    _dialog_foot(
+        h.button(".btn.hold", type="button")["Hold to take pictures"],
+        h.button(".btn.primary.add", type="button", disabled=True)["Add pictures"],
+        h.button(".btn.quiet.away", type="button")["Throw away"],
+    ),
+]
+CAMERA = h.fragment[
+    h.h2["Camera"],
+    h.p(".hs-soft")["Hold the button, or the space bar, and move the thing about."],
+    h.button(".btn.open-camera", type="button")[icon("camera"), "Open camera"],
+    CAMERA_DIALOG,
+]
+SAMPLE_SET = h.fragment[
+    h.h2["Sample set"], h.p(".hs-soft")["96 drawings in four classes, in the public domain."]
+]
+EMPTY = h.div(".hs-empty")[
+    h.p(".live")["No pictures yet."],
+    h.p(".hs-soft")[
+        "Two classes are enough to begin: two folders, named as the network shall call them, about 20 "
+        "pictures in each. Or begin with one class, here:"
+    ],
+    new_class("The first class"),
+]
 ADD, REPLACE = "add", "replace"  # words of `picker.js`
-IN_USE = f'<span class="tag good">{icon("good")}In use</span>'
+IN_USE = h.span(".tag.good")[icon("good"), "In use"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +159,7 @@ def build_dataset_step() -> DatasetStep:
     with gr.Row(elem_classes="sources"):
         with gr.Column(elem_classes="drop"):
             gr.HTML(
-                html_template=PICKER,
+                html_template=rendered(PICKER),
                 js_on_load=f"{vendored('client-zip')}\n{web_text('picker.js')}",
                 apply_default_css=False,
                 elem_id="hs-picker",
@@ -115,15 +170,13 @@ def build_dataset_step() -> DatasetStep:
             )  # picker.js fills it in
         with gr.Column(elem_classes="tile"):
             gr.HTML(
-                html_template=CAMERA,
+                html_template=rendered(CAMERA),
                 js_on_load=web_text("camera.js"),
                 apply_default_css=False,
                 elem_id="hs-camera",
             )
         with gr.Column(elem_classes="tile"):
-            fragment(
-                '<h2>Sample set</h2><p class="hs-soft">96 drawings in four classes, in the public domain.</p>'
-            )
+            fragment(SAMPLE_SET)
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
     status = fragment(classes="status", name="hs-pictures-status")
@@ -137,18 +190,16 @@ def build_dataset_step() -> DatasetStep:
     return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
 
 
-def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
     """The headline of step 2, with the size of the new head as soon as there are names."""
-    becomes = "The names become the new head."
+    becomes: h.Node = "The names become the new head."
     if inspection and classes:
-        becomes = (
-            'The names become the new head: <span class="nowrap">'
-            f"{new_head_words(inspection, len(classes))}</span>."
-        )
-    return (
-        '<div class="hs-intro"><h1>Show it what you mean</h1>'
-        f'<p id="hs-new-head">Give it pictures sorted by name. {becomes}</p></div>'
-    )
+        size = h.span(".nowrap")[new_head_words(inspection, len(classes))]
+        becomes = ("The names become the new head: ", size, ".")
+    return h.div(".hs-intro")[
+        h.h1["Show it what you mean"],
+        h.p("#hs-new-head")["Give it pictures sorted by name. ", becomes],
+    ]
 
 
 @cache
@@ -167,19 +218,23 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
-        step.in_use: IN_USE if is_sample else "",
+        step.in_use: IN_USE if is_sample else None,
         step.onward: gr.Button(interactive=not scene.lacks),
-        step.say: f'<span class="say hs-soft">{safe(scene.lacks) or "Everything needed is here."}</span>',
-        step.view: "",
+        step.say: said(scene.lacks or "Everything needed is here."),
+        step.view: None,
     }
     change = shared.service.pictures.last_change(scene.owner, scene.project.id)
     if manifest is None:
-        return drawn | {step.classes: changed(change) + EMPTY, step.checks: "", step.aside: enough(None)}
+        return drawn | {
+            step.classes: h.fragment[changed(change), EMPTY],
+            step.checks: None,
+            step.aside: enough(None),
+        }
     shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
     if not scene.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
-        drawn[step.say] = f'<span class="say hs-soft">Everything needed is here. {words}</span>'
+        drawn[step.say] = said(f"Everything needed is here. {words}")
     return drawn | {
         step.classes: class_rows(manifest, shown, change),
         step.checks: checks(manifest, shown),
@@ -187,60 +242,70 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
     }
 
 
+def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
+    """A zip came, from a disk or from `picker.js`."""
+    owner, service = owner_of(request), shared.service
+    take = service.replace_pictures if how == REPLACE else service.add_pictures
+    try:
+        take(owner, project_id, Path(upload))
+    finally:  # refused or not, nobody asks for it again
+        service.uploads.taken(owner, Path(upload))
+    return shared.show(shared.look(project_id, request))
+
+
+def on_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The sample set; where there are pictures already, it asks."""
+    scene = shared.look(project_id, request)
+    if scene.manifest is not None:
+        return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
+    shared.service.use_sample(scene.owner, project_id)
+    return shared.show(shared.look(project_id, request))
+
+
+def on_first_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The same from step 1: on to Teach, or to what it asks before it replaces any."""
+    shown = on_sample(step, shared, project_id, request)
+    to = "pictures" if shown.get(step.view) else "teach"
+    return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
+
+
+def on_deed(
+    step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A button beside the pictures: a closer look, or something is done."""
+    deed, scene = edit_of(event), shared.look(project_id, request)
+    if deed.verb in LOOKS:
+        return {step.view: look_closer(deed, scene, shared)}
+    if dialog := do_or_tell(deed, scene, shared):
+        return {step.view: dialog}
+    return shared.show(shared.look(project_id, request))
+
+
+def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The pictures are read: the chip says what is true again."""
+    scene = shared.look(project_id, request)
+    return written({state: chip(scene.project, scene.job)})
+
+
 def connect_dataset_step(
     step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
-
-    @errors_as_text(step.status)
-    def on_zip(project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        take = shared.service.replace_pictures if how == REPLACE else shared.service.add_pictures
-        try:
-            take(owner, project_id, Path(upload))
-        finally:  # refused or not, nobody asks for it again
-            shared.service.uploads.taken(owner, Path(upload))
-        return shared.show(shared.look(project_id, request))
-
-    @errors_as_text(step.status)
-    def on_sample(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        if scene.manifest is not None:
-            return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
-        shared.service.use_sample(scene.owner, project_id)
-        return shared.show(shared.look(project_id, request))
-
-    @errors_as_text(step.status)
-    def on_first_sample(project_id: str, request: gr.Request) -> Updates:
-        shown = on_sample(project_id, request)
-        asks = shown.get(step.view) or shown[step.status]  # before it replaces any, or why it cannot
-        to = "pictures" if asks else "teach"
-        return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
-
-    @errors_as_text(step.status)
-    def on_deed(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
-        deed, scene = edit_of(event), shared.look(project_id, request)
-        if deed.verb in LOOKS:
-            return {step.view: look_closer(deed, scene, shared)}
-        if dialog := do_or_tell(deed, scene, shared):
-            return {step.view: dialog}
-        return shared.show(shared.look(project_id, request))
-
-    def on_read(project_id: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        return {state: chip(scene.project, scene.job)}
-
+    told = errors_as_text(step.status)
+    to_pictures = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
+    moves = errors_as_text(step.status, to_pictures)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
-    reading = announce(repr(busy_status("Reading the pictures")))
+    reading = announce(repr(rendered(busy_status("Reading the pictures"))))
     moved = [*outputs, shared.tabs, shared.where]
     for listen, handler, inputs, touched in (
-        (step.zip.upload, on_zip, [shared.project_id, step.zip, step.how], outputs),
-        (step.sample.click, on_sample, [shared.project_id], outputs),
-        (first_sample.click, on_first_sample, [shared.project_id], moved),
+        (step.zip.upload, told(on_zip, shared), [shared.project_id, step.zip, step.how], outputs),
+        (step.sample.click, told(on_sample, step, shared), [shared.project_id], outputs),
+        (first_sample.click, moves(on_first_sample, step, shared), [shared.project_id], moved),
     ):
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
-        done.then(on_read, shared.project_id, [state], queue=False, **quiet)
+        done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
+    deeds = told(on_deed, step, shared)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(on_deed, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(deeds, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.thumbnails import LARGEST_PX
@@ -48,7 +49,7 @@ def edit_of(event: gr.EventData) -> Edit:
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> str:
+def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable:
     """The dialog that a deed opens."""
     manifest = scene.manifest
     if manifest is None:
@@ -90,7 +91,7 @@ def do(deed: Edit, pictures: Datasets, owner: str, project: str) -> None:
             pictures.use_sample(owner, project)
 
 
-def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> str:
+def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable | None:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
@@ -102,29 +103,35 @@ def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> str:
         if dialog := _with_mistake(deed, mistake, scene, shared):
             return dialog
         raise
-    return ""
+    return None
 
 
-def _with_mistake(deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts) -> str:
+def _with_mistake(
+    deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts
+) -> h.Renderable | None:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
     if scene.manifest is None:
-        return ""
+        return None
     if deed.name in scene.classes:
         return _class(deed.name, scene.manifest, scene, shared, said)
     if any(picture.file == deed.file for picture in scene.manifest.pictures):
         return _picture(deed.file, scene.manifest, scene, shared, said)
-    return ""
+    return None
 
 
-def _class(name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
+def _class(
+    name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+) -> h.Renderable:
     if name not in manifest.classes:
         raise NotFound("There is no such class any more.", remedy="Load the page again.")
     small = thumbnails(shared.thumbnail, scene, of_class(manifest, name)[:MOST_SHOWN])
     return class_dialog(manifest, name, small, mistake)
 
 
-def _picture(file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: str = "") -> str:
+def _picture(
+    file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+) -> h.Renderable:
     found = next((picture for picture in manifest.pictures if picture.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
@@ -133,7 +140,7 @@ def _picture(file: str, manifest: Manifest, scene: PageContext, shared: PagePart
     return image_dialog(manifest, found, large, mistake)
 
 
-def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> str:
+def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> h.Renderable:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
     seen = sorted((p for p in manifest.pictures if p.file in files), key=lambda p: (p.group, p.file))
     small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])

@@ -5,22 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import fragment, served
+from headswap.app.ui.widgets.html import fragment, said, served
 from headswap.app.ui.widgets.text import count
 
-INTRO = (
-    '<div class="hs-intro"><h1>It is yours. Take it home</h1><p>One zip with everything the network '
-    "needs to give the same answers on any machine, with or without a connection.</p></div>"
-)
-SAVE_INSTEAD = (
-    '<h2>Save the project instead</h2><p class="hs-soft">Pictures, choices and result in one file, to go on '
-    "later or elsewhere: press Save at the top. It is separate from the zip.</p>"
-)
+INTRO = h.div(".hs-intro")[
+    h.h1["It is yours. Take it home"],
+    h.p[
+        "One zip with everything the network needs to give the same answers on any machine, with or without "
+        "a connection."
+    ],
+]
+SAVE_INSTEAD = h.fragment[
+    h.h2["Save the project instead"],
+    h.p(".hs-soft")[
+        "Pictures, choices and result in one file, to go on later or elsewhere: press Save at the top. It is "
+        "separate from the zip."
+    ],
+]
 NOT_BEGUN = ExportView(state="not begun")
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 TICK_S = 0.5
@@ -79,7 +86,7 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
     }
 
 
-def _say(view: ExportView) -> str:
+def _say(view: ExportView) -> h.Renderable:
     pictures = len(view.check.pictures) if view.check else 0
     inside = f" It holds {count(pictures, 'picture')} of yours, to check it with." if pictures else ""
     words = {
@@ -88,24 +95,26 @@ def _say(view: ExportView) -> str:
         "failed": "It could not be packed.",
         "not begun": "It is packed when there is something to take.",
     }[view.state]
-    return f'<span class="say hs-soft">{words}</span>'
+    return said(words)
+
+
+def on_look(step: ExportStep, shared: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+    """How far it is; it is packed when this step is opened."""
+    if not job:
+        return show_take_home(step, NOT_BEGUN)
+    packs, owner = shared.service.take_home, owner_of(request)
+    return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
+
+
+def on_tick(step: ExportStep, shared: PageParts, job: str, request: gr.Request) -> Updates:
+    """While it is packed: how far it is."""
+    return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
 
 
 def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
-
-    @errors_as_text(step.status)
-    def on_look(job: str, where: str, request: gr.Request) -> Updates:
-        if not job:
-            return show_take_home(step, NOT_BEGUN)
-        packs = shared.service.take_home
-        owner = owner_of(request)
-        return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
-
-    @errors_as_text(step.status, {step.timer: gr.update(active=False)})
-    def on_tick(job: str, request: gr.Request) -> Updates:
-        return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
-
+    look = errors_as_text(step.status)(on_look, step, shared)
+    tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, shared)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([shared.where.change, done_job.change], on_look, [done_job, shared.where], step.outputs, **quiet)
-    step.timer.tick(on_tick, done_job, step.outputs, **quiet)
+    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], step.outputs, **quiet)
+    step.timer.tick(tick, done_job, step.outputs, **quiet)

@@ -1,20 +1,25 @@
 """How the zip of step 5 looks: how far it is, what is in it, and whether all ways to ask it agree.
 
-Pure HTML from a `ExportView`; every name is escaped.
+Elements from an `ExportView`.
 """
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, file_size, percent, safe
+from headswap.app.ui.widgets.text import count, file_size, percent
 from headswap.exports.parity import ParityCheck, Route
 
-NOTHING_YET = (
-    '<div class="hs-panel zip-panel"><div class="hs-empty"><p class="live">Nothing to take home yet.</p>'
-    '<p class="hs-soft">Teach a head in step 3; the zip is packed when you come back here.</p></div></div>'
-)
+PANEL = h.div(".hs-panel.zip-panel")
+NOTHING_YET = PANEL[
+    h.div(".hs-empty")[
+        h.p(".live")["Nothing to take home yet."],
+        h.p(".hs-soft")["Teach a head in step 3; the zip is packed when you come back here."],
+    ]
+]
 PURPOSES = {
     "weights.safetensors": "The numbers of the network, body and new head",
     "model.onnx": "The same network for other programs",
@@ -35,48 +40,59 @@ WAYS = {"page": "This page", "bundle": "headswap elsewhere"}
 EXAMPLE_BARS = 5
 
 
-def zip_panel(view: ExportView) -> str:
+def zip_panel(view: ExportView) -> h.Renderable:
     """The left panel: an invitation, progress, a problem, or the contents."""
     if view.state == "ready" and view.zip_file is not None:
-        return f'<div class="hs-panel zip-panel">{_head(view)}{_table(view)}</div>'
+        return PANEL[_head(view), _table(view)]
     if view.state == "failed":
-        return f'<div class="hs-panel zip-panel">{error_html(view.problem, view.remedy)}</div>'
-    if view.state == "packing":
-        return (
-            '<div class="hs-panel zip-panel" data-state="packing"><p class="live">'
-            f'{safe(view.sentence)}</p><div class="hs-row progress"><div class="bar" role="progressbar" '
-            f'aria-valuenow="{100 * view.share:.0f}" aria-valuemin="0" aria-valuemax="100" '
-            f'aria-label="Packing"><i style="width:{100 * view.share:.0f}%"></i></div>'
-            f'<span class="hs-num">{percent(view.share)}</span></div><p class="hs-soft">Every way to ask the '
-            "network is tried before you get it. You may close the page; the zip waits.</p></div>"
-        )
-    return NOTHING_YET
+        return PANEL[error_html(view.problem, view.remedy)]
+    return _packing(view) if view.state == "packing" else NOTHING_YET
 
 
-def _head(view: ExportView) -> str:
+def _packing(view: ExportView) -> h.Renderable:
+    done = f"{100 * view.share:.0f}"
+    bar = h.div(
+        ".bar",
+        role="progressbar",
+        aria_valuenow=done,
+        aria_valuemin=0,
+        aria_valuemax=100,
+        aria_label="Packing",
+    )
+    return h.div(".hs-panel.zip-panel", data_state="packing")[
+        h.p(".live")[view.sentence],
+        h.div(".hs-row.progress")[bar[h.i(style=f"width:{done}%")], h.span(".hs-num")[percent(view.share)]],
+        h.p(".hs-soft")[
+            "Every way to ask the network is tried before you get it. You may close the page; the zip waits."
+        ],
+    ]
+
+
+def _head(view: ExportView) -> h.Renderable:
     size = sum(entry.size_bytes for entry in view.contents)
     packed = view.zip_file.stat().st_size if view.zip_file else 0
     name = view.zip_file.name if view.zip_file else ""
-    return (
-        f'<div class="zip-head"><h2 class="hs-title">{safe(name)}</h2><p class="hs-soft">'
-        f"{count(len(view.contents), 'file')}, {file_size(size)} unpacked, {file_size(packed)} to "
-        "download</p></div>"
-    )
+    files = count(len(view.contents), "file")
+    return h.div(".zip-head")[
+        h.h2(".hs-title")[name],
+        h.p(".hs-soft")[f"{files}, {file_size(size)} unpacked, {file_size(packed)} to download"],
+    ]
 
 
-def _table(view: ExportView) -> str:
+def _table(view: ExportView) -> h.Renderable:
     sizes = {entry.name: entry.size_bytes for entry in view.contents}
-    rows = [(name, safe(words), sizes.pop(name)) for name, words in PURPOSES.items() if name in sizes]
+    rows = [(name, words, sizes.pop(name)) for name, words in PURPOSES.items() if name in sizes]
     pictures = [name for name in sizes if name.startswith("check/")]
     size = sum(sizes.pop(name) for name in pictures)
     rows.append(("check/", _pictures_words(view.check), size))
     rows.append(("bundle.json …", f"For headswap itself: {count(len(sizes), 'record')}", sum(sizes.values())))
-    told = "".join(
-        f'<tr><th scope="row"><code>{safe(name)}</code></th><td>{words}</td>'
-        f'<td class="hs-num">{file_size(size)}</td></tr>'
-        for name, words, size in rows
-    )
-    return f'<table class="zip"><caption class="hs-vh">What is in the zip</caption>{told}</table>'
+    return h.table(".zip")[
+        h.caption(".hs-vh")["What is in the zip"],
+        [
+            h.tr[h.th(scope="row")[h.code[name]], h.td[words], h.td(".hs-num")[file_size(size)]]
+            for name, words, size in rows
+        ],
+    ]
 
 
 def _pictures_words(check: ParityCheck | None) -> str:
@@ -86,35 +102,33 @@ def _pictures_words(check: ParityCheck | None) -> str:
     return f"{yours} of yours and {len(check.drawings)} drawn ones, to check it with"
 
 
-def agreement(check: ParityCheck | None) -> str:
+def agreement(check: ParityCheck | None) -> h.Renderable | None:
     """The right panel: each way, on how many pictures it says the same, and the largest difference."""
     if check is None:
-        return ""
-    asked = len(check.pictures) + len(check.drawings)
-    rows = "".join(_way(way) for way in check.ways)
-    warned = ""
+        return None
+    asked = count(len(check.pictures) + len(check.drawings), "picture")
+    warned = None
     if not check.agree:
         warned = error_html(
             "They do not all say the same.",
             f"Use the way that agrees, and see check.json: none may differ by more than {check.bound:g}.",
         )
-    return (
-        '<div class="hs-panel"><h2>Do they all say the same?</h2><p class="hs-soft">Each was run on '
-        f"{count(asked, 'picture')}: of odd sizes, turned, see-through and grey ones, too.</p>"
-        f'<ul class="agree">{rows}</ul>{warned}<p class="hs-note">Largest difference in any answer: '
-        f"{_largest(check)}. Allowed is {check.bound:g}.</p></div>"
-    )
+    return h.div(".hs-panel")[
+        h.h2["Do they all say the same?"],
+        h.p(".hs-soft")[f"Each was run on {asked}: of odd sizes, turned, see-through and grey ones, too."],
+        h.ul(".agree")[[_way(way) for way in check.ways]],
+        warned,
+        h.p(".hs-note")[f"Largest difference in any answer: {_largest(check)}. Allowed is {check.bound:g}."],
+    ]
 
 
-def _way(way: Route) -> str:
-    name = WAYS.get(way.name, f"<code>{safe(way.name)}</code>")
+def _way(way: Route) -> h.Renderable:
+    name = h.span[WAYS[way.name] if way.name in WAYS else h.code[way.name]]
     if way.largest_difference is None:
-        return f'<li>{icon("absent")}<span>{name}</span><span class="hs-soft">not run</span>' + (
-            f'<p class="hs-note">{safe(way.problem)}</p></li>'
-        )
+        problem = h.p(".hs-note")[way.problem]
+        return h.li[icon("absent"), name, h.span(".hs-soft")["not run"], problem]
     mark = icon("good", "good") if way.agrees else icon("warn", "warn")
-    same = f"same on {way.same} of {way.pictures}"
-    return f'<li>{mark}<span>{name}</span><span class="hs-soft">{same}</span></li>'
+    return h.li[mark, name, h.span(".hs-soft")[f"same on {way.same} of {way.pictures}"]]
 
 
 def _largest(check: ParityCheck) -> str:
@@ -123,17 +137,23 @@ def _largest(check: ParityCheck) -> str:
     return "less than 0.000001" if largest < 1e-6 else f"{largest:.6f}"
 
 
-def example(view: ExportView) -> str:
+def example(view: ExportView) -> h.Renderable:
     """How it is used in a terminal, with what it really says of the first picture in the zip."""
     check = view.check
     said = check.pictures[0] if check and check.pictures else None
     shares = list(said.probabilities.items())[:EXAMPLE_BARS] if said else []
     wide = max((len(name) for name, _ in shares), default=0)
-    lines = "\n".join(f"{safe(name.ljust(wide))}  {round(100 * share):>3} %" for name, share in shares)
-    return (
-        '<div class="hs-half use"><div><h2 class="hs-title">Use it anywhere</h2><p class="hs-soft reading">'
-        "Unpack it, then name a picture from a terminal. It needs PyTorch, Pillow and the network's own "
-        'library, nothing of ours.</p></div><pre class="code" tabindex="0" aria-label="Example">'
-        f"pip install -r requirements.txt\npython predict.py {safe(said.file) if said else 'picture.jpg'}\n"
-        f"{lines}</pre></div>"
-    )
+    lines = "\n".join(f"{name.ljust(wide)}  {round(100 * share):>3} %" for name, share in shares)
+    file = said.file if said else "picture.jpg"
+    return h.div(".hs-half.use")[
+        h.div[
+            h.h2(".hs-title")["Use it anywhere"],
+            h.p(".hs-soft.reading")[
+                "Unpack it, then name a picture from a terminal. It needs PyTorch, Pillow and the network's "
+                "own library, nothing of ours."
+            ],
+        ],
+        h.pre(".code", tabindex="0", aria_label="Example")[
+            f"pip install -r requirements.txt\npython predict.py {file}\n{lines}"
+        ],
+    ]

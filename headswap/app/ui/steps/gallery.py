@@ -5,95 +5,100 @@ Flow:  what a person opened --Closer--> `closer` --> a dialog whose buttons are 
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.steps.classes import look_button, of_class
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import count, safe
+from headswap.app.ui.widgets.text import count
 from headswap.data.manifest import ImageRecord, Manifest
 
 MOST_SHOWN = 120  # thumbnails in one dialog
 _PARTS = {"train": "For practice.", "validation": "For choosing.", "test": "Locked away for the exam."}
 
 
-def class_dialog(manifest: Manifest, name: str, thumbnails: dict[str, str], mistake: str = "") -> str:
+def class_dialog(
+    manifest: Manifest, name: str, thumbnails: dict[str, str], mistake: h.Node = None
+) -> h.Renderable:
     """One class: its pictures, another name, another home, or out."""
     pictures = of_class(manifest, name)
-    others = "".join(f"<option>{safe(other)}</option>" for other in manifest.classes if other != name)
-    fixes = (
-        f'<form class="fix" data-deed="rename" data-name="{safe(name)}"><label>Its name<input type="text" '
-        f'maxlength="80" autocomplete="off" value="{safe(name)}"></label>'
-        '<button class="btn" type="submit">Rename</button></form>'
-    )
-    if others:
-        fixes += (
-            f'<form class="fix" data-deed="merge" data-name="{safe(name)}"><label>Put its pictures into'
-            f'<select>{others}</select></label><button class="btn" type="submit">Merge</button></form>'
-            '<div class="fix"><span class="hs-soft">Not wanted after all?</span>'
-            f'<button class="btn" type="button" data-deed="drop-class" data-name="{safe(name)}">'
-            "Leave the class out</button></div>"
-        )
-    body = f'{mistake}<div class="fixes-of">{fixes}</div>{_thumbs(pictures, thumbnails)}'
-    return _dialog(safe(name), count(len(pictures), "picture"), body)
+    others = [h.option[other] for other in manifest.classes if other != name]
+    rename = h.form(".fix", data_deed="rename", data_name=name)[
+        h.label["Its name", h.input(type="text", maxlength=80, autocomplete="off", value=name)],
+        h.button(".btn", type="submit")["Rename"],
+    ]
+    merge = h.form(".fix", data_deed="merge", data_name=name)[
+        h.label["Put its pictures into", h.select[others]], h.button(".btn", type="submit")["Merge"]
+    ]
+    drop = h.div(".fix")[
+        h.span(".hs-soft")["Not wanted after all?"],
+        h.button(".btn", type="button", data_deed="drop-class", data_name=name)["Leave the class out"],
+    ]
+    fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
+    return _dialog(name, count(len(pictures), "picture"), (mistake, fixes, _thumbs(pictures, thumbnails)))
 
 
-def image_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: str = "") -> str:
+def image_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
     """One picture, large, with its class; another class, or out."""
-    options = "".join(
-        f"<option{' selected' if name == picture.class_name else ''}>{safe(name)}</option>"
-        for name in manifest.classes
-    )
-    body = (
-        f'{mistake}<div class="large"><span class="plate"><img src="{uri}" alt="{safe(picture.file)}"></span>'
-        f'<div class="stack tight"><p class="hs-soft">{_PARTS[picture.part]} '
-        f'<span class="nowrap">{picture.width} × {picture.height} px.</span></p>'
-        f'<form class="fix" data-deed="relabel" data-file="{safe(picture.file)}"><label>It is a'
-        f'<select>{options}</select></label><button class="btn" type="submit">Change</button></form>'
-        f'<form class="fix" data-deed="relabel" data-file="{safe(picture.file)}"><label>or something new'
-        '<input type="text" maxlength="80" autocomplete="off" placeholder="What is it called?"></label>'
-        '<button class="btn" type="submit">Change</button></form>'
-        '<div class="fix"><span class="hs-soft">Not a good one?</span><button class="btn" type="button" '
-        f'data-deed="drop" data-file="{safe(picture.file)}">Leave it out</button></div>'
-        f'<button class="btn quiet back" type="button" data-deed="open" '
-        f'data-name="{safe(picture.class_name)}">All of {safe(picture.class_name)}</button></div></div>'
-    )
-    return _dialog(safe(picture.class_name), f"<bdi>{safe(picture.file)}</bdi>", body)
+    relabel = h.form(".fix", data_deed="relabel", data_file=picture.file)
+    change = h.button(".btn", type="submit")["Change"]
+    options = [h.option(selected=name == picture.class_name)[name] for name in manifest.classes]
+    typed = h.input(type="text", maxlength=80, autocomplete="off", placeholder="What is it called?")
+    drop = h.button(".btn", type="button", data_deed="drop", data_file=picture.file)
+    back = h.button(".btn.quiet.back", type="button", data_deed="open", data_name=picture.class_name)
+    large = h.div(".large")[
+        h.span(".plate")[h.img(src=uri, alt=picture.file)],
+        h.div(".stack.tight")[
+            h.p(".hs-soft")[
+                f"{_PARTS[picture.part]} ", h.span(".nowrap")[f"{picture.width} × {picture.height} px."]
+            ],
+            relabel[h.label["It is a", h.select[options]], change],
+            relabel[h.label["or something new", typed], change],
+            h.div(".fix")[h.span(".hs-soft")["Not a good one?"], drop["Leave it out"]],
+            back[f"All of {picture.class_name}"],
+        ],
+    ]
+    return _dialog(picture.class_name, h.bdi[picture.file], (mistake, large))
 
 
-def several_dialog(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> str:
+def several_dialog(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> h.Renderable:
     """The pictures that a finding is about, each with its class; a press opens one."""
-    return _dialog(
-        safe(title),
-        "Press one to change its class, or to leave it out.",
-        _thumbs(pictures, thumbnails, named=True),
-    )
+    below = "Press one to change its class, or to leave it out."
+    return _dialog(title, below, _thumbs(pictures, thumbnails, named=True))
 
 
-def sure_dialog(question: str, deed: str, label: str) -> str:
+def sure_dialog(question: str, deed: str, label: str) -> h.Renderable:
     """Asks before all pictures go."""
     body = (
-        '<p class="hs-soft">Undo brings them back.</p><div class="hs-row fixes">'
-        f'<button class="btn primary" type="button" data-deed="{deed}">{label}</button>'
-        '<button class="btn" type="button" data-close>Keep them</button></div>'
+        h.p(".hs-soft")["Undo brings them back."],
+        h.div(".hs-row.fixes")[
+            h.button(".btn.primary", type="button", data_deed=deed)[label],
+            h.button(".btn", type="button", data_close=True)["Keep them"],
+        ],
     )
-    return _dialog(safe(question), "", body)
+    return _dialog(question, None, body)
 
 
-def _thumbs(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> str:
-    made = "".join(
-        f"<li>{look_button(picture, thumbnails[picture.sha256])}"
-        f"{f'<span class=hs-note>{safe(picture.class_name)}</span>' if named else ''}</li>"
+def _thumbs(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> h.Node:
+    made = [
+        h.li[
+            look_button(picture, thumbnails[picture.sha256]),
+            h.span(".hs-note")[picture.class_name] if named else None,
+        ]
         for picture in pictures[:MOST_SHOWN]
         if picture.sha256 in thumbnails
-    )
+    ]
     more = len(pictures) - MOST_SHOWN
-    note = f'<p class="hs-note">And {count(more, "more picture")}.</p>' if more > 0 else ""
-    return f'<ul class="all">{made}</ul>{note}'
+    return h.ul(".all")[made], more > 0 and h.p(".hs-note")[f"And {count(more, 'more picture')}."]
 
 
-def _dialog(title: str, below: str, body: str) -> str:
-    note = f'<p class="hs-note">{below}</p>' if below else ""
-    return (
-        '<dialog class="hs-dialog" aria-labelledby="hs-view-title"><div class="hs-row between top"><div>'
-        f'<h2 id="hs-view-title" tabindex="-1" autofocus>{title}</h2>{note}</div>'
-        '<button class="btn quiet" type="button" data-close aria-label="Close">'
-        f"{icon('cross')}</button></div>{body}</dialog>"
-    )
+def _dialog(title: str, below: h.Node, body: h.Node) -> h.Renderable:
+    return h.dialog(".hs-dialog", aria_labelledby="hs-view-title")[
+        h.div(".hs-row.between.top")[
+            h.div[
+                h.h2("#hs-view-title", tabindex="-1", autofocus=True)[title],
+                h.p(".hs-note")[below] if below else None,
+            ],
+            h.button(".btn.quiet", type="button", data_close=True, aria_label="Close")[icon("cross")],
+        ],
+        body,
+    ]

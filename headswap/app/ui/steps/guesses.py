@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import in_words, percent, safe
+from headswap.app.ui.widgets.text import in_words, percent
 from headswap.events import Guess
 
 
-def six_guesses(now: tuple[Guess, ...], first: tuple[Guess, ...], thumbnails: dict[str, str]) -> str:
+def six_guesses(
+    now: tuple[Guess, ...], first: tuple[Guess, ...], thumbnails: dict[str, str]
+) -> h.Renderable | None:
     """Draw the guesses; `thumbnails` maps the picture's file to a data: URI."""
     if not now:
-        return ""
+        return None
     said_first = {guess.file: guess for guess in first}
-    items = "".join(_item(guess, said_first.get(guess.file), thumbnails.get(guess.file, "")) for guess in now)
     how_many = in_words(len(now)).capitalize()
-    return (
-        f'<section class="hs-section"><h2>{how_many} pictures it has never seen, and what it says now</h2>'
-        + (f'<ol class="six">{items}</ol></section>')
-    )
+    return h.section(".hs-section")[
+        h.h2[f"{how_many} pictures it has never seen, and what it says now"],
+        h.ol(".six")[[_item(one, said_first.get(one.file), thumbnails.get(one.file, "")) for one in now]],
+    ]
 
 
-def _item(guess: Guess, first: Guess | None, uri: str) -> str:
+def _item(guess: Guess, first: Guess | None, uri: str) -> h.Renderable:
     right = guess.label == guess.truth
-    mark = icon("check", "good") if right else icon("cross", "bad")
-    verdict = "right" if right else f"wrong, it is {safe(guess.truth)}"
-    past = f"{safe(guess.label)} from pass 1"
+    past: h.Node = f"{guess.label} from pass 1"
     if first is not None and first.label != guess.label:
-        past = f"at first <s>{safe(first.label)}</s>"
-    if not right:
-        past += f"<br>it is {safe(guess.truth)}"
-    return (
-        f'<li>{plate(uri, guess.file) if uri else ""}<div class="now">{mark}<span>{safe(guess.label)}</span>'
-        f'<span class="hs-vh">, {verdict}</span></div>'
-        f'<div class="meter" aria-hidden="true"><i style="width:{100 * guess.sure:.0f}%"></i></div>'
-        f'<div class="past"><span class="hs-num">{percent(guess.sure)} sure</span><br>{past}</div></li>'
-    )
+        past = ("at first ", h.s[first.label])
+    return h.li[
+        plate(uri, guess.file) if uri else None,
+        h.div(".now")[
+            icon("check", "good") if right else icon("cross", "bad"),
+            h.span[guess.label],
+            h.span(".hs-vh")[", ", "right" if right else f"wrong, it is {guess.truth}"],
+        ],
+        h.div(".meter", aria_hidden="true")[h.i(style=f"width:{100 * guess.sure:.0f}%")],
+        h.div(".past")[
+            h.span(".hs-num")[f"{percent(guess.sure)} sure"],
+            h.br,
+            past,
+            None if right else (h.br, f"it is {guess.truth}"),
+        ],
+    ]

@@ -1,51 +1,56 @@
 """The head view: a drawing of body -> features -> old head struck out, new head growing in.
 
-Flow:  Inspection + class names (+ one picture) --head_view--> HTML with two inline SVGs
+Flow:  Inspection + class names (+ one picture) --head_view--> elements with two inline SVGs
 
-Pure text: no gradio, no service.
+Elements only: no gradio, no service.
 """
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.steps.headdrawing import numbers_to_learn, old_names, tall_drawing, wide_drawing
 from headswap.app.ui.widgets.icons import icon, term
-from headswap.app.ui.widgets.text import in_words, number, safe
+from headswap.app.ui.widgets.text import in_words, number
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
 
 
-def head_view(inspection: Inspection, classes: tuple[str, ...], picture: str = "") -> str:
+def head_view(inspection: Inspection, classes: tuple[str, ...], picture: str = "") -> h.Renderable:
     """Draw a network opened up; `classes` are the person's own, `picture` a data: URI of one of theirs."""
-    name = safe(inspection.card.name)
-    return (
-        f'<div class="hs-row between"><h2>The head of <code>{name}</code></h2>'
-        f'<span class="tag good">{icon("good")}found and proved</span></div>'
-        '<div class="drawing">'
-        f"{wide_drawing(inspection, classes, picture)}{tall_drawing(inspection, classes, picture)}</div>"
-        f"{_facts(inspection, classes)}"
-    )
+    return h.fragment[
+        h.div(".hs-row.between")[
+            h.h2["The head of ", h.code[inspection.card.name]],
+            h.span(".tag.good")[icon("good"), "found and proved"],
+        ],
+        h.div(".drawing")[
+            wide_drawing(inspection, classes, picture), tall_drawing(inspection, classes, picture)
+        ],
+        _facts(inspection, classes),
+    ]
 
 
-def evidence(inspection: Inspection) -> str:
+def evidence(inspection: Inspection) -> h.Renderable:
     """How the head was found: the sentences of the search, then the layers that were not chosen."""
-    steps = "".join(f"<li><span>{_with_code(sentence)}</span></li>" for sentence in inspection.site.evidence)
-    others = "".join(
-        f'<p class="hs-note">Other candidate: <code>{safe(other.path)}</code>, {safe(other.kind)} '
-        f"{' × '.join(map(str, other.shape))}. Not chosen: {_lower(other.reason)}.</p>"
+    steps = [h.li[h.span[_with_code(sentence)]] for sentence in inspection.site.evidence]
+    others = [
+        h.p(".hs-note")[
+            "Other candidate: ", h.code[other.path],
+            f", {other.kind} {' × '.join(map(str, other.shape))}. Not chosen: {_lower(other.reason)}.",
+        ]
         for other in inspection.site.candidates[:4]
-    )
-    return f'<ol class="evidence hs-soft">{steps}</ol>{others}'
+    ]  # fmt: skip
+    return h.fragment[h.ol(".evidence.hs-soft")[steps], others]
 
 
-def _with_code(sentence: str) -> str:
+def _with_code(sentence: str) -> h.Node:
     """A sentence of the search; what stands between backticks is code."""
-    parts = safe(sentence).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+    return [h.code[part] if i % 2 else part for i, part in enumerate(sentence.split("`"))]
 
 
 def _lower(reason: str) -> str:
     """A reason in the middle of a sentence."""
-    return safe(f"{reason[:1].lower()}{reason[1:]}".rstrip("."))
+    return f"{reason[:1].lower()}{reason[1:]}".rstrip(".")
 
 
 def new_head_words(inspection: Inspection, num_classes: int) -> str:
@@ -54,40 +59,49 @@ def new_head_words(inspection: Inspection, num_classes: int) -> str:
     return f"{inspection.site.in_features[0]} → {num_classes} · {learned} numbers to learn"
 
 
-def intro(card: NetworkCard | None, inspection: Inspection | None) -> str:
+def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderable:
     """What the chosen network already knows, in three sentences."""
     known = card.num_classes if card and card.num_classes else None
     example = old_names(inspection)[:1] if inspection else ()
-    such = f" such as “{safe(example[0])}”" if example else ""
+    such = f" such as “{example[0]}”" if example else ""
     votes = f"votes for {number(known)} names{such}" if known else "turns what it saw into an answer"
     learned = "1.2 million photos" if known == 1000 else "a great many photos"
-    return (
-        '<div class="hs-intro"><h1>Start from a network that already sees</h1>'
-        f"<p>This network already learned to see from {learned}. Its last layer, the head, {votes}. "
-        "We cut off only that layer and give it a new one with your names.</p></div>"
-    )
+    return h.div(".hs-intro")[
+        h.h1["Start from a network that already sees"],
+        h.p[
+            f"This network already learned to see from {learned}. Its last layer, the head, {votes}. We cut "
+            "off only that layer and give it a new one with your names."
+        ],
+    ]
 
 
-def _facts(inspection: Inspection, classes: tuple[str, ...]) -> str:
+def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     site = inspection.site
-    paths = "<br>".join(f"<code>{safe(path)}</code>" for path in site.all_paths)
-    old = (
-        f"{safe(site.kinds[0])} {site.in_features[0]} → {site.num_classes}, "
-        f"{number(inspection.head_parameters)} numbers"
-    )
-    if site.new_head:
-        old = "It had no head of its own"
-    new = f"{site.in_features[0]} → {len(classes)}" if classes else "as you like"
-    learn = f"{number(numbers_to_learn(inspection, len(classes)))} numbers to learn"
-    if not classes:
-        learn = "one output for every class of your pictures"
+    new, learn = "as you like", "one output for every class of your pictures"
+    if classes:
+        new = f"{site.in_features[0]} → {len(classes)}"
+        learn = f"{number(numbers_to_learn(inspection, len(classes)))} numbers to learn"
+    return h.dl(".facts")[
+        h.div[
+            h.dt(".tag")[icon("lock"), "Kept, frozen ", term("body")],
+            h.dd[h.b(".hs-num")[number(inspection.body_parameters)], "numbers in the body"],
+        ],
+        h.div[
+            h.dt(".tag")[icon("scissors"), "Replaced ", term("head")],
+            h.dd[h.b[_lines(site.all_paths)], _old_head(inspection)],
+        ],
+        h.div[h.dt(".tag.acc")[icon("sprout"), "New"], h.dd[h.b(".hs-num")[new], learn]],
+    ]
+
+
+def _lines(paths: tuple[str, ...]) -> h.Node:
+    """Each path on a line of its own."""
+    return [(h.br if i else None, h.code[path]) for i, path in enumerate(paths)]
+
+
+def _old_head(inspection: Inspection) -> str:
+    site = inspection.site
+    size = f"{site.in_features[0]} → {site.num_classes}, {number(inspection.head_parameters)} numbers"
+    old = "It had no head of its own" if site.new_head else f"{site.kinds[0]} {size}"
     aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
-    return (
-        f'<dl class="facts"><div><dt class="tag">{icon("lock")}Kept, frozen '
-        f"{term('body')}</dt>"
-        f'<dd><b class="hs-num">{number(inspection.body_parameters)}</b>numbers in the body</dd></div>'
-        f'<div><dt class="tag">{icon("scissors")}Replaced {term("head")}</dt>'
-        f"<dd><b>{paths}</b>{old}{aux}</dd></div>"
-        f'<div><dt class="tag acc">{icon("sprout")}New</dt><dd><b class="hs-num">{new}</b>{learn}</dd>'
-        "</div></dl>"
-    )
+    return f"{old}{aux}"

@@ -1,12 +1,14 @@
 """Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
 
-Flow:  Doubts --doubts--> HTML; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
+Flow:  Doubts --doubts--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
 """
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import number, percent, safe, short
+from headswap.app.ui.widgets.text import number, percent, short
 from headswap.evaluation.report import LabelIssue
 
 SHOWN = 5
@@ -18,35 +20,36 @@ def doubts(
     thumbnails: dict[str, str],
     done: str = "",
     undo: LabelIssue | None = None,
-) -> str:
+) -> h.Renderable:
     """Draw the most doubtful.
 
     Args:
         left: those that nobody has decided.
         classes: names of the report.
         thumbnails: sha256 -> data: URI.
-        done: one sentence on what was just decided, harmless in HTML.
+        done: one sentence on what was just decided.
         undo: what was just decided and can be taken back.
     """
-    back = (
-        f' <button class="link" type="button" data-doubt="undo:{safe(undo.sha256)}">Undo</button>'
-        if undo
-        else ""
-    )
-    said = (
-        f'<p class="callout accent" role="status">{icon("check")}<span>{done}{back}</span></p>'
-        if done
-        else ""
-    )
+    title, said = h.h2["Is the label right?"], _decided(done, undo) if done else None
     if not left:
-        none = '<p class="hs-soft">It doubts none of the labels.</p>' if not done else ""
-        return f'<div class="hs-panel"><h2>Is the label right?</h2>{said}{none}</div>'
-    rows = "".join(_row(doubt, classes, thumbnails) for doubt in left[:SHOWN])
-    more = f'<p class="hs-note">And {number(len(left) - SHOWN)} more.</p>' if len(left) > SHOWN else ""
-    return (
-        '<div class="hs-panel"><h2>Is the label right?</h2><p class="hs-soft">It would give these '
-        f"another name. It may be wrong; you decide.</p>{said}{rows}{more}</div>"
-    )
+        none = None if done else h.p(".hs-soft")["It doubts none of the labels."]
+        return h.div(".hs-panel")[title, said, none]
+    more = len(left) - SHOWN
+    return h.div(".hs-panel")[
+        title,
+        h.p(".hs-soft")["It would give these another name. It may be wrong; you decide."],
+        said,
+        [_row(doubt, classes, thumbnails) for doubt in left[:SHOWN]],
+        h.p(".hs-note")[f"And {number(more)} more."] if more > 0 else None,
+    ]
+
+
+def _decided(done: str, undo: LabelIssue | None) -> h.Renderable:
+    """What was just done, and the way back."""
+    back: h.Node = None
+    if undo:
+        back = (" ", h.button(".link", type="button", data_doubt=f"undo:{undo.sha256}")["Undo"])
+    return h.p(".callout.accent", role="status")[icon("check"), h.span[done, back]]
 
 
 def chosen(
@@ -60,15 +63,19 @@ def chosen(
     return next(((deed, doubt) for doubt in among if doubt.sha256 == place), None)
 
 
-def _row(doubt: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> str:
+def _row(doubt: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> h.Renderable:
     label, other = classes[doubt.label], classes[doubt.suggested]
-    key = safe(doubt.sha256)
-    return (
-        f'<div class="doubt">{plate(thumbnails.get(doubt.sha256, ""), doubt.file)}<p><b>Labelled '
-        f'{safe(label)}</b><br><span class="hs-soft">It says {safe(other)}, {percent(doubt.sure)} sure.'
-        '</span></p><div class="deeds">'
-        f'<button class="btn" type="button" data-doubt="fix:{key}" aria-label="Make {safe(doubt.file)} '
-        f'{safe(other)}">Make it {short(other, 14)}</button>'
-        f'<button class="btn quiet" type="button" data-doubt="leave:{key}" aria-label="Leave '
-        f'{safe(doubt.file)} as it is">Ignore</button></div></div>'
-    )
+    fix, leave = f"fix:{doubt.sha256}", f"leave:{doubt.sha256}"
+    makes, leaves = f"Make {doubt.file} {other}", f"Leave {doubt.file} as it is"
+    return h.div(".doubt")[
+        plate(thumbnails.get(doubt.sha256, ""), doubt.file),
+        h.p[
+            h.b[f"Labelled {label}"],
+            h.br,
+            h.span(".hs-soft")[f"It says {other}, {percent(doubt.sure)} sure."],
+        ],
+        h.div(".deeds")[
+            h.button(".btn", type="button", data_doubt=fix, aria_label=makes)[f"Make it {short(other, 14)}"],
+            h.button(".btn.quiet", type="button", data_doubt=leave, aria_label=leaves)["Ignore"],
+        ],
+    ]

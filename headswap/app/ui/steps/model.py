@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.views import Inspection, ProjectView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
@@ -20,18 +21,17 @@ element.addEventListener('change', (happened) => {
   if (happened.target.name === 'hs-network') trigger('click', {chosen: happened.target.value});
 });
 """
-HURRY = (
-    '<h2>In a hurry?</h2><p class="hs-soft">Take the sample set, 96 drawings, or a folder of yours that '
-    "has one folder per class.</p>"
-)
-FOLDER = '<button class="btn" type="button" id="hs-folder-first">Choose a folder</button>'
-OWN_WEIGHTS = (
-    '<p class="hs-soft">A file made for the chosen architecture, by you or somebody you know. It is read '
-    "as numbers "
-    "only: nothing in it is run.</p>"
-)
+HURRY = h.fragment[
+    h.h2["In a hurry?"],
+    h.p(".hs-soft")["Take the sample set, 96 drawings, or a folder of yours that has one folder per class."],
+]
+FOLDER = h.button("#hs-folder-first.btn", type="button")["Choose a folder"]
+OWN_WEIGHTS = h.p(".hs-soft")[
+    "A file made for the chosen architecture, by you or somebody you know. It is read as numbers only: "
+    "nothing in it is run."
+]
 OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."
-WAITING = '<div class="hs-waiting" role="status">Opening the network to find its head …</div>'
+WAITING = h.div(".hs-waiting", role="status")["Opening the network to find its head …"]
 
 
 @dataclass(frozen=True)
@@ -107,87 +107,107 @@ def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, sh
     }
 
 
+def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
+    service, chosen = shared.service, project.model
+    three = service.three_to_start()
+    names = tuple(name for _, name in shown_rows(three, chosen))
+    speeds = {name: service.networks.picture_ms(name) for name in names}
+    known = service.networks.cards(names)
+    return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
+
+
+def on_cards(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """The three cards, with what is known of them now."""
+    if not project_id:  # the browser has not been asked yet what it remembers
+        return {step.cards: gr.skip()}
+    return {step.cards: _cards(shared, shared.service.project(owner_of(request), project_id))}
+
+
+def on_list(step: ModelStep, listed: gr.State, shared: PageParts, is_listed: bool) -> Updates:
+    """Every network, for the search; once: a list that comes again closes under the hands of who searches."""
+    if is_listed:
+        return {}
+    return {step.search: gr.Dropdown(choices=search_choices(shared.service.models())), listed: True}
+
+
+def _choose(
+    step: ModelStep, shared: PageParts, project_id: str, model: str, path: str | None, request: gr.Request
+) -> Updates:
+    project = shared.service.choose_model(owner_of(request), project_id, model, path=path)
+    return shared.show(shared.look(project_id, request)) | {step.cards: _cards(shared, project)}
+
+
+def on_card(
+    step: ModelStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """One of the three was chosen."""
+    return _choose(step, shared, project_id, str(event.chosen), None, request)
+
+
+def on_search(
+    step: ModelStep, shared: PageParts, project_id: str, model: str | None, request: gr.Request
+) -> Updates:
+    """A network was found by its name."""
+    if not model or not model.strip():
+        return {}
+    return _choose(step, shared, project_id, model.strip(), None, request)
+
+
+def on_check(step: ModelStep, shared: PageParts, project_id: str, path: str, request: gr.Request) -> Updates:
+    """Another layer was named as the head."""
+    model = shared.service.project(owner_of(request), project_id).model
+    return _choose(step, shared, project_id, model, path.strip() or None, request)
+
+
+def on_weights(
+    step: ModelStep, shared: PageParts, project_id: str, file: str, request: gr.Request
+) -> Updates:
+    """A file of weights came."""
+    service, owner = shared.service, owner_of(request)
+    try:
+        inspection = service.use_weights(owner, project_id, Path(file))
+    finally:
+        service.uploads.taken(owner, Path(file))
+    scene = shared.look(project_id, request)
+    shown = shared.show(scene) | show_network(step, inspection, scene, shared)
+    return shown | {step.cards: _cards(shared, scene.project)}
+
+
+def on_reach(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Whether the chosen weights can be had at all."""
+    project = shared.service.project(owner_of(request), project_id)
+    problem = "" if project.has_own_weights else shared.service.networks.out_of_reach(project.model)
+    return {step.status: error_html(problem, OFFLINE)} if problem else {}
+
+
 def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> None:
     """Connect step 1 to the service; the long list comes when the head has been drawn."""
-    service = shared.service
-
-    def cards(project: ProjectView) -> str:
-        chosen = project.model
-        three = service.three_to_start()
-        names = tuple(name for _, name in shown_rows(three, chosen))
-        speeds = {name: service.networks.picture_ms(name) for name in names}
-        known = service.networks.cards(names)
-        return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
-
-    @errors_as_text(step.status, clears=False)
-    def on_cards(project_id: str, request: gr.Request) -> Updates:
-        if not project_id:  # the browser has not been asked yet what it remembers
-            return {step.cards: gr.skip()}
-        return {step.cards: cards(service.project(owner_of(request), project_id))}
-
+    told, in_passing = errors_as_text(step.status), errors_as_text(step.status, clears=False)
     listed = gr.State(False)
-
-    @errors_as_text(step.status, clears=False)
-    def on_list(is_listed: bool) -> Updates:
-        if is_listed:  # once: a list that comes again closes under the hands of who is searching
-            return {}
-        return {step.search: gr.Dropdown(choices=search_choices(service.models())), listed: True}
-
-    def choose(project_id: str, model: str, path: str | None, request: gr.Request) -> Updates:
-        project = service.choose_model(owner_of(request), project_id, model, path=path)
-        return shared.show(shared.look(project_id, request)) | {step.cards: cards(project)}
-
-    @errors_as_text(step.status)
-    def on_card(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
-        return choose(project_id, str(event.chosen), None, request)
-
-    @errors_as_text(step.status)
-    def on_search(project_id: str, model: str | None, request: gr.Request) -> Updates:
-        return choose(project_id, model.strip(), None, request) if model and model.strip() else {}
-
-    @errors_as_text(step.path_status)
-    def on_check(project_id: str, path: str, request: gr.Request) -> Updates:
-        model = service.project(owner_of(request), project_id).model
-        return choose(project_id, model, path.strip() or None, request)
-
-    @errors_as_text(step.status)
-    def on_weights(project_id: str, file: str, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        try:
-            inspection = service.use_weights(owner, project_id, Path(file))
-        finally:
-            service.uploads.taken(owner, Path(file))
-        scene = shared.look(project_id, request)
-        return (
-            shared.show(scene)
-            | show_network(step, inspection, scene, shared)
-            | {step.cards: cards(scene.project)}
-        )
-
-    @errors_as_text(step.status, clears=False)
-    def on_reach(project_id: str, request: gr.Request) -> Updates:
-        project = service.project(owner_of(request), project_id)
-        if project.has_own_weights or not (problem := service.networks.out_of_reach(project.model)):
-            return {}
-        return {step.status: error_html(problem, OFFLINE)}
-
     outputs = [*shared.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
     newest: dict[str, Any] = {
         "trigger_mode": "always_last"
     }  # who chooses again while a network opens means the second
-    step.cards.click(on_card, shared.project_id, outputs, **newest, **quiet)
-    step.weights.upload(on_weights, [shared.project_id, step.weights], [*outputs, *drawn], **quiet)
-    step.search.input(on_search, [shared.project_id, step.search], outputs, **newest, **quiet)
+    step.cards.click(told(on_card, step, shared), shared.project_id, outputs, **newest, **quiet)
+    step.weights.upload(
+        told(on_weights, step, shared), [shared.project_id, step.weights], [*outputs, *drawn], **quiet
+    )
+    step.search.input(
+        told(on_search, step, shared), [shared.project_id, step.search], outputs, **newest, **quiet
+    )
     gr.on(
         [step.check.click, step.own_path.submit],
-        on_check,
+        errors_as_text(step.path_status)(on_check, step, shared),
         [shared.project_id, step.own_path],
         [*shared.redrawn, step.cards, step.path_status],
         **quiet,
     )
-    shared.project_id.change(on_cards, shared.project_id, [step.cards, step.status], **quiet)
-    timed = drawn_first.then(on_cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
-    seen = timed.then(on_list, listed, [step.search, listed, step.status], **quiet)
-    seen.then(on_reach, shared.project_id, [step.status], **quiet)
+    cards = in_passing(on_cards, step, shared)
+    shared.project_id.change(cards, shared.project_id, [step.cards, step.status], **quiet)
+    timed = drawn_first.then(cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
+    seen = timed.then(
+        in_passing(on_list, step, listed, shared), listed, [step.search, listed, step.status], **quiet
+    )
+    seen.then(in_passing(on_reach, step, shared), shared.project_id, [step.status], **quiet)

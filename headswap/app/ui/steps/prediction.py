@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon, plate
-from headswap.app.ui.widgets.text import count, enumerate_names, image_uri, in_words, percent, safe
+from headswap.app.ui.widgets.text import count, enumerate_names, image_uri, in_words, percent
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.evaluation.report import Report, TestAnswer
 
 # Where it looked: an image with what counted lit up, on demand.
 
 LOOKED_AT = 3  # exam pictures whose maps are drawn
-INVITATION = '<p class="hs-soft">A map lights up what counted in a picture. It takes a moment.</p>'
+INVITATION = h.p(".hs-soft")["A map lights up what counted in a picture. It takes a moment."]
 
 
-def heat_figure(heat: HeatMap, words: str = "") -> str:
-    """One picture, dim where nothing counted; `words` say more and are harmless in HTML."""
-    says = f"where it looked to say {safe(heat.label)}: the bright patch counted most"
-    return (
-        f'<figure class="heat"><span class="plate dark"><img src="{image_uri(heat.png, "png")}" '
-        f'alt="{says}"></span><figcaption class="hs-note"><b>{safe(heat.label)}</b>{words}</figcaption>'
-        "</figure>"
-    )
+def heat_figure(heat: HeatMap, words: str = "") -> h.Renderable:
+    """One picture, dim where nothing counted; `words` say more."""
+    says = f"where it looked to say {heat.label}: the bright patch counted most"
+    return h.figure(".heat")[
+        h.span(".plate.dark")[h.img(src=image_uri(heat.png, "png"), alt=says)],
+        h.figcaption(".hs-note")[h.b[heat.label], words],
+    ]
 
 
-def heat_row(figures: tuple[str, ...]) -> str:
+def heat_row(figures: tuple[h.Renderable, ...]) -> h.Renderable:
     """A few of them side by side."""
-    return f'<p class="hs-soft">The bright patch counted most.</p><div class="three">{"".join(figures)}</div>'
+    return h.fragment[h.p(".hs-soft")["The bright patch counted most."], h.div(".three")[figures]]
 
 
 def looked_at(report: Report) -> tuple[TestAnswer, ...]:
@@ -44,28 +45,31 @@ MOST_NEAR = 5
 Near = dict[str, tuple[str, str]]  # sha256 of a practice picture -> its class, a data: URI
 
 
-def answer(prediction: Prediction, near: Near | None = None, report: Report | None = None) -> str:
+def answer(prediction: Prediction, near: Near | None = None, report: Report | None = None) -> h.Renderable:
     """Draw one prediction; `near` are the nearest practice pictures, `report` says what sureness is worth."""
-    new = _bars(
-        prediction.probabilities, f"New head, your {in_words(len(prediction.probabilities))} names", True
-    )
-    old = ""
-    if prediction.old_head:
-        short_names = {name.split(",")[0]: share for name, share in prediction.old_head.items()}
-        old = f"<div>{_bars(short_names, 'Old head, its own names', False)}"
-        old += '<p class="hs-note">Same body, same features, other votes.</p></div>'
-    return (
-        f'<div class="stack answered">{_stranger(prediction)}<p class="live">It says <b>'
-        f"{safe(prediction.label)}</b>, "
-        f'{percent(prediction.sure)} sure.</p><div class="{"versus" if old else ""}"><div>{new}'
-        f"{_worth(prediction, report)}</div>{old}</div>{_near(prediction, near or {})}</div>"
-    )
+    names = in_words(len(prediction.probabilities))
+    new = _bars(prediction.probabilities, f"New head, your {names} names", marks_first=True)
+    return h.div(".stack.answered")[
+        _stranger() if prediction.is_unlike else None,
+        h.p(".live")["It says ", h.b[prediction.label], f", {percent(prediction.sure)} sure."],
+        h.div(class_={"versus": bool(prediction.old_head)})[
+            h.div[new, _worth(prediction, report) if report else None], _old(prediction)
+        ],
+        _near(prediction, near or {}),
+    ]
 
 
-def _worth(prediction: Prediction, report: Report | None) -> str:
+def _old(prediction: Prediction) -> h.Renderable | None:
+    """What the old head would have said."""
+    if not prediction.old_head:
+        return None
+    short_names = {name.split(",")[0]: share for name, share in prediction.old_head.items()}
+    bars = _bars(short_names, "Old head, its own names", marks_first=False)
+    return h.div[bars, h.p(".hs-note")["Same body, same features, other votes."]]
+
+
+def _worth(prediction: Prediction, report: Report) -> h.Renderable:
     """What the figure is worth, as the panel on its sureness says it too."""
-    if report is None:
-        return ""
     times = f"{percent(prediction.sure).removesuffix(chr(160) + '%')} times in 100"
     error = percent(report.calibration.error_after) if report.calibration else ""
     said = {
@@ -74,43 +78,45 @@ def _worth(prediction: Prediction, report: Report | None) -> str:
         "poor": f"Do not rely on this figure: its sureness is off by {error} on average.",
         "unknown": "There were too few pictures to check this figure: take it as a hint.",
     }[report.trust]
-    return f'<p class="hs-note">{said}</p>'
+    return h.p(".hs-note")[said]
 
 
-def _near(prediction: Prediction, near: Near) -> str:
+def _near(prediction: Prediction, near: Near) -> h.Renderable | None:
     """The practice pictures that its body finds most alike."""
     shown = [near[sha256] for sha256 in prediction.nearest[:MOST_NEAR] if sha256 in near]
     if not shown:
-        return ""
-    pictures = "".join(f"<li>{plate(uri, name)}</li>" for name, uri in shown)
+        return None
     counted = Counter(name for name, _ in shown)
     words = enumerate_names(tuple(f"{many} × {name}" for name, many in counted.most_common()))
-    return (
-        f'<div class="hs-rule-top nearest"><h3>Nearest practice pictures</h3><ul class="near">{pictures}</ul>'
-        f'<p class="hs-note">{words}</p></div>'
-    )
+    return h.div(".hs-rule-top.nearest")[
+        h.h3["Nearest practice pictures"],
+        h.ul(".near")[[h.li[plate(uri, name)] for name, uri in shown]],
+        h.p(".hs-note")[words],
+    ]
 
 
-def _stranger(prediction: Prediction) -> str:
-    if not prediction.is_unlike:
-        return ""
-    return (
-        f'<div class="callout warn stranger" role="status">{icon("warn")}<p><b class="serif">I have not seen '
-        "anything like this</b><br>It is further from all practice pictures than nearly every exam picture "
-        "was. Take the answer below as a guess.</p></div>"
-    )
+def _stranger() -> h.Renderable:
+    return h.div(".callout.warn.stranger", role="status")[
+        icon("warn"),
+        h.p[
+            h.b(".serif")["I have not seen anything like this"],
+            h.br,
+            "It is further from all practice pictures than nearly every exam picture was. Take the answer "
+            "below as a guess.",
+        ],
+    ]
 
 
-def _bars(shares: dict[str, float], title: str, mark_first: bool) -> str:
+def _bars(shares: dict[str, float], title: str, *, marks_first: bool) -> h.Node:
     best = list(shares.items())
-    rows = "".join(
-        f'<li class="{"top" if mark_first and i == 0 else ""}"><span title="{safe(name)}">{safe(name)}</span>'
-        f'<span class="meter" aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></span>'
-        f"<span>{percent(share)}</span></li>"
+    rows = [
+        h.li(class_={"top": marks_first and i == 0})[
+            h.span(title=name)[name],
+            h.span(".meter", aria_hidden="true")[h.i(style=f"width:{100 * share:.1f}%")],
+            h.span[percent(share)],
+        ]
         for i, (name, share) in enumerate(best[:MOST_BARS])
-    )
+    ]
     hidden = best[MOST_BARS:]
     rest = f" and {count(len(hidden), 'name')} more below {percent(hidden[0][1])}" if hidden else ""
-    return f'<h3>{title}</h3><ul class="bars">{rows}</ul>' + (
-        f'<p class="hs-note">{rest}</p>' if rest else ""
-    )
+    return h.h3[title], h.ul(".bars")[rows], h.p(".hs-note")[rest] if rest else None

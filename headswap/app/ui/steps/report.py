@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
@@ -23,17 +24,15 @@ from headswap.app.ui.steps.try_it import (
     examples_for,
 )
 from headswap.app.ui.widgets.errors import errors_as_text
-from headswap.app.ui.widgets.html import fragment, sends, web_text
+from headswap.app.ui.widgets.html import fragment, said, sends, web_text
 from headswap.app.ui.widgets.icons import term
-from headswap.app.ui.widgets.text import image_uri, safe
+from headswap.app.ui.widgets.text import image_uri
 from headswap.evaluation.report import LabelIssue, Report
 
 # The foot of step 4: teach first, or teach again, or take it home.
 
-FIRST_TEACH = '<span class="say hs-soft">The report comes by itself when the lesson is over.</span>'
-NOT_GOOD_ENOUGH = (
-    '<span class="say hs-soft">Not good enough? Add pictures where it errs, then teach again.</span>'
-)
+FIRST_TEACH = said("The report comes by itself when the lesson is over.")
+NOT_GOOD_ENOUGH = said("Not good enough? Add pictures where it errs, then teach again.")
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,13 @@ def build_foot() -> Footer:
 
 
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
-NOTHING_YET = (
-    '<div class="hs-intro"><h1>How good is it?</h1><p>Nothing is taught yet. When step 3 is done, this '
-    "page says honestly how many exam pictures it gets right, which it mixes up, and lets you try your "
-    "own.</p></div>"
-)
+NOTHING_YET = h.div(".hs-intro")[
+    h.h1["How good is it?"],
+    h.p[
+        "Nothing is taught yet. When step 3 is done, this page says honestly how many exam pictures it gets "
+        "right, which it mixes up, and lets you try your own."
+    ],
+]
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def build_test_step() -> ReportStep:
                 to_do = fragment(name="hs-advice", script=sends("way"))
         with gr.Row(elem_classes="hs-half hs-more"):
             with gr.Column(elem_classes="hs-panel"):
-                fragment(f"<h2>Where it looked {term('map')}</h2>")
+                fragment(h.h2["Where it looked ", term("map")])
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             doubted = fragment(name="hs-doubts", script=sends("doubt"))
@@ -141,7 +142,9 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
     return step.foot.show(is_taught=True) | {
-        step.verdict: verdict.verdict(report) + verdict.of_run(shared.service.history.row(owner, job)),
+        step.verdict: h.fragment[
+            verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
+        ],
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
@@ -150,88 +153,103 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
         step.where: INVITATION,
         step.look: gr.Button(visible=True),
         step.trust: verdict.trust(report),
-        step.advice: f'<div class="stack">{advice(report)}{learning(report)}</div>',
+        step.advice: h.div(".stack")[advice(report), learning(report)],
     }
+
+
+def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+    """A run is done, or there is none."""
+    if not job:
+        nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
+        return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
+    scene = shared.look(project_id, request)
+    report = shared.service.results.report(scene.owner, job)
+    strip = example_strip(examples_for(report.classes), (), -1)
+    return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
+
+
+def on_cell(
+    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A cell of the grid was pressed: its pictures."""
+    scene, cell = shared.look(project_id, request), str(event.chosen)
+    report = shared.service.results.report(scene.owner, job)
+    answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
+    small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+    return {step.opened: confusion.opened(report, cell, small)}
+
+
+def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+    """Where it looked in a few exam pictures."""
+    scene, results = shared.look(project_id, request), shared.service.results
+    report = results.report(scene.owner, job)
+    drawn = []
+    for answer in looked_at(report):
+        picture = results.picture_file(scene.owner, job, answer.sha256)
+        right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
+        heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+        drawn.append(heat_figure(heat, right))
+    return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
+
+
+def on_doubt(
+    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """A doubtful label was mended, left or given back."""
+    scene, results = shared.look(project_id, request), shared.service.results
+    left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
+    found = chosen(left, str(event.chosen), settled)
+    if found is None:
+        return {}
+    classes, (deed, doubt) = results.report(scene.owner, job).classes, found
+    label, other = classes[doubt.label], classes[doubt.suggested]
+    if deed == "leave":
+        results.settle(scene.owner, job, doubt.sha256)
+        return _decided(step, shared, scene.owner, job, ("Left as it is.", doubt))
+    if deed == "undo":
+        _relabel(shared, scene, doubt, before=other, after=label)
+        results.unsettle(scene.owner, job, doubt.sha256)
+        told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
+    else:
+        _relabel(shared, scene, doubt, before=label, after=other)
+        results.settle(scene.owner, job, doubt.sha256)
+        said = f"It is called {other} now. Teach again to learn from it."
+        told = _decided(step, shared, scene.owner, job, (said, doubt))
+    return shared.show(shared.look(project_id, request)) | told
+
+
+def _decided(
+    step: ReportStep, shared: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
+) -> Updates:
+    """What is left to decide; `done` says what was decided, and what of it can be taken back."""
+    report, left = shared.service.results.report(owner, job), shared.service.results.doubts(owner, job)
+    small = _small(shared, owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
+    return {step.doubts: doubts(left, report.classes, small, *done)}
+
+
+def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before: str, after: str) -> None:
+    """Give the picture of a doubt another class, wherever it still has the one before."""
+    same = scene.manifest.pictures if scene.manifest else ()
+    files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+    if files:
+        shared.service.pictures.relabel(scene.owner, scene.project.id, files, after)
+
+
+def on_way(depth: gr.Radio, shared: PageParts, event: gr.EventData) -> Updates:
+    """Advice was taken: set it up in Teach."""
+    return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
 
 
 def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, depth: gr.Radio) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
-    results = shared.service.results
-
-    @errors_as_text(step.status)
-    def on_done(project_id: str, job: str, request: gr.Request) -> Updates:
-        if not job:
-            nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-            return nothing | step.foot.show(is_taught=False) | step.tried.empty("")
-        scene = shared.look(project_id, request)
-        report = results.report(scene.owner, job)
-        strip = example_strip(examples_for(report.classes), (), -1)
-        return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
-
-    @errors_as_text(step.status)
-    def on_cell(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene, cell = shared.look(project_id, request), str(event.chosen)
-        report = results.report(scene.owner, job)
-        answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
-        small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
-        return {step.opened: confusion.opened(report, cell, small)}
-
-    @errors_as_text(step.status)
-    def on_look(project_id: str, job: str, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        report = results.report(scene.owner, job)
-        drawn = []
-        for answer in looked_at(report):
-            picture = results.picture_file(scene.owner, job, answer.sha256)
-            right = ", right" if answer.is_right else f", wrong: it is {safe(report.classes[answer.truth])}"
-            heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
-            drawn.append(heat_figure(heat, right))
-        return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
-
-    def decided(scene: PageContext, job: str, done: str, undo: LabelIssue | None = None) -> Updates:
-        report, left = results.report(scene.owner, job), results.doubts(scene.owner, job)
-        small = _small(shared, scene.owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
-        return {step.doubts: doubts(left, report.classes, small, done, undo)}
-
-    def relabelled(scene: PageContext, project_id: str, doubt: LabelIssue, before: str, after: str) -> None:
-        """Give the picture of a doubt another class, wherever it still has the one before."""
-        same = scene.manifest.pictures if scene.manifest else ()
-        files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
-        if files:
-            shared.service.pictures.relabel(scene.owner, project_id, files, after)
-
-    @errors_as_text(step.status)
-    def on_doubt(project_id: str, job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
-        found = chosen(left, str(event.chosen), settled)
-        if found is None:
-            return {}
-        classes, (deed, doubt) = results.report(scene.owner, job).classes, found
-        label, other = classes[doubt.label], classes[doubt.suggested]
-        if deed == "leave":
-            results.settle(scene.owner, job, doubt.sha256)
-            return decided(scene, job, "Left as it is.", doubt)
-        if deed == "undo":
-            relabelled(scene, project_id, doubt, before=other, after=label)
-            results.unsettle(scene.owner, job, doubt.sha256)
-            told = decided(scene, job, f"It is called {safe(label)} again.")
-        else:
-            relabelled(scene, project_id, doubt, before=label, after=other)
-            results.settle(scene.owner, job, doubt.sha256)
-            told = decided(
-                scene, job, f"It is called {safe(other)} now. Teach again to learn from it.", doubt
-            )
-        return shared.show(shared.look(project_id, request)) | told
-
-    @errors_as_text(step.status)
-    def on_way(event: gr.EventData) -> Updates:
-        return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
-
+    told = errors_as_text(step.status)
     asked: list[Any] = [shared.project_id, done_job]
-    filled = done_job.change(on_done, asked, [*step.told, *step.tried.outputs], **QUIET)
+    filled = done_job.change(told(on_done, step, shared), asked, [*step.told, *step.tried.outputs], **QUIET)
     connect_try_it(step.tried, shared, done_job, filled)
-    step.grid.click(on_cell, asked, [step.opened, step.status], **QUIET)
-    step.look.click(on_look, asked, [step.where, step.look, step.status], **PREDICTING)
-    step.doubts.click(on_doubt, asked, [*shared.redrawn, step.doubts, step.status], **QUIET)
-    step.advice.click(on_way, None, [depth, shared.tabs, shared.where, step.status], js=TO_TOP, **QUIET)
+    step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
+    step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
+    step.doubts.click(
+        told(on_doubt, step, shared), asked, [*shared.redrawn, step.doubts, step.status], **QUIET
+    )
+    moved = [depth, shared.tabs, shared.where, step.status]
+    step.advice.click(told(on_way, depth, shared), None, moved, js=TO_TOP, **QUIET)

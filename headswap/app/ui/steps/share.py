@@ -6,15 +6,14 @@ Flow:  a press --service.following--> key --link_card--> QR code, link, Stop sha
 from __future__ import annotations
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card
 
-OFFER = (
-    '<button class="link" type="button" data-do="share">Let others follow this run on their phones</button>'
-)
+OFFER = h.button(".link", type="button", data_do="share")["Let others follow this run on their phones"]
 
 
 def build_share() -> gr.HTML:
@@ -24,27 +23,31 @@ def build_share() -> gr.HTML:
 
 def show_share(panel: gr.HTML, scene: PageContext) -> Updates:
     """The offer, closed: the link is shown to anyone who presses it, and is the same again."""
-    return {panel: OFFER if scene.job else ""}
+    return {panel: OFFER if scene.job else None}
+
+
+def on_share(
+    panel: gr.HTML, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+) -> Updates:
+    """The link is shown, or taken back."""
+    scene, following = shared.look(project_id, request), shared.service.following
+    job = scene.project.job or ""
+    if event.chosen == "unshare":
+        following.unshare_job(scene.owner, job)
+        return show_share(panel, scene)
+    opened = following.share_job(scene.owner, job)
+    return {panel: link_card(str(event.here), opened, stop="unshare")}
+
+
+def on_other_run(panel: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Another run closes the card of the one before."""
+    return show_share(panel, shared.look(project_id, request))
 
 
 def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: PageParts) -> None:
-    """Connect the buttons; another run closes the card of the one before."""
-    following = shared.service.following
-
-    @errors_as_text(status)
-    def on_share(project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
-        scene = shared.look(project_id, request)
-        job = scene.project.job or ""
-        if event.chosen == "unshare":
-            following.unshare_job(scene.owner, job)
-            return show_share(panel, scene)
-        opened = following.share_job(scene.owner, job)
-        return {panel: link_card(str(event.here), opened, stop="unshare")}
-
-    @errors_as_text(status, clears=False)
-    def on_other_run(project_id: str, request: gr.Request) -> Updates:
-        return show_share(panel, shared.look(project_id, request))
-
+    """Connect the buttons."""
+    share = errors_as_text(status)(on_share, panel, shared)
+    other = errors_as_text(status, clears=False)(on_other_run, panel, shared)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    panel.click(on_share, shared.project_id, [panel, status], queue=False, trigger_mode="once", **quiet)
-    key.change(on_other_run, shared.project_id, [panel, status], queue=False, **quiet)
+    panel.click(share, shared.project_id, [panel, status], queue=False, trigger_mode="once", **quiet)
+    key.change(other, shared.project_id, [panel, status], queue=False, **quiet)

@@ -6,24 +6,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.service.views import Inspection, JobView
 from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
 from headswap.app.ui.steps.guesses import six_guesses
 from headswap.app.ui.steps.headdrawing import numbers_to_learn
 from headswap.app.ui.steps.share import build_share, connect_share
-from headswap.app.ui.steps.train_options import TrainOptions, build_plan, config_of, depth_choices
+from headswap.app.ui.steps.train_options import (
+    ChosenOptions,
+    TrainOptions,
+    build_plan,
+    config_of,
+    depth_choices,
+)
 from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.status import live_panel
-from headswap.app.ui.widgets.text import in_words, number, safe
+from headswap.app.ui.widgets.text import in_words, number
 
-NO_PICTURES = (
-    '<p class="live">Pictures first, then the lesson.</p><p class="hs-soft">Add two classes or more in '
-    "step 2, "
-    "or use the sample set. The button wakes up when they are here.</p>"
-)
+NO_PICTURES = h.fragment[
+    h.p(".live")["Pictures first, then the lesson."],
+    h.p(".hs-soft")[
+        "Add two classes or more in step 2, or use the sample set. The button wakes up when they are here."
+    ],
+]
 LIVE = "element.setAttribute('role', 'status'); element.setAttribute('aria-live', 'polite');"
 
 
@@ -52,7 +60,7 @@ def build_train_step() -> TrainStep:
     intro = fragment(intro_text(None, ()))
     with gr.Row(elem_classes="hs-two level live-first"):
         with gr.Column(elem_classes="hs-panel lesson-plan"):
-            fragment("<h2>What may move?</h2>")
+            fragment(h.h2["What may move?"])
             plan = build_plan()
             key = gr.Textbox(visible="hidden")
             with gr.Row(elem_classes="lesson-go"):
@@ -64,7 +72,7 @@ def build_train_step() -> TrainStep:
                     "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
                 )
             status = fragment(classes="status", name="hs-teach-status")
-        live = fragment(live_panel(None, "", NO_PICTURES), name="hs-live", script=LIVE)
+        live = fragment(live_panel(None, None, NO_PICTURES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
     share = build_share()
     _, onward = next_bar(
@@ -73,16 +81,18 @@ def build_train_step() -> TrainStep:
     return TrainStep(intro, plan, key, start, stop, status, live, six, share, onward)
 
 
-def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> str:
+def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
     """The headline of step 3, with how many numbers are to be learned."""
     how_many = (
         f", {number(numbers_to_learn(inspection, len(classes)))} numbers," if inspection and classes else ""
     )
-    return (
-        '<div class="hs-intro"><h1>Teach the new head</h1><p>The body looks at every picture once. Then '
-        f"the new head learns{how_many} by guessing and being corrected. What else may learn is up to "
-        "you.</p></div>"
-    )
+    return h.div(".hs-intro")[
+        h.h1["Teach the new head"],
+        h.p[
+            f"The body looks at every picture once. Then the new head learns{how_many} by guessing and being "
+            "corrected. What else may learn is up to you."
+        ],
+    ]
 
 
 def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
@@ -94,33 +104,35 @@ def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Upd
         step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
         step.stop: gr.Button(visible=scene.is_teaching),
         step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
-        step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else "",
+        step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else None,
         step.onward: gr.Button(interactive=scene.project.done_job is not None),
     }
 
 
-def _invitation(scene: PageContext) -> str:
+def _invitation(scene: PageContext) -> h.Renderable:
     if scene.manifest is None:
         return NO_PICTURES
     if scene.lacks:
-        return f'<p class="live">A little more first.</p><p class="hs-soft">{safe(scene.lacks)}</p>'
+        return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[scene.lacks]]
     pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
-    return (
-        f'<p class="live">{number(pictures)} pictures in {classes} classes are ready.</p><p class="hs-soft">'
-        "Press the button. Then you see how many pictures it gets right that it has never practised on.</p>"
-    )
+    return h.fragment[
+        h.p(".live")[f"{number(pictures)} pictures in {classes} classes are ready."],
+        h.p(".hs-soft")[
+            "Press the button. Then you see how many pictures it gets right that it has never practised on."
+        ],
+    ]
 
 
-def _chart(scene: PageContext, job: JobView | None) -> str:
+def _chart(scene: PageContext, job: JobView | None) -> h.Renderable | None:
     if job is None or scene.manifest is None:
-        return ""
+        return None
     exam = [picture.class_name for picture in scene.manifest.part("test")]
     counts = {name: exam.count(name) for name in scene.classes}
     if not exam or not job.passes:
         return chart(job.passes, is_over=job.is_over)
     common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
     share = counts[common] / len(exam)
-    words = f"always saying “{safe(common)}”: {100 * share:.0f} %"
+    words = f"always saying “{common}”: {100 * share:.0f} %"
     return chart(job.passes, share, words, is_over=job.is_over)
 
 
@@ -141,18 +153,19 @@ def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
+def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
+    """Teach, with what was chosen."""
+    scene = shared.look(project_id, request)
+    lesson, share, seed = config_of(ChosenOptions(*options))
+    shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    return shared.show(shared.look(project_id, request))
+
+
 def connect_train_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
     connect_share(step.share, step.status, step.key, shared)
-
-    @errors_as_text(step.status)
-    def on_start(request: gr.Request, project_id: str, key: str, *chosen: Any) -> Updates:
-        scene = shared.look(project_id, request)
-        lesson, share, seed = config_of(*chosen)
-        shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
-        return shared.show(shared.look(project_id, request))
-
     step.start.click(
-        on_start, [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
+        errors_as_text(step.status)(on_start, shared),
+        [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
         show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
     )  # fmt: skip

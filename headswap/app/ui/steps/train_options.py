@@ -1,6 +1,6 @@
 """What is chosen before a lesson: what may move, for how long, and the finer choices.
 
-Flow:  components --config_of--> TrainConfig, share locked away, seed
+Flow:  components --ChosenOptions, config_of--> TrainConfig, share locked away, seed
 
 Each field says in a `?` what the field calls it. Nothing is decided here: the values go to
 the service as they are.
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.widgets.html import fragment
 from headswap.app.ui.widgets.icons import term
@@ -34,7 +35,7 @@ SHARE = 20  # percent locked away
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The components, in the order in which `config_of` takes their values."""
+    """The components, in the order in which `ChosenOptions` takes their values."""
 
     depth: gr.Radio
     budget: gr.Dropdown
@@ -85,21 +86,36 @@ def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
             for depth, name, more in DEPTHS]  # fmt: skip
 
 
-def config_of(
-    depth: Depth, budget: float, passes: float, rate: float, batch: float, copies: list[str], mirror: bool,
-    share: float, seed: float,
-) -> tuple[TrainConfig, float, int]:  # fmt: skip
-    """The values of the components, in their order, as a lesson, a share and a seed."""
+@dataclass(frozen=True)
+class ChosenOptions:
+    """The values of the components, in their order."""
+
+    depth: Depth
+    budget: float
+    passes: float
+    rate: float
+    batch: float
+    copies: list[str]
+    mirror: bool
+    share: float
+    seed: float
+
+
+def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
+    """What was chosen as a lesson, a share and a seed."""
+    copies = chosen.copies
     further = FinetuneConfig(
-        passes=int(passes),
-        learning_rate=rate or None,
-        batch_size=int(batch),
+        passes=int(chosen.passes),
+        learning_rate=chosen.rate or None,
+        batch_size=int(chosen.batch),
         flip="flip" in copies,
         least_crop=FinetuneConfig().least_crop if "crop" in copies else 1.0,
         mixup=0.2 if "mixup" in copies else 0.0,
     )
-    lesson = TrainConfig(depth=depth, budget_s=float(budget) or None, mirror=mirror, further=further)
-    return lesson, share / 100, int(seed or 0)
+    lesson = TrainConfig(
+        depth=chosen.depth, budget_s=float(chosen.budget) or None, mirror=chosen.mirror, further=further
+    )
+    return lesson, chosen.share / 100, int(chosen.seed or 0)
 
 
 def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
@@ -108,13 +124,13 @@ def _time(depth: Depth, seconds: dict[Depth, float]) -> str:
     return "Seconds." if depth == "head" else "Minutes."
 
 
-def _name(words: str, glossary_word: str) -> str:
-    return f'<p class="hs-field-name">{words} {term(glossary_word)}</p>'
+def _name(words: str, glossary_word: str) -> h.Renderable:
+    return h.p(".hs-field-name")[words, " ", term(glossary_word)]
 
 
 def _field(words: str, glossary_word: str, note: str = "") -> gr.Column:
     """A column with the field's name and its `?`; the caller puts the field into it."""
     column = gr.Column(elem_classes="hs-field")
     with column:
-        fragment(_name(words, glossary_word) + (f'<p class="hs-note">{note}</p>' if note else ""))
+        fragment((_name(words, glossary_word), h.p(".hs-note")[note] if note else None))
     return column

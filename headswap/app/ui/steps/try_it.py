@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import htpy as h
 
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.prediction import Near, answer, heat_figure
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, sends, served, web_text
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import image_uri, percent, safe
+from headswap.app.ui.widgets.text import image_uri, percent
 from headswap.bundle.prediction import Prediction
 from headswap.storage.places import sample_folder
 
@@ -29,31 +30,29 @@ def examples_for(classes: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(path for path in sorted(FOLDER.iterdir()) if path.stem.split("_")[0] in classes)
 
 
-def example_strip(paths: tuple[Path, ...], said: tuple[Prediction, ...], chosen: int) -> str:
+def example_strip(paths: tuple[Path, ...], said: tuple[Prediction, ...], chosen: int) -> h.Renderable | None:
     """Buttons with the pictures, and below each what the network says of it; a button sends its number."""
     if not paths:
-        return ""
-    buttons = "".join(
-        f'<li><button class="plate" type="button" data-example="{i}" '
-        f'aria-pressed="{str(i == chosen).lower()}" '
-        f'aria-label="Example {i + 1}{_spoken(said, i)}"><img '
-        f'src="{image_uri(path.read_bytes(), "png")}" alt="">'
-        f"</button>{_told(path, said, i)}</li>"
-        for i, path in enumerate(paths)
+        return None
+    shown = [_example(path, i, said[i] if i < len(said) else None, chosen) for i, path in enumerate(paths)]
+    return h.fragment[h.h3["Examples it has never seen"], h.ul(".examples")[shown]]
+
+
+def _example(path: Path, place: int, said: Prediction | None, chosen: int) -> h.Renderable:
+    spoken = f": it says {said.label}, {percent(said.sure)} sure" if said else ""
+    button = h.button(
+        ".plate",
+        type="button",
+        data_example=place,
+        aria_pressed=str(place == chosen).lower(),
+        aria_label=f"Example {place + 1}{spoken}",
     )
-    return f'<h3>Examples it has never seen</h3><ul class="examples">{buttons}</ul>'
-
-
-def _spoken(said: tuple[Prediction, ...], i: int) -> str:
-    return f": it says {safe(said[i].label)}, {percent(said[i].sure)} sure" if i < len(said) else ""
-
-
-def _told(path: Path, said: tuple[Prediction, ...], i: int) -> str:
-    if i >= len(said):
-        return '<span class="told" aria-hidden="true">…</span>'
-    right = path.stem.split("_")[0] == said[i].label
-    mark = icon("check", "good") if right else icon("cross", "bad")
-    return f'<span class="told" aria-hidden="true">{mark}{safe(said[i].label)}</span>'
+    told: h.Node = "…"
+    if said:
+        right = path.stem.split("_")[0] == said.label
+        told = (icon("check", "good") if right else icon("cross", "bad"), said.label)
+    picture = h.img(src=image_uri(path.read_bytes(), "png"), alt="")
+    return h.li[button[picture], h.span(".told", aria_hidden="true")[told]]
 
 
 MOST_EXAMPLES = 12
@@ -63,14 +62,15 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 UNOPENED: dict[str, Any] = {"preprocess": False}
 PREDICTING: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "predict"} | QUIET
 SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".avif")
-NO_ANSWER = (
-    '<div class="hs-empty small"><p class="live">Show it something.</p><p class="hs-soft">Upload a '
-    "picture, take one, or paste one from the clipboard.</p></div>"
-)
-CAMERA = (
-    '<div class="livecam"><button class="btn" type="button" data-camera aria-pressed="false">Use the camera, '
-    'live</button><video muted playsinline hidden></video><p class="hs-note" role="status"></p></div>'
-)
+NO_ANSWER = h.div(".hs-empty.small")[
+    h.p(".live")["Show it something."],
+    h.p(".hs-soft")["Upload a picture, take one, or paste one from the clipboard."],
+]
+CAMERA = h.div(".livecam")[
+    h.button(".btn", type="button", data_camera=True, aria_pressed="false")["Use the camera, live"],
+    h.video(muted=True, playsinline=True, hidden=True),
+    h.p(".hs-note", role="status"),
+]
 
 
 @dataclass(frozen=True)
@@ -92,23 +92,23 @@ class TryIt:
     @property
     def untold(self) -> Updates:
         """What is shown beside a mistake: no answer, lest the old one be taken for the new one."""
-        return {self.heat: "", self.look: gr.update(visible=False), self.answer: NO_ANSWER}
+        return {self.heat: None, self.look: gr.update(visible=False), self.answer: NO_ANSWER}
 
-    def empty(self, strip: str) -> Updates:
+    def empty(self, strip: h.Node) -> Updates:
         """Nothing is tried yet."""
         return self._no_heat(False) | {self.picture: None, self.answer: NO_ANSWER, self.examples: strip}
 
-    def told(self, said: str, *, is_kept: bool = True) -> Updates:
+    def told(self, said: h.Node, *, is_kept: bool = True) -> Updates:
         """An answer; of a camera's picture, which is not kept, no map can be drawn."""
         return self._no_heat(is_kept) | {self.answer: said}
 
     def _no_heat(self, can_look: bool) -> Updates:
-        return {self.heat: "", self.look: gr.Button(visible=can_look)}
+        return {self.heat: None, self.look: gr.Button(visible=can_look)}
 
 
 def build_try_it() -> TryIt:
     """Lay it out."""
-    fragment('<h2 class="hs-title">Try a picture of your own</h2>', classes="hs-section")
+    fragment(h.h2(".hs-title")["Try a picture of your own"], classes="hs-section")
     with gr.Row(elem_classes="hs-panel try"):
         with gr.Column(elem_classes="stack tight"):
             picture = gr.Image(
@@ -125,71 +125,79 @@ def build_try_it() -> TryIt:
     return TryIt(picture, camera, examples, status, said, look, heat)
 
 
+def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
+    """A prediction with its nearest practice pictures, and what its sureness is worth."""
+    results = shared.service.results
+    found = results.thumbnails(owner, job, prediction.nearest, 96)
+    near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
+    return answer(prediction, near, results.report(owner, job))
+
+
+def _predicted(shared: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
+    return _answered(shared, owner, job, shared.service.results.predict(owner, job, (picture,))[0])
+
+
+def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr.Request) -> Updates:
+    """What it says of the examples: of the first, which is shown large, or of all in the strip."""
+    owner, results = owner_of(request), shared.service.results
+    paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
+    if not paths:
+        return {}
+    said = results.predict(owner, job, paths[:most])
+    strip = {part.examples: example_strip(paths, said, chosen=0)}
+    if most > 1:
+        return strip
+    return strip | {part.picture: served(paths[0])} | part.told(_answered(shared, owner, job, said[0]))
+
+
+def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+    """One of the examples was pressed."""
+    owner = owner_of(request)
+    paths = examples_for(shared.service.results.report(owner, job).classes)
+    path = paths[min(int(event.chosen), len(paths) - 1)]
+    return part.told(_predicted(shared, owner, job, path)) | {part.picture: served(path)}
+
+
+def on_picture(
+    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+) -> Updates:
+    """A picture came; one that no browser shows is shown as it was read."""
+    if picture is None:
+        return part.told(NO_ANSWER, is_kept=False)
+    owner, path = owner_of(request), Path(picture["path"])
+    said = _predicted(shared, owner, job, path)
+    if path.suffix.lower() in SHOWN_BY_BROWSERS:
+        return part.told(said)
+    small = image_uri(shared.service.results.preview(owner, job, path))
+    tried = h.span(".plate.tried")[h.img(src=small, alt="The picture that was tried")]
+    return part.told(h.fragment[tried, said])
+
+
+def on_frame(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+    """The camera sent what it sees."""
+    owner = owner_of(request)
+    prediction = shared.service.results.predict_frame(owner, job, str(event.frame))
+    return part.told(_answered(shared, owner, job, prediction), is_kept=False)
+
+
+def on_look(
+    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+) -> Updates:
+    """Where it looked in the picture that was tried."""
+    if picture is None:
+        return {part.heat: None}
+    heat = shared.service.results.heat_map(owner_of(request), job, Path(picture["path"]))
+    return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
+
+
 def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled: Any) -> None:
     """Connect it; `filled` is the event after which the examples are asked."""
-    results = shared.service.results
-
-    def words(request: gr.Request, job: str, prediction: Prediction) -> str:
-        found = results.thumbnails(owner_of(request), job, prediction.nearest, 96)
-        near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
-        return answer(prediction, near, results.report(owner_of(request), job))
-
-    def predict(request: gr.Request, job: str, picture: Path) -> str:
-        return words(request, job, results.predict(owner_of(request), job, (picture,))[0])
-
-    def example_answers(job: str, most: int, request: gr.Request) -> Updates:
-        owner = owner_of(request)
-        paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
-        if not paths:
-            return {}
-        said = results.predict(owner, job, paths[:most])
-        strip = {part.examples: example_strip(paths, said, chosen=0)}
-        if most > 1:
-            return strip
-        return strip | {part.picture: served(paths[0])} | part.told(words(request, job, said[0]))
-
-    @errors_as_text(part.status)
-    def on_first_example(job: str, request: gr.Request) -> Updates:
-        return example_answers(job, 1, request)
-
-    @errors_as_text(part.status)
-    def on_all_examples(job: str, request: gr.Request) -> Updates:
-        return example_answers(job, MOST_EXAMPLES, request)
-
-    @errors_as_text(part.status, part.untold)
-    def on_example(job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        paths = examples_for(results.report(owner_of(request), job).classes)
-        path = paths[min(int(event.chosen), len(paths) - 1)]
-        return part.told(predict(request, job, path)) | {part.picture: served(path)}
-
-    @errors_as_text(part.status, part.untold)
-    def on_picture(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
-        if picture is None:
-            return part.told(NO_ANSWER, is_kept=False)
-        path = Path(picture["path"])
-        said = predict(request, job, path)
-        if path.suffix.lower() not in SHOWN_BY_BROWSERS:
-            small = image_uri(results.preview(owner_of(request), job, path))
-            said = (
-                f'<span class="plate tried"><img src="{small}" alt="The picture that was tried"></span>{said}'
-            )
-        return part.told(said)
-
-    @errors_as_text(part.status, part.untold)
-    def on_frame(job: str, event: gr.EventData, request: gr.Request) -> Updates:
-        prediction = results.predict_frame(owner_of(request), job, str(event.frame))
-        return part.told(words(request, job, prediction), is_kept=False)
-
-    @errors_as_text(part.status, {part.heat: ""})
-    def on_look(job: str, picture: dict[str, Any] | None, request: gr.Request) -> Updates:
-        if picture is None:
-            return {part.heat: ""}
-        heat = results.heat_map(owner_of(request), job, Path(picture["path"]))
-        return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
-
-    first = filled.then(on_first_example, done_job, part.outputs, **PREDICTING)
-    first.then(on_all_examples, done_job, part.outputs, **PREDICTING)
-    part.examples.click(on_example, done_job, part.outputs, **PREDICTING)
-    part.picture.input(on_picture, [done_job, part.picture], part.outputs, **UNOPENED, **PREDICTING)
-    part.camera.click(on_frame, done_job, part.outputs, trigger_mode="once", **PREDICTING)
-    part.look.click(on_look, [done_job, part.picture], [part.heat, part.status], **UNOPENED, **PREDICTING)
+    told, untold = errors_as_text(part.status), errors_as_text(part.status, part.untold)
+    looks = errors_as_text(part.status, {part.heat: None})(on_look, part, shared)
+    given, outputs = [done_job, part.picture], part.outputs
+    first = filled.then(told(on_examples, part, shared, 1), done_job, outputs, **PREDICTING)
+    first.then(told(on_examples, part, shared, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
+    part.examples.click(untold(on_example, part, shared), done_job, outputs, **PREDICTING)
+    part.picture.input(untold(on_picture, part, shared), given, outputs, **UNOPENED, **PREDICTING)
+    part.camera.click(untold(on_frame, part, shared), done_job, outputs, trigger_mode="once", **PREDICTING)
+    part.look.click(looks, given, [part.heat, part.status], **UNOPENED, **PREDICTING)

@@ -1,16 +1,16 @@
 """The verdict on a taught head: one sentence, a ruler with its uncertainty, hard pictures, trust.
 
-Flow:  Report --verdict--> HTML       (the confusion grid is drawn in `confusion`)
+Flow:  Report --verdict--> elements       (the confusion grid is drawn in `confusion`)
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import htpy as h
 
 from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
-from headswap.app.ui.widgets.icons import icon, plate, term
-from headswap.app.ui.widgets.text import count, percent, prose, safe, short
+from headswap.app.ui.widgets.icons import icon, moment, plate, term
+from headswap.app.ui.widgets.text import count, percent, prose, short
 from headswap.evaluation.report import Report, TestAnswer
 from headswap.evaluation.summary import reliability_of
 
@@ -23,7 +23,7 @@ SURE_STEPS = (
 )
 
 
-def verdict(report: Report) -> str:
+def verdict(report: Report) -> h.Renderable:
     """The headline, what it is worth, and what always saying one class would get."""
     low, high = (round(100 * share) for share in report.interval)
     few = "; with so few the true figure is" if report.total < 100 else "; the true figure is"
@@ -34,69 +34,77 @@ def verdict(report: Report) -> str:
         else f" It was tested several times over, each time on pictures that it had not practised on: the "
         f"{report.exam_total} that were locked away, {report.exam_right} right, would say too little alone."
     )
-    return (
-        f'<div class="verdict"><div><h1>{report.right} of {report.total} {what} right</h1>'
-        f"<p>{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
-        f"“{safe(report.baseline_class)}” would get {percent(report.baseline_accuracy)}.{how}</p></div>"
-        f"<div>{_ruler(report, 500, 'wide')}{_ruler(report, 330, 'narrow')}</div></div>"
-    )
+    return h.div(".verdict")[
+        h.div[
+            h.h1[f"{report.right} of {report.total} {what} right"],
+            h.p[
+                f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
+                f"“{report.baseline_class}” would get {percent(report.baseline_accuracy)}.{how}"
+            ],
+        ],
+        h.div[_ruler(report, 500, "wide"), _ruler(report, 330, "narrow")],
+    ]
 
 
-def of_run(run: RunView) -> str:
+def of_run(run: RunView) -> h.Renderable:
     """Whose verdict it is: network, what moved, on how many pictures, when."""
-    at = datetime.fromtimestamp(run.created_at, UTC)
     depth = DEPTHS.get(run.depth, run.depth)
     pictures = f" on {count(run.verdict.pictures, 'picture')}" if run.verdict else ""
-    return (
-        f'<p class="hs-note of-run"><code>{safe(run.model.rpartition("/")[2])}</code>, {safe(depth)} taught'
-        f'{pictures}, <time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{at:%d %b, %H:%M} UTC</time></p>'
-    )
+    return h.p(".hs-note.of-run")[
+        h.code[run.model.rpartition("/")[2]], f", {depth} taught{pictures}, ", moment(run.created_at)
+    ]
 
 
-def _ruler(report: Report, width: int, name: str) -> str:
+def _ruler(report: Report, width: int, name: str) -> h.Renderable:
     left, right = 14, width - 14
 
     def at(share: float) -> float:
         return left + (right - left) * share
 
     low, high = report.interval
-    base, score = at(report.baseline_accuracy), at(report.accuracy)
-    base_anchor = "start" if base < 70 else "middle" if base < right - 80 else "end"
-    score_anchor = "end" if score > right - 60 else "middle" if score > 60 else "start"
-    clash = abs(base - score) < 190  # the two labels would touch: say the baseline below the line
+    score = at(report.accuracy)
     words = f"{percent(report.accuracy)}, probably between {percent(low)} and {percent(high)}."
+    score_anchor = "end" if score > right - 60 else "middle" if score > 60 else "start"
+    axis = f"M{left} 66H{right}M{left} 61v10M{at(0.5):.1f} 61v10M{right} 61v10"
+    wide = max(6.0, at(high) - at(low))
+    return h.svg(class_=["chart ruler", name], viewBox=f"0 0 {width} 132", role="img", aria_label=words)[
+        h.path(".axis", d=axis),
+        h.text(x=left, y=98)["0"],
+        h.text(x=f"{at(0.5):.1f}", y=98, text_anchor="middle")["50"],
+        h.text(x=right, y=98, text_anchor="end")["100 %"],
+        h.rect(".span", x=f"{at(low):.1f}", y=52, width=f"{wide:.1f}", height=28, rx=6),
+        h.circle(cx=f"{score:.1f}", cy=66, r=8, fill="var(--hs-accent)"),
+        h.text(".le", x=f"{score:.1f}", y=38, text_anchor=score_anchor)[
+            f"{percent(report.accuracy)} measured"
+        ],
+        h.text(x=right, y=124, text_anchor="end")[
+            f"true figure probably {round(100 * low)}–{round(100 * high)} %"
+        ],
+        _baseline(report, at(report.baseline_accuracy), score, right),
+    ]
+
+
+def _baseline(report: Report, base: float, score: float, right: int) -> h.Node:
+    """What always saying one class would get, on the ruler."""
+    anchor = "start" if base < 70 else "middle" if base < right - 80 else "end"
+    clash = abs(base - score) < 190  # the two labels would touch: say it below the line
+    name = short(report.baseline_class, 14)
     return (
-        f'<svg class="chart ruler {name}" viewBox="0 0 {width} 132" role="img" aria-label="{words}">'
-        f'<path class="axis" d="M{left} 66H{right}M{left} 61v10M{at(0.5):.1f} 61v10M{right} 61v10"/>'
-        f'<text x="{left}" y="98">0</text><text x="{at(0.5):.1f}" y="98" text-anchor="middle">50</text>'
-        f'<text x="{right}" y="98" text-anchor="end">100 %</text>'
-        f'<rect class="span" x="{at(low):.1f}" y="52" width="{max(6.0, at(high) - at(low)):.1f}" '
-        'height="28" rx="6"/>'
-        f'<circle cx="{score:.1f}" cy="66" r="8" fill="var(--hs-accent)"/>'
-        f'<text class="le" x="{score:.1f}" y="38" text-anchor="{score_anchor}">'
-        f"{percent(report.accuracy)} measured</text>"
-        f'<text x="{right}" y="124" text-anchor="end">true figure probably '
-        f"{round(100 * low)}–{round(100 * high)} %</text>"
-        f'<path d="M{base:.1f} 50V82" stroke="var(--hs-ink)" stroke-width="2.5"/>'
-        f'<text x="{base:.1f}" y="{16 if clash else 38}" text-anchor="{base_anchor}">always “'
-        f"{short(report.baseline_class, 14)}”: {percent(report.baseline_accuracy)}</text></svg>"
+        h.path(d=f"M{base:.1f} 50V82", stroke="var(--hs-ink)", stroke_width="2.5"),
+        h.text(x=f"{base:.1f}", y=16 if clash else 38, text_anchor=anchor)[
+            f"always “{name}”: {percent(report.baseline_accuracy)}"
+        ],
     )
 
 
-def hardest(report: Report, thumbnails: dict[str, str]) -> str:
+def hardest(report: Report, thumbnails: dict[str, str]) -> h.Renderable:
     """The exam pictures whose true class was believed least."""
     worst = hardest_answers(report)
     wrong = sum(not answer.is_right for answer in worst)
     all_wrong = f"All {len(worst)} wrong." if wrong == len(worst) else f"{wrong} of these {len(worst)} wrong."
     note = all_wrong if wrong else "All right, but these were the least sure."
-    drawn = "".join(
-        f"<li>{plate(thumbnails.get(a.sha256, ''), a.file)}<span>{_said(report, a)}</span></li>"
-        for a in worst
-    )
-    return (
-        f'<div class="hs-rule-top"><h3>Hardest pictures</h3><ul class="near">{drawn}</ul><p '
-        f'class="hs-note">{note}</p></div>'
-    )
+    drawn = [h.li[plate(thumbnails.get(a.sha256, ""), a.file), h.span[_said(report, a)]] for a in worst]
+    return h.div(".hs-rule-top")[h.h3["Hardest pictures"], h.ul(".near")[drawn], h.p(".hs-note")[note]]
 
 
 def hardest_answers(report: Report) -> tuple[TestAnswer, ...]:
@@ -104,25 +112,32 @@ def hardest_answers(report: Report) -> tuple[TestAnswer, ...]:
     return report.hardest[:HARDEST]
 
 
-def _said(report: Report, answer: TestAnswer) -> str:
+def _said(report: Report, answer: TestAnswer) -> h.Node:
     mark = icon("check", "good") if answer.is_right else icon("cross", "bad")
-    return f"{mark}<b>{safe(report.classes[answer.label])}</b> {percent(answer.sure)}"
+    return mark, h.b[report.classes[answer.label]], f" {percent(answer.sure)}"
 
 
-def trust(report: Report) -> str:
+def trust(report: Report) -> h.Renderable:
     """Whether its sureness can be trusted: of those it was so sure of, how many were right."""
     rows, crowded = [], report.total > MOST_DOTS
     for low, high, words in SURE_STEPS:
         group = [answer for answer in report.answers if low <= answer.sure < high]
         right = sum(answer.is_right for answer in group)
-        dots = "<i></i>" * right + '<i class="no"></i>' * (len(group) - right)
         told = f"right {right} of {len(group)}" if group else "none"
-        bar = f'<span class="dots" aria-hidden="true">{dots}</span>'
-        if crowded:
-            share = 100 * right / len(group) if group else 0
-            bar = f'<span class="meter" aria-hidden="true"><i style="width:{share:.0f}%"></i></span>'
-        rows.append(f"<li><span>{words}</span>{bar}<span>{told}</span></li>")
-    return (
-        f'<div class="hs-panel"><h2>Can its sureness be trusted? {term("sure")}</h2>'
-        f'<p class="hs-soft">{prose(reliability_of(report))}</p><ul class="trust">{"".join(rows)}</ul></div>'
-    )
+        bar = _meter(right, len(group)) if crowded else _dots(right, len(group))
+        rows.append(h.li[h.span[words], bar, h.span[told]])
+    return h.div(".hs-panel")[
+        h.h2["Can its sureness be trusted? ", term("sure")],
+        h.p(".hs-soft")[prose(reliability_of(report))],
+        h.ul(".trust")[rows],
+    ]
+
+
+def _dots(right: int, total: int) -> h.Renderable:
+    """One for each answer."""
+    return h.span(".dots", aria_hidden="true")[[h.i] * right, [h.i(".no")] * (total - right)]
+
+
+def _meter(right: int, total: int) -> h.Renderable:
+    share = 100 * right / total if total else 0
+    return h.span(".meter", aria_hidden="true")[h.i(style=f"width:{share:.0f}%")]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import htpy as h
+
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import file_size, millions, safe
+from headswap.app.ui.widgets.text import file_size, millions
 from headswap.network import NetworkCard
 
-OWN_WEIGHTS = f'<span class="tag good">{icon("good")}your own weights</span>'
-LEGEND = '<legend class="hs-eyebrow">Three to start with</legend>'
+OWN_WEIGHTS = h.span(".tag.good")[icon("good"), "your own weights"]
+LEGEND = h.legend(".hs-eyebrow")["Three to start with"]
 
 
 def model_cards(
@@ -20,7 +22,7 @@ def model_cards(
     speeds: Mapping[str, float | None] = MappingProxyType({}),
     *,
     has_own_weights: bool = False,
-) -> str:
+) -> h.Renderable:
     """Draw the three; a chosen network that is none of them gets a card of its own below.
 
     Args:
@@ -31,12 +33,12 @@ def model_cards(
         has_own_weights: the chosen network has the person's own weights, not the published ones.
     """
     by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
-    drawn = ""
+    drawn = []
     for word, name in shown_rows(three, chosen):
         is_chosen = name.split("/")[-1] == chosen.split("/")[-1]
-        own = OWN_WEIGHTS if is_chosen and has_own_weights else ""
-        drawn += _card(word, name, by_name.get(name), speeds.get(name), is_chosen=is_chosen, tag=own)
-    return f'<fieldset class="cards">{LEGEND}{drawn}</fieldset>'
+        own = OWN_WEIGHTS if is_chosen and has_own_weights else None
+        drawn.append(_card(word, name, by_name.get(name), speeds.get(name), is_chosen=is_chosen, tag=own))
+    return h.fieldset(".cards")[LEGEND, drawn]
 
 
 def shown_rows(three: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
@@ -54,28 +56,35 @@ def search_choices(known: tuple[NetworkCard, ...]) -> list[tuple[str, str]]:
     return [(f"{mark[card.weights.state]}{card.name}  ({card.zoo})", card.full_name) for card in ranked]
 
 
-def weights_tag(card: NetworkCard) -> str:
+def weights_tag(card: NetworkCard) -> h.Renderable:
     """Where the weights are, with an icon and words."""
     state = card.weights.state
     if state == "here":
-        return f'<span class="tag good">{icon("good")}on this machine</span>'
+        return h.span(".tag.good")[icon("good"), "on this machine"]
     if state == "to fetch":
         size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
-        return f'<span class="tag hs-soft">{icon("fetch")}{size} to fetch</span>'
-    return f'<span class="tag hs-soft">{icon("absent")}not available offline</span>'
+        return h.span(".tag.hs-soft")[icon("fetch"), f"{size} to fetch"]
+    return h.span(".tag.hs-soft")[icon("absent"), "not available offline"]
 
 
 def _card(
-    word: str, name: str, card: NetworkCard | None, ms: float | None, *, is_chosen: bool, tag: str
-) -> str:
-    checked = " checked" if is_chosen else ""
-    facts, tag = "<li>looking it up …</li>", tag and f'<div class="state">{tag}</div>'
+    word: str,
+    name: str,
+    card: NetworkCard | None,
+    ms: float | None,
+    *,
+    is_chosen: bool,
+    tag: h.Renderable | None,
+) -> h.Renderable:
+    facts: tuple[str, ...] = ("looking it up …",)
     if card is not None:
         speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
-        known = (millions(card.parameters), speed, safe(card.licence or ""), str(card.year or ""))
-        facts = "".join(f"<li>{fact}</li>" for fact in known if fact)  # what is not known is not listed
-        tag = tag or f'<div class="state">{weights_tag(card)}</div>'
-    return (
-        f'<label class="card"><input type="radio" name="hs-network" value="{safe(name)}"{checked}>'
-        f"<strong>{word}</strong><code>{safe(name.split('/')[-1])}</code><ul>{facts}</ul>{tag}</label>"
-    )
+        facts = (millions(card.parameters), speed, card.licence or "", str(card.year or ""))
+        tag = tag or weights_tag(card)
+    return h.label(".card")[
+        h.input(type="radio", name="hs-network", value=name, checked=is_chosen),
+        h.strong[word],
+        h.code[name.split("/")[-1]],
+        h.ul[[h.li[fact] for fact in facts if fact]],  # what is not known is not listed
+        tag and h.div(".state")[tag],
+    ]

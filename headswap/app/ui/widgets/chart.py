@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import htpy as h
+
 from headswap.events import EpochEnd
 
 
@@ -39,14 +41,14 @@ def chart(
     baseline_words: str = "",
     *,
     is_over: bool = False,
-) -> str:
+) -> h.Renderable:
     """Draw both lines; `baseline` is what always saying one class would get, a share.
 
     A solver that is there early takes no more passes: what is over fills the drawing.
     """
     if is_over and passes:
         passes = tuple(replace(one, of=passes[-1].number) for one in passes)
-    return "".join(_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES)
+    return h.fragment[[_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES]]
 
 
 def _words(passes: tuple[EpochEnd, ...]) -> str:
@@ -60,31 +62,48 @@ def _words(passes: tuple[EpochEnd, ...]) -> str:
     )
 
 
-def _drawing(frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float | None, words: str) -> str:
-    of = passes[-1].of if passes else 30
-    grid = "".join(
-        f'<path class="grid" d="M{frame.left} {frame.y(share):.1f}H{frame.right}"/>'
-        f'<text x="{frame.left - 10}" y="{frame.y(share) + 4.5:.1f}" text-anchor="end">{label}</text>'
+def _drawing(
+    frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float | None, words: str
+) -> h.Renderable:
+    return h.svg(
+        class_=["chart", frame.name],
+        viewBox=f"0 0 {frame.width} {frame.height}",
+        role="img",
+        aria_label=_words(passes),
+    )[
+        _grid(frame),
+        _baseline(frame, passes, baseline, words) if baseline is not None else None,
+        _ticks(frame, passes[-1].of if passes else 30),
+        _lines(frame, passes) if passes else None,
+    ]
+
+
+def _grid(frame: ChartFrame) -> h.Node:
+    return [
+        (
+            h.path(".grid", d=f"M{frame.left} {frame.y(share):.1f}H{frame.right}"),
+            h.text(x=frame.left - 10, y=f"{frame.y(share) + 4.5:.1f}", text_anchor="end")[label],
+        )
         for share, label in ((0, "0"), (0.5, "50"), (1, "100 %"))
-    )
-    ticks = "".join(
-        f'<text x="{frame.x(of * i / 3, of):.1f}" y="{frame.bottom + 26}" text-anchor="{anchor}">'
-        f"{label}</text>"
-        for i, (anchor, label) in enumerate(
-            (("middle", "pass 0"), ("middle", round(of / 3)), ("middle", round(2 * of / 3)), ("end", of))
-        )
-    )
-    base = ""
-    if baseline is not None:
-        at = frame.y(baseline)
-        base = f'<path class="base" d="M{frame.left} {at:.1f}H{frame.right}"/>'
-        taken = _heights(frame, passes) if passes else ()
-        base += (
-            f'<text x="{frame.right}" y="{_free(frame, at - 8, taken):.1f}" text-anchor="end">{words}</text>'
-        )
+    ]
+
+
+def _ticks(frame: ChartFrame, of: int) -> h.Node:
+    names = (
+        ("middle", "pass 0"), ("middle", f"{of / 3:.0f}"), ("middle", f"{2 * of / 3:.0f}"), ("end", f"{of}"),
+    )  # fmt: skip
+    return [
+        h.text(x=f"{frame.x(of * i / 3, of):.1f}", y=frame.bottom + 26, text_anchor=anchor)[label]
+        for i, (anchor, label) in enumerate(names)
+    ]
+
+
+def _baseline(frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float, words: str) -> h.Node:
+    at = frame.y(baseline)
+    height = _free(frame, at - 8, _heights(frame, passes) if passes else ())
     return (
-        f'<svg class="chart {frame.name}" viewBox="0 0 {frame.width} {frame.height}" role="img" '
-        f'aria-label="{_words(passes)}">{grid}{base}{ticks}{_lines(frame, passes) if passes else ""}</svg>'
+        h.path(".base", d=f"M{frame.left} {at:.1f}H{frame.right}"),
+        h.text(x=frame.right, y=f"{height:.1f}", text_anchor="end")[words],
     )
 
 
@@ -116,7 +135,7 @@ def _is_late(frame: ChartFrame, last: EpochEnd) -> bool:
     return frame.x(last.number, last.of) > frame.left + 0.62 * (frame.right - frame.left)
 
 
-def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> str:
+def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> h.Node:
     last = passes[-1]
     practice = [
         (frame.x(p.number, p.of), frame.y(p.practice_right / max(1, p.practice_total))) for p in passes
@@ -126,16 +145,20 @@ def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> str:
     anchor, away = ("end", -12) if _is_late(frame, last) else ("start", 14)
     first, second = _heights(frame, passes)
     return (
-        f'<polyline class="practice" points="{_points(practice)}"/><polyline class="exam" '
-        f'points="{_points(exam)}"/>'
-        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="var(--hs-surface)" stroke="var(--hs-ink-2)" '
-        'stroke-width="2"/>'
-        f'<rect x="{ex - 5:.1f}" y="{ey - 5:.1f}" width="10" height="10" fill="var(--hs-accent)"/>'
-        f'<text class="lp" x="{px + away:.1f}" y="{first:.1f}" text-anchor="{anchor}">'
-        f"practice {last.practice_right} of {last.practice_total}</text>"
-        f'<text class="le" x="{ex + away:.1f}" y="{second:.1f}" text-anchor="{anchor}">'
-        f"exam {last.exam_right} of {last.exam_total}</text>"
-    )
+        h.polyline(".practice", points=_points(practice)),
+        h.polyline(".exam", points=_points(exam)),
+        h.circle(
+            cx=f"{px:.1f}", cy=f"{py:.1f}", r=5, fill="var(--hs-surface)", stroke="var(--hs-ink-2)",
+            stroke_width=2,
+        ),
+        h.rect(x=f"{ex - 5:.1f}", y=f"{ey - 5:.1f}", width=10, height=10, fill="var(--hs-accent)"),
+        h.text(".lp", x=f"{px + away:.1f}", y=f"{first:.1f}", text_anchor=anchor)[
+            f"practice {last.practice_right} of {last.practice_total}"
+        ],
+        h.text(".le", x=f"{ex + away:.1f}", y=f"{second:.1f}", text_anchor=anchor)[
+            f"exam {last.exam_right} of {last.exam_total}"
+        ],
+    )  # fmt: skip
 
 
 def _points(points: list[tuple[float, float]]) -> str:

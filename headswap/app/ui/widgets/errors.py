@@ -5,56 +5,60 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ParamSpec
+from typing import Any
 
 import gradio as gr
+import htpy as h
 
+from headswap.app.ui.widgets.handlers import Updates, bound
+from headswap.app.ui.widgets.html import written
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.text import safe
 from headswap.errors import HeadswapError
 
-Inputs = ParamSpec("Inputs")
-Handler = Callable[Inputs, dict[Any, Any]]
+Decorator = Callable[..., Callable[..., Updates]]
 
 
 def errors_as_text(
     status: Any, otherwise: Mapping[Any, Any] = MappingProxyType({}), *, clears: bool = True
-) -> Callable[[Handler[Inputs]], Handler[Inputs]]:
+) -> Decorator:
     """Show a `HeadswapError` of a handler in the component `status`, and clear it when all is well.
 
     A handler returns {component: value}, so nothing but the status line changes on a mistake
     (`gr.Error` would stamp every output). `otherwise` is what else to show on a mistake.
     What nobody pressed must not clear (`clears=False`): it may end after a person's mistake was told.
     It is never empty: gradio takes an empty dictionary for a value of the first output.
+
+    What is given back takes a handler and what it knows, as `bound` does.
     """
 
-    def decorate(handler: Handler[Inputs]) -> Handler[Inputs]:
-        @wraps(handler)
-        def handle(*args: Inputs.args, **kwargs: Inputs.kwargs) -> dict[Any, Any]:
+    def decorate(handler: Callable[..., Updates], *known: object) -> Callable[..., Updates]:
+        bare = bound(handler, *known)
+
+        @wraps(bare)
+        def handle(*args: Any, **kwargs: Any) -> Updates:
             try:
-                return {status: "" if clears else gr.skip()} | handler(*args, **kwargs)
+                return written({status: None if clears else gr.skip()} | bare(*args, **kwargs))
             except HeadswapError as mistake:
                 said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
-                return {status: said, **otherwise}
+                return written({status: said, **otherwise})
 
         return handle
 
     return decorate
 
 
-def error_html(problem: str, remedy: str, details: str = "") -> str:
+def error_html(problem: str, remedy: str, details: str = "") -> h.Renderable:
     """What happened, then what to do; `details` are for anyone who looks after the machine."""
-    return (
-        f'<div class="callout warn mistake" role="alert">{icon("warn")}<div><p><b>{safe(problem)}</b> '
-        f"{safe(remedy)}</p>{details_html(details)}</div></div>"
-    )
+    return h.div(".callout.warn.mistake", role="alert")[
+        icon("warn"), h.div[h.p[h.b[problem], " ", remedy], details_html(details)]
+    ]
 
 
-def details_html(details: str) -> str:
+def details_html(details: str) -> h.Renderable | None:
     """Folded away: one press opens them."""
     if not details:
-        return ""
-    return f'<details><summary>Details</summary><p class="hs-note">{safe(details)}</p></details>'
+        return None
+    return h.details[h.summary["Details"], h.p(".hs-note")[details]]
 
 
 def kinds_of(mistake: BaseException) -> str:

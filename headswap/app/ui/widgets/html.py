@@ -1,11 +1,18 @@
-"""Our own HTML inside the page: a `gr.HTML` without gradio's prose styles or its click listener."""
+"""Our own HTML inside the page: a `gr.HTML` without gradio's prose styles or its click listener.
+
+Flow:  elements of htpy, which escape what is no markup --rendered--> the text that gradio takes
+
+Inside the page's modules there are elements only; they become text here, and where an answer leaves.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+import htpy as h
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
@@ -19,11 +26,28 @@ element.addEventListener('click', (happened) => {
 """
 
 
+def rendered(node: h.Node) -> str:
+    """The text of a piece of the page; of nothing, an empty text."""
+    return "".join(h.fragment[node].iter_chunks())
+
+
+def written(updates: dict[Any, Any]) -> dict[Any, Any]:
+    """What a handler shows, as gradio takes it: text for every `gr.HTML`."""
+    return {
+        component: rendered(value)
+        if isinstance(component, gr.HTML) and not isinstance(value, dict)
+        else value
+        for component, value in updates.items()
+    }  # a dictionary is gradio's own: an update, or none
+
+
 def fragment(
-    value: str = "", *, classes: str = "", name: str | None = None, script: str | None = None
+    value: h.Node = None, *, classes: str = "", name: str | None = None, script: str | None = None
 ) -> gr.HTML:
-    """A piece of the page; `value` must be harmless already (see `words.safe`)."""
-    return gr.HTML(value, elem_id=name, elem_classes=classes, js_on_load=script, apply_default_css=False)
+    """A piece of the page."""
+    return gr.HTML(
+        rendered(value), elem_id=name, elem_classes=classes, js_on_load=script, apply_default_css=False
+    )
 
 
 def sends(key: str) -> str:
@@ -44,9 +68,14 @@ def vendored(name: str) -> str:
 def next_bar(words: str, label: str, name: str) -> tuple[gr.HTML, gr.Button]:
     """The foot of a step: one sentence and the one next action; on a phone it sticks to the bottom."""
     with gr.Row(elem_classes="hs-next"):
-        say = fragment(f'<span class="say hs-soft">{words}</span>', classes="grow")
+        say = fragment(said(words), classes="grow")
         button = gr.Button(label, variant="primary", size="lg", elem_id=name, elem_classes="big")
     return say, button
+
+
+def said(words: str) -> h.Renderable:
+    """The sentence at the foot of a step."""
+    return h.span(".say.hs-soft")[words]
 
 
 def served(file: Path) -> str:

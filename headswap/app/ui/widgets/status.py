@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
+import htpy as h
+
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.widgets.errors import details_html
 from headswap.app.ui.widgets.icons import icon, term
-from headswap.app.ui.widgets.text import percent, safe, seconds
+from headswap.app.ui.widgets.text import percent, seconds
 
-LESSON = (
-    f'<p class="hs-soft lesson">Practice {term("practice")} is what it trains on. The exam '
-    f"{term('exam')} pictures are locked away. If practice goes up and exam does "
-    f"not, it is memorising. A pass {term('pass')} is one look at every practice picture.</p>"
-)
+LESSON = h.p(".hs-soft.lesson")[
+    "Practice ", term("practice"), " is what it trains on. The exam ", term("exam"), " pictures are locked "
+    "away. If practice goes up and exam does not, it is memorising. A pass ", term("pass"), " is one look at "
+    "every practice picture.",
+]  # fmt: skip
 
 
-def chip(project: ProjectView, job: JobView | None) -> str:
+def chip(project: ProjectView, job: JobView | None) -> h.Renderable:
     """One line; it also carries which steps are done, for the ticks on the tabs."""
     done = ["model"]
     done += ["pictures"] if project.has_pictures else []
     done += ["teach", "test"] if project.done_job else []
-    attributes = f'data-done="{" ".join(done)}" data-state="{safe(job.state if job else "idle")}"'
-    attributes += ' data-stale=""' if project.is_stale else ""
+    carried: dict[str, str | None] = {
+        "data-done": " ".join(done),
+        "data-state": job.state if job else "idle",
+        "data-stale": "" if project.is_stale else None,
+    }
     if job is None or job.is_over:
-        return (
-            f'<div class="hs-status" {attributes}><span class="dot"></span>'
-            f"<span>{_at_rest(job, is_stale=project.is_stale)}</span></div>"
-        )
+        return h.div(".hs-status", carried)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
     if job.place:
         words = f"Waiting, place {job.place} in the queue"
     elif job.state == "running":
         words = f"Teaching {percent(job.share)}{time_left(job)}"
     else:
-        words = safe(job.state.capitalize())
-    ring = (
-        '<svg class="ring" viewBox="0 0 20 20" aria-hidden="true"><circle class="track" cx="10" cy="10" '
-        'r="7.5"/>'
-        '<circle class="fill" cx="10" cy="10" r="7.5" pathLength="100" '
-        f'stroke-dasharray="{100 * job.share:.0f} 100"/></svg>'
-    )
-    return f'<div class="hs-status busy" {attributes}>{ring}<span class="hs-num">{words}</span></div>'
+        words = job.state.capitalize()
+    round_it = {"cx": "10", "cy": "10", "r": "7.5"}
+    return h.div(".hs-status.busy", carried)[
+        h.svg(".ring", viewBox="0 0 20 20", aria_hidden="true")[
+            h.circle(".track", round_it),
+            h.circle(".fill", round_it, pathLength=100, stroke_dasharray=f"{100 * job.share:.0f} 100"),
+        ],
+        h.span(".hs-num")[words],
+    ]
 
 
-def busy_status(words: str) -> str:
+def busy_status(words: str) -> h.Renderable:
     """The chip while the server reads an upload: shown by the browser before it asks."""
-    return (
-        '<div class="hs-status busy" data-state="busy"><span class="dot pulse"></span><span>'
-        f"{words}</span></div>"
-    )
+    return h.div(".hs-status.busy", data_state="busy")[h.span(".dot.pulse"), h.span[words]]
 
 
 def time_left(job: JobView) -> str:
@@ -56,15 +56,18 @@ def time_left(job: JobView) -> str:
     return f", {seconds(job.seconds_left)} left"
 
 
-def stale_text(project: ProjectView) -> str:
+def stale_text(project: ProjectView) -> h.Renderable | None:
     """Above the steps, as long as the result is of other pictures than those in step 2."""
     if not project.is_stale:
-        return ""
-    return (
-        f'<div class="callout warn notice stale" role="status">{icon("warn")}<p><b>The pictures '
-        "have changed since it was taught.</b> Report, tried pictures and zip are of the pictures as they "
-        "were. Teach again in step 3, or undo the change in step 2.</p></div>"
-    )
+        return None
+    return h.div(".callout.warn.notice.stale", role="status")[
+        icon("warn"),
+        h.p[
+            h.b["The pictures have changed since it was taught."],
+            " Report, tried pictures and zip are of the pictures as they were. Teach again in step 3, or "
+            "undo the change in step 2.",
+        ],
+    ]
 
 
 def _at_rest(job: JobView | None, *, is_stale: bool) -> str:
@@ -77,22 +80,23 @@ def _at_rest(job: JobView | None, *, is_stale: bool) -> str:
     return "Taught on the pictures before the change" if is_stale else "Ready. Taught"
 
 
-def live_panel(job: JobView | None, charted: str, invitation: str) -> str:
+def live_panel(job: JobView | None, charted: h.Node, invitation: h.Node) -> h.Renderable:
     """The panel of step 3: one sentence, the bar, the chart, or the invitation to begin."""
     if job is None:
-        return f'<div class="hs-panel live-panel">{invitation}{LESSON}</div>'
-    sentence = safe(job.sentence)
+        return h.div(".hs-panel.live-panel")[invitation, LESSON]
+    panel = h.div(".hs-panel.live-panel", data_state=job.state)
     if job.state == "failed":
-        sentence = f"{safe(job.problem)}</p><p class='hs-soft'>{safe(job.remedy)}"
-    details = details_html(job.details) if job.state == "failed" else ""
-    bar = (
-        '<div class="hs-row progress"><div class="bar" role="progressbar" '
-        f'aria-valuenow="{100 * job.share:.0f}" '
-        'aria-valuemin="0" aria-valuemax="100" aria-label="Teaching"><i '
-        f'style="width:{100 * job.share:.1f}%"></i></div>'
-        f'<span class="hs-num">{percent(job.share)}{time_left(job)}</span></div>'
-    )
-    return (
-        f'<div class="hs-panel live-panel" data-state="{safe(job.state)}"><p class="live">{sentence}</p>'
-        f"{details}{'' if job.state == 'failed' else bar + charted}{LESSON}</div>"
-    )
+        said = (h.p(".live")[job.problem], h.p(".hs-soft")[job.remedy])
+        return panel[said, details_html(job.details), LESSON]
+    bar = h.div(".hs-row.progress")[
+        h.div(
+            ".bar",
+            role="progressbar",
+            aria_valuenow=f"{100 * job.share:.0f}",
+            aria_valuemin=0,
+            aria_valuemax=100,
+            aria_label="Teaching",
+        )[h.i(style=f"width:{100 * job.share:.1f}%")],
+        h.span(".hs-num")[f"{percent(job.share)}{time_left(job)}"],
+    ]
+    return panel[h.p(".live")[job.sentence], bar, charted, LESSON]

@@ -1,74 +1,87 @@
-"""The few strokes that the drawings share. Words given to `line_of_text` are harmless already."""
+"""The few strokes that the drawings share."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+import htpy as h
 
 from headswap.app.ui.widgets.text import number, short
 
 MOST_NAMES = 5  # of a new head; more are counted
 
 
-def line_of_text(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    size: int = 13,
-    weight: int = 400,
-    anchor: str = "start",
-    mute: bool = False,
-    struck: bool = False,
-    tone: str = "",
-) -> str:
-    """One line of text; `mute` for what is said aside, `tone` for a class of the style sheet."""
-    style = tone or ("mut" if mute else "ink")
-    through = ' text-decoration="line-through"' if struck else ""
-    return (
-        f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="{anchor}"{through}>{words}</text>'
-    )
+@dataclass(frozen=True, kw_only=True)
+class Lettering:
+    """How a line of text looks."""
+
+    size: int = 13
+    weight: int = 400
+    anchor: str = "start"
+    tone: str = "ink"  # a class of the style sheet; mut: said aside
+    struck: bool = False
 
 
-def box(x: float, y: float, width: float, height: float, *, new: bool) -> str:
+PLAIN = Lettering()
+
+
+def line_of_text(x: float, y: float, words: str, look: Lettering = PLAIN) -> h.Renderable:
+    """One line of text."""
+    return h.text(
+        class_=look.tone,
+        x=f"{x:.1f}",
+        y=f"{y:.1f}",
+        font_size=look.size,
+        font_weight=look.weight,
+        text_anchor=look.anchor,
+        text_decoration="line-through" if look.struck else None,
+    )[words]
+
+
+def box(x: int, y: int, width: int, height: int, *, new: bool) -> h.Renderable:
     """The frame of a head: dashed for the old one, solid and tinted for the new."""
-    kind = "newbox" if new else "oldbox"
-    return f'<rect class="{kind}" x="{x}" y="{y}" width="{width}" height="{height}" rx="10"/>'
+    return h.rect(class_="newbox" if new else "oldbox", x=x, y=y, width=width, height=height, rx=10)
 
 
-def barcode(x: float, y: float, *, lines: int, pitch: float, upright: bool) -> str:
+def barcode(x: float, y: float, *, lines: int, pitch: float, upright: bool) -> h.Renderable:
     """Features as a row of strokes of fixed, uneven length: a picture turned into numbers."""
-    strokes = ""
+    strokes = []
     for i in range(lines):
         wave = 0.5 + 0.5 * math.sin(i * i * 1.7 + i)  # the same drawing every time
         length = 5 + 17 * wave
         at = y + pitch * i
         stroke = f"M{at:.1f} {x}v-{length:.1f}" if upright else f"M{x} {at:.1f}h{length:.1f}"
-        strokes += f'<path d="{stroke}" opacity="{0.45 + 0.55 * wave:.2f}"/>'
-    return f'<g stroke="var(--hs-ink)" stroke-width="2">{strokes}</g>'
+        strokes.append(h.path(d=stroke, opacity=f"{0.45 + 0.55 * wave:.2f}"))
+    return h.g(stroke="var(--hs-ink)", stroke_width=2)[strokes]
 
 
-def landscape(x: float, y: float, side: float, picture: str) -> str:
+def landscape(x: int, y: int, side: int, picture: str) -> h.Renderable:
     """The picture that goes in: one of the person's own, or a drawn placeholder."""
-    frame = (
-        f'<rect x="{x}" y="{y}" width="{side}" height="{side}" rx="8" fill="var(--hs-plate)" '
-        'stroke="var(--hs-line-strong)"/>'
+    frame = h.rect(
+        x=x, y=y, width=side, height=side, rx=8, fill="var(--hs-plate)", stroke="var(--hs-line-strong)"
     )
     if picture:
         inner = side - 16
-        return frame + f'<image href="{picture}" x="{x + 8}" y="{y + 8}" width="{inner}" height="{inner}"/>'
+        return h.fragment[frame, h.image(href=picture, x=x + 8, y=y + 8, width=inner, height=inner)]
     a, b, low = x + side * 0.14, x + side * 0.86, y + side * 0.78
-    return frame + (
-        f'<path d="M{a:.1f} {low:.1f} L{x + side * 0.4:.1f} {y + side * 0.42:.1f} L{x + side * 0.57:.1f} '
-        f'{y + side * 0.62:.1f} L{x + side * 0.68:.1f} {y + side * 0.52:.1f} L{b:.1f} {low:.1f}Z" '
-        'fill="none" '
-        f'stroke="#67625a" stroke-width="1.6" stroke-linejoin="round"/>'
-        f'<circle cx="{x + side * 0.68:.1f}" cy="{y + side * 0.3:.1f}" r="{side * 0.07:.1f}" fill="none" '
-        'stroke="#67625a" stroke-width="1.6"/>'
+    hills = (
+        f"M{a:.1f} {low:.1f} L{x + side * 0.4:.1f} {y + side * 0.42:.1f} L{x + side * 0.57:.1f} "
+        f"{y + side * 0.62:.1f} L{x + side * 0.68:.1f} {y + side * 0.52:.1f} L{b:.1f} {low:.1f}Z"
     )
+    return h.fragment[
+        frame,
+        h.path(d=hills, fill="none", stroke="#67625a", stroke_width="1.6", stroke_linejoin="round"),
+        h.circle(
+            cx=f"{x + side * 0.68:.1f}", cy=f"{y + side * 0.3:.1f}", r=f"{side * 0.07:.1f}", fill="none",
+            stroke="#67625a", stroke_width="1.6",
+        ),
+    ]  # fmt: skip
 
 
-def names_down(classes: tuple[str, ...], x: float, top: float, bottom: float) -> tuple[list[float], str]:
+def names_down(
+    classes: tuple[str, ...], x: float, top: float, bottom: float
+) -> tuple[list[float], h.Renderable]:
     """The dots and names of the new head, spread between two heights; returns the heights of the dots too."""
     shown = classes[:MOST_NAMES]
     lines = [short(name) for name in shown]
@@ -79,10 +92,15 @@ def names_down(classes: tuple[str, ...], x: float, top: float, bottom: float) ->
     step = min(30.0, (bottom - top) / max(1, len(lines) - 1))
     first = (top + bottom) / 2 - step * (len(lines) - 1) / 2
     heights = [first + step * i for i in range(len(lines))]
-    fill = "var(--hs-accent)" if classes else "none"
-    drawn = "".join(
-        f'<circle cx="{x}" cy="{y:.1f}" r="6.5" fill="{fill}" stroke="var(--hs-accent)" stroke-width="1.5"/>'
-        + line_of_text(x + 18, y + 5, words, size=16, weight=600)
+    look = {
+        "r": "6.5", "fill": "var(--hs-accent)" if classes else "none", "stroke": "var(--hs-accent)",
+        "stroke-width": "1.5",
+    }  # fmt: skip
+    drawn = [
+        (
+            h.circle({"cx": f"{x}", "cy": f"{y:.1f}"} | look),
+            line_of_text(x + 18, y + 5, words, Lettering(size=16, weight=600)),
+        )
         for y, words in zip(heights, lines, strict=True)
-    )
-    return heights, drawn
+    ]
+    return heights, h.fragment[drawn]

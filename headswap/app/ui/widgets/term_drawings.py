@@ -1,52 +1,65 @@
 """A small drawing for each word of the glossary, 96 by 40, in the colour of the text around it.
 
-Pure SVG text; the sentence beside it says the same, so that screen readers miss nothing.
+Elements only; the sentence beside it says the same, so that screen readers miss nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain
 
-def _box(x: int, y: int, width: int, height: int, *, full: bool = False, dashed: bool = False) -> str:
-    look = 'fill="currentColor"' if full else 'fill="none" stroke="currentColor"'
-    dash = ' stroke-dasharray="3 2"' if dashed else ""
-    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="2" {look}{dash}/>'
+import htpy as h
 
-
-def _line(path: str, *, dashed: bool = False) -> str:
-    dash = ' stroke-dasharray="3 2"' if dashed else ""
-    return f'<path d="{path}" fill="none" stroke="currentColor"{dash}/>'
+Strokes = tuple[h.Element, ...]
 
 
-def _text(x: int, y: int, words: str) -> str:
-    return f'<text x="{x}" y="{y}" font-size="10" text-anchor="middle" fill="currentColor">{words}</text>'
+def _box(x: int, y: int, width: int, height: int, *, full: bool = False, dashed: bool = False) -> Strokes:
+    look = {"fill": "currentColor"} if full else {"fill": "none", "stroke": "currentColor"}
+    return (h.rect(look, x=x, y=y, width=width, height=height, rx=2, stroke_dasharray=_dash(dashed)),)
 
 
-def _dots(*places: tuple[int, int]) -> str:
-    return "".join(f'<circle cx="{x}" cy="{y}" r="3" fill="currentColor"/>' for x, y in places)
+def _line(path: str, *, dashed: bool = False) -> Strokes:
+    return (h.path(d=path, fill="none", stroke="currentColor", stroke_dasharray=_dash(dashed)),)
 
 
-def _ring(x: int, y: int, radius: int) -> str:
-    return f'<circle cx="{x}" cy="{y}" r="{radius}" fill="none" stroke="currentColor"/>'
+def _dash(is_dashed: bool) -> str | None:
+    return "3 2" if is_dashed else None
 
 
-def _network(*full: int) -> str:
+def _text(x: int, y: int, words: str) -> Strokes:
+    return (h.text(x=x, y=y, font_size=10, text_anchor="middle", fill="currentColor")[words],)
+
+
+def _dots(*places: tuple[int, int]) -> Strokes:
+    return tuple(h.circle(cx=x, cy=y, r=3, fill="currentColor") for x, y in places)
+
+
+def _ring(x: int, y: int, radius: int) -> Strokes:
+    return (h.circle(cx=x, cy=y, r=radius, fill="none", stroke="currentColor"),)
+
+
+def _joined(drawings: Iterable[Strokes]) -> Strokes:
+    return tuple(chain.from_iterable(drawings))
+
+
+def _network(*full: int) -> Strokes:
     """Four blocks and a head, number 4; which of them are full."""
-    blocks = "".join(_box(4 + 17 * at, 4 + 3 * at, 13, 32 - 6 * at, full=at in full) for at in range(4))
+    blocks = _joined(_box(4 + 17 * at, 4 + 3 * at, 13, 32 - 6 * at, full=at in full) for at in range(4))
     return blocks + _box(74, 12, 8, 16, full=4 in full) + _line("M82 20h10")
 
 
-def _bars(*heights: int, full: int = -1) -> str:
-    return "".join(_box(8 + 17 * at, 36 - h, 11, h, full=at == full) for at, h in enumerate(heights))
+def _bars(*heights: int, full: int = -1) -> Strokes:
+    return _joined(_box(8 + 17 * at, 36 - h, 11, h, full=at == full) for at, h in enumerate(heights))
 
 
-def _row(count: int, *full: int) -> str:
-    return "".join(_box(3 + 18 * at, 12, 15, 15, full=at in full) for at in range(count))
+def _row(count: int, *full: int) -> Strokes:
+    return _joined(_box(3 + 18 * at, 12, 15, 15, full=at in full) for at in range(count))
 
 
 _AXES = _line("M8 4v30h84")
 _CLIMB = "M8 32C26 12 44 10 90 8"
 _SCREEN = _box(30, 6, 36, 28)
-_DRAWINGS = {
+_DRAWINGS: dict[str, Strokes] = {
     "body": _network(0, 1, 2, 3),
     "head": _network(4),
     "helping head": _network(0, 1, 2, 3, 4) + _line("M44 34v4h10") + _box(54, 33, 8, 6),
@@ -80,12 +93,12 @@ _DRAWINGS = {
     "gap": _AXES + _line("M8 30C20 8 40 8 88 7M8 32C24 22 44 22 88 22") + _line("M84 8v13", dashed=True),
     "whisker": _box(20, 14, 40, 14, full=True) + _line("M50 21h24M74 16v10M50 16v10"),
     "sure": _box(6, 14, 84, 12) + _box(6, 14, 74, 12, full=True),
-    "grid": "".join(_box(30 + 12 * x, 3 + 12 * y, 10, 10, full=x == y) for x in range(3) for y in range(3)),
+    "grid": _joined(_box(30 + 12 * x, 3 + 12 * y, 10, 10, full=x == y) for x in range(3) for y in range(3)),
     "map": _SCREEN + _ring(54, 16, 6) + _dots((54, 16)),
     "fewer pictures": _AXES + _line(_CLIMB) + _dots((26, 17), (50, 10), (88, 8)),
 }  # fmt: skip
 
 
-def drawing_of(word: str) -> str:
+def drawing_of(word: str) -> h.Renderable:
     """The drawing of a word of the glossary; hidden from screen readers, for whom the sentence is."""
-    return f'<svg viewBox="0 0 96 40" width="96" height="40" aria-hidden="true">{_DRAWINGS[word]}</svg>'
+    return h.svg(viewBox="0 0 96 40", width=96, height=40, aria_hidden="true")[_DRAWINGS[word]]

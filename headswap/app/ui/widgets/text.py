@@ -1,33 +1,25 @@
-"""Numbers, sizes and names as a person reads them, safe to put into a page.
+"""Numbers, sizes and names as a person reads them.
 
-Everything that came from a file, a folder or a library goes through `safe` before it
-stands in HTML: a class may be called `<img src=x onerror=...>`.
-
-Pure text: no gradio, no service.
+Pure text: no gradio, no service, no HTML. What stands in a page is escaped there, by htpy: a class may be
+called `<img src=x onerror=...>`.
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from html import escape
 
 SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def safe(value: object) -> str:
-    """Make any text harmless inside HTML and inside an attribute."""
-    return escape(str(value), quote=True)
-
-
 def prose(text: str) -> str:
-    """A sentence of the report as the page writes it: 85% -> 85 %, never broken there; harmless in HTML."""
-    return re.sub(r"(\d)%", "\\1\u00a0%", safe(text))
+    """A sentence of the report as the page writes it: 85% -> 85 %, never broken there."""
+    return re.sub(r"(\d)%", "\\1\u00a0%", text)
 
 
 def short(name: str, most: int = 18) -> str:
-    """Cut a long name for a drawing; harmless in HTML."""
-    return safe(name if len(name) <= most else name[: most - 1].rstrip() + "…")
+    """Cut a long name for a drawing."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
 
 
 def number(value: int) -> str:
@@ -89,8 +81,8 @@ def file_size(size_bytes: int) -> str:
 
 
 def enumerate_names(names: tuple[str, ...], most: int = 6) -> str:
-    """(bird, bug, fruit) -> "bird, bug and fruit", harmless in HTML."""
-    shown = [safe(name) for name in names[:most]]
+    """(bird, bug, fruit) -> "bird, bug and fruit"."""
+    shown = names[:most]
     if len(names) > most:
         return f"{', '.join(shown)} and {in_words(len(names) - most)} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
