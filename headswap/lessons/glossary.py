@@ -25,6 +25,11 @@ _ALL = (
     Term("body", "Everything before the head. It has learned to see, and stays as it is.", "backbone"),
     Term("head", "The last layer: it turns what was seen into one vote for each name.", "classifier head"),
     Term(
+        "wide head",
+        "A head that reads every layer, not the last alone: early layers see strokes and textures.",
+        "linear probe on intermediate features; Head2Toe",
+    ),
+    Term(
         "helping head",
         "A second head in the middle of a network. It speaks only while the network is trained.",
         "auxiliary classifier",

@@ -12,8 +12,8 @@ from headswap.events import Event, Note
 from headswap.features.bank import SHARD, BankBuilder, fill_bank
 from headswap.features.engines import Engine
 from headswap.features.extractor import Extractor
-from headswap.heads.wide import average
 from headswap.heads.detect import find_head
+from headswap.heads.wide import average
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.pretend_device import pretend_device
 

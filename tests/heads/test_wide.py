@@ -74,9 +74,7 @@ def test_every_block_is_read_in_the_order_in_which_they_run_and_nothing_behind_t
 
     assert [tap.path for tap in taps] == ["stem.2", "stages.0.rows.0", "stages.0.rows.1", "stages.0.rows.2"]
     assert {tap.layout for tap in taps} == {"NCHW"}
-    assert [tap.mean for tap in taps] == [True, True, True, False], (
-        "the last mean reaches the head"
-    )
+    assert [tap.mean for tap in taps] == [True, True, True, False], "the last mean reaches the head"
     assert [tap.width for tap in taps] == [16, 16, 16, 8]
 
 

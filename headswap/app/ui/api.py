@@ -22,7 +22,7 @@ from headswap.app.ui.api_answers import Inspected, NotUsed, PredictionAnswer, St
 from headswap.app.ui.context import owner_of
 from headswap.app.ui.widgets.html import served
 from headswap.errors import BadSetting, BadUpload, HeadswapError
-from headswap.training.config import Depth, TrainConfig
+from headswap.training.config import Depth, HeadChoice, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -74,16 +74,24 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         }
 
     def start(
-        pictures: File, request: gr.Request, model: str = DEFAULT_MODEL, depth: str = "head", seed: int = 0
+        pictures: File,
+        request: gr.Request,
+        model: str = DEFAULT_MODEL,
+        depth: str = "head",
+        seed: int = 0,
+        head: str = "auto",
     ) -> Started:
         """Teach a network on a zip of class folders; gives the job's id, which is a secret."""
         if depth not in get_args(Depth):
             raise BadSetting(f"depth is {depth!r}.", remedy=f"Choose one of {', '.join(get_args(Depth))}.")
+        if head not in get_args(HeadChoice):
+            raise BadSetting(f"head is {head!r}.", remedy=f"Choose one of {', '.join(get_args(HeadChoice))}.")
         owner, upload = owner_of(request), _file_of(pictures)
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
         manifest = service.add_pictures(owner, project, upload)
-        job = service.start_teaching(owner, project, TrainConfig(depth=cast(Depth, depth)), seed=seed)
+        config = TrainConfig(depth=cast(Depth, depth), head=cast(HeadChoice, head))
+        job = service.start_teaching(owner, project, config, seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
 

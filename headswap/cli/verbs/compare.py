@@ -85,7 +85,8 @@ def _record_of(found: Comparison) -> dict[str, Any]:
 
 def _words(found: Comparison) -> str:
     lines = [
-        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}  head reads"
+        f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}  "
+        "head reads"
     ]
     lines += [_line(row) for row in found.rows if row.state == "done"]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]

@@ -36,7 +36,7 @@ MOST_IMAGES = 2_500  # above, its cubic cost exceeds that of logistic regression
 _STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
 
 
-def fit_ridge(
+def fit_ridge(  # noqa: PLR0913
     features: Tensor,
     labels: Tensor,
     *,

@@ -17,7 +17,7 @@ import htpy as h
 from headswap.app.ui.widgets.html import fragment
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import about
-from headswap.training.config import Depth, FinetuneConfig, TrainConfig
+from headswap.training.config import Depth, FinetuneConfig, HeadChoice, TrainConfig
 
 DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("head", "Only the head", "The right start."),
@@ -26,6 +26,9 @@ DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("everything", "All of it, step by step", ""),
     ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
 )
+HEADS: tuple[tuple[str, HeadChoice], ...] = (
+    ("whichever tests better", "auto"), ("the last layer", "last"), ("every layer", "wide"),
+)  # fmt: skip
 BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
            ("15 minutes", 900), ("1 hour", 3600))  # fmt: skip
 RATES = (("found by a short search", 0.0), ("0.0003", 3e-4), ("0.001", 1e-3), ("0.003", 3e-3), ("0.01", 1e-2))
@@ -38,6 +41,7 @@ class TrainOptions:
     """The components, in the order in which `ChosenOptions` takes their values."""
 
     depth: gr.Radio
+    head: gr.Dropdown
     budget: gr.Dropdown
     passes: gr.Slider
     rate: gr.Dropdown
@@ -49,8 +53,8 @@ class TrainOptions:
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.depth, self.budget, self.passes, self.rate, self.batch, self.copies, self.mirror,
-                self.share, self.seed]  # fmt: skip
+        return [self.depth, self.head, self.budget, self.passes, self.rate, self.batch, self.copies,
+                self.mirror, self.share, self.seed]  # fmt: skip
 
 
 def build_plan() -> TrainOptions:
@@ -62,6 +66,8 @@ def build_plan() -> TrainOptions:
         fragment(_name("Time budget", "time budget"))
         budget = gr.Dropdown(list(BUDGETS), value=0, label="Time budget", elem_id="hs-budget", **bare)
     with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold finer", elem_id="hs-finer"):
+        with _field("What the head reads", "wide head"):
+            head = gr.Dropdown(list(HEADS), value=usual.head, label="What the head reads", **bare)
         with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
             passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
         with _field("Step size", "rate"):
@@ -77,7 +83,7 @@ def build_plan() -> TrainOptions:
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, budget, passes, rate, batch, copies, mirror, share, seed)
+    return TrainOptions(depth, head, budget, passes, rate, batch, copies, mirror, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -91,6 +97,7 @@ class ChosenOptions:
     """The values of the components, in their order."""
 
     depth: Depth
+    head: HeadChoice
     budget: float
     passes: float
     rate: float
@@ -113,7 +120,11 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         mixup=0.2 if "mixup" in copies else 0.0,
     )
     lesson = TrainConfig(
-        depth=chosen.depth, budget_s=float(chosen.budget) or None, mirror=chosen.mirror, further=further
+        depth=chosen.depth,
+        head=chosen.head,
+        budget_s=float(chosen.budget) or None,
+        mirror=chosen.mirror,
+        further=further,
     )
     return lesson, chosen.share / 100, int(chosen.seed or 0)
 

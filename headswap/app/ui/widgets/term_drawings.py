@@ -79,6 +79,9 @@ _DRAWINGS: dict[str, Strokes] = {
     "save": _box(34, 4, 28, 32) + _line("M40 4v10h16V4M40 24h16"),
     "record": _box(30, 3, 36, 34) + _line("M36 11h24M36 18h24M36 25h16"),
     "fingerprint": _box(6, 6, 24, 28) + _line("M36 20h10") + _text(72, 24, "3f9a…"),
+    "wide head": _joined(_box(4 + 18 * x, 4, 12, 18) for x in range(4))
+    + _line("M10 22L78 34M28 22l50 12M46 22l32 12M64 22l14 12")
+    + _box(76, 30, 16, 8, full=True),
     "pass": _row(5) + _line("M6 34h80l-5-4m5 4-5 4"),
     "batch": _row(5, 0, 1) + _line("M1 8h38v23H1Z", dashed=True),
     "loss": _AXES + _line("M10 6C22 28 40 32 90 33"),
