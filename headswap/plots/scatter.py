@@ -3,7 +3,7 @@
 Colours are the page's own where there is a page, and plain ones in a file. Up and left is
 better, which the drawing says; a dot's words are read out by a screen reader.
 
-Pure text: knows no networks and no files.
+Knows no networks and no files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from xml.etree.ElementTree import Element
+
+from headswap.plots.svg import shape, written
 
 _INK, _SOFT, _LINE = "var(--hs-ink, #1b1a17)", "var(--hs-ink-2, #4f4b44)", "var(--hs-line, #e2ddd1)"
 _ACCENT, _GROUND = "var(--hs-accent, #1d46c9)", "var(--hs-surface, #ffffff)"
@@ -74,50 +76,64 @@ class _Frame:
 
 def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
     """One drawing, 728 px wide or, for a phone, 320; nothing to draw is an empty text."""
+    drawn = _drawing(dots, narrow=narrow)
+    return "" if drawn is None else written(drawn)
+
+
+def svg_file(dots: Sequence[Dot], title: str) -> str:
+    """The same as a file of its own, on paper."""
+    drawn = _drawing(dots, narrow=False)
+    body = ""
+    if drawn is not None:
+        drawn.insert(0, shape("rect", {"width": 728, "height": 360, "fill": "#ffffff"}))
+        drawn.insert(1, shape("title", {}, title))
+        body = written(drawn)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
     dots = sorted((dot for dot in dots if dot.ms > 0), key=lambda dot: (dot.ms, dot.name))
     if not dots:
-        return ""
+        return None
     least = min(0.9, math.floor(10 * min(dot.low for dot in dots)) / 10)
     speeds = [dot.ms for dot in dots]
     width, height, kind = (320, 320, "narrow") if narrow else (728, 360, "wide")
     frame = _Frame(width, height, kind, _below(min(speeds)), _above(max(speeds)), least)
     words = "; ".join(f"{dot.name} {_percent(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart {frame.kind}" viewBox="0 0 {width} {height}" '
-        f'role="img" font-family="system-ui, sans-serif" font-size="13" fill="{_SOFT}" '
-        f'aria-label="Accuracy against time for one prediction: {escape(words, quote=True)}.">'
-        f"{_axes(frame)}{''.join(_whisker(frame, dot) for dot in dots)}"
-        f"{''.join(_point(frame, dot) for dot in dots)}{_names(frame, dots)}</svg>"
-    )
+    look = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "class": f"chart {frame.kind}",
+        "viewBox": f"0 0 {width} {height}",
+        "role": "img",
+        "font-family": "system-ui, sans-serif",
+        "font-size": "13",
+        "fill": _SOFT,
+        "aria-label": f"Accuracy against time for one prediction: {words}.",
+    }
+    whiskers, points = [_whisker(frame, dot) for dot in dots], [_point(frame, dot) for dot in dots]
+    return shape("svg", look, inside=(*_axes(frame), *whiskers, *points, *_names(frame, dots)))
 
 
-def svg_file(dots: Sequence[Dot], title: str) -> str:
-    """The same as a file of its own, on paper."""
-    drawn = scatter(dots)
-    ground = f'<rect width="728" height="360" fill="#ffffff"/><title>{escape(title)}</title>'
-    at = drawn.find(">") + 1
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawn[:at]}{ground}{drawn[at:]}\n'
-
-
-def _axes(frame: _Frame) -> str:
+def _axes(frame: _Frame) -> list[Element]:
     right, low = frame.width - frame.right, frame.height - frame.foot
     steps = 4 if frame.least <= 0.6 else 2
     shares = [frame.least + (1 - frame.least) * number / steps for number in range(steps + 1)]
-    across = "".join(
-        f'<path d="M{frame.left} {frame.y(share):.1f}H{right}" stroke="{_LINE}"/>'
-        f'<text x="{frame.left - 10}" y="{frame.y(share) + 4.5:.1f}" text-anchor="end">'
-        f"{'100 %' if share > 0.999 else f'{100 * share:.3g}'}</text>"
-        for share in shares
-    )
-    ticks = "".join(
-        f'<text x="{frame.x(ms):.1f}" y="{low + 22}" text-anchor="middle">{_time(ms)}</text>'
-        for ms in _ticks(frame)
-    )
-    return (
-        f'{across}{ticks}<text x="{frame.left}" y="18">right answers</text>'
-        f'<text x="{right}" y="{low + 44}" text-anchor="end">time for one prediction</text>'
-        f'<text x="{frame.left}" y="{low + 44}">← faster</text>'
-    )
+    drawn = []
+    for share in shares:
+        y, label = frame.y(share), "100 %" if share > 0.999 else f"{100 * share:.3g}"
+        drawn.append(shape("path", {"d": f"M{frame.left} {y:.1f}H{right}", "stroke": _LINE}))
+        drawn.append(_label(frame.left - 10, f"{y + 4.5:.1f}", label, anchor="end"))
+    drawn += [_label(f"{frame.x(ms):.1f}", low + 22, _time(ms), anchor="middle") for ms in _ticks(frame)]
+    return [
+        *drawn,
+        _label(frame.left, 18, "right answers"),
+        _label(right, low + 44, "time for one prediction", anchor="end"),
+        _label(frame.left, low + 44, "← faster"),
+    ]
+
+
+def _label(x: str | int, y: str | int, words: str, *, anchor: str = "") -> Element:
+    return shape("text", {"x": x, "y": y} | ({"text-anchor": anchor} if anchor else {}), words)
 
 
 def _ticks(frame: _Frame) -> list[float]:
@@ -132,23 +148,22 @@ def _ticks(frame: _Frame) -> list[float]:
     )
 
 
-def _whisker(frame: _Frame, dot: Dot) -> str:
+def _whisker(frame: _Frame, dot: Dot) -> Element:
     x, high, low = frame.x(dot.ms), frame.y(min(1.0, dot.high)), frame.y(max(frame.least, dot.low))
-    return (
-        f'<path d="M{x:.1f} {high:.1f}V{low:.1f}M{x - 5:.1f} {high:.1f}h10M{x - 5:.1f} {low:.1f}h10" '
-        f'stroke="{_ACCENT}" stroke-width="1.5" fill="none" opacity=".55"/>'
-    )
+    stroke = f"M{x:.1f} {high:.1f}V{low:.1f}M{x - 5:.1f} {high:.1f}h10M{x - 5:.1f} {low:.1f}h10"
+    look = {"stroke": _ACCENT, "stroke-width": "1.5", "fill": "none", "opacity": ".55"}
+    return shape("path", {"d": stroke} | look)
 
 
-def _point(frame: _Frame, dot: Dot) -> str:
-    at = f'cx="{frame.x(dot.ms):.1f}" cy="{frame.y(dot.accuracy):.1f}"'
-    return f'<circle {at} r="5.5" fill="{_ACCENT}" stroke="{_GROUND}" stroke-width="2"/>'
+def _point(frame: _Frame, dot: Dot) -> Element:
+    at = {"cx": f"{frame.x(dot.ms):.1f}", "cy": f"{frame.y(dot.accuracy):.1f}"}
+    return shape("circle", at | {"r": "5.5", "fill": _ACCENT, "stroke": _GROUND, "stroke-width": "2"})
 
 
-def _names(frame: _Frame, dots: Sequence[Dot]) -> str:
+def _names(frame: _Frame, dots: Sequence[Dot]) -> list[Element]:
     """Each name beside its dot, where it covers neither a dot nor another name."""
     taken = [_Box(frame.x(dot.ms), frame.y(dot.accuracy), 9, 9) for dot in dots]
-    drawn = ""
+    drawn = []
     for number, dot in enumerate(dots):
         name = dot.name if len(dot.name) <= 28 else dot.name[:27] + "…"
         half = _LETTER * len(name) / 2
@@ -163,11 +178,12 @@ def _names(frame: _Frame, dots: Sequence[Dot]) -> str:
         free = [box for box in places if frame.holds(box) and not any(map(box.covers, others))]
         inside = free or [box for box in places if frame.holds(box)] or places
         taken.append(inside[0])
-        drawn += (
-            f'<text x="{inside[0].x:.1f}" y="{inside[0].y + 4.5:.1f}" text-anchor="middle" '
-            f'paint-order="stroke" stroke="{_GROUND}" stroke-width="4" '
-            f'style="fill:{_INK};font-weight:600">{escape(name)}</text>'
-        )
+        look = {
+            "x": f"{inside[0].x:.1f}", "y": f"{inside[0].y + 4.5:.1f}", "text-anchor": "middle",
+            "paint-order": "stroke", "stroke": _GROUND, "stroke-width": "4",
+            "style": f"fill:{_INK};font-weight:600",
+        }  # fmt: skip
+        drawn.append(shape("text", look, name))
     return drawn
 
 
