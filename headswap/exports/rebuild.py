@@ -18,7 +18,6 @@ from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
 from headswap.exports.templates import predict
 from headswap.heads.site import Tap
-from headswap.heads.wide import WideNetwork, unwidened
 from headswap.network import Network
 from headswap.storage.files import to_plain
 from headswap.zoos.transformers_zoo import NEW_HEAD_CLASSES
@@ -64,6 +63,8 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
     Raises:
         CannotRebuild: the taught network has layers that its library does not build.
     """
+    from headswap.heads.wide import unwidened
+
     card, site = bundle.card, bundle.card.site
     library, _, name = card.model.partition("/")
     recipe = RebuildRecipe(
@@ -88,6 +89,8 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
 
 def _last(module: nn.Module) -> Iterator[tuple[str, int]]:
     """The network's own heads, where a wide one reads what reaches them."""
+    from headswap.heads.wide import WideNetwork
+
     if isinstance(module, WideNetwork):
         yield from zip(module.site.paths, module.site.in_features, strict=True)
 

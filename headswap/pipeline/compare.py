@@ -34,6 +34,7 @@ from headswap.zoos.zoo import ZooSettings
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from headswap.features.bank import FeatureBank
     from headswap.training.head_choice import FeatureSource
@@ -218,33 +219,16 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
     from headswap.heads.detect import locate_head
     from headswap.heads.swap import swap_located
     from headswap.training.head_choice import is_clearly_better, source_of
-    from headswap.training.linear.cross_validation import cross_validate
-    from headswap.training.linear.heads import can_hold, has_bias
+    from headswap.training.linear.heads import can_hold
 
     manifest = course.manifest
     located = locate_head(network)
-    source = source_of(network, located, "auto", len(manifest.pictures))
     linear = can_hold(network.module, located.site, located.site.num_classes)
-    bank = _bank(course, source, listener)
+    source = source_of(network, located, "auto", len(manifest.pictures))
     labels = torch.tensor([manifest.label(picture) for picture in manifest.pictures])
-    kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
-    logits = {}
-    for number, kind in enumerate(kinds):
-        listener(Progress("head", number, len(kinds), unit="heads"))
-        reading = source.reads(kind)
-        logits[kind] = cross_validate(
-            bank.features[:, reading.columns],
-            labels,
-            [picture.group for picture in manifest.pictures],
-            reading.site,
-            has_bias=has_bias(reading.network.module, reading.site),
-            folds=course.folds,
-            seed=course.seed,
-        )
-    listener(Progress("head", len(kinds), len(kinds), unit="heads"))
-    better: HeadKind = "last"
-    if source.is_wide and is_clearly_better(logits["last"], logits["wide"], labels):
-        better = "wide"
+    logits, computed = _answers(course, source, labels, listener)
+    is_wide = "wide" in logits and is_clearly_better(logits["last"], logits["wide"], labels)
+    better: HeadKind = "wide" if is_wide else "last"
     seconds = time.perf_counter() - start
     network, _ = source.with_head(better, swap_located(located, len(manifest.classes)))
     parameters, size_bytes = size_of(network.module)
@@ -257,7 +241,7 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
         accuracy=right / total,
         interval=wilson_interval(right, total),
         seconds=round(seconds, 2),
-        computed=bank.computed,
+        computed=computed,
         parameters=parameters,
         size_bytes=size_bytes,
         ms_per_picture=round(pace_of(network, _prepared(course, network, manifest.pictures[0])), 2),
@@ -265,6 +249,32 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
         right_last=int((logits["last"].argmax(1) == labels).sum()),
         note="" if linear else "judged by one linear layer; its own head is more than that",
     )
+
+
+def _answers(
+    course: ComparisonTask, source: FeatureSource, labels: Tensor, listener: Listener
+) -> tuple[dict[HeadKind, Tensor], int]:
+    """(N, C) answers out of fold of each kind of head, and how many pictures the body had to see for them."""
+    from headswap.training.linear.cross_validation import cross_validate
+    from headswap.training.linear.heads import has_bias
+
+    bank = _bank(course, source, listener)
+    kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    logits: dict[HeadKind, Tensor] = {}
+    for number, kind in enumerate(kinds):
+        listener(Progress("head", number, len(kinds), unit="heads"))
+        reading = source.reads(kind)
+        logits[kind] = cross_validate(
+            bank.features[:, reading.columns],
+            labels,
+            [picture.group for picture in course.manifest.pictures],
+            reading.site,
+            has_bias=has_bias(reading.network.module, reading.site),
+            folds=course.folds,
+            seed=course.seed,
+        )
+    listener(Progress("head", len(kinds), len(kinds), unit="heads"))
+    return logits, bank.computed
 
 
 def _bank(course: ComparisonTask, source: FeatureSource, listener: Listener) -> FeatureBank:

@@ -82,15 +82,11 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         head: str = "auto",
     ) -> Started:
         """Teach a network on a zip of class folders; gives the job's id, which is a secret."""
-        if depth not in get_args(Depth):
-            raise BadSetting(f"depth is {depth!r}.", remedy=f"Choose one of {', '.join(get_args(Depth))}.")
-        if head not in get_args(HeadChoice):
-            raise BadSetting(f"head is {head!r}.", remedy=f"Choose one of {', '.join(get_args(HeadChoice))}.")
+        config = _config_of(depth, head)
         owner, upload = owner_of(request), _file_of(pictures)
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
         manifest = service.add_pictures(owner, project, upload)
-        config = TrainConfig(depth=cast(Depth, depth), head=cast(HeadChoice, head))
         job = service.start_teaching(owner, project, config, seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
@@ -106,6 +102,14 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         return status_of(service, owner, job)
 
     return inspect, start, status, cancel
+
+
+def _config_of(depth: str, head: str) -> TrainConfig:
+    """What a caller chose, or one sentence about what there is to choose."""
+    for name, said, choices in (("depth", depth, get_args(Depth)), ("head", head, get_args(HeadChoice))):
+        if said not in choices:
+            raise BadSetting(f"{name} is {said!r}.", remedy=f"Choose one of {', '.join(choices)}.")
+    return TrainConfig(depth=cast(Depth, depth), head=cast(HeadChoice, head))
 
 
 def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:

@@ -85,7 +85,7 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
     import torch
     from torch import nn
 
-    class WideNetwork(nn.Module):
+    class _Wide(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.body = body
@@ -127,7 +127,7 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
 
         return body.get_submodule(path).register_forward_pre_hook(hook)
 
-    return WideNetwork()
+    return _Wide()
 
 
 def fill(module: Any, recipe: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:
