@@ -10,11 +10,13 @@ import pytest
 
 from headswap.bundle.format import EXPERIMENT, read_card, read_dataset, read_report, save_bundle
 from headswap.data.manifest import Manifest
-from headswap.heads.swap import swap_head
+from headswap.heads.detect import locate_head
+from headswap.heads.swap import swap_located
+from headswap.heads.wide import find_taps, widen
 from headswap.zoos.catalogue import build_network
 from headswap.zoos.zoo import ZooSettings
 
-Untaught = Callable[[str], Path]
+Untaught = Callable[..., Path]  # model, and whether its head reads every block
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +24,18 @@ def untaught(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Untaught
     """A sealed bundle of an architecture whose head was swapped and never taught."""
     folder = tmp_path_factory.mktemp("untaught")
 
-    def make(model: str) -> Path:
+    def make(model: str, *, wide: bool = False) -> Path:
         import torch
 
-        place = folder / model.replace("/", "-").replace(":", "-")
+        place = folder / f"{model.replace('/', '-').replace(':', '-')}{'-wide' * wide}"
         if place.exists():
             return place
         torch.manual_seed(0)
         network = build_network(model, settings=ZooSettings(allow_code=True))
-        site = swap_head(network, 3).site
+        located = locate_head(network)
+        site = swap_located(located, 3).site
+        if wide:
+            network, site = widen(network, site, find_taps(network, located.site), 3)
         old = read_card(bundle)
         card = replace(
             old, model=network.card.full_name, variant=network.card.variant, input=network.input,

@@ -32,7 +32,7 @@ from headswap.training.linear.solver import (
     span_of,
 )
 
-MOST_IMAGES = 2_500  # above, its cubic cost exceeds that of logistic regression, which then does as well
+MOST_IMAGES = 1_500  # above, its cubic cost exceeds that of logistic regression, which then does as well
 _STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
 
 

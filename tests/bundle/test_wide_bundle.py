@@ -1,0 +1,122 @@
+"""A bundle whose head reads every layer says the same wherever it is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import headswap
+from headswap.bundle.format import MEMORY, pack, read_card
+from headswap.bundle.heatmap import heat_of
+from headswap.bundle.predictor import load_bundle
+from headswap.bundle.reference import read_reference
+from headswap.data.manifest import Manifest
+from headswap.data.transforms import to_float
+from headswap.evaluation.metrics import calibrated
+from headswap.exports.onnx import write_onnx
+from headswap.exports.package import take_home
+from headswap.exports.rebuild import recipe_of
+from headswap.exports.templates import predict
+from headswap.heads.wide import WideNetwork
+from headswap.pipeline.replay import train_again
+from headswap.storage.files import to_plain
+from tests.bundle.conftest import Untaught
+
+NETWORKS = (
+    "torchvision/squeezenet1_1",  # a convolution for a head, an activation after it
+    "torchvision/swin_t",  # maps with channels last
+    "timm/deit_tiny_distilled_patch16_224",  # tokens, two heads
+    "LevitForImageClassificationWithTeacher",  # of transformers
+)
+
+
+@pytest.fixture(scope="module")
+def wide(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("wide") / "b"
+    headswap.train(few_drawings, out=place, workspace=place.parent / "w", head="wide")
+    return place
+
+
+def test_the_card_says_what_the_head_reads_and_the_bundle_is_a_network_like_any_other(wide: Path) -> None:
+    card, bundle = read_card(wide), load_bundle(wide)
+
+    assert len(card.site.taps) == 18
+    assert card.site.in_features == (6240,)
+    assert isinstance(bundle.network.module, WideNetwork)
+
+
+def test_folder_and_zip_say_what_the_report_said(wide: Path, few_drawings: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(wide)
+    packed = load_bundle(pack(wide, tmp_path / "b.zip"))
+    exam = bundle.report.answers[:6]
+
+    for answer in exam:
+        said, again = bundle.predict(few_drawings / answer.file), packed.predict(few_drawings / answer.file)
+        assert said.probabilities == again.probabilities
+        assert said.nearest
+        assert said.unlike is not None
+
+
+def test_it_remembers_what_images_look_like_by_the_last_features(wide: Path) -> None:
+    memory = read_reference(wide / MEMORY)
+
+    assert memory is not None
+    assert memory.compare(np.zeros((1, 1280), np.float32)), (
+        "1280 numbers, not the 6240 that the head reads"
+    )
+
+
+def test_the_same_run_again_gives_the_same_bundle_bit_for_bit(
+    wide: Path, few_drawings: Path, tmp_path: Path
+) -> None:
+    train_again(wide, few_drawings, out=tmp_path / "b", workspace=tmp_path / "w")
+
+    for name in ("weights.safetensors", "memory.safetensors", "report.json", "bundle.json"):
+        assert (tmp_path / "b" / name).read_bytes() == (wide / name).read_bytes(), name
+
+
+def test_every_program_of_the_zip_agrees(wide: Path, few_pictures: Manifest, tmp_path: Path) -> None:
+    check = take_home(wide, tmp_path / "b.zip", manifest=few_pictures)
+
+    assert check.agree
+    assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
+    assert all(way.same == way.pictures for way in check.ways)
+
+
+def test_a_heat_map_is_drawn(wide: Path, sample: Path) -> None:
+    bundle = load_bundle(wide)
+    picture = bundle.prepare(next((sample / "train" / "bird").iterdir()))
+
+    heat = heat_of(bundle, picture, 0)
+
+    assert heat.shape == picture.shape[:2]
+    assert 0 <= heat.min() < heat.max() == 1
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_its_own_library_and_onnx_build_the_same_network(
+    model: str, untaught: Untaught, tmp_path: Path
+) -> None:
+    place = untaught(model, wide=True)
+    bundle = load_bundle(place)
+    recipe = to_plain(recipe_of(bundle))
+    pictures = np.random.default_rng(0).integers(0, 255, (2, *bundle.card.input.size[1:], 3), dtype=np.uint8)
+    entering = to_float(pictures, bundle.card.input)
+    ours = bundle.logits(pictures)
+
+    module = predict.widened(predict.bare_network(recipe), recipe)
+    predict.fill(module, recipe, *predict.read_tensors(place / "weights.safetensors"))
+    with torch.inference_mode():
+        said = predict.verdict(module.eval()(torch.from_numpy(entering)), recipe).double().numpy()
+
+    assert np.abs(ours).max() > 0
+    assert np.allclose(said, ours, atol=1e-5)
+    session = onnxruntime.InferenceSession(
+        str(write_onnx(bundle, tmp_path)), providers=["CPUExecutionProvider"]
+    )
+    shown = session.run(["probabilities"], {"pictures": entering})[0]
+    assert np.allclose(shown, calibrated(ours, 1.5, bundle.card.even_share), atol=1e-4)
