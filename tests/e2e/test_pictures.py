@@ -262,7 +262,10 @@ def test_a_folder_on_a_filled_project_asks_and_undo_brings_the_old_pictures_back
     visit: Visit, class_folders: FolderOf, tmp_path: Path
 ) -> None:
     page = visit.page
+    page.click("#hs-how > button")  # a field of step 1 stands before the picker's own
+    visit.wait("#hs-path")
     visit.open_step("pictures")
+    assert page.locator("#hs-put").is_hidden()
     page.click("#hs-sample")
     visit.wait("#hs-classes .klass")
     assert page.locator("#hs-sample:visible").count() == 0

@@ -26,7 +26,7 @@ from headswap.app.service.options import ServerAddress, is_local
 from headswap.app.service.service import Service
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
 from headswap.app.ui.gateway.headers import inline_scripts
-from headswap.app.ui.gateway.middleware import Gateway
+from headswap.app.ui.gateway.middleware import Gateway, ServedPages
 from headswap.app.ui.gateway.origins import THIS_MACHINE
 from headswap.app.ui.lessons.follow import Follow
 from headswap.app.ui.theme import page_head, theme
@@ -106,14 +106,17 @@ def _before_gradio(
 ) -> list[Middleware]:
     """The gate, and what answers phones behind it."""
     names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
+    served = ServedPages(
+        names=names,
+        pages=frozenset(name for name, *_ in page.pages),
+        scripts=tuple(inline_scripts(page_head().encode())),
+    )
     gate = Middleware(
         Gateway,
         health=service.health,
+        served=served,
         stamp=codes.stamp if codes else None,
-        names=names,
-        pages=frozenset(name for name, *_ in page.pages),
         uploads=UploadCounter(lambda person: room_for(service, person), service.uploads),
-        scripts=inline_scripts(page_head().encode()),
     )
     secret = browser_secret(service.settings.workspace)
     following = service.following

@@ -19,7 +19,7 @@ from headswap.app.service.health import Health
 from headswap.app.service.uploads import Uploads
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
 from headswap.app.ui.gateway.lockout import GuessCounter
-from headswap.app.ui.gateway.middleware import Gateway
+from headswap.app.ui.gateway.middleware import Gateway, ServedPages
 from headswap.app.ui.launch import calm, knows
 
 OF_A_PAIR, OF_AN_ADDRESS = 6, 20  # wrong guesses that are borne here
@@ -105,7 +105,7 @@ def serving(place: Path, *, prefix: str = "") -> Iterator[Site]:
             Gateway,
             health=lambda: health[0],
             stamp=people.stamp,
-            pages=frozenset(name for name, *_ in page.pages),
+            served=ServedPages(pages=frozenset(name for name, *_ in page.pages)),
             guesses=GuessCounter(of_a_pair=OF_A_PAIR, of_an_address=OF_AN_ADDRESS),
             uploads=UploadCounter(lambda person: room[0], uploads),
         )

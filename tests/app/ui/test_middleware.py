@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from headswap.app.service.accounts import add, remove
 from headswap.app.service.health import Health
-from headswap.app.ui.gateway.middleware import Gateway
+from headswap.app.ui.gateway.middleware import Gateway, ServedPages
 from headswap.app.ui.gateway.origins import THIS_MACHINE
 from headswap.app.ui.gateway.routes import AFTER_LOG_IN, API, BEFORE_LOG_IN, is_open, say
 from tests.app.ui.site import CRASH, OF_A_PAIR, OF_AN_ADDRESS, WELL, WIDE, Site, bring, every_route, serving
@@ -566,7 +566,8 @@ def test_where_nobody_logs_in_every_answer_has_its_policies_too() -> None:
             raise ValueError("a mistake")
         await say(send, 200, b"{}")
 
-    gate = Gateway(page, health=lambda: WELL, names=THIS_MACHINE, pages=frozenset({"runs"}))
+    served = ServedPages(names=THIS_MACHINE, pages=frozenset({"runs"}))
+    gate = Gateway(page, health=lambda: WELL, served=served)
     asked = [
         ("GET", "http://localhost/"), ("GET", "http://localhost/runs"), ("GET", "http://localhost/healthz"),
         ("POST", "http://localhost/gradio_api/upload"), ("GET", "http://localhost/monitoring"),

@@ -35,6 +35,12 @@ def test_the_five_steps_are_there_and_all_can_be_reached(page: gr.Blocks) -> Non
     assert all(tab.interactive for tab in tabs)
 
 
+def test_no_two_pieces_have_the_same_name(page: gr.Blocks) -> None:
+    names = [(block.page, block.elem_id) for block in page.blocks.values() if block.elem_id]
+
+    assert sorted(names) == sorted(set(names))
+
+
 def test_no_listener_of_the_page_is_a_public_endpoint(page: gr.Blocks) -> None:
     assert {fn.api_visibility for fn in page.fns.values()} == {"private"}
 

@@ -14,7 +14,8 @@ Knows requests; nothing of the house behind them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -61,35 +62,41 @@ from headswap.storage.files import to_json
 LONGEST_EVENT = 16_000_000  # bytes of one line of an event stream that are looked at for files
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServedPages:
+    """What is served, and under which names."""
+
+    names: frozenset[str] | None = None  # of this machine, under which alone the page is to be had; None: any
+    pages: frozenset[str] = frozenset()  # names of the pages beside the first
+    scripts: tuple[bytes, ...] = ()  # inline scripts that the page adds to itself when it is open
+
+
 class Gateway:
     """ASGI middleware, innermost: what it sees is neither packed nor cut."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         app: ASGIApp,
         *,
         health: Callable[[], Health],
+        served: ServedPages | None = None,
         stamp: Callable[[str], str] | None = None,
-        names: frozenset[str] | None = None,
-        pages: frozenset[str] = frozenset(),
         guesses: GuessCounter | None = None,
         uploads: UploadCounter | None = None,
-        scripts: Iterable[bytes] = (),
     ) -> None:
         """Stand before an app.
 
         Args:
             app: gradio.
             health: what /healthz says.
+            served: what stands behind the gate; None: one page, under any name.
             stamp: which code a name has now, empty: none; None: nobody has to log in.
-            names: of this machine, under which alone the page is to be had; None: any.
-            pages: names of the pages beside the first.
             guesses: how often a code may be tried; None: as often as a class needs.
             uploads: counts what comes; None: never mind.
-            scripts: inline scripts that the page adds to itself when it is open.
         """
-        self._app, self._health, self._names, self._uploads = app, health, names, uploads
-        self._pages, self._later = pages, hashes_of(scripts)
+        served = served or ServedPages()
+        self._app, self._health, self._names, self._uploads = app, health, served.names, uploads
+        self._pages, self._later = served.pages, hashes_of(served.scripts)
         self._logins = Logins(stamp) if stamp else None
         self._files, self._sessions, self._events = FileOwners(), SessionOwners(), SessionOwners()
         self._guesses = guesses or GuessCounter()

@@ -166,7 +166,7 @@ def build_dataset_step() -> DatasetStep:
             )
             upload = gr.UploadButton("Choose a zip", file_types=[".zip"], elem_id="hs-zip")
             how = gr.Textbox(
-                ADD, visible="hidden", container=False, elem_id="hs-how"
+                ADD, visible="hidden", container=False, elem_id="hs-put"
             )  # picker.js fills it in
         with gr.Column(elem_classes="tile"):
             gr.HTML(

@@ -52,7 +52,7 @@ async function* prepared(files) {
 
 let ours = false;
 function handOver(file, how) {
-  const told = document.querySelector('#hs-how textarea, #hs-how input'), target = zone.querySelector('input[type=file][data-testid$="upload-button"]');
+  const told = document.querySelector('#hs-put textarea, #hs-put input'), target = zone.querySelector('input[type=file][data-testid$="upload-button"]');
   told.value = how;
   told.dispatchEvent(new Event('input', { bubbles: true }));
   const carrier = new DataTransfer();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 import htpy as h
 from markupsafe import Markup
@@ -51,19 +52,21 @@ MARK = Markup(
 )
 
 
-def icon(name: str, tone: str = "") -> h.Renderable:
-    """One icon; `tone` is good, warn or bad. Always stands beside a word."""
-    return h.svg(class_=["hs-i", tone], viewBox="0 0 20 20", aria_hidden="true")[SHAPES[name]]
+@cache
+def icon(name: str, tone: str = "") -> Markup:
+    """One icon; `tone` is good, warn or bad. Always stands beside a word. A grid has thousands of them."""
+    return h.svg(class_=["hs-i", tone], viewBox="0 0 20 20", aria_hidden="true")[SHAPES[name]].__html__()
 
 
-def term(word: str) -> h.Renderable:
+@cache
+def term(word: str) -> Markup:
     """The `?` behind a word of the glossary: a drawing and a sentence, then what the field calls it."""
     one = term_of(word)
     says = f"The field says: {one.field}"
     return h.button(".q", type="button", aria_label=f"{one.word}? {one.sentence} {says}.")[
         h.i["?"],
         h.span(".tip", aria_hidden="true")[drawing_of(word), h.b[one.sentence], h.em[says]],
-    ]
+    ].__html__()
 
 
 def plate(uri: str, alt: str, extra: str = "") -> h.Renderable:
