@@ -33,7 +33,6 @@ from tests.e2e.house import (  # noqa: E402
 )
 from tests.e2e.saved import make_project  # noqa: E402
 
-BEYOND = 3  # a goal is printed; only so many times of it fail
 EACH = 16  # drawings of each class
 
 
@@ -98,11 +97,10 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
 
 @pytest.fixture
 def took(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
-    """Note what something took beside its goal, to be printed at the end; fail only far beyond it."""
+    """Note what something took beside its goal, to be printed at the end: a test judges no speed."""
 
     def tell(what: str, measured: float, goal: float) -> None:
         record_property(MEASURED, f"{what}: {measured:.2f} (goal {goal:g})")
-        assert measured <= BEYOND * goal, f"{what}: {measured:.2f}, goal {goal:g}"
 
     return tell
 

@@ -15,7 +15,7 @@ from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
 
-LONG_MS = 4 * WAIT_MS  # for an experiment where many things run beside it
+LONG_MS = 2 * WAIT_MS  # for an experiment where many things run beside it
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 RIGHT = {lesson.name: lesson.right for lesson in LESSONS}
 

@@ -15,7 +15,7 @@ from headswap.app.service.views import JobView
 from headswap.bundle.predictor import load_bundle
 from headswap.errors import BadSetting, HeadswapError, NotFound
 
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 
 
 def wait(ask: Callable[[], JobView], until: Callable[[JobView], bool]) -> JobView:
