@@ -34,7 +34,7 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 CUT_OFF = (
-    "AbortError: signal is aborted",
+    "AbortError: ",  # "signal is aborted", "BodyStreamBuffer was aborted": each Chromium has its own words
     "Connection errored out",
     "Unexpected error 404: Not Found",
     # gradio closes the stream of a page that asks again while its last question is cut off
