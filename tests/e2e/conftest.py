@@ -19,6 +19,7 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
+from headswap.app.service.accounts import add  # noqa: E402
 from tests.conftest import MEASURED  # noqa: E402
 from tests.e2e.house import (  # noqa: E402
     FLAGS,
@@ -52,6 +53,15 @@ def browser() -> Iterator[Browser]:
 def house(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[House]:
     with app_running(tmp_path_factory.mktemp("house") / "workspace") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[tuple[House, str]]:
+    """A house behind a log-in, and the code of ada."""
+    folder = tmp_path_factory.mktemp("locked")
+    codes = add(folder / "class.json", ("ada",))
+    with app_running(folder / "workspace", "--auth", str(folder / "class.json")) as running:
+        yield running, codes["ada"]
 
 
 @pytest.fixture

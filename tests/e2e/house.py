@@ -112,6 +112,15 @@ class Visit:
         """Wait until something is on the page."""
         self.page.wait_for_selector(selector, state=state, timeout=WAIT_MS)  # type: ignore[arg-type]
 
+    def check_layer(self, path: str, *, found: str) -> None:
+        """Name another layer as the head, once the page has told which one was found."""
+        field = "#hs-path :is(input, textarea)"
+        self.page.wait_for_function(
+            "([field, found]) => document.querySelector(field)?.value === found", arg=[field, found]
+        )
+        self.page.fill(field, path)
+        self.page.click("#hs-check")
+
     def open_project(self, file: Path) -> None:
         """Open a file that Save gave."""
         self.page.click("#hs-open")

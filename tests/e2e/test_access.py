@@ -52,8 +52,7 @@ def test_before_any_picture_and_in_every_error_nothing_is_serious(
     page.click("#hs-own > button")
     visit.wait("#hs-path")
     judge.look("model")
-    page.fill("#hs-path :is(input, textarea)", "no.such.layer")
-    page.click("#hs-check")
+    visit.check_layer("no.such.layer", found="classifier")
     visit.wait("#hs-model .mistake")
     judge.look("model, a wrong layer")
 
@@ -177,11 +176,10 @@ def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
     assert judge.looked == 7
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_what_is_said_while_it_happens_is_said_to_a_screen_reader_too(visit: Visit, step: str) -> None:
-    visit.open_step(step)
+def test_what_is_said_while_it_happens_is_said_to_a_screen_reader_too(visit: Visit) -> None:
+    for step in STEPS:
+        visit.open_step(step)
 
-    assert visit.page.locator("#hs-chip [role=status][aria-live=polite] .hs-status").count() == 1
-    selected = visit.page.locator("#hs-steps [role=tab][aria-selected=true]")
-    assert selected.count() == 1
-    assert visit.page.locator(f"#hs-{step} h1:visible").count() == 1
+        assert visit.page.locator("#hs-chip [role=status][aria-live=polite] .hs-status").count() == 1, step
+        assert visit.page.locator("#hs-steps [role=tab][aria-selected=true]").count() == 1, step
+        assert visit.page.locator(f"#hs-{step} h1:visible").count() == 1, step

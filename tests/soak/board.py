@@ -35,7 +35,7 @@ class Size:
 
 
 SHORT = Size(
-    hostile=60,
+    hostile=27,  # three of each kind
     mutated=60,
     worker_kills=4,
     server_kills=1,
