@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 BROWSER = "tests/e2e/"
 MEASURED = "measured"  # a property of a test: seconds or clicks beside their goal
@@ -20,16 +21,24 @@ BESIDE = (  # what tests read of it
     "weights/torchvision_squeezenet1_1.safetensors",
 )  # fmt: skip
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of several processes would wait for each other's cores
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-class ByFile(LoadScopeScheduling):
-    """Two processes share the files; the one that takes the browser takes all of its files."""
+
+class FromBothEnds(LoadScopeScheduling):
+    """Whole files. One process begins with the browser's, the other with the last: they end together."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "browser" if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
+        return nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if node is not self.nodes[0]:
+            self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
+        super()._assign_work_unit(node)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    return ByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FromBothEnds:
+    return FromBothEnds(config, log)
 
 
 def pytest_sessionstart() -> None:
@@ -40,7 +49,7 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first."""
+    """The browser's first: see `FromBothEnds`."""
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
 
 

@@ -28,7 +28,7 @@ def adas(
     manifest = service.use_sample("ada", project)
     service.rename_project("ada", project, SECRET)
     job = service.start_teaching("ada", project)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not (view := service.job("ada", job)).is_over:
         assert time.monotonic() < deadline, view
         time.sleep(0.2)

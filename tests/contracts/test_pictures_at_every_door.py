@@ -139,7 +139,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """The reader of a class's server: no other one has less memory."""
     place = tmp_path_factory.mktemp("reader")
     settings = Settings(workspace=place, sample=place, limits=limits_for("class"))
-    opened = Reader(place, settings.for_reader(), scratch=place / "scratch", upload_timeout_s=120.0)
+    opened = Reader(place, settings.for_reader(), scratch=place / "scratch", upload_timeout_s=600.0)
     yield opened
     opened.close()
 

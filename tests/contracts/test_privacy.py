@@ -67,7 +67,7 @@ def test_where_a_picture_was_taken_is_in_nothing_that_is_kept_or_leaves(
 
     manifest = service.add_pictures("mia", project, upload)
     job = service.start_teaching("mia", project)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not (view := service.job("mia", job)).is_over:
         assert time.monotonic() < deadline, view
         time.sleep(0.2)

@@ -14,7 +14,7 @@ from headswap.app.processes.runner import Runner
 
 RUNNERS: tuple[Callable[[], Runner], ...] = (LocalRunner,)
 
-SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 SERVER = """
 import sys
@@ -45,7 +45,7 @@ class Bench:
         self.wait(lambda: not self.runner.is_alive(handle))
 
     def wait(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 120
         while not condition():
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -121,7 +121,7 @@ def test_force_ends_the_children_of_a_command_too(bench: Bench) -> None:
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time\\nwhile True:\\n"
         ' print("tick", flush=True)\\n time.sleep(.02)\'])\n'
-        "time.sleep(60)"
+        "time.sleep(600)"
     )
     handle = bench.start(code)
     bench.wait_for_word("tick")

@@ -19,6 +19,7 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
+from headswap.app.service.accounts import add  # noqa: E402
 from tests.conftest import MEASURED  # noqa: E402
 from tests.e2e.house import (  # noqa: E402
     FLAGS,
@@ -33,7 +34,6 @@ from tests.e2e.house import (  # noqa: E402
 )
 from tests.e2e.saved import make_project  # noqa: E402
 
-BEYOND = 3  # a goal is printed; only so many times of it fail
 EACH = 16  # drawings of each class
 
 
@@ -53,6 +53,15 @@ def browser() -> Iterator[Browser]:
 def house(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[House]:
     with app_running(tmp_path_factory.mktemp("house") / "workspace") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[tuple[House, str]]:
+    """A house behind a log-in, and the code of ada."""
+    folder = tmp_path_factory.mktemp("locked")
+    codes = add(folder / "class.json", ("ada",))
+    with app_running(folder / "workspace", "--auth", str(folder / "class.json")) as running:
+        yield running, codes["ada"]
 
 
 @pytest.fixture
@@ -98,11 +107,10 @@ def class_folders(tmp_path: Path) -> Callable[[dict[str, int]], Path]:
 
 @pytest.fixture
 def took(record_property: Callable[[str, object], None]) -> Callable[[str, float, float], None]:
-    """Note what something took beside its goal, to be printed at the end; fail only far beyond it."""
+    """Note what something took beside its goal, to be printed at the end: a test judges no speed."""
 
     def tell(what: str, measured: float, goal: float) -> None:
         record_property(MEASURED, f"{what}: {measured:.2f} (goal {goal:g})")
-        assert measured <= BEYOND * goal, f"{what}: {measured:.2f}, goal {goal:g}"
 
     return tell
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,32 +14,37 @@ from tests.e2e.test_learn_class import link_of, phone
 
 pytestmark = pytest.mark.browser
 
+COLOURED = ["color-contrast", "link-in-text-block"]  # rules that another set of colours can break
 SEVERE = ("serious", "critical")
-LOOKS = [pytest.param(False, id="light"), pytest.param(True, id="dark")]
+HAS_TURNED = """dark => (!document.querySelector('gradio-app') || document.body.matches('.dark') === dark)
+  && !document.getAnimations().some(one => one instanceof CSSTransition)"""
 
 
 class Judge:
-    """Looks at one page state after the other, and remembers what is wrong with each."""
+    """Looks at one page state after the other, in light and dark, and remembers what is wrong with each."""
 
     def __init__(self, visit: Visit) -> None:
         self.page, self.found, self.looked = visit.page, list[str](), 0
 
     def look(self, where: str, page: Page | None = None) -> None:
-        answer = Axe().run(page or self.page, options={"resultTypes": ["violations"]}).response
-        assert answer["passes"], "axe has judged nothing"
+        page = page or self.page
         self.looked += 1
-        for violation in answer["violations"]:
-            if violation["impact"] in SEVERE:
-                places = [node["target"] for node in violation["nodes"][:4]]
-                reason = violation["nodes"][0]["failureSummary"].replace("\n", " ")[:300]
-                self.found.append(f"{where}: {violation['id']} at {places}: {reason}")
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(HAS_TURNED, arg=scheme == "dark")
+            rules = {} if scheme == "light" else {"runOnly": {"type": "rule", "values": COLOURED}}
+            answer = Axe().run(page, options={"resultTypes": ["violations"], **rules}).response
+            assert answer["passes"], "axe has judged nothing"
+            for violation in answer["violations"]:
+                if violation["impact"] in SEVERE:
+                    places = [node["target"] for node in violation["nodes"][:4]]
+                    reason = violation["nodes"][0]["failureSummary"].replace("\n", " ")[:300]
+                    self.found.append(f"{where}, {scheme}: {violation['id']} at {places}: {reason}")
 
 
-@pytest.mark.parametrize("dark", LOOKS)
 def test_before_any_picture_and_in_every_error_nothing_is_serious(
-    enter: Callable[..., Visit], house: House, tmp_path: Path, dark: bool
+    visit: Visit, house: House, tmp_path: Path
 ) -> None:
-    visit = enter(dark=dark)
     page, judge = visit.page, Judge(visit)
     visit.wait("#hs-head svg.wide")
     visit.wait(".card .state")
@@ -48,8 +52,7 @@ def test_before_any_picture_and_in_every_error_nothing_is_serious(
     page.click("#hs-own > button")
     visit.wait("#hs-path")
     judge.look("model")
-    page.fill("#hs-path :is(input, textarea)", "no.such.layer")
-    page.click("#hs-check")
+    visit.check_layer("no.such.layer", found="classifier")
     visit.wait("#hs-model .mistake")
     judge.look("model, a wrong layer")
 
@@ -81,11 +84,9 @@ def test_before_any_picture_and_in_every_error_nothing_is_serious(
     assert judge.looked == 9
 
 
-@pytest.mark.parametrize("dark", LOOKS)
 def test_with_pictures_and_a_result_nothing_is_serious(
-    enter: Callable[..., Visit], house: House, project_file: Path, dark: bool
+    visit: Visit, house: House, project_file: Path
 ) -> None:
-    visit = enter(dark=dark)
     page, judge = visit.page, Judge(visit)
     visit.open_project(project_file)
     visit.wait("#hs-head svg text:has-text('vehicle')", state="attached")
@@ -127,9 +128,7 @@ def test_with_pictures_and_a_result_nothing_is_serious(
     assert judge.looked == 8
 
 
-@pytest.mark.parametrize("dark", LOOKS)
-def test_while_it_learns_nothing_is_serious(enter: Callable[..., Visit], dark: bool) -> None:
-    visit = enter(dark=dark)
+def test_while_it_learns_nothing_is_serious(visit: Visit) -> None:
     page, judge = visit.page, Judge(visit)
     visit.use_sample()
     page.click("#hs-depth label:has-text('All of it')")
@@ -144,11 +143,9 @@ def test_while_it_learns_nothing_is_serious(enter: Callable[..., Visit], dark: b
     assert judge.found == [], "\n".join(judge.found)
 
 
-@pytest.mark.parametrize("dark", LOOKS)
 def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
-    enter: Callable[..., Visit], house: House, browser: Browser, dark: bool
+    visit: Visit, house: House, browser: Browser
 ) -> None:
-    visit = enter(dark=dark)
     page, judge = learn(visit, house, "what-is-a-head"), Judge(visit)
     judge.look("riddles")
     turn_to(page, "which-layer")
@@ -156,7 +153,7 @@ def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
     page.click("[data-do='vote:open']")
     url = link_of(page)
     judge.look("a question and its link")
-    with phone(browser, url, dark=dark) as pupil:
+    with phone(browser, url) as pupil:
         judge.look("a vote on a phone", pupil)
         pupil.click("button[value='1']")
         page.wait_for_selector(".votes[data-total='1']", timeout=WAIT_MS)
@@ -179,11 +176,10 @@ def test_in_the_lesson_and_on_the_phones_nothing_is_serious(
     assert judge.looked == 7
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_what_is_said_while_it_happens_is_said_to_a_screen_reader_too(visit: Visit, step: str) -> None:
-    visit.open_step(step)
+def test_what_is_said_while_it_happens_is_said_to_a_screen_reader_too(visit: Visit) -> None:
+    for step in STEPS:
+        visit.open_step(step)
 
-    assert visit.page.locator("#hs-chip [role=status][aria-live=polite] .hs-status").count() == 1
-    selected = visit.page.locator("#hs-steps [role=tab][aria-selected=true]")
-    assert selected.count() == 1
-    assert visit.page.locator(f"#hs-{step} h1:visible").count() == 1
+        assert visit.page.locator("#hs-chip [role=status][aria-live=polite] .hs-status").count() == 1, step
+        assert visit.page.locator("#hs-steps [role=tab][aria-selected=true]").count() == 1, step
+        assert visit.page.locator(f"#hs-{step} h1:visible").count() == 1, step

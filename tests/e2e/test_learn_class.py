@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from headswap.app.service.accounts import add
-from tests.e2e.house import WAIT_MS, House, Visit, app_running
+from tests.e2e.house import WAIT_MS, House, Visit
 from tests.e2e.test_learn import LONG_MS, OVERFLOW, guess_and_run, learn, turn_to
 
 pytestmark = pytest.mark.browser
@@ -122,29 +120,30 @@ def test_own_pictures_are_offered_and_used(enter: Callable[..., Visit], house: H
     visit.moved_on()
 
 
-def test_behind_a_log_in_the_link_opens_its_page_and_no_other(browser: Browser, tmp_path: Path) -> None:
-    codes = add(tmp_path / "class.json", ("ada",))
-    with app_running(tmp_path / "workspace", "--auth", str(tmp_path / "class.json")) as house:
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(f"{house.url}learn?lesson={LESSON}")
-        page.fill("input >> nth=0", "ada", timeout=WAIT_MS)
-        page.fill("input[type=password]", codes["ada"])
-        page.keyboard.press("Enter")
-        page.wait_for_selector("#hs-learn-predict .answers", timeout=WAIT_MS)
-        page.click(".with-class summary")
-        page.click("[data-do='vote:open']")
-        url = link_of(page)
+def test_behind_a_log_in_the_link_opens_its_page_and_no_other(
+    browser: Browser, locked: tuple[House, str]
+) -> None:
+    house, code = locked
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{house.url}learn?lesson={LESSON}")
+    page.fill("input >> nth=0", "ada", timeout=WAIT_MS)
+    page.fill("input[type=password]", code)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#hs-learn-predict .answers", timeout=WAIT_MS)
+    page.click(".with-class summary")
+    page.click("[data-do='vote:open']")
+    url = link_of(page)
 
-        with phone(browser, url) as pupil:
-            pupil.click("button[value='1']")
-            pupil.wait_for_selector("button[value='1'][aria-pressed=true]", timeout=WAIT_MS)
-            page.wait_for_selector(".votes[data-total='1']", timeout=WAIT_MS)
-        stranger = browser.new_context().new_page()
-        for place in ("", "learn", "runs"):
-            stranger.goto(f"{house.url}{place}")
-            stranger.wait_for_selector("input[type=password]", timeout=WAIT_MS)
-            assert stranger.locator("#hs-chip, #hs-learn, #hs-runs").count() == 0, place
-        assert stranger.goto(f"{house.url}follow?key={'0' * 32}").status == 404  # type: ignore[union-attr]
-        stranger.context.close()
-        context.close()
+    with phone(browser, url) as pupil:
+        pupil.click("button[value='1']")
+        pupil.wait_for_selector("button[value='1'][aria-pressed=true]", timeout=WAIT_MS)
+        page.wait_for_selector(".votes[data-total='1']", timeout=WAIT_MS)
+    stranger = browser.new_context().new_page()
+    for place in ("", "learn", "runs"):
+        stranger.goto(f"{house.url}{place}")
+        stranger.wait_for_selector("input[type=password]", timeout=WAIT_MS)
+        assert stranger.locator("#hs-chip, #hs-learn, #hs-runs").count() == 0, place
+    assert stranger.goto(f"{house.url}follow?key={'0' * 32}").status == 404  # type: ignore[union-attr]
+    stranger.context.close()
+    context.close()

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
 from headswap.data.decode import read_image
 from headswap.data.store import STORE_PX
-from tests.e2e.house import House, Visit
+from tests.e2e.house import WAIT_MS, House, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -526,7 +526,7 @@ def test_twelve_hundred_pictures_leave_the_page_awake(visit: Visit, tmp_path: Pa
     visit.open_step("model")
     visit.open_step("pictures")
     turned = time.monotonic() - asked
-    page.wait_for_selector("#hs-classes .klass", timeout=180_000)  # three times the goal
+    page.wait_for_selector("#hs-classes .klass", timeout=3 * WAIT_MS)
     seconds = time.monotonic() - start
 
     assert sum(classes(visit).values()) == 1200

@@ -7,13 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
-from headswap.app.service.accounts import add
-from tests.e2e.house import WAIT_MS, House, app_running
+from tests.e2e.house import WAIT_MS, House
 
 pytestmark = pytest.mark.browser
 
@@ -78,29 +76,28 @@ def test_html_that_gets_into_the_page_runs_nothing(browser: Browser, house: Hous
 
 
 def test_a_wrong_code_says_what_to_do_and_a_right_one_opens_the_page_that_was_asked_for(
-    browser: Browser, tmp_path: Path
+    browser: Browser, locked: tuple[House, str]
 ) -> None:
-    codes = add(tmp_path / "class.json", ("ada",))
-    with app_running(tmp_path / "workspace", "--auth", str(tmp_path / "class.json")) as house:
-        context = browser.new_context(java_script_enabled=True)
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        page.goto(f"{house.url}learn?lesson=which-layer")
-        page.fill("input >> nth=0", "ada")
-        page.fill("input[type=password]", "wrong")
-        page.keyboard.press("Enter")
-        page.wait_for_selector("[role=alert]:has-text('do not belong together')", timeout=WAIT_MS)
-        assert "Incorrect" not in page.inner_text("body")
+    house, code = locked
+    context = browser.new_context(java_script_enabled=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.goto(f"{house.url}learn?lesson=which-layer")
+    page.fill("input >> nth=0", "ada")
+    page.fill("input[type=password]", "wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert]:has-text('do not belong together')", timeout=WAIT_MS)
+    assert "Incorrect" not in page.inner_text("body")
 
-        page.fill("input >> nth=0", "ada")
-        page.fill("input[type=password]", codes["ada"])
-        page.click("button:has-text('Log in')")
-        page.wait_for_selector("#hs-learn-predict .answers", timeout=WAIT_MS)
-        assert page.url == f"{house.url}learn?lesson=which-layer"
-        assert [error for error in errors if "400" not in error] == []
-        page.goto(house.url)
-        page.wait_for_selector("#hs-chip .hs-status", timeout=WAIT_MS)
-        page.click("#hs-logout a")
-        page.wait_for_selector("input[type=password]", timeout=WAIT_MS)
-        context.close()
+    page.fill("input >> nth=0", "ada")
+    page.fill("input[type=password]", code)
+    page.click("button:has-text('Log in')")
+    page.wait_for_selector("#hs-learn-predict .answers", timeout=WAIT_MS)
+    assert page.url == f"{house.url}learn?lesson=which-layer"
+    assert [error for error in errors if "400" not in error] == []
+    page.goto(house.url)
+    page.wait_for_selector("#hs-chip .hs-status", timeout=WAIT_MS)
+    page.click("#hs-logout a")
+    page.wait_for_selector("input[type=password]", timeout=WAIT_MS)
+    context.close()

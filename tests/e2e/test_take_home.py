@@ -31,7 +31,7 @@ def ask(folder: Path, program: str, picture: Path) -> dict[str, float]:
     nothing_of_ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT, program, str(picture), "--json"],
-        cwd=folder, env=nothing_of_ours, capture_output=True, text=True, check=False, timeout=120,
+        cwd=folder, env=nothing_of_ours, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["predictions"][0]

@@ -9,6 +9,7 @@ is built with two class counts, and the parameters whose shapes differ are its h
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from collections import defaultdict
@@ -31,15 +32,20 @@ SPECIAL = (  # of timm: one of each family with several heads, and one with a co
     "efficientformerv2_s0", "efficientvim_m1", "efficientvim_m1_dist", "iformer_l2_distilled", "levit_128",
     "pit_s_distilled_224", "repvit_m0_9", "resnetv2_101", "swiftformer_s", "volo_d1_224",
 )  # fmt: skip
+SMALL = (
+    "atto", "femto", "pico", "nano", "zepto", "xxt", "xt", "xxs", "xs", "tiny", "t", "mini", "small", "s",
+    "b0", "a0", "s0", "m0",
+)  # fmt: skip
 COST = ("huge", "giant", "gigantic", "7b", "_1b", "_3b", "xxlarge", "xlarge", "large", "_512", "_448", "_384")
 
 
 def torchvision_families() -> list[str]:
-    """The first architecture of every module of torchvision.models."""
-    families: dict[str, str] = {}
+    """The smallest architecture of every module of torchvision.models."""
+    families = defaultdict(list)
     for name in torchvision.models.list_models(module=torchvision.models):
-        families.setdefault(torchvision.models.get_model_builder(name).__module__, name)
-    return sorted(families.values())
+        size = torchvision.models.get_model_weights(name).DEFAULT.meta["num_params"]
+        families[torchvision.models.get_model_builder(name).__module__].append((size, name))
+    return sorted(min(found)[1] for found in families.values())
 
 
 def timm_names() -> list[str]:
@@ -56,10 +62,10 @@ def timm_families() -> list[str]:
 
 
 def cheapness(name: str) -> tuple[int, int, str]:
-    small = any(
-        word in name for word in ("tiny", "nano", "pico", "femto", "atto", "small", "_s", "_xs", "b0")
-    )
-    return sum(word in name for word in COST), not small, name
+    """By the words of its name; smaller is cheaper."""
+    words = re.findall(r"(?<=_)(?:[a-z]0|[a-z]+)", name)
+    small = min((SMALL.index(word) for word in words if word in SMALL), default=len(SMALL))
+    return sum(word in name for word in COST), small, name
 
 
 def build_torchvision(name: str, classes: int) -> nn.Module:
@@ -72,8 +78,9 @@ def build_torchvision(name: str, classes: int) -> nn.Module:
 
 
 def build_timm(name: str, classes: int) -> nn.Module:
+    fewer = {"layers": (1, 1, 1, 1)} if name.startswith("sequencer") else {}  # seconds for each LSTM, on meta
     with torch.device("meta"):
-        return timm.create_model(name, num_classes=classes)
+        return timm.create_model(name, num_classes=classes, **fewer)
 
 
 BUILDERS = {"torchvision": build_torchvision, "timm": build_timm}

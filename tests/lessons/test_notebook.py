@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 EXECUTE = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.argv[1], as_version=4)
-nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3").execute()
 nbformat.write(notebook, sys.argv[1])
 """
 TINY = LessonConfig(
@@ -57,7 +57,7 @@ def test_every_cell_runs_from_top_to_bottom_in_a_kernel_of_its_own(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
 
     assert ended.returncode == 0, ended.stderr[-3000:]

@@ -25,6 +25,8 @@ class Size:
     pictures: int = 40  # that each of them brings
     patience_s: float = 3600.0  # of a client for its own run; then it stops it and goes
     minutes: float = 10.0
+    hang_s: float = 10.0  # an input that takes longer hangs
+    right_again_s: float = 5.0  # after a kill
     starts: int = 50  # at once, with one key
     cancels: int = 100
     every_deed: int = 1  # 1: each write, flush and rename fails once
@@ -33,7 +35,7 @@ class Size:
 
 
 SHORT = Size(
-    hostile=60,
+    hostile=27,  # three of each kind
     mutated=60,
     worker_kills=4,
     server_kills=1,
@@ -42,6 +44,8 @@ SHORT = Size(
     clients=2,
     pictures=8,
     minutes=0.1,
+    hang_s=120.0,  # speed is judged by the long form alone
+    right_again_s=120.0,
     starts=20,
     cancels=6,
     every_deed=5,

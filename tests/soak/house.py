@@ -53,7 +53,7 @@ class House:
     def answers(self) -> bool:
         """Whether the page is there now."""
         try:
-            with urllib.request.urlopen(self.url, timeout=10) as reply:
+            with urllib.request.urlopen(self.url, timeout=60) as reply:
                 return bool(reply.status == 200)
         except (URLError, ConnectionError, TimeoutError):
             return False
@@ -65,12 +65,12 @@ class House:
             self.process.wait()
 
     def stop(self) -> None:
-        """Politely; by force after 20 seconds."""
+        """Politely; by force after a minute."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self.kill()
 

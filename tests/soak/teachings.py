@@ -22,7 +22,7 @@ from tests.soak.board import Line, Size, line
 from tests.soak.house import some_drawings
 from tests.soak.patience import wait_for
 
-LONGEST_S = 300.0
+LONGEST_S = 600.0
 
 
 def killed_teachings(size: Size, room: Path) -> list[Line]:

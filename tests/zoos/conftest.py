@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,16 @@ class Shelf:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def never_sleeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits between two tries is found out, however quick or slow this machine is."""
+
+    def sleep(seconds: float) -> None:
+        pytest.fail(f"somebody sleeps for {seconds} s")
+
+    monkeypatch.setattr(time, "sleep", sleep)
 
 
 @pytest.fixture

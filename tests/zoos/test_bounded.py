@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +67,12 @@ def test_a_network_larger_than_its_file_is_refused_before_it_is_built(
 ) -> None:
     pytest.importorskip("transformers")
     check(VIT, weights, **TINY)  # the library is imported
-    before, began = psutil.Process().memory_info().rss, time.monotonic()
+    before = psutil.Process().memory_info().rss
 
     with pytest.raises(BundleDamaged, match=r"far larger than its own weights|that cannot be built"):
         check(VIT, weights, **{**TINY, **lie})
 
     assert psutil.Process().memory_info().rss - before < 300_000_000
-    assert time.monotonic() - began < 20
 
 
 def test_a_known_giant_with_small_weights_is_refused_by_its_measured_size(weights: Path) -> None:

@@ -5,7 +5,6 @@ import fnmatch
 import io
 import os
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -81,15 +80,10 @@ def test_a_name_that_is_on_no_list_opens_no_file_and_no_connection(monkeypatch: 
     assert all(text.isprintable() and len(text) < 400 for text in caught.values())
 
 
-def test_a_hostile_name_is_refused_in_a_moment() -> None:
-    list_networks()
-    began = time.monotonic()
-
-    for hostile in HOSTILE:
-        with pytest.raises(ModelNotFound, match=r"No zoo has a network called|names Python code"):
-            resolve(hostile)
-
-    assert time.monotonic() - began < 5
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_is_refused_in_a_sentence(hostile: str) -> None:
+    with pytest.raises(ModelNotFound, match=r"No zoo has a network called|names Python code"):
+        resolve(hostile)
 
 
 def test_a_misspelt_name_gets_suggestions() -> None:
@@ -131,13 +125,12 @@ def test_without_the_extra_the_transformers_zoo_says_how_to_get_it(monkeypatch: 
         transformers_zoo._model_types.cache_clear()
 
 
-def test_every_card_is_listed_in_less_than_three_seconds() -> None:
-    list_networks("squeezenet")  # imports
-    began = time.monotonic()
+def test_every_card_is_listed_and_no_network_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    for layer in (torch.nn.Conv2d, torch.nn.Linear):  # no network is without both
+        monkeypatch.setattr(layer, "__init__", lambda *given, **more: pytest.fail("a network is built"))
 
     cards = list_networks()
 
-    assert time.monotonic() - began < 3
     assert len({card.full_name for card in cards}) == len(cards) > 1450
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -88,9 +87,9 @@ def test_a_file_that_the_server_does_not_have_says_so(shelf, tmp_path: Path) -> 
         fetch(f"{shelf.url}/gone.pth", place, name="tiny", by_hand_place=place, listener=silent)
 
 
+@pytest.mark.usefixtures("never_sleeping")
 def test_with_no_server_the_offline_message_comes_at_once(tmp_path: Path) -> None:
     place = tmp_path / "timm" / "tiny.pth"
-    began = time.monotonic()
 
     with pytest.raises(WeightsNotHere) as caught:
         fetch(
@@ -101,7 +100,6 @@ def test_with_no_server_the_offline_message_comes_at_once(tmp_path: Path) -> Non
             listener=silent,
         )
 
-    assert time.monotonic() - began < 5
     assert caught.value.problem == "These weights are not on this machine and it is offline."
     assert caught.value.remedy.startswith(f"Pick one marked ✓, or put the file in {place.parent}")
 

@@ -16,10 +16,11 @@ from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
 from headswap.app.processes.local import LocalRunner
 
+PATIENCE_S = 120.0  # for what takes a moment on a machine that does nothing else
 WORKER = (sys.executable, str(Path(__file__).with_name("small_worker.py")))
 
 
-def wait_for(condition: Callable[[], object], *, deadline_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], *, deadline_s: float = PATIENCE_S) -> None:
     """Look often until it is so."""
     end = time.monotonic() + deadline_s
     while not condition():
@@ -41,7 +42,7 @@ class Office:
     def job(self, job_id: str) -> Job:
         return self.store.get(job_id)
 
-    def tick_until(self, condition: Callable[[], object], *, deadline_s: float = 20.0) -> None:
+    def tick_until(self, condition: Callable[[], object], *, deadline_s: float = PATIENCE_S) -> None:
         def ticked() -> object:
             self.queue.tick()
             return condition()

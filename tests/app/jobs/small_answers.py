@@ -31,10 +31,10 @@ def answer(question: str) -> str:
             return "still clean"
         case "sleep":
             Path(rest).write_text(str(os.getpid()))
-            time.sleep(60)
+            time.sleep(600)
         case "swallow":
             taken = bytearray(b"x") * 500_000_000
-            time.sleep(60)
+            time.sleep(600)
             return str(len(taken))
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -63,7 +63,7 @@ def test_torch_under_a_limit_says_the_same_and_lives() -> None:
 def test_a_run_waits_for_room_beside_others_but_never_for_ever(tmp_path: Path, wait_for: Any) -> None:
     store = Store(tmp_path / "jobs.db")
     free = [0]
-    sleeper = (sys.executable, "-c", "import time; time.sleep(60)")
+    sleeper = (sys.executable, "-c", "import time; time.sleep(600)")
     runner = LocalRunner()
     queue = Queue(
         store,

@@ -55,17 +55,15 @@ def test_no_settings_with_nobody_at_work() -> None:
         QueueSettings(capacity=0)
 
 
-def test_a_killed_worker_is_noticed_and_its_job_done_by_another(office: Any) -> None:
+def test_a_killed_worker_is_noticed_and_its_job_done_by_another(open_office: Open) -> None:
+    office = open_office(clock=lambda: 0.0)  # no lease ends: the dead process itself is seen
     job_id = office.submit(steps=30, step_s=0.02)
     running = office.claimed(job_id)
 
     office.runner.stop(running.worker, force=True)
-    start = time.monotonic()
     office.tick_until(lambda: office.job(job_id).attempt == 2)
-    noticed_s = time.monotonic() - start
     (job,) = office.run(job_id)
 
-    assert noticed_s < 5
     assert (job.state, job.attempt, job.crashes) == (JobState.DONE, 2, 1)
 
 
@@ -136,15 +134,14 @@ def test_an_attempt_whose_server_died_before_starting_it_waits_again(open_office
     assert (job.state, job.attempt, job.crashes) == (JobState.DONE, 2, 0)
 
 
-def test_cancelling_a_running_job_stops_it_between_two_steps(office: Any) -> None:
-    job_id = office.submit(steps=2000, step_s=0.01)
+def test_cancelling_a_running_job_stops_it_between_two_steps(open_office: Open) -> None:
+    office = open_office(clock=lambda: 0.0)  # the queue's own patience never ends
+    job_id = office.submit(steps=100_000, step_s=0.01)
     running = office.claimed(job_id)
 
-    start = time.monotonic()
     office.queue.cancel(job_id)
     (job,) = office.run(job_id)
 
-    assert time.monotonic() - start < 3
     assert (job.state, job.result) == (JobState.CANCELLED, "")
     office.tick_until(lambda: not office.runner.is_alive(running.worker))
 
@@ -154,13 +151,11 @@ def test_a_step_that_goes_on_long_after_a_cancel_is_cut(open_office: Open) -> No
     job_id = office.submit(steps=1, then="hang")
     running = office.claimed(job_id)
 
-    start = time.monotonic()
     office.queue.cancel(job_id)
     (job,) = office.run(job_id)
 
     assert job.state == JobState.CANCELLED
     office.tick_until(lambda: not office.runner.is_alive(running.worker))
-    assert time.monotonic() - start < 9
 
 
 def test_a_save_is_not_cut_by_a_cancel(open_office: Open) -> None:

@@ -55,7 +55,7 @@ def open_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ope
 
     def open_one(**limits: object) -> Reader:
         chosen = ReaderLimits(**{"memory_bytes": 800_000_000, "patience_s": 2.0, **limits})  # type: ignore[arg-type]
-        opened.append(Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=120.0))
+        opened.append(Reader(tmp_path / "logs", chosen, scratch=tmp_path / "scratch", upload_timeout_s=600.0))
         return opened[-1]
 
     yield open_one

@@ -74,7 +74,7 @@ def attempt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attempts]:
             room / "logs",
             ReaderLimits(memory_bytes=800_000_000),
             scratch=room / "scratch",
-            upload_timeout_s=60.0,
+            upload_timeout_s=300.0,
         )
         patch.setattr("headswap.app.processes.reader._ANSWER", "headswap.app.processes.importing:answer")
         yield Attempts(reader, room / "scratch")
@@ -196,7 +196,7 @@ def test_pictures_of_every_kind_are_read_by_a_confined_reader(tmp_path: Path) ->
     }  # fmt: skip
     kinds |= {kind: {"format": "PPM"} for kind in _READERS if kind not in kinds}  # type: ignore[attr-defined,unused-ignore]
     (tmp_path / "copies").mkdir()
-    reader = Reader(tmp_path / "logs", ReaderLimits(), scratch=tmp_path / "scratch", upload_timeout_s=60.0)
+    reader = Reader(tmp_path / "logs", ReaderLimits(), scratch=tmp_path / "scratch", upload_timeout_s=300.0)
     try:
         for kind, how in kinds.items():
             file = BytesIO()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,16 +155,15 @@ def test_a_tick_that_fails_is_logged_and_the_next_one_comes(
     assert "the queue could not be looked after" in caplog.text
 
 
-def test_an_idle_supervisor_costs_next_to_nothing(office: Any) -> None:
+def test_an_idle_supervisor_looks_twice_a_second(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks: list[float] = []
+    monkeypatch.setattr(office.queue, "tick", lambda: ticks.append(time.monotonic()))
     supervisor = Supervisor(office.queue)
     supervisor.start()
-    time.sleep(0.3)
-    before, start = time.process_time(), time.monotonic()
     time.sleep(1.2)
-    share = (time.process_time() - before) / (time.monotonic() - start)
     supervisor.stop()
 
-    assert share < 0.04
+    assert all(later - earlier > 0.4 for earlier, later in pairwise(ticks))
 
 
 class Plague:
@@ -217,7 +217,7 @@ def test_killed_workers_and_servers_lose_nothing_and_do_nothing_twice(tmp_path: 
     try:
         plan = json.dumps({"steps": 12, "step_s": 0.02, "save_s": 0.05})
         ids = [plague.store.submit(f"{n % 3}", "p", plan, f"{n}").id for n in range(10)]
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while not all(plague.store.get(job_id).is_over for job_id in ids):
             assert time.monotonic() < end, [plague.store.get(job_id) for job_id in ids]
             time.sleep(plague.random.uniform(0.05, 0.3))

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,14 @@ import pytest
 from headswap.app.processes import local
 from headswap.app.processes.local import LocalRunner, this_process
 
-SLEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+SLEEPER = (sys.executable, "-c", "import time; time.sleep(600)")
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_this_process_is_alive_by_its_own_handle() -> None:
@@ -28,7 +36,7 @@ def test_another_process_with_the_same_number_is_not_the_one() -> None:
 
 def test_a_stop_never_reaches_another_process_with_the_same_number() -> None:
     bystander = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
     )
     try:
         LocalRunner().stop(f"{bystander.pid}:an earlier birth", force=True)
@@ -46,10 +54,7 @@ def test_an_ended_command_leaves_no_zombie(tmp_path: Path) -> None:
     ]
     pids = {int(handle.partition(":")[0]) for handle in handles}
 
-    deadline = time.monotonic() + 10
-    while pids & {child.pid for child in psutil.Process().children()}:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: not pids & {child.pid for child in psutil.Process().children()})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system records the birth once")
@@ -65,7 +70,7 @@ def test_setting_the_clock_does_not_change_a_handle(monkeypatch: pytest.MonkeyPa
 def test_a_command_leads_a_group_of_its_own(tmp_path: Path) -> None:
     runner = LocalRunner()
     handle = runner.start(
-        [sys.executable, "-c", "import time; time.sleep(60)"], log=tmp_path / "log", environment={}
+        [sys.executable, "-c", "import time; time.sleep(600)"], log=tmp_path / "log", environment={}
     )
     pid = int(handle.partition(":")[0])
 
@@ -93,15 +98,12 @@ def test_windows_asks_nobody_and_by_force_ends_a_process_with_all_it_started(
 ) -> None:
     code = (
         "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "print(child.pid, flush=True); child.wait()"
     )
     runner = LocalRunner()
     handle = runner.start([sys.executable, "-c", code], log=tmp_path / "log", environment={})
-    deadline = time.monotonic() + 20
-    while not (tmp_path / "log").read_text().endswith("\n"):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: (tmp_path / "log").read_text().endswith("\n"))
     child = psutil.Process(int((tmp_path / "log").read_text()))
     monkeypatch.setattr(local, "os", SimpleNamespace(name="nt", getpid=os.getpid))
 
@@ -110,9 +112,8 @@ def test_windows_asks_nobody_and_by_force_ends_a_process_with_all_it_started(
     runner.stop(handle, force=True)
 
     assert survived
-    psutil.wait_procs([child], timeout=20)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-    assert not runner.is_alive(handle)
+    wait_for(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not runner.is_alive(handle))
 
 
 def test_elsewhere_than_linux_the_birth_is_what_the_system_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

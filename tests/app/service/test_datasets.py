@@ -213,7 +213,7 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
 
     def slow(question: str) -> str:
         reading.set()
-        assert go_on.wait(timeout=60)
+        assert go_on.wait(timeout=120)
         return desk.ask(question)
 
     pictures._ask = slow
@@ -223,12 +223,12 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
     ]
     for upload in uploads:
         upload.start()
-    assert reading.wait(timeout=60)
+    assert reading.wait(timeout=120)
     with pytest.raises(BadSetting, match="Pictures are still being read"):
         pictures.rename_class("ada", project, "bird", "robin")
     go_on.set()
     for upload in uploads:
-        upload.join(timeout=60)
+        upload.join(timeout=120)
 
     after = pictures.manifest("ada", project)
     assert after is not None

@@ -14,7 +14,7 @@ from headswap.app.service.settings import Settings
 from headswap.errors import NotFound
 from headswap.exports.package import read_check
 
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 
 
 @pytest.fixture(scope="module")

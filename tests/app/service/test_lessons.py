@@ -32,7 +32,7 @@ def course(service: Service) -> str:
 
 def finished(service: Service, course: str, lesson: str, owner: str = "") -> LessonView:
     """Wait until it is over, however that ends."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while (view := service.lessons.look(owner, course, lesson)).run.is_going:
         assert time.monotonic() < deadline, view.run
         time.sleep(0.05)

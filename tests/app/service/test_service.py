@@ -14,8 +14,9 @@ from headswap.app.service.settings import Settings
 from headswap.app.service.views import JobView
 from headswap.bundle.predictor import load_bundle
 from headswap.errors import BadSetting, HeadswapError, NotFound
+from headswap.training.config import TrainConfig
 
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 
 
 def wait(ask: Callable[[], JobView], until: Callable[[JobView], bool]) -> JobView:
@@ -125,8 +126,9 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
         service.start_teaching("bob", project)
     service.use_sample("bob", project)
 
-    first = service.start_teaching("bob", project, key="click")
-    second = service.start_teaching("bob", project, key="click")
+    long = TrainConfig(depth="everything")  # there is a middle to be stopped in
+    first = service.start_teaching("bob", project, long, key="click")
+    second = service.start_teaching("bob", project, long, key="click")
     service.cancel("bob", first)
     view = wait(lambda: service.job("bob", first), lambda view: view.is_over)
 

@@ -69,7 +69,7 @@ class Site:
         self._visits: list[httpx.Client] = []
 
     def visit(self, name: str = "") -> httpx.Client:
-        client = httpx.Client(base_url=self.url, timeout=20.0)
+        client = httpx.Client(base_url=self.url, timeout=120.0)
         self._visits.append(client)
         if name:
             answer = client.post("/login", data={"username": name, "password": self.codes[name]})

@@ -98,7 +98,7 @@ def test_without_a_log_in_nothing_behind_the_page_answers(site: Site, prefix: st
 @BOTH
 def test_the_log_in_is_counted_and_opens(site: Site, prefix: str) -> None:
     far = {"x-forwarded-for": f"10.0.1.{len(prefix)}"}
-    with httpx.Client(base_url=site.url, headers=far, timeout=60) as eve:
+    with httpx.Client(base_url=site.url, headers=far, timeout=120) as eve:
         tried = [
             eve.post(f"{prefix}/login", data={"username": "bob", "password": "x"}).status_code
             for _ in range(8)

@@ -61,7 +61,7 @@ def test_codes_are_looked_at_however_busy_the_threads_of_everybody_are(tmp_path:
         loop.set_default_executor(ThreadPoolExecutor(1))
         busy = loop.run_in_executor(None, over.wait)
         try:
-            return await asyncio.wait_for(ask("ada", made["ada"]), timeout=60)
+            return await asyncio.wait_for(ask("ada", made["ada"]), timeout=120)
         finally:
             over.set()
             await busy

@@ -300,7 +300,7 @@ def test_strange_names_are_refused_or_answered_but_never_fall_over(site: Site, s
 
 def test_guessing_codes_ends_soon_and_shuts_nobody_else_out(site: Site) -> None:
     def guess(name: str, code: str, address: str) -> int:
-        with httpx.Client(base_url=site.url, headers={"x-forwarded-for": address}, timeout=60) as client:
+        with httpx.Client(base_url=site.url, headers={"x-forwarded-for": address}, timeout=120) as client:
             return client.post("/login", data={"username": name, "password": code}).status_code
 
     with ThreadPoolExecutor(12) as pool:

@@ -25,7 +25,7 @@ from headswap.cli.main import main as shell
 from headswap.errors import HeadswapError
 from headswap.lessons.config import LessonConfig
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 CITY, ACCENT = "Łódź", "épée"
 
 
