@@ -58,6 +58,7 @@ class WideNetwork(nn.Module):
         width = sum(tap.width for tap in taps) + sum(site.in_features)
         place = next((value.device for value in body.parameters()), None)
         self.head = nn.Linear(width, num_classes, device=place, dtype=network_dtype(body))
+        self.known: dict[str, Tensor] = {}  # what some blocks give, where others stand in for them
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, C, H, W) to (N, classes) logits."""
@@ -66,6 +67,11 @@ class WideNetwork(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """(N, C, H, W) to (N, W) features: of the blocks in their order, then the last ones."""
+        read = self.read(pictures) | self.known
+        return torch.cat(list(_in_order(read, self.taps, self.site)), dim=1)
+
+    def read(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Run the network: what each block gave, by its path, and what reached its own heads."""
         read: dict[str, Tensor] = {}
         hooks = [self._listen(tap, read) for tap in self.taps]
         hooks += [self._listen_before(number, read) for number in range(len(self.site.paths))]
@@ -74,7 +80,7 @@ class WideNetwork(nn.Module):
         finally:
             for hook in hooks:
                 hook.remove()
-        return torch.cat(list(_in_order(read, self.taps, self.site)), dim=1)
+        return read
 
     def _listen(self, tap: Tap, read: dict[str, Tensor]) -> Any:
         def hook(_part: nn.Module, _arguments: Any, given: Any) -> None:

@@ -5,7 +5,8 @@ Flow:  network + frozen stages --find_frozen_prefix--> FrozenPrefix, or None: it
 
 Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
 blanks stand for what the stages below it gave, and the network must then answer as
-before: where something passes the cut by another way, it does not, and nothing is cut.
+before: where something passes the cut by another way, it does not, and nothing is cut. What a wide
+head reads of the frozen blocks is kept beside it.
 Practice then costs what the last blocks cost, a tenth of the whole on a processor.
 """
 
@@ -21,8 +22,10 @@ from torch import Tensor, nn
 
 from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.loss import logits_of
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadSite, Tap
 from headswap.heads.stages import body_stages
+from headswap.heads.trainable import is_within
+from headswap.heads.wide import BODY, WideNetwork
 from headswap.training.config import FinetuneConfig
 from headswap.training.finetune.batches import KEEP_BYTES, Augment, ImageBatches
 from headswap.training.finetune.modes import own_random, precision
@@ -43,6 +46,7 @@ class FrozenPrefix:
     below: Engine  # of the frozen part
     shapes: dict[str, torch.Size]  # of what each frozen stage gives, for one picture; the cut is the last
     blank: Tensor  # (1, C, H, W) in place of a picture
+    taps: tuple[Tap, ...] = ()  # frozen blocks that a wide head reads
     thin: bool  # blanks of one picture do for a batch
 
     def __post_init__(self) -> None:
@@ -50,14 +54,21 @@ class FrozenPrefix:
         self._crops = self._seen = self._mirrored = torch.empty(0)
         self._places = torch.empty(0, dtype=torch.long)
 
+    @property
+    def numbers(self) -> int:
+        """How many are kept of a picture: what leaves the frozen part, then what a wide head reads of it."""
+        return self.shapes[self._cut].numel() + sum(tap.width for tap in self.taps)
+
     def answer(self, reached: Tensor) -> Any:
-        """What the network answers when this, (B, ...), leaves the frozen part."""
-        with self._replaced(reached):
+        """What the network answers when this, (B, numbers), leaves the frozen part."""
+        cut, *read = reached.split([self.shapes[self._cut].numel(), *(tap.width for tap in self.taps)], dim=1)
+        known = {tap.path: features for tap, features in zip(self.taps, read, strict=True)}
+        with self._replaced(cut.unflatten(1, self.shapes[self._cut]), known):
             return self.module(self.blank.expand(len(reached), *self.blank.shape[1:]))
 
     def crops_that_fit(self, practice: int, every: int, wanted: int) -> int:
         """How many crops of each practice picture memory allows; 0: too few."""
-        room = KEEP_BYTES // (4 * self.shapes[self._cut].numel()) - every
+        room = KEEP_BYTES // (4 * self.numbers) - every
         crops = min(wanted, room // max(1, practice))
         return crops if crops >= _FEWEST_CROPS else 0
 
@@ -76,10 +87,10 @@ class FrozenPrefix:
 
         Gives how many pictures are done, batch by batch, so that the caller may stop.
         """
-        shape, done = self.shapes[self._cut], 0
-        self._seen = torch.empty(every, *shape)
-        self._mirrored = torch.empty(every if mirror else 0, *shape)
-        self._crops = torch.empty(crops, len(practice), *shape)
+        numbers, done = self.numbers, 0
+        self._seen = torch.empty(every, numbers)
+        self._mirrored = torch.empty(every if mirror else 0, numbers)
+        self._crops = torch.empty(crops, len(practice), numbers)
         self._places = torch.full((every,), -1)
         self._places[practice] = torch.arange(len(practice))
         for rows in torch.arange(every).split(config.batch_size):
@@ -99,7 +110,7 @@ class FrozenPrefix:
                     yield done
 
     def practice(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """What reaches the top of one crop of each picture, drawn again: (B, ...) for each batch."""
+        """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch."""
         for rows in batches:
             drawn = torch.randint(len(self._crops), (len(rows),))
             yield self._crops[drawn, self._places[list(rows)]].to(self.engine.device)
@@ -120,24 +131,29 @@ class FrozenPrefix:
 
     @torch.no_grad()
     def reach(self, pictures: Tensor) -> Tensor:
-        """(B, C, H, W) to what leaves the frozen part: (B, ...) float32 on the CPU."""
+        """(B, C, H, W) to what leaves the frozen part: (B, numbers) float32 on the CPU."""
         self.module.eval()
         batch = pictures.to(self.engine.device, memory_format=torch.channels_last)
+        run = self.module.read if isinstance(self.module, WideNetwork) else self.module
         with precision(self.below):
-            _, given = _recorded(self.module, [self._cut], batch)
-        reached: Tensor = given[self._cut]
-        return reached.float().cpu()
+            read, given = _recorded(self.module, [self._cut], batch, run)
+        parts = [given[self._cut].flatten(1), *(read[tap.path] for tap in self.taps)]
+        return torch.cat([part.float().cpu() for part in parts], dim=1)
 
     @contextmanager
-    def _replaced(self, reached: Tensor) -> Iterator[None]:
+    def _replaced(self, reached: Tensor, known: dict[str, Tensor]) -> Iterator[None]:
         parts = [(self.module.get_submodule(path), shape) for path, shape in self.shapes.items()]
         count = 1 if self.thin else len(reached)
         for part, shape in parts[:-1]:
             part.__dict__["forward"] = _giving(reached.new_zeros(count, *shape))
         parts[-1][0].__dict__["forward"] = _giving(reached)
+        if isinstance(self.module, WideNetwork):
+            self.module.known = known
         try:
             yield
         finally:
+            if isinstance(self.module, WideNetwork):
+                self.module.known = {}
             for part, _ in parts:
                 part.__dict__.pop("forward", None)
 
@@ -172,7 +188,6 @@ def find_frozen_prefix(
         if not given or not all(_is_batch(value, len(batch)) for value in given.values()):
             return None
         shapes = {path: value.shape[1:] for path, value in given.items()}
-        cut = next(reversed(given.values()))
         for thin in (True, False):
             top = FrozenPrefix(
                 module=module,
@@ -182,23 +197,25 @@ def find_frozen_prefix(
                 shapes=shapes,
                 blank=batch[:1] * 0,
                 thin=thin,
+                taps=tuple(tap for tap in site.taps if is_within(f"{BODY}.{tap.path}", shapes)),
             )
-            if _agrees(top, cut, logits_of(true, site)):
-                return _hurried(top, pictures, cut)
+            reached = top.reach(pictures)
+            if _agrees(top, reached.to(engine.device), logits_of(true, site)):
+                return _hurried(top, pictures, reached)
     return None
 
 
-def _hurried(top: FrozenPrefix, pictures: Tensor, cut: Tensor) -> FrozenPrefix:
+def _hurried(top: FrozenPrefix, pictures: Tensor, reached: Tensor) -> FrozenPrefix:
     """Let the frozen part run in half precision where that is near enough."""
     top.below = Engine(top.engine.device, choose_engine().precision)
-    if relative_error(top.reach(pictures), cut.float().cpu()) > _NEAR:
+    if relative_error(top.reach(pictures), reached) > _NEAR:
         top.below = top.engine
     return top
 
 
-def _agrees(top: FrozenPrefix, cut: Tensor, true: Tensor) -> bool:
+def _agrees(top: FrozenPrefix, reached: Tensor, true: Tensor) -> bool:
     try:
-        said = logits_of(top.answer(cut.clone()), top.site)
+        said = logits_of(top.answer(reached.clone()), top.site)
     except (RuntimeError, IndexError, TypeError, ValueError):  # whatever a forward says of a blank
         return False
     return said.shape == true.shape and bool((said - true).abs().max() <= _AGREEMENT * true.abs().max())
@@ -208,7 +225,9 @@ def _is_batch(value: Any, count: int) -> bool:
     return isinstance(value, Tensor) and value.dim() > 1 and len(value) == count
 
 
-def _recorded(module: nn.Module, paths: Sequence[str], batch: Tensor) -> tuple[Any, dict[str, Any]]:
+def _recorded(
+    module: nn.Module, paths: Sequence[str], batch: Tensor, run: Callable[[Tensor], Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
     """The answer to a batch, and what each part gave, in the order in which they gave it."""
     given: dict[str, Any] = {}
 
@@ -221,7 +240,7 @@ def _recorded(module: nn.Module, paths: Sequence[str], batch: Tensor) -> tuple[A
 
     hooks = [module.get_submodule(path).register_forward_hook(recorder(path)) for path in paths]
     try:
-        return module(batch), given
+        return (run or module)(batch), given
     finally:
         for hook in hooks:
             hook.remove()

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from headswap.features.engines import Engine
 from headswap.heads.swap import swap_head
+from headswap.heads.wide import find_taps, widen
+from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.budget import Budget
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
@@ -59,6 +61,25 @@ def test_a_network_in_which_something_passes_the_cut_is_not_cut() -> None:
     site = swap_head(module, 3, input_size=(3, 16, 16)).site
 
     assert find_frozen_prefix(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
+
+
+def test_below_a_wide_head_what_it_reads_of_the_frozen_blocks_is_kept(classroom: Make) -> None:
+    room = classroom()
+    spec = InputSpec(height=16, width=16)
+    card = NetworkCard(name="tiny", zoo="test", input=spec, weights=Weights(state="here"))
+    network = Network(card=card, module=room.module)
+    wide, site = widen(network, room.site, find_taps(network, room.site), 3)
+    batch = room.album.inputs([4, 5, 6])
+
+    top = find_frozen_prefix(wide.module, site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+
+    assert top is not None
+    top.below = CPU
+    assert [tap.path for tap in top.taps] == ["low", "middle"]
+    with torch.no_grad():
+        assert torch.allclose(top.answer(top.reach(batch)), wide.module(batch), atol=1e-5)
+        assert not torch.allclose(top.answer(top.reach(batch)), top.answer(top.reach(batch.flip(0))))
+    assert wide.module.known == {}
 
 
 def test_moving_statistics_and_mixed_pictures_need_the_whole_network(classroom: Make) -> None:
