@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "assets" / "sample"
@@ -235,18 +236,25 @@ def _wait_until_answered(url: str, process: subprocess.Popen[bytes], log: Path) 
     raise RuntimeError(f"app.py did not answer within {START_S:.0f} s:\n{log.read_text()[-2000:]}")
 
 
+def new_profile(browser: Browser, **like: Any) -> BrowserContext:
+    """A fresh browser profile whose pages are waited for as long as a person would."""
+    context = browser.new_context(**like)
+    context.set_default_timeout(WAIT_MS)
+    return context
+
+
 @contextmanager
 def visiting(
     browser: Browser, house: House, *, width: int = 1280, height: int = 900, dark: bool = False
 ) -> Iterator[Visit]:
     """Open the page with a fresh profile."""
-    context = browser.new_context(
+    context = new_profile(
+        browser,
         viewport={"width": width, "height": height},
         color_scheme="dark" if dark else "light",
         permissions=["camera"],
         reduced_motion="reduce",
     )
-    context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     visit = Visit(page, urlsplit(house.url).netloc)
     visit.listen()

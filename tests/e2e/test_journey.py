@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.house import WAIT_MS, House, Visit
+from tests.e2e.house import WAIT_MS, House, Visit, new_profile
 
 pytestmark = pytest.mark.browser
 
@@ -136,7 +136,7 @@ def test_another_profile_sees_nothing_of_the_first(enter: Callable[..., Visit]) 
 
 def test_a_press_in_the_first_moment_is_not_lost(browser: Browser, house: House) -> None:
     for _ in range(3):
-        context = browser.new_context()
+        context = new_profile(browser)
         page = context.new_page()
         page.goto(house.url)
         page.click("#hs-sample-first")  # as soon as it can be pressed at all

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.house import WAIT_MS, House, Visit
+from tests.e2e.house import WAIT_MS, House, Visit, new_profile
 from tests.e2e.test_learn import LONG_MS, OVERFLOW, guess_and_run, learn, turn_to
 
 pytestmark = pytest.mark.browser
@@ -19,8 +19,8 @@ LESSON = "which-layer"
 @contextmanager
 def phone(browser: Browser, url: str, *, scripts: bool = True, dark: bool = False) -> Iterator[Page]:
     """A pupil's phone: a profile of its own, which knows the link and nothing else."""
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, java_script_enabled=scripts,
+    context = new_profile(
+        browser, viewport={"width": 390, "height": 844}, java_script_enabled=scripts,
         color_scheme="dark" if dark else "light",
     )  # fmt: skip
     page = context.new_page()
@@ -124,7 +124,7 @@ def test_behind_a_log_in_the_link_opens_its_page_and_no_other(
     browser: Browser, locked: tuple[House, str]
 ) -> None:
     house, code = locked
-    context = browser.new_context()
+    context = new_profile(browser)
     page = context.new_page()
     page.goto(f"{house.url}learn?lesson={LESSON}")
     page.fill("input >> nth=0", "ada", timeout=WAIT_MS)
@@ -139,7 +139,7 @@ def test_behind_a_log_in_the_link_opens_its_page_and_no_other(
         pupil.click("button[value='1']")
         pupil.wait_for_selector("button[value='1'][aria-pressed=true]", timeout=WAIT_MS)
         page.wait_for_selector(".votes[data-total='1']", timeout=WAIT_MS)
-    stranger = browser.new_context().new_page()
+    stranger = new_profile(browser).new_page()
     for place in ("", "learn", "runs"):
         stranger.goto(f"{house.url}{place}")
         stranger.wait_for_selector("input[type=password]", timeout=WAIT_MS)

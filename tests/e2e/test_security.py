@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.house import WAIT_MS, House
+from tests.e2e.house import WAIT_MS, House, new_profile
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def other_site(framed: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", ["", "follow", "gradio_api/theme.css"])
 def test_another_site_cannot_frame_the_page(browser: Browser, house: House, path: str) -> None:
-    context = browser.new_context()
+    context = new_profile(browser)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -54,7 +54,7 @@ def test_another_site_cannot_frame_the_page(browser: Browser, house: House, path
 
 
 def test_html_that_gets_into_the_page_runs_nothing(browser: Browser, house: House) -> None:
-    context = browser.new_context()
+    context = new_profile(browser)
     page = context.new_page()
     page.goto(house.url)
     page.wait_for_selector("#hs-chip .hs-status", timeout=WAIT_MS)
@@ -79,7 +79,7 @@ def test_a_wrong_code_says_what_to_do_and_a_right_one_opens_the_page_that_was_as
     browser: Browser, locked: tuple[House, str]
 ) -> None:
     house, code = locked
-    context = browser.new_context(java_script_enabled=True)
+    context = new_profile(browser)
     page = context.new_page()
     errors: list[str] = []
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
