@@ -10,7 +10,7 @@ import pytest
 from headswap.lessons.all_at_once import LESSON
 from headswap.lessons.lesson import LessonResult
 
-pytestmark = pytest.mark.slow  # three seeds
+pytestmark = pytest.mark.slow  # several seeds
 
 Ran = Callable[..., dict[str, Any]]
 Run = Callable[..., tuple[LessonResult, ...]]
