@@ -6,12 +6,14 @@ Gradient times activation at the last layer that still knows places and whose
 places have a say: the last maps of a convolutional network, the keys and values of the last
 attention of a transformer that answers from one token. The layer is found by running the
 network, not by its name; maps, tokens and channels-last maps are told apart by their shape.
+
+A wide head reads earlier layers as well: what each of them adds to the answer by itself is laid over it.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +30,8 @@ from headswap.errors import BadSetting
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
+
+    from headswap.heads.wide import WideNetwork
 
 _FEWEST_PLACES = 9  # a layer with fewer knows hardly where
 _MOST_PREFIX = 8  # tokens before those of the places: class, distillation, registers
@@ -94,6 +98,7 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
     from torch.nn.functional import interpolate
 
     from headswap.heads.loss import logits_of
+    from headswap.heads.wide import WideNetwork
 
     module, site = bundle.network.module, bundle.card.site
     batch = torch.from_numpy(to_float(picture[None], bundle.card.input)).requires_grad_()  # (1, C, H, W)
@@ -105,9 +110,56 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
     with torch.enable_grad():
         layer, layout = _last_that_knows_places(module, batch, score)
         spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
+    size = (picture.shape[0], picture.shape[1])
+    if isinstance(module, WideNetwork):
+        earlier = _spoken_earlier(module, batch.detach(), label)
+        spoken = sum((_spread(part, size) for part in earlier), start=_spread(spoken, size))
     for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()
-    smooth = interpolate(for_it[None, None].float(), picture.shape[:2], mode="bicubic")[0, 0].clamp_min(0)
+    smooth = interpolate(for_it[None, None].float(), size, mode="bicubic")[0, 0].clamp_min(0)
     return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)
+
+
+def _spread(spoken: Tensor, size: tuple[int, int]) -> Tensor:
+    """What (rows, columns) places said, spread over a picture of (H, W) without adding to it."""
+    from torch.nn.functional import interpolate
+
+    share = spoken.numel() / (size[0] * size[1])
+    return interpolate(spoken[None, None].float(), size, mode="bicubic")[0, 0] * share
+
+
+def _spoken_earlier(module: WideNetwork, batch: Tensor, label: int) -> Iterator[Tensor]:
+    """(rows, columns) for each block but the last: what it adds to the score through the wide head alone."""
+    import torch
+
+    from headswap.heads.wide import first_tensor, pooled
+
+    weight = module.head.weight.detach().float()  # (classes, W)
+    spoken = (weight[label] - weight.mean(dim=0)).split([tap.width for tap in module.taps] + [_rest(module)])
+    given: dict[str, Tensor] = {}
+    hooks = [
+        module.body.get_submodule(tap.path).register_forward_hook(
+            lambda _part, _inputs, output, path=tap.path: given.update({path: first_tensor(output).clone()})
+        )
+        for tap in module.taps
+    ]
+    try:
+        with torch.no_grad():
+            module(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for tap, own in zip(module.taps[:-1], spoken, strict=False):
+        layout = _layout_of(given[tap.path], (batch.shape[2], batch.shape[3]))
+        if layout is None:  # it keeps no places apart
+            continue
+        with torch.enable_grad():
+            value = given[tap.path].float().requires_grad_()
+            (slope,) = torch.autograd.grad((pooled(value, tap) @ own).sum(), value)
+        yield layout.grid((slope * value).detach()).sum(dim=-1)
+
+
+def _rest(module: WideNetwork) -> int:
+    return module.head.in_features - sum(tap.width for tap in module.taps)
 
 
 def _gradient_times_activation(layer: nn.Module, score: Callable[[], Tensor]) -> Tensor:

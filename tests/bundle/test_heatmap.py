@@ -20,6 +20,8 @@ from headswap.bundle.predictor import Bundle
 from headswap.data.transforms import to_float
 from headswap.errors import BadSetting
 from headswap.heads.detect import find_head
+from headswap.heads.wide import find_taps, widen
+from headswap.network import Network, NetworkCard, Weights
 from headswap.storage.files import from_json, to_json
 from headswap.zoos.catalogue import build_network
 
@@ -165,3 +167,29 @@ def test_an_overlay_is_bright_only_where_it_counted() -> None:
     shown = np.asarray(Image.open(BytesIO(overlay(np.full((10, 10, 3), 200, np.uint8), heat))))
 
     assert shown[2, 3].sum() > 2 * shown[8, 8].sum()
+
+
+def test_below_a_wide_head_every_layer_adds_what_it_said_by_itself(taught: Bundle) -> None:
+    torch.manual_seed(0)
+    body = nn.Sequential(
+        nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Conv2d(4, 4, 2, stride=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2),
+    )  # fmt: skip
+    spec = replace(taught.card.input, height=64, width=64)
+    card = NetworkCard(name="net", zoo="test", input=spec, weights=Weights(state="here"))
+    network = Network(card=card, module=body.eval())
+    site = find_head(network)
+    wide, where = widen(network, site, find_taps(network, site), 2)
+    with torch.no_grad():
+        wide.module.head.weight.zero_()
+        wide.module.head.weight[0, :4] = 1.0  # means of the first block alone speak, for the first class
+    bundle = replace(
+        taught, network=wide, card=replace(taught.card, site=where, classes=("a", "b"), input=card.input)
+    )
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+    heat = heat_of(bundle, picture, 0)
+
+    given = body[1](body[0](torch.from_numpy(to_float(picture[None], card.input))))[0].sum(dim=0).detach()
+    smooth = interpolate(given[None, None], (64, 64), mode="bicubic")[0, 0].clamp_min(0)
+    assert np.allclose(heat, (smooth / smooth.max()).numpy(), atol=1e-4)

@@ -65,9 +65,7 @@ def test_it_remembers_what_images_look_like_by_the_last_features(wide: Path) -> 
     memory = read_reference(wide / MEMORY)
 
     assert memory is not None
-    assert memory.compare(np.zeros((1, 1280), np.float32)), (
-        "1280 numbers, not the 6240 that the head reads"
-    )
+    assert memory.compare(np.zeros((1, 1280), np.float32)), "1280 numbers, not the 6240 that the head reads"
 
 
 def test_the_same_run_again_gives_the_same_bundle_bit_for_bit(
