@@ -102,6 +102,10 @@ class BankBuilder:
         self._known.update(new)
         self._shard.update(new)
 
+    def kept(self) -> Iterator[tuple[str, Tensor]]:
+        """What lies on the disk: the sha256 of each picture with its (D,) features."""
+        yield from _read_shards(self._place, self.body.width)
+
     def catch_up(self) -> None:
         """Let the body see what it has not seen yet, though it be less than a batch."""
         if not self._batch:

@@ -43,7 +43,8 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
     if taught.further:
         happened.append(Advice(code="further", sentence=taught.further.sentence))
     if taught.head:
-        happened.append(Advice(code="head", sentence=taught.head))
+        is_wide = float(bool(taught.site.taps))
+        happened.append(Advice(code="head", sentence=taught.head, figures={"is_wide": is_wide}))
     if taught.view:
         happened.append(Advice(code="view", sentence=taught.view))
     if crossed := _crossing(report, manifest):

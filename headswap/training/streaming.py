@@ -77,3 +77,18 @@ class FeatureStream:
             self.filling = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )
+            if self.head == "last" and self.folder.is_dir():
+                self._take_over(self.filling, source_of(network, located, "auto", self._expected))
+
+    def _take_over(self, filling: BankBuilder, wide: FeatureSource) -> None:
+        """The last features are among those of a wide head, should one have been compared before."""
+        from headswap.features.autotune import extractor_for
+        from headswap.features.bank import BankBuilder
+
+        if not wide.is_wide:
+            return
+        engine = filling.body.engine
+        body = extractor_for(wide.network, wide.site, self.folder, engine, mirror=self.mirror)
+        before = BankBuilder(body, folder=self.folder, expected=self._expected)
+        for sha, row in before.kept():
+            filling.learn([sha], row[None, wide.site.last_features])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.exports.onnx import write_onnx
+from headswap.features.bank import BankBuilder, FeatureBank
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
 
@@ -187,3 +189,25 @@ def test_the_network_s_own_mistakes_on_the_sample_are_not_taken_for_wrong_labels
 
     assert report.total - report.right >= 8
     assert report.doubts == ()
+
+
+def test_the_other_head_costs_no_second_pass(
+    few_drawings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+    give = BankBuilder.bank
+
+    def giving(filling: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
+        bank = give(filling, sha256s)
+        computed.append(bank.computed)
+        return bank
+
+    monkeypatch.setattr(BankBuilder, "bank", giving)
+    for head in ("auto", "last", "wide"):
+        headswap.train(few_drawings, out=tmp_path / head, workspace=tmp_path / "w", head=head)
+    headswap.train(few_drawings, out=tmp_path / "alone", workspace=tmp_path / "elsewhere", head="last")
+
+    assert computed[0] == 24
+    assert sum(computed[:-1]) - 24 < 24, "only what half precision leaves open is looked at again"
+    first, second = (tmp_path / name / "weights.safetensors" for name in ("last", "alone"))
+    assert first.read_bytes() == second.read_bytes()

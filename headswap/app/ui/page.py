@@ -132,7 +132,7 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared:
     connect_header(steps.header, shared, steps.teach.stop)
     connect_dataset_step(steps.pictures, shared, steps.header.chip, steps.model.sample)
     connect_train_step(steps.teach, shared)
-    connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan.depth)
+    connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan)
     connect_take_home_step(steps.home, shared, keys.done_job)
     _connect_load(page, shared, steps)
     _connect_timer(timer, shared, steps)

@@ -14,6 +14,7 @@ from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
 from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
+from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
     PREDICTING,
     QUIET,
@@ -235,12 +236,14 @@ def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before
         shared.service.pictures.relabel(scene.owner, scene.project.id, files, after)
 
 
-def on_way(depth: gr.Radio, shared: PageParts, event: gr.EventData) -> Updates:
+def on_way(plan: TrainOptions, shared: PageParts, event: gr.EventData) -> Updates:
     """Advice was taken: set it up in Teach."""
-    return {depth: str(event.chosen), shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+    way = str(event.chosen)
+    chosen: Updates = {plan.head: way.removeprefix("head-")} if way.startswith("head-") else {plan.depth: way}
+    return {**chosen, shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
 
 
-def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, depth: gr.Radio) -> None:
+def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, plan: TrainOptions) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     told = errors_as_text(step.status)
     asked: list[Any] = [shared.project_id, done_job]
@@ -251,5 +254,5 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     step.doubts.click(
         told(on_doubt, step, shared), asked, [*shared.redrawn, step.doubts, step.status], **QUIET
     )
-    moved = [depth, shared.tabs, shared.where, step.status]
-    step.advice.click(told(on_way, depth, shared), None, moved, js=TO_TOP, **QUIET)
+    moved = [plan.depth, plan.head, shared.tabs, shared.where, step.status]
+    step.advice.click(told(on_way, plan, shared), None, moved, js=TO_TOP, **QUIET)
