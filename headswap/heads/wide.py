@@ -113,10 +113,9 @@ def average(features: Tensor, width: int) -> Tensor:
 def pooled(value: Tensor, tap: Tap) -> Tensor:
     """What a block gave, averaged over positions: (N, 2 C) means and spreads, or (N, C) spreads."""
     value, positions = value.float(), _POSITIONS[tap.layout]
-    count = math.prod(value.shape[place] for place in positions)
     mean = value.mean(dim=positions)
     # By squares: torch's own variance takes thirty times as long on processors.
-    square = torch.linalg.vector_norm(value, dim=positions).square() / count
+    square = value.square().mean(dim=positions)
     spread = ((square - mean.square()).clamp_min(0) + _TINY).sqrt()
     return torch.cat([mean, spread], dim=1) if tap.mean else spread
 

@@ -108,12 +108,8 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
             while isinstance(given, tuple | list):
                 given = given[0]
             value, places = given.float(), {"NCHW": (2, 3), "NHWC": (1, 2), "NTC": (1,)}[tap["layout"]]
-            count = 1
-            for place in places:
-                count *= value.shape[place]
             mean = value.mean(dim=places)
-            square = torch.linalg.vector_norm(value, dim=places).square() / count
-            spread = ((square - mean.square()).clamp_min(0) + 1e-6).sqrt()
+            spread = ((value.square().mean(dim=places) - mean.square()).clamp_min(0) + 1e-6).sqrt()
             read[tap["path"]] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
 
         return body.get_submodule(tap["path"]).register_forward_hook(hook)
