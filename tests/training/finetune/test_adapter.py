@@ -133,13 +133,12 @@ def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one
 
 def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    module = Solvable()
 
-    taught = teach(module, noise, tmp_path, "last", [])
+    taught = teach(Solvable(), noise, tmp_path, "last", [])
 
     picture = Image.open(noise / taught.exam.files[0]).convert("RGB")
     pixels = torch.from_numpy(prepare(picture, SPEC).copy()).permute(2, 0, 1)[None] / 255
     pixels = (pixels - torch.tensor(SPEC.mean)[:, None, None]) / torch.tensor(SPEC.std)[:, None, None]
     with torch.no_grad():
-        said = module(pixels).softmax(1)[0]
+        said = taught.network.module(pixels).softmax(1)[0]
     assert torch.allclose(said, torch.from_numpy(taught.exam.logits[0]).softmax(0).float(), atol=1e-2)
