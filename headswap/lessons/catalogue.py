@@ -1,4 +1,4 @@
-"""The ten experiments in their order, and the one way to run one.
+"""The eleven experiments in their order, and the one way to run one.
 
 Flow:  name + LessonConfig --run_lesson--> LessonResult
 
@@ -19,6 +19,7 @@ from headswap.errors import NotFound
 from headswap.events import Listener, silent
 from headswap.lessons import (
     all_at_once,
+    every_layer,
     everything,
     glasses,
     how_many,
@@ -59,6 +60,7 @@ EXPERIMENTS = tuple(
         no_magic,
         two_heads,
         how_many,
+        every_layer,
     )
 )
 LESSONS = tuple(experiment.lesson for experiment in EXPERIMENTS)

@@ -34,6 +34,7 @@ from headswap.features.engines import choose_engine
 from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
+from headswap.heads.wide import find_taps, widen
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
@@ -258,6 +259,27 @@ class Material:
         if change is None:
             self._features[seen] = bank.features
         return bank.features
+
+    def block_features(self) -> tuple[Tensor, list[int]]:
+        """(N, W) of every picture, as a wide head reads them, and how many each block gives.
+
+        What reaches the plain head counts with the last block.
+
+        Raises:
+            NoBlocks: the blocks of this network cannot be told apart.
+        """
+        taps = find_taps(self.network, self.site)
+        wide, site = widen(self.network, self.site, taps)
+        pixels = self.pixels()
+        bank = fill_bank(
+            Extractor(wide, site, choose_engine()),
+            [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
+            lambda row: pixels[row],
+            folder=self.workspace / "features",
+            listener=self.listener,
+        )
+        widths = [tap.width for tap in taps]
+        return bank.features, [*widths[:-1], bank.features.shape[1] - sum(widths[:-1])]
 
     @cached_property
     def draws(self) -> tuple[Draw, ...]:

@@ -1,4 +1,4 @@
-"""All ten experiments as one notebook that runs from top to bottom.
+"""All eleven experiments as one notebook that runs from top to bottom.
 
 Flow:  LessonConfig --notebook_of--> cells --write_notebook--> .ipynb (nbformat 4.5)
 
@@ -37,7 +37,7 @@ def write_notebook(place: Path, setting: LessonConfig, name: str | None = None) 
     Args:
         place: the file; must end in .ipynb and not exist.
         setting: pictures, network and seed of every run in it.
-        name: of one lesson; None: all ten.
+        name: of one lesson; None: all of them.
 
     Raises:
         BadSetting: the name of the file cannot be used.

@@ -53,14 +53,14 @@ def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
 ) -> None:
     page = learn(visit, house)
     undecided = 0  # a run that chance could explain says so, and what the whole sample set shows
-    assert page.locator("#hs-learn-shelf li").count() == 12
+    assert page.locator("#hs-learn-shelf li").count() == 13
     for number, name in enumerate(ORDER, start=1):
         if number > 1:
             page.click("#hs-next-lesson")
             page.wait_for_selector(f"#hs-learn-shelf [data-do='open:{name}'][aria-current]", timeout=WAIT_MS)
         page.wait_for_selector("#hs-learn-why .sides", state="detached", timeout=WAIT_MS)  # no reason before
         guess_and_run(page, RIGHT[name] if number % 2 else (RIGHT[name] + 1) % 3)
-        page.wait_for_selector(f"#hs-learn-shelf .far:has-text('{number} of 10 done')", timeout=WAIT_MS)
+        page.wait_for_selector(f"#hs-learn-shelf .far:has-text('{number} of 11 done')", timeout=WAIT_MS)
         verdict = "You said it beforehand." if number % 2 else "You said “"
         judged = page.inner_text("#hs-learn-see .judged")
         if "This run alone does not decide it" in judged:
@@ -75,11 +75,11 @@ def test_the_whole_path_every_experiment_really_run_and_one_page_at_the_end(
     page.reload()
     visit.wait("#hs-learn-see svg.lesson.wide")
     visit.moved_on()
-    assert "10 of 10 done" in page.inner_text("#hs-learn-shelf")
+    assert "11 of 11 done" in page.inner_text("#hs-learn-shelf")
     page.click("#hs-next-lesson")
     visit.wait(".summary table")
-    assert page.locator(".summary tbody tr").count() == 10
-    assert "Ten of 10 experiments, 5 of 10 guessed right." in page.inner_text(".summary .score")
+    assert page.locator(".summary tbody tr").count() == 11
+    assert "Eleven of 11 experiments, 6 of 11 guessed right." in page.inner_text(".summary .score")
     paper = tmp_path / "summary.pdf"
     page.pdf(path=paper, prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page[^s]", paper.read_bytes())) == 1, "one page"
@@ -227,5 +227,5 @@ def test_a_run_is_stopped_from_the_page_and_starting_over_forgets(walker: Page) 
     guess_and_run(walker, 0)
     walker.click("#hs-learn-shelf [data-do='reset:ask']")
     walker.click("#hs-learn-shelf [data-do='reset:yes']")
-    walker.wait_for_selector("#hs-learn-shelf .far:has-text('0 of 10 done')", timeout=WAIT_MS)
+    walker.wait_for_selector("#hs-learn-shelf .far:has-text('0 of 11 done')", timeout=WAIT_MS)
     assert walker.locator("#hs-learn-predict .answers input:disabled").count() == 0

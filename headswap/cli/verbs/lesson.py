@@ -1,4 +1,4 @@
-"""`headswap lesson [NAME]`: break it on purpose, and see; all ten as a notebook."""
+"""`headswap lesson [NAME]`: break it on purpose, and see; all of them as a notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument("--data", metavar="DIR", default="", help="your own pictures; default: the sample set")
     sub.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
     sub.add_argument("--seed", type=int, default=0, help="another seed, another draw; default: %(default)s")
-    sub.add_argument("--notebook", metavar="FILE", help="write all ten as a notebook (.ipynb) instead")
+    sub.add_argument("--notebook", metavar="FILE", help="write all of them as a notebook (.ipynb) instead")
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:

@@ -58,7 +58,7 @@ def words(view: LessonView) -> ExplainedTerms:
 
 
 def test_before_the_first_experiment_none_is_done() -> None:
-    assert "None of ten done." in rendered(next_text((), ORDER[0]))
+    assert "None of eleven done." in rendered(next_text((), ORDER[0]))
 
 
 def test_before_a_guess_nothing_can_be_run_and_nothing_is_told(fresh: LessonView) -> None:
@@ -125,7 +125,7 @@ def test_only_the_lines_that_differ_are_marked_and_whole_programs_are_copied() -
 def test_the_shelf_counts_and_the_next_is_the_first_that_was_not_done() -> None:
     half = ORDER[:3]
 
-    assert "3 of 10 done" in rendered(shelf(half, ORDER[2]))
+    assert "3 of 11 done" in rendered(shelf(half, ORDER[2]))
     assert 'aria-valuenow="3"' in rendered(shelf(half, ORDER[2]))
     assert next_after(half, ORDER[2]) == ORDER[3]
     assert next_after((*ORDER[:2], *ORDER[3:]), ORDER[9]) == ORDER[2], "it goes round"
@@ -137,7 +137,7 @@ def test_the_shelf_counts_and_the_next_is_the_first_that_was_not_done() -> None:
 def test_the_summary_holds_guess_result_and_reason(done: LessonView) -> None:
     shown = rendered(summary_page((done,)))
 
-    assert "One of 10 experiments, 0 of 1 guessed right." in shown
+    assert "One of 11 experiments, 0 of 1 guessed right." in shown
     assert "It falls as usual" in shown
     assert RESULT.sentences[0] in shown
     assert done.lesson.why[0] in shown

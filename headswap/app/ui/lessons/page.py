@@ -1,4 +1,4 @@
-"""/learn: ten experiments that break it on purpose. Guess, run, see, why; alone or with a class.
+"""/learn: eleven experiments that break it on purpose. Guess, run, see, why; alone or with a class.
 
 Flow:  course id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
 

@@ -53,7 +53,7 @@ def shelf(done: tuple[str, ...], here: str, asking: bool = False) -> h.Renderabl
         aria_label="Experiments done",
     )
     return h.nav(".shelf", aria_label="Experiments")[
-        h.p(".hs-eyebrow")["Ten experiments"],
+        h.p(".hs-eyebrow")["Eleven experiments"],
         bar[h.i(style=f"width:{100 * len(done) / len(ORDER):.0f}%")],
         h.p(".hs-note.far")[f"{len(done)} of {len(ORDER)} done"],
         h.h2(".hs-eyebrow")["The path ", h.span(".hs-note")[time]],

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import re
 
-SMALL_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+SMALL_NUMBERS = (
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+)  # fmt: skip
 
 
 def prose(text: str) -> str:
@@ -52,7 +54,7 @@ def count(how_many: int, noun: str, plural: str = "") -> str:
 
 def in_words(how_many: int) -> str:
     """4 -> four; above ten the figure."""
-    return SMALL_NUMBERS[how_many] if how_many <= 10 else number(how_many)
+    return SMALL_NUMBERS[how_many] if how_many < len(SMALL_NUMBERS) else number(how_many)
 
 
 def seconds(duration_s: float) -> str:
