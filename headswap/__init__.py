@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Bundle",

@@ -49,3 +49,14 @@ def test_every_moment_of_a_lesson_is_well_formed_and_inside_the_drawing() -> Non
         wide = rendered(chart(passes(last))).split("</svg>")[0] + "</svg>"
         for text in ElementTree.fromstring(wide).iter("text"):
             assert 0 <= float(text.attrib["y"]) <= 318
+
+
+@pytest.mark.parametrize(
+    ("of", "named"), [(1, ["pass 0", "1"]), (2, ["pass 0", "1", "2"]), (30, ["pass 0", "10", "20", "30"])]
+)
+def test_no_pass_is_named_twice(of: int, named: list[str]) -> None:
+    drawn = rendered(chart((EpochEnd(of, of, 5, 10, 5, 10),), 0.5, "always"))
+
+    (first, *_) = drawn.split("</svg>")
+    texts = [one.text for one in ElementTree.fromstring(first + "</svg>").iter("text")]
+    assert [text for text in texts if text in ("pass 0", *map(str, range(31)))] == named

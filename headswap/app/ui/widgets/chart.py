@@ -89,12 +89,14 @@ def _grid(frame: ChartFrame) -> h.Node:
 
 
 def _ticks(frame: ChartFrame, of: int) -> h.Node:
-    names = (
-        ("middle", "pass 0"), ("middle", f"{of / 3:.0f}"), ("middle", f"{2 * of / 3:.0f}"), ("end", f"{of}"),
-    )  # fmt: skip
+    places = (0, *sorted({round(of / 3), round(2 * of / 3), of} - {0}))  # few passes have few names
     return [
-        h.text(x=f"{frame.x(of * i / 3, of):.1f}", y=frame.bottom + 26, text_anchor=anchor)[label]
-        for i, (anchor, label) in enumerate(names)
+        h.text(
+            x=f"{frame.x(place, of):.1f}",
+            y=frame.bottom + 26,
+            text_anchor="end" if place == of else "middle",
+        )[f"pass {place}" if place == 0 else f"{place}"]
+        for place in places
     ]
 
 
