@@ -132,7 +132,7 @@ def find_taps(network: Network, site: HeadSite, *, most_features: int = MOST_FEA
     """Find the blocks of a network.
 
     Args:
-        network: loaded; runs once on two pictures of noise.
+        network: runs once on two pictures of noise; on meta tensors shapes alone decide.
         site: of its head.
         most_features: that a head may read of them, last features included.
 
@@ -290,7 +290,7 @@ def _chains_joined(module: nn.Module, seen: Sequence[_Given], size: tuple[int, i
 def _tap(one: _Given, size: tuple[int, int, int]) -> Tap | None:
     """How to read what a part gives; None: it has no positions to average over."""
     shape = tuple(one.value.shape)
-    if shape[0] != 2 or not torch.isfinite(one.value).all():
+    if shape[0] != 2 or not (one.value.is_meta or torch.isfinite(one.value).all()):
         return None
     if len(shape) == 3 and shape[1] > 1:
         return Tap(path=one.path, layout="NTC", channels=shape[2])
@@ -310,7 +310,8 @@ def _without_repetition(taps: Sequence[Tap], seen: Sequence[_Given], last: Tenso
     found = []
     for tap in taps:
         means = values[tap.path].mean(dim=_POSITIONS[tap.layout])
-        same = means.shape == last.shape and (means - last).norm() <= _SAME * last.norm()
+        alike = means.shape == last.shape and not last.is_meta
+        same = alike and bool((means - last).norm() <= _SAME * last.norm())
         found.append(replace(tap, mean=False) if same else tap)
     return found
 

@@ -21,6 +21,8 @@ from headswap.errors import HeadNotFound
 from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
+from headswap.heads.wide import MOST_FEATURES, find_taps, widen
+from headswap.network import InputSpec, Network, NetworkCard, Weights
 from tests.heads.families import (
     EXPECTED,
     SPECIAL,
@@ -51,6 +53,20 @@ def assert_right(net: nn.Module, other: nn.Module) -> HeadSite:
     return site
 
 
+def assert_every_block_can_be_read(net: nn.Module, site: HeadSite) -> None:
+    """Its blocks are found, and a head that reads them answers."""
+    card = NetworkCard(name="net", zoo="test", input=InputSpec(), weights=Weights(state="not available"))
+    network = Network(card=card, module=net.eval())
+
+    taps = find_taps(network, site)
+    wide, where = widen(network, site, taps, 3)
+
+    assert len(taps) >= 2
+    assert sum(where.in_features) <= MOST_FEATURES
+    with torch.inference_mode():
+        assert wide.module(torch.empty(2, *site.input_size, device="meta")).shape == (2, 3)
+
+
 def assert_known(zoo: str, name: str, site: HeadSite) -> None:
     """As `expected.json` has it; a family that came later is judged by its two builds alone."""
     if name in KNOWN[zoo]:
@@ -77,9 +93,12 @@ def test_the_list_of_known_heads_holds_every_family_of_its_version(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", torchvision_families())
 def test_every_family_of_torchvision_is_right(name: str) -> None:
-    site = assert_right(build_torchvision(name, 1000), build_torchvision(name, 9))
+    net = build_torchvision(name, 1000)
+
+    site = assert_right(net, build_torchvision(name, 9))
 
     assert_known("torchvision", name, site)
+    assert_every_block_can_be_read(net, site)
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
@@ -96,9 +115,12 @@ def test_float_networks_prepared_for_quantization_are_right(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", timm_families())
 def test_every_family_of_timm_is_right(name: str) -> None:
-    site = assert_right(build_timm(name, 1000), build_timm(name, 9))
+    net = build_timm(name, 1000)
+
+    site = assert_right(net, build_timm(name, 9))
 
     assert_known("timm", name, site)
+    assert_every_block_can_be_read(net, site)
 
 
 @pytest.mark.slow
