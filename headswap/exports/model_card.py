@@ -37,7 +37,8 @@ def model_card(facts: CardFacts) -> str:
     parts = [
         f"# {plain(facts.title)}",
         f"A picture classifier for {_names(card.classes)}. The body is `{network}` of {library} with "
-        f"{card.parameters:,} numbers in all; its head was replaced and taught with headswap.",
+        f"{card.parameters:,} numbers in all; its head was replaced"
+        f"{' by one that reads every layer' if card.site.taps else ''} and taught with headswap.",
         "## Use it",
         _use(facts),
         "## How good it is",

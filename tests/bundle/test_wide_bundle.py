@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ def test_every_program_of_the_zip_agrees(wide: Path, few_pictures: Manifest, tmp
     assert check.agree
     assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
     assert all(way.same == way.pictures for way in check.ways)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        assert b"its head was replaced by one that reads every layer and" in archive.read("b/README.md")
 
 
 def test_a_heat_map_is_drawn(wide: Path, sample: Path) -> None:
