@@ -28,6 +28,7 @@ from headswap.data.transforms import to_float
 from headswap.errors import BadSetting
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
     from torch import Tensor, nn
 
@@ -112,19 +113,19 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
         spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
     size = (picture.shape[0], picture.shape[1])
     if isinstance(module, WideNetwork):
-        earlier = _spoken_earlier(module, batch.detach(), label)
-        spoken = sum((_spread(part, size) for part in earlier), start=_spread(spoken, size))
+        for part in _spoken_earlier(module, batch.detach(), label):
+            spoken = spoken + _gathered(part, spoken.shape)
     for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()
     smooth = interpolate(for_it[None, None].float(), size, mode="bicubic")[0, 0].clamp_min(0)
     return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)
 
 
-def _spread(spoken: Tensor, size: tuple[int, int]) -> Tensor:
-    """What (rows, columns) places said, spread over a picture of (H, W) without adding to it."""
-    from torch.nn.functional import interpolate
+def _gathered(spoken: Tensor, places: torch.Size) -> Tensor:
+    """What finer places said, added up in (rows, columns) coarser ones."""
+    from torch.nn.functional import adaptive_avg_pool2d
 
-    share = spoken.numel() / (size[0] * size[1])
-    return interpolate(spoken[None, None].float(), size, mode="bicubic")[0, 0] * share
+    share = spoken.numel() / places.numel()
+    return adaptive_avg_pool2d(spoken[None, None].float(), (places[0], places[1]))[0, 0] * share
 
 
 def _spoken_earlier(module: WideNetwork, batch: Tensor, label: int) -> Iterator[Tensor]:

@@ -69,6 +69,7 @@ class EvaluationInputs:
     everyone: SplitLogits | None = (
         None  # all pictures in the manifest's order, out of fold; None: the exam speaks
     )
+    doubting: SplitLogits | None = None  # pictures judged for their labels' sake; None: as the others were
     learning: LearningCurve | None = None
     twins: tuple[str, ...] = ()
     further: FinetuneSummary | None = None
@@ -119,7 +120,7 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_doubts(everyone if everyone is not None else evidence.practice, temperature, share),
+        doubts=_doubts_in(evidence, temperature, share),
         exam_right=exam_right,
         exam_total=len(exam.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
@@ -194,6 +195,14 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
         error_before=expected_calibration_error(softmax(judged.logits), judged.labels),
         error_after=expected_calibration_error(probabilities, judged.labels),
     )
+
+
+def _doubts_in(evidence: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+    """By all that was judged for it, or else by every picture, or by those to practise on."""
+    if evidence.doubting is not None:
+        return _doubts(evidence.doubting, temperature_of(evidence.doubting), share)
+    everyone = evidence.everyone
+    return _doubts(everyone if everyone is not None else evidence.practice, temperature, share)
 
 
 def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:

@@ -29,6 +29,7 @@ from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
+from headswap.training.linear.solver import fit_head
 
 if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
@@ -55,6 +56,7 @@ class Diagnostics:
     everyone: (
         SplitLogits | None
     )  # every picture judged by a head that never saw it; None: the exam is large enough
+    doubting: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
     twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
     old_head: OldHead | None
@@ -101,6 +103,8 @@ def diagnose(
     exam = torch.tensor([picture.part == "test" for picture in manifest.pictures])
     groups = np.array([picture.group for picture in manifest.pictures])
 
+    strength = heads.solved[0].strength
+
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
         return fit_heads(
             taken(features, rows),
@@ -108,7 +112,7 @@ def diagnose(
             site,
             num_classes=len(manifest.classes),
             has_bias=[bool(head.bias.any()) for head in heads.solved],
-            config=replace(config, strengths=(heads.solved[0].strength,), strength=None, folds=folds),
+            config=replace(config, strengths=(strength,), strength=strength, folds=folds),
             groups=groups[rows.numpy()].tolist(),
             seed=seed,
         ).fold_logits
@@ -120,10 +124,18 @@ def diagnose(
         judged = out_of_fold(torch.ones_like(exam), _FOLDS)
     practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
     looks = features[:, site.last_features].contiguous()
+    doubting = None
+    if site.taps and judged is not None:
+        free = replace(config, strength=None)
+        solved = fit_head(
+            looks, labels, num_classes=len(manifest.classes), config=free, groups=groups.tolist()
+        )
+        doubting = solved.fold_logits
     halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=looks.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
+        doubting=None if doubting is None else _sitting(manifest, labels, doubting),
         learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
         twins=_twins(manifest, looks),
         old_head=old_head if heads.lift == 0 else None,

@@ -55,7 +55,7 @@ def deeds_of(path: Path) -> list[str]:
             opens = node.func.attr == "open" and any(
                 isinstance(mode, str) and mode.strip("bt+") in ("w", "a", "x") for mode in modes
             )
-            if opens or (node.func.attr in DEEDS and ast.unparse(node.func.value) != "files"):
+            if opens or (node.func.attr in DEEDS and ast.unparse(node.func.value) not in ("files", "h")):
                 found.append(f"{node.lineno}: {ast.unparse(node.func)}")
         elif isinstance(node.func, ast.Name) and node.func.id in DEEDS - own:
             found.append(f"{node.lineno}: {node.func.id}")

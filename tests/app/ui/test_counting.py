@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from headswap.app.service.uploads import Uploads
 from headswap.app.ui.gateway.counting import FORM_BYTES, UploadCounter, UploadRoom
+from tests.loops import run
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": []}
 
@@ -72,7 +73,7 @@ def test_uploads_that_come_at_once_share_what_room_there_is(person: str, room: d
         await coming
         return first.status, refused, await Request(2).come(house, person)
 
-    assert asyncio.run(both()) == (200, 507, 200)
+    assert run(both()) == (200, 507, 200)
 
 
 def test_an_upload_that_breaks_off_lets_the_reader_of_forms_clear_up_and_is_counted_no_more() -> None:
@@ -82,7 +83,7 @@ def test_an_upload_that_breaks_off_lets_the_reader_of_forms_clear_up_and_is_coun
         await broken.come(house, "ada")
         return broken.error, await Request(FORM_BYTES).come(house, "ada")
 
-    assert asyncio.run(come()) == ("the upload was stopped", 200)
+    assert run(come()) == ("the upload was stopped", 200)
 
 
 def test_a_fault_of_the_app_is_not_hidden() -> None:
@@ -93,7 +94,7 @@ def test_a_fault_of_the_app_is_not_hidden() -> None:
         return None
 
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(counter().pass_on(fail, SCOPE, nothing, nothing, "ada"))
+        run(counter().pass_on(fail, SCOPE, nothing, nothing, "ada"))
 
 
 def test_what_came_whole_is_noted_for_who_brought_it(tmp_path: Path) -> None:
@@ -108,6 +109,6 @@ def test_what_came_whole_is_noted_for_who_brought_it(tmp_path: Path) -> None:
         return None
 
     wide = UploadRoom(disk=10**9, share=10**9, once=10**9)
-    asyncio.run(UploadCounter(lambda _: wide, uploads).pass_on(app, SCOPE, nothing, nothing, "ada"))
+    run(UploadCounter(lambda _: wide, uploads).pass_on(app, SCOPE, nothing, nothing, "ada"))
 
     assert (uploads.waiting_bytes("ada"), uploads.waiting_bytes("bob")) == (1000, 0)
