@@ -124,22 +124,23 @@ def diagnose(
         judged = out_of_fold(torch.ones_like(exam), _FOLDS)
     practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
     looks = features[:, site.last_features].contiguous()
-    doubting = None
-    if site.taps and judged is not None:
-        free = replace(config, strength=None)
-        solved = fit_head(
-            looks, labels, num_classes=len(manifest.classes), config=free, groups=groups.tolist()
-        )
-        doubting = solved.fold_logits
     halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=looks.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
-        doubting=None if doubting is None else _sitting(manifest, labels, doubting),
+        doubting=_doubting(manifest, looks, labels, config) if site.taps and judged is not None else None,
         learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
         twins=_twins(manifest, looks),
         old_head=old_head if heads.lift == 0 else None,
     )
+
+
+def _doubting(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
+    """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
+    groups = [picture.group for picture in manifest.pictures]
+    free = replace(config, strength=None)
+    solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
+    return None if solved.fold_logits is None else _sitting(manifest, labels, solved.fold_logits)
 
 
 def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
