@@ -43,6 +43,13 @@ class InputSpec:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
 
+    def sized(self, px: int | None) -> InputSpec:
+        """The same for square pictures of another size, cut out of as much; None: as it is."""
+        if px is None or (px, px) == (self.height, self.width):
+            return self
+        resize_px = round(self.resize_px * px / min(self.height, self.width))
+        return replace(self, height=px, width=px, resize_px=resize_px, squash_px=None)
+
     def fitted(self, fit: Fit | None) -> InputSpec:
         """The same with another way of making a picture fill the frame; None: as it is."""
         if fit is None or fit == self.fit:

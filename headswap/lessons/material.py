@@ -109,8 +109,7 @@ class Material:
         px = self.setting.small_px
         if px >= min(self.spec.height, self.spec.width):
             return self.spec
-        resize = round(self.spec.resize_px * px / min(self.spec.height, self.spec.width))
-        small = replace(self.spec, height=px, width=px, resize_px=resize, squash_px=None)
+        small = self.spec.sized(px)
         try:
             with torch.inference_mode():
                 self.network.module(torch.zeros(2, *small.size))

@@ -157,7 +157,7 @@ def run_experiment(
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     replay = experiment.replay
     config = replayed(experiment.teach, replay) if replay else experiment.teach
-    spec = describe_network(experiment.model, settings=settings).input.fitted(config.fit)
+    spec = describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.fit)
     with torch_threads(replay.threads if replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
@@ -223,7 +223,22 @@ def _load(
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
         network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
-        return network.seeing(network.input.fitted(config.fit))
+        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.fit))
+
+
+def _sized(network: Network, px: int | None) -> Network:
+    """The same network, if it takes pictures of that size."""
+    from headswap.heads.dry_run import DryRun, DryRunMode
+    from headswap.heads.input_size import attempt
+
+    size = network.input.sized(px).size
+    if px is not None and not isinstance(attempt(network.module, DryRunMode(size=size)), DryRun):
+        usual = f"{network.input.height}×{network.input.width}"
+        raise BadSetting(
+            f"{network.name} does not take pictures of {px}×{px} px.",
+            remedy=f"Leave the size as it is, {usual}, or choose a convolutional network.",
+        )
+    return network
 
 
 def _lesson(

@@ -90,6 +90,7 @@ class TrainConfig:
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
     mirror: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
     fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
+    px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
@@ -109,6 +110,8 @@ class TrainConfig:
             raise BadSetting(f"strengths is {self.strengths}.", remedy="Give one or more numbers above 0.")
         if self.strength is not None and not 0 < self.strength < math.inf:
             raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")
+        if self.px is not None and not 16 <= self.px <= 1024:
+            raise BadSetting(f"px is {self.px}.", remedy="Choose 16 to 1024, such as 160.")
         if self.folds < 2:
             raise BadSetting(f"folds is {self.folds}.", remedy="Choose 2 or more.")
         if not 1 <= self.batch_size <= 1024:

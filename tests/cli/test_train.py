@@ -40,7 +40,8 @@ def test_teach_predict_and_evaluate_agree(
 @pytest.mark.parametrize(
     "said",
     [("--depth", "auto"), ("--depth", "head"), ("--seed", "0"), ("--test-share", "0.2"), ("--mirror",),
-     ("--fit", "crop"), ("--budget", "60"), ("--head", "classifier"), ("--model", "resnet18")],
+     ("--fit", "crop"), ("--budget", "60"), ("--head", "classifier"), ("--px", "160"),
+     ("--model", "resnet18")],
 )  # fmt: skip
 def test_a_repeated_run_refuses_choices_that_it_would_not_follow(
     said: tuple[str, ...],

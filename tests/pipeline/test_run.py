@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image, ImageOps
+from safetensors.torch import save_file
 
 import headswap
 from headswap.bundle.format import read_card, read_dataset, read_report
@@ -19,6 +20,7 @@ from headswap.exports.onnx import write_onnx
 from headswap.features.bank import BankBuilder, FeatureBank
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
+from headswap.zoos.catalogue import build_network
 
 
 def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few_drawings: Path) -> None:
@@ -211,3 +213,35 @@ def test_the_other_head_costs_no_second_pass(
     headswap.train(few_drawings, out=tmp_path / "alone", workspace=tmp_path / "elsewhere", head="last")
     first, second = (tmp_path / name / "weights.safetensors" for name in ("last", "alone"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
+    few_drawings: Path, workspace: Path, tmp_path: Path
+) -> None:
+    headswap.train(few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(px=96))
+
+    bundle = headswap.load_bundle(tmp_path / "b")
+    assert bundle.card.input.size == (3, 96, 96)
+    assert bundle.card.site.input_size == (3, 96, 96)
+    exam = read_dataset(tmp_path / "b").part("test")
+    said = bundle.predict_many(few_drawings / picture.file for picture in exam)
+    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
+    assert right == read_report(tmp_path / "b").exam_right
+
+
+def test_a_network_of_one_size_says_so(few_drawings: Path, workspace: Path, tmp_path: Path) -> None:
+    network = build_network("timm/vit_tiny_patch16_224")
+    weights = tmp_path / "vit.safetensors"
+    save_file(network.module.state_dict(), weights)
+
+    with pytest.raises(BadSetting, match="vit_tiny_patch16_224 does not take pictures of 96×96 px"):
+        headswap.train(
+            few_drawings, model="vit_tiny_patch16_224", weights=weights, out=tmp_path / "b",
+            workspace=workspace, config=TrainConfig(px=96),
+        )  # fmt: skip
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_size_that_no_network_sees_is_refused() -> None:
+    with pytest.raises(BadSetting, match="px is 4"):
+        TrainConfig(px=4)

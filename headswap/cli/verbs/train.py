@@ -26,6 +26,7 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
     "--budget": "budget",
     "--mirror": "mirror",
     "--fit": "fit",
+    "--px": "px",
 }
 
 
@@ -66,6 +67,13 @@ def add(verbs: Verbs) -> None:
         choices=get_args(Fit),
         help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
         "network's makers did it, and with --depth auto whichever cross-validation prefers",
+    )
+    sub.add_argument(
+        "--px",
+        type=int,
+        metavar="N",
+        help="show the network pictures of N×N px instead of its makers' size: smaller is faster, larger "
+        "sees more; convolutional networks take many sizes",
     )
     add_weights(sub)
     sub.add_argument(
@@ -127,6 +135,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             budget_s=choices.budget,
             mirror=choices.mirror,
             fit=choices.fit,
+            px=choices.px,
         ),
         workspace=choices.workspace,
         listener=bars,

@@ -25,12 +25,12 @@ def test_what_nobody_touched_is_the_usual_lesson() -> None:
 
 
 def test_every_choice_reaches_the_lesson() -> None:
-    chosen = ChosenOptions("last", "wide", 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+    chosen = ChosenOptions("last", "wide", 160, 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
 
     lesson, share, seed = config_of(chosen)
 
     assert lesson == TrainConfig(
-        depth="last", head="wide", budget_s=120.0, mirror=True,
+        depth="last", head="wide", px=160, budget_s=120.0, mirror=True,
         further=FinetuneConfig(
             passes=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
         ),

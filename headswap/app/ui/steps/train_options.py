@@ -29,6 +29,7 @@ DEPTHS: tuple[tuple[Depth, str, str], ...] = (
 HEADS: tuple[tuple[str, HeadChoice], ...] = (
     ("whichever tests better", "auto"), ("the last layer", "last"), ("every layer", "wide"),
 )  # fmt: skip
+SIZES = (("as its makers chose", 0), *((f"{px} px", px) for px in (96, 128, 160, 192, 224, 256, 320, 384)))
 BUDGETS = (("as long as it takes", 0), ("1 minute", 60), ("2 minutes", 120), ("5 minutes", 300),
            ("15 minutes", 900), ("1 hour", 3600))  # fmt: skip
 RATES = (("found by a short search", 0.0), ("0.0003", 3e-4), ("0.001", 1e-3), ("0.003", 3e-3), ("0.01", 1e-2))
@@ -42,6 +43,7 @@ class TrainOptions:
 
     depth: gr.Radio
     head: gr.Dropdown
+    px: gr.Dropdown
     budget: gr.Dropdown
     passes: gr.Slider
     rate: gr.Dropdown
@@ -53,7 +55,7 @@ class TrainOptions:
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.depth, self.head, self.budget, self.passes, self.rate, self.batch, self.copies,
+        return [self.depth, self.head, self.px, self.budget, self.passes, self.rate, self.batch, self.copies,
                 self.mirror, self.share, self.seed]  # fmt: skip
 
 
@@ -68,6 +70,8 @@ def build_plan() -> TrainOptions:
     with gr.Accordion("Finer choices", open=False, elem_classes="hs-fold finer", elem_id="hs-finer"):
         with _field("What the head reads", "wide head"):
             head = gr.Dropdown(list(HEADS), value=usual.head, label="What the head reads", **bare)
+        with _field("Picture size", "glasses", "Smaller is faster. Not every network takes every size."):
+            px = gr.Dropdown(list(SIZES), value=0, label="Picture size", **bare)
         with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
             passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
         with _field("Step size", "rate"):
@@ -83,7 +87,7 @@ def build_plan() -> TrainOptions:
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, head, budget, passes, rate, batch, copies, mirror, share, seed)
+    return TrainOptions(depth, head, px, budget, passes, rate, batch, copies, mirror, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -98,6 +102,7 @@ class ChosenOptions:
 
     depth: Depth
     head: HeadChoice
+    px: int
     budget: float
     passes: float
     rate: float
@@ -122,6 +127,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
     lesson = TrainConfig(
         depth=chosen.depth,
         head=chosen.head,
+        px=int(chosen.px) or None,
         budget_s=float(chosen.budget) or None,
         mirror=chosen.mirror,
         further=further,
