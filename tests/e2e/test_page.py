@@ -34,14 +34,14 @@ def test_another_network_is_opened_up_and_a_wrong_layer_is_refused_in_words(visi
     page = visit.page
     visit.wait("#hs-head svg.wide")
     page.click(".card:has-text('Balanced')")
-    visit.wait("#hs-head h2:has-text('resnet50')")
-    assert "2048" in page.inner_text("#hs-head .facts")
+    visit.wait("#hs-head h2:has-text('tiny_vit_11m_224')")
+    assert "448" in page.inner_text("#hs-head .facts")
 
     page.click("#hs-how > button")
-    visit.check_layer("no.such.layer", found="fc")
+    visit.check_layer("no.such.layer", found="head.fc")
 
     visit.wait("#hs-model .mistake:has-text('no.such.layer')")  # beside the one about weights out of reach
-    assert "resnet50" in page.inner_text("#hs-head h2")
+    assert "tiny_vit_11m_224" in page.inner_text("#hs-head h2")
 
 
 def test_a_weight_file_that_is_none_is_refused_in_words_and_the_network_stays(

@@ -68,8 +68,8 @@ def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture
 
 THREE_TO_START = (
     ("Small", "tf_efficientnet_lite0"),
-    ("Balanced", "torchvision/resnet50"),
-    ("Strong", "torchvision/convnext_base"),
+    ("Balanced", "timm/tiny_vit_11m_224"),
+    ("Strong", "timm/tiny_vit_21m_224"),
 )
 _LIBRARIES = ("headswap", "torch", "torchvision", "timm", "transformers")
 REACH_S = 4.0  # a server that has not answered by then would not send many megabytes either
