@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
     from headswap.pipeline.compare import Comparison, compare
     from headswap.pipeline.inspect import Inspection
+    from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
     from headswap.training.config import FinetuneConfig, TrainConfig
     from headswap.zoos.catalogue import load_network
@@ -69,6 +70,7 @@ __all__ = [
     "models",
     "predict",
     "run_experiment",
+    "sort",
     "swap_head",
     "teach",
     "train",
@@ -103,6 +105,7 @@ _HOMES = {
     "models": "headswap.pipeline.api",
     "predict": "headswap.pipeline.api",
     "run_experiment": "headswap.pipeline.run",
+    "sort": "headswap.pipeline.many",
     "swap_head": "headswap.heads.swap",
     "teach": "headswap.pipeline.api",
     "train": "headswap.pipeline.api",

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Step = Literal["fetch", "load", "pictures", "features", "views", "head", "finetune", "evaluate", "save"]
+Step = Literal[
+    "fetch", "load", "pictures", "features", "views", "head", "finetune", "evaluate", "save", "predict"
+]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def text_of_step(step: Step) -> StepWords:
             return StepWords("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
         case "save":
             return StepWords("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
+        case "predict":  # no part of a run: it has a bar of its own
+            return StepWords("answering", "{done} of {total} pictures are answered.", (1.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True)

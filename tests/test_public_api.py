@@ -21,7 +21,15 @@ OTHERWISE = {  # an argument of the shell and its parameter, where the words mus
     ("export", "pictures"): "data",
     ("export", "no_onnx"): "onnx",
 }
-SHELL_MATTERS = {"help", "json", "workspace", "run", "plot", "notebook"}  # how an answer is shown or kept
+SHELL_MATTERS = {
+    "help",
+    "json",
+    "workspace",
+    "run",
+    "plot",
+    "notebook",
+    "csv",
+}  # how an answer is kept
 
 
 def verbs() -> dict[str, argparse.ArgumentParser]:

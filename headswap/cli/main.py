@@ -37,6 +37,7 @@ from headswap.cli.verbs import (
     models,
     predict,
     serve,
+    sort,
     users,
 )
 from headswap.cli.verbs import train as teach
@@ -49,6 +50,7 @@ VERBS = (
     teach,
     compare,
     predict,
+    sort,
     evaluate,
     export,
     engines,

@@ -7,7 +7,7 @@ Libraries are imported when a verb is called: `headswap.models()` loads no torch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -153,33 +153,37 @@ def predict(
     images: str | Path | Sequence[str | Path],
     *,
     allow_code: bool = False,
+    listener: Listener = silent,
 ) -> Predictions:
     """Say what images show; files that cannot be read are left out by name.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        images: one path or several.
+        images: one path or several: files, folders with images at any depth, zips.
         allow_code: let a bundle trained on your own code import that code.
+        listener: hears how far it is; may raise `Cancelled`.
 
     Raises:
         BundleDamaged: there is no whole bundle there.
         UnreadablePicture: not one of the images can be read.
+        BadUpload: a zip that cannot be opened.
     """
-    from headswap.bundle.prediction import Prediction
     from headswap.data.manifest import SkippedFile
     from headswap.errors import UnreadablePicture
+    from headswap.pipeline.many import answers
 
-    asked: Iterable[str | Path] = [images] if isinstance(images, str | Path) else images
-    answers, left_out, problem = [], [], None
-    for file, said in _loaded(bundle, allow_code).predict_each(asked):
-        if isinstance(said, Prediction):
-            answers.append(said)
+    asked = [images] if isinstance(images, str | Path) else images
+    said: list[Prediction] = []
+    left_out, problem = [], None
+    for file, _, answer in answers(loaded(bundle, allow_code), asked, listener):
+        if isinstance(answer, UnreadablePicture):
+            problem = answer
+            left_out.append(SkippedFile(file=file, reason=str(answer)))
         else:
-            problem = said
-            left_out.append(SkippedFile(file=str(file), reason=str(said)))
-    if isinstance(problem, UnreadablePicture) and not answers:
+            said.append(answer)
+    if problem is not None and not said:
         raise problem
-    return Predictions(answers=tuple(answers), left_out=tuple(left_out))
+    return Predictions(answers=tuple(said), left_out=tuple(left_out))
 
 
 def evaluate(
@@ -204,11 +208,12 @@ def evaluate(
     """
     from headswap.bundle.evaluate import evaluate_bundle
 
-    loaded = _loaded(bundle, allow_code)
-    return evaluate_bundle(loaded, Path(data), workspace=_workspace(workspace), listener=listener)
+    known = loaded(bundle, allow_code)
+    return evaluate_bundle(known, Path(data), workspace=_workspace(workspace), listener=listener)
 
 
-def _loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
+def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
+    """The bundle itself, loaded if it is a path."""
     from headswap.bundle.predictor import load_bundle
 
     return load_bundle(bundle, allow_code=allow_code) if isinstance(bundle, str | Path) else bundle

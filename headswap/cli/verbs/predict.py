@@ -1,25 +1,42 @@
-"""`headswap predict BUNDLE IMAGE...`: say what pictures show."""
+"""`headswap predict BUNDLE IMAGE...`: say what pictures, folders and zips show."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.errors import BadSetting
+from headswap.storage.files import write_text
+from headswap.storage.places import why_not_writable
 
 
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "predict", run)
     add_bundle(sub)
-    sub.add_argument("images", nargs="+", metavar="IMAGE")
+    sub.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a zip")
+    sub.add_argument("--csv", metavar="FILE", help="write a table: file, label, the share of every class")
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Say what pictures show."""
-    from headswap.pipeline.api import predict
+    from headswap.pipeline.api import loaded, predict
+    from headswap.pipeline.many import csv_of
 
-    said = predict(choices.bundle, choices.images, allow_code=choices.allow_code)
+    target = Path(choices.csv) if choices.csv else None
+    reason = why_not_writable(target) if target is not None else ""
+    if reason:
+        raise BadSetting(
+            f"{target} cannot be written: {reason}.", remedy="Choose another place for the table."
+        )
+    bundle = loaded(choices.bundle, choices.allow_code)
+    with Bars() as bars:
+        said = predict(bundle, choices.images, listener=bars)
     predictions = said.answers
+    if target is not None:
+        write_text(target, csv_of(predictions, bundle.classes))
     left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
         "predictions": [

@@ -72,8 +72,7 @@ def add(verbs: Verbs) -> None:
         "--px",
         type=int,
         metavar="N",
-        help="show the network pictures of N×N px instead of its makers' size: smaller is faster, larger "
-        "sees more; convolutional networks take many sizes",
+        help="show the network pictures of N×N px: smaller is faster; convolutional networks take many sizes",
     )
     add_weights(sub)
     sub.add_argument(

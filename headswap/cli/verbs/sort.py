@@ -1,0 +1,40 @@
+"""`headswap sort BUNDLE DATA OUT`: copy pictures into one folder for each class."""
+
+from __future__ import annotations
+
+import argparse
+
+from headswap.cli.progress import Bars
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+
+
+def add(verbs: Verbs) -> None:
+    """Say what the verb takes."""
+    sub = new_verb(verbs, "sort", run)
+    add_bundle(sub)
+    sub.add_argument("data", help="a folder with pictures at any depth, or a zip")
+    sub.add_argument("out", help="a folder that does not exist yet; pictures are copied, none is moved")
+    sub.add_argument(
+        "--least-sure", type=float, default=0.0, metavar="SHARE",
+        help="keep apart what it is less sure of, such as 0.9; default: %(default)s",
+    )  # fmt: skip
+
+
+def run(choices: argparse.Namespace) -> VerbAnswer:
+    """Copy pictures into one folder for each class."""
+    from headswap.pipeline.many import TABLE, sort
+    from headswap.storage.files import to_plain
+
+    with Bars() as bars:
+        done = sort(
+            choices.bundle,
+            choices.data,
+            choices.out,
+            least_sure=choices.least_sure,
+            allow_code=choices.allow_code,
+            listener=bars,
+        )
+    lines = [f"{count:>6}  {folder}" for folder, count in done.counts.items()]
+    lines += [f"left out: {left.file}: {left.reason}" for left in done.left_out]
+    lines.append(f"{done.out} holds {sum(done.counts.values())} copies and {TABLE}.")
+    return VerbAnswer(to_plain(done), "\n".join(lines))

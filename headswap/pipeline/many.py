@@ -1,0 +1,188 @@
+"""Many pictures at once: those of folders, zips and lists are answered, and sorted into classes if asked.
+
+Flow:  Bundle + folders, zips, files --answers--> (name, picture, Prediction | why it cannot be read)
+       --csv_of--> a table;  --sort--> copies in one folder for each class
+
+A batch is in memory at a time. Nothing is moved or changed: pictures are copied.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.data.manifest import SkippedFile
+from headswap.errors import BadSetting, UnreadablePicture
+from headswap.events import Listener, Progress, silent
+from headswap.storage.files import copy, make_folder, write_bytes, write_text
+
+if TYPE_CHECKING:
+    from headswap.bundle.prediction import Prediction
+    from headswap.bundle.predictor import Bundle
+
+UNLIKE, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
+TABLE = "answers.csv"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
+_MOST_SURE = 1.0
+
+Picture = Path | bytes  # a file, or what a zip holds
+Source = Path | Callable[[], bytes]  # a file, or what reads it from its zip
+Answer = tuple[str, Picture, "Prediction | UnreadablePicture"]  # the name as it was found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SortedPictures:
+    """What came of sorting."""
+
+    out: str  # the folder
+    counts: dict[str, int]  # pictures in each of its folders
+    left_out: tuple[SkippedFile, ...]
+
+
+def answers(bundle: Bundle, places: Iterable[str | Path], listener: Listener = silent) -> Iterator[Answer]:
+    """Answer every picture of some folders, zips and files, in their order.
+
+    Args:
+        bundle: loaded.
+        places: files, folders with files at any depth, zips.
+        listener: hears Progress("predict"); may raise `Cancelled`.
+
+    Raises:
+        BadUpload: a zip that cannot be opened.
+    """
+    with ExitStack() as open_zips:
+        found = list(_found(places, open_zips))
+        asked: deque[tuple[str, Picture]] = deque()
+        lost: deque[Answer] = deque()
+
+        def pictures() -> Iterator[Picture]:
+            for name, read in found:
+                try:
+                    picture = read if isinstance(read, Path) else read()
+                except UnreadablePicture as problem:  # damaged inside its zip
+                    lost.append((name, b"", problem))
+                    continue
+                asked.append((name, picture))
+                yield picture
+
+        for done, (_, said) in enumerate(bundle.predict_each(pictures()), start=1):
+            name, picture = asked.popleft()
+            listener(Progress("predict", done, len(found)))
+            yield name, picture, said if isinstance(said, UnreadablePicture) else replace(said, file=name)
+        yield from lost
+
+
+def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
+    """A table: file, label, how sure, how unlike, the nearest practice pictures, the share of every class."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(_cell, classes)])
+    for one in said:
+        shares = [f"{one.probabilities[name]:.6f}" for name in classes]
+        unlike = "" if one.unlike is None else f"{one.unlike:.4f}"
+        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", unlike, str(one.is_unlike).lower()]
+        table.writerow([*row, " ".join(one.nearest), *shares])
+    return text.getvalue()
+
+
+def sort(
+    bundle: str | Path | Bundle,
+    data: str | Path,
+    out: str | Path,
+    *,
+    least_sure: float = 0.0,
+    allow_code: bool = False,
+    listener: Listener = silent,
+) -> SortedPictures:
+    """Copy pictures into one folder for each class, by what a bundle says of them.
+
+    What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
+    table of all answers lies beside them.
+
+    Args:
+        bundle: the folder or zip that `train` wrote, or one that is loaded already.
+        data: a folder with pictures at any depth, or a zip.
+        out: a folder that does not exist yet.
+        least_sure: pictures that it is less sure of are kept apart, in [0, 1].
+        allow_code: let a bundle trained on your own code import that code.
+        listener: hears how far it is; may raise `Cancelled`.
+
+    Raises:
+        BadSetting: the folder exists, or a class cannot be the name of a folder.
+        BundleDamaged, BadUpload.
+    """
+    from headswap.pipeline.api import loaded
+
+    if not 0 <= least_sure <= _MOST_SURE:
+        raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
+    place, known = Path(out), loaded(bundle, allow_code)
+    if place.exists():
+        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the sorted folder.")
+    for name in known.classes:
+        _check_folder_name(name)
+    make_folder(place)
+    kept: list[Prediction] = []
+    counts: Counter[str] = Counter()
+    left_out: list[SkippedFile] = []
+    for name, picture, said in answers(known, [data], listener):
+        if isinstance(said, UnreadablePicture):
+            left_out.append(SkippedFile(file=name, reason=str(said)))
+            continue
+        folder = UNLIKE if said.is_unlike else NOT_SURE if said.sure < least_sure else said.label
+        _put(picture, make_folder(place / folder), Path(name).name)
+        counts[folder] += 1
+        kept.append(said)
+    write_text(place / TABLE, csv_of(kept, known.classes))
+    return SortedPictures(out=str(place), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
+
+
+def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
+    """The name of every picture, with its path or a function that reads it."""
+    import zipfile
+    from functools import partial
+
+    from headswap.data.layout import is_litter
+    from headswap.data.zip_reader import open_archive
+
+    for place in map(Path, places):
+        if place.is_dir():
+            for path in sorted(place.rglob("*")):
+                if path.is_file() and not is_litter(path.relative_to(place).as_posix()):
+                    yield str(path), path
+        elif place.is_file() and zipfile.is_zipfile(place):
+            archive = open_zips.enter_context(open_archive(place))
+            for name in archive.names:
+                if not is_litter(name):
+                    yield f"{place}/{name}", partial(archive.read, name)
+        else:
+            yield str(place), place
+
+
+def _put(picture: Picture, folder: Path, name: str) -> None:
+    """Copy a picture into a folder, beside others of the same name."""
+    stem, ending, number, target = Path(name).stem, Path(name).suffix, 1, folder / name
+    while target.exists():
+        number += 1
+        target = folder / f"{stem}-{number}{ending}"
+    if isinstance(picture, bytes):
+        write_bytes(target, picture)
+    else:
+        copy(picture, target)
+
+
+def _check_folder_name(name: str) -> None:
+    if Path(name).name != name or name in (".", "..", UNLIKE, NOT_SURE) or "\\" in name or "\0" in name:
+        raise BadSetting(
+            f"The class {name!r} cannot be the name of a folder.", remedy="Do not trust this bundle."
+        )
+
+
+def _cell(words: str) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{words}" if words.startswith(_FORMULA) else words
