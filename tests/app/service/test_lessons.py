@@ -39,8 +39,8 @@ def finished(service: Service, course: str, lesson: str, owner: str = "") -> Les
     return view
 
 
-def test_the_path_and_the_corner_are_all_ten() -> None:
-    assert len(PATH) == 6
+def test_the_path_and_the_corner_are_all_of_them() -> None:
+    assert len(PATH) == 7
     assert set(CORNER) == {"all-at-once", "wrong-glasses", "norms", "two-heads"}
     assert len(set(ORDER)) == 11
 
