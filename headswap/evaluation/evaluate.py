@@ -69,7 +69,7 @@ class EvaluationInputs:
     everyone: SplitLogits | None = (
         None  # all pictures in the manifest's order, out of fold; None: the exam speaks
     )
-    doubting: SplitLogits | None = None  # pictures judged for their labels' sake; None: as the others were
+    by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
     twins: tuple[str, ...] = ()
     further: FinetuneSummary | None = None
@@ -120,7 +120,7 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_doubts_in(evidence, temperature, share),
+        doubts=_label_issues(evidence, temperature, share),
         exam_right=exam_right,
         exam_total=len(exam.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
@@ -197,10 +197,10 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
     )
 
 
-def _doubts_in(evidence: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+def _label_issues(evidence: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """By all that was judged for it, or else by every picture, or by those to practise on."""
-    if evidence.doubting is not None:
-        return _doubts(evidence.doubting, temperature_of(evidence.doubting), share)
+    if evidence.by_last is not None:
+        return _doubts(evidence.by_last, temperature_of(evidence.by_last), share)
     everyone = evidence.everyone
     return _doubts(everyone if everyone is not None else evidence.practice, temperature, share)
 

@@ -34,7 +34,7 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
         practice=taught.practice,
         practice_right=taught.practice_right,
         everyone=study.everyone if study else None,
-        doubting=study.doubting if study else None,
+        by_last=study.by_last if study else None,
         learning=study.learning if study else None,
         twins=study.twins if study else (),
         further=taught.further,

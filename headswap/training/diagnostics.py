@@ -56,7 +56,7 @@ class Diagnostics:
     everyone: (
         SplitLogits | None
     )  # every picture judged by a head that never saw it; None: the exam is large enough
-    doubting: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
+    by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
     twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
     old_head: OldHead | None
@@ -128,14 +128,14 @@ def diagnose(
     return Diagnostics(
         features=looks.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
-        doubting=_doubting(manifest, looks, labels, config) if site.taps and judged is not None else None,
+        by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
         learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
         twins=_twins(manifest, looks),
         old_head=old_head if heads.lift == 0 else None,
     )
 
 
-def _doubting(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
+def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
     groups = [picture.group for picture in manifest.pictures]
     free = replace(config, strength=None)
