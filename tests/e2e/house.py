@@ -7,7 +7,6 @@ console, a request to another host. Used by the tests and by `screenshots`.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -24,7 +23,6 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
-from playwright.sync_api import TimeoutError as NotSeen
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "assets" / "sample"
@@ -116,21 +114,13 @@ class Visit:
         self.page.wait_for_selector(selector, state=state, timeout=WAIT_MS)  # type: ignore[arg-type]
 
     def check_layer(self, path: str, *, found: str) -> None:
-        """Name another layer as the head, once the page has told which one was found.
-
-        The page may still write what it found into the field, over what was typed: then it is typed again.
-        """
+        """Name another layer as the head; the one that was found may be told while it is typed."""
         field = "#hs-path :is(input, textarea)"
-        self.page.wait_for_function(
-            "([field, found]) => document.querySelector(field)?.value === found", arg=[field, found]
-        )
-        answer = self.page.locator(f"#hs-model .mistake:has-text('{path}')")
-        for _ in range(8):
-            self.page.fill(field, path)
-            self.page.click("#hs-check")
-            with contextlib.suppress(NotSeen):
-                answer.wait_for(timeout=15_000)
-                return
+        self.page.fill(field, path)
+        self.wait(f"{field}[placeholder='{found}']")
+        assert self.page.input_value(field) == path
+        self.page.click("#hs-check")
+        self.wait(f"#hs-model .mistake:has-text('{path}')")
 
     def open_project(self, file: Path) -> None:
         """Open a file that Save gave."""

@@ -103,7 +103,8 @@ def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, sh
         step.intro: intro(inspection.card, inspection),
         step.drawing: head_view(inspection, scene.classes, uri),
         step.evidence: evidence(inspection),
-        step.own_path: ", ".join(inspection.site.paths),
+        # Not as its value: that would take away what somebody types meanwhile.
+        step.own_path: gr.Textbox(placeholder=", ".join(inspection.site.paths)),
     }
 
 
