@@ -196,8 +196,8 @@ def judge(whole: LabelledSet, way: str, held: NDArray[np.bool_], repeat: int, fo
     part, begin = whole.part(~held), time.perf_counter()
     kind, predict = WAYS[way](part, repeat)
     seconds = round(time.perf_counter() - begin, 4)
-    exam = whole.part(held)
-    wrong = np.flatnonzero(held)[(predict(exam.read(kind)) != exam.labels).numpy()].tolist()
+    test = whole.part(held)
+    wrong = np.flatnonzero(held)[(predict(test.read(kind)) != test.labels).numpy()].tolist()
     return Row(whole.name, repeat, fold, way, int(held.sum()), tuple(wrong), kind, seconds)
 
 

@@ -53,7 +53,7 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
             return outcome.report
 
         report = taught("head", TrainConfig())
-        before = report.exam_right / report.exam_total
+        before = report.test_right / report.test_total
         advised = any(one.moves_body for one in report.advice)
         if not advised and not always:
             return Row(source.name, seed, False, before, before, "head", 0.0)
@@ -61,7 +61,7 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
         moved = taught("auto", TrainConfig(depth="auto", budget_s=budget_s))
         seconds = time.perf_counter() - begin
         depth = moved.further.depth if moved.further else "head"
-        after = moved.exam_right / moved.exam_total
+        after = moved.test_right / moved.test_total
         return Row(source.name, seed, advised, before, after, depth, round(seconds, 1))
 
 

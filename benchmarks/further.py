@@ -45,7 +45,7 @@ class Row:
     seed: int
     way: str
     right: int
-    exam: int
+    test: int
     seconds: float
 
 
@@ -67,7 +67,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         )
         start = time.perf_counter()
         beginning = begin(lesson, network, timing=untimed)
-        labels, logits = beginning.taught.exam.labels, beginning.taught.exam.logits
+        labels, logits = beginning.taught.test.labels, beginning.taught.test.logits
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
@@ -80,7 +80,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         if options.auto:
             start = time.perf_counter()
             taught = go_on(lesson, network, beginning, lambda event: None)
-            right = int((taught.exam.logits.argmax(1) == labels).sum())
+            right = int((taught.test.logits.argmax(1) == labels).sum())
             depth = taught.further.depth if taught.further else "head"
             seconds = time.perf_counter() - start
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
@@ -91,10 +91,10 @@ def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Mani
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
     passes, start = course.config.further.passes, time.perf_counter()
     trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
-    exam = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])
-    said = answers(course.module, course.site, course.album, exam, course.engine).argmax(1)
+    test = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])
+    said = answers(course.module, course.site, course.album, test, course.engine).argmax(1)
     seconds = time.perf_counter() - start
-    return replace(row, right=int((said == course.labels[exam]).sum()), seconds=round(seconds, 1))
+    return replace(row, right=int((said == course.labels[test]).sum()), seconds=round(seconds, 1))
 
 
 def main() -> None:
@@ -113,12 +113,12 @@ def main() -> None:
         for seed in options.seeds:
             for row in measure(source, seed, options):
                 rows.append(row)
-                counted = f"{row.right:4} of {row.exam:4}  {row.seconds:7.1f} s"
+                counted = f"{row.right:4} of {row.test:4}  {row.seconds:7.1f} s"
                 print(f"{row.data:22} {row.seed}  {row.way:20} {counted}", flush=True)
                 if options.json:
                     options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1))
     for way in dict.fromkeys(row.way for row in rows):
-        shares = [row.right / row.exam for row in rows if row.way == way]
+        shares = [row.right / row.test for row in rows if row.way == way]
         print(f"{way:20} mean {statistics.mean(shares):.3f} over {len(shares)} splits")
 
 

@@ -93,8 +93,8 @@ def _headswap(task: Task, engines: Path | None) -> float:
             workspace=Path(place) / "work",
         )
         assert engines is not None or outcome.engine.startswith("torch-")  # no extra was measured on the way
-        assert outcome.report.exam_total == len(task.manifest.part("test"))
-        return outcome.report.exam_right / outcome.report.exam_total
+        assert outcome.report.test_total == len(task.manifest.part("test"))
+        return outcome.report.test_right / outcome.report.test_total
 
 
 @cache

@@ -90,7 +90,7 @@ def test_every_depth_is_taught_on_mps(taught: Callable[..., Outcome], depth: Dep
     outcome = taught("mps", depth)
 
     assert outcome.engine == "torch-mps-float32"
-    assert headswap.load_bundle(outcome.bundle).report.exam_total == outcome.test_images
+    assert headswap.load_bundle(outcome.bundle).report.test_total == outcome.test_images
 
 
 @pytest.mark.parametrize("depth", ["head", "everything"])
@@ -127,7 +127,7 @@ def test_what_was_taught_is_used_in_every_way(
         measured = evaluate_bundle(bundle, few_drawings, workspace=tmp_path)
         assert sum(tally.images for tally in measured.seen.values()) == 24
         assert check.agree, check
-        assert again.report.exam_right == bundle.report.exam_right
+        assert again.report.test_right == bundle.report.test_right
 
 
 @pytest.mark.parametrize("device", ["mps", "cuda"])

@@ -29,7 +29,7 @@ from headswap.threads import product
 
 _MOST_BYTES = 8e6  # of looks
 _MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
-_MOST_EXAM = 1000  # exam pictures that take part in setting the alarm
+_MOST_TEST = 1000  # exam pictures that take part in setting the alarm
 _OLD_NAMES = 5
 Floats32 = NDArray[np.float32]
 
@@ -86,23 +86,23 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
     for rows in by_class.values():
         rows.sort(key=lambda row: manifest.pictures[row].sha256)  # a fair draw that needs no seed
     in_turn = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
-    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
-    return sorted(in_turn[:room]), exam[:_MOST_EXAM]
+    test = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
+    return sorted(in_turn[:room]), test[:_MOST_TEST]
 
 
 def remember(
-    pictures: Sequence[ImageRecord], features: Floats32, exam_features: Floats32, old: PretrainedNames | None
+    pictures: Sequence[ImageRecord], features: Floats32, test_features: Floats32, old: PretrainedNames | None
 ) -> ReferenceFeatures:
     """Keep the looks of practice pictures and set the alarm.
 
     Args:
         pictures: M practice pictures.
         features: (M, D), theirs.
-        exam_features: (E, D), of pictures never practised on; may be none.
+        test_features: (E, D), of pictures never practised on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
     looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(exam_features))
+    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(test_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
     return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)

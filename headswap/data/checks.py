@@ -154,13 +154,13 @@ def _spare(alike: Sequence[Sequence[ImageRecord]], counts: dict[str, int]) -> tu
 
 def _given_parts(manifest: Manifest) -> Iterator[Finding]:
     parts = Counter(picture.given_part for picture in manifest.pictures)
-    exam: Part = "test" if parts["test"] else "validation"
-    if not parts["train"] or not parts[exam]:
+    test: Part = "test" if parts["test"] else "validation"
+    if not parts["train"] or not parts[test]:
         return
     yield Finding(
         code="given-parts",
         sentence=f"Your own folders decide: {parts['train']} pictures to practise on, "
-        f"{parts[exam]} ({exam}) for the exam.",
+        f"{parts[test]} ({test}) for the exam.",
     )
     leaks = crossing(manifest)
     if leaks:

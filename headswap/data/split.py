@@ -67,9 +67,9 @@ def with_groups(manifest: Manifest) -> Manifest:
 
 def crossing(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Exam pictures of the person's own folders that are near duplicates of their training pictures."""
-    exam = _given_exam(manifest)
-    practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
-    return tuple(p for p in manifest.pictures if p.given_part == exam and p.group in practised)
+    test = _given_test(manifest)
+    trained = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
+    return tuple(p for p in manifest.pictures if p.given_part == test and p.group in trained)
 
 
 def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
@@ -145,10 +145,10 @@ def _given(manifest: Manifest) -> Manifest | None:
     present = {picture.given_part for picture in manifest.pictures}
     if "train" not in present or not present & {"test", "validation"}:
         return None
-    exam = _given_exam(manifest)
+    test = _given_test(manifest)
     taught = {picture.class_name for picture in manifest.pictures if picture.given_part in (None, "train")}
-    examined = {p.sha256 for p in manifest.pictures if p.given_part == exam and p.class_name in taught}
-    practised = Counter(
+    examined = {p.sha256 for p in manifest.pictures if p.given_part == test and p.class_name in taught}
+    trained = Counter(
         p.class_name
         for p in manifest.pictures
         if p.given_part in (None, "train") and p.sha256 not in examined
@@ -160,14 +160,14 @@ def _given(manifest: Manifest) -> Manifest | None:
         if picture.class_name not in taught:
             reason = f"{name} is of a class that has no training pictures."
             left_out.append(SkippedFile(file=picture.file, reason=reason))
-        elif part != exam and picture.sha256 in examined and practised[picture.class_name]:
-            left_out.append(SkippedFile(file=picture.file, reason=f"{name} is also in the {exam} folder."))
+        elif part != test and picture.sha256 in examined and trained[picture.class_name]:
+            left_out.append(SkippedFile(file=picture.file, reason=f"{name} is also in the {test} folder."))
         else:
-            kept.append(replace(picture, part="test" if part == exam else part))
+            kept.append(replace(picture, part="test" if part == test else part))
     classes = tuple(name for name in manifest.classes if name in taught)
     return replace(manifest, classes=classes, pictures=tuple(kept), left_out=tuple(left_out))
 
 
-def _given_exam(manifest: Manifest) -> Part:
+def _given_test(manifest: Manifest) -> Part:
     """Which of the person's own folders is the exam."""
     return "test" if any(picture.given_part == "test" for picture in manifest.pictures) else "validation"

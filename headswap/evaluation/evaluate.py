@@ -41,7 +41,7 @@ from headswap.evaluation.report import (
 from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
 
-ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
+ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_DOUBTS = 20
 _MORE_LIKELY_WRONG = 0.5
@@ -63,9 +63,9 @@ class EvaluationInputs:
     """What a verdict is made from."""
 
     manifest: Manifest
-    exam: SplitLogits  # pictures that the head never practised on
-    practice: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
-    practice_right: int  # practice pictures that the final head gets right
+    test: SplitLogits  # pictures that the head never practised on
+    train: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
+    train_right: int  # practice pictures that the final head gets right
     everyone: SplitLogits | None = (
         None  # all pictures in the manifest's order, out of fold; None: the exam speaks
     )
@@ -75,11 +75,11 @@ class EvaluationInputs:
     further: FinetuneSummary | None = None
 
 
-def temperature_of(practice: SplitLogits | None) -> float:
+def temperature_of(train: SplitLogits | None) -> float:
     """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
-    if practice is None or len(practice.labels) < _FEWEST_TO_CALIBRATE:
+    if train is None or len(train.labels) < _FEWEST_TO_CALIBRATE:
         return 1.0
-    return fit_temperature(practice.logits, practice.labels)
+    return fit_temperature(train.logits, train.labels)
 
 
 def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
@@ -89,21 +89,21 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         evidence: logits and what else was learned on the way.
         temperature: from `temperature_of`.
     """
-    exam, everyone = evidence.exam, evidence.everyone
+    test, everyone = evidence.test, evidence.everyone
     manifest, classes = evidence.manifest, evidence.manifest.classes
-    small = everyone is not None and len(exam.labels) < ENOUGH_FOR_AN_EXAM
-    judged = _with_exam(everyone, exam, manifest) if everyone is not None and small else exam
+    small = everyone is not None and len(test.labels) < ENOUGH_FOR_A_TEST
+    judged = _with_test(everyone, test, manifest) if everyone is not None and small else test
     share = even_share(_checked_on(evidence), len(classes))
     probabilities = calibrated(judged.logits, temperature, share)
     if small:
         probabilities = _crosswise(judged, manifest.pictures, probabilities, share)
     said = probabilities.argmax(axis=1)
     right, total = int((said == judged.labels).sum()), len(judged.labels)
-    practice_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
-    common = int(np.argmax(practice_counts))
+    train_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
+    common = int(np.argmax(train_counts))
     confusion = confusion_matrix(judged.labels, said, len(classes))
-    exam_right = int((exam.logits.argmax(axis=1) == exam.labels).sum())
-    known = evidence.practice is not None and len(evidence.practice.labels) >= _FEWEST_TO_CALIBRATE
+    test_right = int((test.logits.argmax(axis=1) == test.labels).sum())
+    known = evidence.train is not None and len(evidence.train.labels) >= _FEWEST_TO_CALIBRATE
     calibration = _calibration(judged, probabilities, temperature) if known else None
     report = Report(
         classes=tuple(classes),
@@ -115,36 +115,36 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         interval=wilson_interval(right, total),
         baseline_class=classes[common],
         baseline_accuracy=float((judged.labels == common).mean()),
-        practice_right=evidence.practice_right,
-        practice_total=sum(practice_counts),
+        train_right=evidence.train_right,
+        train_total=sum(train_counts),
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
         doubts=_label_issues(evidence, temperature, share),
-        exam_right=exam_right,
-        exam_total=len(exam.labels),
+        test_right=test_right,
+        test_total=len(test.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
         learning=evidence.learning,
         twins=evidence.twins,
         further=evidence.further,
         even_share=share,
     )
-    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
+    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), train_counts)
 
 
 def _checked_on(evidence: EvaluationInputs) -> int:
     """Pictures that say how sure it may be: those that heads answered without having seen them."""
-    return len((evidence.practice or evidence.exam).labels)
+    return len((evidence.train or evidence.test).labels)
 
 
-def _with_exam(everyone: SplitLogits, exam: SplitLogits, manifest: Manifest) -> SplitLogits:
+def _with_test(everyone: SplitLogits, test: SplitLogits, manifest: Manifest) -> SplitLogits:
     """All pictures, those of the exam as the final head answers them.
 
     It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
     the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
     """
     logits = everyone.logits.copy()
-    logits[[picture.part == "test" for picture in manifest.pictures]] = exam.logits
+    logits[[picture.part == "test" for picture in manifest.pictures]] = test.logits
     return replace(everyone, logits=logits)
 
 
@@ -156,10 +156,10 @@ def _crosswise(judged: SplitLogits, pictures: Sequence[ImageRecord], plain: Floa
     if len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
         return plain
     half = np.array([picture.group for picture in pictures]) % _HALVES
-    practice = np.array([picture.part != "test" for picture in pictures])
+    train = np.array([picture.part != "test" for picture in pictures])
     probabilities = plain.copy()
     for number in range(_HALVES):
-        mine, other = practice & (half == number), half != number
+        mine, other = train & (half == number), half != number
         if mine.any() and other.any():
             own = fit_temperature(judged.logits[other], judged.labels[other])
             probabilities[mine] = calibrated(judged.logits[mine], own, share)
@@ -202,7 +202,7 @@ def _label_issues(evidence: EvaluationInputs, temperature: float, share: float) 
     if evidence.by_last is not None:
         return _doubts(evidence.by_last, temperature_of(evidence.by_last), share)
     everyone = evidence.everyone
-    return _doubts(everyone if everyone is not None else evidence.practice, temperature, share)
+    return _doubts(everyone if everyone is not None else evidence.train, temperature, share)
 
 
 def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
+
 AdviceCode = Literal[
     "further", "head", "view",  # what happened in this run
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
@@ -161,6 +163,13 @@ class Advice:
 class Report:
     """How good a taught head is, with its uncertainty."""
 
+    __pydantic_config__ = keys_on_disk(
+        train_right="practice_right",
+        train_total="practice_total",
+        test_right="exam_right",
+        test_total="exam_total",
+    )
+
     classes: tuple[str, ...]
     method: Literal["exam", "cross-validated"]  # what `answers` are: the exam, or every picture's own fold
     answers: tuple[TestAnswer, ...]
@@ -170,15 +179,15 @@ class Report:
     interval: tuple[float, float]  # 95 %, Wilson
     baseline_class: str  # the most common practice class
     baseline_accuracy: float  # what always saying it would get in the exam
-    practice_right: int
-    practice_total: int
+    train_right: int
+    train_total: int
     class_scores: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
     calibration: Calibration | None
     doubts: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
-    exam_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
-    exam_total: int = 0
+    test_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
+    test_total: int = 0
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
     shortcuts: tuple[Shortcut, ...] = ()
     learning: LearningCurve | None = None  # None: too few pictures to tell

@@ -40,7 +40,7 @@ def headline(report: Report) -> str:
         return f"{report.right} of {report.total} exam pictures right {probably}."
     return (
         f"{report.right} of {report.total} pictures right {probably}, each judged by a head that "
-        f"never saw it: an exam of {report.exam_total} pictures ({report.exam_right} right) would be "
+        f"never saw it: an exam of {report.test_total} pictures ({report.test_right} right) would be "
         "too small to tell."
     )
 

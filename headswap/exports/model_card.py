@@ -97,7 +97,7 @@ def _use(facts: CardFacts) -> str:
 def _verdict(report: Report) -> Iterator[str]:
     yield headline(report)
     yield f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
-    yield f"Of the pictures it practised on it gets {report.practice_right} of {report.practice_total} right."
+    yield f"Of the pictures it practised on it gets {report.train_right} of {report.train_total} right."
     if report.reliability:
         yield report.reliability
 
@@ -116,14 +116,14 @@ def _class_table(facts: CardFacts) -> str:
 
 
 def _data(manifest: Manifest) -> str:
-    practice, exam = len(manifest.part("train")), len(manifest.part("test"))
+    train, test = len(manifest.part("train")), len(manifest.part("test"))
     left = f" {len(manifest.left_out)} files were left out." if manifest.left_out else ""
     across = len(crossing(manifest))
     near = "Near duplicates that were found stand in one of them."
     if across:
         near = f"{across} of the exam (a folder of its own) are near duplicates of practice pictures."
     return (
-        f"{len(manifest.pictures)} pictures: {practice} to practise on, {exam} locked away for the exam. "
+        f"{len(manifest.pictures)} pictures: {train} to practise on, {test} locked away for the exam. "
         f"{near}{left} `dataset.json` names every picture by its sha256."
     )
 

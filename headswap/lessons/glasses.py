@@ -87,7 +87,7 @@ def run(material: Material) -> LessonFindings:
         "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
     )
     losses = tuple(_loss(name, named[name], scores) for name in scores)
-    seen = len(torch.cat([exam for _, exam in material.draws]).unique())
+    seen = len(torch.cat([test for _, test in material.draws]).unique())
     noticed = measured(
         "share",
         ("noticed_right", calm, "exam pictures called unlike, right glasses"),
@@ -161,12 +161,12 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
     from headswap.lessons.material import share_right, solve
 
     scores = []
-    for practice, exam in material.draws:
-        features, labels = material.features()[practice], material.labels[practice]
+    for train, test in material.draws:
+        features, labels = material.features()[train], material.labels[train]
         if also is not None:
-            features, labels = torch.cat([features, also[practice]]), labels.repeat(2)
+            features, labels = torch.cat([features, also[train]]), labels.repeat(2)
         head = solve(features, labels, len(material.classes))
-        scores.append(share_right(head, seen[exam], material.labels[exam]))
+        scores.append(share_right(head, seen[test], material.labels[test]))
     return scores
 
 
@@ -177,10 +177,10 @@ def _alarms(material: Material, seen: Tensor) -> float:
     groups = [picture.group for picture in material.manifest.pictures]
     looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
-    for practice, exam in material.draws:
-        own = known[practice.numpy()]
-        alarm = threshold_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
-        distances = ood_scores(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
+    for train, test in material.draws:
+        own = known[train.numpy()]
+        alarm = threshold_from(own, [groups[row] for row in train.tolist()], known[test.numpy()])
+        distances = ood_scores(nearest(looks[test.numpy()], own, NEIGHBOURS)[0])
         shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
     return _mean(shares)
 

@@ -56,7 +56,7 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
 )
 SIZES = (1, 2, 5, 10, 20)
 REPEATS = 4  # draws of the few, within each draw of the exam
-_FEWEST_EXAM_EACH = 2
+_FEWEST_TEST_EACH = 2
 _FEWEST_SIZES = 3  # below which there is no doubling to compare with another
 _EARLY = 10  # pictures of each class
 
@@ -64,7 +64,7 @@ _EARLY = 10  # pictures of each class
 def run(material: Material) -> LessonFindings:
     """Solve a head for every size and draw; the mean and its interval."""
     counts = material.labels.bincount().tolist()
-    largest = min(counts) - max(_FEWEST_EXAM_EACH, round(min(counts) * 0.16))
+    largest = min(counts) - max(_FEWEST_TEST_EACH, round(min(counts) * 0.16))
     sizes = [size for size in SIZES if size <= largest] or [1]
     scores: dict[int, list[float]] = {size: [] for size in sizes}
     total = material.setting.draws * REPEATS
@@ -117,12 +117,12 @@ def _one_draw(material: Material, sizes: list[int], number: int) -> list[float]:
         rows = torch.where(material.labels == name)[0]
         shuffled.append(rows[torch.randperm(len(rows), generator=random)])
     features, labels = material.features(), material.labels
-    exam = torch.cat([rows[sizes[-1] :] for rows in shuffled])
+    test = torch.cat([rows[sizes[-1] :] for rows in shuffled])
     scores = []
     for size in sizes:
         chosen = torch.cat([rows[:size] for rows in shuffled])
         head = solve(features[chosen], labels[chosen], len(shuffled))
-        scores.append(share_right(head, features[exam], labels[exam]))
+        scores.append(share_right(head, features[test], labels[test]))
     return scores
 
 

@@ -1,6 +1,6 @@
 """The plain PyTorch loop of the experiments that move more than a solved head.
 
-Flow:  network + optimizer + pictures --practise--> one LessonEpoch after each pass
+Flow:  network + optimizer + pictures --train_epochs--> one LessonEpoch after each pass
 
 Small on purpose: it does what a first script does, so that what goes wrong in a first script
 goes wrong here. Teaching proper is headswap.training.
@@ -20,7 +20,7 @@ from headswap.heads.loss import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names
 from headswap.training.config import Norms
-from headswap.training.finetune.modes import practise_mode
+from headswap.training.finetune.modes import train_mode
 
 BATCH = 16  # pictures of one step
 
@@ -30,8 +30,8 @@ class LessonEpoch:
     """How good it was during and after one pass."""
 
     loss: float  # mean over the pass
-    practice: float  # share right, while it practised
-    exam: float  # share right, after the pass
+    train: float  # share right, while it practised
+    test: float  # share right, after the pass
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,8 +40,8 @@ class LessonImages:
 
     inputs: Tensor  # (N, C, H, W), or (N, D) when only a head is taught
     labels: Tensor  # (N,)
-    practice: Tensor  # rows
-    exam: Tensor  # rows
+    train: Tensor  # rows
+    test: Tensor  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class LessonSchedule:
     norms: Norms = "train"  # what the statistics of norm layers do meanwhile
 
 
-def practise(
+def train_epochs(
     module: nn.Module,
     site: HeadSite,
     desk: LessonImages,
@@ -74,9 +74,9 @@ def practise(
     """
     order, seen = torch.Generator().manual_seed(schedule.seed), []
     for number in range(schedule.passes):
-        practise_mode(module, schedule.norms)
+        train_mode(module, schedule.norms)
         losses, right, count = 0.0, 0, 0
-        for rows in _batches(desk.practice[torch.randperm(len(desk.practice), generator=order)]):
+        for rows in _batches(desk.train[torch.randperm(len(desk.train), generator=order)]):
             answer = module(desk.inputs[rows])
             loss = training_loss(answer, desk.labels[rows], site)
             optimizer.zero_grad()
@@ -85,8 +85,8 @@ def practise(
             count += len(rows)
             losses += float(loss.detach()) * len(rows)
             right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
-        exam = measure(module, site, desk, desk.exam)[0]
-        seen.append(LessonEpoch(losses / count, right / count, exam))
+        test = measure(module, site, desk, desk.test)[0]
+        seen.append(LessonEpoch(losses / count, right / count, test))
         tick(number + 1, schedule.passes)
     return tuple(seen)
 

@@ -42,10 +42,10 @@ from headswap.lessons.time_budget import (
     TIMED,
     LessonTraining,
     Pictures,
-    how_to_practise,
+    how_to_train,
     pictures_to_see,
-    seconds_to_practise,
     seconds_to_see,
+    seconds_to_train,
 )
 from headswap.network import InputSpec, Network
 from headswap.storage.places import sample_folder
@@ -55,7 +55,7 @@ from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
 SAMPLE = sample_folder() / "train"
-EXAM_SHARE = 0.25
+TEST_SHARE = 0.25
 _DATASET = "dataset.json"  # what a page keeps of a project's pictures
 _LEAST = 24  # pictures, however slow a network is
 _FEWEST = 4  # pictures of a class, so that practice and exam each get some
@@ -77,7 +77,7 @@ class Material:
     def begin(self) -> None:
         """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
         self._began = time.perf_counter()
-        self._practice: LessonTraining | None = None
+        self._train: LessonTraining | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -128,26 +128,26 @@ class Material:
         return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
 
     @cached_property
-    def _practised_s(self) -> float:
-        return seconds_to_practise(self.fresh(), self.site, self.small)
+    def _train_s(self) -> float:
+        return seconds_to_train(self.fresh(), self.site, self.small)
 
     @property
-    def practice(self) -> LessonTraining:
+    def train(self) -> LessonTraining:
         """Passes and pictures where the whole network is taught: the same for every arm of an experiment."""
-        if self._practice is None:
-            picture_s, rows = self._practised_s, len(self.draws[0][0])
+        if self._train is None:
+            picture_s, rows = self._train_s, len(self.draws[0][0])
             left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
-            self._practice = how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
-        return self._practice
+            self._train = how_to_train(left_s, picture_s, pictures=rows, most=self.setting.passes)
+        return self._train
 
     def desk(self, inputs: Tensor | None = None) -> LessonImages:
         """The pictures of experiments that teach a whole network: the small ones unless others are given."""
-        practice, exam = self.draws[0]
+        train, test = self.draws[0]
         return LessonImages(
             inputs=self.inputs(self.small) if inputs is None else inputs,
             labels=self.labels,
-            practice=practice[:: self.practice.every],
-            exam=exam,
+            train=train[:: self.train.every],
+            test=test,
         )
 
     @cached_property
@@ -195,12 +195,12 @@ class Material:
     @property
     def slowness(self) -> str:
         """One sentence when the network left no time for more; empty when nothing was left out."""
-        count, practice = len(self.manifest.pictures), self._practice
+        count, train = len(self.manifest.pictures), self._train
         words = []
         if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
             words.append(f"only {count} pictures were used")
-        if practice is not None and (practice.passes < self.setting.passes or practice.every > 1):
-            words.append(f"it practised for only {said_epochs(practice.passes)}")
+        if train is not None and (train.passes < self.setting.passes or train.every > 1):
+            words.append(f"it practised for only {said_epochs(train.passes)}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property
@@ -287,14 +287,14 @@ class Material:
         return tuple(self._draw(first + number) for number in range(self.setting.draws))
 
     def _draw(self, seed: int) -> Draw:
-        parts = [p.part for p in split(self.manifest, test_share=EXAM_SHARE, seed=seed).pictures]
-        is_exam = torch.tensor([part == "test" for part in parts])
-        if not bool(is_exam.any()) or bool(is_exam.all()):
+        parts = [p.part for p in split(self.manifest, test_share=TEST_SHARE, seed=seed).pictures]
+        is_test = torch.tensor([part == "test" for part in parts])
+        if not bool(is_test.any()) or bool(is_test.all()):
             raise TooFewPictures(
                 "There are too few different pictures to lock any away for the exam.",
                 remedy="Give each class at least four different pictures.",
             )
-        return torch.where(~is_exam)[0], torch.where(is_exam)[0]
+        return torch.where(~is_test)[0], torch.where(is_test)[0]
 
     def tick(self, done: int, total: int) -> None:
         """Say how far it is; anyone who listens may stop it here."""

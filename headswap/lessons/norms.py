@@ -82,7 +82,7 @@ def run(material: Material) -> LessonFindings:
     """Let it drift step by step; then the same in eval mode, and answers given in training mode."""
     module, desk = _prepared(material)
     if not _statistics(module):
-        return _without(material, _exam(module, desk))
+        return _without(material, _test(module, desk))
     seen = _drifted(material, module, desk)
     start, end = seen.line[0], seen.line[-1]
     numbers = measured(
@@ -99,7 +99,7 @@ def run(material: Material) -> LessonFindings:
         ("drift_train", seen.moved, "largest change of a statistic, training mode"),
         ("drift_eval", seen.unmoved, "largest change of a statistic, eval mode"),
     )
-    sentences, shows = _said(seen, len(desk.exam))
+    sentences, shows = _said(seen, len(desk.test))
     points = tuple((float(step * EVERY), value) for step, value in enumerate(seen.line))
     figure = Figure(
         words=" ".join(sentences),
@@ -138,11 +138,11 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
 def _drifted(material: Material, module: nn.Module, desk: LessonImages) -> _Drift:
     seed, before = material.setting.seed, _statistics(module)
     mixed, one_class = _training_mode_answers(material, desk)
-    line = [_exam(module, desk)]
+    line = [_test(module, desk)]
     for step in range(STEPS):
         _step(module, desk, step, seed, training=True)
         if step % EVERY == EVERY - 1:
-            line.append(_exam(module, desk))
+            line.append(_test(module, desk))
         material.tick(step + 1, STEPS)
     still, _ = _prepared(material)
     for step in range(EVERY):
@@ -151,7 +151,7 @@ def _drifted(material: Material, module: nn.Module, desk: LessonImages) -> _Drif
         line=tuple(line),
         moved=_difference(before, _statistics(module)),
         again=_solved_again(material, module, desk),
-        still=_exam(still, desk),
+        still=_test(still, desk),
         unmoved=_difference(before, _statistics(still)),
         mixed=mixed,
         one_class=one_class,
@@ -184,11 +184,11 @@ def _prepared(material: Material) -> tuple[nn.Module, LessonImages]:
         spec = replace(spec, height=_PX, width=_PX, resize_px=round(spec.resize_px * _PX / spec.height))
     network = material.fresh()
     site = swap_head(network, len(material.classes), site=material.site).site
-    practice, exam = material.draws[0]
-    head = solve(material.features(spec)[practice], material.labels[practice], len(material.classes))
+    train, test = material.draws[0]
+    head = solve(material.features(spec)[train], material.labels[train], len(material.classes))
     install(network.module, site, LinearHeads((head,), site.in_features))
     module = network.module.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    desk = LessonImages(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
+    desk = LessonImages(inputs=material.inputs(spec), labels=material.labels, train=train, test=test)
     return module.eval(), desk
 
 
@@ -197,38 +197,38 @@ def _step(module: nn.Module, desk: LessonImages, step: int, seed: int, *, traini
     import torch
 
     order = torch.Generator().manual_seed(1000 * seed + step)
-    rows = desk.practice[torch.randperm(len(desk.practice), generator=order)[:BATCH]]
+    rows = desk.train[torch.randperm(len(desk.train), generator=order)[:BATCH]]
     module.train(training)
     with torch.no_grad():
         module(desk.inputs[rows])
 
 
-def _exam(module: nn.Module, desk: LessonImages) -> float:
+def _test(module: nn.Module, desk: LessonImages) -> float:
     """Share of the exam that is right, in eval mode."""
     import torch
 
     module.eval()
     with torch.no_grad():
-        said = module(desk.inputs[desk.exam]).argmax(dim=1)
-    return float((said == desk.labels[desk.exam]).float().mean())
+        said = module(desk.inputs[desk.test]).argmax(dim=1)
+    return float((said == desk.labels[desk.test]).float().mean())
 
 
 def _training_mode_answers(material: Material, desk: LessonImages) -> tuple[float, float]:
     """Share right when the network is asked in training mode: in mixed batches, and class by class."""
     import torch
 
-    labels = desk.labels[desk.exam]
+    labels = desk.labels[desk.test]
     shares = []
     random = torch.Generator().manual_seed(material.setting.seed)
-    mixed = list(desk.exam[torch.randperm(len(desk.exam), generator=random)].split(BATCH))
-    alone = [desk.exam[labels == name] for name in range(len(material.classes))]
+    mixed = list(desk.test[torch.randperm(len(desk.test), generator=random)].split(BATCH))
+    alone = [desk.test[labels == name] for name in range(len(material.classes))]
     for batches in (mixed, [rows for rows in alone if len(rows)]):
         module = _prepared(material)[0].train()
         right = 0
         with torch.no_grad():
             for rows in batches:
                 right += int((module(desk.inputs[rows]).argmax(dim=1) == desk.labels[rows]).sum())
-        shares.append(right / len(desk.exam))
+        shares.append(right / len(desk.test))
     return shares[0], shares[1]
 
 
@@ -246,12 +246,12 @@ def _solved_again(material: Material, module: nn.Module, desk: LessonImages) -> 
     head = module.get_submodule(material.site.paths[0])
     hook = head.register_forward_pre_hook(catch)
     with torch.no_grad():
-        for rows in (desk.practice, desk.exam):
+        for rows in (desk.train, desk.test):
             module(desk.inputs[rows])
     hook.remove()
-    practice, exam = caught
-    solved = solve(practice, desk.labels[desk.practice], len(material.classes))
-    return share_right(solved, exam, desk.labels[desk.exam])
+    train, test = caught
+    solved = solve(train, desk.labels[desk.train], len(material.classes))
+    return share_right(solved, test, desk.labels[desk.test])
 
 
 def _statistics(module: nn.Module) -> dict[str, torch.Tensor]:

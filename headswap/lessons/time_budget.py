@@ -1,6 +1,6 @@
 """How much of an experiment fits into its seconds, with this network on this machine.
 
-Flow:  Network --seconds_to_see, seconds_to_practise--> a picture's cost --> pictures, passes
+Flow:  Network --seconds_to_see, seconds_to_train--> a picture's cost --> pictures, passes
 
 An experiment of a large network sees fewer pictures, or practises on them less often; what it
 did is in its sentences. Both arms of a comparison get the same.
@@ -57,7 +57,7 @@ def seconds_to_see(body: Extractor, pictures: Pictures) -> float:
     return _undisturbed(look)
 
 
-def seconds_to_practise(network: Network, site: HeadSite, spec: InputSpec) -> float:
+def seconds_to_train(network: Network, site: HeadSite, spec: InputSpec) -> float:
     """What one picture costs when the whole network is taught.
 
     Args:
@@ -86,7 +86,7 @@ def pictures_to_see(seconds: float, picture_s: float, *, least: int, most: int) 
     return max(least, min(most, int(_SEEING * seconds / (_LOOKS * picture_s))))
 
 
-def how_to_practise(seconds: float, picture_s: float, *, pictures: int, most: int) -> LessonTraining:
+def how_to_train(seconds: float, picture_s: float, *, pictures: int, most: int) -> LessonTraining:
     """Passes that every arm of an experiment has time for; where one is too long, fewer pictures in it."""
     passes = seconds / (_ARMS * pictures * picture_s)
     return LessonTraining(

@@ -30,16 +30,16 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
     study = taught.study
     evidence = EvaluationInputs(
         manifest=manifest,
-        exam=taught.exam,
-        practice=taught.practice,
-        practice_right=taught.practice_right,
+        test=taught.test,
+        train=taught.train,
+        train_right=taught.train_right,
         everyone=study.everyone if study else None,
         by_last=study.by_last if study else None,
         learning=study.learning if study else None,
         twins=study.twins if study else (),
         further=taught.further,
     )
-    report = build_report(evidence, temperature=temperature_of(taught.practice))
+    report = build_report(evidence, temperature=temperature_of(taught.train))
     happened = []
     if taught.further:
         happened.append(Advice(code="further", sentence=taught.further.sentence))
@@ -86,14 +86,14 @@ def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> R
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
     manifest, old = lesson.manifest, None
     columns = taught.site.last_features  # they say best what an image looks like
-    rows, exam = rows_to_remember(manifest, columns.stop - columns.start)
+    rows, test = rows_to_remember(manifest, columns.stop - columns.start)
     if taught.study is None:
-        features = features_of(lesson, taught.site, network, [*rows, *exam], mirror=taught.mirror)
+        features = features_of(lesson, taught.site, network, [*rows, *test], mirror=taught.mirror)
         if features is None:
             return None
         features = features[:, columns]
     else:
-        features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
+        features, head = taught.study.features[[*rows, *test]], taught.study.old_head
         if head is not None and len(network.class_names) == len(head.weight):
             old = PretrainedNames(
                 weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names

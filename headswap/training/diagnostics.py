@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadNotFound
-from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, SplitLogits
+from headswap.evaluation.evaluate import ENOUGH_FOR_A_TEST, SplitLogits
 from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
@@ -100,7 +100,7 @@ def diagnose(
     """
     numbers = {name: number for number, name in enumerate(manifest.classes)}
     labels = torch.tensor([numbers[picture.class_name] for picture in manifest.pictures])
-    exam = torch.tensor([picture.part == "test" for picture in manifest.pictures])
+    test = torch.tensor([picture.part == "test" for picture in manifest.pictures])
     groups = np.array([picture.group for picture in manifest.pictures])
 
     strength = heads.solved[0].strength
@@ -120,16 +120,16 @@ def diagnose(
     work = len(labels) * min(features.shape) * len(manifest.classes)
     given = any(picture.given_part is not None for picture in manifest.pictures)
     judged = None
-    if work <= _MOST_WORK and int(exam.sum()) < ENOUGH_FOR_AN_EXAM and not given:
-        judged = out_of_fold(torch.ones_like(exam), _FOLDS)
-    practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
+    if work <= _MOST_WORK and int(test.sum()) < ENOUGH_FOR_A_TEST and not given:
+        judged = out_of_fold(torch.ones_like(test), _FOLDS)
+    train = torch.tensor([picture.part == "train" for picture in manifest.pictures])
     looks = features[:, site.last_features].contiguous()
-    halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
+    halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=looks.numpy(),
         everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
         by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
-        learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
+        learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
         twins=_twins(manifest, looks),
         old_head=old_head if heads.lift == 0 else None,
     )
@@ -147,13 +147,11 @@ def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
     looks = embeddings_of(features.numpy())
-    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
-    practice = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
+    test = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
+    train = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
     groups = np.array([picture.group for picture in manifest.pictures])
-    rows = cross_split_duplicates(
-        looks[exam], looks[practice], groups[exam].tolist(), groups[practice].tolist()
-    )
-    return tuple(manifest.pictures[exam[row]].file for row in rows)
+    rows = cross_split_duplicates(looks[test], looks[train], groups[test].tolist(), groups[train].tolist())
+    return tuple(manifest.pictures[test[row]].file for row in rows)
 
 
 def features_of(

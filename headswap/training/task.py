@@ -69,9 +69,9 @@ class TrainingResult:
     """What teaching learned, beside the network itself."""
 
     site: HeadSite  # of the new head
-    exam: SplitLogits  # exam pictures with the taught network's logits
-    practice: SplitLogits | None  # practice pictures judged by heads that never saw them
-    practice_right: int  # by the final head
+    test: SplitLogits  # exam pictures with the taught network's logits
+    train: SplitLogits | None  # practice pictures judged by heads that never saw them
+    train_right: int  # by the final head
     engine: str
     strength: float | None  # None: taught by gradient
     network: Network  # as it is now, with its head

@@ -187,12 +187,12 @@ def _solve(
     rows = torch.nonzero(lesson.rows("train")).flatten()
     if listener is silent:  # nobody watches
         return _fit(lesson, network, site, bank.features, rows)
-    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+    train, test = lesson.manifest.part("train"), lesson.manifest.part("test")
     show = EpochCounter(
         lesson.manifest.classes,
-        (taken(bank.features, rows), lesson.labels(practice)),
-        (taken(bank.features, lesson.rows("test")), lesson.labels(exam)),
-        [picture.file for picture in exam],
+        (taken(bank.features, rows), lesson.labels(train)),
+        (taken(bank.features, lesson.rows("test")), lesson.labels(test)),
+        [picture.file for picture in test],
         listener,
     )
     heads = _fit(lesson, network, site, bank.features, rows, show.watch)
@@ -228,7 +228,7 @@ def _by_gradient(
 ) -> TrainedHead:
     """Teach a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
-    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+    train, test = lesson.manifest.part("train"), lesson.manifest.part("test")
 
     def batch(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
         return np.stack([lesson.prepared(picture, network) for picture in pictures])
@@ -250,12 +250,12 @@ def _by_gradient(
         )
 
     untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
-    answers = through(practice, exam, listener)
+    answers = through(train, test, listener)
     taught = TrainingResult(
         site=record.site,
-        exam=split_logits(lesson, "test", answers.exam),
-        practice=None,
-        practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
+        test=split_logits(lesson, "test", answers.test),
+        train=None,
+        train_right=int((answers.train.argmax(1) == lesson.labels(train)).sum()),
         engine=answers.engine,
         strength=None,
         network=network,

@@ -73,14 +73,14 @@ def training_result_of(
     logits = heads.logits(bank.features)
     if "float32" not in bank.engine:
         logits = _looked_at_again(lesson, network, proof, logits)
-    practice, exam = lesson.rows("train"), lesson.rows("test")
+    train, test = lesson.rows("train"), lesson.rows("test")
     labels = lesson.labels(lesson.manifest.pictures)
     folds = heads.fold_logits
     return TrainingResult(
         site=site,
-        exam=split_logits(lesson, "test", logits[exam]),
-        practice=None if folds is None else split_logits(lesson, "train", folds),
-        practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
+        test=split_logits(lesson, "test", logits[test]),
+        train=None if folds is None else split_logits(lesson, "train", folds),
+        train_right=int((logits[train].argmax(1) == labels[train]).sum()),
         engine=bank.engine,
         strength=heads.solved[0].strength,
         network=network,
@@ -100,17 +100,17 @@ def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, l
         logits: (N, C) of these heads by the features of the bank.
     """
     order = proof.order[: int(lesson.rows("test").sum())]  # (E,)
-    exam = [lesson.manifest.pictures[row] for row in order.tolist()]
+    test = [lesson.manifest.pictures[row] for row in order.tolist()]
     best = logits[order].topk(2, dim=1).values
     margins = best[:, 0] - best[:, 1]
     size = max(1, lesson.config.batch_size // 2)  # a number is twice as large: no more memory than before
-    filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
+    filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(test), batch_size=size)
     logits, worst, start = logits.clone(), 0.0, 0
-    filling.learn([one.sha256 for one in exam[:_PROOF_PICTURES]], proof.features[: len(exam)])
-    while start < len(exam) and (start == 0 or float(margins[start]) <= _SURELY * worst):
+    filling.learn([one.sha256 for one in test[:_PROOF_PICTURES]], proof.features[: len(test)])
+    while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):
         part = slice(start, start + max(_PROOF_PICTURES, start // 4))  # growing: each is a round trip
         rows, said = order[part], logits[order[part]]
-        exactly = proof.heads.logits(_seen(lesson, network, filling, exam[part]))
+        exactly = proof.heads.logits(_seen(lesson, network, filling, test[part]))
         exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - said).abs().max()))
         logits[rows] = exactly

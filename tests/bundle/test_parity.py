@@ -19,13 +19,13 @@ ONE = ExpectedAnswer(file="check/a.png", truth="mug", label="mug", probabilities
 TWO = ExpectedAnswer(file="check/b.png", truth=None, label="pen", probabilities={"pen": 0.9, "mug": 0.1})
 
 
-def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Manifest) -> None:
+def test_ten_pictures_are_chosen_test_first_and_classes_in_turn(few_pictures: Manifest) -> None:
     chosen = choose_images(few_pictures)
 
     assert len(chosen) == MOST_PICTURES
-    exam = [one for one in chosen if one.part == "test"]
-    assert list(chosen[: len(exam)]) == exam
-    assert len(exam) == min(MOST_PICTURES, len(few_pictures.part("test")))
+    test = [one for one in chosen if one.part == "test"]
+    assert list(chosen[: len(test)]) == test
+    assert len(test) == min(MOST_PICTURES, len(few_pictures.part("test")))
     assert {one.class_name for one in chosen[:3]} == {"bird", "fruit", "vehicle"}
 
 

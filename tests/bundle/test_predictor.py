@@ -17,7 +17,7 @@ from headswap.evaluation.metrics import softmax
 from headswap.storage.files import SEAL, sealed_folder
 
 
-def test_a_practice_picture_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
+def test_a_train_picture_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
     loaded = headswap.load_bundle(bundle)
     remembered = set(loaded.memory.sha256s) if loaded.memory else set()
 

@@ -40,8 +40,8 @@ def pictures_of(count: int, classes: int = 2) -> Manifest:
 def memory_of(count: int = 40, width: int = 16, *, old: PretrainedNames | None = None) -> ReferenceFeatures:
     manifest = pictures_of(count)
     features = np.random.default_rng(0).gamma(1.0, size=(count, width)).astype(np.float32)
-    rows, exam = rows_to_remember(manifest, width)
-    return remember([manifest.pictures[row] for row in rows], features[rows], features[exam], old)
+    rows, test = rows_to_remember(manifest, width)
+    return remember([manifest.pictures[row] for row in rows], features[rows], features[test], old)
 
 
 def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
     assert again.old.names == old.names
 
 
-def test_a_practice_picture_is_nearest_to_itself_and_never_unlike() -> None:
+def test_a_train_picture_is_nearest_to_itself_and_never_unlike() -> None:
     memory = memory_of()
     manifest = pictures_of(40)
     features = np.random.default_rng(0).gamma(1.0, size=(40, 16)).astype(np.float32)
@@ -85,12 +85,12 @@ def test_something_else_is_unlike() -> None:
 def test_large_sets_are_remembered_in_part_with_every_class() -> None:
     manifest = pictures_of(5000, classes=7)
 
-    rows, exam = rows_to_remember(manifest, 2048)
+    rows, test = rows_to_remember(manifest, 2048)
 
     assert 2 * 2048 * len(rows) <= 8e6
     assert {manifest.pictures[row].class_name for row in rows} == set(manifest.classes)
     assert all(manifest.pictures[row].part == "train" for row in rows)
-    assert len(exam) == 1000
+    assert len(test) == 1000
 
 
 def test_the_old_head_gives_its_best_names_and_adds_up_those_that_occur_twice() -> None:

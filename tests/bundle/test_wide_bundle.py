@@ -53,9 +53,9 @@ def test_the_card_says_what_the_head_reads_and_the_bundle_is_a_network_like_any_
 def test_folder_and_zip_say_what_the_report_said(wide: Path, few_drawings: Path, tmp_path: Path) -> None:
     bundle = load_bundle(wide)
     packed = load_bundle(pack(wide, tmp_path / "b.zip"))
-    exam = bundle.report.answers[:6]
+    test = bundle.report.answers[:6]
 
-    for answer in exam:
+    for answer in test:
         said, again = bundle.predict(few_drawings / answer.file), packed.predict(few_drawings / answer.file)
         assert said.probabilities == again.probabilities
         assert said.nearest

@@ -121,11 +121,11 @@ def test_given_folders_and_their_leaks_are_explained() -> None:
     def given(group: list[ImageRecord], part: Part) -> list[ImageRecord]:
         return [replace(picture, given_part=part) for picture in group]
 
-    practice = given(pictures("cat", 20) + pictures("dog", 20), "train")
-    exam = given(pictures("cat", 10, first=50) + pictures("dog", 10, first=50), "test")
-    exam[0] = replace(exam[0], group=practice[0].group)
+    train = given(pictures("cat", 20) + pictures("dog", 20), "train")
+    test = given(pictures("cat", 10, first=50) + pictures("dog", 10, first=50), "test")
+    test[0] = replace(test[0], group=train[0].group)
 
-    words = said(practice, exam)
+    words = said(train, test)
 
     assert (
         words["given-parts"] == "Your own folders decide: 40 pictures to practise on, 20 (test) for the exam."

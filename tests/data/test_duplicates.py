@@ -99,7 +99,7 @@ def test_thin_drawings_and_blank_pictures_are_not_alike() -> None:
     assert len(set(group_alike(pictures))) == 50
 
 
-def test_a_class_of_one_scene_is_taken_apart_so_that_an_exam_is_possible() -> None:
+def test_a_class_of_one_scene_is_taken_apart_so_that_a_test_is_possible() -> None:
     base = np.asarray(scene(1), np.int16)
     pictures = [pictured(scene(seed), f"other{seed}", "other") for seed in range(2, 12)]
     for number in range(10):

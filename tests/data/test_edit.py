@@ -42,7 +42,7 @@ def manifest() -> Manifest:
     return settled(Manifest(name="desk", root="/images", classes=(), pictures=everything))
 
 
-def test_a_renamed_class_keeps_its_pictures_and_its_exam(manifest: Manifest) -> None:
+def test_a_renamed_class_keeps_its_pictures_and_its_test(manifest: Manifest) -> None:
     renamed = rename_class(manifest, "pen", "  blue\u202e pe\u0301n ")
 
     assert renamed.classes == ("blue p\u00e9n", "cup", "mug")
@@ -140,7 +140,7 @@ def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifes
     assert join(joined, more) == joined
 
 
-def test_folders_that_decide_the_exam_go_on_deciding(manifest: Manifest) -> None:
+def test_folders_that_decide_the_test_go_on_deciding(manifest: Manifest) -> None:
     given = settled(
         replace(
             manifest,

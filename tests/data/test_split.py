@@ -56,7 +56,7 @@ def test_tiny_classes_keep_something_to_practise_on() -> None:
     assert sizes(result, "test") == {"dog": 1, "bird": 1}
 
 
-def test_two_classes_of_one_picture_have_no_exam() -> None:
+def test_two_classes_of_one_picture_have_no_test() -> None:
     assert split(many(cat=1, dog=1)).part("test") == ()
 
 
@@ -65,7 +65,7 @@ def test_one_to_a_hundred_and_two_hundred_classes_are_split() -> None:
     assert len(sizes(split(many(**{f"class{number}": 4 for number in range(200)})), "test")) == 200
 
 
-def test_no_share_means_no_exam() -> None:
+def test_no_share_means_no_test() -> None:
     assert split(many(cat=10, dog=10), test_share=0).part("test") == ()
 
 
@@ -73,11 +73,11 @@ def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_the_files() -> Non
     given = many(cat=30, dog=30)
     shuffled = replace(given, pictures=given.pictures[::-1])
 
-    def exam(result: Manifest) -> set[str]:
+    def test(result: Manifest) -> set[str]:
         return {each.sha256 for each in result.part("test")}
 
-    assert exam(split(given, seed=1)) == exam(split(given, seed=1)) == exam(split(shuffled, seed=1))
-    assert exam(split(given, seed=1)) != exam(split(given, seed=2))
+    assert test(split(given, seed=1)) == test(split(given, seed=1)) == test(split(shuffled, seed=1))
+    assert test(split(given, seed=1)) != test(split(given, seed=2))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -95,7 +95,7 @@ def test_groups_stay_whole_even_across_classes(seed: int) -> None:
     assert 0.1 <= len(result.part("test")) / 150 <= 0.3
 
 
-def test_a_class_of_two_large_groups_still_gets_an_exam() -> None:
+def test_a_class_of_two_large_groups_still_gets_a_test() -> None:
     pictures = [picture(n, "cat", group=n // 10) for n in range(20)] + [
         picture(n, "dog") for n in range(30, 50)
     ]
@@ -104,11 +104,11 @@ def test_a_class_of_two_large_groups_still_gets_an_exam() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "exam"),
+    ("given", "test"),
     [(("train", "test"), "test"), (("train", "validation"), "validation"),
      (("train", "validation", "test"), "test")],
 )  # fmt: skip
-def test_given_parts_are_respected(given: tuple[Part, ...], exam: Part) -> None:
+def test_given_parts_are_respected(given: tuple[Part, ...], test: Part) -> None:
     pictures = [
         picture(number * 10 + place, name, given=part)
         for number, part in enumerate(given)
@@ -117,12 +117,12 @@ def test_given_parts_are_respected(given: tuple[Part, ...], exam: Part) -> None:
 
     result = split(manifest(*pictures), test_share=0.5)
 
-    assert {each.given_part for each in result.part("test")} == {exam}
+    assert {each.given_part for each in result.part("test")} == {test}
     assert {each.given_part for each in result.part("train")} == {"train"}
     assert len(result.pictures) == len(pictures)
 
 
-def test_an_exam_picture_is_not_practised_even_if_it_lies_in_both_folders() -> None:
+def test_a_test_picture_is_not_trained_even_if_it_lies_in_both_folders() -> None:
     kept = [
         picture(1, "cat", given="train"),
         picture(2, "dog", given="train"),
@@ -143,15 +143,15 @@ def test_an_exam_picture_is_not_practised_even_if_it_lies_in_both_folders() -> N
 
 def test_a_class_without_training_pictures_is_left_out() -> None:
     pictures = [picture(n, name, given="train") for n, name in enumerate(("cat", "dog"))]
-    exam = [picture(n, name, given="test") for n, name in ((5, "cat"), (6, "dog"), (7, "unknown"))]
+    test = [picture(n, name, given="test") for n, name in ((5, "cat"), (6, "dog"), (7, "unknown"))]
 
-    result = split(manifest(*pictures, *exam))
+    result = split(manifest(*pictures, *test))
 
     assert result.classes == ("cat", "dog")
     assert result.left_out[0].reason == "7.jpg is of a class that has no training pictures."
 
 
-def test_parts_without_practice_are_ignored() -> None:
+def test_parts_without_train_are_ignored() -> None:
     pictures = [picture(n, "cat" if n % 2 else "dog", given="test") for n in range(20)]
 
     assert sizes(split(manifest(*pictures)), "test") == {"cat": 2, "dog": 2}
@@ -170,8 +170,8 @@ def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
 
     result = split(ingest(tiles, threads=2).manifest)
 
-    practised = {each.group for each in result.part("train")}
-    assert practised.isdisjoint(each.group for each in result.part("test"))
+    trained = {each.group for each in result.part("train")}
+    assert trained.isdisjoint(each.group for each in result.part("test"))
     assert 60 <= len(result.part("test")) <= 70
     assert set(sizes(result, "test")) == set(result.classes)
 

@@ -44,7 +44,7 @@ def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_pictures_with_the_
     assert "Always saying" in page.inner_text("#hs-verdict p")
 
 
-def test_the_old_head_and_the_nearest_practice_pictures_stand_beside_the_answer(taught: Visit) -> None:
+def test_the_old_head_and_the_nearest_train_pictures_stand_beside_the_answer(taught: Visit) -> None:
     page = taught.page
 
     assert page.locator("#hs-answer .versus > div").count() == 2

@@ -31,15 +31,15 @@ FURTHER = FinetuneSummary(
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)
 
 
-def report_of(right: int, total: int, practice: float, learning: LearningCurve | None) -> Report:
+def report_of(right: int, total: int, train: float, learning: LearningCurve | None) -> Report:
     wrong = total - right
     confusion = ((right, wrong, 0), (0, 0, 0), (0, 0, 0))
     return Report(
         classes=CLASSES, method="exam", answers=(), right=right, total=total, accuracy=right / total,
         interval=wilson_interval(right, total), baseline_class="cat", baseline_accuracy=0.4,
-        practice_right=round(practice * 4 * total), practice_total=4 * total, class_scores=(),
+        train_right=round(train * 4 * total), train_total=4 * total, class_scores=(),
         confusion=confusion, calibration=Calibration(temperature=1.0, error_before=0.0, error_after=0.0),
-        exam_right=right, exam_total=total, learning=learning,
+        test_right=right, test_total=total, learning=learning,
     )  # fmt: skip
 
 
@@ -55,11 +55,11 @@ def learnings(total: int) -> Iterator[LearningCurve | None]:
 def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
     """Reports of every accuracy, size, gap and learning curve, with and without what makes one careful."""
     shares = (0.3, 0.5, 0.75, 0.88, 0.91, 0.94, 0.97, 0.985, 1.0)
-    for total, share, practice, counts in product(
+    for total, share, train, counts in product(
         (2, 8, 20, 60, 96, 500, 5000), shares, (0.6, 0.85, 0.95, 1.0), ((5, 30, 30), (30, 30, 30))
     ):
         for learning in learnings(total):
-            plain = report_of(round(share * total), total, practice, learning)
+            plain = report_of(round(share * total), total, train, learning)
             yield plain, counts
             yield replace(plain, further=FURTHER), counts
             yield replace(plain, shortcuts=(SHORTCUT,)), counts
@@ -81,13 +81,13 @@ def contradict(one: Advice, other: Advice) -> bool:
 def claims_too_much(one: Advice, report: Report) -> bool:
     """Whether a sentence says what its figures do not show."""
     low, high = report.interval
-    practice = report.practice_right / report.practice_total
+    train = report.train_right / report.train_total
     trend = report.learning.trend if report.learning else "unknown"
     return (
         (one.code == "nothing-to-mend" and (report.right < report.total or report.total < 20))
         or (one.code == "stop" and (report.accuracy < 0.98 or report.total < 20))
-        or (one.code == "memorising" and not high < practice)
-        or (one.code == "underfitting" and not practice < 0.9)
+        or (one.code == "memorising" and not high < train)
+        or (one.code == "underfitting" and not train < 0.9)
         or (one.code == "baseline" and low > report.baseline_accuracy)
         or (one.moves_body and (report.accuracy >= 0.92 or report.further is not None))
         or ("hardly helped" in one.sentence and trend != "flat")

@@ -30,7 +30,7 @@ def test_an_interval_stays_within_0_and_1_and_holds_the_measured_share(right: in
     assert low < high
 
 
-def test_an_empty_exam_asks_for_pictures() -> None:
+def test_an_empty_test_asks_for_pictures() -> None:
     with pytest.raises(TooFewPictures, match="Add pictures"):
         wilson_interval(0, 0)
     with pytest.raises(TooFewPictures, match="Add pictures"):

@@ -464,8 +464,8 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     )  # fmt: skip
     report = Report(
         classes=("cat", "dog"), method="exam", answers=(), right=1, total=2, accuracy=0.5,
-        interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, practice_right=2,
-        practice_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
+        interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, train_right=2,
+        train_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
     )  # fmt: skip
     picture = ImageRecord(
         file="cat/1.png", source="1.png", class_name="cat", sha256="1" * 64, width=8, height=8,

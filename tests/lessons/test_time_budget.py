@@ -13,21 +13,21 @@ from headswap.lessons import material as materials
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
-from headswap.lessons.time_budget import how_to_practise, pictures_to_see
+from headswap.lessons.time_budget import how_to_train, pictures_to_see
 
 
 def test_a_quick_network_sees_every_picture_and_practises_as_often_as_was_set() -> None:
     assert pictures_to_see(14, 0.003, least=24, most=96) == 96
-    assert how_to_practise(12, 0.011, pictures=72, most=4).passes == 4
-    assert how_to_practise(12, 0.011, pictures=72, most=4).every == 1
+    assert how_to_train(12, 0.011, pictures=72, most=4).passes == 4
+    assert how_to_train(12, 0.011, pictures=72, most=4).every == 1
 
 
 @pytest.mark.parametrize("picture_s", [0.02, 0.05, 0.2, 1.0, 10.0])
 def test_the_slower_a_network_the_fewer_pictures_and_passes(picture_s: float) -> None:
-    practice = how_to_practise(12, picture_s, pictures=72, most=4)
+    train = how_to_train(12, picture_s, pictures=72, most=4)
 
-    steps = practice.passes * len(range(0, 72, practice.every))
-    assert practice.passes >= 1
+    steps = train.passes * len(range(0, 72, train.every))
+    assert train.passes >= 1
     assert steps == 1 or 2 * steps * picture_s <= 12 * 1.1
     assert pictures_to_see(14, picture_s, least=24, most=96) < 96
     assert pictures_to_see(14, picture_s, least=24, most=96) >= 24
@@ -87,6 +87,6 @@ def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(tmp_path
     wanted = torch.rand(3)
     torch.manual_seed(0)
 
-    assert material.practice.passes >= 1
+    assert material.train.passes >= 1
 
     assert torch.equal(torch.rand(3), wanted)

@@ -31,19 +31,19 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
     assert card.classes == ("bird", "fruit", "vehicle")
     assert card.input.mean == (0.5, 0.5, 0.5)
     assert card.site.paths == ("classifier",)
-    assert report.exam_total == len(dataset.part("test")) >= 3
+    assert report.test_total == len(dataset.part("test")) >= 3
     assert report.accuracy > report.baseline_accuracy
     here = str(few_drawings.parent)
     assert not [path for path in bundle.glob("*.json") if here in path.read_text()]
 
 
-def test_the_exam_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
-    taught, exam = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
+def test_the_test_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
+    taught, test = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
 
-    said = taught.predict_many(few_drawings / picture.file for picture in exam)
+    said = taught.predict_many(few_drawings / picture.file for picture in test)
 
-    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
-    assert right == read_report(bundle).exam_right
+    right = sum(one.label == picture.class_name for one, picture in zip(said, test, strict=True))
+    assert right == read_report(bundle).test_right
 
 
 def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_picture_again(
@@ -67,7 +67,7 @@ def test_the_body_of_a_taught_network_is_untouched(bundle: Path) -> None:
     assert sorted(changed) == ["classifier.bias", "classifier.weight"]
 
 
-def test_a_bundle_predicts_every_class_and_learned_its_practice_pictures(
+def test_a_bundle_predicts_every_class_and_learned_its_train_pictures(
     bundle: Path, few_drawings: Path
 ) -> None:
     loaded = headswap.load_bundle(bundle)
@@ -80,7 +80,7 @@ def test_a_bundle_predicts_every_class_and_learned_its_practice_pictures(
     assert all(set(prediction.probabilities) == {"bird", "fruit", "vehicle"} for prediction in predictions)
 
 
-def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
+def test_what_is_said_while_it_runs_rises_and_ends_with_the_test(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     heard: list[Event] = []
@@ -93,7 +93,7 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
     assert pictures[-1] == 24
     assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
     report, last = outcome.report, passes[-1]
-    assert (last.exam_right, last.practice_right) == (report.exam_right, report.practice_right)
+    assert (last.test_right, last.train_right) == (report.test_right, report.train_right)
     guesses = [event for event in heard if isinstance(event, Guesses)][-1].guesses
     told = {answer.file: (report.classes[answer.label], answer.sure) for answer in report.answers}
     bundle = headswap.load_bundle(outcome.bundle)
@@ -223,10 +223,10 @@ def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
     bundle = headswap.load_bundle(tmp_path / "b")
     assert bundle.card.input.size == (3, 96, 96)
     assert bundle.card.site.input_size == (3, 96, 96)
-    exam = read_dataset(tmp_path / "b").part("test")
-    said = bundle.predict_many(few_drawings / picture.file for picture in exam)
-    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
-    assert right == read_report(tmp_path / "b").exam_right
+    test = read_dataset(tmp_path / "b").part("test")
+    said = bundle.predict_many(few_drawings / picture.file for picture in test)
+    right = sum(one.label == picture.class_name for one, picture in zip(said, test, strict=True))
+    assert right == read_report(tmp_path / "b").test_right
 
 
 def test_a_network_of_one_size_says_so(few_drawings: Path, workspace: Path, tmp_path: Path) -> None:

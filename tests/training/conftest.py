@@ -99,7 +99,7 @@ class Classroom:
             module=self.module,
             site=self.site,
             album=self.album,
-            practice=torch.arange(len(self.labels)),
+            train=torch.arange(len(self.labels)),
             labels=self.labels,
             groups=list(range(len(self.labels))),
             start=self.start,

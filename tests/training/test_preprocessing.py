@@ -65,7 +65,7 @@ def test_what_only_whole_pictures_show_is_found_and_said(auto: tuple[Outcome, Pa
     assert [one.done for one in looks] == sorted(one.done for one in looks)
 
 
-def test_it_beats_the_usual_view_in_the_exam(
+def test_it_beats_the_usual_view_in_the_test(
     auto: tuple[Outcome, Path, list[Event]], ends_that_tell: Path, tmp_path: Path
 ) -> None:
     outcome, place, _ = auto
@@ -73,17 +73,17 @@ def test_it_beats_the_usual_view_in_the_exam(
     usual = headswap.teach(ends_that_tell, out=tmp_path / "usual", workspace=place / "w")
 
     assert read_card(Path(usual.bundle)).input.fit == "crop"
-    assert outcome.report.exam_right > usual.report.exam_right
+    assert outcome.report.test_right > usual.report.test_right
 
 
-def test_the_bundle_sees_pictures_as_the_exam_did(
+def test_the_bundle_sees_pictures_as_the_test_did(
     auto: tuple[Outcome, Path, list[Event]], ends_that_tell: Path
 ) -> None:
     outcome, _, _ = auto
     bundle = headswap.load_bundle(outcome.bundle)
-    exam = {answer.file: answer for answer in outcome.report.answers}
+    test = {answer.file: answer for answer in outcome.report.answers}
 
-    for file, answer in list(exam.items())[:6]:
+    for file, answer in list(test.items())[:6]:
         said = bundle.predict(ends_that_tell / file)
         assert said.label in outcome.report.classes
         if outcome.report.method == "exam":

@@ -175,12 +175,12 @@ def test_features_that_are_no_numbers_are_refused() -> None:
 def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
     features, labels = clouds(1200, 100, 2, noise=2.5)
     common, rare = torch.nonzero(labels == 0).flatten(), torch.nonzero(labels == 1).flatten()
-    practice, exam = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
+    train, test = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
 
-    solved = fit_head(features[practice], labels[practice], num_classes=2)
+    solved = fit_head(features[train], labels[train], num_classes=2)
 
-    said = (features[exam] @ solved.weight.T + solved.bias).argmax(1)
-    recall = [float((said[labels[exam] == number] == number).float().mean()) for number in (0, 1)]
+    said = (features[test] @ solved.weight.T + solved.bias).argmax(1)
+    recall = [float((said[labels[test] == number] == number).float().mean()) for number in (0, 1)]
     assert recall[0] > 0.95
     assert recall[1] > 0.25  # 0.03 when every picture counts the same
 

@@ -127,12 +127,12 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
     network, result, manifest = taught(module, colours, tmp_path, heard)
 
     assert result.strength is not None
-    exam = manifest.part("test")
-    pictures = np.stack([prepare(_open(manifest, p), SPEC) for p in exam])
+    test = manifest.part("test")
+    pictures = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
     _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
-    ours = torch.from_numpy(result.exam.logits).softmax(1)
+    ours = torch.from_numpy(result.test.logits).softmax(1)
     assert (logits.softmax(1) - ours).abs().max() < 0.05  # the bank may be bfloat16
-    assert (logits.argmax(1).numpy() == result.exam.labels).mean() > 0.8
+    assert (logits.argmax(1).numpy() == result.test.labels).mean() > 0.8
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
 
     assert result.strength is None
     assert [event for event in heard if isinstance(event, Note)]
-    assert (result.exam.logits.argmax(1) == result.exam.labels).mean() > 0.6
+    assert (result.test.logits.argmax(1) == result.test.labels).mean() > 0.6
     assert not network.module.training
 
 

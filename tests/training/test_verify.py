@@ -76,19 +76,19 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_every_answer_of_the_exam_is_the_network_s_own(
+def test_every_answer_of_the_test_is_the_network_s_own(
     hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
 ) -> None:
     network, result, manifest = taught(hard, tmp_path)
     seen = sum(looks)
 
-    exam = manifest.part("test")
-    pictures = np.stack([prepare(reread(manifest, one), SPEC) for one in exam])
+    test = manifest.part("test")
+    pictures = np.stack([prepare(reread(manifest, one), SPEC) for one in test])
     _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
     assert "bfloat16" in result.engine
-    assert (result.exam.logits.argmax(1) == own.argmax(1).numpy()).all()
-    assert PROOF_PICTURES < seen < len(exam), "some were looked at again, and not all"
-    ours = torch.from_numpy(result.exam.logits)
+    assert (result.test.logits.argmax(1) == own.argmax(1).numpy()).all()
+    assert PROOF_PICTURES < seen < len(test), "some were looked at again, and not all"
+    ours = torch.from_numpy(result.test.logits)
     gap = (ours.softmax(1) - own.double().softmax(1)).abs().amax(1)  # (E,)
     best = own.topk(2, dim=1).values
     undecided = (best[:, 0] - best[:, 1]).argsort()[:PROOF_PICTURES]
@@ -105,10 +105,10 @@ def test_what_was_looked_at_again_is_known_the_next_time(
     _, again, _ = taught(hard, tmp_path)
 
     assert looks == [PROOF_PICTURES], "the proof alone runs the network"
-    assert np.array_equal(first.exam.logits, again.exam.logits)
+    assert np.array_equal(first.test.logits, again.test.logits)
 
 
-def test_an_exam_of_a_few_pictures_is_filled_up_with_practice_for_the_proof(
+def test_a_test_of_a_few_pictures_is_filled_up_with_train_for_the_proof(
     hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
 ) -> None:
     few = tmp_path / "few"
@@ -121,4 +121,4 @@ def test_an_exam_of_a_few_pictures_is_filled_up_with_practice_for_the_proof(
 
     assert len(manifest.part("test")) < PROOF_PICTURES
     assert looks == [PROOF_PICTURES]
-    assert len(result.exam.logits) == len(manifest.part("test"))
+    assert len(result.test.logits) == len(manifest.part("test"))

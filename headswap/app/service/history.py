@@ -254,6 +254,6 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         interval=report.interval,
         right=report.right,
         total=report.total,
-        pictures=report.practice_total + report.exam_total,
+        pictures=report.train_total + report.test_total,
         depth=report.further.depth if report.further else "head",
     )

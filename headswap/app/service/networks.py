@@ -53,11 +53,11 @@ def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture
     if config.depth == "head":
         return once_s
     further = config.further
-    practice = pictures * (1 - test_share)
-    rest = practice * (1 - further.validation_share)
+    train = pictures * (1 - test_share)
+    rest = train * (1 - further.validation_share)
     ways = 1 if further.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
     brief = ways * max(3, further.passes // 4) if ways > 1 else 0
-    steps = (brief + further.confirmations * further.passes) * rest + further.passes * practice
+    steps = (brief + further.confirmations * further.passes) * rest + further.passes * train
     cost_s = look_s * _PRACTISE
     beside_s = 0.0
     if config.depth == "last":

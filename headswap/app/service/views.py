@@ -183,6 +183,6 @@ def _is_last_run(events: Sequence[Event]) -> bool:
 
 def _gets(last: EpochEnd) -> str:
     return (
-        f"It gets {last.practice_right} of {last.practice_total} practice pictures right, "
-        f"and {last.exam_right} of the {last.exam_total} it has never seen."
+        f"It gets {last.train_right} of {last.train_total} practice pictures right, "
+        f"and {last.test_right} of the {last.test_total} it has never seen."
     )

@@ -152,7 +152,7 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "test_images": outcome.test_images,
         "test_accuracy": report.accuracy,
         "method": report.method,
-        "exam_right": report.exam_right,
+        "exam_right": report.test_right,
         "interval": list(report.interval),
         "baseline_accuracy": report.baseline_accuracy,
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],

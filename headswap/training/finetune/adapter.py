@@ -41,12 +41,12 @@ def go_on(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
-    course, exam = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
-    files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
-    truths = course.labels[exam]
+    course, test = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
+    files = [lesson.manifest.pictures[row].file for row in test.tolist()]
+    truths = course.labels[test]
 
     def on_pass(result: EpochResult, answer: Answer) -> None:
-        said = answer(exam)
+        said = answer(test)
         right = int((said.argmax(1) == truths).sum())
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
@@ -67,16 +67,16 @@ def trial_setup_of(
         read_input=lambda row: lesson.prepared(pictures[row], network),
         read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
     )
-    practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
+    train, out_of_fold = _rows(lesson, "train"), beginning.taught.train
     labels = lesson.labels(pictures)
-    engine = _engine(network.module, beginning.taught.site, album, practice, labels, listener)
+    engine = _engine(network.module, beginning.taught.site, album, train, labels, listener)
     return TrialSetup(
         module=network.module,
         site=beginning.taught.site,
         album=album,
-        practice=practice,
+        train=train,
         labels=labels,
-        groups=[pictures[row].group for row in practice.tolist()],
+        groups=[pictures[row].group for row in train.tolist()],
         start=beginning.start,
         engine=single(engine) if beginning.only_exact else engine,
         config=lesson.config,
@@ -93,12 +93,12 @@ def _engine(
     module: nn.Module,
     site: HeadSite,
     album: ImageBatches,
-    practice: Tensor,
+    train: Tensor,
     labels: Tensor,
     listener: Listener,
 ) -> Engine:
     """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
-    engine, few = training_engine(), practice[:_COMPARED]
+    engine, few = training_engine(), train[:_COMPARED]
     if len(few) < 2:
         return engine
     found = proved(engine, module, site, album.inputs(few.tolist()), labels[few])
@@ -112,17 +112,17 @@ def _taught(
 ) -> TrainingResult:
     """What the network says after its body has moved."""
     engine = single(course.engine)
-    exam = _rows(lesson, "test")
+    test = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:
         return answers(course.module, course.site, course.album, rows, engine, mirror=course.mirror)
 
-    right = int((answer(course.practice).argmax(1) == course.labels[course.practice]).sum())
+    right = int((answer(course.train).argmax(1) == course.labels[course.train]).sum())
     return replace(
         before,
-        exam=_sitting(lesson, exam, answer(exam)),
-        practice=_sitting(lesson, journey.held, journey.logits),
-        practice_right=right,
+        test=_sitting(lesson, test, answer(test)),
+        train=_sitting(lesson, journey.held, journey.logits),
+        train_right=right,
         study=None,
         further=journey.further,
     )

@@ -1,7 +1,7 @@
 """Pictures as practice needs them: uncut for crops, or cut as the network will see them.
 
 Flow:  row numbers --inputs--> (B, H, W, C) uint8, as in prediction
-       row numbers --practice--> (B, C, H, W) float32, cropped and mirrored at random
+       row numbers --train--> (B, C, H, W) float32, cropped and mirrored at random
 
 Uncut pictures stay in memory up to a bound; beyond it they are read again, one batch ahead.
 Crops and mirrors are torchvision's.
@@ -45,7 +45,7 @@ class ImageBatches:
         """(B, C, H, W) float32, exactly as in prediction."""
         return torch.from_numpy(to_float(np.stack([self.read_input(row) for row in rows]), self.spec))
 
-    def practice(self, batches: Iterable[Sequence[int]], augment: Augment) -> Iterator[Tensor]:
+    def train(self, batches: Iterable[Sequence[int]], augment: Augment) -> Iterator[Tensor]:
         """One (B, C, H, W) float32 tensor per batch, drawn again each time."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="uncut") as pool:
             ahead = None

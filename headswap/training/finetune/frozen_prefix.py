@@ -66,16 +66,16 @@ class FrozenPrefix:
         with self._replaced(cut.unflatten(1, self.shapes[self._cut]), known):
             return self.module(self.blank.expand(len(reached), *self.blank.shape[1:]))
 
-    def crops_that_fit(self, practice: int, every: int, wanted: int) -> int:
+    def crops_that_fit(self, train: int, every: int, wanted: int) -> int:
         """How many crops of each practice picture memory allows; 0: too few."""
         room = KEEP_BYTES // (4 * self.numbers) - every
-        crops = min(wanted, room // max(1, practice))
+        crops = min(wanted, room // max(1, train))
         return crops if crops >= _FEWEST_CROPS else 0
 
     def fill(
         self,
         album: ImageBatches,
-        practice: Tensor,
+        train: Tensor,
         every: int,
         config: FinetuneConfig,
         *,
@@ -90,9 +90,9 @@ class FrozenPrefix:
         numbers, done = self.numbers, 0
         self._seen = torch.empty(every, numbers)
         self._mirrored = torch.empty(every if mirror else 0, numbers)
-        self._crops = torch.empty(crops, len(practice), numbers)
+        self._crops = torch.empty(crops, len(train), numbers)
         self._places = torch.full((every,), -1)
-        self._places[practice] = torch.arange(len(practice))
+        self._places[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
             pictures = album.inputs(rows.tolist())
             self._seen[rows] = self.reach(pictures)
@@ -103,13 +103,13 @@ class FrozenPrefix:
         with own_random(self.engine, seed):
             augment = Augment(album.spec, config)
             for number in range(crops):
-                batches = [rows.tolist() for rows in practice.split(config.batch_size)]
-                for rows, pictures in zip(batches, album.practice(batches, augment), strict=True):
+                batches = [rows.tolist() for rows in train.split(config.batch_size)]
+                for rows, pictures in zip(batches, album.train(batches, augment), strict=True):
                     self._crops[number, self._places[rows]] = self.reach(pictures)
                     done += len(rows)
                     yield done
 
-    def practice(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+    def train(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
         """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch."""
         for rows in batches:
             drawn = torch.randint(len(self._crops), (len(rows),))

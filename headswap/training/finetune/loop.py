@@ -38,9 +38,9 @@ from headswap.training.finetune.modes import (
     borrowed,
     moving_tensors,
     own_random,
-    practise_mode,
     precision,
     recalibrate,
+    train_mode,
 )
 from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_pass
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
@@ -129,10 +129,10 @@ class _Run:
         batches = self._batches()
         number = len(standing.history)
         begins = self._release(number, len(batches))
-        practise_mode(self.module, drill.config.norms)
+        train_mode(self.module, drill.config.norms)
         loss_sum, right, total = 0.0, 0, 0
         rows, top = [batch.tolist() for batch in batches], drill.top
-        drawn = self.album.practice(rows, self.augment) if top is None else top.practice(rows)
+        drawn = self.album.train(rows, self.augment) if top is None else top.train(rows)
         for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
             self._set_rates(step, drill.recipe.passes * len(batches), begins)
             loss, hits = self._step(pictures, drill.labels[batch])

@@ -107,7 +107,7 @@ class _Search:
         plan = self._planned()
         if isinstance(plan, str):
             return self._stay(None, plan)
-        every = len(self.course.practice)
+        every = len(self.course.train)
         self.total = plan.pictures(every - held, every) + self.trials.pictures_below(plan.depths)
         if not self.trials.fill(plan.depths, self._tick):
             return self._stay(None, "There was no time for more than that.")

@@ -23,7 +23,7 @@ from headswap.training.config import TrainConfig
 from headswap.training.finetune.batches import ImageBatches
 from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
 from headswap.training.finetune.loop import finetune
-from headswap.training.finetune.modes import borrowed, own_random, practise_mode, precision
+from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Costs, FinetuneCandidate
 from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, RunConfig, Tick
@@ -40,7 +40,7 @@ class TrialSetup:
     module: nn.Module  # swapped, with the head solved on all practice pictures
     site: HeadSite
     album: ImageBatches
-    practice: Tensor  # (N,) rows
+    train: Tensor  # (N,) rows
     labels: Tensor  # (rows of the album,) int64
     groups: Sequence[int]  # (N,) near duplicates share one
     start: Callable[[Tensor], None]  # installs a head solved on some rows only
@@ -60,7 +60,7 @@ class CandidateRunner:
         self.course = course
         self._original = copied(place(course.module, course.engine).state_dict())
         count = max(2, round(1 / course.config.further.validation_share))
-        labels = course.labels[course.practice]
+        labels = course.labels[course.train]
         folds = folds_of(labels.numpy(), course.groups, count, course.seed)
         self.parts = [] if folds is None else [torch.from_numpy(folds == one) for one in range(count)]
         self.parts = [held for held in self.parts if self._is_usable(held, labels)]
@@ -69,7 +69,7 @@ class CandidateRunner:
     def rows(self, part: int) -> tuple[Tensor, Tensor]:
         """Rows outside a validation part, and in it."""
         held = self.parts[part]
-        return self.course.practice[~held], self.course.practice[held]
+        return self.course.train[~held], self.course.train[held]
 
     def run(self, candidate: FinetuneCandidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
         """One try, from a head solved without the validation part."""
@@ -95,8 +95,8 @@ class CandidateRunner:
             passes=passes,
             stop_after=stop_after,
         )
-        practice = self.course.practice
-        return self._finetune(recipe, practice, practice[:0], "all", tick, on_pass)
+        train = self.course.train
+        return self._finetune(recipe, train, train[:0], "all", tick, on_pass)
 
     @torch.no_grad()
     def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
@@ -112,13 +112,13 @@ class CandidateRunner:
     def costs(self, *, measured: bool) -> Costs:
         """What practice takes here; where time is no matter, nothing is measured."""
         course = self.course
-        rest, every = len(self.rows(0)[0]), len(course.practice)
+        rest, every = len(self.rows(0)[0]), len(course.train)
         if not measured:
             same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
             return Costs(picture=same, setup={}, rest=rest, every=every)
-        few = course.practice[:_MEASURED].tolist()
+        few = course.train[:_MEASURED].tolist()
         with borrowed(course.module, course.site, course.config.further), own_random(course.engine, 0):
-            practise_mode(course.module, course.config.further.norms)
+            train_mode(course.module, course.config.further.norms)
             whole = self._timed(course.module, course.album.inputs(few))
             picture: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
             setup: dict[Moving, float] = {}
@@ -127,7 +127,7 @@ class CandidateRunner:
                 reached = self.top.reach(course.album.inputs(few)).to(course.engine.device)
                 below = (time.perf_counter() - begin) / len(few)
                 setup["last"] = below * self.pictures_below(frozenset({"last"}))
-                practise_mode(course.module, course.config.further.norms)
+                train_mode(course.module, course.config.further.norms)
                 picture["last"] = self._timed(self.top.answer, reached)
         self.put_back()
         return Costs(picture=picture, setup=setup, rest=rest, every=every)
@@ -135,7 +135,7 @@ class CandidateRunner:
     def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
         """Seconds of one picture, there and back; the second of two times."""
         course, seconds = self.course, 0.0
-        targets = course.labels[course.practice[: len(batch)]].to(course.engine.device)
+        targets = course.labels[course.train[: len(batch)]].to(course.engine.device)
         course.module.requires_grad_(True)
         for _ in range(2):
             begin = time.perf_counter()
@@ -152,7 +152,7 @@ class CandidateRunner:
         if self.top is None or "last" not in depths:
             return 0
         looks = 2 if self.course.mirror else 1
-        return looks * len(self.course.labels) + self._crops * len(self.course.practice)
+        return looks * len(self.course.labels) + self._crops * len(self.course.train)
 
     def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
         """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
@@ -162,7 +162,7 @@ class CandidateRunner:
         self.put_back()
         filling = self.top.fill(
             course.album,
-            course.practice,
+            course.train,
             len(course.labels),
             course.config.further,
             seed=course.seed,
@@ -181,12 +181,12 @@ class CandidateRunner:
         course = self.course
         if course.config.depth not in ("last", "auto") or not self.parts:
             return None, 0
-        few = course.album.inputs(course.practice[:2].tolist())
+        few = course.album.inputs(course.train[:2].tolist())
         top = find_frozen_prefix(course.module, course.site, few, course.config.further, course.engine)
         if top is None:
             return None, 0
         seen = (2 if course.mirror else 1) * len(course.labels)
-        crops = top.crops_that_fit(len(course.practice), seen, course.config.further.crops)
+        crops = top.crops_that_fit(len(course.train), seen, course.config.further.crops)
         return (top, crops) if crops else (None, 0)
 
     def _finetune(

@@ -67,8 +67,8 @@ def report() -> Report:
     )
     return Report(
         classes=(HOSTILE, "mug"), method="exam", answers=answers, right=2, total=3, accuracy=2 / 3,
-        interval=(0.21, 0.94), baseline_class=HOSTILE, baseline_accuracy=2 / 3, practice_right=9,
-        practice_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
+        interval=(0.21, 0.94), baseline_class=HOSTILE, baseline_accuracy=2 / 3, train_right=9,
+        train_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
         calibration=Calibration(temperature=1.1, error_before=0.2, error_after=0.1),
         doubts=(LabelIssue(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
         advice=(Advice(code="mixed", sentence="Add <pictures>."),),

@@ -18,7 +18,7 @@ def test_advice_stays_text(report: Report) -> None:
 
 
 def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Report) -> None:
-    weak = replace(report, practice_right=5, accuracy=0.4, interval=(0.7, 0.8), baseline_accuracy=0.3)
+    weak = replace(report, train_right=5, accuracy=0.4, interval=(0.7, 0.8), baseline_accuracy=0.3)
 
     drawn = rendered(advice(advise(weak, (30, 30))))
 

@@ -23,10 +23,10 @@ def test_both_lines_are_drawn_and_named_where_they_end() -> None:
     assert "After 13 of 30 passes 26 of 76 practice pictures and 6 of 20 exam pictures are right." in drawn
 
 
-@pytest.mark.parametrize("exam", range(0, 21, 2))
+@pytest.mark.parametrize("test", range(0, 21, 2))
 @pytest.mark.parametrize("last", [3, 30])
-def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(exam: int, last: int) -> None:
-    ended = (EpochEnd(last, 30, 60, 76, exam, 20),)
+def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(test: int, last: int) -> None:
+    ended = (EpochEnd(last, 30, 60, 76, test, 20),)
 
     for baseline in (0.0, 0.25, 0.5, 0.78, 1.0):
         for drawing in rendered(chart(ended, baseline, "always saying")).split("</svg>")[:2]:
@@ -34,7 +34,7 @@ def test_the_names_of_the_lines_and_of_the_baseline_never_cover_each_other(exam:
             named = [one for one in texts if (one.text or "").startswith(("practice", "exam", "always"))]
             heights = sorted(float(one.attrib["y"]) for one in named)
             assert len(heights) == 3
-            assert min(b - a for a, b in pairwise(heights)) >= 16.9, (exam, baseline, heights)
+            assert min(b - a for a, b in pairwise(heights)) >= 16.9, (test, baseline, heights)
 
 
 def test_before_the_first_pass_there_are_axes_and_no_lines() -> None:

@@ -49,5 +49,5 @@ def test_what_is_missing_before_a_lesson_is_one_sentence(service: Service, manif
     assert replace(scene, manifest=manifest).lacks == ""
     one = replace(scene, manifest=replace(manifest, classes=("mug",), pictures=alone))
     assert one.lacks == "So far there is only mug. It needs a second class to tell it from."
-    no_exam = replace(scene, manifest=replace(manifest, pictures=alone))
-    assert no_exam.lacks.startswith("There are too few pictures to lock any away for the exam.")
+    no_test = replace(scene, manifest=replace(manifest, pictures=alone))
+    assert no_test.lacks.startswith("There are too few pictures to lock any away for the exam.")

@@ -115,10 +115,10 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
     assert list((tmp_path / "unfinished").rglob("tensors.safetensors"))
     if taught.further.depth != "head":
         last = [event for event in heard if isinstance(event, EpochEnd)][-1]
-        assert last.exam_right == int((taught.exam.logits.argmax(1) == taught.exam.labels).sum())
+        assert last.test_right == int((taught.test.logits.argmax(1) == taught.test.labels).sum())
         assert isinstance(heard[heard.index(last) + 1], Guesses)
-        assert taught.practice is not None
-        assert len(taught.practice.labels) == taught.further.validation
+        assert taught.train is not None
+        assert len(taught.train.labels) == taught.further.validation
 
 
 def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one(
@@ -136,9 +136,9 @@ def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> N
 
     taught = teach(Solvable(), noise, tmp_path, "last", [])
 
-    picture = Image.open(noise / taught.exam.files[0]).convert("RGB")
+    picture = Image.open(noise / taught.test.files[0]).convert("RGB")
     pixels = torch.from_numpy(prepare(picture, SPEC).copy()).permute(2, 0, 1)[None] / 255
     pixels = (pixels - torch.tensor(SPEC.mean)[:, None, None]) / torch.tensor(SPEC.std)[:, None, None]
     with torch.no_grad():
         said = taught.network.module(pixels).softmax(1)[0]
-    assert torch.allclose(said, torch.from_numpy(taught.exam.logits[0]).softmax(0).float(), atol=1e-2)
+    assert torch.allclose(said, torch.from_numpy(taught.test.logits[0]).softmax(0).float(), atol=1e-2)

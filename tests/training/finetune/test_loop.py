@@ -70,7 +70,7 @@ def test_statistics_drift_or_are_measured_anew_only_when_asked(classroom: Make) 
         assert {"low.norm.running_mean", "high.norm.running_var"} <= changed(before, room.module)
 
 
-def test_practice_raises_what_the_network_gets_right(classroom: Make) -> None:
+def test_train_raises_what_the_network_gets_right(classroom: Make) -> None:
     room = classroom(96)
 
     trained = teach(room, room.drill(CONFIG, passes=12, learning_rate=1e-2))
@@ -122,12 +122,12 @@ def test_a_picture_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -
 def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path: Path) -> None:
     whole = classroom()
     teach(whole, whole.drill(CONFIG, passes=5))
-    room, practised = classroom(), 0
+    room, trained_on = classroom(), 0
 
     def stop(pictures: int) -> None:
-        nonlocal practised
-        practised += pictures
-        if practised > 36 * 2 + 10:  # within the third pass
+        nonlocal trained_on
+        trained_on += pictures
+        if trained_on > 36 * 2 + 10:  # within the third pass
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -158,11 +158,11 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
             return replace(made, engine=Engine(device, "float32"))
 
         teach(whole, drill(whole, None))
-        practised = []
+        trained_on = []
 
         def stop(pictures: int) -> None:
-            practised.append(pictures)
-            if len(practised) > 6:  # within the second pass: dropout has drawn on the device
+            trained_on.append(pictures)
+            if len(trained_on) > 6:  # within the second pass: dropout has drawn on the device
                 raise Cancelled
 
         with pytest.raises(Cancelled):
@@ -181,12 +181,12 @@ def test_a_finished_run_is_not_taught_again(classroom: Make, tmp_path: Path) -> 
     after = state_of(room.module)
     again = classroom()
 
-    practised: list[int] = []
+    trained_on: list[int] = []
 
-    second = teach(again, again.drill(CONFIG, folder=tmp_path / "run"), tick=practised.append)
+    second = teach(again, again.drill(CONFIG, folder=tmp_path / "run"), tick=trained_on.append)
 
     assert not changed(after, again.module)
-    assert not practised
+    assert not trained_on
     assert second.history == first.history
     assert torch.equal(second.best, first.best)
 

@@ -29,15 +29,15 @@ def class_rows(
     manifest: Manifest, thumbnails: dict[str, str], change: DatasetEdit | None = None
 ) -> h.Renderable:
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
-    exam = len(manifest.part("test"))
-    practice = len(manifest.pictures) - exam
+    test = len(manifest.part("test"))
+    train = len(manifest.pictures) - test
     title = f"{count(len(manifest.pictures), 'picture')} in {_classes(len(manifest.classes))}"
     return h.fragment[
         h.div(".hs-row.between.hs-head")[
             h.h2(tabindex="-1")[title],
             h.span(".hs-row.keys")[
-                h.span(".key")[h.i(".kp"), f"{practice} practice ", term("practice")],
-                h.span(".key")[h.i(".ke"), f"{exam} locked away for the exam ", term("exam")],
+                h.span(".key")[h.i(".kp"), f"{train} practice ", term("practice")],
+                h.span(".key")[h.i(".ke"), f"{test} locked away for the exam ", term("exam")],
             ],
         ],
         changed(change),
@@ -86,12 +86,12 @@ def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> h.Rendera
 def _split(name: str, pictures: tuple[ImageRecord, ...], most: int) -> h.Renderable:
     """The bar of a class: as long as the class is large, in two parts."""
     how_many = len(pictures)
-    exam = sum(picture.part == "test" for picture in pictures)
-    share = (how_many - exam) / max(1, how_many)
-    label = f"{name}: {count(how_many, 'picture')}, {how_many - exam} for practice, {exam} for the exam"
+    test = sum(picture.part == "test" for picture in pictures)
+    share = (how_many - test) / max(1, how_many)
+    label = f"{name}: {count(how_many, 'picture')}, {how_many - test} for practice, {test} for the exam"
     bar = h.div(".split", role="img", aria_label=label, style=f"width:{100 * how_many / most:.1f}%")
     return bar[
-        h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if exam else None
+        h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if test else None
     ]
 
 

@@ -126,12 +126,12 @@ def _invitation(scene: PageContext) -> h.Renderable:
 def _chart(scene: PageContext, job: JobView | None) -> h.Renderable | None:
     if job is None or scene.manifest is None:
         return None
-    exam = [picture.class_name for picture in scene.manifest.part("test")]
-    counts = {name: exam.count(name) for name in scene.classes}
-    if not exam or not job.passes:
+    test = [picture.class_name for picture in scene.manifest.part("test")]
+    counts = {name: test.count(name) for name in scene.classes}
+    if not test or not job.passes:
         return chart(job.passes, is_over=job.is_over)
     common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
-    share = counts[common] / len(exam)
+    share = counts[common] / len(test)
     words = f"always saying “{common}”: {100 * share:.0f} %"
     return chart(job.passes, share, words, is_over=job.is_over)
 

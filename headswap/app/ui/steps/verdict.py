@@ -32,7 +32,7 @@ def verdict(report: Report) -> h.Renderable:
         ""
         if report.method == "exam"
         else f" It was tested several times over, each time on pictures that it had not practised on: the "
-        f"{report.exam_total} that were locked away, {report.exam_right} right, would say too little alone."
+        f"{report.test_total} that were locked away, {report.test_right} right, would say too little alone."
     )
     return h.div(".verdict")[
         h.div[

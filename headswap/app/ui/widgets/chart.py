@@ -56,9 +56,9 @@ def _words(passes: tuple[EpochEnd, ...]) -> str:
         return "No pass is over yet."
     last = passes[-1]
     return (
-        f"After {last.number} of {last.of} passes {last.practice_right} of {last.practice_total} "
+        f"After {last.number} of {last.of} passes {last.train_right} of {last.train_total} "
         "practice pictures "
-        f"and {last.exam_right} of {last.exam_total} exam pictures are right."
+        f"and {last.test_right} of {last.test_total} exam pictures are right."
     )
 
 
@@ -121,8 +121,8 @@ def _free(frame: ChartFrame, wanted: float, taken: tuple[float, ...]) -> float:
 def _heights(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> tuple[float, float]:
     """Where the names of the practice and the exam line stand."""
     last = passes[-1]
-    py = frame.y(last.practice_right / max(1, last.practice_total))
-    ey = frame.y(last.exam_right / max(1, last.exam_total))
+    py = frame.y(last.train_right / max(1, last.train_total))
+    ey = frame.y(last.test_right / max(1, last.test_total))
     above, below = sorted((py, ey))
     if _is_late(frame, last):
         above, below = max(26.0, above + 26), max(above + 46, below + 24)
@@ -139,26 +139,24 @@ def _is_late(frame: ChartFrame, last: EpochEnd) -> bool:
 
 def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> h.Node:
     last = passes[-1]
-    practice = [
-        (frame.x(p.number, p.of), frame.y(p.practice_right / max(1, p.practice_total))) for p in passes
-    ]
-    exam = [(frame.x(p.number, p.of), frame.y(p.exam_right / max(1, p.exam_total))) for p in passes]
-    (px, py), (ex, ey) = practice[-1], exam[-1]
+    train = [(frame.x(p.number, p.of), frame.y(p.train_right / max(1, p.train_total))) for p in passes]
+    test = [(frame.x(p.number, p.of), frame.y(p.test_right / max(1, p.test_total))) for p in passes]
+    (px, py), (ex, ey) = train[-1], test[-1]
     anchor, away = ("end", -12) if _is_late(frame, last) else ("start", 14)
     first, second = _heights(frame, passes)
     return (
-        h.polyline(".practice", points=_points(practice)),
-        h.polyline(".exam", points=_points(exam)),
+        h.polyline(".practice", points=_points(train)),
+        h.polyline(".exam", points=_points(test)),
         h.circle(
             cx=f"{px:.1f}", cy=f"{py:.1f}", r=5, fill="var(--hs-surface)", stroke="var(--hs-ink-2)",
             stroke_width=2,
         ),
         h.rect(x=f"{ex - 5:.1f}", y=f"{ey - 5:.1f}", width=10, height=10, fill="var(--hs-accent)"),
         h.text(".lp", x=f"{px + away:.1f}", y=f"{first:.1f}", text_anchor=anchor)[
-            f"practice {last.practice_right} of {last.practice_total}"
+            f"practice {last.train_right} of {last.train_total}"
         ],
         h.text(".le", x=f"{ex + away:.1f}", y=f"{second:.1f}", text_anchor=anchor)[
-            f"exam {last.exam_right} of {last.exam_total}"
+            f"exam {last.test_right} of {last.test_total}"
         ],
     )  # fmt: skip
 
