@@ -20,6 +20,7 @@ OTHERWISE = {  # an argument of the shell and its parameter, where the words mus
     ("teach", "again"): "from_bundle",  # `--from`; "from" is a word of Python
     ("export", "pictures"): "data",
     ("export", "no_onnx"): "onnx",
+    ("teach", "mirror"): "flip",
 }
 SHELL_MATTERS = {
     "help",

@@ -27,6 +27,7 @@ from headswap.bundle.reference import ReferenceFeatures, save_reference
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
+from headswap.field_types import keys_on_disk
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 from headswap.storage.files import (
@@ -53,6 +54,8 @@ PARTS = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothin
 class BundleCard:
     """Everything but numbers: what is needed to build the network again and read its answers."""
 
+    __pydantic_config__ = keys_on_disk(flip="mirror")
+
     format: int
     model: str  # zoo/name of the architecture
     variant: str = ""  # of that architecture, as its zoo calls it
@@ -62,7 +65,7 @@ class BundleCard:
     temperature: float  # logits are divided by it before the softmax
     even_share: float = 0.0  # of the answer, spread evenly over the classes after it; 0 in older bundles
     head_path: str | None  # the person's own choice of layer; None: found
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the body
     strength: float | None  # the penalty chosen; None: taught by gradient through the network
     body_sha256: str  # of the pretrained weights

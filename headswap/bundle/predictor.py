@@ -122,7 +122,7 @@ class Bundle:
         from headswap.heads.loss import logits_of
 
         batch = torch.from_numpy(to_float(pictures, self.card.input))
-        views = [batch, batch.flip(-1)] if self.card.mirror else [batch]
+        views = [batch, batch.flip(-1)] if self.card.flip else [batch]
         with torch.inference_mode():
             rows = [logits_of(self.network.module(view), self.card.site) for view in views]
         return torch.stack(rows).mean(dim=0).double().numpy()
@@ -136,7 +136,7 @@ class Bundle:
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
 
-        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
+        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
         features, logits = body.look(pictures)
         return features.numpy(), logits.double().numpy()
 

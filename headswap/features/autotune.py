@@ -52,7 +52,7 @@ def extractor_for(
     folder: Path,
     engine: Engine | None = None,
     *,
-    mirror: bool = False,
+    flip: bool = False,
     flipped: bool = False,
 ) -> Extractor:
     """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
@@ -62,7 +62,7 @@ def extractor_for(
         site: its head.
         folder: of the feature bank; keeps measurements and translations too.
         engine: take this one and no other.
-        mirror: let it see every picture twice, as it is and mirrored.
+        flip: let it see every picture twice, as it is and mirrored.
         flipped: let it see every picture mirrored only.
     """
     known = remembered(network, site, folder) if engine is None else None
@@ -72,7 +72,7 @@ def extractor_for(
         site,
         found or choose_engine(),
         folder / TRANSLATIONS,
-        mirror=mirror,
+        flip=flip,
         flipped=flipped,
         settled=found is not None,
     )

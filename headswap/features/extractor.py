@@ -66,7 +66,7 @@ class Extractor:
     site: HeadSite
     engine: Engine
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
-    mirror: bool = False  # features and answers are the mean over picture and mirrored picture
+    flip: bool = False  # features and answers are the mean over picture and mirrored picture
     flipped: bool = False  # every picture is seen in the mirror only
     settled: bool = True  # False: a faster engine may still be looked for
     given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
@@ -95,7 +95,7 @@ class Extractor:
             (
                 self._network_key,
                 to_json(self.network.input),
-                *["mirror"] * self.mirror,
+                *["mirror"] * self.flip,
                 *["flipped"] * self.flipped,
             )
         )
@@ -122,10 +122,10 @@ class Extractor:
         if self.flipped:
             pictures = pictures[:, :, ::-1]
         batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
-        if not self.mirror:
+        if not self.flip:
             return self._fitting(batch)
-        (features, logits), (mirrored, others) = self._fitting(batch), self._fitting(batch.flip(-1))
-        return (features + mirrored) / 2, (logits + others) / 2
+        (features, logits), (flipped, others) = self._fitting(batch), self._fitting(batch.flip(-1))
+        return (features + flipped) / 2, (logits + others) / 2
 
     def give_up(self) -> None:
         """Leave an engine that is not near enough.

@@ -88,7 +88,7 @@ def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> R
     columns = taught.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
     if taught.study is None:
-        features = features_of(lesson, taught.site, network, [*rows, *test], mirror=taught.mirror)
+        features = features_of(lesson, taught.site, network, [*rows, *test], flip=taught.flip)
         if features is None:
             return None
         features = features[:, columns]
@@ -113,7 +113,7 @@ def _card(experiment: Experiment, network: Network, taught: TrainingResult, repo
         temperature=report.calibration.temperature if report.calibration else 1.0,
         even_share=report.even_share,
         head_path=experiment.head_path,
-        mirror=taught.mirror,
+        flip=taught.flip,
         engine=taught.engine,
         strength=taught.strength,
         body_sha256=network.weights_sha256,
@@ -144,7 +144,7 @@ def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
         passes=further.planned_passes if further else None,
         parts=further.parts if further else None,
         fit=spec.fit,
-        mirror=taught.mirror,
+        flip=taught.flip,
         head="wide" if taught.site.taps else "last",
     )
 

@@ -89,7 +89,7 @@ def stream_of(
         engine=replay.engine if replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
-        mirror=config.mirror,
+        flip=config.flip,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from headswap.errors import BadSetting
-from headswap.field_types import check_fields
+from headswap.field_types import check_fields, keys_on_disk
 from headswap.network import Fit
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
@@ -85,10 +85,12 @@ def _check_shares(config: FinetuneConfig) -> None:
 class TrainConfig:
     """How the new head is taught. The defaults work."""
 
+    __pydantic_config__ = keys_on_disk(flip="mirror")
+
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    mirror: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
+    flip: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
     fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
@@ -124,6 +126,8 @@ class TrainConfig:
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
+    __pydantic_config__ = keys_on_disk(flip="mirror")
+
     engine: str  # what ran the body
     threads: int  # of torch
     strength: float | None  # the penalty that cross-validation chose; None: taught by gradient
@@ -132,7 +136,7 @@ class ReplayedChoices:
     passes: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
     fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
-    mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+    flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
 
     def __post_init__(self) -> None:
@@ -156,6 +160,6 @@ def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
         budget_s=None,
         further=further,
         fit=replay.fit or config.fit,
-        mirror=config.mirror if replay.mirror is None else replay.mirror,
+        flip=config.flip if replay.flip is None else replay.flip,
         head="last" if replay.head is None else config.head,
     )

@@ -155,11 +155,11 @@ def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
 
 
 def features_of(
-    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
+    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
-        body = Extractor(network, site, exact(choose_engine()), mirror=mirror)
+        body = Extractor(network, site, exact(choose_engine()), flip=flip)
     except HeadNotFound:
         return None
     pictures, size = lesson.manifest.pictures, lesson.config.batch_size

@@ -45,7 +45,7 @@ class ChosenPreprocessing:
     """The view that was chosen."""
 
     spec: InputSpec
-    mirror: bool
+    flip: bool
     bank: FeatureBank
     words: str  # what was chosen and why, for people
 
@@ -76,7 +76,7 @@ def choose_preprocessing(
     """
     looking = _Looking(lesson, network, site, usual, listener)
     before = solve(usual.features)
-    unchanged = ChosenPreprocessing(spec=network.input, mirror=False, bank=usual, words="")
+    unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
     if before is None or not leaves_room(before, labels) or not looking.has_time():
         return unchanged
     own, other = network.input, network.input.fitted("crop" if network.input.fit == "squash" else "squash")
@@ -86,15 +86,15 @@ def choose_preprocessing(
     if fits is not None and fits.is_clear():
         spec, plain = other, seen
     mean = (plain + looking.at(spec, flipped=True)) / 2
-    mirrors = _gain(solve(plain), solve(mean), labels)
-    mirror = mirrors is not None and mirrors.is_clear()
-    words = _words(fits if spec is other else None, mirrors if mirror else None, spec)
+    flips = _gain(solve(plain), solve(mean), labels)
+    flip = flips is not None and flips.is_clear()
+    words = _words(fits if spec is other else None, flips if flip else None, spec)
     if words:
         listener(Note(words))
     looking.over()
-    features = mean if mirror else plain
+    features = mean if flip else plain
     bank = FeatureBank(features=features, engine=usual.engine, computed=usual.computed)
-    return ChosenPreprocessing(spec=spec, mirror=mirror, bank=bank, words=words)
+    return ChosenPreprocessing(spec=spec, flip=flip, bank=bank, words=words)
 
 
 class _Looking:
@@ -148,18 +148,18 @@ def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> Finetu
     return compare(score_held_out(before, labels), score_held_out(after, labels))
 
 
-def _words(fits: FinetuneGain | None, mirrors: FinetuneGain | None, spec: InputSpec) -> str:
+def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpec) -> str:
     """One sentence about what was changed; empty when nothing was."""
     if fits is not None:
-        also = ", and mirrored too" if mirrors is not None else ""
-        last = mirrors or fits
+        also = ", and mirrored too" if flips is not None else ""
+        last = flips or fits
         return (
             f"{_WORDS[spec.fit]}{also}: {last.right_after} of {last.pictures} practice pictures were right "
             f"in cross-validation, in the usual way {fits.right_before}."
         )
-    if mirrors is not None:
+    if flips is not None:
         return (
-            f"Mirrored pictures are looked at too: {mirrors.right_after} of {mirrors.pictures} practice "
-            f"pictures were right in cross-validation, without them {mirrors.right_before}."
+            f"Mirrored pictures are looked at too: {flips.right_after} of {flips.pictures} practice "
+            f"pictures were right in cross-validation, without them {flips.right_before}."
         )
     return ""

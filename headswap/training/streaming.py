@@ -34,7 +34,7 @@ class FeatureStream:
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
-    mirror: bool = False  # every picture is seen twice
+    flip: bool = False  # every picture is seen twice
     head: HeadChoice = "last"  # what the new head may read
     source: FeatureSource | None = None  # the network with its head, after the first picture
     filling: BankBuilder | None = None  # the bank, where the head takes features
@@ -73,7 +73,7 @@ class FeatureStream:
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None
             source = self.source.network
-            body = extractor_for(source, self.source.site, self.folder, engine, mirror=self.mirror)
+            body = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
             self.filling = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )
@@ -88,7 +88,7 @@ class FeatureStream:
         if not wide.is_wide:
             return
         engine = filling.body.engine
-        body = extractor_for(wide.network, wide.site, self.folder, engine, mirror=self.mirror)
+        body = extractor_for(wide.network, wide.site, self.folder, engine, flip=self.flip)
         before = BankBuilder(body, folder=self.folder, expected=self._expected)
         for sha, row in before.kept():
             filling.learn([sha], row[None, wide.site.last_features])

@@ -75,7 +75,7 @@ class TrainingResult:
     engine: str
     strength: float | None  # None: taught by gradient
     network: Network  # as it is now, with its head
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network

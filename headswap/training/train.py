@@ -79,7 +79,7 @@ def begin(
     if lesson.config.chooses_view:
         with timing("views"):
             viewed = _viewed(lesson, source, chosen.kind, bank, listener)
-        lesson = replace(lesson, config=replace(lesson.config, mirror=viewed.mirror), filling=None)
+        lesson = replace(lesson, config=replace(lesson.config, flip=viewed.flip), filling=None)
         source, bank = source.seeing(network.seeing(viewed.spec)), viewed.bank
     with timing("head"):
         old_head = old_head_of(network.module, source.located.site)
@@ -164,7 +164,7 @@ def _filling(lesson: TrainingTask, source: FeatureSource, listener: Listener) ->
     if lesson.engine and engine is None:
         listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
     folder = lesson.features_folder
-    body = extractor_for(source.network, source.site, folder, engine, mirror=lesson.config.mirror)
+    body = extractor_for(source.network, source.site, folder, engine, flip=lesson.config.flip)
     return BankBuilder(
         body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
     )

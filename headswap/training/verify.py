@@ -57,7 +57,7 @@ def prove_in(
             break
         heads = replace(heads, lift=lift)
         install(network.module, site, heads)
-        body = Extractor(network, site, exact(choose_engine()), mirror=lesson.config.mirror)
+        body = Extractor(network, site, exact(choose_engine()), flip=lesson.config.flip)
         features, answers = body.look(pictures)
         proved = agree(heads, features, answers)
         if proved is not None:
@@ -84,7 +84,7 @@ def training_result_of(
         engine=bank.engine,
         strength=heads.solved[0].strength,
         network=network,
-        mirror=lesson.config.mirror,
+        flip=lesson.config.flip,
     )
 
 

@@ -161,12 +161,12 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     assert outcome.train_images + outcome.test_images + len(outcome.left_out) >= 24 + len(hazards) - 5
 
 
-def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
+def test_taught_on_flipped_pictures_too_it_says_the_same_of_both_everywhere(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     outcome = headswap.teach(
-        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(mirror=True)
+        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(flip=True)
     )
     bundle = headswap.load_bundle(outcome.bundle)
     with Image.open(next((few_drawings / "bird").iterdir())) as picture:
@@ -174,7 +174,7 @@ def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
 
     there, back = bundle.predict(drawing), bundle.predict(ImageOps.mirror(drawing))
 
-    assert bundle.card.mirror
+    assert bundle.card.flip
     assert there.probabilities == pytest.approx(back.probabilities, abs=1e-5)
     session = onnxruntime.InferenceSession(str(write_onnx(bundle, tmp_path)))
     given = to_float(bundle.prepare(drawing)[None], bundle.card.input)

@@ -58,7 +58,7 @@ def test_what_only_whole_pictures_show_is_found_and_said(auto: tuple[Outcome, Pa
     assert read_card(Path(outcome.bundle)).input.fit == "squash"
     said = [event.sentence for event in heard if isinstance(event, Note)]
     assert any(sentence.startswith("Whole pictures are shown, squashed") for sentence in said)
-    assert any("mirrored too" in one for one in said) is read_card(Path(outcome.bundle)).mirror
+    assert any("mirrored too" in one for one in said) is read_card(Path(outcome.bundle)).flip
     assert any("Whole pictures are shown" in one.sentence for one in outcome.report.advice)
     looks = [event for event in heard if isinstance(event, Progress) and event.step == "views"]
     assert looks[-1].done == looks[-1].total > 0
@@ -122,8 +122,8 @@ def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_p
 def test_a_replay_without_a_view_leaves_the_settings_alone() -> None:
     old = ReplayedChoices(engine="torch-cpu-float32", threads=2, strength=0.1)
 
-    assert replayed(TrainConfig(mirror=True, fit="squash"), old).mirror
-    assert replayed(TrainConfig(mirror=True, fit="squash"), old).fit == "squash"
+    assert replayed(TrainConfig(flip=True, fit="squash"), old).flip
+    assert replayed(TrainConfig(flip=True, fit="squash"), old).fit == "squash"
 
 
 def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:
@@ -136,7 +136,7 @@ def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:
     assert spec.fitted("squash") is spec
 
 
-def test_mirrored_answers_are_the_mean_of_both(classroom: object) -> None:
+def test_flipped_answers_are_the_mean_of_both(classroom: object) -> None:
     room = classroom()  # type: ignore[operator]
     from headswap.features.engines import Engine
 
@@ -145,6 +145,6 @@ def test_mirrored_answers_are_the_mean_of_both(classroom: object) -> None:
         batch = room.album.inputs(rows.tolist())
         mean = (room.module(batch) + room.module(batch.flip(-1))) / 2
 
-    said = answers(room.module, room.site, room.album, rows, engine, mirror=True)
+    said = answers(room.module, room.site, room.album, rows, engine, flip=True)
 
     assert torch.allclose(said, mean, atol=1e-5)

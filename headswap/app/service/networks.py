@@ -48,7 +48,7 @@ def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture
         picture_ms: one picture through the network, milliseconds.
     """
     look_s = picture_ms / 1000.0
-    looks = 3 if config.chooses_view else 2 if config.mirror else 1
+    looks = 3 if config.chooses_view else 2 if config.flip else 1
     once_s = _START_S + pictures * look_s * looks
     if config.depth == "head":
         return once_s

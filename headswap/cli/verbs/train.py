@@ -132,7 +132,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
         config=TrainConfig(
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,
-            mirror=choices.mirror,
+            flip=choices.mirror,
             fit=choices.fit,
             px=choices.px,
         ),

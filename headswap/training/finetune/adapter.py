@@ -83,7 +83,7 @@ def trial_setup_of(
         seed=lesson.seed,
         budget=lesson.budget,
         folder=_folder(lesson, network, beginning.taught),
-        mirror=beginning.taught.mirror,
+        flip=beginning.taught.flip,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )
@@ -115,7 +115,7 @@ def _taught(
     test = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:
-        return answers(course.module, course.site, course.album, rows, engine, mirror=course.mirror)
+        return answers(course.module, course.site, course.album, rows, engine, flip=course.flip)
 
     right = int((answer(course.train).argmax(1) == course.labels[course.train]).sum())
     return replace(

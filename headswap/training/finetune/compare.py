@@ -72,17 +72,17 @@ def answers(
     rows: Tensor,
     engine: Engine,
     *,
-    mirror: bool = False,
+    flip: bool = False,
     batch_size: int = 32,
 ) -> Tensor:
-    """(V, C) logits of a network in eval mode, in single precision; with `mirror`, the mean of both."""
+    """(V, C) logits of a network in eval mode, in single precision; with `flip`, the mean of both."""
     module.eval()
     found = []
     for some in rows.split(batch_size) if len(rows) else ():
         batch = upload(album.inputs(some.tolist()), engine.device)
         with full_precision(engine.device):
             said = logits_of(module(batch), site)
-            if mirror:
+            if flip:
                 said = (said + logits_of(module(batch.flip(-1)), site)) / 2
         found.append(said.float().cpu())
     return torch.cat(found) if found else torch.empty(0, site.num_classes)

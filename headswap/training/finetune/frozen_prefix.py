@@ -51,7 +51,7 @@ class FrozenPrefix:
 
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
-        self._crops = self._seen = self._mirrored = torch.empty(0)
+        self._crops = self._seen = self._flipped = torch.empty(0)
         self._places = torch.empty(0, dtype=torch.long)
 
     @property
@@ -81,7 +81,7 @@ class FrozenPrefix:
         *,
         seed: int,
         crops: int,
-        mirror: bool = False,
+        flip: bool = False,
     ) -> Iterator[int]:
         """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
 
@@ -89,16 +89,16 @@ class FrozenPrefix:
         """
         numbers, done = self.numbers, 0
         self._seen = torch.empty(every, numbers)
-        self._mirrored = torch.empty(every if mirror else 0, numbers)
+        self._flipped = torch.empty(every if flip else 0, numbers)
         self._crops = torch.empty(crops, len(train), numbers)
         self._places = torch.full((every,), -1)
         self._places[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
             pictures = album.inputs(rows.tolist())
             self._seen[rows] = self.reach(pictures)
-            if mirror:
-                self._mirrored[rows] = self.reach(pictures.flip(-1))
-            done += len(rows) * (2 if mirror else 1)
+            if flip:
+                self._flipped[rows] = self.reach(pictures.flip(-1))
+            done += len(rows) * (2 if flip else 1)
             yield done
         with own_random(self.engine, seed):
             augment = Augment(album.spec, config)
@@ -119,7 +119,7 @@ class FrozenPrefix:
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
         """(V, C) logits in eval mode, of uncropped pictures; with mirrored ones, the mean of both."""
         self.module.eval()
-        seen = [self._seen, self._mirrored] if len(self._mirrored) else [self._seen]
+        seen = [self._seen, self._flipped] if len(self._flipped) else [self._seen]
         found = [
             torch.stack([self._logits(kept[some]) for kept in seen]).mean(dim=0)
             for some in (rows.split(batch_size) if len(rows) else ())

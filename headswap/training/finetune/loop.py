@@ -121,7 +121,7 @@ class _Run:
         """(n, C) logits of the network as it is now."""
         if self.drill.top is not None:
             return self.drill.top.answers(rows)
-        return answers(self.module, self.site, self.album, rows, self.engine, mirror=self.drill.mirror)
+        return answers(self.module, self.site, self.album, rows, self.engine, flip=self.drill.flip)
 
     def one_pass(self, budget: Budget, tick: Tick) -> None:
         """Practise once on every picture, then look."""

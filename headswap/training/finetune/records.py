@@ -38,7 +38,7 @@ class FinetuneTask:
     seed: int
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
 
 

@@ -49,7 +49,7 @@ class TrialSetup:
     seed: int
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
 
 
@@ -151,7 +151,7 @@ class CandidateRunner:
         """How many pictures go through the frozen part once."""
         if self.top is None or "last" not in depths:
             return 0
-        looks = 2 if self.course.mirror else 1
+        looks = 2 if self.course.flip else 1
         return looks * len(self.course.labels) + self._crops * len(self.course.train)
 
     def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
@@ -167,7 +167,7 @@ class CandidateRunner:
             course.config.further,
             seed=course.seed,
             crops=self._crops,
-            mirror=course.mirror,
+            flip=course.flip,
         )
         for now in filling:
             tick(now - done)
@@ -185,7 +185,7 @@ class CandidateRunner:
         top = find_frozen_prefix(course.module, course.site, few, course.config.further, course.engine)
         if top is None:
             return None, 0
-        seen = (2 if course.mirror else 1) * len(course.labels)
+        seen = (2 if course.flip else 1) * len(course.labels)
         crops = top.crops_that_fit(len(course.train), seen, course.config.further.crops)
         return (top, crops) if crops else (None, 0)
 
@@ -203,7 +203,7 @@ class CandidateRunner:
             seed=course.seed,
             folder=None if course.folder is None else course.folder / place_,
             engine=course.engine,
-            mirror=course.mirror,
+            flip=course.flip,
             top=self.top if recipe.depth == "last" else None,
         )
         return finetune(

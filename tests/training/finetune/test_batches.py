@@ -73,7 +73,7 @@ def test_crops_differ_and_the_same_seed_draws_the_same() -> None:
     assert len({one.tobytes() for one in first}) == 4
 
 
-def test_without_crops_and_mirrors_train_sees_what_prediction_sees() -> None:
+def test_without_crops_and_flips_train_sees_what_prediction_sees() -> None:
     spec = InputSpec(height=16, width=16, resize_px=16)
     augment = Augment(spec, FinetuneConfig(least_crop=1, flip=False))
     album = ImageBatches(

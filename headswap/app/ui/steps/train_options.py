@@ -49,14 +49,14 @@ class TrainOptions:
     rate: gr.Dropdown
     batch: gr.Slider
     copies: gr.CheckboxGroup
-    mirror: gr.Checkbox
+    flip: gr.Checkbox
     share: gr.Slider
     seed: gr.Number
 
     @property
     def inputs(self) -> list[Any]:
         return [self.depth, self.head, self.px, self.budget, self.passes, self.rate, self.batch, self.copies,
-                self.mirror, self.share, self.seed]  # fmt: skip
+                self.flip, self.share, self.seed]  # fmt: skip
 
 
 def build_plan() -> TrainOptions:
@@ -80,14 +80,14 @@ def build_plan() -> TrainOptions:
             batch = gr.Slider(8, 128, further.batch_size, step=8, label="Pictures of one step", **bare)
         with _field("Changed copies to practise on", "changed copy"):
             copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
-            mirror = gr.Checkbox(
-                usual.mirror, label="mean of picture and mirror image, twice the time", container=False
+            flip = gr.Checkbox(
+                usual.flip, label="mean of picture and mirror image, twice the time", container=False
             )
         with _field("Locked away for the exam, %", "exam"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, head, px, budget, passes, rate, batch, copies, mirror, share, seed)
+    return TrainOptions(depth, head, px, budget, passes, rate, batch, copies, flip, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -108,7 +108,7 @@ class ChosenOptions:
     rate: float
     batch: float
     copies: list[str]
-    mirror: bool
+    flip: bool
     share: float
     seed: float
 
@@ -129,7 +129,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         head=chosen.head,
         px=int(chosen.px) or None,
         budget_s=float(chosen.budget) or None,
-        mirror=chosen.mirror,
+        flip=chosen.flip,
         further=further,
     )
     return lesson, chosen.share / 100, int(chosen.seed or 0)
