@@ -39,7 +39,7 @@ def main() -> None:
                 "exam share": replace(first, data=replace(first.data, test_share=0.3)),
                 "seed": replace(first, data=replace(first.data, seed=1)),
             }
-            print(f"{source.name}, {len(manifest.pictures)} pictures")
+            print(f"{source.name}, {len(manifest.images)} pictures")
             for name, experiment in runs.items():
                 begin = time.perf_counter()
                 outcome = run_experiment(experiment, place / name, workspace=place / "work")

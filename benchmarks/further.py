@@ -73,7 +73,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         lesson, network = beginning.lesson, beginning.network
         course = trial_setup_of(lesson, network, beginning)
         trials = CandidateRunner(course)
-        trials.fill(frozenset({"last"}), lambda pictures: None)
+        trials.fill(frozenset({"last"}), lambda images: None)
         for way in options.ways:
             yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
         trials.put_back()
@@ -90,8 +90,8 @@ def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Mani
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
     passes, start = course.config.further.passes, time.perf_counter()
-    trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
-    test = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])
+    trials.run_all(candidate, passes, passes, tick=lambda images: None, on_pass=lambda result, answer: None)
+    test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
     said = answers(course.module, course.site, course.album, test, course.engine).argmax(1)
     seconds = time.perf_counter() - start
     return replace(row, right=int((said == course.labels[test]).sum()), seconds=round(seconds, 1))

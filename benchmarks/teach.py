@@ -66,8 +66,8 @@ class Task:
     passes: int  # of the tutorial recipe
 
     def files(self, part: str) -> list[tuple[Path, int]]:
-        pictures: Sequence[ImageRecord] = [one for one in self.manifest.pictures if one.part == part]
-        return [(self.manifest.path(one), self.manifest.label(one)) for one in pictures]
+        images: Sequence[ImageRecord] = [one for one in self.manifest.images if one.part == part]
+        return [(self.manifest.path(one), self.manifest.label(one)) for one in images]
 
 
 def by_headswap(task: Task) -> float:
@@ -244,9 +244,9 @@ def _one_pass(
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     network.train()
-    for pictures, labels in loader:
+    for images, labels in loader:
         optimizer.zero_grad()
-        loss(network(pictures), labels).backward()
+        loss(network(images), labels).backward()
         optimizer.step()
 
 
@@ -254,8 +254,8 @@ def _one_pass(
 def _accuracy(network: nn.Module, task: Task) -> float:
     network.eval()
     right = total = 0
-    for pictures, labels in _loader(task, "test", 32, _centre()):
-        right += int((network(pictures).argmax(1) == labels).sum())
+    for images, labels in _loader(task, "test", 32, _centre()):
+        right += int((network(images).argmax(1) == labels).sum())
         total += len(labels)
     return right / total
 

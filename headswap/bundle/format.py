@@ -100,8 +100,8 @@ def save_bundle(
 
 def _portable(manifest: Manifest) -> Manifest:
     """The same record without anything that shows a picture or where it was."""
-    pictures = tuple(replace(picture, thumbnail="") for picture in manifest.pictures)
-    return replace(manifest, root="", pictures=pictures)
+    images = tuple(replace(image, thumbnail="") for image in manifest.images)
+    return replace(manifest, root="", images=images)
 
 
 def read_card(folder: Path) -> BundleCard:

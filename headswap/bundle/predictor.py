@@ -28,7 +28,7 @@ from headswap.bundle.reference import Floats32, ReferenceFeatures, read_referenc
 from headswap.data.decode import ImageLimits, check_file_size, read_image
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import BadSetting, UnreadablePicture
+from headswap.errors import BadSetting, UnreadableImage
 from headswap.evaluation.metrics import Floats, calibrated
 from headswap.evaluation.report import Report
 from headswap.network import Network
@@ -59,7 +59,7 @@ class Bundle:
             image: a path, the bytes of a file, or a Pillow image.
 
         Raises:
-            UnreadablePicture: it is not a picture that can be read.
+            UnreadableImage: it is not a picture that can be read.
         """
         return next(self.predict_many([image]))
 
@@ -69,37 +69,37 @@ class Bundle:
         """The same for many pictures, a batch at a time.
 
         Raises:
-            UnreadablePicture: at the first that cannot be read.
+            UnreadableImage: at the first that cannot be read.
         """
         for _, said in self.predict_each(images, batch_size=batch_size):
-            if isinstance(said, UnreadablePicture):
+            if isinstance(said, UnreadableImage):
                 raise said
             yield said
 
     def predict_each(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
-    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadablePicture]]:
+    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadableImage]]:
         """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
         for chunk in _chunks(images, batch_size):
             prepared = [self._try_to_prepare(image) for image in chunk]
             pairs = list(zip(chunk, prepared, strict=True))
-            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadablePicture)]
-            readable = [one for one in prepared if not isinstance(one, UnreadablePicture)]
+            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadableImage)]
+            readable = [one for one in prepared if not isinstance(one, UnreadableImage)]
             answers = iter(self._answers(files, np.stack(readable)) if readable else ())
             for image, one in pairs:
-                yield image, one if isinstance(one, UnreadablePicture) else next(answers)
+                yield image, one if isinstance(one, UnreadableImage) else next(answers)
 
-    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadablePicture:
+    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadableImage:
         try:
             return self.prepare(image)
-        except UnreadablePicture as problem:
+        except UnreadableImage as problem:
             return problem
 
-    def _answers(self, files: Sequence[str], pictures: NDArray[np.uint8]) -> list[Prediction]:
+    def _answers(self, files: Sequence[str], images: NDArray[np.uint8]) -> list[Prediction]:
         """The answers for (N, H, W, C) uint8, named after their files."""
-        features, logits = self.features_and_logits(pictures)
+        features, logits = self.features_and_logits(images)
         rows = calibrated(logits, self.card.temperature, self.card.even_share)
-        beside = self._beside(features, len(pictures))
+        beside = self._beside(features, len(images))
         return [
             replace(self._prediction(file, row), unlike=unlike, nearest=near, old_head=old)
             for file, row, (unlike, near, old) in zip(files, rows, beside, strict=True)
@@ -115,29 +115,29 @@ class Bundle:
             image = read_image(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
         return prepare(image.convert("RGB"), spec)
 
-    def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
+    def logits(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
         """(N, H, W, C) uint8 to (N, classes) logits, in single precision."""
         import torch
 
         from headswap.heads.loss import logits_of
 
-        batch = torch.from_numpy(to_float(pictures, self.card.input))
+        batch = torch.from_numpy(to_float(images, self.card.input))
         views = [batch, batch.flip(-1)] if self.card.flip else [batch]
         with torch.inference_mode():
             rows = [logits_of(self.network.module(view), self.card.site) for view in views]
         return torch.stack(rows).mean(dim=0).double().numpy()
 
     def features_and_logits(
-        self, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+        self, images: np.ndarray[Any, np.dtype[np.uint8]]
     ) -> tuple[Floats32 | None, Floats]:
         """Features and logits from one run; no features when nothing is remembered to compare them with."""
         if self.memory is None:
-            return None, self.logits(pictures)
+            return None, self.logits(images)
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
 
         body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
-        features, logits = body.look(pictures)
+        features, logits = body.look(images)
         return features.numpy(), logits.double().numpy()
 
     def _beside(
@@ -217,6 +217,6 @@ def _read(path: Path, limits: ImageLimits) -> bytes:
         check_file_size(path.stat().st_size, path.name, limits)
         return path.read_bytes()
     except OSError as error:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{path} cannot be read: {error.strerror}.", remedy="Give the path of a picture."
         ) from error

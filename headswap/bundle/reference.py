@@ -80,32 +80,32 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
     """
     room = max(len(manifest.classes), int(_MOST_BYTES / (2 * width)))
     by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
-    for row, picture in enumerate(manifest.pictures):
-        if picture.part == "train":
-            by_class[picture.class_name].append(row)
+    for row, image in enumerate(manifest.images):
+        if image.part == "train":
+            by_class[image.class_name].append(row)
     for rows in by_class.values():
-        rows.sort(key=lambda row: manifest.pictures[row].sha256)  # a fair draw that needs no seed
+        rows.sort(key=lambda row: manifest.images[row].sha256)  # a fair draw that needs no seed
     in_turn = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
-    test = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
+    test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
     return sorted(in_turn[:room]), test[:_MOST_TEST]
 
 
 def remember(
-    pictures: Sequence[ImageRecord], features: Floats32, test_features: Floats32, old: PretrainedNames | None
+    images: Sequence[ImageRecord], features: Floats32, test_features: Floats32, old: PretrainedNames | None
 ) -> ReferenceFeatures:
     """Keep the looks of practice pictures and set the alarm.
 
     Args:
-        pictures: M practice pictures.
+        images: M practice pictures.
         features: (M, D), theirs.
         test_features: (E, D), of pictures never practised on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
     looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(test_features))
+    alarm = threshold_from(looks, [image.group for image in images], embeddings_of(test_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
-    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
+    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in images), alarm=alarm, old=old)
 
 
 def save_reference(path: Path, memory: ReferenceFeatures) -> None:

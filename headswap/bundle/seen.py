@@ -38,7 +38,7 @@ class SeenFile:
 
 
 def seen_before(
-    pictures: Sequence[ImageRecord],
+    images: Sequence[ImageRecord],
     known: Sequence[ImageRecord],
     memory: ReferenceFeatures | None,
     features: Floats32 | None,
@@ -46,7 +46,7 @@ def seen_before(
     """How a bundle has met each picture; None: it has not.
 
     Args:
-        pictures: N, to be evaluated.
+        images: N, to be evaluated.
         known: all pictures of the bundle, with their parts.
         memory: what the bundle kept of its training pictures; None: nothing.
         features: (N, D), in the bundle's own network; None: they cannot be caught.
@@ -54,15 +54,15 @@ def seen_before(
     tested = [one for one in known if one.part == "test"]
     trained = [one for one in known if one.part != "test"]  # a validation part chose between settings
     test_hashes, train_hashes = ({one.sha256 for one in part} for part in (tested, trained))
-    near_train = near_any(pictures, trained)
+    near_train = near_any(images, trained)
     if memory is not None and features is not None:
         near_train |= _near_by_features(features, memory, known)
-    near_test = near_any(pictures, tested)
+    near_test = near_any(images, tested)
     met: list[SeenAs | None] = []
-    for row, picture in enumerate(pictures):
-        if picture.sha256 in train_hashes:
+    for row, image in enumerate(images):
+        if image.sha256 in train_hashes:
             met.append("train")
-        elif picture.sha256 in test_hashes:
+        elif image.sha256 in test_hashes:
             met.append("test")
         elif near_train[row]:
             met.append("near-train")

@@ -31,7 +31,7 @@ _FILTERS = {
 
 
 def wanted_px(spec: InputSpec) -> int:
-    """The shorter side, in px, that a picture should have before `prepare`: for `read_picture`."""
+    """The shorter side, in px, that a picture should have before `prepare`: for `read_image`."""
     if spec.fit == "crop":
         return max(_scale(spec))
     return max(_squashed(spec)) if spec.fit == "squash" else max(spec.height, spec.width)
@@ -41,7 +41,7 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """Resize and cut one picture for a network.
 
     Args:
-        image: RGB, as `read_picture` gives it.
+        image: RGB, as `read_image` gives it.
         spec: what the network expects.
 
     Returns:
@@ -71,7 +71,7 @@ def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """The same picture before the cut, for practice crops drawn from all of it.
 
     Args:
-        image: RGB, as `read_picture` gives it.
+        image: RGB, as `read_image` gives it.
         spec: what the network expects.
 
     Returns:

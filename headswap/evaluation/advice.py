@@ -44,7 +44,7 @@ def _advice(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
     if done:
         yield done
         return
-    yield from _more_pictures(report, train_counts)
+    yield from _more_images(report, train_counts)
     yield from _way_out(report)
     yield from _mixed(report)
 
@@ -101,7 +101,7 @@ def _twins(report: Report) -> Iterator[Advice]:
         )
 
 
-def _more_pictures(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
+def _more_images(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
     """Said of classes with few pictures, unless it was measured that more hardly help."""
     few = [name for name, count in zip(report.classes, train_counts, strict=True) if count < _FEW]
     trend = report.learning.trend if report.learning else "unknown"

@@ -96,7 +96,7 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
     share = even_share(_checked_on(evidence), len(classes))
     probabilities = calibrated(judged.logits, temperature, share)
     if small:
-        probabilities = _crosswise(judged, manifest.pictures, probabilities, share)
+        probabilities = _crosswise(judged, manifest.images, probabilities, share)
     said = probabilities.argmax(axis=1)
     right, total = int((said == judged.labels).sum()), len(judged.labels)
     train_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
@@ -144,19 +144,19 @@ def _with_test(everyone: SplitLogits, test: SplitLogits, manifest: Manifest) -> 
     the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
     """
     logits = everyone.logits.copy()
-    logits[[picture.part == "test" for picture in manifest.pictures]] = test.logits
+    logits[[image.part == "test" for image in manifest.images]] = test.logits
     return replace(everyone, logits=logits)
 
 
-def _crosswise(judged: SplitLogits, pictures: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
+def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
     """The same with practice pictures calibrated half by half on the other half, groups whole.
 
     The temperature was fitted on them; pictures of the exam it never saw.
     """
-    if len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
+    if len(images) < _HALVES * _FEWEST_TO_CALIBRATE:
         return plain
-    half = np.array([picture.group for picture in pictures]) % _HALVES
-    train = np.array([picture.part != "test" for picture in pictures])
+    half = np.array([image.group for image in images]) % _HALVES
+    train = np.array([image.part != "test" for image in images])
     probabilities = plain.copy()
     for number in range(_HALVES):
         mine, other = train & (half == number), half != number
@@ -181,7 +181,7 @@ def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassS
         scores.append(
             ClassScore(
                 name=name,
-                pictures=int(true),
+                images=int(true),
                 precision=float(hits / called) if called else None,
                 recall=float(hits / true) if true else None,
             )
@@ -230,13 +230,13 @@ def _shortcuts(evidence: EvaluationInputs, report: Report) -> tuple[Shortcut, ..
     manifest = evidence.manifest
     numbers = {name: number for number, name in enumerate(manifest.classes)}
 
-    def traits(pictures: Sequence[ImageRecord]) -> Traits:
-        return traits_of(pictures, np.array([numbers[picture.class_name] for picture in pictures]))
+    def traits(images: Sequence[ImageRecord]) -> Traits:
+        return traits_of(images, np.array([numbers[image.class_name] for image in images]))
 
     whole = report.method == "cross-validated"
     return shortcuts_of(
         None if whole else traits(manifest.part("train")),
-        traits(manifest.pictures if whole else manifest.part("test")),
+        traits(manifest.images if whole else manifest.part("test")),
         accuracy=report.accuracy,
         baseline=report.baseline_accuracy,
     )

@@ -54,8 +54,10 @@ class TestAnswer:
 class ClassScore:
     """How one class fared."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     name: str
-    pictures: int  # exam pictures that are truly of this class
+    images: int  # exam pictures that are truly of this class
     precision: float | None  # of those called so, the share that is; None: nothing was called so
     recall: float | None  # of those that are, the share called so; None: none in the exam
 

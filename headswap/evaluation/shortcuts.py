@@ -37,20 +37,20 @@ class Traits:
     labels: Labels  # (N,)
 
 
-def traits_of(pictures: Sequence[ImageRecord], labels: Labels) -> Traits:
+def traits_of(images: Sequence[ImageRecord], labels: Labels) -> Traits:
     """Read them off the records."""
     rows = [
         (
-            picture.brightness,
-            np.log(picture.width * picture.height),
-            np.log(picture.width / picture.height),
-            picture.brightness if picture.border is None else picture.border,
+            image.brightness,
+            np.log(image.width * image.height),
+            np.log(image.width / image.height),
+            image.brightness if image.border is None else image.border,
         )
-        for picture in pictures
+        for image in images
     ]
     return Traits(
         np.array(rows, dtype=np.float64).reshape(-1, len(_KINDS)),
-        np.array([picture.group for picture in pictures]),
+        np.array([image.group for image in images]),
         labels,
     )
 

@@ -110,8 +110,8 @@ def _class_table(facts: CardFacts) -> str:
         score = judged.get(name)
         found = f"{score.recall:.0%}" if score and score.recall is not None else "not known"
         right = f"{score.precision:.0%}" if score and score.precision is not None else "not known"
-        judged_pictures = score.pictures if score else 0
-        rows.append(f"| {plain(name)} | {counts.get(name, 0)} | {judged_pictures} | {found} | {right} |")
+        judged_images = score.images if score else 0
+        rows.append(f"| {plain(name)} | {counts.get(name, 0)} | {judged_images} | {found} | {right} |")
     return "\n".join(rows)
 
 
@@ -123,7 +123,7 @@ def _data(manifest: Manifest) -> str:
     if across:
         near = f"{across} of the exam (a folder of its own) are near duplicates of practice pictures."
     return (
-        f"{len(manifest.pictures)} pictures: {train} to practise on, {test} locked away for the exam. "
+        f"{len(manifest.images)} pictures: {train} to practise on, {test} locked away for the exam. "
         f"{near}{left} `dataset.json` names every picture by its sha256."
     )
 
@@ -154,7 +154,7 @@ def _doubts(report: Report) -> Iterator[str]:
 
 
 def _agreement(check: ParityCheck) -> str:
-    total = len(check.pictures) + len(check.drawings)
+    total = len(check.images) + len(check.drawings)
     rows = [
         f"Each was run on the {total} pictures in `check/` ({len(check.drawings)} of them are drawings with "
         "odd sizes, rotation, transparency or deep grey) and compared with the bundle. No probability may "
@@ -165,7 +165,7 @@ def _agreement(check: ParityCheck) -> str:
         if way.largest_difference is None:
             rows[-1] += f"\n| {way.name} | not run | {plain(way.problem)} |"
         else:
-            rows[-1] += f"\n| {way.name} | {way.same} of {way.pictures} | {way.largest_difference:.1e} |"
+            rows[-1] += f"\n| {way.name} | {way.same} of {way.images} | {way.largest_difference:.1e} |"
     return "\n\n".join(rows)
 
 

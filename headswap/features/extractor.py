@@ -106,22 +106,22 @@ class Extractor:
         weights = self.network.weights_sha256 or _hash_of(self.network.module)
         return "\n".join((weights, str(self.network.input.size), self.site.words))
 
-    def features(self, pictures: NDArray[np.uint8]) -> Tensor:
+    def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.
 
         Args:
-            pictures: (N, H, W, C) uint8, as `headswap.data.transforms.prepare` gives them.
+            images: (N, H, W, C) uint8, as `headswap.data.transforms.prepare` gives them.
 
         Returns:
             (N, D) float32 on the CPU.
         """
-        return self.look(pictures)[0]
+        return self.look(images)[0]
 
-    def look(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def look(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
         if self.flipped:
-            pictures = pictures[:, :, ::-1]
-        batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
+            images = images[:, :, ::-1]
+        batch = torch.from_numpy(to_float(images, self.network.input))  # (N, C, H, W)
         if not self.flip:
             return self._fitting(batch)
         (features, logits), (flipped, others) = self._fitting(batch), self._fitting(batch.flip(-1))

@@ -182,7 +182,7 @@ def _names_behind_heads(run: DryRun, record: AutogradRecord, answers: tuple[Logi
         for answer in answers
         for hit in answer.walk.heads
         for source in record.sources[hit.node]
-        if source in record.from_picture
+        if source in record.from_image
     ]
     behind = record.upstream(starts)
     return {

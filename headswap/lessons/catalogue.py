@@ -118,7 +118,7 @@ def run_lesson(
         lesson=experiment.lesson.name,
         model=material.setting.model,
         data=material.manifest.name,
-        pictures=len(material.manifest.pictures),
+        images=len(material.manifest.images),
         seed=material.setting.seed,
         sentences=tuple(filter(None, (*seen.sentences, undecided, material.slowness))),
         numbers=seen.numbers,

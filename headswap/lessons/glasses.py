@@ -174,7 +174,7 @@ def _alarms(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
     from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
-    groups = [picture.group for picture in material.manifest.pictures]
+    groups = [image.group for image in material.manifest.images]
     looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
     for train, test in material.draws:

@@ -142,7 +142,7 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     """Where the curve bends, as far as the draws can tell; and whether it does so early."""
     means = [number.value for number in numbers]
     if len(sizes) < _FEWEST_SIZES:
-        most = said_pictures(sizes[-1])
+        most = said_images(sizes[-1])
         return f"With at most {most} of each class this run cannot tell where the curve bends.", False
     bend = _bend(sizes, numbers)
     if bend:
@@ -167,7 +167,7 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     return f"No bend is clear in this run: {last}, which may be chance.", False
 
 
-def said_pictures(count: int) -> str:
+def said_images(count: int) -> str:
     """A number of pictures as people read it."""
     return "1 picture" if count == 1 else f"{count} pictures"
 

@@ -27,7 +27,7 @@ from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import BadSetting, BadUpload, TooFewPictures
+from headswap.errors import BadSetting, BadUpload, TooFewImages
 from headswap.events import Listener, Progress, silent
 from headswap.features.bank import fill_bank
 from headswap.features.engines import choose_engine
@@ -40,10 +40,10 @@ from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
 from headswap.lessons.time_budget import (
     TIMED,
+    ImageArray,
     LessonTraining,
-    Pictures,
     how_to_train,
-    pictures_to_see,
+    images_to_see,
     seconds_to_see,
     seconds_to_train,
 )
@@ -71,7 +71,7 @@ class Material:
     def __init__(self, setting: LessonConfig, workspace: Path, listener: Listener = silent) -> None:
         self.setting, self.workspace, self.listener = setting, workspace, listener
         self.begin()
-        self._pixels: dict[InputSpec, Pictures] = {}
+        self._pixels: dict[InputSpec, ImageArray] = {}
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
 
     def begin(self) -> None:
@@ -135,9 +135,9 @@ class Material:
     def train(self) -> LessonTraining:
         """Passes and pictures where the whole network is taught: the same for every arm of an experiment."""
         if self._train is None:
-            picture_s, rows = self._train_s, len(self.draws[0][0])
+            image_s, rows = self._train_s, len(self.draws[0][0])
             left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
-            self._train = how_to_train(left_s, picture_s, pictures=rows, most=self.setting.passes)
+            self._train = how_to_train(left_s, image_s, images=rows, most=self.setting.passes)
         return self._train
 
     def desk(self, inputs: Tensor | None = None) -> LessonImages:
@@ -165,39 +165,39 @@ class Material:
     @cached_property
     def _most(self) -> int:
         """How many of the pictures there is time for: a few are looked at."""
-        pictures = self._whole.pictures
-        few = pictures[:: max(1, len(pictures) // TIMED)][:TIMED]
+        images = self._whole.images
+        few = images[:: max(1, len(images) // TIMED)][:TIMED]
         inputs = np.stack([prepare(reread(self._whole, one, wanted_px(self.spec)), self.spec) for one in few])
-        picture_s = seconds_to_see(Extractor(self.network, self.site, choose_engine()), inputs)
-        most = self.setting.most_pictures
-        return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
+        image_s = seconds_to_see(Extractor(self.network, self.site, choose_engine()), inputs)
+        most = self.setting.most_images
+        return images_to_see(self._seconds, image_s, least=min(_LEAST, most), most=most)
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The pictures, at most `most_pictures` of them, evenly from every class; fewer of a slow network."""
+        """The pictures, at most `most_images` of them, evenly from every class; fewer of a slow network."""
         whole = self._whole
         name = "the sample set" if not self.setting.data else whole.name
         each = max(_FEWEST, self._most // len(whole.classes))
         met: Counter[str] = Counter()
         kept: list[ImageRecord] = []
-        for picture in whole.pictures:
-            met[picture.class_name] += 1
-            if met[picture.class_name] <= each:
-                kept.append(replace(picture, given_part=None))  # practice and exam are drawn here
+        for image in whole.images:
+            met[image.class_name] += 1
+            if met[image.class_name] <= each:
+                kept.append(replace(image, given_part=None))  # practice and exam are drawn here
         few = [name for name, count in met.items() if count < _FEWEST]
         if few:
-            raise TooFewPictures(
+            raise TooFewImages(
                 f"{', '.join(few[:3])}: fewer than {_FEWEST} pictures.",
                 remedy=f"Give each class at least {_FEWEST}, or leave it out.",
             )
-        return replace(whole, name=name, pictures=tuple(kept))
+        return replace(whole, name=name, images=tuple(kept))
 
     @property
     def slowness(self) -> str:
         """One sentence when the network left no time for more; empty when nothing was left out."""
-        count, train = len(self.manifest.pictures), self._train
+        count, train = len(self.manifest.images), self._train
         words = []
-        if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
+        if self._most < self.setting.most_images and count < len(self._whole.images):
             words.append(f"only {count} pictures were used")
         if train is not None and (train.passes < self.setting.passes or train.every > 1):
             words.append(f"it practised for only {said_epochs(train.passes)}")
@@ -210,15 +210,15 @@ class Material:
     @cached_property
     def labels(self) -> Tensor:
         """(N,) int64."""
-        return torch.tensor([self.manifest.label(picture) for picture in self.manifest.pictures])
+        return torch.tensor([self.manifest.label(image) for image in self.manifest.images])
 
     @cached_property
     def images(self) -> tuple[Image, ...]:
         """Every picture as it is, before any network looks at it."""
         most = max(wanted_px(self.spec), 256)
-        return tuple(reread(self.manifest, picture, most) for picture in self.manifest.pictures)
+        return tuple(reread(self.manifest, image, most) for image in self.manifest.images)
 
-    def pixels(self, spec: InputSpec | None = None) -> Pictures:
+    def pixels(self, spec: InputSpec | None = None) -> ImageArray:
         """(N, H, W, C) uint8 of every picture, as a network with these glasses gets them."""
         seen = spec or self.spec
         if seen.fit != "border":  # which fills with the mean; otherwise it plays no part yet
@@ -233,7 +233,7 @@ class Material:
         return floats.contiguous(memory_format=torch.channels_last)
 
     def features(
-        self, spec: InputSpec | None = None, change: Callable[[Pictures], Pictures] | None = None
+        self, spec: InputSpec | None = None, change: Callable[[ImageArray], ImageArray] | None = None
     ) -> Tensor:
         """(N, D) of every picture, from disk where they are known.
 
@@ -287,10 +287,10 @@ class Material:
         return tuple(self._draw(first + number) for number in range(self.setting.draws))
 
     def _draw(self, seed: int) -> Draw:
-        parts = [p.part for p in split(self.manifest, test_share=TEST_SHARE, seed=seed).pictures]
+        parts = [p.part for p in split(self.manifest, test_share=TEST_SHARE, seed=seed).images]
         is_test = torch.tensor([part == "test" for part in parts])
         if not bool(is_test.any()) or bool(is_test.all()):
-            raise TooFewPictures(
+            raise TooFewImages(
                 "There are too few different pictures to lock any away for the exam.",
                 remedy="Give each class at least four different pictures.",
             )

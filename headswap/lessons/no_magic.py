@@ -127,12 +127,12 @@ def _said(
         guess: share that guessing gets.
         total: different exam pictures over all draws.
     """
-    pictures, order, nothing, labels = kinds
+    images, order, nothing, labels = kinds
     by_heart, guesses = labels.train >= _BY_HEART, not is_clear(labels.test, guess, total)
     trained = "by heart" if by_heart else "not by heart"
     examined = "no better than guessing" if guesses else "better than guessing this time"
     return (
-        f"Head alone: {percent(pictures.test)} of the exam on the pictures as they are, "
+        f"Head alone: {percent(images.test)} of the exam on the pictures as they are, "
         f"{percent(order.test)} with the pixels in another order, {percent(nothing.test)} on noise; "
         f"guessing gets {percent(guess)}.",
         f"With shuffled labels: {percent(labels.train)} of what it practised on, {percent(labels.test)} "

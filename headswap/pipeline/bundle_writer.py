@@ -55,7 +55,7 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
 
 def _crossing(report: Report, manifest: Manifest) -> str:
     """What near duplicates across the person's own folders do to the figure; nothing, when there are none."""
-    files = {picture.file for picture in crossing(manifest)}
+    files = {image.file for image in crossing(manifest)}
     if report.method != "exam" or not files:
         return ""
     apart = [answer for answer in report.answers if answer.file not in files]
@@ -98,8 +98,8 @@ def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> R
             old = PretrainedNames(
                 weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
             )
-    pictures = [manifest.pictures[row] for row in rows]
-    return remember(pictures, features[: len(rows)], features[len(rows) :], old)
+    images = [manifest.images[row] for row in rows]
+    return remember(images, features[: len(rows)], features[len(rows) :], old)
 
 
 def _card(experiment: Experiment, network: Network, taught: TrainingResult, report: Report) -> BundleCard:

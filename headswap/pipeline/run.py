@@ -22,7 +22,7 @@ from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, TooFewPictures
+from headswap.errors import BadSetting, TooFewImages
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
@@ -269,13 +269,13 @@ def _lesson(
 
 def _pace(lesson: TrainingTask, network: Network) -> float:
     """Milliseconds for one picture; measured before the disk is busy with the bundle."""
-    return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
+    return pace_of(network, lesson.prepared(lesson.manifest.images[0], network))
 
 
 def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:
     parameters, size_bytes = size_of(network.module)
     return RunStats(
-        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
+        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_image=round(pace_ms, 2)
     )
 
 
@@ -311,7 +311,7 @@ def _parted(
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
-        raise TooFewPictures(
+        raise TooFewImages(
             "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )

@@ -99,9 +99,9 @@ def diagnose(
         seed: drives the folds.
     """
     numbers = {name: number for number, name in enumerate(manifest.classes)}
-    labels = torch.tensor([numbers[picture.class_name] for picture in manifest.pictures])
-    test = torch.tensor([picture.part == "test" for picture in manifest.pictures])
-    groups = np.array([picture.group for picture in manifest.pictures])
+    labels = torch.tensor([numbers[image.class_name] for image in manifest.images])
+    test = torch.tensor([image.part == "test" for image in manifest.images])
+    groups = np.array([image.group for image in manifest.images])
 
     strength = heads.solved[0].strength
 
@@ -118,11 +118,11 @@ def diagnose(
         ).fold_logits
 
     work = len(labels) * min(features.shape) * len(manifest.classes)
-    given = any(picture.given_part is not None for picture in manifest.pictures)
+    given = any(image.given_part is not None for image in manifest.images)
     judged = None
     if work <= _MOST_WORK and int(test.sum()) < ENOUGH_FOR_A_TEST and not given:
         judged = out_of_fold(torch.ones_like(test), _FOLDS)
-    train = torch.tensor([picture.part == "train" for picture in manifest.pictures])
+    train = torch.tensor([image.part == "train" for image in manifest.images])
     looks = features[:, site.last_features].contiguous()
     halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
@@ -137,7 +137,7 @@ def diagnose(
 
 def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
-    groups = [picture.group for picture in manifest.pictures]
+    groups = [image.group for image in manifest.images]
     free = replace(config, strength=None)
     solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
     return None if solved.fold_logits is None else _sitting(manifest, labels, solved.fold_logits)
@@ -147,11 +147,11 @@ def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
     looks = embeddings_of(features.numpy())
-    test = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
-    train = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
-    groups = np.array([picture.group for picture in manifest.pictures])
+    test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
+    train = [row for row, image in enumerate(manifest.images) if image.part == "train"]
+    groups = np.array([image.group for image in manifest.images])
     rows = cross_split_duplicates(looks[test], looks[train], groups[test].tolist(), groups[train].tolist())
-    return tuple(manifest.pictures[test[row]].file for row in rows)
+    return tuple(manifest.images[test[row]].file for row in rows)
 
 
 def features_of(
@@ -162,11 +162,9 @@ def features_of(
         body = Extractor(network, site, exact(choose_engine()), flip=flip)
     except HeadNotFound:
         return None
-    pictures, size = lesson.manifest.pictures, lesson.config.batch_size
+    images, size = lesson.manifest.images, lesson.config.batch_size
     parts = [
-        body.features(
-            np.stack([lesson.prepared(pictures[row], network) for row in rows[start : start + size]])
-        )
+        body.features(np.stack([lesson.prepared(images[row], network) for row in rows[start : start + size]]))
         for start in range(0, len(rows), size)
     ]
     return np.asarray(torch.cat(parts).numpy())
@@ -191,8 +189,8 @@ def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) ->
 
 def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
     return SplitLogits(
-        files=[picture.file for picture in manifest.pictures],
-        sha256s=[picture.sha256 for picture in manifest.pictures],
+        files=[image.file for image in manifest.images],
+        sha256s=[image.sha256 for image in manifest.images],
         labels=labels.numpy(),
         logits=logits.double().numpy(),
     )

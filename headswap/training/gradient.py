@@ -73,13 +73,13 @@ def train_through(  # noqa: PLR0913
     engine = exact(choose_engine())
     module = place(network.module.eval(), engine)
 
-    def answer(pictures: Sequence[ImageRecord]) -> Tensor:
-        pixels = torch.from_numpy(to_float(batch(pictures), network.input))
+    def answer(images: Sequence[ImageRecord]) -> Tensor:
+        pixels = torch.from_numpy(to_float(batch(images), network.input))
         return logits_of(module(upload(pixels, engine.device)), site)
 
-    def answer_all(pictures: Sequence[ImageRecord]) -> Tensor:
+    def answer_all(images: Sequence[ImageRecord]) -> Tensor:
         with torch.inference_mode():
-            return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
+            return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(images, config.batch_size)])
 
     with full_precision(engine.device), freeze_backbone(module, site) as parameters:
         optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
@@ -102,8 +102,8 @@ def train_through(  # noqa: PLR0913
         return GradientResult(answer_all(train), answer_all(test), engine.name)
 
 
-def _chunks(pictures: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
-    return (pictures[start : start + size] for start in range(0, len(pictures), size))
+def _chunks(images: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
+    return (images[start : start + size] for start in range(0, len(images), size))
 
 
 def _check(loss: Tensor) -> None:

@@ -138,7 +138,7 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
         return ChosenHead(kind="last", heads=last)
     gain = _gain(before, after, labels)
     figures = (
-        f"{gain.right_after} of {gain.pictures} practice pictures were right in cross-validation, "
+        f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
         f"with the last layer alone {gain.right_before}."
     )
     if gain.is_clear():

@@ -108,11 +108,11 @@ class _Looking:
 
     def at(self, spec: InputSpec, *, flipped: bool = False) -> Tensor:
         """(N, D) features of all pictures."""
-        lesson, network, pictures = self.lesson, self.network.seeing(spec), self.lesson.manifest.pictures
+        lesson, network, images = self.lesson, self.network.seeing(spec), self.lesson.manifest.images
         bank = fill_bank(
             extractor_for(network, self.site, lesson.features_folder, self.engine, flipped=flipped),
-            [picture.sha256 for picture in pictures],
-            lambda number: lesson.prepared(pictures[number], network),
+            [image.sha256 for image in images],
+            lambda number: lesson.prepared(images[number], network),
             folder=lesson.features_folder,
             batch_size=lesson.config.batch_size,
             listener=self._tell,
@@ -125,10 +125,10 @@ class _Looking:
         lesson = self.lesson
         if not lesson.budget.is_limited:
             return True
-        few = lesson.manifest.pictures[:_MEASURED]
+        few = lesson.manifest.images[:_MEASURED]
         body = extractor_for(self.network, self.site, lesson.features_folder, self.engine)
         begin = time.perf_counter()
-        body.features(np.stack([lesson.prepared(picture, self.network) for picture in few]))
+        body.features(np.stack([lesson.prepared(image, self.network) for image in few]))
         needed = _LOOKS * self.count * (time.perf_counter() - begin) / len(few)
         return needed < lesson.budget.left_s / 2
 
@@ -154,12 +154,12 @@ def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpe
         also = ", and mirrored too" if flips is not None else ""
         last = flips or fits
         return (
-            f"{_WORDS[spec.fit]}{also}: {last.right_after} of {last.pictures} practice pictures were right "
+            f"{_WORDS[spec.fit]}{also}: {last.right_after} of {last.images} practice pictures were right "
             f"in cross-validation, in the usual way {fits.right_before}."
         )
     if flips is not None:
         return (
-            f"Mirrored pictures are looked at too: {flips.right_after} of {flips.pictures} practice "
+            f"Mirrored pictures are looked at too: {flips.right_after} of {flips.images} practice "
             f"pictures were right in cross-validation, without them {flips.right_before}."
         )
     return ""

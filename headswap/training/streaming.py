@@ -50,13 +50,13 @@ class FeatureStream:
         """Whether pictures should not be decoded while the body works."""
         return self.filling is not None and self.filling.needs_every_core
 
-    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
         """Take one picture, (H, W, C) uint8."""
         if not self._begun:
             self._begun = True
             self._begin()
         if self.filling is not None:
-            self.filling.add(sha256, picture)
+            self.filling.add(sha256, image)
 
     def _begin(self) -> None:
         from headswap.features.autotune import extractor_for

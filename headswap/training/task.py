@@ -47,21 +47,21 @@ class TrainingTask:
     filling: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
-    def prepared(self, picture: ImageRecord, network: Network) -> NDArray[np.uint8]:
+    def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory, or read again when memory was full."""
-        ready = self.intake.prepared.get(picture.sha256)
+        ready = self.intake.prepared.get(image.sha256)
         if ready is not None and self.prepared_for in (None, network.input):
             return ready
-        return prepare(reread(self.manifest, picture, wanted_px=wanted_px(network.input)), network.input)
+        return prepare(reread(self.manifest, image, wanted_px=wanted_px(network.input)), network.input)
 
-    def labels(self, pictures: tuple[ImageRecord, ...]) -> Tensor:
+    def labels(self, images: tuple[ImageRecord, ...]) -> Tensor:
         """(N,) int64."""
         numbers = {name: number for number, name in enumerate(self.manifest.classes)}
-        return torch.tensor([numbers[picture.class_name] for picture in pictures])
+        return torch.tensor([numbers[image.class_name] for image in images])
 
     def rows(self, part: str) -> Tensor:
         """(N,) bool: which pictures belong to a part, "train" or "test"."""
-        return torch.tensor([picture.part == part for picture in self.manifest.pictures])
+        return torch.tensor([image.part == part for image in self.manifest.images])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

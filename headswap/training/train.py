@@ -114,7 +114,7 @@ def begin(
 
 def _source(lesson: TrainingTask, network: Network) -> FeatureSource:
     located = locate_head(network, path=lesson.head_path)
-    return source_of(network, located, lesson.config.head, len(lesson.manifest.pictures))
+    return source_of(network, located, lesson.config.head, len(lesson.manifest.images))
 
 
 def _chosen(lesson: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
@@ -166,16 +166,16 @@ def _filling(lesson: TrainingTask, source: FeatureSource, listener: Listener) ->
     folder = lesson.features_folder
     body = extractor_for(source.network, source.site, folder, engine, flip=lesson.config.flip)
     return BankBuilder(
-        body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
+        body, folder=folder, expected=len(lesson.manifest.images), batch_size=lesson.config.batch_size
     )
 
 
 def _bank(lesson: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
-    pictures = lesson.manifest.pictures
+    images = lesson.manifest.images
     return fill_bank(
         lesson.filling or _filling(lesson, source, listener),
-        [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], source.network),
+        [image.sha256 for image in images],
+        lambda number: lesson.prepared(images[number], source.network),
         folder=lesson.features_folder,
         listener=listener,
     )
@@ -192,7 +192,7 @@ def _solve(
         lesson.manifest.classes,
         (taken(bank.features, rows), lesson.labels(train)),
         (taken(bank.features, lesson.rows("test")), lesson.labels(test)),
-        [picture.file for picture in test],
+        [image.file for image in test],
         listener,
     )
     heads = _fit(lesson, network, site, bank.features, rows, show.watch)
@@ -209,15 +209,15 @@ def _fit(
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve the head on some rows of the features of all pictures."""
-    pictures = lesson.manifest.pictures
+    images = lesson.manifest.images
     return fit_heads(
         taken(features, rows),
-        lesson.labels(tuple(pictures[row] for row in rows.tolist())),
+        lesson.labels(tuple(images[row] for row in rows.tolist())),
         site,
         num_classes=len(lesson.manifest.classes),
         has_bias=has_bias(network.module, site),
         config=lesson.config,
-        groups=[pictures[row].group for row in rows.tolist()],
+        groups=[images[row].group for row in rows.tolist()],
         seed=lesson.seed,
         watch=watch,
     )
@@ -230,18 +230,18 @@ def _by_gradient(
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
     train, test = lesson.manifest.part("train"), lesson.manifest.part("test")
 
-    def batch(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
-        return np.stack([lesson.prepared(picture, network) for picture in pictures])
+    def batch(images: Sequence[ImageRecord]) -> NDArray[np.uint8]:
+        return np.stack([lesson.prepared(image, network) for image in images])
 
     def through(
-        pictures: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
+        images: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
     ) -> GradientResult:
         return train_through(
             network,
             record.site,
             batch,
-            pictures,
-            lesson.labels(pictures),
+            images,
+            lesson.labels(images),
             beside,
             lesson.labels(beside),
             config=lesson.config,
@@ -264,7 +264,7 @@ def _by_gradient(
     def start(rows: Tensor) -> None:
         for value, before in untaught:
             value.data.copy_(before)
-        some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+        some = tuple(lesson.manifest.images[row] for row in rows.tolist())
         through(some, some[:1], silent)
 
     return TrainedHead(lesson=lesson, network=network, taught=taught, start=start)

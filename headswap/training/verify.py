@@ -27,7 +27,7 @@ from headswap.network import Network
 from headswap.training.linear.heads import LinearHeads, agree, has_bias, install
 from headswap.training.task import TrainingResult, TrainingTask
 
-_PROOF_PICTURES = 8
+_PROOF_IMAGES = 8
 _SURELY = 2.0  # times the largest change seen: two logits may move towards each other
 
 
@@ -49,8 +49,8 @@ def prove_in(
     best = logits.topk(2, dim=1).values
     margins = torch.where(lesson.rows("test"), best[:, 0] - best[:, 1], torch.inf)
     order = margins.argsort(stable=True)
-    few = [lesson.manifest.pictures[row] for row in order[:_PROOF_PICTURES].tolist()]
-    pictures = np.stack([lesson.prepared(picture, network) for picture in few])
+    few = [lesson.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
+    images = np.stack([lesson.prepared(image, network) for image in few])
     largest = float(logits.abs().max())
     for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
         if lift and not all(has_bias(network.module, site)):
@@ -58,7 +58,7 @@ def prove_in(
         heads = replace(heads, lift=lift)
         install(network.module, site, heads)
         body = Extractor(network, site, exact(choose_engine()), flip=lesson.config.flip)
-        features, answers = body.look(pictures)
+        features, answers = body.look(images)
         proved = agree(heads, features, answers)
         if proved is not None:
             return HeadProof(heads=proved, order=order, features=features, body=body)
@@ -74,7 +74,7 @@ def training_result_of(
     if "float32" not in bank.engine:
         logits = _looked_at_again(lesson, network, proof, logits)
     train, test = lesson.rows("train"), lesson.rows("test")
-    labels = lesson.labels(lesson.manifest.pictures)
+    labels = lesson.labels(lesson.manifest.images)
     folds = heads.fold_logits
     return TrainingResult(
         site=site,
@@ -100,15 +100,15 @@ def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, l
         logits: (N, C) of these heads by the features of the bank.
     """
     order = proof.order[: int(lesson.rows("test").sum())]  # (E,)
-    test = [lesson.manifest.pictures[row] for row in order.tolist()]
+    test = [lesson.manifest.images[row] for row in order.tolist()]
     best = logits[order].topk(2, dim=1).values
     margins = best[:, 0] - best[:, 1]
     size = max(1, lesson.config.batch_size // 2)  # a number is twice as large: no more memory than before
     filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(test), batch_size=size)
     logits, worst, start = logits.clone(), 0.0, 0
-    filling.learn([one.sha256 for one in test[:_PROOF_PICTURES]], proof.features[: len(test)])
+    filling.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
     while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):
-        part = slice(start, start + max(_PROOF_PICTURES, start // 4))  # growing: each is a round trip
+        part = slice(start, start + max(_PROOF_IMAGES, start // 4))  # growing: each is a round trip
         rows, said = order[part], logits[order[part]]
         exactly = proof.heads.logits(_seen(lesson, network, filling, test[part]))
         exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
@@ -119,22 +119,22 @@ def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, l
 
 
 def _seen(
-    lesson: TrainingTask, network: Network, filling: BankBuilder, pictures: Sequence[ImageRecord]
+    lesson: TrainingTask, network: Network, filling: BankBuilder, images: Sequence[ImageRecord]
 ) -> Tensor:
     return fill_bank(
         filling,
-        [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], network),
+        [image.sha256 for image in images],
+        lambda number: lesson.prepared(images[number], network),
         folder=lesson.features_folder,
     ).features
 
 
 def split_logits(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
     """One part of the pictures, with what was answered: (P, C) logits."""
-    pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
+    images = tuple(image for image in lesson.manifest.images if image.part == part)
     return SplitLogits(
-        files=[picture.file for picture in pictures],
-        sha256s=[picture.sha256 for picture in pictures],
-        labels=lesson.labels(pictures).numpy(),
+        files=[image.file for image in images],
+        sha256s=[image.sha256 for image in images],
+        labels=lesson.labels(images).numpy(),
         logits=logits.double().numpy(),
     )

@@ -77,10 +77,10 @@ def test_what_counted_is_where_it_is(form: str, taught: Bundle) -> None:
         module.key.bias.zero_()
         module.fc.weight.zero_()
         module.fc.weight[0, 0], module.fc.weight[1, 0] = 3.0, -3.0
-    picture = np.full((64, 64, 3), 128, np.uint8)
-    picture[8:24, 40:56] = (255, 0, 0)
+    image = np.full((64, 64, 3), 128, np.uint8)
+    image[8:24, 40:56] = (255, 0, 0)
 
-    heat = heat_of(bundle_of(module, taught), picture, 0)
+    heat = heat_of(bundle_of(module, taught), image, 0)
 
     assert heat.shape == (64, 64)
     assert heat.max() == 1.0
@@ -88,7 +88,7 @@ def test_what_counted_is_where_it_is(form: str, taught: Bundle) -> None:
 
 
 def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bundle) -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
     for name in ("torchvision/resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"):
         network = build_network(name)
         site = find_head(network)
@@ -98,7 +98,7 @@ def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bun
         classes = tuple(str(number) for number in range(site.num_classes))
         card = replace(taught.card, classes=classes, input=network.input, site=site)
 
-        heat = heat_of(Bundle(card, taught.report, network), picture, 3)
+        heat = heat_of(Bundle(card, taught.report, network), image, 3)
 
         assert heat.shape == (224, 224)
         assert 0 <= heat.min() < 0.1 < heat.std() + 0.05, name
@@ -108,16 +108,16 @@ def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bun
 def test_a_taught_network_shows_where_it_looked_and_answers_from_another_process(
     bundle: Path, taught: Bundle, sample: Path
 ) -> None:
-    picture = sample / "try" / "vehicle_rocket.png"
+    image = sample / "try" / "vehicle_rocket.png"
 
-    heat: HeatMap = from_json(HeatMap, answer(to_json(AskHeatMap(str(bundle), str(picture), None))))
-    other = heat_map(taught, picture, label=next(name for name in taught.classes if name != heat.label))
+    heat: HeatMap = from_json(HeatMap, answer(to_json(AskHeatMap(str(bundle), str(image), None))))
+    other = heat_map(taught, image, label=next(name for name in taught.classes if name != heat.label))
 
-    assert heat.label == taught.predict(picture).label
+    assert heat.label == taught.predict(image).label
     assert Image.open(BytesIO(heat.png)).size == (heat.width, heat.height) == (224, 224)
     assert other.png != heat.png
     with pytest.raises(BadSetting, match=r"There is no class 'fish' in this bundle\. Choose one of: bird"):
-        heat_map(taught, picture, label="fish")
+        heat_map(taught, image, label="fish")
 
 
 def test_a_network_that_keeps_no_places_apart_is_refused(taught: Bundle) -> None:
@@ -148,11 +148,11 @@ def test_a_map_is_gradient_times_activation_and_needs_no_library_for_it(
     torch.manual_seed(0)
     module, label = InPlace(), 1
     bundle = bundle_of(module, taught)
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
-    heat = heat_of(bundle, picture, label)
+    heat = heat_of(bundle, image, label)
 
-    given = module.conv(torch.from_numpy(to_float(picture[None], bundle.card.input)))[0].detach()  # (4, 8, 8)
+    given = module.conv(torch.from_numpy(to_float(image[None], bundle.card.input)))[0].detach()  # (4, 8, 8)
     weight = module.fc.weight - module.fc.weight.mean(dim=0)
     slope = (weight[label].view(4, 1, 1) / 64 * (given > 0)).detach()
     wanted = (slope * given).sum(dim=0).clamp_min(0)
@@ -186,10 +186,10 @@ def test_below_a_wide_head_every_layer_adds_what_it_said_by_itself(taught: Bundl
     bundle = replace(
         taught, network=wide, card=replace(taught.card, site=where, classes=("a", "b"), input=card.input)
     )
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
-    heat = heat_of(bundle, picture, 0)
+    heat = heat_of(bundle, image, 0)
 
-    given = body[1](body[0](torch.from_numpy(to_float(picture[None], card.input))))[0].sum(dim=0).detach()
+    given = body[1](body[0](torch.from_numpy(to_float(image[None], card.input))))[0].sum(dim=0).detach()
     smooth = interpolate(given[None, None], (64, 64), mode="bicubic")[0, 0].clamp_min(0)
     assert np.allclose(heat, (smooth / smooth.max()).numpy(), atol=1e-4)

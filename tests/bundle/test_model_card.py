@@ -14,7 +14,7 @@ from headswap.exports.parity import Route, check_of
 @pytest.fixture
 def facts(bundle: Path) -> CardFacts:
     ways = [
-        Route(name="predict.py", pictures=16, same=16, largest_difference=2e-6),
+        Route(name="predict.py", images=16, same=16, largest_difference=2e-6),
         Route(name="model.onnx", problem="ONNX holds 2 GB in one file, and this network is larger."),
     ]
     return CardFacts(

@@ -17,7 +17,7 @@ from headswap.evaluation.metrics import softmax
 from headswap.storage.files import SEAL, sealed_folder
 
 
-def test_a_train_picture_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
+def test_a_train_image_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
     loaded = headswap.load_bundle(bundle)
     remembered = set(loaded.memory.sha256s) if loaded.memory else set()
 
@@ -46,12 +46,12 @@ def test_the_old_head_says_what_the_pretrained_network_would_have_said(bundle: P
 
     from headswap.data.transforms import to_float
 
-    picture = sample / "try" / "vehicle_rocket.png"
+    image = sample / "try" / "vehicle_rocket.png"
     loaded = headswap.load_bundle(bundle)
     pretrained = headswap.load_network("tf_efficientnet_lite0")
 
-    old = loaded.predict(picture).old_head
-    batch = torch.from_numpy(to_float(loaded.prepare(picture)[None], pretrained.input))
+    old = loaded.predict(image).old_head
+    batch = torch.from_numpy(to_float(loaded.prepare(image)[None], pretrained.input))
     with torch.inference_mode():
         true = pretrained.module.eval()(batch).softmax(1)[0]
 
@@ -70,9 +70,9 @@ def test_what_a_bundle_remembers_is_sealed_small_and_travels_in_the_zip(bundle: 
     assert headswap.load_bundle(packed).memory is not None
 
 
-def test_a_bundle_is_no_surer_than_the_pictures_that_checked_it(bundle: Path, few_drawings: Path) -> None:
+def test_a_bundle_is_no_surer_than_the_images_that_checked_it(bundle: Path, few_drawings: Path) -> None:
     taught = headswap.load_bundle(bundle)
-    checked = sum(picture.part == "train" for picture in read_dataset(bundle).pictures)
+    checked = sum(image.part == "train" for image in read_dataset(bundle).images)
 
     said = list(taught.predict_many(sorted(few_drawings.rglob("*.png"))))
 
@@ -94,11 +94,11 @@ def test_a_bundle_of_version_0_1_still_opens_and_says_what_it_said(
         del report["even_share"]
         report["advice"] = ["Add pictures.", "Stop."]
         (draft / "report.json").write_text(json.dumps(report))
-    picture = sorted(few_drawings.rglob("*.png"))[0]
+    image = sorted(few_drawings.rglob("*.png"))[0]
 
     old = headswap.load_bundle(tmp_path / "old")
 
     assert [one.sentence for one in old.report.advice] == ["Add pictures.", "Stop."]
-    prepared = old.prepare(picture)[None]
+    prepared = old.prepare(image)[None]
     plain = softmax(old.logits(prepared) / old.card.temperature)[0]
-    assert old.predict(picture).sure == pytest.approx(plain.max(), abs=1e-5)
+    assert old.predict(image).sure == pytest.approx(plain.max(), abs=1e-5)

@@ -25,7 +25,7 @@ class Work:
     project: str
     job: str
     sha256: str
-    picture: Path
+    image: Path
     upload: Path
     course: str
 
@@ -35,9 +35,9 @@ class Work:
         return {
             "project": self.project, "project_id": self.project, "projects": (self.project,),
             "job": self.job, "jobs": (self.job,), "run": self.job, "runs": (self.job,), "key": self.project,
-            "sha256": self.sha256, "sha256s": (self.sha256,), "files": (f"bird/{self.picture.name}",),
-            "upload": self.upload, "file": self.upload, "picture": self.picture, "pictures": (self.picture,),
-            "frame": b64encode(self.picture.read_bytes()).decode(), "folder": self.upload.parent,
+            "sha256": self.sha256, "sha256s": (self.sha256,), "files": (f"bird/{self.image.name}",),
+            "upload": self.upload, "file": self.upload, "image": self.image, "images": (self.image,),
+            "frame": b64encode(self.image.read_bytes()).decode(), "folder": self.upload.parent,
             "name": "bird", "new": "crow", "into": "fruit", "code": "few", "label": "bird", "px": 96,
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",

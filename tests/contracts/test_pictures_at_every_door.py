@@ -272,11 +272,11 @@ def test_a_server_reads_200_megapixels_in_several_scans_within_its_memory(
         assert image.size == (2048, 1525)
 
 
-def test_no_server_has_less_memory_for_pictures_than_one_for_a_class() -> None:
+def test_no_server_has_less_memory_for_images_than_one_for_a_class() -> None:
     assert min(limits_for(whom).reader_mb for whom in WHOM) == limits_for("class").reader_mb
 
 
-def test_a_reduced_picture_is_the_same_to_the_page_and_to_python(
+def test_a_reduced_image_is_the_same_to_the_page_and_to_python(
     reader: Reader, loaded: Bundle, tmp_path: Path
 ) -> None:
     scene(3000, 2000).save(tmp_path / "large.jpg", quality=92)

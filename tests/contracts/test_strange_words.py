@@ -75,5 +75,5 @@ def test_no_text_does_more_than_earn_a_sentence(service: Service, eves: Work) ->
     after = service.manifest("eve", eves.project)
     assert before is not None
     assert after is not None
-    assert len(after.pictures) <= len(before.pictures)
+    assert len(after.images) <= len(before.images)
     assert all(len(name) <= 300 for name in after.classes)

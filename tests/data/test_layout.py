@@ -71,7 +71,7 @@ def test_a_class_may_be_called_train() -> None:
     assert set(classes(layout).values()) == {"train", "car", "plane"}
 
 
-def test_unlabelled_test_pictures_are_left_out_by_name() -> None:
+def test_unlabelled_test_images_are_left_out_by_name() -> None:
     layout = arrange(["train/cat/1.jpg", "train/dog/1.jpg", "test/7.jpg", "try/8.jpg"])
 
     assert [(left.file, left.reason) for left in layout.left_out] == [

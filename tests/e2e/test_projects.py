@@ -106,7 +106,7 @@ def test_runs_are_sorted_opened_again_and_deleted_after_a_question(opened: Visit
     assert page.locator("#hs-runs tr.shown").inner_text().find("lite0") > 0
 
 
-def test_networks_are_compared_on_the_same_pictures(opened: Visit, house: House) -> None:
+def test_networks_are_compared_on_the_same_images(opened: Visit, house: House) -> None:
     page = opened.page
     see_runs(opened, house)
     for row in ("lite1", "resnet50"):

@@ -115,7 +115,7 @@ def test_over_a_grid_of_reports_no_advice_contradicts_another_or_its_figures() -
     [(8, 0, 0, "unknown"), (8, 2, 0, "unknown"), (100, 1, 1, "flat"), (100, 15, 3, "rising"),
      (100, 6, 4, "unknown"), (100, 0, 9, "flat"), (1000, 2, 2, "flat")],
 )  # fmt: skip
-def test_more_pictures_helped_or_hardly_did_only_where_chance_does_not_explain_it(
+def test_more_images_helped_or_hardly_did_only_where_chance_does_not_explain_it(
     total: int, gained: int, lost: int, trend: str
 ) -> None:
     learning = LearningCurve(
@@ -131,7 +131,7 @@ def test_ninety_four_of_a_hundred_right_is_not_told_to_move_the_body() -> None:
     assert [one.code for one in report.advice] == ["mixed"]
 
 
-def test_eight_pictures_never_say_that_more_hardly_helped() -> None:
+def test_eight_images_never_say_that_more_hardly_helped() -> None:
     learning = LearningCurve(fewer=12, fewer_right=6, more=18, more_right=6, total=8, gained=0, lost=0)
 
     report = advise(report_of(6, 8, 1.0, learning), (8, 8, 8))

@@ -15,7 +15,7 @@ CLASSES = ("cat", "dog")
 
 
 def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] | None = None) -> Manifest:
-    pictures = tuple(
+    images = tuple(
         ImageRecord(
             file=f"{part} {number}",
             source="",
@@ -30,16 +30,16 @@ def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] |
         )
         for number, label in enumerate(labels)
     )
-    return Manifest(name="", root="", classes=CLASSES, pictures=pictures)
+    return Manifest(name="", root="", classes=CLASSES, images=images)
 
 
 def sitting(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> SplitLogits:
     logits = np.zeros((len(said), 2))
     logits[np.arange(len(said)), said] = sureness
     return SplitLogits(
-        files=[picture.file for picture in manifest.pictures],
-        sha256s=[picture.sha256 for picture in manifest.pictures],
-        labels=np.array([manifest.label(picture) for picture in manifest.pictures]),
+        files=[image.file for image in manifest.images],
+        sha256s=[image.sha256 for image in manifest.images],
+        labels=np.array([manifest.label(image) for image in manifest.images]),
         logits=logits,
     )
 
@@ -53,7 +53,7 @@ def evidence_of(
 ) -> EvaluationInputs:
     test, known = manifest_of(labels, "test"), manifest_of(train[0])
     return EvaluationInputs(
-        manifest=replace(test, pictures=known.pictures + test.pictures),
+        manifest=replace(test, images=known.images + test.images),
         test=sitting(test, said),
         train=sitting(known, train[1]),
         train_right=train_right,
@@ -84,7 +84,7 @@ def test_the_figures_of_a_small_test_add_up() -> None:
     assert report.hardest[0].file == "test 2"
 
 
-def test_too_small_a_test_is_replaced_by_every_picture_judged_out_of_sample() -> None:
+def test_too_small_a_test_is_replaced_by_every_image_judged_out_of_sample() -> None:
     labels = [0] * 20 + [1] * 10 + [0, 0, 1, 1]
     said = [1, *labels[1:]]
 
@@ -97,7 +97,7 @@ def test_too_small_a_test_is_replaced_by_every_picture_judged_out_of_sample() ->
     assert report.baseline_accuracy == 22 / 34
 
 
-def test_a_test_picture_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
+def test_a_test_image_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
     random = np.random.default_rng(1)
     labels = [0, 1] * 20
     evidence = evidence_of([0, 1, 1], [0, 0, 1], train=(labels, labels))
@@ -114,7 +114,7 @@ def test_a_test_picture_is_told_one_way_in_the_report_and_by_the_final_head() ->
     assert sum(answer.is_right for answer in test) == report.test_right == 2
 
 
-def test_nobody_is_surer_than_the_pictures_that_checked_it() -> None:
+def test_nobody_is_surer_than_the_images_that_checked_it() -> None:
     labels = [0, 1] * 30
     evidence = evidence_of([0, 1] * 25, [0, 1] * 25, train=(labels, labels))
     huge = replace(evidence.test, logits=evidence.test.logits * 1e4)
@@ -137,7 +137,7 @@ def test_a_test_of_fifty_speaks_for_itself() -> None:
     assert (report.method, report.total) == ("exam", 50)
 
 
-def test_sureness_of_a_cross_validated_verdict_is_corrected_by_pictures_of_other_groups() -> None:
+def test_sureness_of_a_cross_validated_verdict_is_corrected_by_images_of_other_groups() -> None:
     random = np.random.default_rng(0)
     labels = [0, 1] * 20
     said = [label if random.random() < 0.75 else 1 - label for label in labels]
@@ -225,7 +225,7 @@ def test_a_network_that_may_have_learned_darkness_is_named() -> None:
     light = [0.2 + 0.5 * label for label in labels]
     test, known = manifest_of(labels, "test", light=light), manifest_of(labels, light=light)
     evidence = EvaluationInputs(
-        manifest=replace(test, pictures=known.pictures + test.pictures),
+        manifest=replace(test, images=known.images + test.images),
         test=sitting(test, labels),
         train=None,
         train_right=60,
@@ -237,7 +237,7 @@ def test_a_network_that_may_have_learned_darkness_is_named() -> None:
     assert "may have learned how light or dark the picture is" in sentences(report)
 
 
-def test_test_pictures_that_a_body_can_hardly_tell_from_train_are_warned_of() -> None:
+def test_test_images_that_a_body_can_hardly_tell_from_train_are_warned_of() -> None:
     evidence = evidence_of([0, 1] * 25, [0, 1] * 25)
 
     report = report_of(replace(evidence, twins=("test 1", "test 2", "test 3")))

@@ -27,7 +27,7 @@ def test_planted_wrong_labels_come_first() -> None:
     assert all(suggested == truth[row] for row, suggested in doubts[:5])
 
 
-def test_a_class_keeps_at_least_one_picture() -> None:
+def test_a_class_keeps_at_least_one_image() -> None:
     labels = np.array([0] * 10 + [1])
     probabilities = np.tile([0.9, 0.1], (11, 1))
 

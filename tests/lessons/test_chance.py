@@ -29,7 +29,7 @@ GRID = list(itertools.product(SHARES, SHARES, TOTALS))
 CLAIMS = re.compile(r"ahead|fewer|lost|drift cost|drift brought| more than the head")
 
 
-def test_a_difference_is_clear_only_with_enough_pictures() -> None:
+def test_a_difference_is_clear_only_with_enough_images() -> None:
     assert not is_clear(0.58, 0.58, 400)
     assert not is_clear(1.0, 0.75, 4)
     assert not is_clear(0.75, 0.6, 24)
@@ -108,7 +108,7 @@ def test_by_heart_and_guessing_are_said_of_shuffled_labels_where_they_are_so() -
         assert shows is (train >= 0.9 and not is_clear(test, 0.25, total))
 
 
-def test_glasses_are_called_worse_only_beyond_the_draws_and_the_pictures() -> None:
+def test_glasses_are_called_worse_only_beyond_the_draws_and_the_images() -> None:
     for (right, wrong, total), low in itertools.product(GRID, (-0.1, 0.0, 0.1)):
         names = ("undivided", "unnormalised", "swapped", "squashed")
         means = {"right": right, **dict.fromkeys(names, wrong)}

@@ -17,8 +17,8 @@ class Tiny(nn.Module):
         self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
         self.head = nn.Linear(8, 2)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(pictures).flatten(1))
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(images).flatten(1))
 
 
 def desk() -> LessonImages:

@@ -45,7 +45,7 @@ def test_a_head_solved_on_the_drifted_body_fits_again(seen: Run) -> None:
     assert mean(results, "exam_again") > mean(results, "exam_drifted") + 0.1
 
 
-def test_answers_in_training_mode_depend_on_the_other_pictures_of_the_batch(seen: Run) -> None:
+def test_answers_in_training_mode_depend_on_the_other_images_of_the_batch(seen: Run) -> None:
     for result in seen("norms", whole=True):
         assert result["mixed"] < result["exam_before"] - 0.1
         assert result["one_class"] < result["mixed"]

@@ -14,7 +14,7 @@ from PIL import Image
 
 import headswap
 from headswap.bundle.prediction import Prediction
-from headswap.errors import BadSetting, Cancelled, UnreadablePicture
+from headswap.errors import BadSetting, Cancelled, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.pipeline.many import NOT_SURE, TABLE, UNLIKE, csv_of, sort
 
@@ -72,7 +72,7 @@ def test_single_files_are_named_as_they_were_given(bundle: Path, holiday: Path) 
 
 
 def test_where_nothing_can_be_read_the_reason_is_raised(bundle: Path, holiday: Path) -> None:
-    with pytest.raises(UnreadablePicture, match=r"broken\.jpg"):
+    with pytest.raises(UnreadableImage, match=r"broken\.jpg"):
         headswap.predict(bundle, holiday / "broken.jpg")
 
 
@@ -88,7 +88,7 @@ def test_the_table_has_every_share_and_no_cell_that_a_spreadsheet_would_run() ->
     ]
 
 
-def test_pictures_are_copied_into_their_classes_and_none_is_lost(
+def test_images_are_copied_into_their_classes_and_none_is_lost(
     bundle: Path, holiday: Path, zipped: Path, tmp_path: Path
 ) -> None:
     before = sorted(path.name for path in holiday.rglob("*"))

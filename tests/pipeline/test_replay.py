@@ -71,22 +71,22 @@ def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(
     shutil.copytree(first, copy)
     kept = json.loads((copy / "dataset.json").read_text())
     other = {"train": "test", "test": "train"}
-    for number, picture in enumerate(kept["pictures"]):  # as another version might have split them
-        picture["group"] = 100 + number
-        picture["part"] = other[picture["part"]] if number % 4 == 0 else picture["part"]
-        del picture["thumbnail"]  # version 0.1 had none
+    for number, image in enumerate(kept["pictures"]):  # as another version might have split them
+        image["group"] = 100 + number
+        image["part"] = other[image["part"]] if number % 4 == 0 else image["part"]
+        del image["thumbnail"]  # version 0.1 had none
     (copy / "dataset.json").write_text(json.dumps(kept))
     reseal(copy)
 
     train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
-    again = read_dataset(tmp_path / "b").pictures
+    again = read_dataset(tmp_path / "b").images
     assert [(each.group, each.part) for each in again] == [
         (each["group"], each["part"]) for each in kept["pictures"]
     ]
 
 
-def test_other_pictures_are_taught_with_the_same_choices_and_it_is_said(
+def test_other_images_are_taught_with_the_same_choices_and_it_is_said(
     first: Path, few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     fewer = tmp_path / "fewer"

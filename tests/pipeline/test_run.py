@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import headswap
 from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.data.transforms import to_float
-from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
+from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewImages
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.exports.onnx import write_onnx
 from headswap.features.bank import BankBuilder, FeatureBank
@@ -40,13 +40,13 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
 def test_the_test_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
     taught, test = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
 
-    said = taught.predict_many(few_drawings / picture.file for picture in test)
+    said = taught.predict_many(few_drawings / image.file for image in test)
 
-    right = sum(one.label == picture.class_name for one, picture in zip(said, test, strict=True))
+    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
     assert right == read_report(bundle).test_right
 
 
-def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_picture_again(
+def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_image_again(
     bundle: Path, few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     shards = set((workspace / "features").rglob("*.safetensors"))
@@ -67,9 +67,7 @@ def test_the_body_of_a_taught_network_is_untouched(bundle: Path) -> None:
     assert sorted(changed) == ["classifier.bias", "classifier.weight"]
 
 
-def test_a_bundle_predicts_every_class_and_learned_its_train_pictures(
-    bundle: Path, few_drawings: Path
-) -> None:
+def test_a_bundle_predicts_every_class_and_learned_its_train_images(bundle: Path, few_drawings: Path) -> None:
     loaded = headswap.load_bundle(bundle)
 
     predictions = list(loaded.predict_many(sorted(few_drawings.rglob("*.png"))))
@@ -87,10 +85,10 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_test(
 
     outcome = headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, listener=heard.append)
 
-    pictures = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
+    images = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
     passes = [event for event in heard if isinstance(event, EpochEnd)]
-    assert pictures == sorted(pictures)
-    assert pictures[-1] == 24
+    assert images == sorted(images)
+    assert images[-1] == 24
     assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
     report, last = outcome.report, passes[-1]
     assert (last.test_right, last.train_right) == (report.test_right, report.train_right)
@@ -122,7 +120,7 @@ def test_the_person_s_own_layer_is_proved_like_any_other(
         headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, head="conv_stem")
 
 
-def test_an_existing_place_an_unknown_network_and_a_lonely_picture_are_refused(
+def test_an_existing_place_an_unknown_network_and_a_lonely_image_are_refused(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(BadSetting, match="exists already"):
@@ -131,14 +129,14 @@ def test_an_existing_place_an_unknown_network_and_a_lonely_picture_are_refused(
         headswap.teach(few_drawings, model="resnet5O", out=tmp_path / "b", workspace=workspace)
     for name in ("a", "b"):
         (tmp_path / "two" / name).mkdir(parents=True)
-        picture = next((few_drawings / "bird").iterdir())
-        shutil.copy(picture, tmp_path / "two" / name)
-    with pytest.raises(TooFewPictures, match="two different pictures"):
+        image = next((few_drawings / "bird").iterdir())
+        shutil.copy(image, tmp_path / "two" / name)
+    with pytest.raises(TooFewImages, match="two different pictures"):
         headswap.teach(tmp_path / "two", out=tmp_path / "b", workspace=workspace)
 
 
 @pytest.mark.slow
-def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
+def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
     shared_data: Path, workspace: Path, tmp_path: Path
 ) -> None:
     import json
@@ -146,8 +144,8 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     folder = tmp_path / "mixed"
     for name in ("cat", "dog"):
         (folder / name).mkdir(parents=True)
-        for picture in sorted((shared_data / "data" / "cats_dogs" / name).iterdir())[:12]:
-            shutil.copy(picture, folder / name)
+        for image in sorted((shared_data / "data" / "cats_dogs" / name).iterdir())[:12]:
+            shutil.copy(image, folder / name)
     hazards = json.loads((shared_data / "hazards" / "manifest.json").read_text())["files"]
     for number, row in enumerate(hazards):
         shutil.copy(shared_data / "hazards" / row["file"], folder / ("cat", "dog")[number % 2])
@@ -161,7 +159,7 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     assert outcome.train_images + outcome.test_images + len(outcome.left_out) >= 24 + len(hazards) - 5
 
 
-def test_taught_on_flipped_pictures_too_it_says_the_same_of_both_everywhere(
+def test_taught_on_flipped_images_too_it_says_the_same_of_both_everywhere(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -169,8 +167,8 @@ def test_taught_on_flipped_pictures_too_it_says_the_same_of_both_everywhere(
         few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(flip=True)
     )
     bundle = headswap.load_bundle(outcome.bundle)
-    with Image.open(next((few_drawings / "bird").iterdir())) as picture:
-        drawing = ImageOps.fit(picture.convert("RGB"), (256, 256))
+    with Image.open(next((few_drawings / "bird").iterdir())) as image:
+        drawing = ImageOps.fit(image.convert("RGB"), (256, 256))
 
     there, back = bundle.predict(drawing), bundle.predict(ImageOps.mirror(drawing))
 
@@ -215,7 +213,7 @@ def test_the_other_head_costs_no_second_pass(
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
+def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     headswap.train(few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(px=96))
@@ -224,8 +222,8 @@ def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
     assert bundle.card.input.size == (3, 96, 96)
     assert bundle.card.site.input_size == (3, 96, 96)
     test = read_dataset(tmp_path / "b").part("test")
-    said = bundle.predict_many(few_drawings / picture.file for picture in test)
-    right = sum(one.label == picture.class_name for one, picture in zip(said, test, strict=True))
+    said = bundle.predict_many(few_drawings / image.file for image in test)
+    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
     assert right == read_report(tmp_path / "b").test_right
 
 

@@ -138,11 +138,11 @@ def classroom() -> Callable[..., Classroom]:
         torch.manual_seed(0)
         module = Tiny(aux=aux).eval()
         site = swap_head(module, 3, input_size=SPEC.size).site
-        pictures, labels = stripes(count)
+        images, labels = stripes(count)
         if shuffled:  # nothing can be learned from these
             labels = labels[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
         album = ImageBatches(
-            SPEC, read_input=lambda row: pictures[row, 2:18, 4:20], read_uncut=pictures.__getitem__
+            SPEC, read_input=lambda row: images[row, 2:18, 4:20], read_uncut=images.__getitem__
         )
         recalibrate(module, [album.inputs(range(count))])  # as if pretrained on pictures like these
         with torch.no_grad():

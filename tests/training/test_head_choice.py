@@ -84,8 +84,8 @@ def test_what_it_answers_is_what_the_network_itself_says(
         Forgetful(), striped, tmp_path / "f", SPEC, engine="torch-cpu-float32"
     )
 
-    test = [picture for picture in manifest.pictures if picture.part == "test"]
-    images = np.stack([prepare(reread(manifest, picture, wanted_px=None), SPEC) for picture in test])
+    test = [image for image in manifest.images if image.part == "test"]
+    images = np.stack([prepare(reread(manifest, image, wanted_px=None), SPEC) for image in test])
     with torch.inference_mode():
         said = told.network.module(torch.from_numpy(to_float(images, SPEC))).double().numpy()
     assert np.allclose(said, told.test.logits, atol=1e-3)

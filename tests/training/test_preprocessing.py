@@ -52,7 +52,7 @@ def auto(ends_that_tell: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return outcome, place, heard
 
 
-def test_what_only_whole_pictures_show_is_found_and_said(auto: tuple[Outcome, Path, list[Event]]) -> None:
+def test_what_only_whole_images_show_is_found_and_said(auto: tuple[Outcome, Path, list[Event]]) -> None:
     outcome, _, heard = auto
 
     assert read_card(Path(outcome.bundle)).input.fit == "squash"
@@ -76,7 +76,7 @@ def test_it_beats_the_usual_view_in_the_test(
     assert outcome.report.test_right > usual.report.test_right
 
 
-def test_the_bundle_sees_pictures_as_the_test_did(
+def test_the_bundle_sees_images_as_the_test_did(
     auto: tuple[Outcome, Path, list[Event]], ends_that_tell: Path
 ) -> None:
     outcome, _, _ = auto

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.errors import TeachingFailed, TooFewImages
 from headswap.features import memmap as matrix
 from headswap.training.config import TrainConfig
 from headswap.training.linear.solver import fit_head
@@ -92,7 +92,7 @@ def test_shuffled_labels_are_not_learned_in_the_folds() -> None:
     assert float((solved.fold_logits.argmax(1) == shuffled).float().mean()) < 0.5
 
 
-def test_copies_of_a_picture_share_a_fold() -> None:
+def test_copies_of_an_image_share_a_fold() -> None:
     features, _ = clouds(60, 400, 2, noise=6.0)
     labels = torch.arange(60) % 2
     labels = labels[torch.randperm(60, generator=torch.Generator().manual_seed(3))]  # nothing to learn
@@ -107,7 +107,7 @@ def test_copies_of_a_picture_share_a_fold() -> None:
     assert float((honest.fold_logits.argmax(1) == labels_twice).float().mean()) < 0.7
 
 
-def test_one_picture_of_each_class_is_enough() -> None:
+def test_one_image_of_each_class_is_enough() -> None:
     features = torch.tensor([[1.0, 0.0, 5.0], [0.0, 1.0, 5.0]])
 
     solved = fit_head(features, torch.tensor([0, 1]), num_classes=2)
@@ -116,7 +116,7 @@ def test_one_picture_of_each_class_is_enough() -> None:
     assert right_share(features, torch.tensor([0, 1]), solved.weight, solved.bias) == 1.0
 
 
-def test_the_same_pictures_give_the_same_head_bit_for_bit() -> None:
+def test_the_same_images_give_the_same_head_bit_for_bit() -> None:
     features, labels = clouds(120, 300, 4)
 
     first, second = (fit_head(features, labels, num_classes=4, seed=7) for _ in range(2))
@@ -159,8 +159,8 @@ def test_each_pass_can_be_watched() -> None:
     assert seen[-1] >= seen[0]
 
 
-def test_a_class_without_pictures_is_refused() -> None:
-    with pytest.raises(TooFewPictures, match="Add pictures, or drop the empty class"):
+def test_a_class_without_images_is_refused() -> None:
+    with pytest.raises(TooFewImages, match="Add pictures, or drop the empty class"):
         fit_head(torch.rand(4, 3), torch.tensor([0, 0, 2, 2]), num_classes=3)
 
 
@@ -172,7 +172,7 @@ def test_features_that_are_no_numbers_are_refused() -> None:
         fit_head(features, torch.tensor([0, 0, 1, 1]), num_classes=2)
 
 
-def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
+def test_a_class_with_one_image_to_a_hundred_is_still_named() -> None:
     features, labels = clouds(1200, 100, 2, noise=2.5)
     common, rare = torch.nonzero(labels == 0).flatten(), torch.nonzero(labels == 1).flatten()
     train, test = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
@@ -185,7 +185,7 @@ def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
     assert recall[1] > 0.25  # 0.03 when every picture counts the same
 
 
-def test_two_hundred_classes_of_three_pictures_are_learned() -> None:
+def test_two_hundred_classes_of_three_images_are_learned() -> None:
     features, labels = clouds(800, 256, 200, noise=0.5)
 
     solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(strengths=(0.1,)))

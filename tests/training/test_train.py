@@ -128,8 +128,8 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
 
     assert result.strength is not None
     test = manifest.part("test")
-    pictures = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
-    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
+    images = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
+    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
     ours = torch.from_numpy(result.test.logits).softmax(1)
     assert (logits.softmax(1) - ours).abs().max() < 0.05  # the bank may be bfloat16
     assert (logits.argmax(1).numpy() == result.test.labels).mean() > 0.8
@@ -161,7 +161,7 @@ def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path, taught
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def _open(manifest: Manifest, picture: object) -> object:
+def _open(manifest: Manifest, image: object) -> object:
     from headswap.data.store import reread
 
-    return reread(manifest, picture)
+    return reread(manifest, image)

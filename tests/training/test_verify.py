@@ -21,7 +21,7 @@ from headswap.network import InputSpec, Network
 from headswap.training.task import TrainingResult
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
-PROOF_PICTURES = 8
+PROOF_IMAGES = 8
 Sat = tuple[Network, TrainingResult, Manifest]
 
 
@@ -67,10 +67,10 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     look = Extractor.look
 
-    def counted(self: Extractor, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def counted(self: Extractor, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         if self.engine.is_exact:
-            seen.append(len(pictures))
-        return look(self, pictures)
+            seen.append(len(images))
+        return look(self, images)
 
     monkeypatch.setattr(Extractor, "look", counted)
     return seen
@@ -83,15 +83,15 @@ def test_every_answer_of_the_test_is_the_network_s_own(
     seen = sum(looks)
 
     test = manifest.part("test")
-    pictures = np.stack([prepare(reread(manifest, one), SPEC) for one in test])
-    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
+    images = np.stack([prepare(reread(manifest, one), SPEC) for one in test])
+    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
     assert "bfloat16" in result.engine
     assert (result.test.logits.argmax(1) == own.argmax(1).numpy()).all()
-    assert PROOF_PICTURES < seen < len(test), "some were looked at again, and not all"
+    assert PROOF_IMAGES < seen < len(test), "some were looked at again, and not all"
     ours = torch.from_numpy(result.test.logits)
     gap = (ours.softmax(1) - own.double().softmax(1)).abs().amax(1)  # (E,)
     best = own.topk(2, dim=1).values
-    undecided = (best[:, 0] - best[:, 1]).argsort()[:PROOF_PICTURES]
+    undecided = (best[:, 0] - best[:, 1]).argsort()[:PROOF_IMAGES]
     assert float(gap[undecided].max()) < 1e-5, "what is undecided is exact"
     assert float(gap.max()) > 1e-5, "what is decided is as half precision says"
 
@@ -104,11 +104,11 @@ def test_what_was_looked_at_again_is_known_the_next_time(
 
     _, again, _ = taught(hard, tmp_path)
 
-    assert looks == [PROOF_PICTURES], "the proof alone runs the network"
+    assert looks == [PROOF_IMAGES], "the proof alone runs the network"
     assert np.array_equal(first.test.logits, again.test.logits)
 
 
-def test_a_test_of_a_few_pictures_is_filled_up_with_train_for_the_proof(
+def test_a_test_of_a_few_images_is_filled_up_with_train_for_the_proof(
     hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
 ) -> None:
     few = tmp_path / "few"
@@ -119,6 +119,6 @@ def test_a_test_of_a_few_pictures_is_filled_up_with_train_for_the_proof(
 
     _, result, manifest = taught(few, tmp_path / "features")
 
-    assert len(manifest.part("test")) < PROOF_PICTURES
-    assert looks == [PROOF_PICTURES]
+    assert len(manifest.part("test")) < PROOF_IMAGES
+    assert looks == [PROOF_IMAGES]
     assert len(result.test.logits) == len(manifest.part("test"))

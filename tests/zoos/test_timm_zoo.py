@@ -54,10 +54,10 @@ def test_every_spec_holds_what_timm_resolves_for_evaluation() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "dm_nfnet_f0", "vit_base_patch16_clip_224", "volo_d4_448"])
-def test_the_spec_done_by_hand_gives_timms_own_pixels(name: str, cat_pictures: list[Path]) -> None:
+def test_the_spec_done_by_hand_gives_timms_own_pixels(name: str, cat_images: list[Path]) -> None:
     spec = TimmZoo().describe(name).input
     config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
-    image = Image.open(cat_pictures[0]).convert("RGB")
+    image = Image.open(cat_images[0]).convert("RGB")
 
     theirs = timm.data.create_transform(**config)(image)
 

@@ -42,7 +42,7 @@ def answer(question_json: str) -> str:
     question: AskProject = from_json(AskProject, question_json)
 
     @contextmanager
-    def watching(_picture: str) -> Iterator[None]:
+    def watching(_image: str) -> Iterator[None]:
         faulthandler.dump_traceback_later(question.patience_s, exit=True, file=2)
         try:
             yield

@@ -36,7 +36,7 @@ class RunSummary:
     interval: tuple[float, float]
     right: int
     total: int
-    pictures: int  # practised on and examined
+    images: int  # practised on and examined
     depth: str  # what moved in the end
 
 
@@ -59,7 +59,7 @@ class RunView:
     seconds: float | None
     parameters: int | None
     size_bytes: int | None
-    ms_per_picture: float | None
+    ms_per_image: float | None
 
     @property
     def is_over(self) -> bool:
@@ -228,7 +228,7 @@ class History:
             seconds=figures.seconds if figures else None,
             parameters=figures.parameters if figures else None,
             size_bytes=figures.size_bytes if figures else None,
-            ms_per_picture=figures.ms_per_picture if figures else None,
+            ms_per_image=figures.ms_per_image if figures else None,
         )
 
 
@@ -254,6 +254,6 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         interval=report.interval,
         right=report.right,
         total=report.total,
-        pictures=report.train_total + report.test_total,
+        images=report.train_total + report.test_total,
         depth=report.further.depth if report.further else "head",
     )

@@ -59,13 +59,13 @@ class Results:
         """The verdict."""
         return read_report(self.bundle(owner, job))
 
-    def predict(self, owner: str, job: str, pictures: tuple[Path, ...]) -> tuple[Prediction, ...]:
+    def predict(self, owner: str, job: str, images: tuple[Path, ...]) -> tuple[Prediction, ...]:
         """Let the taught network say what pictures show, all at once."""
-        if not 0 < len(pictures) <= MOST_AT_ONCE:
+        if not 0 < len(images) <= MOST_AT_ONCE:
             raise BadSetting(
-                f"{len(pictures)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
+                f"{len(images)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
-        question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, pictures)))
+        question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, images)))
         found: BatchPredictions = from_json(BatchPredictions, self._desk.ask(to_json(question)))
         return found.predictions
 
@@ -82,24 +82,24 @@ class Results:
         prediction: Prediction = from_json(Prediction, self._desk.ask(to_json(question)))
         return prediction
 
-    def preview(self, owner: str, job: str, picture: Path, px: int = 320) -> bytes:
+    def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
         self.bundle(owner, job)
-        with self._desk.clean(picture) as copy:
+        with self._desk.clean(image) as copy:
             return self._thumbnail(copy, px)
 
-    def heat_map(self, owner: str, job: str, picture: Path, label: str | None = None) -> HeatMap:
+    def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        question = AskHeatMap(str(self.bundle(owner, job)), str(picture), label)
+        question = AskHeatMap(str(self.bundle(owner, job)), str(image), label)
         heat: HeatMap = from_json(HeatMap, self._desk.ask(to_json(question)))
         return heat
 
-    def picture_file(self, owner: str, job: str, sha256: str) -> Path:
+    def image_file(self, owner: str, job: str, sha256: str) -> Path:
         """Where one of the pictures is that the run was taught or examined on."""
         manifest = self._manifest(owner, job)
-        for picture in manifest.pictures if manifest else ():
-            if picture.sha256 == sha256 and manifest is not None and manifest.path(picture).is_file():
-                return manifest.path(picture)
+        for image in manifest.images if manifest else ():
+            if image.sha256 == sha256 and manifest is not None and manifest.path(image).is_file():
+                return manifest.path(image)
         raise NotFound("This picture is not kept any more.", remedy="Teach again to see it.")
 
     def thumbnails(
@@ -109,12 +109,12 @@ class Results:
         manifest = self._manifest(owner, job)
         if manifest is None:
             return {}
-        known = {picture.sha256: picture for picture in manifest.pictures}
+        known = {image.sha256: image for image in manifest.images}
         wanted = [known[sha256] for sha256 in dict.fromkeys(sha256s) if sha256 in known]
         return {
-            picture.sha256: (picture.class_name, self._thumbnail(manifest.path(picture), px))
-            for picture in wanted
-            if manifest.path(picture).is_file()
+            image.sha256: (image.class_name, self._thumbnail(manifest.path(image), px))
+            for image in wanted
+            if manifest.path(image).is_file()
         }
 
     def doubts(self, owner: str, job: str) -> tuple[LabelIssue, ...]:

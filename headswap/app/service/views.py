@@ -24,7 +24,7 @@ class ProjectView:
     model: str
     head_path: str | None
     has_own_weights: bool
-    has_pictures: bool
+    has_images: bool
     job: str | None  # the newest job, if any
     done_job: str | None  # the newest job that ended well: what Test and Take home use
     is_stale: bool = False  # the pictures were changed since `done_job` was taught on them

@@ -103,8 +103,8 @@ def known_projects(
 
 def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
-    if line.pictures:
-        facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
+    if line.images:
+        facts = f"{count(line.images, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
     taught = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
     opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
@@ -123,7 +123,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
 
 
 def _sure(line: ProjectLine) -> h.Renderable:
-    what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
+    what = f"{count(line.images, 'picture')} and {count(line.runs, 'run')}"
     return h.li(".asking", role="alert")[
         h.p["Delete ", h.b[line.name], f" with its {what}? There is no way back."],
         h.span(".hs-row")[

@@ -42,7 +42,7 @@ def go_on(
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
     course, test = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
-    files = [lesson.manifest.pictures[row].file for row in test.tolist()]
+    files = [lesson.manifest.images[row].file for row in test.tolist()]
     truths = course.labels[test]
 
     def on_pass(result: EpochResult, answer: Answer) -> None:
@@ -61,14 +61,14 @@ def trial_setup_of(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
 ) -> TrialSetup:
     """What can be practised on, and how; rows are those of the manifest."""
-    pictures, spec = lesson.manifest.pictures, network.input
+    images, spec = lesson.manifest.images, network.input
     album = ImageBatches(
         spec,
-        read_input=lambda row: lesson.prepared(pictures[row], network),
-        read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
+        read_input=lambda row: lesson.prepared(images[row], network),
+        read_uncut=lambda row: uncut(reread(lesson.manifest, images[row], wanted_px=wanted_px(spec)), spec),
     )
     train, out_of_fold = _rows(lesson, "train"), beginning.taught.train
-    labels = lesson.labels(pictures)
+    labels = lesson.labels(images)
     engine = _engine(network.module, beginning.taught.site, album, train, labels, listener)
     return TrialSetup(
         module=network.module,
@@ -76,7 +76,7 @@ def trial_setup_of(
         album=album,
         train=train,
         labels=labels,
-        groups=[pictures[row].group for row in train.tolist()],
+        groups=[images[row].group for row in train.tolist()],
         start=beginning.start,
         engine=single(engine) if beginning.only_exact else engine,
         config=lesson.config,
@@ -129,15 +129,15 @@ def _taught(
 
 
 def _rows(lesson: TrainingTask, part: str) -> Tensor:
-    return torch.tensor([row for row, picture in enumerate(lesson.manifest.pictures) if picture.part == part])
+    return torch.tensor([row for row, image in enumerate(lesson.manifest.images) if image.part == part])
 
 
 def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
-    pictures = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+    images = tuple(lesson.manifest.images[row] for row in rows.tolist())
     return SplitLogits(
-        files=[picture.file for picture in pictures],
-        sha256s=[picture.sha256 for picture in pictures],
-        labels=lesson.labels(pictures).numpy(),
+        files=[image.file for image in images],
+        sha256s=[image.sha256 for image in images],
+        labels=lesson.labels(images).numpy(),
         logits=logits.double().numpy(),
     )
 
@@ -155,8 +155,8 @@ def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> P
         to_json(taught.site),
     ):
         digest.update(word.encode() + b"\0")
-    for picture in lesson.manifest.pictures:
-        digest.update(f"{picture.sha256} {picture.class_name} {picture.part} {picture.group}\0".encode())
+    for image in lesson.manifest.images:
+        digest.update(f"{image.sha256} {image.class_name} {image.part} {image.group}\0".encode())
     heads = head_names(network.module, taught.site.all_paths)
     for name, value in network.module.state_dict().items():
         if name in heads:

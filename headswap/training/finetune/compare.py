@@ -42,7 +42,7 @@ class HeldOutScore:
 class FinetuneGain:
     """What going further gave over the solved head, on the same pictures."""
 
-    pictures: int
+    images: int
     right_before: int
     right_after: int
     right_error: float  # standard error of the difference in right answers
@@ -115,7 +115,7 @@ def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
     error = float(falls.std(unbiased=True)) / math.sqrt(count) if count > 1 else math.inf
     changed = int((before.right != after.right).sum())
     return FinetuneGain(
-        pictures=count,
+        images=count,
         right_before=int(before.right.sum()),
         right_after=int(after.right.sum()),
         right_error=math.sqrt(changed),

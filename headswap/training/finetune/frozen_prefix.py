@@ -94,18 +94,18 @@ class FrozenPrefix:
         self._places = torch.full((every,), -1)
         self._places[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
-            pictures = album.inputs(rows.tolist())
-            self._seen[rows] = self.reach(pictures)
+            images = album.inputs(rows.tolist())
+            self._seen[rows] = self.reach(images)
             if flip:
-                self._flipped[rows] = self.reach(pictures.flip(-1))
+                self._flipped[rows] = self.reach(images.flip(-1))
             done += len(rows) * (2 if flip else 1)
             yield done
         with own_random(self.engine, seed):
             augment = Augment(album.spec, config)
             for number in range(crops):
                 batches = [rows.tolist() for rows in train.split(config.batch_size)]
-                for rows, pictures in zip(batches, album.train(batches, augment), strict=True):
-                    self._crops[number, self._places[rows]] = self.reach(pictures)
+                for rows, images in zip(batches, album.train(batches, augment), strict=True):
+                    self._crops[number, self._places[rows]] = self.reach(images)
                     done += len(rows)
                     yield done
 
@@ -130,10 +130,10 @@ class FrozenPrefix:
         return logits_of(self.answer(reached.to(self.engine.device)), self.site).float().cpu()
 
     @torch.no_grad()
-    def reach(self, pictures: Tensor) -> Tensor:
+    def reach(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to what leaves the frozen part: (B, numbers) float32 on the CPU."""
         self.module.eval()
-        batch = pictures.to(self.engine.device, memory_format=torch.channels_last)
+        batch = images.to(self.engine.device, memory_format=torch.channels_last)
         run = self.module.read if isinstance(self.module, WideNetwork) else self.module
         with precision(self.below):
             read, given = _recorded(self.module, [self._cut], batch, run)
@@ -159,14 +159,14 @@ class FrozenPrefix:
 
 
 def find_frozen_prefix(
-    module: nn.Module, site: HeadSite, pictures: Tensor, config: FinetuneConfig, engine: Engine
+    module: nn.Module, site: HeadSite, images: Tensor, config: FinetuneConfig, engine: Engine
 ) -> FrozenPrefix | None:
     """Cut a network below the stages that move with depth "last", and prove the cut.
 
     Args:
         module: swapped and placed.
         site: of its head.
-        pictures: (B, C, H, W) real ones, two or more.
+        images: (B, C, H, W) real ones, two or more.
         config: says what "last" means; a cut needs frozen norms and no mixing of pictures.
         engine: of the top.
 
@@ -181,7 +181,7 @@ def find_frozen_prefix(
         for stage in body_stages(module, site)
         if stage.kind != "Parameter" and not moving & set(stage.names)
     ]
-    batch = pictures.to(engine.device, memory_format=torch.channels_last)
+    batch = images.to(engine.device, memory_format=torch.channels_last)
     module.eval()
     with torch.no_grad():
         true, given = _recorded(module, frozen, batch)
@@ -199,16 +199,16 @@ def find_frozen_prefix(
                 thin=thin,
                 taps=tuple(tap for tap in site.taps if is_within(f"{BODY}.{tap.path}", shapes)),
             )
-            reached = top.reach(pictures)
+            reached = top.reach(images)
             if _agrees(top, reached.to(engine.device), logits_of(true, site)):
-                return _hurried(top, pictures, reached)
+                return _hurried(top, images, reached)
     return None
 
 
-def _hurried(top: FrozenPrefix, pictures: Tensor, reached: Tensor) -> FrozenPrefix:
+def _hurried(top: FrozenPrefix, images: Tensor, reached: Tensor) -> FrozenPrefix:
     """Let the frozen part run in half precision where that is near enough."""
     top.below = Engine(top.engine.device, choose_engine().precision)
-    if relative_error(top.reach(pictures), reached) > _NEAR:
+    if relative_error(top.reach(images), reached) > _NEAR:
         top.below = top.engine
     return top
 

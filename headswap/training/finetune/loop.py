@@ -54,7 +54,7 @@ def finetune(
     drill: FinetuneTask,
     *,
     budget: Budget,
-    tick: Tick = lambda pictures: None,
+    tick: Tick = lambda images: None,
     on_pass: OnPass = lambda result, answer: None,
 ) -> FinetunedRun:
     """Teach head and body together, in place.
@@ -133,9 +133,9 @@ class _Run:
         loss_sum, right, total = 0.0, 0, 0
         rows, top = [batch.tolist() for batch in batches], drill.top
         drawn = self.album.train(rows, self.augment) if top is None else top.train(rows)
-        for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
+        for step, (batch, images) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
             self._set_rates(step, drill.recipe.passes * len(batches), begins)
-            loss, hits = self._step(pictures, drill.labels[batch])
+            loss, hits = self._step(images, drill.labels[batch])
             loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
             standing.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
             tick(len(batch))
@@ -154,10 +154,10 @@ class _Run:
             )
         standing.seconds += time.perf_counter() - begin
 
-    def _step(self, pictures: Tensor, labels: Tensor) -> tuple[float, int]:
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
         """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
         config = self.drill.config
-        batch, targets = self.mix(pictures, labels)
+        batch, targets = self.mix(images, labels)
         loss, said = self._slopes(batch, targets)
         self.scaler.unscale_(self.optimizer)
         moving = [value for part in self.optimizer.param_groups for value in part["params"]]

@@ -34,7 +34,7 @@ class FinetuneCandidate:
 class Costs:
     """What practice takes here, in seconds."""
 
-    picture: Mapping[Moving, float]  # of practising once on one
+    image: Mapping[Moving, float]  # of practising once on one
     setup: Mapping[Moving, float]  # once, before the first pass
     rest: int  # practice pictures outside a validation part
     every: int  # all practice pictures
@@ -54,14 +54,14 @@ class SearchPlan:
         """What may move."""
         return frozenset(candidate.depth for candidate in self.candidates)
 
-    def pictures(self, rest: int, every: int) -> int:
+    def images(self, rest: int, every: int) -> int:
         """How many pictures are practised on in all."""
         several = len(self.candidates) if len(self.candidates) > 1 else 0
         return (several * self.search_passes + self.confirmations * self.passes) * rest + self.passes * every
 
     def seconds(self, costs: Costs) -> float:
         """How long it takes, if the slowest candidate wins."""
-        brief = [costs.picture[candidate.depth] for candidate in self.candidates]
+        brief = [costs.image[candidate.depth] for candidate in self.candidates]
         search = self.search_passes * costs.rest * sum(brief) if len(brief) > 1 else 0.0
         full = self.passes * (self.confirmations * costs.rest + costs.every) * max(brief)
         return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
@@ -122,7 +122,7 @@ def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[Searc
         yield _plan(some, config.passes, confirmations)
     if config.passes >= 2 * FEWEST_PASSES:
         yield _plan(ways[:1], config.passes // 2, 1)
-    if depth == "auto" and costs.picture["last"] < _CHEAP * costs.picture[ways[0].depth]:
+    if depth == "auto" and costs.image["last"] < _CHEAP * costs.image[ways[0].depth]:
         cheap = candidates_for("last", config)
         for some, confirmations in ((cheap, config.confirmations), (cheap, 1), (cheap[:1], 1)):
             yield _plan(some, config.passes, confirmations)

@@ -108,7 +108,7 @@ class _Search:
         if isinstance(plan, str):
             return self._stay(None, plan)
         every = len(self.course.train)
-        self.total = plan.pictures(every - held, every) + self.trials.pictures_below(plan.depths)
+        self.total = plan.images(every - held, every) + self.trials.images_below(plan.depths)
         if not self.trials.fill(plan.depths, self._tick):
             return self._stay(None, "There was no time for more than that.")
         best = self._found(plan)
@@ -133,7 +133,7 @@ class _Search:
         kept_s = 0.0
         costs = self.trials.costs(measured=is_limited)
         if is_limited:
-            kept_s = costs.picture["everything"] / 2 * len(course.labels)  # exam, saving
+            kept_s = costs.image["everything"] / 2 * len(course.labels)  # exam, saving
             course.budget.keep_back(kept_s)
         made = plan_search(depth, config, costs, seconds=course.budget.left_s)
         if made is None:
@@ -188,7 +188,7 @@ class _Search:
     def _refusal(self, best: _Best) -> str:
         """Why the solved head is kept; empty: it is not."""
         gain, rate = best.gain, best.candidate.learning_rate
-        counted = f"{gain.right_after} of {gain.pictures} validation pictures were right, with the solved "
+        counted = f"{gain.right_after} of {gain.images} validation pictures were right, with the solved "
         counted += f"head {gain.right_before}"
         if best.broke:
             return (
@@ -220,7 +220,7 @@ class _Search:
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
         sentence = (
-            f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.pictures} validation pictures "
+            f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.images} validation pictures "
             f"were right, with the solved head {gain.right_before}."
         )
         self.listener(Note(sentence))
@@ -240,12 +240,12 @@ class _Search:
             planned_passes=0 if best is None else best.tries[0].recipe.passes,
             parts=0 if best is None else len(best.tries),
             tried=self.tried,
-            validation=0 if best is None else best.gain.pictures,
+            validation=0 if best is None else best.gain.images,
             right_before=0 if best is None else best.gain.right_before,
             right_after=0 if best is None else best.gain.right_after,
             sentence=sentence,
         )
 
-    def _tick(self, pictures: int) -> None:
-        self.done += pictures
+    def _tick(self, images: int) -> None:
+        self.done += images
         self.listener(Progress("finetune", min(self.done, self.total), self.total))

@@ -115,22 +115,22 @@ class CandidateRunner:
         rest, every = len(self.rows(0)[0]), len(course.train)
         if not measured:
             same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
-            return Costs(picture=same, setup={}, rest=rest, every=every)
+            return Costs(image=same, setup={}, rest=rest, every=every)
         few = course.train[:_MEASURED].tolist()
         with borrowed(course.module, course.site, course.config.further), own_random(course.engine, 0):
             train_mode(course.module, course.config.further.norms)
             whole = self._timed(course.module, course.album.inputs(few))
-            picture: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
+            image: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
             setup: dict[Moving, float] = {}
             if self.top is not None:
                 begin = time.perf_counter()
                 reached = self.top.reach(course.album.inputs(few)).to(course.engine.device)
                 below = (time.perf_counter() - begin) / len(few)
-                setup["last"] = below * self.pictures_below(frozenset({"last"}))
+                setup["last"] = below * self.images_below(frozenset({"last"}))
                 train_mode(course.module, course.config.further.norms)
-                picture["last"] = self._timed(self.top.answer, reached)
+                image["last"] = self._timed(self.top.answer, reached)
         self.put_back()
-        return Costs(picture=picture, setup=setup, rest=rest, every=every)
+        return Costs(image=image, setup=setup, rest=rest, every=every)
 
     def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
         """Seconds of one picture, there and back; the second of two times."""
@@ -147,7 +147,7 @@ class CandidateRunner:
             seconds = time.perf_counter() - begin
         return seconds / len(batch)
 
-    def pictures_below(self, depths: frozenset[Moving]) -> int:
+    def images_below(self, depths: frozenset[Moving]) -> int:
         """How many pictures go through the frozen part once."""
         if self.top is None or "last" not in depths:
             return 0

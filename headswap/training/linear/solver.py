@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.errors import TeachingFailed, TooFewImages
 from headswap.features.memmap import matrix, taken
 from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
@@ -126,7 +126,7 @@ def fit_head(  # noqa: PLR0913
         watch: called with weight and bias after each pass of the last solve.
 
     Raises:
-        TooFewPictures: a class has no picture.
+        TooFewImages: a class has no picture.
         TeachingFailed: a feature is not a finite number.
     """
     config = config or TrainConfig()
@@ -174,7 +174,7 @@ def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
     """Refuse what no head can be solved on: a class without an image, numbers that are none."""
     counts = torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
-        raise TooFewPictures(
+        raise TooFewImages(
             "A head needs at least two classes with one practice picture each.",
             remedy="Add pictures, or drop the empty class.",
         )

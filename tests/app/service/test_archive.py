@@ -35,7 +35,7 @@ class House:
     store: Store
     archive: ProjectArchive
     history: History
-    pictures: Datasets
+    images: Datasets
 
 
 def no_check(owner: str, file: Path) -> None:
@@ -53,13 +53,11 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
         history = History(
             projects, Queue(store, LocalRunner()), lambda names: tuple(map(describe_network, names))
         )
-        pictures = Datasets(
+        images = Datasets(
             projects, lambda text: text, sample=root, is_wanted=lambda *_: True, came=lambda: None,
             check_room=lambda *_: None,
         )  # fmt: skip
-        made.append(
-            House(projects, store, archive_of(settings, projects, store, no_check), history, pictures)
-        )
+        made.append(House(projects, store, archive_of(settings, projects, store, no_check), history, images))
     yield made[0], made[1]
     for house in made:
         house.archive.close()
@@ -71,15 +69,15 @@ def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str
     project = house.projects.create("ada", "Birds / & “vehicles”")
     home = house.projects.folder(project.id)
     manifest = split(ingest(few_drawings, store=home / "images").manifest)
-    for pictures in (manifest, replace(manifest, name="after mending")):
+    for images in (manifest, replace(manifest, name="after mending")):
         folder = house.projects.new_data_folder(project)
-        write_text(folder / "dataset.json", to_json(pictures))
+        write_text(folder / "dataset.json", to_json(images))
         project = house.projects.use_data(project, folder, project.name)
         job = new_job_id()
         place = house.store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         (place / "events.jsonl").write_text('{"sentence":"hello","kind":"note"}\n')
-        keep_figures(place, RunStats(seconds=5.0, parameters=7, size_bytes=28, ms_per_picture=0.5))
+        keep_figures(place, RunStats(seconds=5.0, parameters=7, size_bytes=28, ms_per_image=0.5))
         source = str(house.projects.dataset(project))
         experiment = Experiment(data=DataConfig(source=source, seed=3), model="tf_efficientnet_lite0")
         house.store.adopt("ada", project.id, to_json(experiment), job, "bundle", 1_700_000_000.0)
@@ -120,7 +118,7 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
         for name in ("report.json", "weights.safetensors", "seal.json"):
             assert (theirs / name).read_bytes() == (here.store.folder(job.id) / "bundle" / name).read_bytes()
         assert (there.store.folder(row.id) / "events.jsonl").is_file()
-        assert row.ms_per_picture == 0.5
+        assert row.ms_per_image == 0.5
     assert [row.is_shown for row in rows] == [False, True], "the run that was opened is still the one shown"
     assert rows[1].id != old
     found = there.projects.get("bob", opened)
@@ -128,8 +126,8 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
     assert found.name == project.name
     assert manifest is not None
     assert manifest.name == "after mending"
-    assert all(manifest.path(picture).is_file() for picture in manifest.pictures)
-    assert there.pictures.thumbnail("bob", opened, manifest.pictures[0].sha256).startswith(b"\xff\xd8")
+    assert all(manifest.path(image).is_file() for image in manifest.images)
+    assert there.images.thumbnail("bob", opened, manifest.images[0].sha256).startswith(b"\xff\xd8")
     shown = [path for path in there.projects.folder(opened).iterdir() if "draft" in path.name]
     assert shown == []
 
@@ -162,7 +160,7 @@ def test_a_refused_file_leaves_nothing_behind(houses: tuple[House, House], tmp_p
     assert there.store.folders() == []
 
 
-def test_a_damaged_run_is_named_and_missing_pictures_are_said(
+def test_a_damaged_run_is_named_and_missing_images_are_said(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, _ = houses
@@ -179,7 +177,7 @@ def test_a_damaged_run_is_named_and_missing_pictures_are_said(
         here.archive.save("ada", project.id, tmp_path / "out")
 
 
-def test_a_deleted_project_takes_its_pictures_and_runs_along_and_nothing_else(
+def test_a_deleted_project_takes_its_images_and_runs_along_and_nothing_else(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
@@ -210,7 +208,7 @@ def test_a_project_that_is_being_taught_is_not_deleted(
     assert here.projects.folder(project.id).is_dir()
 
 
-def test_a_run_on_other_pictures_is_stale_until_the_pictures_are_back(
+def test_a_run_on_other_images_is_stale_until_the_images_are_back(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
@@ -230,8 +228,8 @@ def test_only_one_s_own_projects_are_listed_and_saved(
     empty = here.projects.create("ada")
 
     (first, second) = here.archive.known("ada", [project.id, empty.id, project.id, "../x", "0" * 32])
-    assert (first.name, first.pictures, first.classes, first.runs) == (project.name, 24, 3, 2)
-    assert (second.pictures, second.runs, second.last_run_at) == (0, 0, None)
+    assert (first.name, first.images, first.classes, first.runs) == (project.name, 24, 3, 2)
+    assert (second.images, second.runs, second.last_run_at) == (0, 0, None)
     assert here.archive.known("bob", [project.id]) == ()
     assert {line.id for line in here.archive.known("ada", [])} == {project.id, empty.id}, "logged in"
     nobody = here.projects.create("")

@@ -14,7 +14,7 @@ from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.config import LessonConfig
 
-TINY = LessonConfig(most_pictures=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_images=16, small_px=32, passes=1, draws=2)
 QUICK = "which-layer"  # takes a moment
 
 
@@ -88,7 +88,7 @@ def test_the_same_setting_is_run_once_for_everybody(service: Service, course: st
 
 
 @pytest.mark.slow
-def test_it_runs_on_the_persons_own_pictures_and_never_on_anothers(service: Service) -> None:
+def test_it_runs_on_the_persons_own_images_and_never_on_anothers(service: Service) -> None:
     project = service.new_project("ada").id
     service.use_sample("ada", project)
     course, bobs = service.lessons.open("ada", "").id, service.lessons.open("bob", "").id
@@ -100,9 +100,9 @@ def test_it_runs_on_the_persons_own_pictures_and_never_on_anothers(service: Serv
 
     assert view.result is not None, view.run
     assert view.is_own
-    assert view.result.pictures == 15  # five of each of three classes
-    assert service.lessons.look("bob", bobs, QUICK, project).own_pictures == ""
-    assert service.lessons.look("ada", course, QUICK, project).own_pictures == "Four kinds of drawings"
+    assert view.result.images == 15  # five of each of three classes
+    assert service.lessons.look("bob", bobs, QUICK, project).own_images == ""
+    assert service.lessons.look("ada", course, QUICK, project).own_images == "Four kinds of drawings"
 
 
 @pytest.mark.slow

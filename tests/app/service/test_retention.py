@@ -49,7 +49,7 @@ def run(store: Store, project: Project, state: JobState = JobState.DONE) -> str:
     return job.id
 
 
-def test_an_untouched_project_goes_with_its_pictures_and_runs_when_its_time_is_up(
+def test_an_untouched_project_goes_with_its_images_and_runs_when_its_time_is_up(
     projects: Projects, store: Store
 ) -> None:
     project = projects.create("ada")

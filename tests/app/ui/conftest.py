@@ -43,7 +43,7 @@ def inspection(card: NetworkCard) -> Inspection:
 
 @pytest.fixture
 def manifest() -> Manifest:
-    pictures = tuple(
+    images = tuple(
         ImageRecord(
             file=f"{name}/{i}.png", source=f"{name}/{i}.png", class_name=name, sha256=f"{len(name)}-{i}",
             width=9, height=9, look="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
@@ -52,7 +52,7 @@ def manifest() -> Manifest:
         for i in range(12)
     )  # fmt: skip
     return Manifest(
-        name="pens", root="/nowhere", classes=(HOSTILE, "mug"), pictures=pictures,
+        name="pens", root="/nowhere", classes=(HOSTILE, "mug"), images=images,
         left_out=(SkippedFile(file="notes<b>.txt", reason="It is not a picture."),),
         findings=(Finding(code="few", sentence="Few pictures. Add some.", files=("mug/1.png", "gone.png")),),
     )  # fmt: skip

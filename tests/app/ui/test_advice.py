@@ -40,7 +40,7 @@ def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
     assert drawn.count("Worth trying.") == drawn.count("Take care.") == 1
 
 
-def test_whether_more_pictures_would_help_follows_from_what_fewer_gave(report: Report) -> None:
+def test_whether_more_images_would_help_follows_from_what_fewer_gave(report: Report) -> None:
     rising = LearningCurve(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
     same = LearningCurve(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
 

@@ -29,7 +29,7 @@ class Recorder:
 @pytest.fixture
 def scene(manifest: Manifest) -> PageContext:
     project = ProjectView(
-        id="p", name="mugs", model="m", head_path=None, has_own_weights=False, has_pictures=True, job=None,
+        id="p", name="mugs", model="m", head_path=None, has_own_weights=False, has_images=True, job=None,
         done_job=None,
     )  # fmt: skip
     return PageContext("ada", project, manifest, None)
@@ -43,7 +43,7 @@ class Thumbs:
         return self
 
     @property
-    def pictures(self) -> Thumbs:
+    def images(self) -> Thumbs:
         return self
 
     @staticmethod
@@ -129,9 +129,9 @@ def test_a_mistake_stays_in_the_dialog_where_it_was_made(scene: PageContext) -> 
     refusing = cast(PageParts, Refusing())
 
     of_class = rendered(do_or_tell(Edit("rename", "mug", "", "<b>"), scene, refusing))
-    of_picture = rendered(do_or_tell(Edit("relabel", "", "mug/1.png", ""), scene, refusing))
+    of_image = rendered(do_or_tell(Edit("relabel", "", "mug/1.png", ""), scene, refusing))
 
-    for dialog in (of_class, of_picture):
+    for dialog in (of_class, of_image):
         assert "There is a class called &lt;b&gt; already." in dialog
         assert "Choose another name." in dialog
     with pytest.raises(BadSetting, match="called <b> already"):

@@ -10,7 +10,7 @@ from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.status import chip, live_panel, stale_text
 
 PROJECT = ProjectView(
-    id="p", name="n", model="m", head_path=None, has_own_weights=False, has_pictures=True,
+    id="p", name="n", model="m", head_path=None, has_own_weights=False, has_images=True,
     job="j", done_job=None,
 )  # fmt: skip
 RUNNING = JobView(
@@ -34,7 +34,7 @@ def test_the_chip_says_what_is_true(change: dict[str, object], words: str) -> No
     assert words in rendered(chip(PROJECT, replace(RUNNING, **change)))  # type: ignore[arg-type]
 
 
-def test_a_result_of_other_pictures_is_marked_and_explained() -> None:
+def test_a_result_of_other_images_is_marked_and_explained() -> None:
     stale = replace(PROJECT, done_job="j", is_stale=True)
 
     drawn = rendered(chip(stale, replace(RUNNING, state="done")))

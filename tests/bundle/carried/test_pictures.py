@@ -10,7 +10,7 @@ from PIL import Image
 
 from headswap.data.decode import read_image
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.templates import pictures
 from headswap.network import InputSpec
@@ -41,7 +41,7 @@ def own(path: Path, spec: InputSpec) -> np.ndarray:
 
 
 def said_by_headswap(path: Path) -> str:
-    with pytest.raises(UnreadablePicture) as refused:
+    with pytest.raises(UnreadableImage) as refused:
         own(path, InputSpec())
     return str(refused.value)
 
@@ -115,7 +115,7 @@ def test_what_headswap_refuses_the_program_refuses_too(shared_data: Path) -> Non
     for path in sorted(path for path in (shared_data / "hazards").rglob("*") if path.is_file()):
         try:
             expected = own(path, InputSpec())
-        except UnreadablePicture:
+        except UnreadableImage:
             refused += 1
             assert told(path) == said_by_headswap(path), path.name
         else:

@@ -136,8 +136,8 @@ def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> N
 
     taught = teach(Solvable(), noise, tmp_path, "last", [])
 
-    picture = Image.open(noise / taught.test.files[0]).convert("RGB")
-    pixels = torch.from_numpy(prepare(picture, SPEC).copy()).permute(2, 0, 1)[None] / 255
+    image = Image.open(noise / taught.test.files[0]).convert("RGB")
+    pixels = torch.from_numpy(prepare(image, SPEC).copy()).permute(2, 0, 1)[None] / 255
     pixels = (pixels - torch.tensor(SPEC.mean)[:, None, None]) / torch.tensor(SPEC.std)[:, None, None]
     with torch.no_grad():
         said = taught.network.module(pixels).softmax(1)[0]

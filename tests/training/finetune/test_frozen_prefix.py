@@ -82,7 +82,7 @@ def test_below_a_wide_head_what_it_reads_of_the_frozen_blocks_is_kept(classroom:
     assert wide.module.known == {}
 
 
-def test_moving_statistics_and_mixed_pictures_need_the_whole_network(classroom: Make) -> None:
+def test_moving_statistics_and_mixed_images_need_the_whole_network(classroom: Make) -> None:
     room = classroom()
 
     for config in (FinetuneConfig(norms="train"), FinetuneConfig(mixup=0.2)):

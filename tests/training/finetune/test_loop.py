@@ -106,7 +106,7 @@ def test_an_absurd_learning_rate_ends_early_with_the_solved_head_kept(classroom:
     assert not changed(before, room.module)
 
 
-def test_a_picture_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -> None:
+def test_an_image_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
     room.module.middle.register_forward_hook(
@@ -124,9 +124,9 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path
     teach(whole, whole.drill(CONFIG, passes=5))
     room, trained_on = classroom(), 0
 
-    def stop(pictures: int) -> None:
+    def stop(images: int) -> None:
         nonlocal trained_on
-        trained_on += pictures
+        trained_on += images
         if trained_on > 36 * 2 + 10:  # within the third pass
             raise Cancelled
 
@@ -160,8 +160,8 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
         teach(whole, drill(whole, None))
         trained_on = []
 
-        def stop(pictures: int) -> None:
-            trained_on.append(pictures)
+        def stop(images: int) -> None:
+            trained_on.append(images)
             if len(trained_on) > 6:  # within the second pass: dropout has drawn on the device
                 raise Cancelled
 
@@ -227,7 +227,7 @@ def test_auxiliary_heads_are_switched_off_or_learn_too(classroom: Make, weight: 
     assert ("aux.weight" in moved) is (weight > 0)
 
 
-def test_mixed_pictures_teach_too(classroom: Make) -> None:
+def test_mixed_images_teach_too(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
 
@@ -254,7 +254,7 @@ def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -
     assert all(torch.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
 
 
-def test_a_gpu_with_no_room_for_one_picture_ends_in_one_sentence(classroom: Make) -> None:
+def test_a_gpu_with_no_room_for_one_image_ends_in_one_sentence(classroom: Make) -> None:
     room = classroom()
     with pretend_device("cuda"):
         drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))

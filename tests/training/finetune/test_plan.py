@@ -13,8 +13,8 @@ CONFIG = FinetuneConfig()
 
 
 def costs(last: float = 1.0) -> Costs:
-    picture = {"everything": 1.0, "norms": 1.0, "last": last}
-    return Costs(picture=picture, setup={"last": 50.0}, rest=75, every=100)  # type: ignore[arg-type]
+    image = {"everything": 1.0, "norms": 1.0, "last": last}
+    return Costs(image=image, setup={"last": 50.0}, rest=75, every=100)  # type: ignore[arg-type]
 
 
 def test_without_a_limit_everything_is_tried_and_confirmed() -> None:

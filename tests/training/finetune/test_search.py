@@ -84,7 +84,7 @@ def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_ch
 
 
 @pytest.mark.parametrize(("wrong", "room"), [(4, False), (5, True)])
-def test_five_wrong_pictures_leave_room_for_a_better_way(wrong: int, room: bool) -> None:
+def test_five_wrong_images_leave_room_for_a_better_way(wrong: int, room: bool) -> None:
     labels = torch.arange(40) % 2
     said = torch.where(torch.arange(40) < wrong, 1 - labels, labels)
 
@@ -112,7 +112,7 @@ def test_a_rate_that_is_no_number_is_refused_before_anything_starts() -> None:
         TrainConfig(budget_s=0)
 
 
-def test_too_few_pictures_to_hold_back_leave_the_head_alone(classroom: Make) -> None:
+def test_too_few_images_to_hold_back_leave_the_head_alone(classroom: Make) -> None:
     room = classroom(12)
     before = state_of(room.module)
 
@@ -136,7 +136,7 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
     classroom: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = classroom()
-    costs = Costs(picture={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
+    costs = Costs(image={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
     monkeypatch.setattr(CandidateRunner, "costs", lambda self, *, measured: costs)
 
     journey = go(room, TrainConfig(depth="everything", budget_s=60, further=QUICK), budget_s=60)

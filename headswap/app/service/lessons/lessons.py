@@ -49,7 +49,7 @@ class LessonView:
     is_own: bool  # the result is of the person's own pictures
     run: LessonRunState
     seconds: float  # that it usually takes here
-    own_pictures: str  # name of the person's own, when there are any
+    own_images: str  # name of the person's own, when there are any
     own_model: str
 
     @property
@@ -130,7 +130,7 @@ class Lessons:
             is_own=walk is not None and walk.own,
             run=run,
             seconds=self._experiments.usual_s(what.name, setting.model),
-            own_pictures=own.name if own else "",
+            own_images=own.name if own else "",
             own_model=own.model if own else "",
         )
 

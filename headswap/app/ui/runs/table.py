@@ -37,11 +37,11 @@ _SORTS: dict[str, tuple[str, Callable[[RunView], float | str | None]]] = {
     "when": ("When", lambda run: run.created_at),
     "network": ("Network", lambda run: run.model.rpartition("/")[2].lower()),
     "depth": ("What moved", lambda run: DEPTHS.get(run.depth, run.depth)),
-    "pictures": ("Pictures", lambda run: run.verdict.pictures if run.verdict else None),
+    "pictures": ("Pictures", lambda run: run.verdict.images if run.verdict else None),
     "right": ("Right", lambda run: run.verdict.accuracy if run.verdict else None),
     "seconds": ("Taught in", lambda run: run.seconds),
     "size": ("Size", lambda run: run.size_bytes),
-    "ms": ("One answer", lambda run: run.ms_per_picture),
+    "ms": ("One answer", lambda run: run.ms_per_image),
 }
 FIRST = "-when"
 _DOWN_FIRST = ("when", "right", "pictures")
@@ -107,19 +107,19 @@ def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
     dots = [
         Dot(
             name=run.model.rpartition("/")[2],
-            ms=run.ms_per_picture,
+            ms=run.ms_per_image,
             accuracy=run.verdict.accuracy,
             low=run.verdict.interval[0],
             high=run.verdict.interval[1],
         )
         for run in sorted_runs(runs, "when")
-        if run.verdict and run.ms_per_picture
+        if run.verdict and run.ms_per_image
     ]
     if len(dots) < 2:
         return None
-    pictures = next(run.verdict.pictures for run in runs if run.verdict)
+    images = next(run.verdict.images for run in runs if run.verdict)
     return h.fragment[
-        h.h3[f"{runs[0].project_name}, {count(pictures, 'picture')}"],
+        h.h3[f"{runs[0].project_name}, {count(images, 'picture')}"],
         h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))],
     ]
 
@@ -139,11 +139,11 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
         ("when", "When", (moment(run.created_at), _note(run.project_name) if several else None)),
         ("network", "Network", (h.code[_breakable(run.model.rpartition("/")[2])], _state(run))),
         ("depth", "What moved", DEPTHS.get(run.depth, run.depth)),
-        ("pictures", "Pictures", f"{run.verdict.pictures:,}" if run.verdict else NOTHING),
+        ("pictures", "Pictures", f"{run.verdict.images:,}" if run.verdict else NOTHING),
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
         ("size", "Size", (size, _note(millions(run.parameters)) if run.parameters else None)),
-        ("ms", "One answer", f"{run.ms_per_picture:,.3g}\u00a0ms" if run.ms_per_picture else NOTHING),
+        ("ms", "One answer", f"{run.ms_per_image:,.3g}\u00a0ms" if run.ms_per_image else NOTHING),
     )
     return h.tr(class_={"shown": run.is_shown})[
         [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],

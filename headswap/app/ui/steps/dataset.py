@@ -13,7 +13,7 @@ from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
 from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
-from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
+from headswap.app.ui.steps.findings import checks, enough, pair_images, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import bound
@@ -209,7 +209,7 @@ def sample_files(sample: Path) -> frozenset[str]:
 
 
 def _files(manifest: Manifest) -> frozenset[str]:
-    return frozenset(picture.file for picture in manifest.pictures)
+    return frozenset(image.file for image in manifest.images)
 
 
 def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
@@ -223,14 +223,14 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
         step.say: said(scene.lacks or "Everything needed is here."),
         step.view: None,
     }
-    change = shared.service.pictures.last_change(scene.owner, scene.project.id)
+    change = shared.service.images.last_change(scene.owner, scene.project.id)
     if manifest is None:
         return drawn | {
             step.classes: h.fragment[changed(change), EMPTY],
             step.checks: None,
             step.aside: enough(None),
         }
-    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
+    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_images(manifest)))
     if not scene.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
@@ -245,7 +245,7 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
 def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
     """A zip came, from a disk or from `picker.js`."""
     owner, service = owner_of(request), shared.service
-    take = service.replace_pictures if how == REPLACE else service.add_pictures
+    take = service.replace_images if how == REPLACE else service.add_images
     try:
         take(owner, project_id, Path(upload))
     finally:  # refused or not, nobody asks for it again
@@ -292,8 +292,8 @@ def connect_dataset_step(
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
-    to_pictures = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
-    moves = errors_as_text(step.status, to_pictures)
+    to_images = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
+    moves = errors_as_text(step.status, to_images)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))

@@ -58,37 +58,37 @@ def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderab
         case "open":
             return _class(deed.name, manifest, scene, shared)
         case "look":
-            return _picture(deed.file, manifest, scene, shared)
+            return _image(deed.file, manifest, scene, shared)
         case "show":
             return _several(deed.name, manifest, scene, shared)
         case "ask-sample":
-            question = f"Put the sample set in the place of your {count(len(manifest.pictures), 'picture')}?"
+            question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
-    question = f"Take all {count(len(manifest.pictures), 'picture')} out?"
+    question = f"Take all {count(len(manifest.images), 'picture')} out?"
     return sure_dialog(question, "start-over", "Start over")
 
 
-def do(deed: Edit, pictures: Datasets, owner: str, project: str) -> None:
+def do(deed: Edit, images: Datasets, owner: str, project: str) -> None:
     """Do it."""
     match deed.verb:
         case "rename":
-            pictures.rename_class(owner, project, deed.name, deed.value)
+            images.rename_class(owner, project, deed.name, deed.value)
         case "merge":
-            pictures.merge_classes(owner, project, deed.name, deed.value)
+            images.merge_classes(owner, project, deed.name, deed.value)
         case "drop-class":
-            pictures.drop_class(owner, project, deed.name)
+            images.drop_class(owner, project, deed.name)
         case "relabel":
-            pictures.relabel(owner, project, (deed.file,), deed.value)
+            images.relabel(owner, project, (deed.file,), deed.value)
         case "drop":
-            pictures.drop(owner, project, (deed.file,))
+            images.drop(owner, project, (deed.file,))
         case "mend":
-            pictures.mend(owner, project, deed.name)
+            images.mend(owner, project, deed.name)
         case "undo":
-            pictures.undo(owner, project)
+            images.undo(owner, project)
         case "start-over":
-            pictures.start_over(owner, project)
+            images.start_over(owner, project)
         case "sample":
-            pictures.use_sample(owner, project)
+            images.use_sample(owner, project)
 
 
 def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable | None:
@@ -98,7 +98,7 @@ def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderabl
         HeadswapError: a mistake that belongs to no dialog.
     """
     try:
-        do(deed, shared.service.pictures, scene.owner, scene.project.id)
+        do(deed, shared.service.images, scene.owner, scene.project.id)
     except HeadswapError as mistake:
         if dialog := _with_mistake(deed, mistake, scene, shared):
             return dialog
@@ -115,8 +115,8 @@ def _with_mistake(
         return None
     if deed.name in scene.classes:
         return _class(deed.name, scene.manifest, scene, shared, said)
-    if any(picture.file == deed.file for picture in scene.manifest.pictures):
-        return _picture(deed.file, scene.manifest, scene, shared, said)
+    if any(image.file == deed.file for image in scene.manifest.images):
+        return _image(deed.file, scene.manifest, scene, shared, said)
     return None
 
 
@@ -129,19 +129,19 @@ def _class(
     return class_dialog(manifest, name, small, mistake)
 
 
-def _picture(
+def _image(
     file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
-    found = next((picture for picture in manifest.pictures if picture.file == file), None)
+    found = next((image for image in manifest.images if image.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
-    pictures = shared.service.pictures  # not from the page's memory: that is for small ones
-    large = image_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
+    images = shared.service.images  # not from the page's memory: that is for small ones
+    large = image_uri(images.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
     return image_dialog(manifest, found, large, mistake)
 
 
 def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> h.Renderable:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
-    seen = sorted((p for p in manifest.pictures if p.file in files), key=lambda p: (p.group, p.file))
+    seen = sorted((p for p in manifest.images if p.file in files), key=lambda p: (p.group, p.file))
     small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])
     return several_dialog(tuple(seen), small, count(len(seen), "picture"))

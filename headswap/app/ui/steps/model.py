@@ -97,7 +97,7 @@ def build_model_step() -> ModelStep:
 
 def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, shared: PageParts) -> Updates:
     """The head view, with the person's classes growing in."""
-    first = scene.manifest.pictures[:1] if scene.manifest else ()
+    first = scene.manifest.images[:1] if scene.manifest else ()
     uri = "".join(thumbnails(shared.thumbnail, scene, first).values())
     return {
         step.intro: intro(inspection.card, inspection),
@@ -112,7 +112,7 @@ def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
     service, chosen = shared.service, project.model
     three = service.three_to_start()
     names = tuple(name for _, name in shown_rows(three, chosen))
-    speeds = {name: service.networks.picture_ms(name) for name in names}
+    speeds = {name: service.networks.image_ms(name) for name in names}
     known = service.networks.cards(names)
     return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
 

@@ -186,9 +186,9 @@ def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     report = results.report(scene.owner, job)
     drawn = []
     for answer in looked_at(report):
-        picture = results.picture_file(scene.owner, job, answer.sha256)
+        image = results.image_file(scene.owner, job, answer.sha256)
         right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
-        heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+        heat = results.heat_map(scene.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
     return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
@@ -230,10 +230,10 @@ def _decided(
 
 def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before: str, after: str) -> None:
     """Give the picture of a doubt another class, wherever it still has the one before."""
-    same = scene.manifest.pictures if scene.manifest else ()
+    same = scene.manifest.images if scene.manifest else ()
     files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
     if files:
-        shared.service.pictures.relabel(scene.owner, scene.project.id, files, after)
+        shared.service.images.relabel(scene.owner, scene.project.id, files, after)
 
 
 def on_way(plan: TrainOptions, shared: PageParts, event: gr.EventData) -> Updates:

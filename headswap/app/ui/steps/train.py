@@ -26,7 +26,7 @@ from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.status import live_panel
 from headswap.app.ui.widgets.text import in_words, number
 
-NO_PICTURES = h.fragment[
+NO_IMAGES = h.fragment[
     h.p(".live")["Pictures first, then the lesson."],
     h.p(".hs-soft")[
         "Add two classes or more in step 2, or use the sample set. The button wakes up when they are here."
@@ -72,7 +72,7 @@ def build_train_step() -> TrainStep:
                     "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
                 )
             status = fragment(classes="status", name="hs-teach-status")
-        live = fragment(live_panel(None, None, NO_PICTURES), name="hs-live", script=LIVE)
+        live = fragment(live_panel(None, None, NO_IMAGES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
     share = build_share()
     _, onward = next_bar(
@@ -111,12 +111,12 @@ def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Upd
 
 def _invitation(scene: PageContext) -> h.Renderable:
     if scene.manifest is None:
-        return NO_PICTURES
+        return NO_IMAGES
     if scene.lacks:
         return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[scene.lacks]]
-    pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
+    images, classes = len(scene.manifest.images), in_words(len(scene.classes))
     return h.fragment[
-        h.p(".live")[f"{number(pictures)} pictures in {classes} classes are ready."],
+        h.p(".live")[f"{number(images)} pictures in {classes} classes are ready."],
         h.p(".hs-soft")[
             "Press the button. Then you see how many pictures it gets right that it has never practised on."
         ],
@@ -126,7 +126,7 @@ def _invitation(scene: PageContext) -> h.Renderable:
 def _chart(scene: PageContext, job: JobView | None) -> h.Renderable | None:
     if job is None or scene.manifest is None:
         return None
-    test = [picture.class_name for picture in scene.manifest.part("test")]
+    test = [image.class_name for image in scene.manifest.part("test")]
     counts = {name: test.count(name) for name in scene.classes}
     if not test or not job.passes:
         return chart(job.passes, is_over=job.is_over)
@@ -140,16 +140,16 @@ def _watched(scene: PageContext, job: JobView, shared: PageParts) -> dict[str, s
     """file -> data: URI of the pictures that are guessed."""
     if scene.manifest is None:
         return {}
-    by_file = {picture.file: picture for picture in scene.manifest.pictures}
+    by_file = {image.file: image for image in scene.manifest.images}
     seen = [by_file[guess.file] for guess in job.guesses if guess.file in by_file]
     uris = thumbnails(shared.thumbnail, scene, seen, px=240)
-    return {picture.file: uris[picture.sha256] for picture in seen}
+    return {image.file: uris[image.sha256] for image in seen}
 
 
 def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
-    pictures = len(scene.manifest.pictures) if scene.manifest else 0
-    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, pictures))
+    images = len(scene.manifest.images) if scene.manifest else 0
+    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, images))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 

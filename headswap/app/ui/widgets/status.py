@@ -19,7 +19,7 @@ LESSON = h.p(".hs-soft.lesson")[
 def chip(project: ProjectView, job: JobView | None) -> h.Renderable:
     """One line; it also carries which steps are done, for the ticks on the tabs."""
     done = ["model"]
-    done += ["pictures"] if project.has_pictures else []
+    done += ["pictures"] if project.has_images else []
     done += ["teach", "test"] if project.done_job else []
     carried: dict[str, str | None] = {
         "data-done": " ".join(done),
