@@ -52,7 +52,7 @@ HERE = Path()
         (lambda: ZooSettings(cache="weights"), "cache is 'weights'.", "a path, or None."),
         (lambda: InputSpec(interpolation="cubic"), "interpolation is 'cubic'.", "box or hamming."),
         (lambda: InputSpec(squash_px=(8,)), "squash_px is (8,).", "a tuple of 2, or None."),
-        (lambda: Limits(images="many"), "pictures is 'many'.", "a whole number."),
+        (lambda: Limits(pictures="many"), "pictures is 'many'.", "a whole number."),
         (lambda: Limits(spare=1), "spare is 1.", "True or False."),
         (lambda: limits_for("school"), "“school” has no limits", "me, class, lab."),
         (lambda: limits_for("me", {"picture": 3}), "There is no limit “picture”", "Choose pictures, "),

@@ -77,7 +77,7 @@ def test_a_class_pays_no_memory_for_spares_and_single_figures_can_be_changed() -
 
     assert not read("--for", "class").settings.for_queue().spare_idle_s
     assert read("--for", "class").settings.for_queue().worker_bytes == 4_000_000_000
-    assert (chosen.settings.limits.images, chosen.settings.limits.hours_kept) == (300, 0)
+    assert (chosen.settings.limits.pictures, chosen.settings.limits.hours_kept) == (300, 0)
     assert chosen.settings.for_queue().spare_idle_s > 0
 
 
