@@ -54,7 +54,7 @@ PARTS = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothin
 class BundleCard:
     """Everything but numbers: what is needed to build the network again and read its answers."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror")
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength")
 
     format: int
     model: str  # zoo/name of the architecture
@@ -67,7 +67,7 @@ class BundleCard:
     head_path: str | None  # the person's own choice of layer; None: found
     flip: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the body
-    strength: float | None  # the penalty chosen; None: taught by gradient through the network
+    l2: float | None  # the penalty chosen; None: taught by gradient through the network
     body_sha256: str  # of the pretrained weights
     versions: dict[str, str]
     parameters: int

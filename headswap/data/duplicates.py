@@ -70,8 +70,8 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     if len(rows) < 2:
         return labels
     pairs = near_pairs(ThumbnailArray(*thumbnail_arrays([thumbnails[row] for row in rows])))
-    fits = pairs.strength >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
-    order = np.lexsort((pairs.second, pairs.first, -pairs.strength))
+    fits = pairs.correlation >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
+    order = np.lexsort((pairs.second, pairs.first, -pairs.correlation))
     ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
     fitting = {frozenset(pair) for pair in ends}
     members = {

@@ -303,7 +303,7 @@ class Material:
 
 def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
     """The head of every frozen arm: headswap's own solver, with one penalty for all."""
-    config = TrainConfig(strengths=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
+    config = TrainConfig(l2_grid=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
     return fit_head(features, labels, num_classes=num_classes, config=config)
 
 

@@ -115,7 +115,7 @@ def _card(experiment: Experiment, network: Network, taught: TrainingResult, repo
         head_path=experiment.head_path,
         flip=taught.flip,
         engine=taught.engine,
-        strength=taught.strength,
+        l2=taught.l2,
         body_sha256=network.weights_sha256,
         versions=_versions(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
@@ -138,7 +138,7 @@ def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     return ReplayedChoices(
         engine=taught.engine,
         threads=torch.get_num_threads(),
-        strength=taught.strength,
+        l2=taught.l2,
         depth=cast(Depth, further.depth) if further else "head",
         learning_rate=further.learning_rate if further else None,
         passes=further.planned_passes if further else None,

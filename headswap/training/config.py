@@ -85,7 +85,7 @@ def _check_shares(config: FinetuneConfig) -> None:
 class TrainConfig:
     """How the new head is taught. The defaults work."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror")
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2_grid="strengths", l2="strength")
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
@@ -93,8 +93,8 @@ class TrainConfig:
     flip: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
     fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
-    strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
-    strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
+    l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
+    l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
     further: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
@@ -108,10 +108,10 @@ class TrainConfig:
         check_fields(self)
         if self.budget_s is not None and not 0 < self.budget_s < math.inf:
             raise BadSetting(f"budget_s is {self.budget_s}.", remedy="Choose seconds above 0, such as 120.")
-        if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
-            raise BadSetting(f"strengths is {self.strengths}.", remedy="Give one or more numbers above 0.")
-        if self.strength is not None and not 0 < self.strength < math.inf:
-            raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")
+        if not self.l2_grid or not all(0 < one < math.inf for one in self.l2_grid):
+            raise BadSetting(f"l2_grid is {self.l2_grid}.", remedy="Give one or more numbers above 0.")
+        if self.l2 is not None and not 0 < self.l2 < math.inf:
+            raise BadSetting(f"l2 is {self.l2}.", remedy="Give a number above 0, such as 0.1.")
         if self.px is not None and not 16 <= self.px <= 1024:
             raise BadSetting(f"px is {self.px}.", remedy="Choose 16 to 1024, such as 160.")
         if self.folds < 2:
@@ -126,11 +126,11 @@ class TrainConfig:
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror")
+    __pydantic_config__ = keys_on_disk(l2="strength", flip="mirror")
 
     engine: str  # what ran the body
     threads: int  # of torch
-    strength: float | None  # the penalty that cross-validation chose; None: taught by gradient
+    l2: float | None  # the penalty that cross-validation chose; None: taught by gradient
     depth: Depth = "head"  # what moved in the end
     learning_rate: float | None = None  # when more than the head moved
     passes: int | None = None  # that were planned for it
@@ -156,7 +156,7 @@ def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
     return replace(
         config,
         depth=replay.depth,
-        strength=replay.strength,
+        l2=replay.l2,
         budget_s=None,
         further=further,
         fit=replay.fit or config.fit,

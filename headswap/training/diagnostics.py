@@ -103,7 +103,7 @@ def diagnose(
     test = torch.tensor([image.part == "test" for image in manifest.images])
     groups = np.array([image.group for image in manifest.images])
 
-    strength = heads.solved[0].strength
+    l2 = heads.solved[0].l2
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
         return fit_heads(
@@ -112,7 +112,7 @@ def diagnose(
             site,
             num_classes=len(manifest.classes),
             has_bias=[bool(head.bias.any()) for head in heads.solved],
-            config=replace(config, strengths=(strength,), strength=strength, folds=folds),
+            config=replace(config, l2_grid=(l2,), l2=l2, folds=folds),
             groups=groups[rows.numpy()].tolist(),
             seed=seed,
         ).fold_logits
@@ -131,14 +131,14 @@ def diagnose(
         by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
         twins=_twins(manifest, looks),
-        old_head=old_head if heads.lift == 0 else None,
+        old_head=old_head if heads.bias_offset == 0 else None,
     )
 
 
 def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
     groups = [image.group for image in manifest.images]
-    free = replace(config, strength=None)
+    free = replace(config, l2=None)
     solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
     return None if solved.fold_logits is None else _sitting(manifest, labels, solved.fold_logits)
 

@@ -73,7 +73,7 @@ class TrainingResult:
     train: SplitLogits | None  # practice pictures judged by heads that never saw them
     train_right: int  # by the final head
     engine: str
-    strength: float | None  # None: taught by gradient
+    l2: float | None  # None: taught by gradient
     network: Network  # as it is now, with its head
     flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing

@@ -105,10 +105,10 @@ def begin(
 
     def start(rows: Tensor) -> None:
         fitted = _fit(lesson, network, site, bank.features, rows)
-        install(network.module, site, replace(fitted, lift=proof.heads.lift))
+        install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
     taught = replace(taught, study=beside, view=viewed.words if viewed else "", head=chosen.words)
-    only_exact = proof.heads.lift != 0
+    only_exact = proof.heads.bias_offset != 0
     return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
 
 
@@ -124,7 +124,7 @@ def _chosen(lesson: TrainingTask, source: FeatureSource, bank: FeatureBank) -> C
     if lesson.config.head == "wide":
         return ChosenHead(kind="wide")
     rows = torch.nonzero(lesson.rows("train")).flatten()
-    free = replace(lesson, config=replace(lesson.config, strength=None))  # also where a run is repeated
+    free = replace(lesson, config=replace(lesson.config, l2=None))  # also where a run is repeated
 
     def solve(kind: HeadKind) -> LinearHeads:
         reading = source.reads(kind)
@@ -257,7 +257,7 @@ def _by_gradient(
         train=None,
         train_right=int((answers.train.argmax(1) == lesson.labels(train)).sum()),
         engine=answers.engine,
-        strength=None,
+        l2=None,
         network=network,
     )
 

@@ -52,10 +52,10 @@ def prove_in(
     few = [lesson.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
     images = np.stack([lesson.prepared(image, network) for image in few])
     largest = float(logits.abs().max())
-    for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
-        if lift and not all(has_bias(network.module, site)):
+    for bias_offset in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
+        if bias_offset and not all(has_bias(network.module, site)):
             break
-        heads = replace(heads, lift=lift)
+        heads = replace(heads, bias_offset=bias_offset)
         install(network.module, site, heads)
         body = Extractor(network, site, exact(choose_engine()), flip=lesson.config.flip)
         features, answers = body.look(images)
@@ -82,7 +82,7 @@ def training_result_of(
         train=None if folds is None else split_logits(lesson, "train", folds),
         train_right=int((logits[train].argmax(1) == labels[train]).sum()),
         engine=bank.engine,
-        strength=heads.solved[0].strength,
+        l2=heads.solved[0].l2,
         network=network,
         flip=lesson.config.flip,
     )

@@ -60,7 +60,7 @@ def test_an_altered_copy_fits_its_image_and_no_other(alter: Alter) -> None:
 
     found = pairs_of(*images, *map(alter, images))
 
-    good = found.strength > 0.9
+    good = found.correlation > 0.9
     pairs = {tuple(sorted(pair)) for pair in zip(found.first[good], found.second[good], strict=True)}
     assert pairs == {(number, number + 8) for number in range(8)}
 

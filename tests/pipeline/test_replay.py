@@ -20,7 +20,7 @@ from headswap.training.config import TrainConfig
 def first(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run that found nothing kept: on one thread, single precision depends on what shares a batch."""
     place = tmp_path_factory.mktemp("first") / "b"
-    config = TrainConfig(strengths=(0.03, 0.3), folds=3)
+    config = TrainConfig(l2_grid=(0.03, 0.3), folds=3)
     headswap.teach(few_drawings, out=place, workspace=place.parent / "w", seed=3, config=config)
     return place
 
@@ -43,7 +43,7 @@ def test_every_choice_and_measurement_is_in_the_bundle(first: Path) -> None:
     assert kept["data"]["seed"] == 3
     assert kept["teach"]["strengths"] == [0.03, 0.3]
     assert kept["replay"]["engine"] == read_card(first).engine
-    assert kept["replay"]["strength"] == read_card(first).strength
+    assert kept["replay"]["strength"] == read_card(first).l2
     assert kept["replay"]["threads"] >= 1
     assert {"torch", "numpy", "headswap"} <= set(read_card(first).versions) | {"headswap"}
 
@@ -61,7 +61,7 @@ def test_the_recorded_penalty_is_taken_and_not_chosen_again(
 
     train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
-    assert read_card(tmp_path / "b").strength == 5.0
+    assert read_card(tmp_path / "b").l2 == 5.0
 
 
 def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(

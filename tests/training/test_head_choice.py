@@ -153,6 +153,6 @@ def test_with_very_many_images_the_head_stays_plain() -> None:
 
 
 def test_a_run_of_an_older_version_is_repeated_with_a_plain_head() -> None:
-    older = ReplayedChoices(engine="torch-cpu-float32", threads=1, strength=0.1)
+    older = ReplayedChoices(engine="torch-cpu-float32", threads=1, l2=0.1)
 
     assert replayed(TrainConfig(), older).head == "last"

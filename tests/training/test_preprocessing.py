@@ -120,7 +120,7 @@ def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_p
 
 
 def test_a_replay_without_a_view_leaves_the_settings_alone() -> None:
-    old = ReplayedChoices(engine="torch-cpu-float32", threads=2, strength=0.1)
+    old = ReplayedChoices(engine="torch-cpu-float32", threads=2, l2=0.1)
 
     assert replayed(TrainConfig(flip=True, fit="squash"), old).flip
     assert replayed(TrainConfig(flip=True, fit="squash"), old).fit == "squash"

@@ -30,9 +30,9 @@ def right_share(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) 
 )
 def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int, width: int) -> None:
     features, labels = clouds(count, width, 3)
-    strength = 0.1
+    l2 = 0.1
 
-    solved = fit_head(features, labels, num_classes=3, config=TrainConfig(strengths=(strength,)))
+    solved = fit_head(features, labels, num_classes=3, config=TrainConfig(l2_grid=(l2,)))
 
     mean, scale = features.mean(0), (features.var(0, unbiased=False) + 1e-8).sqrt()
     weight = torch.zeros(3, width, requires_grad=True)
@@ -44,7 +44,7 @@ def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int,
     def closure() -> Tensor:
         descent.zero_grad()
         logits = (features - mean) / scale @ weight.T + bias
-        loss = torch.nn.functional.cross_entropy(logits, labels) + strength / 2 * weight.square().sum()
+        loss = torch.nn.functional.cross_entropy(logits, labels) + l2 / 2 * weight.square().sum()
         loss.backward()
         return loss
 
@@ -188,7 +188,7 @@ def test_a_class_with_one_image_to_a_hundred_is_still_named() -> None:
 def test_two_hundred_classes_of_three_images_are_learned() -> None:
     features, labels = clouds(800, 256, 200, noise=0.5)
 
-    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(strengths=(0.1,)))
+    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(l2_grid=(0.1,)))
 
     assert right_share(features[600:], labels[600:], solved.weight, solved.bias) > 0.8
     assert solved.fold_logits is not None

@@ -126,7 +126,7 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
 
     network, result, manifest = taught(module, colours, tmp_path, heard)
 
-    assert result.strength is not None
+    assert result.l2 is not None
     test = manifest.part("test")
     images = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
     _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
@@ -145,7 +145,7 @@ def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
 
     network, result, _ = taught(module, colours, tmp_path, heard)
 
-    assert result.strength is None
+    assert result.l2 is None
     assert [event for event in heard if isinstance(event, Note)]
     assert (result.test.logits.argmax(1) == result.test.labels).mean() > 0.6
     assert not network.module.training
