@@ -60,7 +60,7 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
         begin = time.perf_counter()
         moved = taught("auto", TrainConfig(depth="auto", budget_s=budget_s))
         seconds = time.perf_counter() - begin
-        depth = moved.further.depth if moved.further else "head"
+        depth = moved.finetune.depth if moved.finetune else "head"
         after = moved.test_right / moved.test_total
         return Row(source.name, seed, advised, before, after, depth, round(seconds, 1))
 

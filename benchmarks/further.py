@@ -27,7 +27,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.finetune.adapter import go_on, trial_setup_of
+from headswap.training.finetune.adapter import run_finetuning, trial_setup_of
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import FinetuneCandidate
@@ -60,7 +60,9 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
     intake = ingest(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
-    config = TrainConfig(depth="auto", budget_s=options.budget, further=FinetuneConfig(passes=options.passes))
+    config = TrainConfig(
+        depth="auto", budget_s=options.budget, finetune=FinetuneConfig(passes=options.passes)
+    )
     with tempfile.TemporaryDirectory() as folder:
         lesson = TrainingTask(
             manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
@@ -79,9 +81,9 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         trials.put_back()
         if options.auto:
             start = time.perf_counter()
-            taught = go_on(lesson, network, beginning, lambda event: None)
+            taught = run_finetuning(lesson, network, beginning, lambda event: None)
             right = int((taught.test.logits.argmax(1) == labels).sum())
-            depth = taught.further.depth if taught.further else "head"
+            depth = taught.finetune.depth if taught.finetune else "head"
             seconds = time.perf_counter() - start
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 
@@ -89,7 +91,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
 def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
-    passes, start = course.config.further.passes, time.perf_counter()
+    passes, start = course.config.finetune.passes, time.perf_counter()
     trials.run_all(candidate, passes, passes, tick=lambda images: None, on_pass=lambda result, answer: None)
     test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
     said = answers(course.module, course.site, course.album, test, course.engine).argmax(1)

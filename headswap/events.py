@@ -27,7 +27,7 @@ class StepWords:
     name: str  # beside a bar of its own
     sentence: str  # with {done} and {total}
     share_head: tuple[float, float]  # begin and end, when only the head is taught: the body takes most
-    share_further: tuple[float, float]  # when more than the head may move: that takes most
+    share_finetune: tuple[float, float]  # when more than the head may move: that takes most
 
 
 def text_of_step(step: Step) -> StepWords:

@@ -40,7 +40,7 @@ from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
 
 TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
-FURTHER = FinetuneConfig(passes=1, crops=2, confirmations=1)
+FINETUNE = FinetuneConfig(passes=1, crops=2, confirmations=1)
 SMALL = LessonConfig(model=TINY, most_images=16, small_px=64, passes=1, draws=2)
 Device = Literal["mps", "cuda"]
 
@@ -78,7 +78,7 @@ def taught(
                     weights=weights,
                     out=folder / f"{device}-{depth}",
                     workspace=folder / device,
-                    config=TrainConfig(depth=depth, further=FURTHER),
+                    config=TrainConfig(depth=depth, finetune=FINETUNE),
                 )
         return known[device, depth]
 

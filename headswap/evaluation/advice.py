@@ -124,18 +124,18 @@ def _way_out(report: Report) -> Iterator[Advice]:
     train = report.train_right / report.train_total
     figures = {"practice": train, "accuracy": report.accuracy, "at_most": report.interval[1]}
     if wilson_interval(report.train_right, report.train_total)[1] < _FITS:
-        way = "try another network" if report.further else f"{_MOVE}, or try another network"
+        way = "try another network" if report.finetune else f"{_MOVE}, or try another network"
         yield Advice(
             code="underfitting",
             sentence=f"Even of the practice pictures it gets only {train:.0%} right (underfitting): the "
             f"features of this body do not fit them. To mend it, {way}.",
             figures=figures,
-            moves_body=not report.further,
+            moves_body=not report.finetune,
         )
         return
     if train <= report.interval[1]:  # chance explains the gap
         return
-    way = "try another network" if report.further else _MOVE
+    way = "try another network" if report.finetune else _MOVE
     trend = report.learning.trend if report.learning else "unknown"
     cure = {
         "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {way}.",
@@ -147,7 +147,7 @@ def _way_out(report: Report) -> Iterator[Advice]:
         sentence=f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
         f"it is memorising. {cure}",
         figures=figures,
-        moves_body=not report.further,
+        moves_body=not report.finetune,
     )
 
 

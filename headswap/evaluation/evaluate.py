@@ -72,7 +72,7 @@ class EvaluationInputs:
     by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
     twins: tuple[str, ...] = ()
-    further: FinetuneSummary | None = None
+    finetune: FinetuneSummary | None = None
 
 
 def temperature_of(train: SplitLogits | None) -> float:
@@ -126,7 +126,7 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         reliability=reliability(probabilities, judged.labels, calibration),
         learning=evidence.learning,
         twins=evidence.twins,
-        further=evidence.further,
+        finetune=evidence.finetune,
         even_share=share,
     )
     return advise(replace(report, shortcuts=_shortcuts(evidence, report)), train_counts)

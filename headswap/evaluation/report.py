@@ -170,6 +170,7 @@ class Report:
         train_total="practice_total",
         test_right="exam_right",
         test_total="exam_total",
+        finetune="further",
     )
 
     classes: tuple[str, ...]
@@ -194,7 +195,7 @@ class Report:
     shortcuts: tuple[Shortcut, ...] = ()
     learning: LearningCurve | None = None  # None: too few pictures to tell
     twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
-    further: FinetuneSummary | None = None  # None: only the head was taught
+    finetune: FinetuneSummary | None = None  # None: only the head was taught
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
 
     @property

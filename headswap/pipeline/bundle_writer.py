@@ -37,12 +37,12 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
         by_last=study.by_last if study else None,
         learning=study.learning if study else None,
         twins=study.twins if study else (),
-        further=taught.further,
+        finetune=taught.finetune,
     )
     report = build_report(evidence, temperature=temperature_of(taught.train))
     happened = []
-    if taught.further:
-        happened.append(Advice(code="further", sentence=taught.further.sentence))
+    if taught.finetune:
+        happened.append(Advice(code="further", sentence=taught.finetune.sentence))
     if taught.head:
         is_wide = float(bool(taught.site.taps))
         happened.append(Advice(code="head", sentence=taught.head, figures={"is_wide": is_wide}))
@@ -134,15 +134,15 @@ def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     """What this run measured."""
     import torch
 
-    further = taught.further if taught.further and taught.further.depth != "head" else None
+    finetune = taught.finetune if taught.finetune and taught.finetune.depth != "head" else None
     return ReplayedChoices(
         engine=taught.engine,
         threads=torch.get_num_threads(),
         l2=taught.l2,
-        depth=cast(Depth, further.depth) if further else "head",
-        learning_rate=further.learning_rate if further else None,
-        passes=further.planned_passes if further else None,
-        parts=further.parts if further else None,
+        depth=cast(Depth, finetune.depth) if finetune else "head",
+        learning_rate=finetune.learning_rate if finetune else None,
+        passes=finetune.planned_passes if finetune else None,
+        parts=finetune.parts if finetune else None,
         fit=spec.fit,
         flip=taught.flip,
         head="wide" if taught.site.taps else "last",

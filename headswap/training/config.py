@@ -85,7 +85,7 @@ def _check_shares(config: FinetuneConfig) -> None:
 class TrainConfig:
     """How the new head is taught. The defaults work."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror", l2_grid="strengths", l2="strength")
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2_grid="strengths", l2="strength", finetune="further")
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
@@ -97,7 +97,7 @@ class TrainConfig:
     l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
-    further: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
 
     @property
     def chooses_view(self) -> bool:
@@ -145,20 +145,20 @@ class ReplayedChoices:
 
 def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
     """The settings with nothing left to chance: no search for depth or rate, no clock."""
-    further = config.further
+    finetune = config.finetune
     if replay.learning_rate is not None:
-        further = replace(
-            further,
+        finetune = replace(
+            finetune,
             learning_rate=replay.learning_rate,
-            passes=replay.passes or further.passes,
-            confirmations=replay.parts or further.confirmations,
+            passes=replay.passes or finetune.passes,
+            confirmations=replay.parts or finetune.confirmations,
         )
     return replace(
         config,
         depth=replay.depth,
         l2=replay.l2,
         budget_s=None,
-        further=further,
+        finetune=finetune,
         fit=replay.fit or config.fit,
         flip=config.flip if replay.flip is None else replay.flip,
         head="last" if replay.head is None else config.head,

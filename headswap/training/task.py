@@ -1,6 +1,6 @@
 """What is taught and what came of it: the records that the steps of teaching hand on.
 
-TrainingTask --begin--> TrainedHead --go_on--> TrainingResult
+TrainingTask --begin--> TrainedHead --run_finetuning--> TrainingResult
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TrainingResult:
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network
-    further: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+    finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
 
     @property
     def input(self) -> InputSpec:

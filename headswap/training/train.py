@@ -30,7 +30,7 @@ from headswap.heads.trainable import head_parameters
 from headswap.network import Network
 from headswap.training.config import HeadKind
 from headswap.training.diagnostics import diagnose, old_head_of
-from headswap.training.finetune.adapter import go_on
+from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
 from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
@@ -58,7 +58,7 @@ def train_head(
     if lesson.config.depth == "head":
         return beginning.taught
     with timing("finetune"):
-        return go_on(beginning.lesson, beginning.network, beginning, listener)
+        return run_finetuning(beginning.lesson, beginning.network, beginning, listener)
 
 
 def begin(

@@ -24,7 +24,7 @@ CLASSES = ("cat", "dog", "owl")
 WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "mixed"}
 REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
-FURTHER = FinetuneSummary(
+FINETUNE = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
@@ -61,7 +61,7 @@ def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
         for learning in learnings(total):
             plain = report_of(round(share * total), total, train, learning)
             yield plain, counts
-            yield replace(plain, further=FURTHER), counts
+            yield replace(plain, finetune=FINETUNE), counts
             yield replace(plain, shortcuts=(SHORTCUT,)), counts
             yield replace(plain, twins=("a",) * max(3, total // 10)), counts
 
@@ -89,7 +89,7 @@ def claims_too_much(one: Advice, report: Report) -> bool:
         or (one.code == "memorising" and not high < train)
         or (one.code == "underfitting" and not train < 0.9)
         or (one.code == "baseline" and low > report.baseline_accuracy)
-        or (one.moves_body and (report.accuracy >= 0.92 or report.further is not None))
+        or (one.moves_body and (report.accuracy >= 0.92 or report.finetune is not None))
         or ("hardly helped" in one.sentence and trend != "flat")
         or (("More pictures help" in one.sentence or "are the cure" in one.sentence) and trend != "rising")
         or ("practising on" in one.sentence and trend == "unknown")

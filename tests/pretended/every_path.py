@@ -58,7 +58,7 @@ def main(device: Any) -> int:
 
     with pretend_device(device):
         for depth in get_args(Depth):
-            config = TrainConfig(depth=depth, further=FinetuneConfig(passes=2, crops=2, confirmations=1))
+            config = TrainConfig(depth=depth, finetune=FinetuneConfig(passes=2, crops=2, confirmations=1))
             step(
                 f"teach {depth}",
                 lambda depth=depth, config=config: headswap.teach(  # type: ignore[misc]

@@ -255,5 +255,5 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         right=report.right,
         total=report.total,
         images=report.train_total + report.test_total,
-        depth=report.further.depth if report.further else "head",
+        depth=report.finetune.depth if report.finetune else "head",
     )

@@ -52,16 +52,16 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
     once_s = _START_S + images * look_s * looks
     if config.depth == "head":
         return once_s
-    further = config.further
+    finetune = config.finetune
     train = images * (1 - test_share)
-    rest = train * (1 - further.validation_share)
-    ways = 1 if further.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
-    brief = ways * max(3, further.passes // 4) if ways > 1 else 0
-    steps = (brief + further.confirmations * further.passes) * rest + further.passes * train
+    rest = train * (1 - finetune.validation_share)
+    ways = 1 if finetune.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
+    brief = ways * max(3, finetune.passes // 4) if ways > 1 else 0
+    steps = (brief + finetune.confirmations * finetune.passes) * rest + finetune.passes * train
     cost_s = look_s * _PRACTISE
     beside_s = 0.0
     if config.depth == "last":
-        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, further.crops * images * look_s
+        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, finetune.crops * images * look_s
     whole_s = once_s + beside_s + _BESIDE * steps * cost_s
     return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
 

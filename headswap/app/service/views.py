@@ -43,7 +43,7 @@ class JobView:
     passes: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
-    goes_further: bool = False  # more than the head may move
+    finetunes: bool = False  # more than the head may move
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
     details: str = ""  # for anyone who looks after the machine
@@ -99,7 +99,7 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
         passes=passes,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
-        goes_further=depth_of(job) != "head",
+        finetunes=depth_of(job) != "head",
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
@@ -140,7 +140,7 @@ def share_of(job: Job) -> float:
     if job.progress is None:
         return 0.0
     words = text_of_step(job.progress.step)
-    begin, end = words.share_head if depth_of(job) == "head" else words.share_further
+    begin, end = words.share_head if depth_of(job) == "head" else words.share_finetune
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 

@@ -1,6 +1,6 @@
-"""From a lesson whose head is taught to one that goes further: the glue around go_further.
+"""From a lesson whose head is taught to one that goes further: the glue around the search.
 
-Flow:  TrainingTask + TrainedHead --go_on--> TrainingResult, by the network as it is then
+Flow:  TrainingTask + TrainedHead --run_finetuning--> TrainingResult, by the network as it is then
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
 
 
-def go_on(
+def run_finetuning(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
@@ -51,10 +51,10 @@ def go_on(
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
 
-    journey = search_finetuning(course, listener=listener, on_pass=on_pass)
-    if not journey.moved:
-        return replace(beginning.taught, further=journey.further)
-    return _taught(lesson, beginning.taught, course, journey)
+    finetuned = search_finetuning(course, listener=listener, on_pass=on_pass)
+    if not finetuned.moved:
+        return replace(beginning.taught, finetune=finetuned.summary)
+    return _taught(lesson, beginning.taught, course, finetuned)
 
 
 def trial_setup_of(
@@ -108,7 +108,7 @@ def _engine(
 
 
 def _taught(
-    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, journey: FinetuneResult
+    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
     """What the network says after its body has moved."""
     engine = single(course.engine)
@@ -121,10 +121,10 @@ def _taught(
     return replace(
         before,
         test=_sitting(lesson, test, answer(test)),
-        train=_sitting(lesson, journey.held, journey.logits),
+        train=_sitting(lesson, finetuned.held, finetuned.logits),
         train_right=right,
         study=None,
-        further=journey.further,
+        finetune=finetuned.summary,
     )
 
 

@@ -39,7 +39,7 @@ _WORDS = {
 class FinetuneResult:
     """Where it led."""
 
-    further: FinetuneSummary
+    summary: FinetuneSummary
     moved: bool  # the network is no longer the pretrained body with the solved head
     held: Tensor  # (V,) rows that were held back
     logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
@@ -83,7 +83,7 @@ def search_finetuning(course: TrialSetup, *, listener: Listener, on_pass: OnPass
         listener: hears progress and what came of it; may raise `Cancelled`.
         on_pass: hears of each pass of the last run.
     """
-    return _Search(course, listener).journey(on_pass)
+    return _Search(course, listener).run(on_pass)
 
 
 class _Search:
@@ -93,7 +93,7 @@ class _Search:
         self.course, self.listener, self.trials = course, listener, CandidateRunner(course)
         self.done, self.total, self.tried = 0, 0, 0
 
-    def journey(self, on_pass: OnPass) -> FinetuneResult:
+    def run(self, on_pass: OnPass) -> FinetuneResult:
         if self.course.config.depth == "auto" and not self.course.leaves_room:
             return self._stay(
                 None, "In cross-validation too few pictures were wrong to tell a better way from chance."
@@ -124,7 +124,7 @@ class _Search:
 
     def _planned(self) -> SearchPlan | str:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
-        course, config = self.course, self.course.config.further
+        course, config = self.course, self.course.config.finetune
         place = None if course.folder is None else course.folder / "plan.json"
         if place is not None and place.is_file() and is_record_whole(SearchPlan, place):
             plan: SearchPlan = read_record(SearchPlan, place)
@@ -211,7 +211,7 @@ class _Search:
         sentence = f"The solved head was kept. {reason}"
         self.listener(Note(sentence))
         return FinetuneResult(
-            further=self._record(best, "head", sentence),
+            summary=self._record(best, "head", sentence),
             moved=False,
             held=torch.empty(0, dtype=torch.long),
             logits=torch.empty(0, self.course.site.num_classes),
@@ -225,7 +225,7 @@ class _Search:
         )
         self.listener(Note(sentence))
         return FinetuneResult(
-            further=self._record(best, depth, sentence),
+            summary=self._record(best, depth, sentence),
             moved=True,
             held=best.held,
             logits=torch.cat([one.judged for one in best.tries]),

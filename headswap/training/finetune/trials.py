@@ -59,7 +59,7 @@ class CandidateRunner:
     def __init__(self, course: TrialSetup) -> None:
         self.course = course
         self._original = copied(place(course.module, course.engine).state_dict())
-        count = max(2, round(1 / course.config.further.validation_share))
+        count = max(2, round(1 / course.config.finetune.validation_share))
         labels = course.labels[course.train]
         folds = folds_of(labels.numpy(), course.groups, count, course.seed)
         self.parts = [] if folds is None else [torch.from_numpy(folds == one) for one in range(count)]
@@ -117,8 +117,8 @@ class CandidateRunner:
             same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
             return Costs(image=same, setup={}, rest=rest, every=every)
         few = course.train[:_MEASURED].tolist()
-        with borrowed(course.module, course.site, course.config.further), own_random(course.engine, 0):
-            train_mode(course.module, course.config.further.norms)
+        with borrowed(course.module, course.site, course.config.finetune), own_random(course.engine, 0):
+            train_mode(course.module, course.config.finetune.norms)
             whole = self._timed(course.module, course.album.inputs(few))
             image: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
             setup: dict[Moving, float] = {}
@@ -127,7 +127,7 @@ class CandidateRunner:
                 reached = self.top.reach(course.album.inputs(few)).to(course.engine.device)
                 below = (time.perf_counter() - begin) / len(few)
                 setup["last"] = below * self.images_below(frozenset({"last"}))
-                train_mode(course.module, course.config.further.norms)
+                train_mode(course.module, course.config.finetune.norms)
                 image["last"] = self._timed(self.top.answer, reached)
         self.put_back()
         return Costs(image=image, setup=setup, rest=rest, every=every)
@@ -164,7 +164,7 @@ class CandidateRunner:
             course.album,
             course.train,
             len(course.labels),
-            course.config.further,
+            course.config.finetune,
             seed=course.seed,
             crops=self._crops,
             flip=course.flip,
@@ -182,11 +182,11 @@ class CandidateRunner:
         if course.config.depth not in ("last", "auto") or not self.parts:
             return None, 0
         few = course.album.inputs(course.train[:2].tolist())
-        top = find_frozen_prefix(course.module, course.site, few, course.config.further, course.engine)
+        top = find_frozen_prefix(course.module, course.site, few, course.config.finetune, course.engine)
         if top is None:
             return None, 0
         seen = (2 if course.flip else 1) * len(course.labels)
-        crops = top.crops_that_fit(len(course.train), seen, course.config.further.crops)
+        crops = top.crops_that_fit(len(course.train), seen, course.config.finetune.crops)
         return (top, crops) if crops else (None, 0)
 
     def _finetune(
@@ -196,7 +196,7 @@ class CandidateRunner:
         place_ = f"{name}-{recipe.depth}-{recipe.learning_rate:g}-{recipe.passes}-{recipe.stop_after}"
         drill = FinetuneTask(
             recipe=recipe,
-            config=course.config.further,
+            config=course.config.finetune,
             learn=learn,
             watch=watch,
             labels=course.labels,

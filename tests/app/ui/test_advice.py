@@ -7,7 +7,7 @@ from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
 
-FURTHER = FinetuneSummary(
+FINETUNE = FinetuneSummary(
     asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
@@ -28,12 +28,12 @@ def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Rep
 
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
     said = (
-        Advice(code="further", sentence=FURTHER.sentence),
+        Advice(code="further", sentence=FINETUNE.sentence),
         Advice(code="shortcut", sentence="Brightness alone gets most right."),
         Advice(code="mixed", sentence="Add some."),
     )
 
-    drawn = rendered(advice(replace(report, further=FURTHER, advice=said)))
+    drawn = rendered(advice(replace(report, finetune=FINETUNE, advice=said)))
 
     assert drawn.index("What came of going further.") < drawn.index("The solved head was kept.")
     assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")

@@ -74,7 +74,7 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
         manifest=manifest,
         intake=replace(ingest(noise), manifest=manifest),
         config=TrainConfig(
-            depth=depth, further=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
+            depth=depth, finetune=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
         ),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
@@ -96,7 +96,7 @@ def test_the_body_is_bit_for_bit_as_it_was_when_only_the_head_is_taught(
     after = {name: value for name, value in module.state_dict().items() if not name.startswith(heads)}
     assert after
     assert all(torch.equal(before[name], value) for name, value in after.items())
-    assert taught.further is None
+    assert taught.finetune is None
     assert not (tmp_path / "unfinished").exists()
 
 
@@ -109,16 +109,16 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
 
     taught = teach(module, noise, tmp_path, "everything", heard)
 
-    assert taught.further is not None
-    assert taught.further.asked == "everything"
+    assert taught.finetune is not None
+    assert taught.finetune.asked == "everything"
     assert [event for event in heard if isinstance(event, Progress) and event.step == "finetune"]
     assert list((tmp_path / "unfinished").rglob("tensors.safetensors"))
-    if taught.further.depth != "head":
+    if taught.finetune.depth != "head":
         last = [event for event in heard if isinstance(event, EpochEnd)][-1]
         assert last.test_right == int((taught.test.logits.argmax(1) == taught.test.labels).sum())
         assert isinstance(heard[heard.index(last) + 1], Guesses)
         assert taught.train is not None
-        assert len(taught.train.labels) == taught.further.validation
+        assert len(taught.train.labels) == taught.finetune.validation
 
 
 def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one(

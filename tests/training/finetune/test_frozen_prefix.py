@@ -127,13 +127,13 @@ def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(cla
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
     config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
 
-    journey = search_finetuning(
-        room.course(TrainConfig(depth="last", further=config), budget_s=30.0),
+    finetuned = search_finetuning(
+        room.course(TrainConfig(depth="last", finetune=config), budget_s=30.0),
         listener=heard.append,
         on_pass=lambda result, answer: None,
     )
 
-    assert journey.moved
+    assert finetuned.moved
     moved = {name for name, value in room.module.state_dict().items() if not torch.equal(before[name], value)}
     assert "fc.weight" in moved
     assert all(name.startswith(("fc", "high")) for name in moved)

@@ -61,7 +61,7 @@ class TrainOptions:
 
 def build_plan() -> TrainOptions:
     """Lay out the choices."""
-    usual, further = TrainConfig(), FinetuneConfig()
+    usual, finetune = TrainConfig(), FinetuneConfig()
     bare: dict[str, Any] = {"show_label": False, "container": False}
     depth = gr.Radio(depth_choices({}), value=usual.depth, label="What may move", elem_id="hs-depth", **bare)
     with gr.Column(elem_classes="hs-budget hs-field"):
@@ -73,11 +73,11 @@ def build_plan() -> TrainOptions:
         with _field("Picture size", "glasses", "Smaller is faster. Not every network takes every size."):
             px = gr.Dropdown(list(SIZES), value=0, label="Picture size", **bare)
         with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
-            passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
+            passes = gr.Slider(1, 100, finetune.passes, step=1, label="Passes", **bare)
         with _field("Step size", "rate"):
             rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
         with _field("Pictures of one step", "batch"):
-            batch = gr.Slider(8, 128, further.batch_size, step=8, label="Pictures of one step", **bare)
+            batch = gr.Slider(8, 128, finetune.batch_size, step=8, label="Pictures of one step", **bare)
         with _field("Changed copies to practise on", "changed copy"):
             copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
             flip = gr.Checkbox(
@@ -116,7 +116,7 @@ class ChosenOptions:
 def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
     """What was chosen as a lesson, a share and a seed."""
     copies = chosen.copies
-    further = FinetuneConfig(
+    finetune = FinetuneConfig(
         passes=int(chosen.passes),
         learning_rate=chosen.rate or None,
         batch_size=int(chosen.batch),
@@ -130,7 +130,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         px=int(chosen.px) or None,
         budget_s=float(chosen.budget) or None,
         flip=chosen.flip,
-        further=further,
+        finetune=finetune,
     )
     return lesson, chosen.share / 100, int(chosen.seed or 0)
 
