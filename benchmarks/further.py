@@ -27,11 +27,11 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.finetune.adapter import run_finetuning, trial_setup_of
+from headswap.training.finetune.adapter import finetune_setup_of, run_finetuning
+from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import FinetuneCandidate
-from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 from headswap.training.task import TrainingTask
 from headswap.training.train import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
@@ -73,12 +73,12 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
-        course = trial_setup_of(lesson, network, beginning)
-        trials = CandidateRunner(course)
-        trials.fill(frozenset({"last"}), lambda images: None)
+        setup = finetune_setup_of(lesson, network, beginning)
+        runner = CandidateRunner(setup)
+        runner.fill(frozenset({"last"}), lambda images: None)
         for way in options.ways:
-            yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
-        trials.put_back()
+            yield _tried(way, setup, runner, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
+        runner.put_back()
         if options.auto:
             start = time.perf_counter()
             taught = run_finetuning(lesson, network, beginning, lambda event: None)
@@ -88,15 +88,15 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 
 
-def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
+def _tried(way: str, setup: FinetuneSetup, runner: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
-    passes, start = course.config.finetune.passes, time.perf_counter()
-    trials.run_all(candidate, passes, passes, tick=lambda images: None, on_pass=lambda result, answer: None)
+    passes, start = setup.config.finetune.passes, time.perf_counter()
+    runner.run_all(candidate, passes, passes, tick=lambda images: None, on_pass=lambda result, answer: None)
     test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
-    said = answers(course.module, course.site, course.album, test, course.engine).argmax(1)
+    said = answers(setup.module, setup.site, setup.image_batches, test, setup.engine).argmax(1)
     seconds = time.perf_counter() - start
-    return replace(row, right=int((said == course.labels[test]).sum()), seconds=round(seconds, 1))
+    return replace(row, right=int((said == setup.labels[test]).sum()), seconds=round(seconds, 1))
 
 
 def main() -> None:

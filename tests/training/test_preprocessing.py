@@ -142,9 +142,9 @@ def test_flipped_answers_are_the_mean_of_both(classroom: object) -> None:
 
     rows, engine = torch.arange(6), Engine("cpu", "float32")
     with torch.no_grad():
-        batch = room.album.inputs(rows.tolist())
+        batch = room.image_batches.inputs(rows.tolist())
         mean = (room.module(batch) + room.module(batch.flip(-1))) / 2
 
-    said = answers(room.module, room.site, room.album, rows, engine, flip=True)
+    said = answers(room.module, room.site, room.image_batches, rows, engine, flip=True)
 
     assert torch.allclose(said, mean, atol=1e-5)

@@ -22,12 +22,12 @@ from headswap.heads.trainable import head_names
 from headswap.network import Network
 from headswap.storage.files import to_json
 from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.candidates import FinetuneSetup
 from headswap.training.finetune.checkpoint import EpochResult
 from headswap.training.finetune.compare import answers, leaves_room
 from headswap.training.finetune.modes import proved, training_engine
 from headswap.training.finetune.records import Answer
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
-from headswap.training.finetune.trials import TrialSetup
 from headswap.training.progress import guesses_on
 
 _COMPARED = 4  # pictures
@@ -41,9 +41,9 @@ def run_finetuning(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
-    course, test = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
+    setup, test = finetune_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
     files = [lesson.manifest.images[row].file for row in test.tolist()]
-    truths = course.labels[test]
+    truths = setup.labels[test]
 
     def on_pass(result: EpochResult, answer: Answer) -> None:
         said = answer(test)
@@ -51,29 +51,29 @@ def run_finetuning(
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
 
-    finetuned = search_finetuning(course, listener=listener, on_pass=on_pass)
+    finetuned = search_finetuning(setup, listener=listener, on_pass=on_pass)
     if not finetuned.moved:
         return replace(beginning.taught, finetune=finetuned.summary)
-    return _taught(lesson, beginning.taught, course, finetuned)
+    return _taught(lesson, beginning.taught, setup, finetuned)
 
 
-def trial_setup_of(
+def finetune_setup_of(
     lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
-) -> TrialSetup:
+) -> FinetuneSetup:
     """What can be practised on, and how; rows are those of the manifest."""
     images, spec = lesson.manifest.images, network.input
-    album = ImageBatches(
+    image_batches = ImageBatches(
         spec,
         read_input=lambda row: lesson.prepared(images[row], network),
         read_uncut=lambda row: uncut(reread(lesson.manifest, images[row], wanted_px=wanted_px(spec)), spec),
     )
     train, out_of_fold = _rows(lesson, "train"), beginning.taught.train
     labels = lesson.labels(images)
-    engine = _engine(network.module, beginning.taught.site, album, train, labels, listener)
-    return TrialSetup(
+    engine = _engine(network.module, beginning.taught.site, image_batches, train, labels, listener)
+    return FinetuneSetup(
         module=network.module,
         site=beginning.taught.site,
-        album=album,
+        image_batches=image_batches,
         train=train,
         labels=labels,
         groups=[images[row].group for row in train.tolist()],
@@ -92,7 +92,7 @@ def trial_setup_of(
 def _engine(
     module: nn.Module,
     site: HeadSite,
-    album: ImageBatches,
+    image_batches: ImageBatches,
     train: Tensor,
     labels: Tensor,
     listener: Listener,
@@ -101,23 +101,23 @@ def _engine(
     engine, few = training_engine(), train[:_COMPARED]
     if len(few) < 2:
         return engine
-    found = proved(engine, module, site, album.inputs(few.tolist()), labels[few])
+    found = proved(engine, module, site, image_batches.inputs(few.tolist()), labels[few])
     if found != engine:
         listener(Note(f"{engine.name} did not give the processor's gradients: {found.name} teaches."))
     return found
 
 
 def _taught(
-    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, finetuned: FinetuneResult
+    lesson: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
     """What the network says after its body has moved."""
-    engine = single(course.engine)
+    engine = single(setup.engine)
     test = _rows(lesson, "test")
 
     def answer(rows: Tensor) -> Tensor:
-        return answers(course.module, course.site, course.album, rows, engine, flip=course.flip)
+        return answers(setup.module, setup.site, setup.image_batches, rows, engine, flip=setup.flip)
 
-    right = int((answer(course.train).argmax(1) == course.labels[course.train]).sum())
+    right = int((answer(setup.train).argmax(1) == setup.labels[setup.train]).sum())
     return replace(
         before,
         test=_sitting(lesson, test, answer(test)),

@@ -68,7 +68,7 @@ class FinetuneGain:
 def answers(
     module: nn.Module,
     site: HeadSite,
-    album: ImageBatches,
+    image_batches: ImageBatches,
     rows: Tensor,
     engine: Engine,
     *,
@@ -79,7 +79,7 @@ def answers(
     module.eval()
     found = []
     for some in rows.split(batch_size) if len(rows) else ():
-        batch = upload(album.inputs(some.tolist()), engine.device)
+        batch = upload(image_batches.inputs(some.tolist()), engine.device)
         with full_precision(engine.device):
             said = logits_of(module(batch), site)
             if flip:

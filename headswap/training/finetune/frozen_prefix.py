@@ -74,7 +74,7 @@ class FrozenPrefix:
 
     def fill(
         self,
-        album: ImageBatches,
+        image_batches: ImageBatches,
         train: Tensor,
         every: int,
         config: FinetuneConfig,
@@ -94,17 +94,17 @@ class FrozenPrefix:
         self._places = torch.full((every,), -1)
         self._places[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
-            images = album.inputs(rows.tolist())
+            images = image_batches.inputs(rows.tolist())
             self._seen[rows] = self.reach(images)
             if flip:
                 self._flipped[rows] = self.reach(images.flip(-1))
             done += len(rows) * (2 if flip else 1)
             yield done
         with own_random(self.engine, seed):
-            augment = Augment(album.spec, config)
+            augment = Augment(image_batches.spec, config)
             for number in range(crops):
                 batches = [rows.tolist() for rows in train.split(config.batch_size)]
-                for rows, images in zip(batches, album.train(batches, augment), strict=True):
+                for rows, images in zip(batches, image_batches.train(batches, augment), strict=True):
                     self._crops[number, self._places[rows]] = self.reach(images)
                     done += len(rows)
                     yield done

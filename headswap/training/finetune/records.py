@@ -28,13 +28,13 @@ class RunConfig:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinetuneTask:
-    """What one run works on; rows are those of the album."""
+    """What one run works on; rows are those of its images."""
 
-    recipe: RunConfig
+    run_config: RunConfig
     config: FinetuneConfig
     learn: Tensor  # (N,) rows to practise on
     watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
-    labels: Tensor  # (rows of the album,) int64
+    labels: Tensor  # (rows of the images,) int64
     seed: int
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
@@ -46,7 +46,7 @@ class FinetuneTask:
 class FinetunedRun:
     """What a run learned; its best weights are in the network."""
 
-    recipe: RunConfig
+    run_config: RunConfig
     stopped: Stopped
     history: tuple[EpochResult, ...]
     best_pass: int  # 0: the solved head was never beaten
@@ -71,6 +71,6 @@ class FinetunedRun:
         return len(self.history) if self.is_whole else self.best_pass
 
 
-Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
+Answer = Callable[[Tensor], Tensor]  # rows of the images -> (n, C) logits of the network as it is now
 OnPass = Callable[[EpochResult, Answer], None]
 Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled

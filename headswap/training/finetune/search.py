@@ -22,10 +22,10 @@ from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
+from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
 from headswap.training.finetune.records import FinetunedRun, OnPass
-from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _WORDS = {
@@ -75,30 +75,30 @@ class _Best:
         return tuple(one for one in self.tries if one.best_pass > 0)
 
 
-def search_finetuning(course: TrialSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
+def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
     """Teach more than the head where that helps, in place.
 
     Args:
-        course: network, pictures, choices.
+        setup: network, pictures, choices.
         listener: hears progress and what came of it; may raise `Cancelled`.
         on_pass: hears of each pass of the last run.
     """
-    return _Search(course, listener).run(on_pass)
+    return _Search(setup, listener).run(on_pass)
 
 
 class _Search:
     """One search: what is planned and how much of it is done."""
 
-    def __init__(self, course: TrialSetup, listener: Listener) -> None:
-        self.course, self.listener, self.trials = course, listener, CandidateRunner(course)
+    def __init__(self, setup: FinetuneSetup, listener: Listener) -> None:
+        self.setup, self.listener, self.runner = setup, listener, CandidateRunner(setup)
         self.done, self.total, self.tried = 0, 0, 0
 
     def run(self, on_pass: OnPass) -> FinetuneResult:
-        if self.course.config.depth == "auto" and not self.course.leaves_room:
+        if self.setup.config.depth == "auto" and not self.setup.leaves_room:
             return self._stay(
                 None, "In cross-validation too few pictures were wrong to tell a better way from chance."
             )
-        parts = self.trials.parts
+        parts = self.runner.parts
         held = int(parts[0].sum()) if parts else 0
         if held < _FEWEST_HELD:
             return self._stay(
@@ -107,35 +107,35 @@ class _Search:
         plan = self._planned()
         if isinstance(plan, str):
             return self._stay(None, plan)
-        every = len(self.course.train)
-        self.total = plan.images(every - held, every) + self.trials.images_below(plan.depths)
-        if not self.trials.fill(plan.depths, self._tick):
+        every = len(self.setup.train)
+        self.total = plan.images(every - held, every) + self.runner.images_below(plan.depths)
+        if not self.runner.fill(plan.depths, self._tick):
             return self._stay(None, "There was no time for more than that.")
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
             return self._stay(best, refusal)
-        last = self.trials.run_all(
+        last = self.runner.run_all(
             best.candidate, plan.passes, best.stop_after, tick=self._tick, on_pass=on_pass
         )
         if last.stopped in ("time", "diverged"):
-            self.trials.put_back(best.gaining[0].weights)
+            self.runner.put_back(best.gaining[0].weights)
         return self._moved(best)
 
     def _planned(self) -> SearchPlan | str:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
-        course, config = self.course, self.course.config.finetune
-        place = None if course.folder is None else course.folder / "plan.json"
+        setup, config = self.setup, self.setup.config.finetune
+        place = None if setup.folder is None else setup.folder / "plan.json"
         if place is not None and place.is_file() and is_record_whole(SearchPlan, place):
             plan: SearchPlan = read_record(SearchPlan, place)
             return plan
-        depth, is_limited, left_s = course.config.depth, course.budget.is_limited, course.budget.left_s
+        depth, is_limited, left_s = setup.config.depth, setup.budget.is_limited, setup.budget.left_s
         kept_s = 0.0
-        costs = self.trials.costs(measured=is_limited)
+        costs = self.runner.costs(measured=is_limited)
         if is_limited:
-            kept_s = costs.image["everything"] / 2 * len(course.labels)  # exam, saving
-            course.budget.keep_back(kept_s)
-        made = plan_search(depth, config, costs, seconds=course.budget.left_s)
+            kept_s = costs.image["everything"] / 2 * len(setup.labels)  # exam, saving
+            setup.budget.keep_back(kept_s)
+        made = plan_search(depth, config, costs, seconds=setup.budget.left_s)
         if made is None:
             return (
                 f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the exam and saving "
@@ -158,7 +158,7 @@ class _Search:
             candidate = best.candidate
         tries = [self._run(candidate, 0, plan.passes)]
         self.tried = max(1, self.tried)
-        for part in range(1, min(plan.confirmations, len(self.trials.parts))):
+        for part in range(1, min(plan.confirmations, len(self.runner.parts))):
             so_far = self._judged(candidate, tries)
             if so_far.broke or so_far.gain.is_harm or tries[-1].stopped == "time":
                 break
@@ -174,12 +174,12 @@ class _Search:
         return brief
 
     def _run(self, candidate: FinetuneCandidate, part: int, passes: int) -> FinetunedRun:
-        return self.trials.run(candidate, part, passes, tick=self._tick)
+        return self.runner.run(candidate, part, passes, tick=self._tick)
 
     def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
-        rows = [self.trials.rows(part)[1] for part in range(len(tries))]
-        labels = [self.course.labels[some] for some in rows]
+        rows = [self.runner.rows(part)[1] for part in range(len(tries))]
+        labels = [self.setup.labels[some] for some in rows]
         before = [score_held_out(one.start, truth) for one, truth in zip(tries, labels, strict=True)]
         after = [score_held_out(one.judged, truth) for one, truth in zip(tries, labels, strict=True)]
         gain = compare(together(before), together(after))
@@ -197,7 +197,7 @@ class _Search:
             )
         if not best.gaining:
             return f"No pass was better than the solved head: {counted}. More pictures would help more."
-        if self.course.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
+        if self.setup.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
             return f"No clear gain showed: {counted}."
         if gain.is_harm:
             return (
@@ -207,14 +207,14 @@ class _Search:
         return ""
 
     def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
-        self.trials.put_back()
+        self.runner.put_back()
         sentence = f"The solved head was kept. {reason}"
         self.listener(Note(sentence))
         return FinetuneResult(
             summary=self._record(best, "head", sentence),
             moved=False,
             held=torch.empty(0, dtype=torch.long),
-            logits=torch.empty(0, self.course.site.num_classes),
+            logits=torch.empty(0, self.setup.site.num_classes),
         )
 
     def _moved(self, best: _Best) -> FinetuneResult:
@@ -233,11 +233,11 @@ class _Search:
 
     def _record(self, best: _Best | None, depth: str, sentence: str) -> FinetuneSummary:
         return FinetuneSummary(
-            asked=self.course.config.depth,
+            asked=self.setup.config.depth,
             depth=depth,
             learning_rate=None if best is None else best.candidate.learning_rate,
             passes=0 if best is None or depth == "head" else best.stop_after,
-            planned_passes=0 if best is None else best.tries[0].recipe.passes,
+            planned_passes=0 if best is None else best.tries[0].run_config.passes,
             parts=0 if best is None else len(best.tries),
             tried=self.tried,
             validation=0 if best is None else best.gain.images,

@@ -49,11 +49,11 @@ def test_memory_for_uncut_images_is_bounded_and_what_does_not_fit_is_read_again(
         return uncut(ramp(), SPEC)
 
     one = uncut(ramp(), SPEC).nbytes
-    album = ImageBatches(SPEC, read_input=read, read_uncut=read, keep_bytes=2 * one)
+    image_batches = ImageBatches(SPEC, read_input=read, read_uncut=read, keep_bytes=2 * one)
     augment = Augment(SPEC, FinetuneConfig())
 
     for _ in range(3):
-        batches = list(album.train([[0], [1], [2], [3]], augment))
+        batches = list(image_batches.train([[0], [1], [2], [3]], augment))
 
     assert [batch.shape for batch in batches] == [(1, 3, 16, 16)] * 4
     assert sum(count == 1 for count in reads.values()) == 2
@@ -76,13 +76,13 @@ def test_crops_differ_and_the_same_seed_draws_the_same() -> None:
 def test_without_crops_and_flips_train_sees_what_prediction_sees() -> None:
     spec = InputSpec(height=16, width=16, resize_px=16)
     augment = Augment(spec, FinetuneConfig(least_crop=1, flip=False))
-    album = ImageBatches(
+    image_batches = ImageBatches(
         spec, read_input=lambda row: prepare(ramp(), spec), read_uncut=lambda row: uncut(ramp(), spec)
     )
 
-    (batch,) = album.train([[0, 1]], augment)
+    (batch,) = image_batches.train([[0, 1]], augment)
 
-    assert torch.equal(batch, album.inputs([0, 1]))
+    assert torch.equal(batch, image_batches.inputs([0, 1]))
     assert np.array_equal(batch.numpy()[:1], to_float(prepare(ramp(), spec)[None], spec))
 
 

@@ -38,7 +38,7 @@ class PassesBy(nn.Module):
 
 
 def top_of(room: Any) -> FrozenPrefix:
-    top = find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+    top = find_frozen_prefix(room.module, room.site, room.image_batches.inputs([0, 1]), FinetuneConfig(), CPU)
     assert top is not None
     top.below = CPU
     return top
@@ -46,7 +46,7 @@ def top_of(room: Any) -> FrozenPrefix:
 
 def test_the_top_answers_what_the_whole_network_answers(classroom: Make) -> None:
     room = classroom()
-    batch = room.album.inputs([4, 5, 6])
+    batch = room.image_batches.inputs([4, 5, 6])
 
     top = top_of(room)
 
@@ -69,9 +69,9 @@ def test_below_a_wide_head_what_it_reads_of_the_frozen_blocks_is_kept(classroom:
     card = NetworkCard(name="tiny", zoo="test", input=spec, weights=Weights(state="here"))
     network = Network(card=card, module=room.module)
     wide, site = widen(network, room.site, find_taps(network, room.site), 3)
-    batch = room.album.inputs([4, 5, 6])
+    batch = room.image_batches.inputs([4, 5, 6])
 
-    top = find_frozen_prefix(wide.module, site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+    top = find_frozen_prefix(wide.module, site, room.image_batches.inputs([0, 1]), FinetuneConfig(), CPU)
 
     assert top is not None
     top.below = CPU
@@ -86,7 +86,9 @@ def test_moving_statistics_and_mixed_images_need_the_whole_network(classroom: Ma
     room = classroom()
 
     for config in (FinetuneConfig(norms="train"), FinetuneConfig(mixup=0.2)):
-        assert find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), config, CPU) is None
+        assert (
+            find_frozen_prefix(room.module, room.site, room.image_batches.inputs([0, 1]), config, CPU) is None
+        )
 
 
 def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(classroom: Make) -> None:
@@ -94,14 +96,14 @@ def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(class
     whole, cut = classroom(), classroom()
     for room in (whole, cut):
         room.module.drop.p = 0.0  # its numbers would be drawn in another order
-    drill = cut.drill(plain, depth="last")
+    task = cut.task(plain, depth="last")
     top = top_of(cut)
-    list(top.fill(cut.album, torch.arange(48), 48, plain, seed=0, crops=2))
-    object.__setattr__(drill, "top", top)
+    list(top.fill(cut.image_batches, torch.arange(48), 48, plain, seed=0, crops=2))
+    object.__setattr__(task, "top", top)
 
     trained = [
-        finetune(room.module, room.site, room.album, one, budget=Budget(None))
-        for room, one in ((whole, whole.drill(plain, depth="last")), (cut, drill))
+        finetune(room.module, room.site, room.image_batches, one, budget=Budget(None))
+        for room, one in ((whole, whole.task(plain, depth="last")), (cut, task))
     ]
 
     assert trained[0].best_pass == trained[1].best_pass > 0
@@ -128,7 +130,7 @@ def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(cla
     config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
 
     finetuned = search_finetuning(
-        room.course(TrainConfig(depth="last", finetune=config), budget_s=30.0),
+        room.setup(TrainConfig(depth="last", finetune=config), budget_s=30.0),
         listener=heard.append,
         on_pass=lambda result, answer: None,
     )

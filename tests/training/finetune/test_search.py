@@ -15,10 +15,10 @@ from torch import Tensor
 from headswap.errors import BadSetting, Cancelled
 from headswap.events import Event, Note, Progress
 from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.finetune.candidates import CandidateRunner
 from headswap.training.finetune.compare import leaves_room
 from headswap.training.finetune.plan import Costs
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
-from headswap.training.finetune.trials import CandidateRunner
 
 Make = Callable[..., Any]
 QUICK = FinetuneConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
@@ -35,7 +35,7 @@ def same(before: dict[str, Tensor], module: torch.nn.Module) -> bool:
 def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more: Any) -> FinetuneResult:
     heard = [] if heard is None else heard
     return search_finetuning(
-        room.course(config, **more), listener=heard.append, on_pass=lambda result, answer: None
+        room.setup(config, **more), listener=heard.append, on_pass=lambda result, answer: None
     )
 
 
@@ -72,8 +72,8 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
 
 def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_chance(classroom: Make) -> None:
     room = classroom(60)
-    nearly = replace(room.course(TrainConfig(depth="auto", finetune=QUICK)), leaves_room=False)
-    asked_for = replace(room.course(TrainConfig(depth="norms", finetune=QUICK)), leaves_room=False)
+    nearly = replace(room.setup(TrainConfig(depth="auto", finetune=QUICK)), leaves_room=False)
+    asked_for = replace(room.setup(TrainConfig(depth="norms", finetune=QUICK)), leaves_room=False)
 
     kept = search_finetuning(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
     tried = search_finetuning(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
@@ -177,7 +177,7 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, t
     room = classroom(60)
     with pytest.raises(Cancelled):
         search_finetuning(
-            room.course(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None
+            room.setup(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None
         )
     again, after = classroom(60), []
     finetuned = go(again, config, after, folder=tmp_path)
@@ -195,7 +195,7 @@ def test_a_stop_leaves_the_network_in_eval_mode_with_its_flags(classroom: Make) 
 
     with pytest.raises(Cancelled):
         search_finetuning(
-            room.course(TrainConfig(depth="last", finetune=QUICK)),
+            room.setup(TrainConfig(depth="last", finetune=QUICK)),
             listener=stop,
             on_pass=lambda result, answer: None,
         )
