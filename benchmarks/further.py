@@ -69,7 +69,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         )
         start = time.perf_counter()
         beginning = begin(lesson, network, timing=untimed)
-        labels, logits = beginning.taught.test.labels, beginning.taught.test.logits
+        labels, logits = beginning.trained.test.labels, beginning.trained.test.logits
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
         lesson, network = beginning.lesson, beginning.network
@@ -81,9 +81,9 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         runner.put_back()
         if options.auto:
             start = time.perf_counter()
-            taught = run_finetuning(lesson, network, beginning, lambda event: None)
-            right = int((taught.test.logits.argmax(1) == labels).sum())
-            depth = taught.finetune.depth if taught.finetune else "head"
+            trained = run_finetuning(lesson, network, beginning, lambda event: None)
+            right = int((trained.test.logits.argmax(1) == labels).sum())
+            depth = trained.finetune.depth if trained.finetune else "head"
             seconds = time.perf_counter() - start
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 

@@ -63,7 +63,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def taught(
+def trained(
     few_drawings: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Device, Depth], Outcome]:
     """Teaches the tiny network on a device, once for each depth."""
@@ -86,20 +86,20 @@ def taught(
 
 
 @pytest.mark.parametrize("depth", ["head", "norms", "last", "everything", "auto"])
-def test_every_depth_is_taught_on_mps(taught: Callable[..., Outcome], depth: Depth) -> None:
-    outcome = taught("mps", depth)
+def test_every_depth_is_taught_on_mps(trained: Callable[..., Outcome], depth: Depth) -> None:
+    outcome = trained("mps", depth)
 
     assert outcome.engine == "torch-mps-float32"
     assert headswap.load_bundle(outcome.bundle).report.test_total == outcome.test_images
 
 
 @pytest.mark.parametrize("depth", ["head", "everything"])
-def test_a_head_and_its_body_are_taught_on_cuda(taught: Callable[..., Outcome], depth: Depth) -> None:
-    assert taught("cuda", depth).engine == "torch-cuda-bfloat16-folded"
+def test_a_head_and_its_body_are_taught_on_cuda(trained: Callable[..., Outcome], depth: Depth) -> None:
+    assert trained("cuda", depth).engine == "torch-cuda-bfloat16-folded"
 
 
 def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
-    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
     here = headswap.teach(
         few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path
@@ -108,15 +108,15 @@ def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
     expected = headswap.load_bundle(here.bundle).predict(image).probabilities
 
     for device in ("mps", "cuda"):
-        said = headswap.load_bundle(taught(device, "head").bundle).predict(image).probabilities
+        said = headswap.load_bundle(trained(device, "head").bundle).predict(image).probabilities
 
         assert said == pytest.approx(expected, abs=0.02)
 
 
 def test_what_was_taught_is_used_in_every_way(
-    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
-    place, image = Path(taught("mps", "last").bundle), next((few_drawings / "bird").iterdir())
+    place, image = Path(trained("mps", "last").bundle), next((few_drawings / "bird").iterdir())
     with pretend_device("mps"):
         bundle = headswap.load_bundle(place)
         again = train_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
@@ -172,14 +172,14 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 @pytest.mark.slow
 def test_the_processes_of_the_page_run_beside_a_gpu(
-    taught: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
 ) -> None:
     """The one that answers and the one of the lessons, each a real child."""
     pretending = {
         "HEADSWAP_PRETENDS": "mps",
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
-    bundle, image = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
+    bundle, image = trained("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
     answering = ChildProcess("headswap.app.processes.inference:answer", timeout_s=600, environment=pretending)
     teaching = ChildProcess("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")

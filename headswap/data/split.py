@@ -146,8 +146,8 @@ def _given(manifest: Manifest) -> Manifest | None:
     if "train" not in present or not present & {"test", "validation"}:
         return None
     test = _given_test(manifest)
-    taught = {image.class_name for image in manifest.images if image.given_part in (None, "train")}
-    examined = {p.sha256 for p in manifest.images if p.given_part == test and p.class_name in taught}
+    train_classes = {image.class_name for image in manifest.images if image.given_part in (None, "train")}
+    examined = {p.sha256 for p in manifest.images if p.given_part == test and p.class_name in train_classes}
     trained = Counter(
         p.class_name for p in manifest.images if p.given_part in (None, "train") and p.sha256 not in examined
     )
@@ -155,14 +155,14 @@ def _given(manifest: Manifest) -> Manifest | None:
     left_out = list(manifest.left_out)
     for image in manifest.images:
         name, part = shown_name(image.file.rsplit("/", 1)[-1]), image.given_part or "train"
-        if image.class_name not in taught:
+        if image.class_name not in train_classes:
             reason = f"{name} is of a class that has no training pictures."
             left_out.append(SkippedFile(file=image.file, reason=reason))
         elif part != test and image.sha256 in examined and trained[image.class_name]:
             left_out.append(SkippedFile(file=image.file, reason=f"{name} is also in the {test} folder."))
         else:
             kept.append(replace(image, part="test" if part == test else part))
-    classes = tuple(name for name in manifest.classes if name in taught)
+    classes = tuple(name for name in manifest.classes if name in train_classes)
     return replace(manifest, classes=classes, images=tuple(kept), left_out=tuple(left_out))
 
 

@@ -119,10 +119,10 @@ def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:
     return replace(recipe, options=options)
 
 
-def _with_differences(recipe: RebuildRecipe, bare: nn.Module, taught: nn.Module) -> RebuildRecipe:
+def _with_differences(recipe: RebuildRecipe, bare: nn.Module, trained: nn.Module) -> RebuildRecipe:
     """Compare layer by layer what the library builds with what was taught."""
     built = dict(bare.named_modules(remove_duplicate=False))
-    wanted = dict(taught.named_modules(remove_duplicate=False))
+    wanted = dict(trained.named_modules(remove_duplicate=False))
     strange = [path for path in wanted if path not in built]
     if strange:
         raise CannotRebuild(

@@ -62,8 +62,8 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
             f"{text_of(size)}: {first_line(run)}",
             remedy=_REMEDY,
         ) from run
-    taught = [value for _, value in run.outputs if value.requires_grad]
-    shapes = [tuple(value.shape) for value in taught if value.dim() == 2]
+    trained = [value for _, value in run.outputs if value.requires_grad]
+    shapes = [tuple(value.shape) for value in trained if value.dim() == 2]
     wrong = [shape for shape in shapes if shape != (batch, claim.num_classes)]
     if wrong or not shapes:
         seen = f"of shape {wrong[0]}" if wrong else "that is no row of numbers per picture"
@@ -71,4 +71,4 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
             f"In {mode} mode the new head gives an answer {seen}, not ({batch}, {claim.num_classes}).",
             remedy=_REMEDY,
         )
-    return {name for key in leaves_behind(taught) for name in run.leaves.get(key, ())}
+    return {name for key in leaves_behind(trained) for name in run.leaves.get(key, ())}

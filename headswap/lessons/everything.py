@@ -62,7 +62,7 @@ class _Way:
     right: int
     total: int
     seconds: float
-    taught: int  # numbers that could move
+    trained: int  # numbers that could move
     body_same: bool  # the body's fingerprint before and after
 
 
@@ -76,7 +76,7 @@ def run(material: Material) -> LessonFindings:
     )
     tests = tuple(_test(way) for way in ways)
     same = "1: the body is the same to the bit"
-    counts = [(f"taught_{way.name}", way.taught, f"numbers taught, {way.words}") for way in ways]
+    counts = [(f"taught_{way.name}", way.trained, f"numbers taught, {way.words}") for way in ways]
     counts += [(f"body_same_{way.name}", int(way.body_same), f"{same}, {way.words}") for way in ways]
     times = [(f"seconds_{way.name}", way.seconds, f"seconds, {way.words}") for way in ways]
     bars = tuple(
@@ -86,7 +86,7 @@ def run(material: Material) -> LessonFindings:
             said=f"{way.right} of {way.total}",
             low=test.low,
             high=test.high,
-            tone="right" if way.taught == ways[0].taught else "plain",
+            tone="right" if way.trained == ways[0].trained else "plain",
         )
         for way, test in zip(ways, tests, strict=True)
     )
@@ -113,9 +113,9 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
     elif is_clear(untaught, alone, total):
         verdict = f"Everything from nothing is ahead of the head alone by {points(alone - untaught)}."
     sentences = (
-        f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
+        f"The head alone: {head.trained:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
-        f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
+        f"Everything: {whole.trained:,} numbers, {whole.right} of {whole.total} right after "
         f"{said_epochs(passes)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
@@ -146,7 +146,7 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
     site = swap_head(network, len(material.classes), site=material.site).site
     before, start = body_hash(network.module, site), time.perf_counter()
     with freeze_backbone(network, site) as learning:
-        taught = sum(value.numel() for value in learning)
+        trained = sum(value.numel() for value in learning)
         features = material.features(spec)
         head = solve(features[train], material.labels[train], len(material.classes))
         with torch.no_grad():
@@ -158,7 +158,7 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
         right=round(share * len(test)),
         total=len(test),
         seconds=time.perf_counter() - start,
-        taught=taught,
+        trained=trained,
         body_same=before == body_hash(network.module, site),
     )
 
@@ -194,6 +194,6 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
         right=round(seen[-1].test * len(desk.test)),
         total=len(desk.test),
         seconds=time.perf_counter() - start,
-        taught=sum(value.numel() for value in module.parameters()),
+        trained=sum(value.numel() for value in module.parameters()),
         body_same=before == body_hash(module, site),
     )

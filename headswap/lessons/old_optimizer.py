@@ -76,7 +76,7 @@ class _Order:
 
 def run(material: Material) -> LessonFindings:
     """Teach the head on cached features with both orders; see what moves."""
-    early, late = (_taught(material, optimizer_first=order) for order in (True, False))
+    early, late = (_trained(material, optimizer_first=order) for order in (True, False))
     numbers = measured(
         "number",
         ("moved_optimizer_first", early.moved, "largest change of the new head, optimizer first"),
@@ -117,7 +117,7 @@ def _said(early: _Order, late: _Order) -> tuple[tuple[str, ...], bool]:
     ), still and falls
 
 
-def _taught(material: Material, *, optimizer_first: bool) -> _Order:
+def _trained(material: Material, *, optimizer_first: bool) -> _Order:
     import torch
 
     from headswap.errors import TeachingFailed

@@ -25,29 +25,29 @@ from headswap.training.diagnostics import features_of
 from headswap.training.task import TrainingResult, TrainingTask
 
 
-def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
+def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     """Judge what was trained, from the logits of its test images and what was learned beside."""
-    study = taught.study
+    study = trained.study
     evidence = EvaluationInputs(
         manifest=manifest,
-        test=taught.test,
-        train=taught.train,
-        train_right=taught.train_right,
+        test=trained.test,
+        train=trained.train,
+        train_right=trained.train_right,
         everyone=study.everyone if study else None,
         by_last=study.by_last if study else None,
         learning=study.learning if study else None,
         twins=study.twins if study else (),
-        finetune=taught.finetune,
+        finetune=trained.finetune,
     )
-    report = build_report(evidence, temperature=temperature_of(taught.train))
+    report = build_report(evidence, temperature=temperature_of(trained.train))
     happened = []
-    if taught.finetune:
-        happened.append(Advice(code="further", sentence=taught.finetune.sentence))
-    if taught.head:
-        is_wide = float(bool(taught.site.taps))
-        happened.append(Advice(code="head", sentence=taught.head, figures={"is_wide": is_wide}))
-    if taught.view:
-        happened.append(Advice(code="view", sentence=taught.view))
+    if trained.finetune:
+        happened.append(Advice(code="further", sentence=trained.finetune.sentence))
+    if trained.head:
+        is_wide = float(bool(trained.site.taps))
+        happened.append(Advice(code="head", sentence=trained.head, figures={"is_wide": is_wide}))
+    if trained.view:
+        happened.append(Advice(code="view", sentence=trained.view))
     if crossed := _crossing(report, manifest):
         happened.append(Advice(code="near-duplicates", sentence=crossed))
     return replace(report, advice=(*happened, *report.advice))
@@ -71,29 +71,29 @@ def bind(
     place: Path,
     experiment: Experiment,
     lesson: TrainingTask,
-    taught: TrainingResult,
+    trained: TrainingResult,
     network: Network,
     report: Report,
 ) -> None:
     """Leave a sealed bundle at a place that must not exist yet."""
-    card = _card(experiment, network, taught, report)
-    words = to_json(replace(_portable(experiment), replay=_replay(taught, network.input)), indent=1)
-    memory = _memory(lesson, taught, network)
+    card = _card(experiment, network, trained, report)
+    words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
+    memory = _memory(lesson, trained, network)
     save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
 
 
-def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> ReferenceFeatures | None:
+def _memory(lesson: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
     manifest, old = lesson.manifest, None
-    columns = taught.site.last_features  # they say best what an image looks like
+    columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
-    if taught.study is None:
-        features = features_of(lesson, taught.site, network, [*rows, *test], flip=taught.flip)
+    if trained.study is None:
+        features = features_of(lesson, trained.site, network, [*rows, *test], flip=trained.flip)
         if features is None:
             return None
         features = features[:, columns]
     else:
-        features, head = taught.study.features[[*rows, *test]], taught.study.old_head
+        features, head = trained.study.features[[*rows, *test]], trained.study.old_head
         if head is not None and len(network.class_names) == len(head.weight):
             old = PretrainedNames(
                 weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
@@ -102,20 +102,20 @@ def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> R
     return remember(images, features[: len(rows)], features[len(rows) :], old)
 
 
-def _card(experiment: Experiment, network: Network, taught: TrainingResult, report: Report) -> BundleCard:
+def _card(experiment: Experiment, network: Network, trained: TrainingResult, report: Report) -> BundleCard:
     return BundleCard(
         format=FORMAT,
         model=network.card.full_name,
         variant=network.card.variant,
         classes=report.classes,
         input=network.input,
-        site=taught.site,
+        site=trained.site,
         temperature=report.calibration.temperature if report.calibration else 1.0,
         even_share=report.even_share,
         head_path=experiment.head_path,
-        flip=taught.flip,
-        engine=taught.engine,
-        l2=taught.l2,
+        flip=trained.flip,
+        engine=trained.engine,
+        l2=trained.l2,
         body_sha256=network.weights_sha256,
         versions=_versions(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
@@ -130,22 +130,22 @@ def _portable(experiment: Experiment) -> Experiment:
     return replace(experiment, data=data, weights=weights)
 
 
-def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
+def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     """What this run measured."""
     import torch
 
-    finetune = taught.finetune if taught.finetune and taught.finetune.depth != "head" else None
+    finetune = trained.finetune if trained.finetune and trained.finetune.depth != "head" else None
     return ReplayedChoices(
-        engine=taught.engine,
+        engine=trained.engine,
         threads=torch.get_num_threads(),
-        l2=taught.l2,
+        l2=trained.l2,
         depth=cast(Depth, finetune.depth) if finetune else "head",
         learning_rate=finetune.learning_rate if finetune else None,
         passes=finetune.planned_passes if finetune else None,
         parts=finetune.parts if finetune else None,
         fit=spec.fit,
-        flip=taught.flip,
-        head="wide" if taught.site.taps else "last",
+        flip=trained.flip,
+        head="wide" if trained.site.taps else "last",
     )
 
 

@@ -168,15 +168,15 @@ def run_experiment(
         intake = _parted(intake, experiment.data, recorded, listener)
         lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
         lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
-        taught = train_head(lesson, network, timing=clock.timing, listener=listener)
-        network = taught.network
+        trained = train_head(lesson, network, timing=clock.timing, listener=listener)
+        network = trained.network
         with clock.timing("evaluate"):
-            report = report_of(taught, intake.manifest)
+            report = report_of(trained, intake.manifest)
         if isinstance(listener, LastWord):
             listener.conclude(report)
         pace_ms = _pace(lesson, network)
         with _saving(clock, listener):
-            bind(place, experiment, lesson, taught, network, report)
+            bind(place, experiment, lesson, trained, network, report)
     discard(unfinished)
     seconds = clock.stop()
     return Outcome(
@@ -187,7 +187,7 @@ def run_experiment(
         train_images=len(intake.manifest.part("train")),
         test_images=len(intake.manifest.part("test")),
         left_out=intake.manifest.left_out,
-        engine=taught.engine,
+        engine=trained.engine,
         seconds=seconds,
         figures=_figures(network, seconds["total"], pace_ms),
     )

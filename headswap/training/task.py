@@ -93,6 +93,6 @@ class TrainedHead:
 
     lesson: TrainingTask  # with the view that was chosen
     network: Network  # with its input
-    taught: TrainingResult
+    trained: TrainingResult
     start: Callable[[Tensor], None]  # teaches the head again, on some rows of the manifest only
     only_exact: bool = False  # its numbers are too large for half precision

@@ -56,7 +56,7 @@ def train_head(
     """
     beginning = begin(lesson, network, timing=timing, listener=listener)
     if lesson.config.depth == "head":
-        return beginning.taught
+        return beginning.trained
     with timing("finetune"):
         return run_finetuning(beginning.lesson, beginning.network, beginning, listener)
 
@@ -91,7 +91,7 @@ def begin(
         proof = prove_in(lesson, network, site, heads, bank)
         if proof is None:
             return _by_gradient(lesson, network, record, listener)
-        taught = training_result_of(lesson, network, site, proof, bank)
+        trained = training_result_of(lesson, network, site, proof, bank)
     with timing("evaluate"):
         beside = diagnose(
             lesson.manifest,
@@ -107,9 +107,9 @@ def begin(
         fitted = _fit(lesson, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    taught = replace(taught, study=beside, view=viewed.words if viewed else "", head=chosen.words)
+    trained = replace(trained, study=beside, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.bias_offset != 0
-    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
+    return TrainedHead(lesson=lesson, network=network, trained=trained, start=start, only_exact=only_exact)
 
 
 def _source(lesson: TrainingTask, network: Network) -> FeatureSource:
@@ -251,7 +251,7 @@ def _by_gradient(
 
     untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
     answers = through(train, test, listener)
-    taught = TrainingResult(
+    trained = TrainingResult(
         site=record.site,
         test=split_logits(lesson, "test", answers.test),
         train=None,
@@ -267,4 +267,4 @@ def _by_gradient(
         some = tuple(lesson.manifest.images[row] for row in rows.tolist())
         through(some, some[:1], silent)
 
-    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start)
+    return TrainedHead(lesson=lesson, network=network, trained=trained, start=start)

@@ -71,10 +71,10 @@ def test_what_a_bundle_remembers_is_sealed_small_and_travels_in_the_zip(bundle: 
 
 
 def test_a_bundle_is_no_surer_than_the_images_that_checked_it(bundle: Path, few_drawings: Path) -> None:
-    taught = headswap.load_bundle(bundle)
+    trained = headswap.load_bundle(bundle)
     checked = sum(image.part == "train" for image in read_dataset(bundle).images)
 
-    said = list(taught.predict_many(sorted(few_drawings.rglob("*.png"))))
+    said = list(trained.predict_many(sorted(few_drawings.rglob("*.png"))))
 
     assert all(abs(sum(one.probabilities.values()) - 1) < 1e-9 for one in said)
     assert max(one.sure for one in said) <= (checked + 1) / (checked + 2)

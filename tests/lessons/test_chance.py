@@ -64,7 +64,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
                 right=round(share * total),
                 total=total,
                 seconds=1.0,
-                taught=9,
+                trained=9,
                 body_same=True,
             )
             for share in (before, before, before, after)

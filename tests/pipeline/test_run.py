@@ -38,9 +38,9 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
 
 
 def test_the_test_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
-    taught, test = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
+    trained, test = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
 
-    said = taught.predict_many(few_drawings / image.file for image in test)
+    said = trained.predict_many(few_drawings / image.file for image in test)
 
     right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
     assert right == read_report(bundle).test_right
@@ -59,10 +59,10 @@ def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_image_again(
 
 
 def test_the_body_of_a_taught_network_is_untouched(bundle: Path) -> None:
-    taught = headswap.load_bundle(bundle).network.module.state_dict()
+    trained = headswap.load_bundle(bundle).network.module.state_dict()
     pretrained = headswap.load_network("tf_efficientnet_lite0").module.state_dict()
 
-    changed = [name for name, value in taught.items() if not torch.equal(value, pretrained[name])]
+    changed = [name for name, value in trained.items() if not torch.equal(value, pretrained[name])]
 
     assert sorted(changed) == ["classifier.bias", "classifier.weight"]
 

@@ -107,7 +107,7 @@ def fresh(module: nn.Module) -> nn.Module:
 
 
 @pytest.fixture
-def taught(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path, list[Event]], Sat]:
+def trained(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path, list[Event]], Sat]:
     def teach(module: nn.Module, colours: Path, features: Path, heard: list[Event]) -> Sat:
         return teach_module(fresh(module), colours, features, SPEC, listener=heard.append)
 
@@ -120,11 +120,11 @@ def taught(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path,
     ids=["convolution under a ReLU", "two averaged", "two added", "no bias"],
 )
 def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
-    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
+    module: nn.Module, colours: Path, tmp_path: Path, trained: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
-    network, result, manifest = taught(module, colours, tmp_path, heard)
+    network, result, manifest = trained(module, colours, tmp_path, heard)
 
     assert result.l2 is not None
     test = manifest.part("test")
@@ -139,11 +139,11 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
     "module", [NormAfterHead(), BareParameter()], ids=["norm after it", "bare parameter"]
 )
 def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
-    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
+    module: nn.Module, colours: Path, tmp_path: Path, trained: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
-    network, result, _ = taught(module, colours, tmp_path, heard)
+    network, result, _ = trained(module, colours, tmp_path, heard)
 
     assert result.l2 is None
     assert [event for event in heard if isinstance(event, Note)]
@@ -151,11 +151,13 @@ def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
     assert not network.module.training
 
 
-def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path, taught: Callable[..., Sat]) -> None:
+def test_the_body_is_bit_for_bit_as_it_was(
+    colours: Path, tmp_path: Path, trained: Callable[..., Sat]
+) -> None:
     module = NormAfterHead()
     before = {name: value.clone() for name, value in fresh(module).body.state_dict().items()}
 
-    network, _, _ = taught(module, colours, tmp_path, [])
+    network, _, _ = trained(module, colours, tmp_path, [])
 
     after = network.module.body.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

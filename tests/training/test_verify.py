@@ -52,7 +52,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def taught(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
+def trained(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
     def teach(folder: Path, features: Path) -> Sat:
         torch.manual_seed(0)
         options = {"test_share": 0.4, "engine": "torch-cpu-bfloat16"}
@@ -77,9 +77,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_every_answer_of_the_test_is_the_network_s_own(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
-    network, result, manifest = taught(hard, tmp_path)
+    network, result, manifest = trained(hard, tmp_path)
     seen = sum(looks)
 
     test = manifest.part("test")
@@ -97,19 +97,19 @@ def test_every_answer_of_the_test_is_the_network_s_own(
 
 
 def test_what_was_looked_at_again_is_known_the_next_time(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
-    _, first, _ = taught(hard, tmp_path)
+    _, first, _ = trained(hard, tmp_path)
     looks.clear()
 
-    _, again, _ = taught(hard, tmp_path)
+    _, again, _ = trained(hard, tmp_path)
 
     assert looks == [PROOF_IMAGES], "the proof alone runs the network"
     assert np.array_equal(first.test.logits, again.test.logits)
 
 
 def test_a_test_of_a_few_images_is_filled_up_with_train_for_the_proof(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
     few = tmp_path / "few"
     for folder in sorted(hard.iterdir())[:2]:
@@ -117,7 +117,7 @@ def test_a_test_of_a_few_images_is_filled_up_with_train_for_the_proof(
         for file in sorted(folder.iterdir())[:6]:
             (few / folder.name / file.name).write_bytes(file.read_bytes())
 
-    _, result, manifest = taught(few, tmp_path / "features")
+    _, result, manifest = trained(few, tmp_path / "features")
 
     assert len(manifest.part("test")) < PROOF_IMAGES
     assert looks == [PROOF_IMAGES]

@@ -106,7 +106,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
     if line.images:
         facts = f"{count(line.images, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
-    taught = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
+    trained = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
     opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
     deletes = h.button(
         ".delete", type="button", data_project=f"ask:{line.id}", aria_label=f"Delete {line.name}"
@@ -114,7 +114,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
     return h.li[
         opens[
             h.b[line.name],
-            h.span(".hs-soft")[facts, taught],
+            h.span(".hs-soft")[facts, trained],
             h.span(".examples")[[h.img(src=uri, alt="") for uri in examples]] if examples else None,
             h.span(".tag")["open now"] if is_here else None,
         ],

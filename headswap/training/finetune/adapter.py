@@ -53,8 +53,8 @@ def run_finetuning(
 
     finetuned = search_finetuning(setup, listener=listener, on_pass=on_pass)
     if not finetuned.moved:
-        return replace(beginning.taught, finetune=finetuned.summary)
-    return _taught(lesson, beginning.taught, setup, finetuned)
+        return replace(beginning.trained, finetune=finetuned.summary)
+    return _trained(lesson, beginning.trained, setup, finetuned)
 
 
 def finetune_setup_of(
@@ -67,12 +67,12 @@ def finetune_setup_of(
         read_input=lambda row: lesson.prepared(images[row], network),
         read_uncut=lambda row: uncut(reread(lesson.manifest, images[row], wanted_px=wanted_px(spec)), spec),
     )
-    train, out_of_fold = _rows(lesson, "train"), beginning.taught.train
+    train, out_of_fold = _rows(lesson, "train"), beginning.trained.train
     labels = lesson.labels(images)
-    engine = _engine(network.module, beginning.taught.site, image_batches, train, labels, listener)
+    engine = _engine(network.module, beginning.trained.site, image_batches, train, labels, listener)
     return FinetuneSetup(
         module=network.module,
-        site=beginning.taught.site,
+        site=beginning.trained.site,
         image_batches=image_batches,
         train=train,
         labels=labels,
@@ -82,8 +82,8 @@ def finetune_setup_of(
         config=lesson.config,
         seed=lesson.seed,
         budget=lesson.budget,
-        folder=_folder(lesson, network, beginning.taught),
-        flip=beginning.taught.flip,
+        folder=_folder(lesson, network, beginning.trained),
+        flip=beginning.trained.flip,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )
@@ -107,7 +107,7 @@ def _engine(
     return found
 
 
-def _taught(
+def _trained(
     lesson: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
     """What the network says after its body has moved."""
@@ -142,7 +142,7 @@ def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
     )
 
 
-def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> Path | None:
+def _folder(lesson: TrainingTask, network: Network, trained: TrainingResult) -> Path | None:
     """One folder for checkpoints of the same pictures, network and choices."""
     if lesson.checkpoints is None:
         return None
@@ -152,12 +152,12 @@ def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> P
         str(lesson.seed),
         network.card.full_name,
         to_json(network.input),
-        to_json(taught.site),
+        to_json(trained.site),
     ):
         digest.update(word.encode() + b"\0")
     for image in lesson.manifest.images:
         digest.update(f"{image.sha256} {image.class_name} {image.part} {image.group}\0".encode())
-    heads = head_names(network.module, taught.site.all_paths)
+    heads = head_names(network.module, trained.site.all_paths)
     for name, value in network.module.state_dict().items():
         if name in heads:
             continue

@@ -64,7 +64,7 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
         house.store.close()
 
 
-def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str, str]:
+def trained(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str, str]:
     """Ada's project with an old run on other pictures, and a new one; ids of both."""
     project = house.projects.create("ada", "Birds / & “vehicles”")
     home = house.projects.folder(project.id)
@@ -102,7 +102,7 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, there = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
 
     file = here.archive.save("ada", project.id, tmp_path / "out")
     shutil.rmtree(here.projects.folder(project.id))
@@ -136,7 +136,7 @@ def test_a_run_opened_elsewhere_can_be_saved_and_opened_again(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, there = houses
-    project, *_ = taught(here, few_drawings, bundle)
+    project, *_ = trained(here, few_drawings, bundle)
     once = there.archive.open("bob", here.archive.save("ada", project.id, tmp_path / "1"))
 
     again = there.archive.open("eve", there.archive.save("bob", once, tmp_path / "2"))
@@ -164,7 +164,7 @@ def test_a_damaged_run_is_named_and_missing_images_are_said(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, _ = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
     report = here.store.folder(old) / "bundle" / "report.json"
     whole = report.read_bytes()
     report.write_bytes(whole + b" ")
@@ -181,8 +181,8 @@ def test_a_deleted_project_takes_its_images_and_runs_along_and_nothing_else(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, new = taught(here, few_drawings, bundle)
-    other, _, kept = taught(here, few_drawings, bundle)
+    project, old, new = trained(here, few_drawings, bundle)
+    other, _, kept = trained(here, few_drawings, bundle)
 
     with pytest.raises(NotFound):
         here.archive.delete("bob", project.id)
@@ -198,7 +198,7 @@ def test_a_project_that_is_being_taught_is_not_deleted(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
     waiting = here.store.get(old, owner="ada").experiment_json
     Queue(here.store, LocalRunner()).submit("ada", project.id, waiting, "again")
 
@@ -212,7 +212,7 @@ def test_a_run_on_other_images_is_stale_until_the_images_are_back(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, new = taught(here, few_drawings, bundle)
+    project, old, new = trained(here, few_drawings, bundle)
     runs = {job: here.store.get(job, owner="ada") for job in (old, new)}
 
     assert here.history.is_stale(project, runs[old])
@@ -224,7 +224,7 @@ def test_only_one_s_own_projects_are_listed_and_saved(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, _ = houses
-    project, *_ = taught(here, few_drawings, bundle)
+    project, *_ = trained(here, few_drawings, bundle)
     empty = here.projects.create("ada")
 
     (first, second) = here.archive.known("ada", [project.id, empty.id, project.id, "../x", "0" * 32])

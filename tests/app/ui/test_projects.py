@@ -23,9 +23,9 @@ def test_each_project_is_a_button_with_its_facts_and_the_open_one_is_marked() ->
 
 
 def test_a_project_shows_when_it_was_taught_and_a_few_of_its_images() -> None:
-    taught = replace(LINE, last_run_at=1_700_000_000.0)
+    trained = replace(LINE, last_run_at=1_700_000_000.0)
 
-    drawn = rendered(known_projects((taught,), "", examples={LINE.id: ("data:image/jpeg;base64,AA==",)}))
+    drawn = rendered(known_projects((trained,), "", examples={LINE.id: ("data:image/jpeg;base64,AA==",)}))
 
     assert '<time datetime="2023-11-14T22:13:20Z">' in drawn
     assert '<img src="data:image/jpeg;base64,AA==" alt="">' in drawn

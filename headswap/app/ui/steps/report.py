@@ -48,13 +48,13 @@ class Footer:
     def outputs(self) -> list[object]:
         return [self.say, self.again, self.onward]
 
-    def show(self, *, is_taught: bool) -> Updates:
+    def show(self, *, is_trained: bool) -> Updates:
         """The next action: there is nothing to take home before something is taught."""
-        words, kind = ("Teach again", "secondary") if is_taught else ("Go to Teach", "primary")
+        words, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
         return {
-            self.say: NOT_GOOD_ENOUGH if is_taught else FIRST_TEACH,
+            self.say: NOT_GOOD_ENOUGH if is_trained else FIRST_TEACH,
             self.again: gr.Button(words, variant=kind),
-            self.onward: gr.Button(visible=is_taught),
+            self.onward: gr.Button(visible=is_trained),
         }
 
 
@@ -142,7 +142,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
     wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
-    return step.foot.show(is_taught=True) | {
+    return step.foot.show(is_trained=True) | {
         step.verdict: h.fragment[
             verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
         ],
@@ -162,7 +162,7 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     """A run is done, or there is none."""
     if not job:
         nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-        return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
+        return nothing | step.foot.show(is_trained=False) | step.tried.empty(None)
     scene = shared.look(project_id, request)
     report = shared.service.results.report(scene.owner, job)
     strip = example_strip(examples_for(report.classes), (), -1)
