@@ -38,7 +38,7 @@ def advise(report: Report, train_counts: Sequence[int]) -> Report:
 
 
 def _advice(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
-    warnings = [*_baseline(report), *_shortcuts(report), *_twins(report)]
+    warnings = [*_baseline(report), *_shortcuts(report), *_cross_split_duplicates(report)]
     yield from warnings
     done = None if warnings else _done(report)
     if done:
@@ -91,13 +91,14 @@ def _shortcuts(report: Report) -> Iterator[Advice]:
         )
 
 
-def _twins(report: Report) -> Iterator[Advice]:
-    if len(report.twins) >= max(3, 0.05 * report.test_total):
+def _cross_split_duplicates(report: Report) -> Iterator[Advice]:
+    count = len(report.cross_split_duplicates)
+    if count >= max(3, 0.05 * report.test_total):
         yield Advice(
             code="twins",
-            sentence=f"{len(report.twins)} exam pictures look to the network almost the same as a practice "
+            sentence=f"{count} exam pictures look to the network almost the same as a practice "
             "picture: if they show the same thing, the true figure is lower.",
-            figures={"twins": len(report.twins), "exam": report.test_total},
+            figures={"twins": count, "exam": report.test_total},
         )
 
 

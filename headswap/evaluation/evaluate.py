@@ -66,12 +66,12 @@ class EvaluationInputs:
     test: SplitLogits  # pictures that the head never practised on
     train: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
     train_right: int  # practice pictures that the final head gets right
-    everyone: SplitLogits | None = (
+    cross_validated: SplitLogits | None = (
         None  # all pictures in the manifest's order, out of fold; None: the exam speaks
     )
     by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
-    twins: tuple[str, ...] = ()
+    cross_split_duplicates: tuple[str, ...] = ()
     finetune: FinetuneSummary | None = None
 
 
@@ -82,18 +82,18 @@ def temperature_of(train: SplitLogits | None) -> float:
     return fit_temperature(train.logits, train.labels)
 
 
-def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
+def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
     """Put the verdict together.
 
     Args:
-        evidence: logits and what else was learned on the way.
+        inputs: logits and what else was learned on the way.
         temperature: from `temperature_of`.
     """
-    test, everyone = evidence.test, evidence.everyone
-    manifest, classes = evidence.manifest, evidence.manifest.classes
-    small = everyone is not None and len(test.labels) < ENOUGH_FOR_A_TEST
-    judged = _with_test(everyone, test, manifest) if everyone is not None and small else test
-    share = even_share(_checked_on(evidence), len(classes))
+    test, cross_validated = inputs.test, inputs.cross_validated
+    manifest, classes = inputs.manifest, inputs.manifest.classes
+    small = cross_validated is not None and len(test.labels) < ENOUGH_FOR_A_TEST
+    judged = _with_test(cross_validated, test, manifest) if cross_validated is not None and small else test
+    share = even_share(_checked_on(inputs), len(classes))
     probabilities = calibrated(judged.logits, temperature, share)
     if small:
         probabilities = _crosswise(judged, manifest.images, probabilities, share)
@@ -103,7 +103,7 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
     common = int(np.argmax(train_counts))
     confusion = confusion_matrix(judged.labels, said, len(classes))
     test_right = int((test.logits.argmax(axis=1) == test.labels).sum())
-    known = evidence.train is not None and len(evidence.train.labels) >= _FEWEST_TO_CALIBRATE
+    known = inputs.train is not None and len(inputs.train.labels) >= _FEWEST_TO_CALIBRATE
     calibration = _calibration(judged, probabilities, temperature) if known else None
     report = Report(
         classes=tuple(classes),
@@ -115,37 +115,37 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         interval=wilson_interval(right, total),
         baseline_class=classes[common],
         baseline_accuracy=float((judged.labels == common).mean()),
-        train_right=evidence.train_right,
+        train_right=inputs.train_right,
         train_total=sum(train_counts),
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_label_issues(evidence, temperature, share),
+        doubts=_label_issues(inputs, temperature, share),
         test_right=test_right,
         test_total=len(test.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
-        learning=evidence.learning,
-        twins=evidence.twins,
-        finetune=evidence.finetune,
+        learning=inputs.learning,
+        cross_split_duplicates=inputs.cross_split_duplicates,
+        finetune=inputs.finetune,
         even_share=share,
     )
-    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), train_counts)
+    return advise(replace(report, shortcuts=_shortcuts(inputs, report)), train_counts)
 
 
-def _checked_on(evidence: EvaluationInputs) -> int:
+def _checked_on(inputs: EvaluationInputs) -> int:
     """Pictures that say how sure it may be: those that heads answered without having seen them."""
-    return len((evidence.train or evidence.test).labels)
+    return len((inputs.train or inputs.test).labels)
 
 
-def _with_test(everyone: SplitLogits, test: SplitLogits, manifest: Manifest) -> SplitLogits:
+def _with_test(cross_validated: SplitLogits, test: SplitLogits, manifest: Manifest) -> SplitLogits:
     """All pictures, those of the exam as the final head answers them.
 
     It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
     the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
     """
-    logits = everyone.logits.copy()
+    logits = cross_validated.logits.copy()
     logits[[image.part == "test" for image in manifest.images]] = test.logits
-    return replace(everyone, logits=logits)
+    return replace(cross_validated, logits=logits)
 
 
 def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
@@ -197,12 +197,12 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
     )
 
 
-def _label_issues(evidence: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+def _label_issues(inputs: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """By all that was judged for it, or else by every picture, or by those to practise on."""
-    if evidence.by_last is not None:
-        return _doubts(evidence.by_last, temperature_of(evidence.by_last), share)
-    everyone = evidence.everyone
-    return _doubts(everyone if everyone is not None else evidence.train, temperature, share)
+    if inputs.by_last is not None:
+        return _doubts(inputs.by_last, temperature_of(inputs.by_last), share)
+    cross_validated = inputs.cross_validated
+    return _doubts(cross_validated if cross_validated is not None else inputs.train, temperature, share)
 
 
 def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
@@ -226,8 +226,8 @@ def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tup
     )
 
 
-def _shortcuts(evidence: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
-    manifest = evidence.manifest
+def _shortcuts(inputs: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
+    manifest = inputs.manifest
     numbers = {name: number for number, name in enumerate(manifest.classes)}
 
     def traits(images: Sequence[ImageRecord]) -> Traits:

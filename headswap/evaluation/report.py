@@ -170,6 +170,7 @@ class Report:
         train_total="practice_total",
         test_right="exam_right",
         test_total="exam_total",
+        cross_split_duplicates="twins",
         finetune="further",
     )
 
@@ -194,7 +195,7 @@ class Report:
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
     shortcuts: tuple[Shortcut, ...] = ()
     learning: LearningCurve | None = None  # None: too few pictures to tell
-    twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
+    cross_split_duplicates: tuple[str, ...] = ()  # exam pictures hardly to be told from a practice picture
     finetune: FinetuneSummary | None = None  # None: only the head was taught
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
 

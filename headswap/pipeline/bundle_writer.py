@@ -27,19 +27,19 @@ from headswap.training.task import TrainingResult, TrainingTask
 
 def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     """Judge what was trained, from the logits of its test images and what was learned beside."""
-    study = trained.study
-    evidence = EvaluationInputs(
+    diagnostics = trained.diagnostics
+    inputs = EvaluationInputs(
         manifest=manifest,
         test=trained.test,
         train=trained.train,
         train_right=trained.train_right,
-        everyone=study.everyone if study else None,
-        by_last=study.by_last if study else None,
-        learning=study.learning if study else None,
-        twins=study.twins if study else (),
+        cross_validated=diagnostics.cross_validated if diagnostics else None,
+        by_last=diagnostics.by_last if diagnostics else None,
+        learning=diagnostics.learning if diagnostics else None,
+        cross_split_duplicates=diagnostics.cross_split_duplicates if diagnostics else (),
         finetune=trained.finetune,
     )
-    report = build_report(evidence, temperature=temperature_of(trained.train))
+    report = build_report(inputs, temperature=temperature_of(trained.train))
     happened = []
     if trained.finetune:
         happened.append(Advice(code="further", sentence=trained.finetune.sentence))
@@ -87,13 +87,13 @@ def _memory(lesson: TrainingTask, trained: TrainingResult, network: Network) -> 
     manifest, old = lesson.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
-    if trained.study is None:
+    if trained.diagnostics is None:
         features = features_of(lesson, trained.site, network, [*rows, *test], flip=trained.flip)
         if features is None:
             return None
         features = features[:, columns]
     else:
-        features, head = trained.study.features[[*rows, *test]], trained.study.old_head
+        features, head = trained.diagnostics.features[[*rows, *test]], trained.diagnostics.old_head
         if head is not None and len(network.class_names) == len(head.weight):
             old = PretrainedNames(
                 weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names

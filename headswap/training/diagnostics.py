@@ -53,12 +53,12 @@ class Diagnostics:
     """What was learned beside the head."""
 
     features: NDArray[np.float32]  # (N, D) last features, in the order of the manifest
-    everyone: (
+    cross_validated: (
         SplitLogits | None
     )  # every picture judged by a head that never saw it; None: the exam is large enough
     by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
-    twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
+    cross_split_duplicates: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
     old_head: OldHead | None
 
 
@@ -127,10 +127,10 @@ def diagnose(
     halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=looks.numpy(),
-        everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
+        cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
         by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
-        twins=_twins(manifest, looks),
+        cross_split_duplicates=_cross_split_duplicates(manifest, looks),
         old_head=old_head if heads.bias_offset == 0 else None,
     )
 
@@ -140,10 +140,10 @@ def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainCon
     groups = [image.group for image in manifest.images]
     free = replace(config, l2=None)
     solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
-    return None if solved.fold_logits is None else _sitting(manifest, labels, solved.fold_logits)
+    return None if solved.fold_logits is None else _split_logits(manifest, labels, solved.fold_logits)
 
 
-def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
+def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
     looks = embeddings_of(features.numpy())
@@ -187,7 +187,7 @@ def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) ->
     )
 
 
-def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
+def _split_logits(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
     return SplitLogits(
         files=[image.file for image in manifest.images],
         sha256s=[image.sha256 for image in manifest.images],

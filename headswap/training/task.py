@@ -78,7 +78,7 @@ class TrainingResult:
     flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
-    study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network
+    diagnostics: Diagnostics | None = None  # what the features say beside; None: not those of this network
     finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
 
     @property

@@ -107,7 +107,7 @@ def begin(
         fitted = _fit(lesson, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(trained, study=beside, view=viewed.words if viewed else "", head=chosen.words)
+    trained = replace(trained, diagnostics=beside, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(lesson=lesson, network=network, trained=trained, start=start, only_exact=only_exact)
 

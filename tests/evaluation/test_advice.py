@@ -63,7 +63,7 @@ def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
             yield plain, counts
             yield replace(plain, finetune=FINETUNE), counts
             yield replace(plain, shortcuts=(SHORTCUT,)), counts
-            yield replace(plain, twins=("a",) * max(3, total // 10)), counts
+            yield replace(plain, cross_split_duplicates=("a",) * max(3, total // 10)), counts
 
 
 def contradict(one: Advice, other: Advice) -> bool:

@@ -91,12 +91,12 @@ def _words(found: Comparison) -> str:
     lines += [_line(row) for row in found.rows if row.state == "done"]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
-    everyone = sum(found.counts.values())
+    total = sum(found.counts.values())
     lines.append(
-        f"{everyone} pictures, each judged by a head that never saw it ({found.folds} folds). "
+        f"{total} pictures, each judged by a head that never saw it ({found.folds} folds). "
         f"Always saying {found.baseline_class} gets {found.baseline_accuracy:.0%}. ms: one prediction here."
     )
-    if any(row.computed < everyone for row in found.rows if row.state == "done"):
+    if any(row.computed < total for row in found.rows if row.state == "done"):
         lines.append("* features were at hand, at least in part: the first time takes longer.")
     if found.stopped:
         lines.append("Stopped. These networks are kept; the same command goes on with the others.")

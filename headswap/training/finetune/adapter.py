@@ -120,10 +120,10 @@ def _trained(
     right = int((answer(setup.train).argmax(1) == setup.labels[setup.train]).sum())
     return replace(
         before,
-        test=_sitting(lesson, test, answer(test)),
-        train=_sitting(lesson, finetuned.held, finetuned.logits),
+        test=_split_logits(lesson, test, answer(test)),
+        train=_split_logits(lesson, finetuned.held, finetuned.logits),
         train_right=right,
-        study=None,
+        diagnostics=None,
         finetune=finetuned.summary,
     )
 
@@ -132,7 +132,7 @@ def _rows(lesson: TrainingTask, part: str) -> Tensor:
     return torch.tensor([row for row, image in enumerate(lesson.manifest.images) if image.part == part])
 
 
-def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
+def _split_logits(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
     images = tuple(lesson.manifest.images[row] for row in rows.tolist())
     return SplitLogits(
         files=[image.file for image in images],

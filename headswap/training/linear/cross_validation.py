@@ -72,9 +72,9 @@ def cross_validate(  # noqa: PLR0913
         raise TooFewImages(
             "A class has fewer than two pictures that differ.", remedy="Add pictures; ten or more are better."
         )
-    everyone = torch.ones(len(labels), dtype=torch.bool)
+    all_rows = torch.ones(len(labels), dtype=torch.bool)
     if len(labels) * min(features.shape) * classes > _MOST_WORK:
-        logits, _ = solve(everyone, replace(config, folds=folds))
+        logits, _ = solve(all_rows, replace(config, folds=folds))
         if logits is not None:
             return logits
     judged = torch.zeros(len(labels), classes)
