@@ -66,9 +66,7 @@ class EvaluationInputs:
     test: SplitLogits  # pictures that the head never practised on
     train: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
     train_right: int  # practice pictures that the final head gets right
-    cross_validated: SplitLogits | None = (
-        None  # all pictures in the manifest's order, out of fold; None: the exam speaks
-    )
+    cross_validated: SplitLogits | None = None  # all pictures in order, out of fold; None: the exam speaks
     by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
     cross_split_duplicates: tuple[str, ...] = ()

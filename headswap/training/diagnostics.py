@@ -53,9 +53,7 @@ class Diagnostics:
     """What was learned beside the head."""
 
     features: NDArray[np.float32]  # (N, D) last features, in the order of the manifest
-    cross_validated: (
-        SplitLogits | None
-    )  # every picture judged by a head that never saw it; None: the exam is large enough
+    cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough
     by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
     cross_split_duplicates: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
