@@ -43,7 +43,7 @@ from headswap.evaluation.summary import reliability
 
 ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
-_MOST_DOUBTS = 20
+_MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
 _HALVES = 2  # for the temperature of a cross-validated verdict
 
@@ -118,7 +118,7 @@ def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_label_issues(inputs, temperature, share),
+        label_issues=_label_issues(inputs, temperature, share),
         test_right=test_right,
         test_total=len(test.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
@@ -198,12 +198,12 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
 def _label_issues(inputs: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """By all that was judged for it, or else by every picture, or by those to practise on."""
     if inputs.by_last is not None:
-        return _doubts(inputs.by_last, temperature_of(inputs.by_last), share)
+        return _issues_of(inputs.by_last, temperature_of(inputs.by_last), share)
     cross_validated = inputs.cross_validated
-    return _doubts(cross_validated if cross_validated is not None else inputs.train, temperature, share)
+    return _issues_of(cross_validated if cross_validated is not None else inputs.train, temperature, share)
 
 
-def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+def _issues_of(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
@@ -220,7 +220,7 @@ def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tup
             suggested=suggested,
             sure=float(probabilities[row, suggested]),
         )
-        for row, suggested in found[:_MOST_DOUBTS]
+        for row, suggested in found[:_MOST_ISSUES]
     )
 
 

@@ -168,6 +168,7 @@ class Report:
     __pydantic_config__ = keys_on_disk(
         train_right="practice_right",
         train_total="practice_total",
+        label_issues="doubts",
         test_right="exam_right",
         test_total="exam_total",
         cross_split_duplicates="twins",
@@ -188,7 +189,7 @@ class Report:
     class_scores: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
     calibration: Calibration | None
-    doubts: tuple[LabelIssue, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
     test_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
     test_total: int = 0

@@ -48,7 +48,7 @@ def model_card(facts: CardFacts) -> str:
         _data(facts.manifest),
         "## Limits",
         "\n".join(f"- {plain(sentence)}" for sentence in _limits(facts.report)),
-        *_doubts(facts.report),
+        *_label_issues(facts.report),
         "## Do all ways to ask it say the same?",
         _agreement(facts.check),
         "## Licence and versions",
@@ -139,15 +139,15 @@ def _limits(report: Report) -> Iterator[str]:
     yield from (one.sentence for one in report.advice)
 
 
-def _doubts(report: Report) -> Iterator[str]:
-    if not report.doubts:
+def _label_issues(report: Report) -> Iterator[str]:
+    if not report.label_issues:
         return
     rows = [
-        f"- {plain(doubt.file)}: sorted as {plain(report.classes[doubt.label])}, looks like "
-        f"{plain(report.classes[doubt.suggested])}"
-        for doubt in report.doubts[:_MOST_NAMED]
+        f"- {plain(issue.file)}: sorted as {plain(report.classes[issue.label])}, looks like "
+        f"{plain(report.classes[issue.suggested])}"
+        for issue in report.label_issues[:_MOST_NAMED]
     ]
-    rest = len(report.doubts) - len(rows)
+    rest = len(report.label_issues) - len(rows)
     more = [f"- and {rest} more"] if rest > 0 else []
     yield "## Labels worth a second look"
     yield "\n".join([*rows, *more])

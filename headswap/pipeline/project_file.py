@@ -243,8 +243,8 @@ def _is_whole(report: Report) -> bool:
     count = len(report.classes)
     rows = len(report.confusion) == count and all(len(row) == count for row in report.confusion)
     answers = all(0 <= a.truth < count and len(a.probabilities) == count for a in report.answers)
-    doubts = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.doubts)
-    return count > 0 and rows and answers and doubts and len(report.class_scores) == count
+    label_issues = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.label_issues)
+    return count > 0 and rows and answers and label_issues and len(report.class_scores) == count
 
 
 def _check_image(path: Path, limits: ImageLimits | None) -> None:

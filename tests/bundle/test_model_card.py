@@ -41,7 +41,7 @@ def test_it_says_what_it_is_how_good_and_what_it_was_taught_on(facts: CardFacts)
 def test_shortcuts_and_doubted_labels_are_told(facts: CardFacts) -> None:
     report = replace(
         facts.report,
-        doubts=(LabelIssue(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
+        label_issues=(LabelIssue(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
         shortcuts=(Shortcut(name="brightness", lesson="it may have learned darkness.", right=20, total=24),),
     )
 

@@ -165,8 +165,8 @@ def test_a_planted_wrong_label_is_doubted_first() -> None:
 
     report = report_of(inputs_of([0, 1], [0, 1], train=(labels, said)))
 
-    assert report.doubts[0].file == "train 5"
-    assert (report.doubts[0].label, report.doubts[0].suggested) == (1, 0)
+    assert report.label_issues[0].file == "train 5"
+    assert (report.label_issues[0].label, report.label_issues[0].suggested) == (1, 0)
 
 
 def test_no_better_than_the_commonest_class_is_said_so() -> None:

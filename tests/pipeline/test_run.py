@@ -188,7 +188,7 @@ def test_the_network_s_own_mistakes_on_the_sample_are_not_taken_for_wrong_labels
     report = headswap.teach(sample / "train", out=tmp_path / "b", workspace=workspace).report
 
     assert report.total - report.right >= 8
-    assert report.doubts == ()
+    assert report.label_issues == ()
 
 
 def test_the_other_head_costs_no_second_pass(

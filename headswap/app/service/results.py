@@ -117,14 +117,14 @@ class Results:
             if manifest.path(image).is_file()
         }
 
-    def doubts(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
+    def label_issues(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
         settled = self._settled(owner, job)
-        return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 not in settled)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in settled)
 
     def settle(self, owner: str, job: str, sha256: str) -> None:
         """A person has decided about a doubted label: it is not brought up again."""
-        known = {doubt.sha256 for doubt in self.report(owner, job).doubts}
+        known = {issue.sha256 for issue in self.report(owner, job).label_issues}
         if sha256 in known:
             settled = tuple(dict.fromkeys((*self._settled(owner, job), sha256)))
             write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(settled)))
@@ -137,7 +137,7 @@ class Results:
     def settled(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that were doubted and are decided."""
         settled = self._settled(owner, job)
-        return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 in settled)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 in settled)
 
     def _manifest(self, owner: str, job: str) -> Manifest | None:
         """The pictures of a run, in their parts; None when they are gone."""

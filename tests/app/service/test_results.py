@@ -93,17 +93,19 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
         LabelIssue(file=one.file, sha256=one.sha256, label=one.truth, suggested=0, sure=0.5)
         for one in report.answers[:2]
     )
-    monkeypatch.setattr("headswap.app.service.results.read_report", lambda _: replace(report, doubts=two))
+    monkeypatch.setattr(
+        "headswap.app.service.results.read_report", lambda _: replace(report, label_issues=two)
+    )
 
     service.results.settle("ada", job, two[0].sha256)
     service.results.settle("ada", job, "0" * 64)  # nobody doubted that
 
-    assert service.results.doubts("ada", job) == two[1:]
+    assert service.results.label_issues("ada", job) == two[1:]
     assert service.results.settled("ada", job) == two[:1]
 
     service.results.unsettle("ada", job, two[0].sha256)
 
-    assert service.results.doubts("ada", job) == two
+    assert service.results.label_issues("ada", job) == two
 
 
 def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) -> None:
@@ -115,7 +117,7 @@ def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) 
         lambda: service.results.heat_map("eve", job, image),
         lambda: service.results.thumbnails("eve", job, ("0" * 64,)),
         lambda: service.results.image_file("eve", job, "0" * 64),
-        lambda: service.results.doubts("eve", job),
+        lambda: service.results.label_issues("eve", job),
         lambda: service.results.settle("eve", job, "0" * 64),
         lambda: service.results.unsettle("eve", job, "0" * 64),
         lambda: service.results.settled("eve", job),

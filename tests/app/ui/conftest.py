@@ -70,6 +70,6 @@ def report() -> Report:
         interval=(0.21, 0.94), baseline_class=HOSTILE, baseline_accuracy=2 / 3, train_right=9,
         train_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
         calibration=Calibration(temperature=1.1, error_before=0.2, error_after=0.1),
-        doubts=(LabelIssue(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
+        label_issues=(LabelIssue(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
         advice=(Advice(code="mixed", sentence="Add <pictures>."),),
     )  # fmt: skip

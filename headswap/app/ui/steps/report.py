@@ -12,7 +12,7 @@ import htpy as h
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
-from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
+from headswap.app.ui.steps.label_issues import SHOWN, chosen, label_issues
 from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
 from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
@@ -90,7 +90,7 @@ class ReportStep:
     grid: gr.HTML
     opened: gr.HTML
     hardest: gr.HTML
-    doubts: gr.HTML
+    label_issues: gr.HTML
     where: gr.HTML
     look: gr.Button
     trust: gr.HTML
@@ -100,8 +100,9 @@ class ReportStep:
 
     @property
     def told(self) -> list[object]:
-        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest, self.doubts,
-                self.where, self.look, self.trust, self.advice, *self.foot.outputs]  # fmt: skip
+        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest,
+                self.label_issues, self.where, self.look, self.trust, self.advice,
+                *self.foot.outputs]  # fmt: skip
 
 
 def build_test_step() -> ReportStep:
@@ -123,10 +124,10 @@ def build_test_step() -> ReportStep:
                 fragment(h.h2["Where it looked ", term("map")])
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
-            doubted = fragment(name="hs-doubts", script=sends("doubt"))
+            label_issues = fragment(name="hs-doubts", script=sends("doubt"))
     foot = build_foot()
     return ReportStep(
-        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
+        words, results, status, grid, opened, hardest, label_issues, where, look, trust, to_do, tried, foot
     )
 
 
@@ -138,9 +139,9 @@ def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> d
 
 def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
     """Everything of step 4 except the tried pictures."""
-    cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
+    cell, left = confusion.first_cell(report), shared.service.results.label_issues(owner, job)
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
-    wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
+    wanted = (*(answer.sha256 for answer in shown), *(issue.sha256 for issue in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
     return step.foot.show(is_trained=True) | {
         step.verdict: h.fragment[
@@ -150,7 +151,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
         step.hardest: verdict.hardest(report, small),
-        step.doubts: doubts(left, report.classes, small),
+        step.label_issues: label_issues(left, report.classes, small),
         step.where: INVITATION,
         step.look: gr.Button(visible=True),
         step.trust: verdict.trust(report),
@@ -193,29 +194,29 @@ def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
 
-def on_doubt(
+def on_label_issue(
     step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A doubtful label was mended, left or given back."""
     scene, results = shared.look(project_id, request), shared.service.results
-    left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
+    left, settled = results.label_issues(scene.owner, job), results.settled(scene.owner, job)
     found = chosen(left, str(event.chosen), settled)
     if found is None:
         return {}
-    classes, (deed, doubt) = results.report(scene.owner, job).classes, found
-    label, other = classes[doubt.label], classes[doubt.suggested]
+    classes, (deed, issue) = results.report(scene.owner, job).classes, found
+    label, other = classes[issue.label], classes[issue.suggested]
     if deed == "leave":
-        results.settle(scene.owner, job, doubt.sha256)
-        return _decided(step, shared, scene.owner, job, ("Left as it is.", doubt))
+        results.settle(scene.owner, job, issue.sha256)
+        return _decided(step, shared, scene.owner, job, ("Left as it is.", issue))
     if deed == "undo":
-        _relabel(shared, scene, doubt, before=other, after=label)
-        results.unsettle(scene.owner, job, doubt.sha256)
+        _relabel(shared, scene, issue, before=other, after=label)
+        results.unsettle(scene.owner, job, issue.sha256)
         told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
     else:
-        _relabel(shared, scene, doubt, before=label, after=other)
-        results.settle(scene.owner, job, doubt.sha256)
+        _relabel(shared, scene, issue, before=label, after=other)
+        results.settle(scene.owner, job, issue.sha256)
         said = f"It is called {other} now. Teach again to learn from it."
-        told = _decided(step, shared, scene.owner, job, (said, doubt))
+        told = _decided(step, shared, scene.owner, job, (said, issue))
     return shared.show(shared.look(project_id, request)) | told
 
 
@@ -223,15 +224,15 @@ def _decided(
     step: ReportStep, shared: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
 ) -> Updates:
     """What is left to decide; `done` says what was decided, and what of it can be taken back."""
-    report, left = shared.service.results.report(owner, job), shared.service.results.doubts(owner, job)
-    small = _small(shared, owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
-    return {step.doubts: doubts(left, report.classes, small, *done)}
+    report, left = shared.service.results.report(owner, job), shared.service.results.label_issues(owner, job)
+    small = _small(shared, owner, job, (issue.sha256 for issue in left[:SHOWN]))
+    return {step.label_issues: label_issues(left, report.classes, small, *done)}
 
 
-def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before: str, after: str) -> None:
+def _relabel(shared: PageParts, scene: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
     """Give the picture of a doubt another class, wherever it still has the one before."""
     same = scene.manifest.images if scene.manifest else ()
-    files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+    files = tuple(p.file for p in same if p.sha256 == issue.sha256 and p.class_name == before)
     if files:
         shared.service.images.relabel(scene.owner, scene.project.id, files, after)
 
@@ -251,8 +252,8 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     connect_try_it(step.tried, shared, done_job, filled)
     step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
     step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
-    step.doubts.click(
-        told(on_doubt, step, shared), asked, [*shared.redrawn, step.doubts, step.status], **QUIET
+    step.label_issues.click(
+        told(on_label_issue, step, shared), asked, [*shared.redrawn, step.label_issues, step.status], **QUIET
     )
     moved = [plan.depth, plan.head, shared.tabs, shared.where, step.status]
     step.advice.click(told(on_way, plan, shared), None, moved, js=TO_TOP, **QUIET)
