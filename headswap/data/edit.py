@@ -82,7 +82,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
     _require_files(manifest, files)
     name = _known(manifest, name) or valid_name(name)
     images = (replace(image, class_name=name) if image.file in files else image for image in manifest.images)
-    return settled(replace(manifest, images=tuple(images)))
+    return finished(replace(manifest, images=tuple(images)))
 
 
 def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
@@ -116,7 +116,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
             file = _free_name(image.file, taken)
             taken.add(file)
             added.append(replace(image, file=file, class_name=name))
-    return settled(
+    return finished(
         replace(
             manifest,
             images=(*manifest.images, *added),
@@ -125,7 +125,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
     )
 
 
-def settled(manifest: Manifest) -> Manifest:
+def finished(manifest: Manifest) -> Manifest:
     """Name the classes, group near duplicates, check and draw the exam: all of it again."""
     classes = tuple(sorted({image.class_name for image in manifest.images}))
     loose = tuple(replace(image, group=-1, part="train") for image in manifest.images)
@@ -171,7 +171,7 @@ def _with_class(manifest: Manifest, old: Collection[str], new: str) -> Manifest:
     images = (
         replace(image, class_name=new) if image.class_name in old else image for image in manifest.images
     )
-    return settled(replace(manifest, images=tuple(images)))
+    return finished(replace(manifest, images=tuple(images)))
 
 
 def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
@@ -179,7 +179,7 @@ def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
         raise TooFewImages(
             "These are the last pictures.", remedy="Add others first, or start over with an empty set."
         )
-    return settled(replace(manifest, images=tuple(kept)))
+    return finished(replace(manifest, images=tuple(kept)))
 
 
 def _free_name(file: str, taken: Collection[str]) -> str:

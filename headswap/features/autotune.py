@@ -74,7 +74,7 @@ def extractor_for(
         folder / TRANSLATIONS,
         flip=flip,
         flipped=flipped,
-        settled=found is not None,
+        autotuned=found is not None,
     )
 
 
@@ -88,12 +88,12 @@ def autotune(body: Extractor, images: NDArray[np.uint8], folder: Path, *, left_s
     """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
-        body: not settled; is afterwards.
+        body: not autotuned; is afterwards.
         images: (N, H, W, C) uint8, a batch.
         folder: as for `extractor_for`.
         left_s: seconds that its present engine would still take.
     """
-    body.settled = True
+    body.autotuned = True
     if len(engines_here()) > 1 and left_s > WORTH_S:
         measured = measure(body.network, body.site, images, folder)
         body.change(engine_named(measured.fastest) or body.engine)

@@ -67,7 +67,7 @@ class BankBuilder:
         """Read what is known.
 
         Args:
-            body: frozen; if it is not settled, the second batch may settle it.
+            body: frozen; if it is not autotuned, the second batch may do so.
             folder: where shards are kept.
             expected: pictures that will come, at most.
             batch_size: pictures that the body sees at once on a processor; a GPU takes more.
@@ -122,9 +122,9 @@ class BankBuilder:
         self._batch = {}
         first, self.computed = self.computed == 0, self.computed + len(rows)
         if not (
-            first or self.body.settled
+            first or self.body.autotuned
         ):  # the first batch starts the engine, and says nothing of its pace
-            self._settle(images, pace_s)
+            self._autotune(images, pace_s)
         if len(self._shard) >= SHARD:
             self._keep()
 
@@ -164,7 +164,7 @@ class BankBuilder:
     def _on_disk(self) -> set[str]:
         return {sha for sha, _ in _read_shards(self._place, self.body.width)}
 
-    def _settle(self, images: NDArray[np.uint8], pace_s: float) -> None:
+    def _autotune(self, images: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
         autotune(self.body, images, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed

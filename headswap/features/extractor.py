@@ -68,7 +68,7 @@ class Extractor:
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
     flip: bool = False  # features and answers are the mean over picture and mirrored picture
     flipped: bool = False  # every picture is seen in the mirror only
-    settled: bool = True  # False: a faster engine may still be looked for
+    autotuned: bool = True  # False: a faster engine may still be looked for
     given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)

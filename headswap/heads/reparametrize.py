@@ -27,7 +27,7 @@ def reparametrize(owner: nn.Module, fresh: frozenset[int], init_std: float) -> N
         init_std: spread of the weight.
     """
     with _same_shapes(owner):
-        _settle(owner, fresh, init_std)
+        _write_through(owner, fresh, init_std)
 
 
 @contextmanager
@@ -45,19 +45,19 @@ def _same_shapes(owner: nn.Module) -> Iterator[None]:
         raise RuntimeError("its weight is computed from vectors of other lengths")
 
 
-def _settle(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
+def _write_through(owner: nn.Module, fresh: frozenset[int], init_std: float) -> None:
     if parametrize.is_parametrized(owner):
         for name, steps in owner.parametrizations.items():  # type: ignore[operator, union-attr]
             own = {id(value) for value in steps.parameters()}
-            _settle_parametrized(owner, name, steps, init_std if own <= fresh else None)
+            _write_parametrized(owner, name, steps, init_std if own <= fresh else None)
     for hook in owner._forward_pre_hooks.values():
         if hasattr(hook, "compute_weight") and hasattr(
             hook, "name"
         ):  # torch.nn.utils.weight_norm, spectral_norm
-            _settle_hooked(owner, hook, fresh)
+            _write_hooked(owner, hook, fresh)
 
 
-def _settle_parametrized(owner: nn.Module, name: str, steps: nn.Module, init_std: float | None) -> None:
+def _write_parametrized(owner: nn.Module, name: str, steps: nn.Module, init_std: float | None) -> None:
     current: Tensor = getattr(owner, name)
     invertible = all(hasattr(step, "right_inverse") for step in steps)  # type: ignore[attr-defined]
     if current.dim() >= 2 and init_std is not None and invertible:
@@ -69,7 +69,7 @@ def _settle_parametrized(owner: nn.Module, name: str, steps: nn.Module, init_std
     steps.train(training)
 
 
-def _settle_hooked(owner: nn.Module, hook: Any, fresh: frozenset[int]) -> None:
+def _write_hooked(owner: nn.Module, hook: Any, fresh: frozenset[int]) -> None:
     length = owner._parameters.get(f"{hook.name}_g")
     direction = owner._parameters.get(f"{hook.name}_v")
     if length is not None and direction is not None and id(length) in fresh:

@@ -45,7 +45,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
 )
 
 

@@ -11,11 +11,11 @@ import pytest
 from headswap.data.edit import (
     drop_class,
     drop_images,
+    finished,
     join,
     merge_classes,
     relabel,
     rename_class,
-    settled,
     valid_name,
 )
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
@@ -39,7 +39,7 @@ def images(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, 
 @pytest.fixture
 def manifest() -> Manifest:
     everything = (*images("cup", 20), *images("mug", 12), *images("pen", 20))
-    return settled(Manifest(name="desk", root="/images", classes=(), images=everything))
+    return finished(Manifest(name="desk", root="/images", classes=(), images=everything))
 
 
 def test_a_renamed_class_keeps_its_images_and_its_test(manifest: Manifest) -> None:
@@ -141,7 +141,7 @@ def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifes
 
 
 def test_folders_that_decide_the_test_go_on_deciding(manifest: Manifest) -> None:
-    given = settled(
+    given = finished(
         replace(
             manifest,
             images=tuple(

@@ -38,7 +38,7 @@ def test_without_a_measurement_torch_runs(make_network: MakeNetwork, tmp_path: P
     body = extractor_for(network, find_head(network), tmp_path)
 
     assert body.engine == choose_engine()
-    assert not body.settled
+    assert not body.autotuned
 
 
 def test_an_engine_that_was_named_is_taken(make_network: MakeNetwork, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_an_engine_that_was_named_is_taken(make_network: MakeNetwork, tmp_path: 
 
     body = extractor_for(network, find_head(network), tmp_path, engine)
 
-    assert (body.engine, body.settled) == (engine, True)
+    assert (body.engine, body.autotuned) == (engine, True)
 
 
 def test_a_short_run_measures_nothing(
@@ -57,7 +57,7 @@ def test_a_short_run_measures_nothing(
 
     autotune(body, make_images(4), tmp_path, left_s=0.1)
 
-    assert body.settled
+    assert body.autotuned
     assert not list(tmp_path.iterdir())
 
 

@@ -180,7 +180,7 @@ class Queue:
         silent_s = self._pulse.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
         limit_s = settings.start_s if job.worker and not job.lease else settings.lease_s
         if not job.worker and silent_s > limit_s:  # a server died before it could start a process
-            self.store.settle(job.id, job.attempt, JobState.QUEUED)
+            self.store.finish(job.id, job.attempt, JobState.QUEUED)
         elif silent_s > limit_s:
             self._runner.stop(job.worker, force=True)
             if silent_s > limit_s + settings.force_s:  # out of reach; the fence holds it off
@@ -196,7 +196,7 @@ class Queue:
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False
         logger.warning("its worker took too much memory", extra={"job": job.id, "attempt": job.attempt})
-        return self.store.settle(job.id, job.attempt, JobState.FAILED, error=OUT_OF_MEMORY)
+        return self.store.finish(job.id, job.attempt, JobState.FAILED, error=OUT_OF_MEMORY)
 
     def _bury(self, job: Job) -> None:
         """Clear up after a dead worker. A job that it settled in time is not touched."""

@@ -28,7 +28,7 @@ from headswap.storage.records import read_record
 Thumbnail = Callable[[Path, int], bytes]
 MOST_AT_ONCE = 32  # pictures in one question
 _LARGEST_FRAME = 3_000_000  # letters of a camera's picture
-_SETTLED = "settled.json"
+_DISMISSED = "settled.json"
 
 
 @dataclass(frozen=True)
@@ -119,25 +119,25 @@ class Results:
 
     def label_issues(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
-        settled = self._settled(owner, job)
-        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in settled)
+        dismissed = self._dismissed(owner, job)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in dismissed)
 
-    def settle(self, owner: str, job: str, sha256: str) -> None:
+    def dismiss(self, owner: str, job: str, sha256: str) -> None:
         """A person has decided about a doubted label: it is not brought up again."""
         known = {issue.sha256 for issue in self.report(owner, job).label_issues}
         if sha256 in known:
-            settled = tuple(dict.fromkeys((*self._settled(owner, job), sha256)))
-            write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(settled)))
+            dismissed = tuple(dict.fromkeys((*self._dismissed(owner, job), sha256)))
+            write_text(self._store.folder(job) / _DISMISSED, to_json(DismissedIssues(dismissed)))
 
-    def unsettle(self, owner: str, job: str, sha256: str) -> None:
+    def restore(self, owner: str, job: str, sha256: str) -> None:
         """Take back what was decided about a doubted label: it is brought up again."""
-        left = tuple(one for one in self._settled(owner, job) if one != sha256)
-        write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(left)))
+        left = tuple(one for one in self._dismissed(owner, job) if one != sha256)
+        write_text(self._store.folder(job) / _DISMISSED, to_json(DismissedIssues(left)))
 
-    def settled(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
+    def dismissed(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that were doubted and are decided."""
-        settled = self._settled(owner, job)
-        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 in settled)
+        dismissed = self._dismissed(owner, job)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 in dismissed)
 
     def _manifest(self, owner: str, job: str) -> Manifest | None:
         """The pictures of a run, in their parts; None when they are gone."""
@@ -149,9 +149,9 @@ class Results:
         manifest: Manifest = read_record(Manifest, source)
         return manifest
 
-    def _settled(self, owner: str, job: str) -> tuple[str, ...]:
-        place = self._store.folder(self._store.get(job, owner=owner).id) / _SETTLED
+    def _dismissed(self, owner: str, job: str) -> tuple[str, ...]:
+        place = self._store.folder(self._store.get(job, owner=owner).id) / _DISMISSED
         if not place.is_file():
             return ()
-        settled: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
-        return settled.sha256s
+        dismissed: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
+        return dismissed.sha256s

@@ -97,13 +97,13 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
         "headswap.app.service.results.read_report", lambda _: replace(report, label_issues=two)
     )
 
-    service.results.settle("ada", job, two[0].sha256)
-    service.results.settle("ada", job, "0" * 64)  # nobody doubted that
+    service.results.dismiss("ada", job, two[0].sha256)
+    service.results.dismiss("ada", job, "0" * 64)  # nobody doubted that
 
     assert service.results.label_issues("ada", job) == two[1:]
-    assert service.results.settled("ada", job) == two[:1]
+    assert service.results.dismissed("ada", job) == two[:1]
 
-    service.results.unsettle("ada", job, two[0].sha256)
+    service.results.restore("ada", job, two[0].sha256)
 
     assert service.results.label_issues("ada", job) == two
 
@@ -118,9 +118,9 @@ def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) 
         lambda: service.results.thumbnails("eve", job, ("0" * 64,)),
         lambda: service.results.image_file("eve", job, "0" * 64),
         lambda: service.results.label_issues("eve", job),
-        lambda: service.results.settle("eve", job, "0" * 64),
-        lambda: service.results.unsettle("eve", job, "0" * 64),
-        lambda: service.results.settled("eve", job),
+        lambda: service.results.dismiss("eve", job, "0" * 64),
+        lambda: service.results.restore("eve", job, "0" * 64),
+        lambda: service.results.dismissed("eve", job),
     ):
         with pytest.raises(NotFound, match="There is no such run"):
             ask()

@@ -1,6 +1,6 @@
 """Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
 
-Flow:  LabelIssues --label_issues--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
+Flow:  issues --label_issues--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def _decided(done: str, undo: LabelIssue | None) -> h.Renderable:
 
 
 def chosen(
-    left: tuple[LabelIssue, ...], sent: str, settled: tuple[LabelIssue, ...] = ()
+    left: tuple[LabelIssue, ...], sent: str, dismissed: tuple[LabelIssue, ...] = ()
 ) -> tuple[str, LabelIssue] | None:
     """What a button meant: ("fix", "leave" or "undo", the doubt); None when that row is not there."""
     deed, _, place = sent.partition(":")
     if deed not in ("fix", "leave", "undo") or not place:
         return None
-    among = settled if deed == "undo" else left[:SHOWN]
+    among = dismissed if deed == "undo" else left[:SHOWN]
     return next(((deed, issue) for issue in among if issue.sha256 == place), None)
 
 

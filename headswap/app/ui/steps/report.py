@@ -199,22 +199,22 @@ def on_label_issue(
 ) -> Updates:
     """A doubtful label was mended, left or given back."""
     scene, results = shared.look(project_id, request), shared.service.results
-    left, settled = results.label_issues(scene.owner, job), results.settled(scene.owner, job)
-    found = chosen(left, str(event.chosen), settled)
+    left, dismissed = results.label_issues(scene.owner, job), results.dismissed(scene.owner, job)
+    found = chosen(left, str(event.chosen), dismissed)
     if found is None:
         return {}
     classes, (deed, issue) = results.report(scene.owner, job).classes, found
     label, other = classes[issue.label], classes[issue.suggested]
     if deed == "leave":
-        results.settle(scene.owner, job, issue.sha256)
+        results.dismiss(scene.owner, job, issue.sha256)
         return _decided(step, shared, scene.owner, job, ("Left as it is.", issue))
     if deed == "undo":
         _relabel(shared, scene, issue, before=other, after=label)
-        results.unsettle(scene.owner, job, issue.sha256)
+        results.restore(scene.owner, job, issue.sha256)
         told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
     else:
         _relabel(shared, scene, issue, before=label, after=other)
-        results.settle(scene.owner, job, issue.sha256)
+        results.dismiss(scene.owner, job, issue.sha256)
         said = f"It is called {other} now. Teach again to learn from it."
         told = _decided(step, shared, scene.owner, job, (said, issue))
     return shared.show(shared.look(project_id, request)) | told
