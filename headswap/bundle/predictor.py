@@ -101,8 +101,8 @@ class Bundle:
         rows = calibrated(logits, self.card.temperature, self.card.even_share)
         beside = self._beside(features, len(images))
         return [
-            replace(self._prediction(file, row), unlike=unlike, nearest=near, old_head=old)
-            for file, row, (unlike, near, old) in zip(files, rows, beside, strict=True)
+            replace(self._prediction(file, row), ood_score=ood_score, nearest=near, old_head=old)
+            for file, row, (ood_score, near, old) in zip(files, rows, beside, strict=True)
         ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -147,9 +147,9 @@ class Bundle:
         if self.memory is None or features is None:
             return [(None, (), None)] * count
         looks = features[:, self.card.site.last_features]
-        unlike, near = self.memory.compare(looks)
+        ood_score, near = self.memory.compare(looks)
         old = self.memory.old.top(looks) if self.memory.old else (None,) * count
-        return list(zip(unlike, near, old, strict=True))
+        return list(zip(ood_score, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
         order = np.argsort(-row, kind="stable")

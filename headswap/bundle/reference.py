@@ -61,14 +61,16 @@ class ReferenceFeatures:
 
     looks: Looks  # (M, D)
     sha256s: tuple[str, ...]  # M
-    alarm: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
+    threshold: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
     old: PretrainedNames | None = None
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
         """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
         distances, places = nearest(embeddings_of(features), self.looks, NEIGHBOURS)
-        unlike = [None if self.alarm is None else float(one / self.alarm) for one in ood_scores(distances)]
-        return unlike, [tuple(self.sha256s[place] for place in row) for row in places]
+        ood_score = [
+            None if self.threshold is None else float(one / self.threshold) for one in ood_scores(distances)
+        ]
+        return ood_score, [tuple(self.sha256s[place] for place in row) for row in places]
 
 
 def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[int]]:
@@ -102,10 +104,12 @@ def remember(
         old: the pretrained head with its names, if it is one linear layer.
     """
     looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    alarm = threshold_from(looks, [image.group for image in images], embeddings_of(test_features))
+    threshold = threshold_from(looks, [image.group for image in images], embeddings_of(test_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
-    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in images), alarm=alarm, old=old)
+    return ReferenceFeatures(
+        looks=looks, sha256s=tuple(p.sha256 for p in images), threshold=threshold, old=old
+    )
 
 
 def save_reference(path: Path, memory: ReferenceFeatures) -> None:
@@ -116,7 +120,7 @@ def save_reference(path: Path, memory: ReferenceFeatures) -> None:
         "looks": memory.looks.astype(np.float16),
         "sha256": np.frombuffer(bytes.fromhex("".join(memory.sha256s)), np.uint8).reshape(-1, 32),
     }
-    facts: dict[str, object] = {"alarm": memory.alarm}
+    facts: dict[str, object] = {"alarm": memory.threshold}
     if memory.old is not None:
         tensors["old_weight"] = memory.old.weight.astype(np.float16)
         tensors["old_bias"] = memory.old.bias.astype(np.float16)
@@ -148,7 +152,7 @@ def read_reference(path: Path) -> ReferenceFeatures | None:
         return ReferenceFeatures(
             looks=tensors["looks"].astype(np.float32),
             sha256s=tuple(row.tobytes().hex() for row in tensors["sha256"]),
-            alarm=facts["alarm"],
+            threshold=facts["alarm"],
             old=old,
         )
     except (SafetensorError, KeyError, ValueError) as error:

@@ -20,7 +20,7 @@ Looks = NDArray[np.float32]
 
 NEIGHBOURS = 3  # an unlike picture is far from its three nearest, on average
 TWIN = 0.25  # nearer than this two pictures are almost one; in six of seven sets hardly any pair is
-_TRAIN_ALARMS, _TEST_ALARMS = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
+_TRAIN_OOD, _TEST_OOD = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
 _SPREADS, _FEW = 1.9, 1.5  # standard deviations above the mean; more of them when pictures are few
 _FEWEST_TEST = 10  # exam pictures, below which they have no say in it
 _CELLS = 2**24  # distances at once: bounds the memory
@@ -95,10 +95,10 @@ def threshold_from(train: Looks, groups: Sequence[int], test: Looks) -> float | 
     if len(own) < 3:
         return None
     spreads = _SPREADS * (1.0 + _FEW / len(own))
-    alarm = max(float(own.mean() + spreads * own.std(ddof=1)), _exceeded_by(own, _TRAIN_ALARMS))
+    threshold = max(float(own.mean() + spreads * own.std(ddof=1)), _exceeded_by(own, _TRAIN_OOD))
     if len(test) >= _FEWEST_TEST:
-        alarm = max(alarm, _exceeded_by(ood_scores(nearest(test, train, NEIGHBOURS)[0]), _TEST_ALARMS))
-    return alarm
+        threshold = max(threshold, _exceeded_by(ood_scores(nearest(test, train, NEIGHBOURS)[0]), _TEST_OOD))
+    return threshold
 
 
 def cross_split_duplicates(

@@ -81,7 +81,7 @@ def run(material: Material) -> LessonFindings:
     scores = {view.name: _scores(material, view.features) for view in views}
     scores["mended"] = _scores(material, grainy, also=grainy)
     means = {name: _mean(values) for name, values in scores.items()}
-    calm, alarmed = _alarms(material, material.features()), _alarms(material, grainy)
+    calm, grainy_ood = _share_ood(material, material.features()), _share_ood(material, grainy)
     named = {view.name: view.words for view in views} | {"mended": "grainy ones practised too"}
     numbers = measured(
         "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
@@ -91,11 +91,11 @@ def run(material: Material) -> LessonFindings:
     noticed = measured(
         "share",
         ("noticed_right", calm, "exam pictures called unlike, right glasses"),
-        ("noticed_grainy", alarmed, "exam pictures called unlike, a grainy camera"),
+        ("noticed_grainy", grainy_ood, "exam pictures called unlike, a grainy camera"),
     )
     sentences = (
         *_sentences(means, losses, named, seen),
-        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(alarmed)} of its pictures "
+        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(grainy_ood)} of its pictures "
         f"are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the practice "
         f"pictures: {percent(means['mended'])}.",
     )
@@ -170,7 +170,7 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
     return scores
 
 
-def _alarms(material: Material, seen: Tensor) -> float:
+def _share_ood(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
     from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
@@ -179,9 +179,9 @@ def _alarms(material: Material, seen: Tensor) -> float:
     shares = []
     for train, test in material.draws:
         own = known[train.numpy()]
-        alarm = threshold_from(own, [groups[row] for row in train.tolist()], known[test.numpy()])
+        threshold = threshold_from(own, [groups[row] for row in train.tolist()], known[test.numpy()])
         distances = ood_scores(nearest(looks[test.numpy()], own, NEIGHBOURS)[0])
-        shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
+        shares.append(float((distances > threshold).mean()) if threshold is not None else 0.0)
     return _mean(shares)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
 
-UNLIKE, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
+OOD, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
 TABLE = "answers.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
 _MOST_SURE = 1.0
@@ -85,8 +85,8 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
     table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(_cell, classes)])
     for one in said:
         shares = [f"{one.probabilities[name]:.6f}" for name in classes]
-        unlike = "" if one.unlike is None else f"{one.unlike:.4f}"
-        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", unlike, str(one.is_unlike).lower()]
+        ood_score = "" if one.ood_score is None else f"{one.ood_score:.4f}"
+        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", ood_score, str(one.is_ood).lower()]
         table.writerow([*row, " ".join(one.nearest), *shares])
     return text.getvalue()
 
@@ -134,7 +134,7 @@ def sort(
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
-        folder = UNLIKE if said.is_unlike else NOT_SURE if said.sure < least_sure else said.label
+        folder = OOD if said.is_ood else NOT_SURE if said.sure < least_sure else said.label
         _put(image, make_folder(place / folder), Path(name).name)
         counts[folder] += 1
         kept.append(said)
@@ -177,7 +177,7 @@ def _put(image: ImageSource, folder: Path, name: str) -> None:
 
 
 def _check_folder_name(name: str) -> None:
-    if Path(name).name != name or name in (".", "..", UNLIKE, NOT_SURE) or "\\" in name or "\0" in name:
+    if Path(name).name != name or name in (".", "..", OOD, NOT_SURE) or "\\" in name or "\0" in name:
         raise BadSetting(
             f"The class {name!r} cannot be the name of a folder.", remedy="Do not trust this bundle."
         )

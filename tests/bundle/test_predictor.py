@@ -31,14 +31,14 @@ def test_a_train_image_is_its_own_nearest_and_nothing_strange(bundle: Path, few_
     assert len(own) >= 15
     for path, prediction in zip(own, predictions, strict=True):
         assert prediction.nearest[0] == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert prediction.unlike is not None
-        assert not prediction.is_unlike
+        assert prediction.ood_score is not None
+        assert not prediction.is_ood
 
 
 def test_noise_is_unlike_all_drawings(bundle: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
 
-    assert headswap.load_bundle(bundle).predict(Image.fromarray(noise)).is_unlike
+    assert headswap.load_bundle(bundle).predict(Image.fromarray(noise)).is_ood
 
 
 def test_the_old_head_says_what_the_pretrained_network_would_have_said(bundle: Path, sample: Path) -> None:

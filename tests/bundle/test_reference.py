@@ -55,7 +55,7 @@ def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
 
     assert again is not None
     assert np.array_equal(again.looks, memory.looks)
-    assert (again.sha256s, again.alarm) == (memory.sha256s, memory.alarm)
+    assert (again.sha256s, again.threshold) == (memory.sha256s, memory.threshold)
     assert again.old is not None
     assert again.old.names == old.names
 
@@ -65,21 +65,21 @@ def test_a_train_image_is_nearest_to_itself_and_never_unlike() -> None:
     manifest = images_of(40)
     features = np.random.default_rng(0).gamma(1.0, size=(40, 16)).astype(np.float32)
 
-    unlike, near = memory.compare(features[:1])
+    ood_score, near = memory.compare(features[:1])
 
     assert near[0][0] == manifest.images[0].sha256
-    assert unlike[0] is not None
-    assert unlike[0] < 1
+    assert ood_score[0] is not None
+    assert ood_score[0] < 1
 
 
 def test_something_else_is_unlike() -> None:
     features = np.zeros((1, 16), np.float32)
     features[0, 3] = 5.0
 
-    unlike, _ = memory_of().compare(features)
+    ood_score, _ = memory_of().compare(features)
 
-    assert unlike[0] is not None
-    assert unlike[0] > 1
+    assert ood_score[0] is not None
+    assert ood_score[0] > 1
 
 
 def test_large_sets_are_remembered_in_part_with_every_class() -> None:

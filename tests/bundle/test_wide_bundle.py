@@ -59,7 +59,7 @@ def test_folder_and_zip_say_what_the_report_said(wide: Path, few_drawings: Path,
         said, again = bundle.predict(few_drawings / answer.file), packed.predict(few_drawings / answer.file)
         assert said.probabilities == again.probabilities
         assert said.nearest
-        assert said.unlike is not None
+        assert said.ood_score is not None
 
 
 def test_it_remembers_what_images_look_like_by_the_last_features(wide: Path) -> None:

@@ -37,10 +37,10 @@ def test_the_nearest_come_first_and_one_s_own_group_is_passed_over() -> None:
 def test_held_out_images_raise_at_most_one_alarm_in_twenty_and_others_nearly_always_do() -> None:
     train, test, new, others = clouds(150, 0), clouds(60, 1), clouds(400, 2), clouds(200, 3, centre=9)
 
-    alarm = threshold_from(train, range(150), test)
+    threshold = threshold_from(train, range(150), test)
 
-    assert alarm is not None
-    far = [float((ood_scores(nearest(part, train, 3)[0]) > alarm).mean()) for part in (test, new, others)]
+    assert threshold is not None
+    far = [float((ood_scores(nearest(part, train, 3)[0]) > threshold).mean()) for part in (test, new, others)]
     assert far[0] <= 0.05
     assert far[1] <= 0.06
     assert far[2] > 0.95

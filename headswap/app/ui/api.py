@@ -120,7 +120,7 @@ def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
             "label": said.label,
             "sure": said.sure,
             "probabilities": said.probabilities,
-            "is_unlike": said.is_unlike,
+            "is_unlike": said.is_ood,
         }
 
     def export(job: str, request: gr.Request) -> File:
