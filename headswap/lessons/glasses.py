@@ -95,9 +95,9 @@ def run(material: Material) -> LessonFindings:
     )
     sentences = (
         *_sentences(means, losses, named, seen),
-        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(grainy_ood)} of its pictures "
-        f"are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the practice "
-        f"pictures: {percent(means['mended'])}.",
+        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(grainy_ood)} of its "
+        f"pictures are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the "
+        f"practice pictures: {percent(means['mended'])}.",
     )
     tones = {view.name: view.tone for view in views} | {"mended": "right"}
     bars = tuple(
