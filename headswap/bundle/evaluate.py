@@ -112,7 +112,7 @@ def evaluate_bundle(
         )
     is_right, features = _answers(bundle, intake, images, listener)
     dataset = bundle.dataset.images if bundle.dataset else ()
-    met = seen_before(images, dataset, bundle.memory, features)
+    met = seen_before(images, dataset, bundle.reference, features)
     return BundleEvaluation(
         unseen=_tally(is_right, met, None),
         seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},

@@ -45,9 +45,9 @@ from headswap.storage.files import (
 
 FORMAT = 1
 EXPERIMENT = "experiment.json"
-MEMORY = "memory.safetensors"
+REFERENCE = "memory.safetensors"
 _CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
-PARTS = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
+PARTS = (_CARD, EXPERIMENT, REFERENCE, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def save_bundle(
     report: Report,
     manifest: Manifest,
     *,
-    memory: ReferenceFeatures | None = None,
+    reference: ReferenceFeatures | None = None,
 ) -> None:
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model
@@ -90,8 +90,8 @@ def save_bundle(
     with sealed_folder(place) as draft:
         weights = draft / _WEIGHTS
         write_by_library(weights, lambda: save_model(network.module, str(weights)))
-        if memory is not None:
-            save_reference(draft / MEMORY, memory)
+        if reference is not None:
+            save_reference(draft / REFERENCE, reference)
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.bundle.format import (
-    MEMORY,
+    REFERENCE,
     BundleCard,
     load_weights,
     opened,
@@ -44,7 +44,7 @@ class Bundle:
     card: BundleCard
     report: Report
     network: Network
-    memory: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
+    reference: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
     limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
     dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
 
@@ -131,7 +131,7 @@ class Bundle:
         self, images: np.ndarray[Any, np.dtype[np.uint8]]
     ) -> tuple[Floats32 | None, Floats]:
         """Features and logits from one run; no features when nothing is remembered to compare them with."""
-        if self.memory is None:
+        if self.reference is None:
             return None, self.logits(images)
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
@@ -144,11 +144,11 @@ class Bundle:
         self, features: Floats32 | None, count: int
     ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
         """How unlike each picture is, its nearest practice pictures, the old head's names."""
-        if self.memory is None or features is None:
+        if self.reference is None or features is None:
             return [(None, (), None)] * count
         looks = features[:, self.card.site.last_features]
-        ood_score, near = self.memory.compare(looks)
-        old = self.memory.old.top(looks) if self.memory.old else (None,) * count
+        ood_score, near = self.reference.compare(looks)
+        old = self.reference.old.top(looks) if self.reference.old else (None,) * count
         return list(zip(ood_score, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
@@ -189,8 +189,8 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
             network, _ = widen(network, record.site, card.site.taps, len(card.classes))
         load_weights(folder, network)
         network.module.eval()
-        memory = read_reference(folder / MEMORY)
-        return Bundle(card, read_report(folder), network, memory, dataset=read_dataset(folder))
+        reference = read_reference(folder / REFERENCE)
+        return Bundle(card, read_report(folder), network, reference, dataset=read_dataset(folder))
 
 
 def _chunks(

@@ -112,19 +112,19 @@ def remember(
     )
 
 
-def save_reference(path: Path, memory: ReferenceFeatures) -> None:
+def save_reference(path: Path, reference: ReferenceFeatures) -> None:
     """Write it beside the weights."""
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[np.generic]] = {
-        "looks": memory.looks.astype(np.float16),
-        "sha256": np.frombuffer(bytes.fromhex("".join(memory.sha256s)), np.uint8).reshape(-1, 32),
+        "looks": reference.looks.astype(np.float16),
+        "sha256": np.frombuffer(bytes.fromhex("".join(reference.sha256s)), np.uint8).reshape(-1, 32),
     }
-    facts: dict[str, object] = {"alarm": memory.threshold}
-    if memory.old is not None:
-        tensors["old_weight"] = memory.old.weight.astype(np.float16)
-        tensors["old_bias"] = memory.old.bias.astype(np.float16)
-        facts["old_names"] = list(memory.old.names)
+    facts: dict[str, object] = {"alarm": reference.threshold}
+    if reference.old is not None:
+        tensors["old_weight"] = reference.old.weight.astype(np.float16)
+        tensors["old_bias"] = reference.old.bias.astype(np.float16)
+        facts["old_names"] = list(reference.old.names)
     write_bytes(path, save(tensors, metadata={"facts": json.dumps(facts, ensure_ascii=False)}))
 
 

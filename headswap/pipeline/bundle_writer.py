@@ -78,11 +78,11 @@ def bind(
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, trained, report)
     words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
-    memory = _memory(lesson, trained, network)
-    save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
+    reference = _reference(lesson, trained, network)
+    save_bundle(place, network, card, words, report, lesson.manifest, reference=reference)
 
 
-def _memory(lesson: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
+def _reference(lesson: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
     manifest, old = lesson.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 import headswap
-from headswap.bundle.format import MEMORY, pack, read_dataset
+from headswap.bundle.format import REFERENCE, pack, read_dataset
 from headswap.evaluation.metrics import softmax
 from headswap.storage.files import SEAL, sealed_folder
 
 
 def test_a_train_image_is_its_own_nearest_and_nothing_strange(bundle: Path, few_drawings: Path) -> None:
     loaded = headswap.load_bundle(bundle)
-    remembered = set(loaded.memory.sha256s) if loaded.memory else set()
+    remembered = set(loaded.reference.sha256s) if loaded.reference else set()
 
     own = [
         path
@@ -65,9 +65,9 @@ def test_the_old_head_says_what_the_pretrained_network_would_have_said(bundle: P
 def test_what_a_bundle_remembers_is_sealed_small_and_travels_in_the_zip(bundle: Path, tmp_path: Path) -> None:
     packed = pack(bundle, tmp_path / "b.zip")
 
-    assert MEMORY in (bundle / "seal.json").read_text()
-    assert (bundle / MEMORY).stat().st_size < 0.3 * (bundle / "weights.safetensors").stat().st_size
-    assert headswap.load_bundle(packed).memory is not None
+    assert REFERENCE in (bundle / "seal.json").read_text()
+    assert (bundle / REFERENCE).stat().st_size < 0.3 * (bundle / "weights.safetensors").stat().st_size
+    assert headswap.load_bundle(packed).reference is not None
 
 
 def test_a_bundle_is_no_surer_than_the_images_that_checked_it(bundle: Path, few_drawings: Path) -> None:

@@ -37,7 +37,9 @@ def images_of(count: int, classes: int = 2) -> Manifest:
     return Manifest(name="", root="", classes=names, images=images)
 
 
-def memory_of(count: int = 40, width: int = 16, *, old: PretrainedNames | None = None) -> ReferenceFeatures:
+def reference_of(
+    count: int = 40, width: int = 16, *, old: PretrainedNames | None = None
+) -> ReferenceFeatures:
     manifest = images_of(count)
     features = np.random.default_rng(0).gamma(1.0, size=(count, width)).astype(np.float32)
     rows, test = rows_to_remember(manifest, width)
@@ -48,24 +50,24 @@ def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
     old = PretrainedNames(
         weight=np.eye(3, 16, dtype=np.float32), bias=np.zeros(3, np.float32), names=("tench", "kite", "crane")
     )
-    memory = memory_of(old=old)
+    reference = reference_of(old=old)
 
-    save_reference(tmp_path / "memory.safetensors", memory)
+    save_reference(tmp_path / "memory.safetensors", reference)
     again = read_reference(tmp_path / "memory.safetensors")
 
     assert again is not None
-    assert np.array_equal(again.looks, memory.looks)
-    assert (again.sha256s, again.threshold) == (memory.sha256s, memory.threshold)
+    assert np.array_equal(again.looks, reference.looks)
+    assert (again.sha256s, again.threshold) == (reference.sha256s, reference.threshold)
     assert again.old is not None
     assert again.old.names == old.names
 
 
 def test_a_train_image_is_nearest_to_itself_and_never_unlike() -> None:
-    memory = memory_of()
+    reference = reference_of()
     manifest = images_of(40)
     features = np.random.default_rng(0).gamma(1.0, size=(40, 16)).astype(np.float32)
 
-    ood_score, near = memory.compare(features[:1])
+    ood_score, near = reference.compare(features[:1])
 
     assert near[0][0] == manifest.images[0].sha256
     assert ood_score[0] is not None
@@ -76,7 +78,7 @@ def test_something_else_is_unlike() -> None:
     features = np.zeros((1, 16), np.float32)
     features[0, 3] = 5.0
 
-    ood_score, _ = memory_of().compare(features)
+    ood_score, _ = reference_of().compare(features)
 
     assert ood_score[0] is not None
     assert ood_score[0] > 1

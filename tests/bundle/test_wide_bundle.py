@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import headswap
-from headswap.bundle.format import MEMORY, pack, read_card
+from headswap.bundle.format import REFERENCE, pack, read_card
 from headswap.bundle.heatmap import heat_of
 from headswap.bundle.predictor import load_bundle
 from headswap.bundle.reference import read_reference
@@ -63,10 +63,12 @@ def test_folder_and_zip_say_what_the_report_said(wide: Path, few_drawings: Path,
 
 
 def test_it_remembers_what_images_look_like_by_the_last_features(wide: Path) -> None:
-    memory = read_reference(wide / MEMORY)
+    reference = read_reference(wide / REFERENCE)
 
-    assert memory is not None
-    assert memory.compare(np.zeros((1, 1280), np.float32)), "1280 numbers, not the 6240 that the head reads"
+    assert reference is not None
+    assert reference.compare(np.zeros((1, 1280), np.float32)), (
+        "1280 numbers, not the 6240 that the head reads"
+    )
 
 
 def test_the_same_run_again_gives_the_same_bundle_bit_for_bit(
