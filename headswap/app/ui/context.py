@@ -98,10 +98,10 @@ def open_project(service: Service, owner: str, project_id: str) -> ProjectView:
 
 
 def thumbnails(
-    thumbnail: Thumbnail, scene: PageContext, images: Iterable[ImageRecord], px: int = 96
+    thumbnail: Thumbnail, context: PageContext, images: Iterable[ImageRecord], px: int = 96
 ) -> dict[str, str]:
     """sha256 -> data: URI; the pictures travel inside the page, so no route to them is open."""
     return {
-        sha256: image_uri(thumbnail(scene.owner, scene.project.id, sha256, px))
+        sha256: image_uri(thumbnail(context.owner, context.project.id, sha256, px))
         for sha256 in dict.fromkeys(image.sha256 for image in images)
     }

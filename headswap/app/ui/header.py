@@ -94,20 +94,20 @@ def build_header() -> Header:
     return Header(name, state, stop, status, stale, menu)
 
 
-def show_header(header: Header, scene: PageContext) -> Updates:
+def show_header(header: Header, context: PageContext) -> Updates:
     """The header as it is now."""
     return {
-        header.name: scene.project.name,
-        header.chip: chip(scene.project, scene.job),
-        header.stop: gr.Button(visible=scene.is_teaching),
-        header.stale: stale_text(scene.project),
+        header.name: context.project.name,
+        header.chip: chip(context.project, context.job),
+        header.stop: gr.Button(visible=context.is_teaching),
+        header.stale: stale_text(context.project),
     }
 
 
 def on_stop(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Stop what is taught."""
-    scene = shared.look(project_id, request)
-    shared.service.cancel(scene.owner, scene.project.job or "")
+    context = shared.look(project_id, request)
+    shared.service.cancel(context.owner, context.project.job or "")
     return shared.show(shared.look(project_id, request))
 
 

@@ -87,8 +87,8 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         build_notices(service.settings)
         tabs, steps = _lay_out(header)
 
-        def show(scene: PageContext) -> Updates:
-            return _drawn(steps, keys, scene, shared) | {timer: gr.Timer(active=scene.is_teaching)}
+        def show(context: PageContext) -> Updates:
+            return _drawn(steps, keys, context, shared) | {timer: gr.Timer(active=context.is_teaching)}
 
         shared = PageParts(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
@@ -121,11 +121,11 @@ def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
     return tabs, Steps(header, model, images, teach, test, home)
 
 
-def _drawn(steps: Steps, keys: Keys, scene: PageContext, shared: PageParts) -> Updates:
+def _drawn(steps: Steps, keys: Keys, context: PageContext, shared: PageParts) -> Updates:
     """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
-    drawn = show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
-    drawn |= show_plan(steps.teach, scene, shared) | show_dataset(steps.images, scene, shared)
-    return drawn | {keys.network: _network_key(scene), keys.done_job: scene.project.done_job or ""}
+    drawn = show_header(steps.header, context) | show_training(steps.teach, context, shared)
+    drawn |= show_plan(steps.teach, context, shared) | show_dataset(steps.images, context, shared)
+    return drawn | {keys.network: _network_key(context), keys.done_job: context.project.done_job or ""}
 
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared: PageParts) -> None:
@@ -154,11 +154,11 @@ def _kept(value: str) -> gr.Textbox:
     return gr.Textbox(value, visible="hidden", container=False)
 
 
-def _network_key(scene: PageContext) -> str:
+def _network_key(context: PageContext) -> str:
     """Changes when the head view has to be drawn again: another network, path or set of classes."""
-    project = scene.project
+    project = context.project
     weights = "own" if project.has_own_weights else "pretrained"
-    return "\n".join((project.model, project.head_path or "", weights, *scene.classes))
+    return "\n".join((project.model, project.head_path or "", weights, *context.classes))
 
 
 def _on_tab(event: gr.SelectData) -> str:
@@ -202,11 +202,11 @@ def _connect_load(page: gr.Blocks, shared: PageParts, steps: Steps) -> None:
 
 def on_tick(steps: Steps, shared: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
     """While something is taught: look once a second; at the end open the result and fall silent."""
-    scene = shared.look(project_id, request)
-    if scene.is_teaching:
-        return show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
-    drawn = shared.show(scene)
-    if where == "teach" and scene.project.done_job == scene.project.job:
+    context = shared.look(project_id, request)
+    if context.is_teaching:
+        return show_header(steps.header, context) | show_training(steps.teach, context, shared)
+    drawn = shared.show(context)
+    if where == "teach" and context.project.done_job == context.project.job:
         drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
     return drawn
 
@@ -221,12 +221,12 @@ def _connect_timer(timer: gr.Timer, shared: PageParts, steps: Steps) -> None:
 
 def on_network(steps: Steps, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
-    scene = shared.look(project_id, request)
-    inspection = shared.service.opened(scene.owner, project_id)
-    return show_network(steps.model, inspection, scene, shared) | {
-        steps.images.intro: images_intro(inspection, scene.classes),
-        steps.teach.intro: teach_intro(inspection, scene.classes),
-        **show_plan(steps.teach, scene, shared),
+    context = shared.look(project_id, request)
+    inspection = shared.service.opened(context.owner, project_id)
+    return show_network(steps.model, inspection, context, shared) | {
+        steps.images.intro: images_intro(inspection, context.classes),
+        steps.teach.intro: teach_intro(inspection, context.classes),
+        **show_plan(steps.teach, context, shared),
     }
 
 

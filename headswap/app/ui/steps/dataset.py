@@ -212,26 +212,26 @@ def _files(manifest: Manifest) -> frozenset[str]:
     return frozenset(image.file for image in manifest.images)
 
 
-def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
-    manifest = scene.manifest
+    manifest = context.manifest
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
         step.in_use: IN_USE if is_sample else None,
-        step.onward: gr.Button(interactive=not scene.lacks),
-        step.say: said(scene.lacks or "Everything needed is here."),
+        step.onward: gr.Button(interactive=not context.lacks),
+        step.say: said(context.lacks or "Everything needed is here."),
         step.view: None,
     }
-    change = shared.service.images.last_change(scene.owner, scene.project.id)
+    change = shared.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
         return drawn | {
             step.classes: h.fragment[changed(change), EMPTY],
             step.checks: None,
             step.aside: enough(None),
         }
-    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_images(manifest)))
-    if not scene.lacks and (worth := worth_a_look(manifest)):
+    shown = thumbnails(shared.thumbnail, context, (*shown_images(manifest), *pair_images(manifest)))
+    if not context.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
         drawn[step.say] = said(f"Everything needed is here. {words}")
@@ -255,10 +255,10 @@ def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: g
 
 def on_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The sample set; where there are pictures already, it asks."""
-    scene = shared.look(project_id, request)
-    if scene.manifest is not None:
-        return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
-    shared.service.use_sample(scene.owner, project_id)
+    context = shared.look(project_id, request)
+    if context.manifest is not None:
+        return {step.view: look_closer(Edit("ask-sample", "", "", ""), context, shared)}
+    shared.service.use_sample(context.owner, project_id)
     return shared.show(shared.look(project_id, request))
 
 
@@ -273,18 +273,18 @@ def on_deed(
     step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A button beside the pictures: a closer look, or something is done."""
-    deed, scene = edit_of(event), shared.look(project_id, request)
+    deed, context = edit_of(event), shared.look(project_id, request)
     if deed.verb in LOOKS:
-        return {step.view: look_closer(deed, scene, shared)}
-    if dialog := do_or_tell(deed, scene, shared):
+        return {step.view: look_closer(deed, context, shared)}
+    if dialog := do_or_tell(deed, context, shared):
         return {step.view: dialog}
     return shared.show(shared.look(project_id, request))
 
 
 def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The pictures are read: the chip says what is true again."""
-    scene = shared.look(project_id, request)
-    return written({state: chip(scene.project, scene.job)})
+    context = shared.look(project_id, request)
+    return written({state: chip(context.project, context.job)})
 
 
 def connect_dataset_step(

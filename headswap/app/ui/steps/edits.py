@@ -49,18 +49,18 @@ def edit_of(event: gr.EventData) -> Edit:
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable:
+def look_closer(deed: Edit, context: PageContext, shared: PageParts) -> h.Renderable:
     """The dialog that a deed opens."""
-    manifest = scene.manifest
+    manifest = context.manifest
     if manifest is None:
         raise NotFound("There are no pictures any more.", remedy="Load the page again.")
     match deed.verb:
         case "open":
-            return _class(deed.name, manifest, scene, shared)
+            return _class(deed.name, manifest, context, shared)
         case "look":
-            return _image(deed.file, manifest, scene, shared)
+            return _image(deed.file, manifest, context, shared)
         case "show":
-            return _several(deed.name, manifest, scene, shared)
+            return _several(deed.name, manifest, context, shared)
         case "ask-sample":
             question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
@@ -91,57 +91,57 @@ def do(deed: Edit, images: Datasets, owner: str, project: str) -> None:
             images.use_sample(owner, project)
 
 
-def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable | None:
+def do_or_tell(deed: Edit, context: PageContext, shared: PageParts) -> h.Renderable | None:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
         HeadswapError: a mistake that belongs to no dialog.
     """
     try:
-        do(deed, shared.service.images, scene.owner, scene.project.id)
+        do(deed, shared.service.images, context.owner, context.project.id)
     except HeadswapError as mistake:
-        if dialog := _with_mistake(deed, mistake, scene, shared):
+        if dialog := _with_mistake(deed, mistake, context, shared):
             return dialog
         raise
     return None
 
 
 def _with_mistake(
-    deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts
+    deed: Edit, mistake: HeadswapError, context: PageContext, shared: PageParts
 ) -> h.Renderable | None:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
-    if scene.manifest is None:
+    if context.manifest is None:
         return None
-    if deed.name in scene.classes:
-        return _class(deed.name, scene.manifest, scene, shared, said)
-    if any(image.file == deed.file for image in scene.manifest.images):
-        return _image(deed.file, scene.manifest, scene, shared, said)
+    if deed.name in context.classes:
+        return _class(deed.name, context.manifest, context, shared, said)
+    if any(image.file == deed.file for image in context.manifest.images):
+        return _image(deed.file, context.manifest, context, shared, said)
     return None
 
 
 def _class(
-    name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+    name: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
     if name not in manifest.classes:
         raise NotFound("There is no such class any more.", remedy="Load the page again.")
-    small = thumbnails(shared.thumbnail, scene, of_class(manifest, name)[:MOST_SHOWN])
+    small = thumbnails(shared.thumbnail, context, of_class(manifest, name)[:MOST_SHOWN])
     return class_dialog(manifest, name, small, mistake)
 
 
 def _image(
-    file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+    file: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
     found = next((image for image in manifest.images if image.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
     images = shared.service.images  # not from the page's memory: that is for small ones
-    large = image_uri(images.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
+    large = image_uri(images.thumbnail(context.owner, context.project.id, found.sha256, LARGEST_PX))
     return image_dialog(manifest, found, large, mistake)
 
 
-def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> h.Renderable:
+def _several(code: str, manifest: Manifest, context: PageContext, shared: PageParts) -> h.Renderable:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
     seen = sorted((p for p in manifest.images if p.file in files), key=lambda p: (p.group, p.file))
-    small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])
+    small = thumbnails(shared.thumbnail, context, seen[:MOST_SHOWN])
     return several_dialog(tuple(seen), small, count(len(seen), "picture"))

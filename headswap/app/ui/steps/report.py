@@ -164,32 +164,32 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     if not job:
         nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
         return nothing | step.foot.show(is_trained=False) | step.tried.empty(None)
-    scene = shared.look(project_id, request)
-    report = shared.service.results.report(scene.owner, job)
+    context = shared.look(project_id, request)
+    report = shared.service.results.report(context.owner, job)
     strip = example_strip(examples_for(report.classes), (), -1)
-    return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
+    return show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
 
 
 def on_cell(
     step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A cell of the grid was pressed: its pictures."""
-    scene, cell = shared.look(project_id, request), str(event.chosen)
-    report = shared.service.results.report(scene.owner, job)
+    context, cell = shared.look(project_id, request), str(event.chosen)
+    report = shared.service.results.report(context.owner, job)
     answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
-    small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+    small = _small(shared, context.owner, job, (answer.sha256 for answer in answers))
     return {step.opened: confusion.opened(report, cell, small)}
 
 
 def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
     """Where it looked in a few exam pictures."""
-    scene, results = shared.look(project_id, request), shared.service.results
-    report = results.report(scene.owner, job)
+    context, results = shared.look(project_id, request), shared.service.results
+    report = results.report(context.owner, job)
     drawn = []
     for answer in looked_at(report):
-        image = results.image_file(scene.owner, job, answer.sha256)
+        image = results.image_file(context.owner, job, answer.sha256)
         right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
-        heat = results.heat_map(scene.owner, job, image, report.classes[answer.label])
+        heat = results.heat_map(context.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
     return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
@@ -198,25 +198,25 @@ def on_label_issue(
     step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A doubtful label was mended, left or given back."""
-    scene, results = shared.look(project_id, request), shared.service.results
-    left, dismissed = results.label_issues(scene.owner, job), results.dismissed(scene.owner, job)
+    context, results = shared.look(project_id, request), shared.service.results
+    left, dismissed = results.label_issues(context.owner, job), results.dismissed(context.owner, job)
     found = chosen(left, str(event.chosen), dismissed)
     if found is None:
         return {}
-    classes, (deed, issue) = results.report(scene.owner, job).classes, found
+    classes, (deed, issue) = results.report(context.owner, job).classes, found
     label, other = classes[issue.label], classes[issue.suggested]
     if deed == "leave":
-        results.dismiss(scene.owner, job, issue.sha256)
-        return _decided(step, shared, scene.owner, job, ("Left as it is.", issue))
+        results.dismiss(context.owner, job, issue.sha256)
+        return _decided(step, shared, context.owner, job, ("Left as it is.", issue))
     if deed == "undo":
-        _relabel(shared, scene, issue, before=other, after=label)
-        results.restore(scene.owner, job, issue.sha256)
-        told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
+        _relabel(shared, context, issue, before=other, after=label)
+        results.restore(context.owner, job, issue.sha256)
+        told = _decided(step, shared, context.owner, job, (f"It is called {label} again.", None))
     else:
-        _relabel(shared, scene, issue, before=label, after=other)
-        results.dismiss(scene.owner, job, issue.sha256)
+        _relabel(shared, context, issue, before=label, after=other)
+        results.dismiss(context.owner, job, issue.sha256)
         said = f"It is called {other} now. Teach again to learn from it."
-        told = _decided(step, shared, scene.owner, job, (said, issue))
+        told = _decided(step, shared, context.owner, job, (said, issue))
     return shared.show(shared.look(project_id, request)) | told
 
 
@@ -229,12 +229,12 @@ def _decided(
     return {step.label_issues: label_issues(left, report.classes, small, *done)}
 
 
-def _relabel(shared: PageParts, scene: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
+def _relabel(shared: PageParts, context: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
     """Give the picture of a doubt another class, wherever it still has the one before."""
-    same = scene.manifest.images if scene.manifest else ()
+    same = context.manifest.images if context.manifest else ()
     files = tuple(p.file for p in same if p.sha256 == issue.sha256 and p.class_name == before)
     if files:
-        shared.service.images.relabel(scene.owner, scene.project.id, files, after)
+        shared.service.images.relabel(context.owner, context.project.id, files, after)
 
 
 def on_way(plan: TrainOptions, shared: PageParts, event: gr.EventData) -> Updates:

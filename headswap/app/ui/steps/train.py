@@ -95,26 +95,28 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
     ]
 
 
-def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_training(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
-    job = scene.job
-    label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
+    job = context.job
+    label = "Teaching …" if context.is_teaching else "Teach again" if job else "Teach the new head"
     return {
-        step.key: f"{scene.project.id}:{scene.project.job or 'first'}",
-        step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
-        step.stop: gr.Button(visible=scene.is_teaching),
-        step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
-        step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else None,
-        step.onward: gr.Button(interactive=scene.project.done_job is not None),
+        step.key: f"{context.project.id}:{context.project.job or 'first'}",
+        step.start: gr.Button(value=label, interactive=not context.lacks and not context.is_teaching),
+        step.stop: gr.Button(visible=context.is_teaching),
+        step.live: live_panel(job, _chart(context, job), _invitation(context)),
+        step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, shared))
+        if job
+        else None,
+        step.onward: gr.Button(interactive=context.project.done_job is not None),
     }
 
 
-def _invitation(scene: PageContext) -> h.Renderable:
-    if scene.manifest is None:
+def _invitation(context: PageContext) -> h.Renderable:
+    if context.manifest is None:
         return NO_IMAGES
-    if scene.lacks:
-        return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[scene.lacks]]
-    images, classes = len(scene.manifest.images), in_words(len(scene.classes))
+    if context.lacks:
+        return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[context.lacks]]
+    images, classes = len(context.manifest.images), in_words(len(context.classes))
     return h.fragment[
         h.p(".live")[f"{number(images)} pictures in {classes} classes are ready."],
         h.p(".hs-soft")[
@@ -123,41 +125,41 @@ def _invitation(scene: PageContext) -> h.Renderable:
     ]
 
 
-def _chart(scene: PageContext, job: JobView | None) -> h.Renderable | None:
-    if job is None or scene.manifest is None:
+def _chart(context: PageContext, job: JobView | None) -> h.Renderable | None:
+    if job is None or context.manifest is None:
         return None
-    test = [image.class_name for image in scene.manifest.part("test")]
-    counts = {name: test.count(name) for name in scene.classes}
+    test = [image.class_name for image in context.manifest.part("test")]
+    counts = {name: test.count(name) for name in context.classes}
     if not test or not job.passes:
         return chart(job.passes, is_over=job.is_over)
-    common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
+    common = max(context.classes, key=lambda name: context.manifest.counts[name] if context.manifest else 0)
     share = counts[common] / len(test)
     words = f"always saying “{common}”: {100 * share:.0f} %"
     return chart(job.passes, share, words, is_over=job.is_over)
 
 
-def _watched(scene: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
+def _watched(context: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
     """file -> data: URI of the pictures that are guessed."""
-    if scene.manifest is None:
+    if context.manifest is None:
         return {}
-    by_file = {image.file: image for image in scene.manifest.images}
+    by_file = {image.file: image for image in context.manifest.images}
     seen = [by_file[guess.file] for guess in job.guesses if guess.file in by_file]
-    uris = thumbnails(shared.thumbnail, scene, seen, px=240)
+    uris = thumbnails(shared.thumbnail, context, seen, px=240)
     return {image.file: uris[image.sha256] for image in seen}
 
 
-def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_plan(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
-    images = len(scene.manifest.images) if scene.manifest else 0
-    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, images))
+    images = len(context.manifest.images) if context.manifest else 0
+    choices = depth_choices(shared.service.networks.lesson_seconds(context.project.model, images))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
 def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
     """Teach, with what was chosen."""
-    scene = shared.look(project_id, request)
+    context = shared.look(project_id, request)
     lesson, share, seed = config_of(ChosenOptions(*options))
-    shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    shared.service.start_teaching(context.owner, project_id, lesson, test_share=share, seed=seed, key=key)
     return shared.show(shared.look(project_id, request))
 
 
