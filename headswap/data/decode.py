@@ -50,10 +50,10 @@ def silence_pillow() -> None:
         pillow.addHandler(logging.NullHandler())
     if ("ignore", None, Warning, re.compile(r"PIL\."), 0) not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        _hush_libtiff()
+        _silence_libtiff()
 
 
-def _hush_libtiff() -> None:
+def _silence_libtiff() -> None:
     """libtiff writes to the screen by itself; where it is found (Linux), it is told not to."""
     maps = Path("/proc/self/maps")
     lines = maps.read_text(encoding="utf-8", errors="replace").splitlines() if maps.is_file() else []

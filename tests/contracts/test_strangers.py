@@ -56,9 +56,9 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
     return done
 
 
-def most_memory_bytes(desk: ChildProcess) -> int:
+def most_memory_bytes(process: ChildProcess) -> int:
     """The most that a child ever held."""
-    child = desk._child
+    child = process._child
     assert child is not None
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child.pid}/status").read_text())
     assert found

@@ -46,7 +46,7 @@ class ChildProcess:
         start_s: float = 120.0,
         wait_s: float = 120.0,
         memory_bytes: int = 0,
-        hush: bool = False,
+        silent: bool = False,
         confined: Literal["", "once", "for all"] = "",
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -60,7 +60,7 @@ class ChildProcess:
             start_s: for the child to import what it needs; then it is ended.
             wait_s: for one's turn, when others ask; then the asker is sent away.
             memory_bytes: the child can take no more than so much; 0: what there is.
-            hush: what libraries print in the child goes nowhere.
+            silent: what libraries print in the child goes nowhere.
             confined: the child reaches what its first question names, as the module's `places` says
                 (`headswap.app.processes.sandbox`), and answers that one ("once") or any number ("for all").
             log: what the child says besides its answers; None: nowhere.
@@ -68,7 +68,7 @@ class ChildProcess:
         """
         self._target, self._log_path = answer, log
         self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
-        flags = {"--hush": hush, "--confined": bool(confined)}
+        flags = {"--silent": silent, "--confined": bool(confined)}
         held = memory_bytes if memory.is_held_by_system() else 0
         self._options = ("--memory", str(held), *(flag for flag, is_set in flags.items() if is_set))
         self._memory_bytes = memory_bytes

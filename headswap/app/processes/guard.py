@@ -30,16 +30,16 @@ from headswap.storage.files import from_json, to_json
 class SafeInference:
     """Stands in for a `ChildProcess` of inference."""
 
-    def __init__(self, desk: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+    def __init__(self, child: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
         """Take what it works with.
 
         Args:
-            desk: answers questions.
+            child: answers questions.
             reader: reads strangers' pictures.
             place: folder for the copies.
             ours: folders whose pictures were read before, or came with headswap.
         """
-        self._desk, self._reader, self._place = desk, reader, place
+        self._child, self._reader, self._place = child, reader, place
         self._ours = tuple(folder.resolve() for folder in ours)
 
     def ask(self, question_json: str) -> str:
@@ -52,7 +52,7 @@ class SafeInference:
         question: Question = from_json(Question, question_json)
         self._place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
-            return self._desk.ask(to_json(self._clean(question, Path(copies))))
+            return self._child.ask(to_json(self._clean(question, Path(copies))))
 
     @contextmanager
     def clean(self, image: Path) -> Iterator[Path]:

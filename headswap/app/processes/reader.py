@@ -69,7 +69,7 @@ class Reader:
             wait_s=wait_s,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
-            hush=True,
+            silent=True,
             confined="once",
             log=logs / "importing.jsonl",
         )
@@ -78,7 +78,7 @@ class Reader:
             timeout_s=limits.patience_s + 20.0,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
-            hush=True,
+            silent=True,
             confined="for all",
             log=logs / "reading.jsonl",
         )

@@ -57,23 +57,28 @@ class ProjectArchive:
     """Saves and opens the projects of one installation."""
 
     def __init__(
-        self, projects: Projects, store: Store, desk: ChildProcess, limits: ImageLimits, check_room: CheckRoom
+        self,
+        projects: Projects,
+        store: Store,
+        child: ChildProcess,
+        limits: ImageLimits,
+        check_room: CheckRoom,
     ) -> None:
         """Take what it works with.
 
         Args:
             projects: where projects are kept.
             store: where runs are kept.
-            desk: answers `AskProject` in a process of its own.
+            child: answers `AskProject` in a process of its own.
             limits: of each picture in a file from outside.
             check_room: raises when the owner has no room for a file.
         """
-        self._projects, self._store, self._desk = projects, store, desk
+        self._projects, self._store, self._child = projects, store, child
         self._limits, self._check_room = limits, check_room
 
     def close(self) -> None:
         """Let the child go."""
-        self._desk.close()
+        self._child.close()
 
     def known(self, owner: str, projects: Sequence[str]) -> tuple[ProjectLine, ...]:
         """The projects of these ids that are the owner's, and all others of an owner who has logged in."""
@@ -222,7 +227,7 @@ class ProjectArchive:
     def _ask(self, file: Path, draft: Path) -> SavedProject:
         question = AskProject(str(file), str(draft), self._limits)
         try:
-            saved: SavedProject = from_json(SavedProject, self._desk.ask(to_json(question)))
+            saved: SavedProject = from_json(SavedProject, self._child.ask(to_json(question)))
         except ChildEnded as error:
             raise BadProject(
                 "This file stops the program that reads it.", remedy="Choose another file."
@@ -310,13 +315,13 @@ def _day(job: Job) -> str:
 def archive_of(settings: Settings, projects: Projects, store: Store, check_room: CheckRoom) -> ProjectArchive:
     """The archive of an installation, with a process of its own for what comes from outside."""
     limits = settings.for_reader()
-    desk = ChildProcess(
+    child = ChildProcess(
         "headswap.app.processes.project_check:answer",
         idle_s=60.0,
         timeout_s=settings.import_timeout_s,
         memory_bytes=limits.memory_bytes,
-        hush=True,
+        silent=True,
         confined="once",
         log=settings.workspace / "logs" / "opening.jsonl",
     )
-    return ProjectArchive(projects, store, desk, limits.image, check_room)
+    return ProjectArchive(projects, store, child, limits.image, check_room)

@@ -79,9 +79,9 @@ _FORM = 2  # of what is kept; another number forgets it all
 class Networks:
     """What is asked about networks that are not taught yet."""
 
-    def __init__(self, desk: ChildProcess, folder: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path) -> None:
         """Keep in `folder` what opening a network up showed; safe to delete."""
-        self._desk, self._folder = desk, folder
+        self._child, self._folder = child, folder
         self._opening: threading.Thread | None = None  # of the network that most people begin with
 
     def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
@@ -94,7 +94,7 @@ class Networks:
 
     def fetched_bytes(self) -> int:
         """What all fetched weights take on the disk of this machine."""
-        fetched: Fetched = from_json(Fetched, self._desk.ask(to_json(AskFetched())))
+        fetched: Fetched = from_json(Fetched, self._child.ask(to_json(AskFetched())))
         return fetched.size_bytes
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
@@ -104,7 +104,7 @@ class Networks:
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
-        found: Inspection = from_json(Inspection, self._desk.ask(to_json(question)))
+        found: Inspection = from_json(Inspection, self._child.ask(to_json(question)))
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(place, to_json(found))
         return found
@@ -137,7 +137,7 @@ class Networks:
 
     def warm(self, model: str) -> None:
         """Start the process that answers, and open one network up that most people begin with."""
-        self._desk.warm()
+        self._child.warm()
         if _read(self._place(model, None, None)) is None:
             self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
             self._opening.start()
@@ -160,7 +160,7 @@ class Networks:
             self.inspect(model)
 
     def _cards(self, question: str) -> tuple[NetworkCard, ...]:
-        cards: Cards = from_json(Cards, self._desk.ask(question))
+        cards: Cards = from_json(Cards, self._child.ask(question))
         return cards.cards
 
     def _place(self, model: str, path: str | None, weights: Path | None) -> Path:

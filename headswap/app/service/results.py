@@ -41,8 +41,8 @@ class DismissedIssues:
 class Results:
     """The results of all runs of one installation."""
 
-    def __init__(self, store: Store, desk: SafeInference, thumbnail: Thumbnail) -> None:
-        self._store, self._desk, self._thumbnail = store, desk, thumbnail
+    def __init__(self, store: Store, child: SafeInference, thumbnail: Thumbnail) -> None:
+        self._store, self._child, self._thumbnail = store, child, thumbnail
 
     def bundle(self, owner: str, job: str) -> Path:
         """Where the sealed result is.
@@ -66,7 +66,7 @@ class Results:
                 f"{len(images)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
         question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, images)))
-        found: BatchPredictions = from_json(BatchPredictions, self._desk.ask(to_json(question)))
+        found: BatchPredictions = from_json(BatchPredictions, self._child.ask(to_json(question)))
         return found.predictions
 
     def predict_frame(self, owner: str, job: str, frame: str) -> Prediction:
@@ -79,19 +79,19 @@ class Results:
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")
         question = PredictCameraImage(str(self.bundle(owner, job)), text)
-        prediction: Prediction = from_json(Prediction, self._desk.ask(to_json(question)))
+        prediction: Prediction = from_json(Prediction, self._child.ask(to_json(question)))
         return prediction
 
     def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
         self.bundle(owner, job)
-        with self._desk.clean(image) as copy:
+        with self._child.clean(image) as copy:
             return self._thumbnail(copy, px)
 
     def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
         question = AskHeatMap(str(self.bundle(owner, job)), str(image), label)
-        heat: HeatMap = from_json(HeatMap, self._desk.ask(to_json(question)))
+        heat: HeatMap = from_json(HeatMap, self._child.ask(to_json(question)))
         return heat
 
     def image_file(self, owner: str, job: str, sha256: str) -> Path:

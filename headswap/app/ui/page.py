@@ -130,7 +130,7 @@ def _drawn(steps: Steps, keys: Keys, context: PageContext, shared: PageParts) ->
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared: PageParts) -> None:
     connect_header(steps.header, shared, steps.teach.stop)
-    connect_dataset_step(steps.images, shared, steps.header.chip, steps.model.sample)
+    connect_dataset_step(steps.images, shared, steps.header.run_status, steps.model.sample)
     connect_train_step(steps.teach, shared)
     connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan)
     connect_take_home_step(steps.home, shared, keys.done_job)

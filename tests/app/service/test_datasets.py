@@ -28,10 +28,10 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[ChildProcess]:
-    desk = ChildProcess("headswap.app.processes.importing:answer")
-    yield desk
-    desk.close()
+def child() -> Iterator[ChildProcess]:
+    child = ChildProcess("headswap.app.processes.importing:answer")
+    yield child
+    child.close()
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def projects(tmp_path: Path) -> Projects:
 
 
 @pytest.fixture
-def images(projects: Projects, desk: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
+def images(projects: Projects, child: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
     return Datasets(
         projects,
-        desk.ask,
+        child.ask,
         sample=few_drawings,
         is_wanted=runs.want,
         came=lambda: None,
@@ -206,7 +206,7 @@ def test_an_upload_that_fails_leaves_everything_as_it_was(
 
 
 def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
-    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path], desk: ChildProcess
+    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path], child: ChildProcess
 ) -> None:
     images.use_sample("ada", project)
     reading, go_on = Event(), Event()
@@ -214,7 +214,7 @@ def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
     def slow(question: str) -> str:
         reading.set()
         assert go_on.wait(timeout=120)
-        return desk.ask(question)
+        return child.ask(question)
 
     images._ask = slow
     uploads = [

@@ -12,19 +12,19 @@ from headswap.errors import HeadswapError
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[ChildProcess]:
+def child() -> Iterator[ChildProcess]:
     opened = ChildProcess("headswap.app.processes.inference:answer")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def networks(desk: ChildProcess, tmp_path: Path) -> Networks:
-    return Networks(desk, tmp_path / "networks")
+def networks(child: ChildProcess, tmp_path: Path) -> Networks:
+    return Networks(child, tmp_path / "networks")
 
 
 def test_what_was_opened_once_is_known_without_asking_again(
-    desk: ChildProcess, networks: Networks, tmp_path: Path
+    child: ChildProcess, networks: Networks, tmp_path: Path
 ) -> None:
     first = networks.inspect("tf_efficientnet_lite0")
     nobody = ChildProcess("headswap.app.jobs.nothing:answer")

@@ -82,9 +82,9 @@ class _Run:
 class LessonRuns:
     """Runs and their results, of one installation."""
 
-    def __init__(self, desk: ChildProcess, folder: Path, workspace: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path, workspace: Path) -> None:
         """Keep results in `folder`, features in `workspace`; both are safe to delete between runs."""
-        self._desk, self._folder, self._workspace = desk, folder, workspace
+        self._child, self._folder, self._workspace = child, folder, workspace
         self._gate = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._seconds: dict[tuple[str, str], float] = {}  # (lesson, model) -> what it took last
@@ -94,7 +94,7 @@ class LessonRuns:
     def close(self) -> None:
         """Let the child go, even in the middle of a run."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._desk.close()
+        self._child.close()
 
     def key(self, lesson: str, setting: LessonConfig) -> str:
         """Two runs with the same key would give the same."""
@@ -155,8 +155,8 @@ class LessonRuns:
 
     def make_ready(self, setting: LessonConfig) -> None:
         """Someone will soon run something: load the network and the pictures."""
-        if not self._desk.is_warm:
-            self._desk.warm()
+        if not self._child.is_warm:
+            self._child.warm()
             question = AskReady(setting=setting, workspace=str(self._workspace))
             self._thread.submit(self._ask_quietly, question)
 
@@ -203,12 +203,12 @@ class LessonRuns:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        ran: LessonReply = from_json(LessonReply, self._desk.ask(to_json(question)))
+        ran: LessonReply = from_json(LessonReply, self._child.ask(to_json(question)))
         return ran.result
 
     def _ask_quietly(self, question: AskReady) -> None:
         with suppress(HeadswapError):  # anyone who runs one hears why
-            self._desk.ask(to_json(question))
+            self._child.ask(to_json(question))
 
     def _forget_old(self) -> None:
         over = [key for key, run in self._runs.items() if run.over.is_set()]

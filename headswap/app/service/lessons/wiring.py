@@ -42,7 +42,7 @@ def learning_of(
 ) -> LessonServices:
     """Build it; nothing is started before someone asks."""
     root: Path = settings.workspace / "lessons"
-    desk = ChildProcess(
+    child = ChildProcess(
         "headswap.app.processes.lessons:answer",
         idle_s=120.0,
         timeout_s=_LONGEST_S,
@@ -50,7 +50,7 @@ def learning_of(
         log=settings.workspace / "logs" / "lessons.jsonl",
     )
     courses = ProgressStore(root / "courses")
-    experiments = LessonRuns(desk, root, settings.workspace)
+    experiments = LessonRuns(child, root, settings.workspace)
     lessons = Lessons(courses, projects, experiments, settings.lesson, check_room, check_fetch)
     following = Sharing(root / "links", courses, lessons, job, report)
 

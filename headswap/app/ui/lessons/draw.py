@@ -21,7 +21,7 @@ from headswap.app.ui.lessons.shelf import card_body, card_heading, next_text, sh
 from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
-from headswap.app.ui.widgets.status import chip
+from headswap.app.ui.widgets.status import run_status
 from headswap.app.ui.widgets.text import in_words
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
@@ -107,7 +107,7 @@ def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderabl
             BRAND,
             project_name(project),
             h.span(".grow"),
-            h.span(".hs-chip")[chip(project, job) if project else None],
+            h.span(".hs-chip")[run_status(project, job) if project else None],
             page_links("learn"),
         ],
         steps_links(project),

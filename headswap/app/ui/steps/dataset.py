@@ -28,7 +28,7 @@ from headswap.app.ui.widgets.html import (
     written,
 )
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.status import busy_status, chip
+from headswap.app.ui.widgets.status import busy_status, run_status
 from headswap.app.ui.widgets.text import in_words
 from headswap.data.decode import ENDINGS
 from headswap.data.manifest import Manifest
@@ -284,7 +284,7 @@ def on_deed(
 def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The pictures are read: the chip says what is true again."""
     context = shared.look(project_id, request)
-    return written({state: chip(context.project, context.job)})
+    return written({state: run_status(context.project, context.job)})
 
 
 def connect_dataset_step(

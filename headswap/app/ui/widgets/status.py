@@ -16,7 +16,7 @@ LESSON = h.p(".hs-soft.lesson")[
 ]  # fmt: skip
 
 
-def chip(project: ProjectView, job: JobView | None) -> h.Renderable:
+def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     """One line; it also carries which steps are done, for the ticks on the tabs."""
     done = ["model"]
     done += ["pictures"] if project.has_images else []
