@@ -185,7 +185,7 @@ def _passes(
     return train_epochs(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         site,
-        material.desk(),
+        material.data(),
         optimizer,
         LessonSchedule(passes=material.train.passes, seed=material.setting.seed, norms=norms),
         tick=material.tick,

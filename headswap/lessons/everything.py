@@ -183,16 +183,16 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     passes, seed = material.train.passes, material.setting.seed
     before, start = body_hash(module, site), time.perf_counter()
-    desk = material.desk()
+    data = material.data()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
     seen = train_epochs(
-        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+        module, site, data, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
     )
     return _Way(
         name=name,
         words=words,
-        right=round(seen[-1].test * len(desk.test)),
-        total=len(desk.test),
+        right=round(seen[-1].test * len(data.test)),
+        total=len(data.test),
         seconds=time.perf_counter() - start,
         trained=sum(value.numel() for value in module.parameters()),
         body_same=before == body_hash(module, site),

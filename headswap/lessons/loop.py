@@ -56,7 +56,7 @@ class LessonSchedule:
 def train_epochs(
     module: nn.Module,
     site: HeadSite,
-    desk: LessonImages,
+    data: LessonImages,
     optimizer: torch.optim.Optimizer,
     schedule: LessonSchedule,
     *,
@@ -65,9 +65,9 @@ def train_epochs(
     """Teach whatever the optimizer holds, in place.
 
     Args:
-        module: the network, or its head alone when `desk.inputs` are features.
+        module: the network, or its head alone when `data.inputs` are features.
         site: of the new head.
-        desk: pictures and labels.
+        data: pictures and labels.
         optimizer: over some parameters; built by the experiment, rightly or wrongly.
         schedule: how often, in which order.
         tick: hears of every pass.
@@ -76,16 +76,16 @@ def train_epochs(
     for number in range(schedule.passes):
         train_mode(module, schedule.norms)
         losses, right, count = 0.0, 0, 0
-        for rows in _batches(desk.train[torch.randperm(len(desk.train), generator=order)]):
-            answer = module(desk.inputs[rows])
-            loss = training_loss(answer, desk.labels[rows], site)
+        for rows in _batches(data.train[torch.randperm(len(data.train), generator=order)]):
+            answer = module(data.inputs[rows])
+            loss = training_loss(answer, data.labels[rows], site)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             count += len(rows)
             losses += float(loss.detach()) * len(rows)
-            right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
-        test = measure(module, site, desk, desk.test)[0]
+            right += int((logits_of(answer, site).detach().argmax(dim=1) == data.labels[rows]).sum())
+        test = measure(module, site, data, data.test)[0]
         seen.append(LessonEpoch(losses / count, right / count, test))
         tick(number + 1, schedule.passes)
     return tuple(seen)
@@ -102,12 +102,12 @@ def _batches(rows: Tensor) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def measure(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
+def measure(module: nn.Module, site: HeadSite, data: LessonImages, rows: Tensor) -> tuple[float, float]:
     """Share right and mean loss of a network in eval mode on some pictures."""
     module.eval()
-    logits = torch.cat([logits_of(module(desk.inputs[some]), site) for some in rows.split(64)])
-    right = (logits.argmax(dim=1) == desk.labels[rows]).float().mean()
-    return float(right), float(cross_entropy(logits, desk.labels[rows]))
+    logits = torch.cat([logits_of(module(data.inputs[some]), site) for some in rows.split(64)])
+    right = (logits.argmax(dim=1) == data.labels[rows]).float().mean()
+    return float(right), float(cross_entropy(logits, data.labels[rows]))
 
 
 def body_hash(module: nn.Module, site: HeadSite) -> str:

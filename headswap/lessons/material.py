@@ -140,7 +140,7 @@ class Material:
             self._train = how_to_train(left_s, image_s, images=rows, most=self.setting.passes)
         return self._train
 
-    def desk(self, inputs: Tensor | None = None) -> LessonImages:
+    def data(self, inputs: Tensor | None = None) -> LessonImages:
         """The pictures of experiments that teach a whole network: the small ones unless others are given."""
         train, test = self.draws[0]
         return LessonImages(

@@ -189,10 +189,10 @@ def _deeper(material: Material) -> float:
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     floats = torch.from_numpy(to_float(_scrambled(material.pixels(material.small)), material.small))
     inputs = floats.contiguous(memory_format=torch.channels_last)
-    desk = material.desk(inputs)
+    data = material.data(inputs)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     passes, seed = material.train.passes, material.setting.seed
     seen = train_epochs(
-        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+        module, site, data, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
     )
     return seen[-1].test

@@ -140,10 +140,10 @@ def _trained(material: Material, *, optimizer_first: bool) -> _Order:
     head = network.module.get_submodule(site.paths[0])
     start = [value.detach().clone() for value in head.parameters()]
     train, test = material.draws[0]
-    desk = LessonImages(inputs=material.features(), labels=material.labels, train=train, test=test)
-    before = measure(head, site, desk, train)[1]
+    data = LessonImages(inputs=material.features(), labels=material.labels, train=train, test=test)
+    before = measure(head, site, data, train)[1]
     schedule = LessonSchedule(passes=PASSES, seed=material.setting.seed)
-    seen = train_epochs(head, site, desk, optimizer, schedule, tick=material.tick)
+    seen = train_epochs(head, site, data, optimizer, schedule, tick=material.tick)
     refusal: tuple[str, ...] = ()
     try:
         check_partition(network.module, optimizer)

@@ -21,7 +21,7 @@ class Tiny(nn.Module):
         return self.head(self.body(images).flatten(1))
 
 
-def desk() -> LessonImages:
+def data() -> LessonImages:
     torch.manual_seed(0)
     labels = torch.arange(20) % 2
     inputs = torch.randn(20, 3, 8, 8) + labels.view(-1, 1, 1, 1)
@@ -36,7 +36,7 @@ def test_a_pass_is_seen_with_its_loss_and_shares() -> None:
     seen = train_epochs(
         network,
         site,
-        desk(),
+        data(),
         torch.optim.SGD(network.parameters(), lr=0.5),
         LessonSchedule(passes=4, seed=0),
         tick=lambda done, total: ticks.append((done, total)),
@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_passes() -> None:
         return train_epochs(
             network,
             site,
-            desk(),
+            data(),
             torch.optim.SGD(network.parameters(), lr=0.1),
             LessonSchedule(passes=2, seed=3),
         )
