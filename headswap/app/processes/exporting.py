@@ -2,7 +2,7 @@
 
 Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Route;  AskSeal --answer--> Check
 
-Runs in the child process of a `ChildProcess`; it runs the zip's own programs in processes of theirs.
+Runs in a `ChildProcess`; it runs the zip's own programs in processes of theirs.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 Flow:  upload + store --ReadUpload--> Imported: a Manifest, kept as dataset.json; pictures in the store
        one file --ReadImage--> the very pixels a bundle would see: upright, RGB, no metadata
 
-Runs in the child process of a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. Which
-files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
+Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. Which files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
 `headswap.app.processes.reader` knows whose fault it was. A decoder that says nothing for `patience_s` is
 ended the same way.
 """

@@ -2,7 +2,7 @@
 
 Flow:  question (JSON) --answer--> answer (JSON)
 
-Runs in the child process of a `ChildProcess`, the only home of interactive torch. The last few
+Runs in a `ChildProcess`, the only home of interactive torch. The last few
 bundles stay loaded, so a second prediction costs no loading.
 """
 

@@ -2,7 +2,7 @@
 
 Flow:  project file + empty folder --AskProject--> SavedProject, laid out and checked in that folder
 
-Runs in the child process of a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. A
+Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. A
 decoder that does not come back takes this process with it, and nothing else.
 """
 
