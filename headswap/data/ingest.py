@@ -65,13 +65,13 @@ class MemoryBudget:
     def __init__(self, size_bytes: int) -> None:
         """Have so much; 0: no end of it."""
         self._size = self._free = size_bytes
-        self._door, self._changed = Lock(), Condition()
+        self._lock, self._changed = Lock(), Condition()
 
     @contextmanager
     def hold(self, need_bytes: int) -> Iterator[None]:
         """Wait for so much, have it, and give it back; more than there is counts as all of it."""
         need = min(need_bytes, self._size)
-        with self._door, self._changed:
+        with self._lock, self._changed:
             self._changed.wait_for(lambda: self._free >= need)
             self._free -= need
         try:
@@ -123,7 +123,7 @@ class _Plan:
     decode_px: int | None
     room: _Room
     sink: Sink | None
-    care: ReadPolicy
+    policy: ReadPolicy
     decoding: MemoryBudget  # memory for pictures that are being decoded
 
 
@@ -158,7 +158,7 @@ def ingest(  # noqa: PLR0913
     sink: Sink | None = None,
     threads: int | None = None,
     min_classes: int = 2,
-    care: ReadPolicy | None = None,
+    policy: ReadPolicy | None = None,
     listener: Listener = silent,
 ) -> IngestedImages:
     """Read a folder of class folders, or a zip of one.
@@ -174,17 +174,17 @@ def ingest(  # noqa: PLR0913
         sink: is handed every prepared picture as it comes.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate or predict).
-        care: limits, and who watches over the decoding; None: the person's own pictures.
+        policy: limits, and who watches over the decoding; None: the person's own pictures.
         listener: hears `Progress` of step "pictures".
 
     Raises:
-        TooMuch: more pictures than `care` allows.
+        TooMuch: more pictures than `policy` allows.
         BadUpload: nothing usable there, or not safe.
         TooFewImages: fewer classes with readable pictures than `min_classes`.
     """
-    care = care or ReadPolicy()
+    policy = policy or ReadPolicy()
     with open_upload(source, min_classes=min_classes) as upload:
-        _check_upload(upload, source, store, care)
+        _check_upload(upload, source, store, policy)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
             decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
@@ -192,8 +192,8 @@ def ingest(  # noqa: PLR0913
             decode_px = decode.LEAST_PX if prepare is None else wanted_px
         room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care,
-            decoding=MemoryBudget(care.limits.memory_bytes),
+            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink,
+            policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
@@ -254,14 +254,14 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
 def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
     """One file: read, decode, look, prepare, keep."""
     name = placed.file.rsplit("/", 1)[-1]
-    if placed.file in plan.care.skip:
+    if placed.file in plan.policy.skip:
         return SkippedFile(
             file=placed.file, reason=f"{decode.shown_name(name)} stopped the program that reads pictures."
         )
-    plan.care.begin(placed.file)
+    plan.policy.begin(placed.file)
     try:
         data = plan.upload.read(placed)
-        opened = decode.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
+        opened = decode.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.policy.limits)
         with plan.decoding.hold(opened.memory_bytes):
             return _look(plan, placed, data, opened.decode())
     except UnreadableImage as error:
@@ -271,7 +271,7 @@ def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
             file=placed.file, reason=f"{decode.shown_name(name)} needs more memory than there is."
         )
     finally:
-        plan.care.end(placed.file)
+        plan.policy.end(placed.file)
 
 
 def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: decode.Decoded) -> _Taken:
@@ -316,11 +316,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _check_upload(upload: Upload, source: Path, store: Path | None, care: ReadPolicy) -> None:
-    if 0 < care.most_images < len(upload.placed):
+def _check_upload(upload: Upload, source: Path, store: Path | None, policy: ReadPolicy) -> None:
+    if 0 < policy.most_images < len(upload.placed):
         raise TooMuch(
             f"{decode.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
-            f"{care.most_images:,} are allowed here.",
+            f"{policy.most_images:,} are allowed here.",
             remedy="Choose fewer pictures of each class.",
         )
     if store is None and not upload.in_place:

@@ -43,7 +43,7 @@ class Work:
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
             "course": self.course, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
-            "ballot": "b" * 32, "address": "10.0.0.9", "how": "replace",
+            "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip
 

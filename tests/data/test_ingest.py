@@ -253,7 +253,7 @@ def test_large_images_wait_until_there_is_memory_for_them(tmp_path: Path) -> Non
     lock, together = Lock(), Barrier(2)
     limits = decode.ImageLimits(memory_bytes=2 * need + 1000)
 
-    manifest = ingest(root, threads=8, prepare=prepare_slowly, care=ReadPolicy(limits=limits)).manifest
+    manifest = ingest(root, threads=8, prepare=prepare_slowly, policy=ReadPolicy(limits=limits)).manifest
 
     assert now["most"] == 2, "two have room beside each other, and two there are"
     assert len(manifest.images) == 16

@@ -3,7 +3,8 @@
 Flow:  upload + store --ReadUpload--> Imported: a Manifest, kept as dataset.json; pictures in the store
        one file --ReadImage--> the very pixels a bundle would see: upright, RGB, no metadata
 
-Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. Which files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
+Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. Which
+files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
 `headswap.app.processes.reader` knows whose fault it was. A decoder that says nothing for `patience_s` is
 ended the same way.
 """
@@ -133,7 +134,7 @@ def _take_in(question: ReadUpload) -> str:
             store=Path(question.store),
             threads=1 if question.one_by_one else _threads(limits),
             min_classes=1,  # the second class may come later
-            care=ReadPolicy(
+            policy=ReadPolicy(
                 limits=limits.image,
                 most_images=limits.most_images,
                 skip=frozenset(question.skip),
@@ -188,7 +189,7 @@ def _bytes_of(base64: str) -> bytes:
 
 
 def _threads(limits: ReaderLimits) -> int | None:
-    """For decoding; which pictures have room beside each other is weighed one by one (`data.care.Room`)."""
+    """For decoding; which pictures have room beside each other is weighed one by one (`data.policy.Room`)."""
     if not limits.memory_bytes:
         return None
     return max(1, min(processors(), (limits.memory_bytes - AT_REST_BYTES) // THREAD_BYTES))

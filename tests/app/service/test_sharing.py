@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.lessons.runs import LessonRunState
-from headswap.app.service.lessons.sharing import MOST_BALLOTS, MOST_OF_AN_ADDRESS
+from headswap.app.service.lessons.sharing import MOST_OF_AN_ADDRESS, MOST_VOTES
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
@@ -94,7 +94,7 @@ def test_a_vote_cannot_be_filled_without_end(
     service: Service, course: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_BALLOTS", 2)
-    assert MOST_BALLOTS == 300
+    assert MOST_VOTES == 300
     key = service.following.share("teacher", course)
     service.following.open_vote("teacher", course, LESSON)
     service.following.vote(key, ADA, 0)
@@ -111,8 +111,8 @@ def test_one_address_has_its_share_of_a_vote_and_no_record_tells_which_it_was(
     monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_OF_AN_ADDRESS", 2)
     key = service.following.share("teacher", course)
     service.following.open_vote("teacher", course, LESSON)
-    for ballot in (ADA, BOB):
-        service.following.vote(key, ballot, 0, "10.0.0.77")
+    for voter in (ADA, BOB):
+        service.following.vote(key, voter, 0, "10.0.0.77")
 
     with pytest.raises(BadSetting, match="not counted: 2 are in already"):
         service.following.vote(key, "c" * 32, 0, "10.0.0.77")

@@ -52,7 +52,7 @@ class ClassVote:
 
     lesson: str
     is_open: bool = True
-    ballots: tuple[CastVote, ...] = ()
+    votes: tuple[CastVote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

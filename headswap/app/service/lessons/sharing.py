@@ -32,7 +32,7 @@ from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.storage.files import make_folder, remove
 from headswap.storage.records import read_record, write_record
 
-MOST_BALLOTS = 300  # browsers in one vote
+MOST_VOTES = 300  # browsers in one vote
 MOST_OF_AN_ADDRESS = (
     60  # of them behind one address: a class of 30 with two devices each, all behind one router
 )
@@ -174,7 +174,7 @@ class Sharing:
 
     # For anyone who has the key ----------------------------------------------------------
 
-    def look(self, key: str, ballot: str = "") -> FollowView:
+    def look(self, key: str, voter: str = "") -> FollowView:
         """What the key opens, as it is now.
 
         Raises:
@@ -184,16 +184,16 @@ class Sharing:
         try:
             if link.kind == "job":
                 return self._look_at_job(link)
-            return self._look_at_course(self._courses.get(link.owner, link.target), ballot)
+            return self._look_at_course(self._courses.get(link.owner, link.target), voter)
         except NotFound as gone:
             raise _nothing() from gone
 
-    def vote(self, key: str, ballot: str, choice: int, address: str = "") -> FollowView:
+    def vote(self, key: str, voter: str, choice: int, address: str = "") -> FollowView:
         """Say what will happen; a second time replaces the first.
 
         Args:
             key: of the link.
-            ballot: the number of the browser.
+            voter: the number of the browser.
             choice: place in the choices of the experiment.
             address: that the browser has in the network; so many may vote from one.
 
@@ -202,7 +202,7 @@ class Sharing:
             BadSetting: nobody asks now, there is no such choice, or there are too many votes.
         """
         link = self._opened(key)
-        if link.kind != "course" or not ID.fullmatch(ballot):
+        if link.kind != "course" or not ID.fullmatch(voter):
             raise _nothing()
         with self._gate:
             course = self._courses.get(link.owner, link.target)
@@ -212,18 +212,18 @@ class Sharing:
                 raise BadSetting("The vote is closed.", remedy="Watch what happens.")
             if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
-            before = next((one for one in vote.ballots if one.who == ballot), None)
+            before = next((one for one in vote.votes if one.who == voter), None)
             place = before.place if before else self._place(address)
-            others = tuple(one for one in vote.ballots if one is not before)
+            others = tuple(one for one in vote.votes if one is not before)
             beside = sum(one.place == place for one in others)
-            if before is None and (len(others) >= MOST_BALLOTS or beside >= MOST_OF_AN_ADDRESS):
+            if before is None and (len(others) >= MOST_VOTES or beside >= MOST_OF_AN_ADDRESS):
                 raise BadSetting(
                     f"This answer was not counted: {len(others)} are in already.",
                     remedy="Say it aloud, or let the teacher open a new vote.",
                 )
-            mine = CastVote(ballot, choice, place)
-            self._courses.save_vote(course, replace(vote, ballots=(*others, mine)))
-        return self.look(key, ballot)
+            mine = CastVote(voter, choice, place)
+            self._courses.save_vote(course, replace(vote, votes=(*others, mine)))
+        return self.look(key, voter)
 
     def tidy(self) -> int:
         """Remove links to what is gone."""
@@ -250,13 +250,13 @@ class Sharing:
             state=job.state, sentence=sentence, share=job.share, passes=job.passes, verdict=verdict
         )
 
-    def _look_at_course(self, course: LearnerProgress, ballot: str) -> FollowView:
+    def _look_at_course(self, course: LearnerProgress, voter: str) -> FollowView:
         seen = self._lessons.look(course.owner, course.id, self._at(course).name)
         vote = self._courses.vote(course, seen.lesson.name)
         is_over = seen.run.is_going or seen.result is not None
         return FollowView(
             lesson=seen.lesson,
-            vote=_counted(seen.lesson, vote, is_over=is_over, ballot=ballot) if vote else None,
+            vote=_counted(seen.lesson, vote, is_over=is_over, voter=voter) if vote else None,
             run=seen.run,
             result=None if seen.run.is_going else seen.result,
         )
@@ -312,13 +312,13 @@ class Sharing:
             remove(self._root / name)
 
 
-def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, ballot: str = "") -> VoteView:
+def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, voter: str = "") -> VoteView:
     """The vote as it may be told: what was said so far would lead those who come later."""
-    said = Counter(one.choice for one in vote.ballots)
-    mine = next((one.choice for one in vote.ballots if ballot and one.who == ballot), None)
+    said = Counter(one.choice for one in vote.votes)
+    mine = next((one.choice for one in vote.votes if voter and one.who == voter), None)
     is_open = vote.is_open and not is_over
     counts = () if is_open else tuple(said[place] for place in range(len(lesson.choices)))
-    return VoteView(is_open=is_open, total=len(vote.ballots), counts=counts, mine=mine)
+    return VoteView(is_open=is_open, total=len(vote.votes), counts=counts, mine=mine)
 
 
 def _nothing() -> NotFound:

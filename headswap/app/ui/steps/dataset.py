@@ -37,7 +37,7 @@ from headswap.data.manifest import Manifest
 # films leaves through the zip upload beside them.
 
 
-def _dialog_foot(*buttons: h.Node) -> h.Renderable:
+def _dialog_footer(*buttons: h.Node) -> h.Renderable:
     return h.div(".hs-row.fixes")[buttons]
 
 
@@ -47,7 +47,7 @@ PLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
         h.p(".hs-soft")[
             "The new ones can stand beside them, or in their place. Undo brings the old ones back."
         ],
-        _dialog_foot(
+        _dialog_footer(
             h.button(".btn.primary", value="add")["Add beside them"],
             h.button(".btn", value="replace")["Put in their place"],
             h.button(".btn.quiet", value="")["Not now"],
@@ -62,7 +62,7 @@ NAME_DIALOG = h.dialog(".hs-dialog.name", aria_labelledby="hs-ask-title")[
             h.input(type="text", maxlength=80, autocomplete="off", list="hs-ask-classes"),
         ],
         h.datalist("#hs-ask-classes"),
-        _dialog_foot(
+        _dialog_footer(
             h.button(".btn.primary", value="add")["Add them"],
             h.button(".btn", value="", formnovalidate=True)["Not now"],
         ),
@@ -102,7 +102,7 @@ CAMERA_DIALOG = h.dialog(".hs-dialog", aria_labelledby="hs-camera-title")[
     h.video(muted=True, playsinline=True, aria_label="What the camera sees"),
     h.p(".hs-soft", role="status", aria_live="polite"),
     h.div(".strip", role="group", aria_label="The pictures taken; press one to take it out"),
-    _dialog_foot(
+    _dialog_footer(
         h.button(".btn.hold", type="button")["Hold to take pictures"],
         h.button(".btn.primary.add", type="button", disabled=True)["Add pictures"],
         h.button(".btn.quiet.away", type="button")["Throw away"],

@@ -58,7 +58,7 @@ class Footer:
         }
 
 
-def build_foot() -> Footer:
+def build_footer() -> Footer:
     """Lay it out as it is before anything is taught."""
     big: dict[str, Any] = {"size": "lg", "variant": "primary"}
     with gr.Row(elem_classes="hs-next"):
@@ -96,13 +96,13 @@ class ReportStep:
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
-    foot: Footer
+    footer: Footer
 
     @property
     def told(self) -> list[object]:
         return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest,
                 self.label_issues, self.where, self.look, self.trust, self.advice,
-                *self.foot.outputs]  # fmt: skip
+                *self.footer.outputs]  # fmt: skip
 
 
 def build_test_step() -> ReportStep:
@@ -125,9 +125,9 @@ def build_test_step() -> ReportStep:
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
-    foot = build_foot()
+    footer = build_footer()
     return ReportStep(
-        words, results, status, grid, opened, hardest, label_issues, where, look, trust, to_do, tried, foot
+        words, results, status, grid, opened, hardest, label_issues, where, look, trust, to_do, tried, footer
     )
 
 
@@ -143,7 +143,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
     wanted = (*(answer.sha256 for answer in shown), *(issue.sha256 for issue in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
-    return step.foot.show(is_trained=True) | {
+    return step.footer.show(is_trained=True) | {
         step.verdict: h.fragment[
             verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
         ],
@@ -163,7 +163,7 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     """A run is done, or there is none."""
     if not job:
         nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-        return nothing | step.foot.show(is_trained=False) | step.tried.empty(None)
+        return nothing | step.footer.show(is_trained=False) | step.tried.empty(None)
     context = shared.look(project_id, request)
     report = shared.service.results.report(context.owner, job)
     strip = example_strip(examples_for(report.classes), (), -1)
