@@ -75,7 +75,7 @@ class ChildProcess:
         self._once = confined == "once"
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
-        self._gate = threading.Lock()  # around the child itself, held for moments only
+        self._lock = threading.Lock()  # around the child itself, held for moments only
         self._child: subprocess.Popen[bytes] | None = None
         self._is_ready = False  # the child has said so
         self._closed = False
@@ -143,7 +143,7 @@ class ChildProcess:
 
     def close(self) -> None:
         """End the child, even in the middle of an answer; nothing can be asked any more."""
-        with self._gate:
+        with self._lock:
             self._closed = True
             child = self._child
             if self._idle_timer:
@@ -156,11 +156,11 @@ class ChildProcess:
     @property
     def is_warm(self) -> bool:
         """Whether there is a living child."""
-        with self._gate:
+        with self._lock:
             return self._child is not None and self._child.poll() is None
 
     def _running_child(self) -> subprocess.Popen[bytes]:
-        with self._gate:
+        with self._lock:
             if self._closed:
                 raise HeadswapError("The server is stopping.", remedy="Try again when it is back.")
             if self._child is not None and self._child.poll() is None:
@@ -191,7 +191,7 @@ class ChildProcess:
             )
 
     def _watch_idleness(self) -> None:
-        with self._gate:
+        with self._lock:
             if self._closed or self._idle_timer is not None:
                 return
             self._idle_timer = threading.Timer(self._idle_s, self._release_if_idle)
@@ -199,7 +199,7 @@ class ChildProcess:
             self._idle_timer.start()
 
     def _release_if_idle(self) -> None:
-        with self._gate:
+        with self._lock:
             self._idle_timer = None
         if not self._turn.acquire(blocking=False):  # someone is asking, and will watch again
             return

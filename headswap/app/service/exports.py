@@ -94,7 +94,7 @@ class Exports:
     ) -> None:
         self._store, self._projects, self._results = store, projects, results
         self._predict, self._child = predict, child
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._under_way: dict[str, _Packing] = {}  # job -> what is packed now, or failed last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
 
@@ -110,7 +110,7 @@ class Exports:
             NotFound: there is no such run, or it has no result yet.
         """
         target = self._target(owner, job)
-        with self._gate:
+        with self._lock:
             packing = self._under_way.get(job)
             if target.is_file() or (packing and not packing.over.is_set()):
                 return self._seen(job, target)

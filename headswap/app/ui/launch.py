@@ -115,7 +115,7 @@ def _before_gradio(
         pages=frozenset(name for name, *_ in page.pages),
         scripts=tuple(inline_scripts(page_head().encode())),
     )
-    gate = Middleware(
+    gateway = Middleware(
         Gateway,
         health=service.health,
         served=served,
@@ -124,7 +124,7 @@ def _before_gradio(
     )
     secret = browser_secret(service.settings.workspace)
     following = service.following
-    return [gate, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
+    return [gateway, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
 
 
 def address(page: gr.Blocks, server_address: ServerAddress) -> str:

@@ -80,7 +80,7 @@ class Lessons:
         self._check_fetch = check_fetch
         self._courses, self._projects, self._experiments = courses, projects, experiments
         self._base, self._check_room = base, check_room
-        self._gate = threading.Lock()  # around changes of a course
+        self._lock = threading.Lock()  # around changes of a course
 
     def close(self) -> None:
         """Let the child go."""
@@ -101,7 +101,7 @@ class Lessons:
     def turn_to(self, owner: str, course: str, lesson: str) -> ProgressView:
         """Open another experiment; a class that follows sees it too."""
         name = find_lesson(lesson).lesson.name
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             return self._view(self._courses.save(replace(found, at=name)) if found.at != name else found)
 
@@ -114,20 +114,20 @@ class Lessons:
     def look(self, owner: str, course: str, lesson: str, project: str = "") -> LessonView:
         """One experiment as it stands; with a project of the same owner, what that would run on."""
         found, what = self._courses.get(owner, course), find_lesson(lesson).lesson
-        walk = found.walk(what.name)
+        lesson_state = found.state_of(what.name)
         own = self._own(owner, project)
         setting = self._base
-        if walk is not None and walk.own and own is not None:
+        if lesson_state is not None and lesson_state.own and own is not None:
             setting = self._setting(own)
-        run = self._experiments.state(walk.result, found.id) if walk else LessonRunState()
-        result = self._experiments.result(walk.result) if walk else None
+        run = self._experiments.state(lesson_state.result, found.id) if lesson_state else LessonRunState()
+        result = self._experiments.result(lesson_state.result) if lesson_state else None
         return LessonView(
             lesson=what,
             done=self._done(found),
-            guess=walk.guess if walk else None,
-            riddles=walk.riddles if walk else (),
+            guess=lesson_state.guess if lesson_state else None,
+            riddles=lesson_state.riddles if lesson_state else (),
             result=result,
-            is_own=walk is not None and walk.own,
+            is_own=lesson_state is not None and lesson_state.own,
             run=run,
             seconds=self._experiments.usual_s(what.name, setting.model),
             own_images=own.name if own else "",
@@ -159,31 +159,31 @@ class Lessons:
             BadSetting: the choice is none of those offered; the project has no pictures.
         """
         what = find_lesson(lesson).lesson
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             setting = self._base if not project else self._setting(self._projects.get(owner, project))
-            walk = found.walk(what.name) or _committed(what, choice, riddles)
-            if self._experiments.state(walk.result, found.id).is_going:
+            lesson_state = found.state_of(what.name) or _committed(what, choice, riddles)
+            if self._experiments.state(lesson_state.result, found.id).is_going:
                 return  # pressed twice
-            if self._experiments.result(walk.result) and walk.own == bool(project):
-                walk = replace(walk, draw=(walk.draw + 1) % DRAWS)
+            if self._experiments.result(lesson_state.result) and lesson_state.own == bool(project):
+                lesson_state = replace(lesson_state, draw=(lesson_state.draw + 1) % DRAWS)
             else:
-                walk = replace(walk, draw=0, own=bool(project))
+                lesson_state = replace(lesson_state, draw=0, own=bool(project))
             self._check_room(owner)
             if project and not setting.weights:
                 self._check_fetch(setting.model)
-            setting = replace(setting, seed=self._base.seed + walk.draw)
+            setting = replace(setting, seed=self._base.seed + lesson_state.draw)
             key = self._experiments.key(what.name, setting)
-            self._courses.save(replace(found.having(replace(walk, result=key)), at=what.name))
+            self._courses.save(replace(found.having(replace(lesson_state, result=key)), at=what.name))
         if self._experiments.result(key) is None:
             self._experiments.start(key, what.name, setting, found.id)
 
     def stop(self, owner: str, course: str, lesson: str) -> None:
         """End a run; the guess stays."""
         found = self._courses.get(owner, course)
-        walk = found.walk(find_lesson(lesson).lesson.name)
-        if walk is not None:
-            self._experiments.leave(walk.result, found.id)
+        lesson_state = found.state_of(find_lesson(lesson).lesson.name)
+        if lesson_state is not None:
+            self._experiments.leave(lesson_state.result, found.id)
 
     def summary(self, owner: str, course: str) -> tuple[LessonView, ...]:
         """Every experiment that has a result, in the order of the walk."""
@@ -192,17 +192,17 @@ class Lessons:
 
     def reset(self, owner: str, course: str) -> ProgressView:
         """Forget guesses, results and votes; a class that followed sees nothing any more."""
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
-            for walk in found.walks:
-                self._experiments.leave(walk.result, found.id)
+            for lesson_state in found.lesson_states:
+                self._experiments.leave(lesson_state.result, found.id)
             self._courses.forget_votes(found)
             return self._view(self._courses.save(LearnerProgress(id=found.id, owner=found.owner)))
 
     # ------------------------------------------------------------------------------
 
     def _done(self, course: LearnerProgress) -> tuple[str, ...]:
-        done = [walk.lesson for walk in course.walks if self._experiments.has(walk.result)]
+        done = [one.lesson for one in course.lesson_states if self._experiments.has(one.result)]
         return tuple(name for name in ORDER if name in done)
 
     def _view(self, course: LearnerProgress) -> ProgressView:

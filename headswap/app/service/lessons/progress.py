@@ -62,17 +62,17 @@ class LearnerProgress:
     id: str
     owner: str
     at: str = ""  # the experiment that was opened last
-    walks: tuple[LessonState, ...] = ()
+    lesson_states: tuple[LessonState, ...] = ()
     key: str = ""  # of the link by which a class follows; "": none
 
-    def walk(self, lesson: str) -> LessonState | None:
+    def state_of(self, lesson: str) -> LessonState | None:
         """What was done with one experiment; None: not begun."""
-        return next((walk for walk in self.walks if walk.lesson == lesson), None)
+        return next((one for one in self.lesson_states if one.lesson == lesson), None)
 
-    def having(self, walk: LessonState) -> LearnerProgress:
+    def having(self, lesson_state: LessonState) -> LearnerProgress:
         """The same course with one experiment's part put in or replaced."""
-        others = tuple(one for one in self.walks if one.lesson != walk.lesson)
-        return replace(self, walks=(*others, walk))
+        others = tuple(one for one in self.lesson_states if one.lesson != lesson_state.lesson)
+        return replace(self, lesson_states=(*others, lesson_state))
 
 
 class ProgressStore:

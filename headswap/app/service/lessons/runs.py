@@ -85,7 +85,7 @@ class LessonRuns:
     def __init__(self, child: ChildProcess, folder: Path, workspace: Path) -> None:
         """Keep results in `folder`, features in `workspace`; both are safe to delete between runs."""
         self._child, self._folder, self._workspace = child, folder, workspace
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._seconds: dict[tuple[str, str], float] = {}  # (lesson, model) -> what it took last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="experiments")
@@ -117,7 +117,7 @@ class LessonRuns:
 
     def start(self, key: str, lesson: str, setting: LessonConfig, who: str) -> None:
         """Run it, unless it is under way already; `who` waits for it."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is not None and not run.over.is_set() and run.who:
                 run.who.add(who)
@@ -132,7 +132,7 @@ class LessonRuns:
 
     def leave(self, key: str, who: str) -> None:
         """Someone waits no longer; when nobody does, the run ends between two steps."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is None or run.over.is_set():
                 return
@@ -142,7 +142,7 @@ class LessonRuns:
 
     def state(self, key: str, who: str) -> LessonRunState:
         """How the run of this key goes, as someone who waits for it sees it."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is not None and (who in run.who or run.over.is_set()):
                 waiting = [one for one in self._runs.values() if not one.over.is_set()]
@@ -174,7 +174,7 @@ class LessonRuns:
     def _work(self, key: str, run: _Run) -> None:
         """Runs in the thread; leaves a result, or the reason why there is none."""
         try:
-            with self._gate:
+            with self._lock:
                 if not run.who:
                     run.state = "stopped"
                     return

@@ -95,14 +95,14 @@ class Sharing:
         """Keep links in `root`; `job` and `report` raise for anyone who does not own them."""
         self._root, self._courses, self._lessons = root, courses, lessons
         self._job, self._report = job, report
-        self._gate = threading.Lock()  # around changes of a vote or a link
+        self._lock = threading.Lock()  # around changes of a vote or a link
         self._salt = secrets.token_bytes(32)  # no address is kept, and no record tells which it was
 
     # For anyone who shares -------------------------------------------------------------
 
     def share(self, owner: str, course: str) -> str:
         """The key by which a class follows a course; the same until it is taken back."""
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             if not found.key or self._link(found.key) is None:
                 found = self._courses.save(replace(found, key=self._new(owner, "course", found.id)))
@@ -110,7 +110,7 @@ class Sharing:
 
     def unshare(self, owner: str, course: str) -> None:
         """Take the link of a course back."""
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             if found.key:
                 self._forget(found.key)
@@ -124,7 +124,7 @@ class Sharing:
     def share_job(self, owner: str, job: str) -> str:
         """The key by which others follow one run; the same until it is taken back."""
         found = self._job(owner, job)
-        with self._gate:
+        with self._lock:
             known = self._of_job(found.id)
             return known.key if known else self._new(owner, "job", found.id)
 
@@ -146,7 +146,7 @@ class Sharing:
             BadSetting: the experiment was run already, so the answer is known.
         """
         what = find_lesson(lesson).lesson
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             if what.name in self._lessons.course(owner, course).done:
                 raise BadSetting(
@@ -158,7 +158,7 @@ class Sharing:
     def close_vote(self, owner: str, course: str, lesson: str) -> VoteView | None:
         """No more answers; what was said stays."""
         what = find_lesson(lesson).lesson
-        with self._gate:
+        with self._lock:
             found = self._courses.get(owner, course)
             vote = self._courses.vote(found, what.name)
             if vote is None:
@@ -204,7 +204,7 @@ class Sharing:
         link = self._opened(key)
         if link.kind != "course" or not ID.fullmatch(voter):
             raise _nothing()
-        with self._gate:
+        with self._lock:
             course = self._courses.get(link.owner, link.target)
             lesson = self._at(course)
             vote = self._courses.vote(course, lesson.name)
