@@ -39,13 +39,13 @@ def prove(module: nn.Module, claim: Claim) -> None:
     Raises:
         SwapFailed: the network does not run, answers with another count, or something else learns.
     """
-    paths = tuple(owner.path for owner in claim.plan.owners)
+    paths = tuple(head_module.path for head_module in claim.plan.head_modules)
     names = head_names(module, paths)
     answering = _prove_mode(module, claim, names, training=False)
     learning = answering | _prove_mode(module, claim, names, training=True)
-    for owner in claim.plan.owners:
-        heard = learning if owner.part == "aux" else answering
-        deaf = [resize.name for resize in owner.resizes if resize.name not in heard]
+    for head_module in claim.plan.head_modules:
+        heard = learning if head_module.part == "aux" else answering
+        deaf = [resize.name for resize in head_module.resizes if resize.name not in heard]
         if deaf:
             raise SwapFailed(f"The new {deaf[0]!r} plays no part in the network's answer.", remedy=_REMEDY)
 
