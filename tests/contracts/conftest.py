@@ -35,10 +35,10 @@ def adas(
     assert view.state == "done", (view.problem, view.remedy)
     upload = shutil.make_archive(str(tmp_path_factory.mktemp("upload") / "upload"), "zip", few_drawings)
     image = sample / "try" / "vehicle_rocket.png"
-    course = service.lessons.open("ada", "").id
-    service.following.share("ada", course)
+    progress = service.lessons.open("ada", "").id
+    service.following.share("ada", progress)
     service.following.share_job("ada", job)
-    return Work(project, job, manifest.images[0].sha256, image, Path(upload), course)
+    return Work(project, job, manifest.images[0].sha256, image, Path(upload), progress)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ class Work:
     sha256: str
     image: Path
     upload: Path
-    course: str
+    progress: str
 
     @property
     def values(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Work:
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
-            "course": self.course, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip

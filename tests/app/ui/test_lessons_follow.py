@@ -53,11 +53,11 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 @pytest.fixture
 def key(service: Service) -> str:
-    course = service.lessons.open("teacher", "").id
-    service.lessons.reset("teacher", course)
-    service.lessons.turn_to("teacher", course, LESSON)
-    opened = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+    progress = service.lessons.open("teacher", "").id
+    service.lessons.reset("teacher", progress)
+    service.lessons.turn_to("teacher", progress, LESSON)
+    opened = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
     return opened
 
 

@@ -69,7 +69,7 @@ class Lessons:
 
     def __init__(
         self,
-        courses: ProgressStore,
+        progress_store: ProgressStore,
         projects: Projects,
         experiments: LessonRuns,
         base: LessonConfig,
@@ -78,7 +78,7 @@ class Lessons:
     ) -> None:
         """`base` is the setting of the sample set; a project changes its pictures and network."""
         self._check_fetch = check_fetch
-        self._courses, self._projects, self._experiments = courses, projects, experiments
+        self._progress_store, self._projects, self._experiments = progress_store, projects, experiments
         self._base, self._check_room = base, check_room
         self._lock = threading.Lock()  # around changes of a course
 
@@ -90,30 +90,32 @@ class Lessons:
         """Someone will soon run something: have the network and the sample set loaded."""
         self._experiments.make_ready(self._base)
 
-    def open(self, owner: str, course: str) -> ProgressView:
+    def open(self, owner: str, progress: str) -> ProgressView:
         """The course that a browser remembers, or a new one."""
-        return self._view(self._courses.open(owner, course))
+        return self._view(self._progress_store.open(owner, progress))
 
-    def course(self, owner: str, course: str) -> ProgressView:
+    def progress(self, owner: str, progress: str) -> ProgressView:
         """How far a person is."""
-        return self._view(self._courses.get(owner, course))
+        return self._view(self._progress_store.get(owner, progress))
 
-    def turn_to(self, owner: str, course: str, lesson: str) -> ProgressView:
+    def turn_to(self, owner: str, progress: str, lesson: str) -> ProgressView:
         """Open another experiment; a class that follows sees it too."""
         name = find_lesson(lesson).lesson.name
         with self._lock:
-            found = self._courses.get(owner, course)
-            return self._view(self._courses.save(replace(found, at=name)) if found.at != name else found)
+            found = self._progress_store.get(owner, progress)
+            return self._view(
+                self._progress_store.save(replace(found, at=name)) if found.at != name else found
+            )
 
-    def was_left(self, owner: str, course: str, lesson: str) -> bool:
+    def was_left(self, owner: str, progress: str, lesson: str) -> bool:
         """Whether another experiment was opened a moment ago: what was asked before it comes too late."""
-        found = self._courses.get(owner, course)
-        fresh = time.time() - self._courses.touched_at(found) < _MOMENT_S
+        found = self._progress_store.get(owner, progress)
+        fresh = time.time() - self._progress_store.touched_at(found) < _MOMENT_S
         return fresh and found.at != lesson
 
-    def look(self, owner: str, course: str, lesson: str, project: str = "") -> LessonView:
+    def look(self, owner: str, progress: str, lesson: str, project: str = "") -> LessonView:
         """One experiment as it stands; with a project of the same owner, what that would run on."""
-        found, what = self._courses.get(owner, course), find_lesson(lesson).lesson
+        found, what = self._progress_store.get(owner, progress), find_lesson(lesson).lesson
         lesson_state = found.state_of(what.name)
         own = self._own(owner, project)
         setting = self._base
@@ -137,7 +139,7 @@ class Lessons:
     def run(
         self,
         owner: str,
-        course: str,
+        progress: str,
         lesson: str,
         choice: int,
         riddles: Sequence[int] = (),
@@ -148,7 +150,7 @@ class Lessons:
 
         Args:
             owner: who asks.
-            course: of theirs.
+            progress: of theirs.
             lesson: name of an experiment.
             choice: place of what the person thinks will happen; counts the first time only.
             riddles: places in the options of each riddle, -1 where none was chosen; likewise.
@@ -160,7 +162,7 @@ class Lessons:
         """
         what = find_lesson(lesson).lesson
         with self._lock:
-            found = self._courses.get(owner, course)
+            found = self._progress_store.get(owner, progress)
             setting = self._base if not project else self._setting(self._projects.get(owner, project))
             lesson_state = found.state_of(what.name) or _committed(what, choice, riddles)
             if self._experiments.state(lesson_state.result, found.id).is_going:
@@ -174,40 +176,40 @@ class Lessons:
                 self._check_fetch(setting.model)
             setting = replace(setting, seed=self._base.seed + lesson_state.draw)
             key = self._experiments.key(what.name, setting)
-            self._courses.save(replace(found.having(replace(lesson_state, result=key)), at=what.name))
+            self._progress_store.save(replace(found.having(replace(lesson_state, result=key)), at=what.name))
         if self._experiments.result(key) is None:
             self._experiments.start(key, what.name, setting, found.id)
 
-    def stop(self, owner: str, course: str, lesson: str) -> None:
+    def stop(self, owner: str, progress: str, lesson: str) -> None:
         """End a run; the guess stays."""
-        found = self._courses.get(owner, course)
+        found = self._progress_store.get(owner, progress)
         lesson_state = found.state_of(find_lesson(lesson).lesson.name)
         if lesson_state is not None:
             self._experiments.leave(lesson_state.result, found.id)
 
-    def summary(self, owner: str, course: str) -> tuple[LessonView, ...]:
+    def summary(self, owner: str, progress: str) -> tuple[LessonView, ...]:
         """Every experiment that has a result, in the order of the walk."""
-        found = self._courses.get(owner, course)
+        found = self._progress_store.get(owner, progress)
         return tuple(self.look(owner, found.id, name) for name in self._done(found))
 
-    def reset(self, owner: str, course: str) -> ProgressView:
+    def reset(self, owner: str, progress: str) -> ProgressView:
         """Forget guesses, results and votes; a class that followed sees nothing any more."""
         with self._lock:
-            found = self._courses.get(owner, course)
+            found = self._progress_store.get(owner, progress)
             for lesson_state in found.lesson_states:
                 self._experiments.leave(lesson_state.result, found.id)
-            self._courses.forget_votes(found)
-            return self._view(self._courses.save(LearnerProgress(id=found.id, owner=found.owner)))
+            self._progress_store.forget_votes(found)
+            return self._view(self._progress_store.save(LearnerProgress(id=found.id, owner=found.owner)))
 
     # ------------------------------------------------------------------------------
 
-    def _done(self, course: LearnerProgress) -> tuple[str, ...]:
-        done = [one.lesson for one in course.lesson_states if self._experiments.has(one.result)]
+    def _done(self, progress: LearnerProgress) -> tuple[str, ...]:
+        done = [one.lesson for one in progress.lesson_states if self._experiments.has(one.result)]
         return tuple(name for name in ORDER if name in done)
 
-    def _view(self, course: LearnerProgress) -> ProgressView:
-        done = self._done(course)
-        return ProgressView(id=course.id, at=course.at or ORDER[0], done=done)
+    def _view(self, progress: LearnerProgress) -> ProgressView:
+        done = self._done(progress)
+        return ProgressView(id=progress.id, at=progress.at or ORDER[0], done=done)
 
     def _own(self, owner: str, project: str) -> Project | None:
         """A project with pictures, if there is one; a browser may remember one that is gone."""

@@ -81,10 +81,10 @@ class ProgressStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def open(self, owner: str, course: str) -> LearnerProgress:
+    def open(self, owner: str, progress: str) -> LearnerProgress:
         """The course of this id, else the newest of someone who has logged in, else a new one."""
         with suppress(NotFound):
-            return self.get(owner, course)
+            return self.get(owner, progress)
         own = [one for one in self.all() if one.owner == owner] if owner else []
         if own:
             return max(own, key=self.touched_at)
@@ -96,18 +96,18 @@ class ProgressStore:
             discard(folder)
             raise
 
-    def get(self, owner: str, course: str) -> LearnerProgress:
+    def get(self, owner: str, progress: str) -> LearnerProgress:
         """One course of one owner.
 
         Raises:
             NotFound: there is none, or it is someone else's; nobody can tell which.
         """
-        record = self.folder(course) / _RECORD
+        record = self.folder(progress) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
-            raise _no_such_course()
+            raise _no_such_progress()
         found: LearnerProgress = read_record(LearnerProgress, record)
         if found.owner != owner:
-            raise _no_such_course()
+            raise _no_such_progress()
         if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
             os.utime(record)
         return found
@@ -121,47 +121,47 @@ class ProgressStore:
                     found.append(read_record(LearnerProgress, folder / _RECORD))
         return tuple(found)
 
-    def touched_at(self, course: LearnerProgress) -> float:
+    def touched_at(self, progress: LearnerProgress) -> float:
         """When someone last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
-        return (self.folder(course.id) / _RECORD).stat().st_mtime
+        return (self.folder(progress.id) / _RECORD).stat().st_mtime
 
-    def save(self, course: LearnerProgress) -> LearnerProgress:
+    def save(self, progress: LearnerProgress) -> LearnerProgress:
         """Write the record as a whole; the one before is kept beside it."""
-        write_record(self.folder(course.id) / _RECORD, course)
-        return course
+        write_record(self.folder(progress.id) / _RECORD, progress)
+        return progress
 
-    def remove(self, course: LearnerProgress) -> None:
+    def remove(self, progress: LearnerProgress) -> None:
         """Let a course go, with its votes."""
-        discard(self.folder(course.id))
+        discard(self.folder(progress.id))
 
-    def vote(self, course: LearnerProgress, lesson: str) -> ClassVote | None:
+    def vote(self, progress: LearnerProgress, lesson: str) -> ClassVote | None:
         """What the class of this course said before an experiment; None: it was not asked."""
-        place = self.folder(course.id) / f"vote-{lesson}.json"
+        place = self.folder(progress.id) / f"vote-{lesson}.json"
         if not place.is_file():
             return None
         found: ClassVote = read_record(ClassVote, place)
         return found
 
-    def save_vote(self, course: LearnerProgress, vote: ClassVote) -> ClassVote:
+    def save_vote(self, progress: LearnerProgress, vote: ClassVote) -> ClassVote:
         """Write a vote as a whole."""
-        write_record(self.folder(course.id) / f"vote-{vote.lesson}.json", vote)
+        write_record(self.folder(progress.id) / f"vote-{vote.lesson}.json", vote)
         return vote
 
-    def forget_votes(self, course: LearnerProgress) -> None:
+    def forget_votes(self, progress: LearnerProgress) -> None:
         """Let every vote of a course go."""
-        for place in self.folder(course.id).glob("vote-*.json*"):
+        for place in self.folder(progress.id).glob("vote-*.json*"):
             remove(place)
 
-    def folder(self, course: str) -> Path:
+    def folder(self, progress: str) -> Path:
         """The folder of a course.
 
         Raises:
             NotFound: the id is not well-formed; no path is ever built from it.
         """
-        if not ID.fullmatch(course):
-            raise _no_such_course()
-        return self._root / course
+        if not ID.fullmatch(progress):
+            raise _no_such_progress()
+        return self._root / progress
 
 
-def _no_such_course() -> NotFound:
+def _no_such_progress() -> NotFound:
     return NotFound("There is no such course of experiments.", remedy="Open the page again to begin one.")

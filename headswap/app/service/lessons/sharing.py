@@ -87,38 +87,38 @@ class Sharing:
     def __init__(
         self,
         root: Path,
-        courses: ProgressStore,
+        progress_store: ProgressStore,
         lessons: Lessons,
         job: Callable[[str, str], JobView],
         report: Callable[[str, str], Report],
     ) -> None:
         """Keep links in `root`; `job` and `report` raise for anyone who does not own them."""
-        self._root, self._courses, self._lessons = root, courses, lessons
+        self._root, self._progress_store, self._lessons = root, progress_store, lessons
         self._job, self._report = job, report
         self._lock = threading.Lock()  # around changes of a vote or a link
         self._salt = secrets.token_bytes(32)  # no address is kept, and no record tells which it was
 
     # For anyone who shares -------------------------------------------------------------
 
-    def share(self, owner: str, course: str) -> str:
+    def share(self, owner: str, progress: str) -> str:
         """The key by which a class follows a course; the same until it is taken back."""
         with self._lock:
-            found = self._courses.get(owner, course)
+            found = self._progress_store.get(owner, progress)
             if not found.key or self._link(found.key) is None:
-                found = self._courses.save(replace(found, key=self._new(owner, "course", found.id)))
+                found = self._progress_store.save(replace(found, key=self._new(owner, "course", found.id)))
             return found.key
 
-    def unshare(self, owner: str, course: str) -> None:
+    def unshare(self, owner: str, progress: str) -> None:
         """Take the link of a course back."""
         with self._lock:
-            found = self._courses.get(owner, course)
+            found = self._progress_store.get(owner, progress)
             if found.key:
                 self._forget(found.key)
-                self._courses.save(replace(found, key=""))
+                self._progress_store.save(replace(found, key=""))
 
-    def shared(self, owner: str, course: str) -> str:
+    def shared(self, owner: str, progress: str) -> str:
         """The key of a course, empty while it is not shared."""
-        key = self._courses.get(owner, course).key
+        key = self._progress_store.get(owner, progress).key
         return key if key and self._link(key) else ""
 
     def share_job(self, owner: str, job: str) -> str:
@@ -139,7 +139,7 @@ class Sharing:
         if known:
             self._forget(known.key)
 
-    def open_vote(self, owner: str, course: str, lesson: str) -> VoteView:
+    def open_vote(self, owner: str, progress: str, lesson: str) -> VoteView:
         """Ask the class: phones that follow may answer, and change it until the vote is closed.
 
         Raises:
@@ -147,29 +147,29 @@ class Sharing:
         """
         what = find_lesson(lesson).lesson
         with self._lock:
-            found = self._courses.get(owner, course)
-            if what.name in self._lessons.course(owner, course).done:
+            found = self._progress_store.get(owner, progress)
+            if what.name in self._lessons.progress(owner, progress).done:
                 raise BadSetting(
                     "This experiment was run already.", remedy="Ask before it is run, or start over."
                 )
-            vote = self._courses.vote(found, what.name) or ClassVote(lesson=what.name)
-            return _counted(what, self._courses.save_vote(found, replace(vote, is_open=True)))
+            vote = self._progress_store.vote(found, what.name) or ClassVote(lesson=what.name)
+            return _counted(what, self._progress_store.save_vote(found, replace(vote, is_open=True)))
 
-    def close_vote(self, owner: str, course: str, lesson: str) -> VoteView | None:
+    def close_vote(self, owner: str, progress: str, lesson: str) -> VoteView | None:
         """No more answers; what was said stays."""
         what = find_lesson(lesson).lesson
         with self._lock:
-            found = self._courses.get(owner, course)
-            vote = self._courses.vote(found, what.name)
+            found = self._progress_store.get(owner, progress)
+            vote = self._progress_store.vote(found, what.name)
             if vote is None:
                 return None
-            return _counted(what, self._courses.save_vote(found, replace(vote, is_open=False)))
+            return _counted(what, self._progress_store.save_vote(found, replace(vote, is_open=False)))
 
-    def votes(self, owner: str, course: str, lesson: str) -> VoteView | None:
+    def votes(self, owner: str, progress: str, lesson: str) -> VoteView | None:
         """What the class said so far; None: it was not asked."""
         what = find_lesson(lesson).lesson
-        found = self._courses.get(owner, course)
-        vote = self._courses.vote(found, what.name)
+        found = self._progress_store.get(owner, progress)
+        vote = self._progress_store.vote(found, what.name)
         return _counted(what, vote, is_over=self._is_known(found, what)) if vote else None
 
     # For anyone who has the key ----------------------------------------------------------
@@ -184,7 +184,7 @@ class Sharing:
         try:
             if link.kind == "job":
                 return self._look_at_job(link)
-            return self._look_at_course(self._courses.get(link.owner, link.target), voter)
+            return self._look_at_progress(self._progress_store.get(link.owner, link.target), voter)
         except NotFound as gone:
             raise _nothing() from gone
 
@@ -205,10 +205,10 @@ class Sharing:
         if link.kind != "course" or not ID.fullmatch(voter):
             raise _nothing()
         with self._lock:
-            course = self._courses.get(link.owner, link.target)
-            lesson = self._at(course)
-            vote = self._courses.vote(course, lesson.name)
-            if vote is None or not vote.is_open or self._is_known(course, lesson):
+            progress = self._progress_store.get(link.owner, link.target)
+            lesson = self._at(progress)
+            vote = self._progress_store.vote(progress, lesson.name)
+            if vote is None or not vote.is_open or self._is_known(progress, lesson):
                 raise BadSetting("The vote is closed.", remedy="Watch what happens.")
             if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
@@ -222,7 +222,7 @@ class Sharing:
                     remedy="Say it aloud, or let the teacher open a new vote.",
                 )
             mine = CastVote(voter, choice, place)
-            self._courses.save_vote(course, replace(vote, votes=(*others, mine)))
+            self._progress_store.save_vote(progress, replace(vote, votes=(*others, mine)))
         return self.look(key, voter)
 
     def tidy(self) -> int:
@@ -250,9 +250,9 @@ class Sharing:
             state=job.state, sentence=sentence, share=job.share, passes=job.passes, verdict=verdict
         )
 
-    def _look_at_course(self, course: LearnerProgress, voter: str) -> FollowView:
-        seen = self._lessons.look(course.owner, course.id, self._at(course).name)
-        vote = self._courses.vote(course, seen.lesson.name)
+    def _look_at_progress(self, progress: LearnerProgress, voter: str) -> FollowView:
+        seen = self._lessons.look(progress.owner, progress.id, self._at(progress).name)
+        vote = self._progress_store.vote(progress, seen.lesson.name)
         is_over = seen.run.is_going or seen.result is not None
         return FollowView(
             lesson=seen.lesson,
@@ -261,16 +261,16 @@ class Sharing:
             result=None if seen.run.is_going else seen.result,
         )
 
-    def _is_known(self, course: LearnerProgress, lesson: Lesson) -> bool:
+    def _is_known(self, progress: LearnerProgress, lesson: Lesson) -> bool:
         """Whether the experiment runs or was run: its answer is no guess any more."""
-        seen = self._lessons.look(course.owner, course.id, lesson.name)
+        seen = self._lessons.look(progress.owner, progress.id, lesson.name)
         return seen.run.is_going or seen.result is not None
 
     def _place(self, address: str) -> str:
         return hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).hexdigest()
 
-    def _at(self, course: LearnerProgress) -> Lesson:
-        return find_lesson(self._lessons.course(course.owner, course.id).at).lesson
+    def _at(self, progress: LearnerProgress) -> Lesson:
+        return find_lesson(self._lessons.progress(progress.owner, progress.id).at).lesson
 
     def _opened(self, key: str) -> ShareLink:
         link = self._link(key)
@@ -298,7 +298,7 @@ class Sharing:
     def _is_there(self, link: ShareLink) -> bool:
         """Without counting as a look, which would keep it for ever."""
         if link.kind == "course":
-            return self._courses.folder(link.target).is_dir()
+            return self._progress_store.folder(link.target).is_dir()
         with suppress(NotFound):
             self._job(link.owner, link.target)
             return True

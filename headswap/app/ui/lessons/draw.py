@@ -114,13 +114,13 @@ def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderabl
     ]
 
 
-def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: LessonPlace) -> Drawn:
+def draw_lesson(service: Service, owner: str, progress: str, project_id: str, place: LessonPlace) -> Drawn:
     """All parts, as they are now."""
-    seen = service.lessons.course(owner, course)
+    seen = service.lessons.progress(owner, progress)
     around: dict[str, h.Node] = {
         "shelf": shelf(seen.done, place.lesson, place.asking),
         "next": None if place.summary else next_text(seen.done, place.lesson),
-        "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else None,
+        "summary": summary_page(service.lessons.summary(owner, progress)) if place.summary else None,
     }
     if place.card is not None:
         return Drawn(around | _card(place.card))
@@ -135,14 +135,14 @@ def _card(card: ExpertCard) -> dict[str, h.Node]:
 def _lesson(
     service: Service,
     owner: str,
-    course: ProgressView,
+    progress: ProgressView,
     project_id: str,
     place: LessonPlace,
     around: dict[str, h.Node],
 ) -> Drawn:
-    view = service.lessons.look(owner, course.id, place.lesson, project_id)
-    vote = service.following.votes(owner, course.id, place.lesson)
-    key = service.following.shared(owner, course.id)
+    view = service.lessons.look(owner, progress.id, place.lesson, project_id)
+    vote = service.following.votes(owner, progress.id, place.lesson)
+    key = service.following.shared(owner, progress.id)
     words = ExplainedTerms(view.lesson.terms)
     beats: dict[str, h.Node] = {
         "heading": heading(view),
