@@ -186,7 +186,7 @@ class History:
         known = zip((*names, *bare), self._cards((*names, *bare)), strict=True)
         full = {name: card.full_name for name, card in known}
         there = {
-            _likeness(_experiment(job), full)
+            _settings_key(_experiment(job), full)
             for job in self._of(found)
             if job.state not in (JobState.FAILED, JobState.CANCELLED)
         }
@@ -196,7 +196,7 @@ class History:
             experiment = Experiment(
                 data=DataConfig(source=str(dataset)), model=full[name], teach=TrainConfig()
             )
-            if _likeness(experiment, full) not in there:
+            if _settings_key(experiment, full) not in there:
                 key = f"{found.id}-{newest}-{full[name]}"
                 started.append(self._queue.submit(owner, found.id, to_json(experiment), key))
         self._projects.save(replace(self._projects.get(owner, project), shown=None))
@@ -232,7 +232,7 @@ class History:
         )
 
 
-def _likeness(experiment: Experiment, full: Mapping[str, str]) -> str:
+def _settings_key(experiment: Experiment, full: Mapping[str, str]) -> str:
     """Two runs with the same likeness would give the same."""
     return to_json(replace(experiment, model=full.get(experiment.model, experiment.model)))
 

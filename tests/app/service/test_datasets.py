@@ -116,7 +116,7 @@ def test_each_deed_can_be_undone_back_to_the_first(images: Datasets, project: st
     bird = next(image.file for image in came.images if image.class_name == "bird")
     assert images.last_change("ada", project) is None
 
-    deeds: list[Callable[[], object]] = [
+    edits: list[Callable[[], object]] = [
         lambda: images.rename_class("ada", project, "fruit", "food"),
         lambda: images.relabel("ada", project, (bird,), "vehicle"),
         lambda: images.drop("ada", project, (bird,)),
@@ -126,8 +126,8 @@ def test_each_deed_can_be_undone_back_to_the_first(images: Datasets, project: st
     ]
     seen = [images.manifest("ada", project)]
     said = []
-    for deed in deeds:
-        deed()
+    for edit in edits:
+        edit()
         seen.append(images.manifest("ada", project))
         change = images.last_change("ada", project)
         assert change is not None
@@ -282,7 +282,7 @@ def test_one_class_alone_is_not_taught(
 
 def test_nobody_mends_what_is_somebody_else_s(images: Datasets, project: str, few_drawings: Path) -> None:
     before = to_json(images.use_sample("ada", project))
-    deeds: list[Callable[[], object]] = [
+    edits: list[Callable[[], object]] = [
         lambda: images.add("eve", project, few_drawings),
         lambda: images.replace_all("eve", project, few_drawings),
         lambda: images.use_sample("eve", project),
@@ -299,9 +299,9 @@ def test_nobody_mends_what_is_somebody_else_s(images: Datasets, project: str, fe
         lambda: images.for_teaching("eve", project),
         lambda: images.thumbnail("eve", project, "0" * 64),
     ]
-    for deed in deeds:
+    for edit in edits:
         with pytest.raises(NotFound, match="There is no such project"):
-            deed()
+            edit()
     after = images.manifest("ada", project)
     assert after is not None
     assert to_json(after) == before

@@ -81,11 +81,11 @@ def test_nobody_sees_the_runs_of_another_or_can_open_or_delete_one(place: Place)
     job = place.run(project)
 
     assert place.history.rows("bob", [project.id, "../../etc", "f" * 32]) == ()
-    for deed in (place.history.show, place.history.delete):
+    for edit in (place.history.show, place.history.delete):
         with pytest.raises(NotFound, match="There is no such run"):
-            deed("bob", job)
+            edit("bob", job)
         with pytest.raises(NotFound, match="There is no such run"):
-            deed("ada", "../" + job)
+            edit("ada", "../" + job)
     with pytest.raises(NotFound, match="There is no such project"):
         place.history.compare("bob", project.id, [LITE])
     assert len(place.history.rows("ada", [project.id])) == 1

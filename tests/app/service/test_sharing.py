@@ -144,9 +144,9 @@ def test_who_knows_the_answer_votes_no_more(service: Service, progress: str) -> 
 
 def test_a_stranger_opens_closes_and_shares_nothing(service: Service, progress: str) -> None:
     following = service.following
-    for deed in (following.share, following.unshare, following.shared):
+    for edit in (following.share, following.unshare, following.shared):
         with pytest.raises(NotFound, match="There is no such course"):
-            deed("stranger", progress)
+            edit("stranger", progress)
     with pytest.raises(NotFound, match="There is no such course"):
         following.open_vote("stranger", progress, LESSON)
     with pytest.raises(NotFound, match="There is no such run"):

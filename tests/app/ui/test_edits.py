@@ -64,7 +64,7 @@ SHARED = cast(PageParts, Thumbs())
 
 
 @pytest.mark.parametrize(
-    ("deed", "call"),
+    ("edit", "call"),
     [
         (Edit("rename", "mug", "", "cup"), ("rename_class", "ada", "p", "mug", "cup")),
         (Edit("merge", "mug", "", "cup"), ("merge_classes", "ada", "p", "mug", "cup")),
@@ -78,10 +78,10 @@ SHARED = cast(PageParts, Thumbs())
     ],
     ids=lambda value: value.verb if isinstance(value, Edit) else "",
 )
-def test_each_button_is_one_verb(deed: Edit, call: tuple[object, ...]) -> None:
+def test_each_button_is_one_verb(edit: Edit, call: tuple[object, ...]) -> None:
     recorder = Recorder()
 
-    do(deed, cast(Datasets, recorder), "ada", "p")
+    do(edit, cast(Datasets, recorder), "ada", "p")
 
     assert recorder.calls == [call]
 
@@ -97,9 +97,9 @@ def test_what_no_button_says_does_nothing() -> None:
 def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
     event = gr.EventData(None, {"deed": "drop", "name": 7, "file": "x" * 9999})
 
-    deed = edit_of(event)
+    edit = edit_of(event)
 
-    assert deed == Edit("drop", "", "x" * LONGEST, "")
+    assert edit == Edit("drop", "", "x" * LONGEST, "")
 
 
 def test_a_closer_look_opens_the_dialog_it_names(context: PageContext) -> None:

@@ -23,8 +23,8 @@ def test_a_class_is_shown_with_every_image_and_what_can_be_done(manifest: Manife
     drawn = rendered(class_dialog(manifest, "mug", uris(manifest)))
 
     assert drawn.count('data-deed="look"') == 12
-    for deed in ("rename", "merge", "drop-class"):
-        assert f'data-deed="{deed}" data-name="mug"' in drawn
+    for edit in ("rename", "merge", "drop-class"):
+        assert f'data-deed="{edit}" data-name="mug"' in drawn
     assert "12 pictures" in drawn
     assert hostile not in drawn  # the class it could be merged into
     assert "<option>mug" not in drawn

@@ -119,7 +119,7 @@ def on_tick(
     return {} if page.service.lessons.was_left(owner, progress, lesson) else drawn
 
 
-def on_deed(
+def on_action(
     page: LearnPage,
     progress: str,
     project_id: str,
@@ -136,9 +136,9 @@ def on_deed(
 def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonPlace:
     """One deed; gives the place where the page is afterwards."""
     owner, progress, place = asked.owner, asked.progress, asked.place
-    deed, _, what = str(event.chosen).partition(":")
+    action, _, what = str(event.chosen).partition(":")
     lessons, following = service.lessons, service.following
-    match deed:
+    match action:
         case "open":
             return _turned(service, owner, progress, place, what)
         case "run":
@@ -172,9 +172,9 @@ def _connect(blocks: gr.Blocks, page: LearnPage) -> None:
     begun: list[Any] = [page.progress, page.project, page.here]
     blocks.load(told(on_load, page), begun, [page.progress, *page.drawn], js=HERE, **QUIET)
     page.timer.tick(in_passing(on_tick, page), ids, page.drawn, queue=False, **QUIET)
-    deeds = told(on_deed, page)
+    actions = told(on_action, page)
     for one in page.parts.values():
-        one.click(deeds, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
+        one.click(actions, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
 
 
 def _turned(service: Service, owner: str, progress: str, place: LessonPlace, wanted: str) -> LessonPlace:

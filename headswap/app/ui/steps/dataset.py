@@ -269,14 +269,14 @@ def on_first_sample(step: DatasetStep, shared: PageParts, project_id: str, reque
     return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
 
 
-def on_deed(
+def on_edit(
     step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A button beside the pictures: a closer look, or something is done."""
-    deed, context = edit_of(event), shared.look(project_id, request)
-    if deed.verb in LOOKS:
-        return {step.view: look_closer(deed, context, shared)}
-    if dialog := do_or_tell(deed, context, shared):
+    edit, context = edit_of(event), shared.look(project_id, request)
+    if edit.verb in LOOKS:
+        return {step.view: look_closer(edit, context, shared)}
+    if dialog := do_or_tell(edit, context, shared):
         return {step.view: dialog}
     return shared.show(shared.look(project_id, request))
 
@@ -306,6 +306,6 @@ def connect_dataset_step(
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
-    deeds = told(on_deed, step, shared)
+    edits = told(on_edit, step, shared)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(deeds, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(edits, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -49,18 +49,18 @@ def edit_of(event: gr.EventData) -> Edit:
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(deed: Edit, context: PageContext, shared: PageParts) -> h.Renderable:
+def look_closer(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable:
     """The dialog that a deed opens."""
     manifest = context.manifest
     if manifest is None:
         raise NotFound("There are no pictures any more.", remedy="Load the page again.")
-    match deed.verb:
+    match edit.verb:
         case "open":
-            return _class(deed.name, manifest, context, shared)
+            return _class(edit.name, manifest, context, shared)
         case "look":
-            return _image(deed.file, manifest, context, shared)
+            return _image(edit.file, manifest, context, shared)
         case "show":
-            return _several(deed.name, manifest, context, shared)
+            return _several(edit.name, manifest, context, shared)
         case "ask-sample":
             question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
@@ -68,21 +68,21 @@ def look_closer(deed: Edit, context: PageContext, shared: PageParts) -> h.Render
     return sure_dialog(question, "start-over", "Start over")
 
 
-def do(deed: Edit, images: Datasets, owner: str, project: str) -> None:
+def do(edit: Edit, images: Datasets, owner: str, project: str) -> None:
     """Do it."""
-    match deed.verb:
+    match edit.verb:
         case "rename":
-            images.rename_class(owner, project, deed.name, deed.value)
+            images.rename_class(owner, project, edit.name, edit.value)
         case "merge":
-            images.merge_classes(owner, project, deed.name, deed.value)
+            images.merge_classes(owner, project, edit.name, edit.value)
         case "drop-class":
-            images.drop_class(owner, project, deed.name)
+            images.drop_class(owner, project, edit.name)
         case "relabel":
-            images.relabel(owner, project, (deed.file,), deed.value)
+            images.relabel(owner, project, (edit.file,), edit.value)
         case "drop":
-            images.drop(owner, project, (deed.file,))
+            images.drop(owner, project, (edit.file,))
         case "mend":
-            images.mend(owner, project, deed.name)
+            images.mend(owner, project, edit.name)
         case "undo":
             images.undo(owner, project)
         case "start-over":
@@ -91,32 +91,32 @@ def do(deed: Edit, images: Datasets, owner: str, project: str) -> None:
             images.use_sample(owner, project)
 
 
-def do_or_tell(deed: Edit, context: PageContext, shared: PageParts) -> h.Renderable | None:
+def do_or_tell(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable | None:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
         HeadswapError: a mistake that belongs to no dialog.
     """
     try:
-        do(deed, shared.service.images, context.owner, context.project.id)
+        do(edit, shared.service.images, context.owner, context.project.id)
     except HeadswapError as mistake:
-        if dialog := _with_mistake(deed, mistake, context, shared):
+        if dialog := _with_mistake(edit, mistake, context, shared):
             return dialog
         raise
     return None
 
 
 def _with_mistake(
-    deed: Edit, mistake: HeadswapError, context: PageContext, shared: PageParts
+    edit: Edit, mistake: HeadswapError, context: PageContext, shared: PageParts
 ) -> h.Renderable | None:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
     if context.manifest is None:
         return None
-    if deed.name in context.classes:
-        return _class(deed.name, context.manifest, context, shared, said)
-    if any(image.file == deed.file for image in context.manifest.images):
-        return _image(deed.file, context.manifest, context, shared, said)
+    if edit.name in context.classes:
+        return _class(edit.name, context.manifest, context, shared, said)
+    if any(image.file == edit.file for image in context.manifest.images):
+        return _image(edit.file, context.manifest, context, shared, said)
     return None
 
 

@@ -66,12 +66,12 @@ def several_dialog(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], 
     return _dialog(title, below, _thumbs(images, thumbnails, named=True))
 
 
-def sure_dialog(question: str, deed: str, label: str) -> h.Renderable:
+def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
     """Asks before all pictures go."""
     body = (
         h.p(".hs-soft")["Undo brings them back."],
         h.div(".hs-row.fixes")[
-            h.button(".btn.primary", type="button", data_deed=deed)[label],
+            h.button(".btn.primary", type="button", data_deed=action)[label],
             h.button(".btn", type="button", data_close=True)["Keep them"],
         ],
     )

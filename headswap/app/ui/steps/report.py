@@ -203,12 +203,12 @@ def on_label_issue(
     found = chosen(left, str(event.chosen), dismissed)
     if found is None:
         return {}
-    classes, (deed, issue) = results.report(context.owner, job).classes, found
+    classes, (action, issue) = results.report(context.owner, job).classes, found
     label, other = classes[issue.label], classes[issue.suggested]
-    if deed == "leave":
+    if action == "leave":
         results.dismiss(context.owner, job, issue.sha256)
         return _decided(step, shared, context.owner, job, ("Left as it is.", issue))
-    if deed == "undo":
+    if action == "undo":
         _relabel(shared, context, issue, before=other, after=label)
         results.restore(context.owner, job, issue.sha256)
         told = _decided(step, shared, context.owner, job, (f"It is called {label} again.", None))
