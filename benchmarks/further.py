@@ -61,7 +61,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
     config = TrainConfig(
-        depth="auto", budget_s=options.budget, finetune=FinetuneConfig(passes=options.passes)
+        depth="auto", budget_s=options.budget, finetune=FinetuneConfig(epochs=options.passes)
     )
     with tempfile.TemporaryDirectory() as folder:
         lesson = TrainingTask(
@@ -91,8 +91,8 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
 def _tried(way: str, setup: FinetuneSetup, runner: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
-    passes, start = setup.config.finetune.passes, time.perf_counter()
-    runner.run_all(candidate, passes, passes, tick=lambda images: None, on_pass=lambda result, answer: None)
+    epochs, start = setup.config.finetune.epochs, time.perf_counter()
+    runner.run_all(candidate, epochs, epochs, tick=lambda images: None, on_epoch=lambda result, answer: None)
     test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
     said = answers(setup.module, setup.site, setup.image_batches, test, setup.engine).argmax(1)
     seconds = time.perf_counter() - start

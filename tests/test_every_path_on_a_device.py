@@ -40,8 +40,8 @@ from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
 
 TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
-FINETUNE = FinetuneConfig(passes=1, crops=2, confirmations=1)
-SMALL = LessonConfig(model=TINY, most_images=16, small_px=64, passes=1, draws=2)
+FINETUNE = FinetuneConfig(epochs=1, crops=2, confirmations=1)
+SMALL = LessonConfig(model=TINY, most_images=16, small_px=64, epochs=1, draws=2)
 Device = Literal["mps", "cuda"]
 
 

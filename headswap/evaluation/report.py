@@ -86,11 +86,13 @@ class LabelIssue:
 class FinetuneSummary:
     """What came of moving more than the head, judged inside the practice part."""
 
+    __pydantic_config__ = keys_on_disk(epochs="passes", planned_epochs="planned_passes")
+
     asked: str  # "auto", or the depth that the person chose
     depth: str  # what moved in the end; "head": the solved head was kept
     learning_rate: float | None  # of what was kept, or of the best that was tried
-    passes: int  # over the practice pictures, in the run that was kept
-    planned_passes: int  # where its cosine would have ended
+    epochs: int  # over the practice pictures, in the run that was kept
+    planned_epochs: int  # where its cosine would have ended
     parts: int  # validation parts on which it was tried
     tried: int  # ways that were tried
     validation: int  # pictures held back, over all tries of the best way

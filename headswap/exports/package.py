@@ -195,7 +195,7 @@ def _copy_images(folder: Path, manifest: Manifest | None) -> dict[str, str | Non
 
 
 def _preprocessing(spec: InputSpec) -> str:
-    """Every number that `images.py` needs, and the same in sentences for other programs."""
+    """Every number that `pictures.py` needs, and the same in sentences for other programs."""
     record = to_plain(spec) | {"wanted_px": wanted_px(spec), "steps": _steps(spec)}
     return json.dumps(record, indent=1)
 

@@ -80,7 +80,7 @@ def run(material: Material) -> LessonFindings:
     )
     total = len(material.draws[0][1])
     sentences, shows = _said(
-        hot[-1], cold[-1], start, passes=len(hot), classes=len(material.classes), total=total
+        hot[-1], cold[-1], start, epochs=len(hot), classes=len(material.classes), total=total
     )
     figure = Figure(
         words=" ".join(sentences),
@@ -98,14 +98,14 @@ def run(material: Material) -> LessonFindings:
 
 
 def _said(
-    hot: LessonEpoch, cold: LessonEpoch, start: float, *, passes: int, classes: int, total: int
+    hot: LessonEpoch, cold: LessonEpoch, start: float, *, epochs: int, classes: int, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What both ways gave, and whether all at once clearly lost what the body knew.
 
     Args:
         hot, cold: the last pass of all at once, and of head first.
         start: share right with the solved head and the body untouched.
-        passes, classes: of both.
+        epochs, classes: of both.
         total: exam pictures.
     """
     gap, lost = cold.train - cold.test, is_clear(start, hot.test, total)
@@ -120,10 +120,10 @@ def _said(
         verdict = f"All at once gets {points(hot.test - start)} more than the head on the untouched body."
     sided = f"practice {percent(cold.train)}, exam {percent(cold.test)}"
     return (
-        f"All at once: after {said_epochs(passes)} {percent(hot.test)} of the exam pictures are right; "
+        f"All at once: after {said_epochs(epochs)} {percent(hot.test)} of the exam pictures are right; "
         f"guessing gets {percent(1 / classes)}.",
         f"Head first: {percent(start)} before the body moves, {percent(cold.test)} after "
-        f"{said_epochs(passes)} at low rates.",
+        f"{said_epochs(epochs)} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         verdict,
     ), lost
@@ -152,7 +152,7 @@ def _hot(material: Material) -> tuple[LessonEpoch, ...]:
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     optimizer = torch.optim.SGD(network.module.parameters(), lr=_HIGH, momentum=0.9)
-    return _passes(material, network.module, site, optimizer, norms="train")
+    return _epochs(material, network.module, site, optimizer, norms="train")
 
 
 def _cold(material: Material) -> tuple[LessonEpoch, ...]:
@@ -172,10 +172,10 @@ def _cold(material: Material) -> tuple[LessonEpoch, ...]:
     optimizer = build_optimizer(network.module, groups, config)
     for part in optimizer.param_groups:
         part["lr"] = _LOW * groups[part["place"]].rate
-    return _passes(material, network.module, site, optimizer, norms="frozen")
+    return _epochs(material, network.module, site, optimizer, norms="frozen")
 
 
-def _passes(
+def _epochs(
     material: Material, module: nn.Module, site: HeadSite, optimizer: torch.optim.Optimizer, *, norms: Norms
 ) -> tuple[LessonEpoch, ...]:
     import torch
@@ -187,6 +187,6 @@ def _passes(
         site,
         material.data(),
         optimizer,
-        LessonSchedule(passes=material.train.passes, seed=material.setting.seed, norms=norms),
+        LessonSchedule(epochs=material.train.epochs, seed=material.setting.seed, norms=norms),
         tick=material.tick,
     )

@@ -13,7 +13,7 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 class LessonConfig:
     """What an experiment is run on. The defaults work."""
 
-    __pydantic_config__ = keys_on_disk(most_images="most_pictures")
+    __pydantic_config__ = keys_on_disk(most_images="most_pictures", epochs="passes")
 
     data: str = ""  # a folder of class folders, a zip, or a project's dataset.json; "": the sample set
     model: str = DEFAULT_MODEL
@@ -23,7 +23,7 @@ class LessonConfig:
     most_images: int = 96  # more are left out, evenly from every class, so that it ends in seconds
     draws: int = 5  # times that practice and exam are drawn again where only a head is solved
     small_px: int = 96  # side of the pictures where the whole network is taught
-    passes: int = 4  # over the practice pictures, there
+    epochs: int = 4  # over the practice pictures, there
     seconds: float = 14.0  # of an experiment, about: a large network sees fewer pictures, or practises less
 
     def __post_init__(self) -> None:
@@ -32,7 +32,7 @@ class LessonConfig:
             ("most_images", 16, 1000),
             ("draws", 2, 50),
             ("small_px", 32, 512),
-            ("passes", 1, 100),
+            ("epochs", 1, 100),
             ("seed", 0, 2**31),
             ("seconds", 1, 86_400),
         ):

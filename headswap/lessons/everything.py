@@ -90,7 +90,7 @@ def run(material: Material) -> LessonFindings:
         )
         for way, test in zip(ways, tests, strict=True)
     )
-    sentences, shows = _said(ways, material.train.passes, len(material.classes))
+    sentences, shows = _said(ways, material.train.epochs, len(material.classes))
     return LessonFindings(
         sentences=sentences,
         shows=shows,
@@ -99,7 +99,7 @@ def run(material: Material) -> LessonFindings:
     )
 
 
-def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str, ...], bool]:
+def _said(ways: tuple[_Way, ...], epochs: int, classes: int) -> tuple[tuple[str, ...], bool]:
     """What happened, and whether the head alone is clearly better than everything from nothing."""
     head, _, whole, nothing = ways
     kept = "the same as before" if head.body_same else "another than before"
@@ -116,7 +116,7 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
         f"The head alone: {head.trained:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
         f"Everything: {whole.trained:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_epochs(passes)}.",
+        f"{said_epochs(epochs)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
         verdict,
@@ -181,12 +181,12 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    passes, seed = material.train.passes, material.setting.seed
+    epochs, seed = material.train.epochs, material.setting.seed
     before, start = body_hash(module, site), time.perf_counter()
     data = material.data()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
     seen = train_epochs(
-        module, site, data, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+        module, site, data, optimizer, LessonSchedule(epochs=epochs, seed=seed), tick=material.tick
     )
     return _Way(
         name=name,

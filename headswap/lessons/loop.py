@@ -48,7 +48,7 @@ class LessonImages:
 class LessonSchedule:
     """How it is practised."""
 
-    passes: int  # over the practice pictures
+    epochs: int  # over the practice pictures
     seed: int  # drives their order
     norms: Norms = "train"  # what the statistics of norm layers do meanwhile
 
@@ -73,7 +73,7 @@ def train_epochs(
         tick: hears of every pass.
     """
     order, seen = torch.Generator().manual_seed(schedule.seed), []
-    for number in range(schedule.passes):
+    for number in range(schedule.epochs):
         train_mode(module, schedule.norms)
         losses, right, count = 0.0, 0, 0
         for rows in _batches(data.train[torch.randperm(len(data.train), generator=order)]):
@@ -87,7 +87,7 @@ def train_epochs(
             right += int((logits_of(answer, site).detach().argmax(dim=1) == data.labels[rows]).sum())
         test = measure(module, site, data, data.test)[0]
         seen.append(LessonEpoch(losses / count, right / count, test))
-        tick(number + 1, schedule.passes)
+        tick(number + 1, schedule.epochs)
     return tuple(seen)
 
 

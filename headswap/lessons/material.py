@@ -137,7 +137,7 @@ class Material:
         if self._train is None:
             image_s, rows = self._train_s, len(self.draws[0][0])
             left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
-            self._train = how_to_train(left_s, image_s, images=rows, most=self.setting.passes)
+            self._train = how_to_train(left_s, image_s, images=rows, most=self.setting.epochs)
         return self._train
 
     def data(self, inputs: Tensor | None = None) -> LessonImages:
@@ -199,8 +199,8 @@ class Material:
         words = []
         if self._most < self.setting.most_images and count < len(self._whole.images):
             words.append(f"only {count} pictures were used")
-        if train is not None and (train.passes < self.setting.passes or train.every > 1):
-            words.append(f"it practised for only {said_epochs(train.passes)}")
+        if train is not None and (train.epochs < self.setting.epochs or train.every > 1):
+            words.append(f"it practised for only {said_epochs(train.epochs)}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property

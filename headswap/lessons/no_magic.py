@@ -88,12 +88,12 @@ def run(material: Material) -> LessonFindings:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
-    passes = said_epochs(material.train.passes)
+    epochs = said_epochs(material.train.epochs)
     tests = ((f"exam_{one.name}", one.test, f"exam right, {one.words}") for one in kinds)
     trains = ((f"practice_{one.name}", one.train, f"practice right, {one.words}") for one in kinds)
-    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")
+    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {epochs}")
     seen = len(torch.cat([test for _, test in material.draws]).unique())
-    sentences, shows = _said(kinds, deeper, passes=passes, guess=guess, total=seen)
+    sentences, shows = _said(kinds, deeper, epochs=epochs, guess=guess, total=seen)
     bars = tuple(
         Bar(
             words=kind.words,
@@ -116,14 +116,14 @@ def run(material: Material) -> LessonFindings:
 
 
 def _said(
-    kinds: tuple[_Kind, ...], deeper: float, *, passes: str, guess: float, total: int
+    kinds: tuple[_Kind, ...], deeper: float, *, epochs: str, guess: float, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What a head reached on each kind, and whether it learned shuffled labels by heart and nothing else.
 
     Args:
         kinds: the pictures, another order, noise, shuffled labels.
         deeper: exam right, everything taught on another order.
-        passes: of that, in words.
+        epochs: of that, in words.
         guess: share that guessing gets.
         total: different exam pictures over all draws.
     """
@@ -137,7 +137,7 @@ def _said(
         f"guessing gets {percent(guess)}.",
         f"With shuffled labels: {percent(labels.train)} of what it practised on, {percent(labels.test)} "
         f"of the exam. It knows the first {trained}, and the second {examined}.",
-        f"Everything taught for {passes} on the pixels in another order: {percent(deeper)}.",
+        f"Everything taught for {epochs} on the pixels in another order: {percent(deeper)}.",
     ), by_heart and guesses
 
 
@@ -191,8 +191,8 @@ def _deeper(material: Material) -> float:
     inputs = floats.contiguous(memory_format=torch.channels_last)
     data = material.data(inputs)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    passes, seed = material.train.passes, material.setting.seed
+    epochs, seed = material.train.epochs, material.setting.seed
     seen = train_epochs(
-        module, site, data, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+        module, site, data, optimizer, LessonSchedule(epochs=epochs, seed=seed), tick=material.tick
     )
     return seen[-1].test

@@ -61,7 +61,7 @@ moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0
     ),
     terms=terms("loss", "slope", "pass"),
 )
-PASSES, RATE = 20, 0.02
+EPOCHS, RATE = 20, 0.02
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def run(material: Material) -> LessonFindings:
     )
     sentences, shows = _said(early, late)
     figure = Figure(
-        words=f"Loss over {PASSES} passes. {' '.join(sentences)}",
+        words=f"Loss over {EPOCHS} passes. {' '.join(sentences)}",
         top=math.ceil(2 * max(early.losses + late.losses)) / 2,
         across="passes",
         is_share=False,
@@ -142,7 +142,7 @@ def _trained(material: Material, *, optimizer_first: bool) -> _Order:
     train, test = material.draws[0]
     data = LessonImages(inputs=material.features(), labels=material.labels, train=train, test=test)
     before = measure(head, site, data, train)[1]
-    schedule = LessonSchedule(passes=PASSES, seed=material.setting.seed)
+    schedule = LessonSchedule(epochs=EPOCHS, seed=material.setting.seed)
     seen = train_epochs(head, site, data, optimizer, schedule, tick=material.tick)
     refusal: tuple[str, ...] = ()
     try:

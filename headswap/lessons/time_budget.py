@@ -36,7 +36,7 @@ _LONG_S = 0.15  # a picture; beyond it setting up plays no part
 class LessonTraining:
     """How a whole network is taught in an experiment."""
 
-    passes: int
+    epochs: int
     every: int  # 1: all practice pictures, 2: every second one, …
 
 
@@ -88,9 +88,9 @@ def images_to_see(seconds: float, image_s: float, *, least: int, most: int) -> i
 
 def how_to_train(seconds: float, image_s: float, *, images: int, most: int) -> LessonTraining:
     """Passes that every arm of an experiment has time for; where one is too long, fewer pictures in it."""
-    passes = seconds / (_ARMS * images * image_s)
+    epochs = seconds / (_ARMS * images * image_s)
     return LessonTraining(
-        passes=max(1, min(most, int(passes))), every=1 if passes >= 1 else int(1 / passes) + 1
+        epochs=max(1, min(most, int(epochs))), every=1 if epochs >= 1 else int(1 / epochs) + 1
     )
 
 

@@ -141,7 +141,7 @@ def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
         l2=trained.l2,
         depth=cast(Depth, finetune.depth) if finetune else "head",
         learning_rate=finetune.learning_rate if finetune else None,
-        passes=finetune.planned_passes if finetune else None,
+        epochs=finetune.planned_epochs if finetune else None,
         parts=finetune.parts if finetune else None,
         fit=spec.fit,
         flip=trained.flip,

@@ -20,7 +20,9 @@ HeadChoice = Literal["last", "wide", "auto"]  # auto: cross-validation chooses
 class FinetuneConfig:
     """How the body is taught after the head is solved. The defaults work."""
 
-    passes: int = 20  # over the practice pictures, in the run that is kept
+    __pydantic_config__ = keys_on_disk(epochs="passes")
+
+    epochs: int = 20  # over the practice pictures, in the run that is kept
     learning_rate: float | None = None  # peak, of the head; None: chosen by a small search
     stage_decay: float = 0.7  # each stage moves at this share of the rate of the one above it
     last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the body
@@ -60,7 +62,7 @@ class FinetuneConfig:
 
 def _check_counts(config: FinetuneConfig) -> None:
     for name, least, most in (
-        ("passes", 1, 1000),
+        ("epochs", 1, 1000),
         ("batch_size", 2, 1024),
         ("patience", 1, 1000),
         ("crops", 2, 100),
@@ -126,14 +128,14 @@ class TrainConfig:
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
-    __pydantic_config__ = keys_on_disk(l2="strength", flip="mirror")
+    __pydantic_config__ = keys_on_disk(l2="strength", epochs="passes", flip="mirror")
 
     engine: str  # what ran the body
     threads: int  # of torch
     l2: float | None  # the penalty that cross-validation chose; None: taught by gradient
     depth: Depth = "head"  # what moved in the end
     learning_rate: float | None = None  # when more than the head moved
-    passes: int | None = None  # that were planned for it
+    epochs: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
     fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
     flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
@@ -150,7 +152,7 @@ def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
         finetune = replace(
             finetune,
             learning_rate=replay.learning_rate,
-            passes=replay.passes or finetune.passes,
+            epochs=replay.epochs or finetune.epochs,
             confirmations=replay.parts or finetune.confirmations,
         )
     return replace(

@@ -30,7 +30,7 @@ from headswap.heads.trainable import freeze_backbone
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 
-_PASSES = 20
+_EPOCHS = 20
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-2, 1e-3
 Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
 
@@ -83,9 +83,9 @@ def train_through(  # noqa: PLR0913
 
     with full_precision(engine.device), freeze_backbone(module, site) as parameters:
         optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _PASSES)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _EPOCHS)
         shuffle = torch.Generator().manual_seed(seed)
-        for number in range(1, _PASSES + 1):
+        for number in range(1, _EPOCHS + 1):
             right = 0
             for rows in torch.randperm(len(train), generator=shuffle).split(config.batch_size):
                 logits = answer([train[row] for row in rows.tolist()])
@@ -97,8 +97,8 @@ def train_through(  # noqa: PLR0913
                 right += int((logits.argmax(1).cpu() == labels[rows]).sum())
             schedule.step()
             test_right = int((answer_all(test).argmax(1) == test_labels).sum())
-            listener(EpochEnd(number, _PASSES, right, len(train), test_right, len(test)))
-            listener(Progress("head", number, _PASSES, "passes"))
+            listener(EpochEnd(number, _EPOCHS, right, len(train), test_right, len(test)))
+            listener(Progress("head", number, _EPOCHS, "passes"))
         return GradientResult(answer_all(train), answer_all(test), engine.name)
 
 

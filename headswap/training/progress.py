@@ -16,7 +16,7 @@ from headswap.evaluation.report import Report
 from headswap.events import EpochEnd, Event, Guess, Guesses, Listener
 
 WATCHED = 6  # pictures whose guesses are shown
-_EXPECTED_PASSES = 100
+_EXPECTED_EPOCHS = 100
 
 
 class EpochCounter:
@@ -32,7 +32,7 @@ class EpochCounter:
     ) -> None:
         self._classes, self._train, self._test = classes, train, test
         self._files, self._listener = test_files, listener
-        self._passes: list[tuple[int, int]] = []
+        self._epochs: list[tuple[int, int]] = []
 
     def watch(self, weight: Tensor, bias: Tensor) -> None:
         """One pass is over; (C, D) and (C,) are where the head stands."""
@@ -45,14 +45,14 @@ class EpochCounter:
     def _tell(self, logits_of: Callable[[Tensor], Tensor]) -> None:
         (train, labels), (test, truths) = self._train, self._test
         test_logits = logits_of(test)
-        number = len(self._passes) + 1
+        number = len(self._epochs) + 1
         right = (
             int((logits_of(train).argmax(1) == labels).sum()),
             int((test_logits.argmax(1) == truths).sum()),
         )
-        self._passes.append(right)
+        self._epochs.append(right)
         self._listener(
-            EpochEnd(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
+            EpochEnd(number, max(number, _EXPECTED_EPOCHS), right[0], len(labels), right[1], len(truths))
         )
         self._listener(guesses_on(number, test_logits, truths, self._classes, self._files))
 

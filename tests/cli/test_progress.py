@@ -69,7 +69,7 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     (tmp_path / "tiny_of_the_shell.py").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
-    brief = FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-3)
+    brief = FinetuneConfig(epochs=1, confirmations=1, learning_rate=1e-3)
     monkeypatch.setattr("headswap.cli.verbs.train.TrainConfig", partial(TrainConfig, finetune=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")

@@ -25,7 +25,7 @@ WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "mixed"}
 REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
 FINETUNE = FinetuneSummary(
-    asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
+    asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)

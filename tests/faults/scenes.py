@@ -378,7 +378,7 @@ def checkpoint_scene() -> Scene:
 
     def save(folder: Path, number: int) -> None:
         state = RunCounters(
-            stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0
+            stopped="", history=(), best_epoch=number, seconds=float(number), scale=1.0, growth=0
         )
         save_checkpoint(folder / "run", Checkpoint(state, {"w": torch.full((64, 64), float(number))}))
 
@@ -390,7 +390,7 @@ def checkpoint_scene() -> Scene:
         found = load_checkpoint(folder / "run")
         if found is None or not bool((found.tensors["w"] == found.state.seconds).all()):
             return "lost"
-        return {3: "old", 4: "new"}[found.state.best_pass]
+        return {3: "old", 4: "new"}[found.state.best_epoch]
 
     return Scene("checkpoint", prepare, lambda folder: save(folder, 4), look)
 

@@ -71,7 +71,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
         )
         told = (
             norms._said(drift, total),
-            all_at_once._said(*seen, before, passes=2, classes=4, total=total),
+            all_at_once._said(*seen, before, epochs=2, classes=4, total=total),
             everything._said(ways, 2, 4),
         )
 
@@ -89,7 +89,7 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
 def test_a_gap_is_named_where_there_is_one(train: float, test: float) -> None:
     cold = LessonEpoch(1.0, train, test)
 
-    sentences, _ = all_at_once._said(cold, cold, 0.5, passes=1, classes=4, total=24)
+    sentences, _ = all_at_once._said(cold, cold, 0.5, epochs=1, classes=4, total=24)
 
     assert ("Its gap is 40 points" in sentences[2]) is (train > test)
     assert ("no gap" in sentences[2]) is (train <= test)
@@ -101,7 +101,7 @@ def test_by_heart_and_guessing_are_said_of_shuffled_labels_where_they_are_so() -
             no_magic._Kind(name=name, words=name, train=train, test=test) for name in ("a", "b", "c", "d")
         )
 
-        sentences, shows = no_magic._said(kinds, 0.3, passes="1 pass", guess=0.25, total=total)
+        sentences, shows = no_magic._said(kinds, 0.3, epochs="1 pass", guess=0.25, total=total)
 
         assert ("not by heart" in sentences[1]) is (train < 0.9)
         assert ("no better than guessing" in sentences[1]) is not is_clear(test, 0.25, total)

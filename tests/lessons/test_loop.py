@@ -38,7 +38,7 @@ def test_a_pass_is_seen_with_its_loss_and_shares() -> None:
         site,
         data(),
         torch.optim.SGD(network.parameters(), lr=0.5),
-        LessonSchedule(passes=4, seed=0),
+        LessonSchedule(epochs=4, seed=0),
         tick=lambda done, total: ticks.append((done, total)),
     )
 
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_passes() -> None:
             site,
             data(),
             torch.optim.SGD(network.parameters(), lr=0.1),
-            LessonSchedule(passes=2, seed=3),
+            LessonSchedule(epochs=2, seed=3),
         )
 
     assert once() == once()

@@ -18,7 +18,7 @@ from headswap.lessons.time_budget import how_to_train, images_to_see
 
 def test_a_quick_network_sees_every_image_and_practises_as_often_as_was_set() -> None:
     assert images_to_see(14, 0.003, least=24, most=96) == 96
-    assert how_to_train(12, 0.011, images=72, most=4).passes == 4
+    assert how_to_train(12, 0.011, images=72, most=4).epochs == 4
     assert how_to_train(12, 0.011, images=72, most=4).every == 1
 
 
@@ -26,8 +26,8 @@ def test_a_quick_network_sees_every_image_and_practises_as_often_as_was_set() ->
 def test_the_slower_a_network_the_fewer_images_and_passes(image_s: float) -> None:
     train = how_to_train(12, image_s, images=72, most=4)
 
-    steps = train.passes * len(range(0, 72, train.every))
-    assert train.passes >= 1
+    steps = train.epochs * len(range(0, 72, train.every))
+    assert train.epochs >= 1
     assert steps == 1 or 2 * steps * image_s <= 12 * 1.1
     assert images_to_see(14, image_s, least=24, most=96) < 96
     assert images_to_see(14, image_s, least=24, most=96) >= 24
@@ -87,6 +87,6 @@ def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(tmp_path
     wanted = torch.rand(3)
     torch.manual_seed(0)
 
-    assert material.train.passes >= 1
+    assert material.train.epochs >= 1
 
     assert torch.equal(torch.rand(3), wanted)

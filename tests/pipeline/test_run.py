@@ -86,11 +86,11 @@ def test_what_is_said_while_it_runs_rises_and_ends_with_the_test(
     outcome = headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, listener=heard.append)
 
     images = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
-    passes = [event for event in heard if isinstance(event, EpochEnd)]
+    epochs = [event for event in heard if isinstance(event, EpochEnd)]
     assert images == sorted(images)
     assert images[-1] == 24
-    assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
-    report, last = outcome.report, passes[-1]
+    assert [event.number for event in epochs] == [*range(1, len(epochs)), len(epochs) - 1]  # the last twice
+    report, last = outcome.report, epochs[-1]
     assert (last.test_right, last.train_right) == (report.test_right, report.train_right)
     guesses = [event for event in heard if isinstance(event, Guesses)][-1].guesses
     told = {answer.file: (report.classes[answer.label], answer.sure) for answer in report.answers}

@@ -58,7 +58,7 @@ def main(device: Any) -> int:
 
     with pretend_device(device):
         for depth in get_args(Depth):
-            config = TrainConfig(depth=depth, finetune=FinetuneConfig(passes=2, crops=2, confirmations=1))
+            config = TrainConfig(depth=depth, finetune=FinetuneConfig(epochs=2, crops=2, confirmations=1))
             step(
                 f"teach {depth}",
                 lambda depth=depth, config=config: headswap.teach(  # type: ignore[misc]
@@ -87,7 +87,7 @@ def _say(line: str) -> None:
 
 
 def _lesson(name: str, folder: Path) -> None:
-    run_lesson(name, LessonConfig(most_images=48, passes=1), workspace=folder)
+    run_lesson(name, LessonConfig(most_images=48, epochs=1), workspace=folder)
 
 
 def _swap(name: str, device: str) -> None:

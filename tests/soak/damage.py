@@ -94,10 +94,10 @@ def _checkpoint(room: Path) -> list[Victim]:
         save_checkpoint,
     )
 
-    state = RunCounters(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_epoch=0, seconds=1.0, scale=1.0, growth=0)
     run = room / "run"
     for number in (1, 2):
-        later = replace(state, best_pass=number)
+        later = replace(state, best_epoch=number)
         save_checkpoint(run, Checkpoint(later, {"w": torch.full((32, 32), float(number))}))
     newest = run / "00002"
     kept = room / "kept"
@@ -107,7 +107,7 @@ def _checkpoint(room: Path) -> list[Victim]:
         found = load_checkpoint(run)
         if not newest.exists():  # the damaged one is cleared away
             shutil.copytree(kept, newest)
-        return found is not None and found.state.best_pass == 1
+        return found is not None and found.state.best_epoch == 1
 
     return [Victim(f"checkpoint/{path.name}", path, falls_back) for path in sorted(newest.iterdir())]
 

@@ -76,13 +76,13 @@ class Classroom:
 
     def task(self, config: FinetuneConfig, **run_config: object) -> FinetuneTask:
         depth, rate = run_config.get("depth", "everything"), run_config.get("learning_rate", 3e-3)
-        passes = int(str(run_config.get("passes", 4)))
+        epochs = int(str(run_config.get("epochs", 4)))
         rows = torch.arange(len(self.labels))
         held = rows % 4 == 0 if run_config.get("watch", True) else rows < 0
         folder = run_config.get("folder")
         assert folder is None or isinstance(folder, Path)
         return FinetuneTask(
-            run_config=RunConfig(depth=depth, learning_rate=rate, passes=passes, stop_after=passes),  # type: ignore[arg-type]
+            run_config=RunConfig(depth=depth, learning_rate=rate, epochs=epochs, stop_after=epochs),  # type: ignore[arg-type]
             config=config,
             learn=rows[~held],
             watch=rows[held],

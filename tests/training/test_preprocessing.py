@@ -20,7 +20,7 @@ from headswap.storage.files import from_json
 from headswap.training.config import FinetuneConfig, ReplayedChoices, TrainConfig, replayed
 from headswap.training.finetune.compare import answers
 
-AUTO = TrainConfig(depth="auto", finetune=FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-5))
+AUTO = TrainConfig(depth="auto", finetune=FinetuneConfig(epochs=1, confirmations=1, learning_rate=1e-5))
 
 
 @pytest.fixture(scope="module")

@@ -56,8 +56,8 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
     train = images * (1 - test_share)
     rest = train * (1 - finetune.validation_share)
     ways = 1 if finetune.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
-    brief = ways * max(3, finetune.passes // 4) if ways > 1 else 0
-    steps = (brief + finetune.confirmations * finetune.passes) * rest + finetune.passes * train
+    brief = ways * max(3, finetune.epochs // 4) if ways > 1 else 0
+    steps = (brief + finetune.confirmations * finetune.epochs) * rest + finetune.epochs * train
     cost_s = look_s * _PRACTISE
     beside_s = 0.0
     if config.depth == "last":

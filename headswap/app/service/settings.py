@@ -26,7 +26,7 @@ class Settings:
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
     lesson: LessonConfig = field(
-        default_factory=lambda: LessonConfig(passes=3)
+        default_factory=lambda: LessonConfig(epochs=3)
     )  # of an experiment on the sample set
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload

@@ -40,7 +40,7 @@ class JobView:
     share: float  # done, in [0, 1]
     seconds_left: float | None
     place: int | None  # in the queue, from 1; None: not waiting
-    passes: tuple[EpochEnd, ...]
+    epochs: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
     finetunes: bool = False  # more than the head may move
@@ -55,7 +55,7 @@ class JobView:
 
 # A job as a page shows it: from the row and the journal to one view.
 
-_BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
+_BEFORE_EPOCHS = ("features", "head")  # a pass that follows these is newer than they are
 
 
 class RemainingTime:
@@ -87,16 +87,16 @@ class RemainingTime:
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
     """Put row and journal together."""
-    passes = _passes(events)
+    epochs = _epochs(events)
     guesses = [event for event in events if isinstance(event, Guesses)]
     return JobView(
         id=job.id,
         state=str(job.state),
-        sentence=_sentence(job, events, passes, place),
+        sentence=_sentence(job, events, epochs, place),
         share=share_of(job),
         seconds_left=seconds_left,
         place=place,
-        passes=passes,
+        epochs=epochs,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
         finetunes=depth_of(job) != "head",
@@ -106,15 +106,15 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
     )
 
 
-def _passes(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
+def _epochs(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
     """Each pass once: the last is told again with the figures of the report."""
-    passes: list[EpochEnd] = []
+    epochs: list[EpochEnd] = []
     for event in events:
         if isinstance(event, EpochEnd):
-            if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
-                passes.pop()
-            passes.append(event)
-    return tuple(passes)
+            if epochs and (epochs[-1].number, epochs[-1].of) == (event.number, event.of):
+                epochs.pop()
+            epochs.append(event)
+    return tuple(epochs)
 
 
 def _details(job: Job) -> str:
@@ -145,7 +145,7 @@ def share_of(job: Job) -> float:
     return begin + (end - begin) * min(part, 1.0)
 
 
-def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], place: int | None) -> str:
+def _sentence(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd], place: int | None) -> str:
     match job.state:
         case JobState.QUEUED:
             return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
@@ -156,19 +156,19 @@ def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], pla
         case JobState.FAILED:
             return job.error.problem if job.error else "The run failed."
         case JobState.DONE:
-            return f"Done. {_gets(passes[-1])}" if passes else "Done."
+            return f"Done. {_gets(epochs[-1])}" if epochs else "Done."
         case JobState.RUNNING:
-            return "Stopping." if job.cancel_requested else _doing(job, events, passes)
+            return "Stopping." if job.cancel_requested else _doing(job, events, epochs)
 
 
-def _doing(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd]) -> str:
+def _doing(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd]) -> str:
     again = "The worker stopped and was started again. " if job.crashes else ""
     if job.progress is None:
         return f"{again}Getting ready."
     step = job.progress.step
-    if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
-        of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
-        return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
+    if epochs and (step in _BEFORE_EPOCHS or (step == "finetune" and _is_last_run(events))):
+        of = f" of {epochs[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
+        return f"{again}Pass {epochs[-1].number}{of}. {_gets(epochs[-1])}"
     return again + text_of_step(step).sentence.format(
         done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
     )

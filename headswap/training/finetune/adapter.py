@@ -45,13 +45,13 @@ def run_finetuning(
     files = [lesson.manifest.images[row].file for row in test.tolist()]
     truths = setup.labels[test]
 
-    def on_pass(result: EpochResult, answer: Answer) -> None:
+    def on_epoch(result: EpochResult, answer: Answer) -> None:
         said = answer(test)
         right = int((said.argmax(1) == truths).sum())
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
         listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
 
-    finetuned = search_finetuning(setup, listener=listener, on_pass=on_pass)
+    finetuned = search_finetuning(setup, listener=listener, on_epoch=on_epoch)
     if not finetuned.moved:
         return replace(beginning.trained, finetune=finetuned.summary)
     return _trained(lesson, beginning.trained, setup, finetuned)

@@ -26,7 +26,7 @@ from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Costs, FinetuneCandidate
-from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, RunConfig, Tick
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, RunConfig, Tick
 from headswap.training.finetune.state import copied
 from headswap.training.linear.solver import folds_of
 
@@ -71,7 +71,7 @@ class CandidateRunner:
         held = self.parts[part]
         return self.setup.train[~held], self.setup.train[held]
 
-    def run(self, candidate: FinetuneCandidate, part: int, passes: int, *, tick: Tick) -> FinetunedRun:
+    def run(self, candidate: FinetuneCandidate, part: int, epochs: int, *, tick: Tick) -> FinetunedRun:
         """One try, from a head solved without the validation part."""
         rest, held = self.rows(part)
         self.put_back()
@@ -79,24 +79,24 @@ class CandidateRunner:
         run_config = RunConfig(
             depth=candidate.depth,
             learning_rate=candidate.learning_rate,
-            passes=passes,
-            stop_after=passes,
+            epochs=epochs,
+            stop_after=epochs,
         )
         return self._finetune(run_config, rest, held, f"part{part}", tick, lambda result, answer: None)
 
     def run_all(
-        self, candidate: FinetuneCandidate, passes: int, stop_after: int, *, tick: Tick, on_pass: OnPass
+        self, candidate: FinetuneCandidate, epochs: int, stop_after: int, *, tick: Tick, on_epoch: OnEpoch
     ) -> FinetunedRun:
         """The last run: all practice pictures, from the head solved on all of them."""
         self.put_back()
         run_config = RunConfig(
             depth=candidate.depth,
             learning_rate=candidate.learning_rate,
-            passes=passes,
+            epochs=epochs,
             stop_after=stop_after,
         )
         train = self.setup.train
-        return self._finetune(run_config, train, train[:0], "all", tick, on_pass)
+        return self._finetune(run_config, train, train[:0], "all", tick, on_epoch)
 
     @torch.no_grad()
     def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
@@ -190,10 +190,10 @@ class CandidateRunner:
         return (top, crops) if crops else (None, 0)
 
     def _finetune(
-        self, run_config: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_pass: OnPass
+        self, run_config: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_epoch: OnEpoch
     ) -> FinetunedRun:
         setup = self.setup
-        tried = f"{run_config.depth}-{run_config.learning_rate:g}-{run_config.passes}-{run_config.stop_after}"
+        tried = f"{run_config.depth}-{run_config.learning_rate:g}-{run_config.epochs}-{run_config.stop_after}"
         place_ = f"{name}-{tried}"
         task = FinetuneTask(
             run_config=run_config,
@@ -214,7 +214,7 @@ class CandidateRunner:
             task,
             budget=setup.budget,
             tick=tick,
-            on_pass=on_pass,
+            on_epoch=on_epoch,
         )
 
     def _is_usable(self, held: Tensor, labels: Tensor) -> bool:

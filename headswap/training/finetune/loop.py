@@ -42,8 +42,8 @@ from headswap.training.finetune.modes import (
     recalibrate,
     train_mode,
 )
-from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_pass
-from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
+from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_epoch
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, Tick
 from headswap.training.finetune.state import RunState
 
 
@@ -55,7 +55,7 @@ def finetune(
     *,
     budget: Budget,
     tick: Tick = lambda images: None,
-    on_pass: OnPass = lambda result, answer: None,
+    on_epoch: OnEpoch = lambda result, answer: None,
 ) -> FinetunedRun:
     """Teach head and body together, in place.
 
@@ -66,7 +66,7 @@ def finetune(
         task: what to do with them.
         budget: when it is over, the best found by then is kept.
         tick: hears of every batch.
-        on_pass: hears of every pass; may ask for answers.
+        on_epoch: hears of every pass; may ask for answers.
 
     Raises:
         TeachingFailed: a parameter is not in exactly one group.
@@ -77,16 +77,16 @@ def finetune(
         run.resume(budget)
         state = run.state
         while not state.stopped:
-            run.one_pass(budget, tick)
+            run.one_epoch(budget, tick)
             if len(state.history) and state.stopped not in ("time", "diverged"):
-                on_pass(state.history[-1], run.answer)
+                on_epoch(state.history[-1], run.answer)
             run.checkpoint()
         state.put_best()
     return FinetunedRun(
         run_config=task.run_config,
         stopped=state.stopped,
         history=tuple(state.history),
-        best_pass=state.best_pass,
+        best_epoch=state.best_epoch,
         start=state.start,
         best=state.logits,
         last=state.last,
@@ -125,7 +125,7 @@ class _Run:
             return self.task.top.answers(rows)
         return answers(self.module, self.site, self.image_batches, rows, self.engine, flip=self.task.flip)
 
-    def one_pass(self, budget: Budget, tick: Tick) -> None:
+    def one_epoch(self, budget: Budget, tick: Tick) -> None:
         """Practise once on every picture, then look."""
         begin, state, task = time.perf_counter(), self.state, self.task
         batches = self._batches()
@@ -136,7 +136,7 @@ class _Run:
         rows, top = [batch.tolist() for batch in batches], task.top
         drawn = self.image_batches.train(rows, self.augment) if top is None else top.train(rows)
         for step, (batch, images) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
-            self._set_rates(step, task.run_config.passes * len(batches), begins)
+            self._set_rates(step, task.run_config.epochs * len(batches), begins)
             loss, hits = self._step(images, task.labels[batch])
             loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
             state.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
@@ -216,8 +216,8 @@ class _Run:
 
     def _release(self, number: int, steps: int) -> list[int]:
         """Let the groups move whose turn it is; gives the step at which each group begins."""
-        share, passes = self.task.config.release, self.task.run_config.passes
-        first = [release_pass(at, len(self.groups), passes, share) for at in range(len(self.groups))]
+        share, epochs = self.task.config.release, self.task.run_config.epochs
+        first = [release_epoch(at, len(self.groups), epochs, share) for at in range(len(self.groups))]
         for part in self.optimizer.param_groups:
             for value in part["params"]:
                 value.requires_grad_(number >= first[part["place"]])

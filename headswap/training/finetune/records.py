@@ -22,8 +22,8 @@ class RunConfig:
 
     depth: Moving
     learning_rate: float  # peak, of the head
-    passes: int  # where the cosine ends
-    stop_after: int  # the pass after which the run ends; at most `passes`
+    epochs: int  # where the cosine ends
+    stop_after: int  # the pass after which the run ends; at most `epochs`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,7 +49,7 @@ class FinetunedRun:
     run_config: RunConfig
     stopped: Stopped
     history: tuple[EpochResult, ...]
-    best_pass: int  # 0: the solved head was never beaten
+    best_epoch: int  # 0: the solved head was never beaten
     start: Tensor  # (V, C) logits of the solved head on the validation part
     best: Tensor  # (V, C) of the best weights
     last: Tensor  # (V, C) of the last pass
@@ -58,7 +58,7 @@ class FinetunedRun:
     @property
     def is_whole(self) -> bool:
         """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
-        return self.stopped == "done" and self.best_pass > 0
+        return self.stopped == "done" and self.best_epoch > 0
 
     @property
     def judged(self) -> Tensor:
@@ -66,11 +66,11 @@ class FinetunedRun:
         return self.last if self.is_whole else self.best
 
     @property
-    def judged_pass(self) -> int:
+    def judged_epoch(self) -> int:
         """The pass that gave these logits."""
-        return len(self.history) if self.is_whole else self.best_pass
+        return len(self.history) if self.is_whole else self.best_epoch
 
 
 Answer = Callable[[Tensor], Tensor]  # rows of the images -> (n, C) logits of the network as it is now
-OnPass = Callable[[EpochResult, Answer], None]
+OnEpoch = Callable[[EpochResult, Answer], None]
 Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled

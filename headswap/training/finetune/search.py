@@ -25,7 +25,7 @@ from headswap.storage.records import is_record_whole, read_record, write_record
 from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
-from headswap.training.finetune.records import FinetunedRun, OnPass
+from headswap.training.finetune.records import FinetunedRun, OnEpoch
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _WORDS = {
@@ -66,24 +66,24 @@ class _Best:
 
     @property
     def stop_after(self) -> int:
-        passes = sorted(one.judged_pass for one in self.gaining)
-        return passes[len(passes) // 2]
+        epochs = sorted(one.judged_epoch for one in self.gaining)
+        return epochs[len(epochs) // 2]
 
     @property
     def gaining(self) -> tuple[FinetunedRun, ...]:
         """The tries in which some pass was better than the solved head."""
-        return tuple(one for one in self.tries if one.best_pass > 0)
+        return tuple(one for one in self.tries if one.best_epoch > 0)
 
 
-def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
+def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_epoch: OnEpoch) -> FinetuneResult:
     """Teach more than the head where that helps, in place.
 
     Args:
         setup: network, pictures, choices.
         listener: hears progress and what came of it; may raise `Cancelled`.
-        on_pass: hears of each pass of the last run.
+        on_epoch: hears of each pass of the last run.
     """
-    return _Search(setup, listener).run(on_pass)
+    return _Search(setup, listener).run(on_epoch)
 
 
 class _Search:
@@ -93,7 +93,7 @@ class _Search:
         self.setup, self.listener, self.runner = setup, listener, CandidateRunner(setup)
         self.done, self.total, self.tried = 0, 0, 0
 
-    def run(self, on_pass: OnPass) -> FinetuneResult:
+    def run(self, on_epoch: OnEpoch) -> FinetuneResult:
         if self.setup.config.depth == "auto" and not self.setup.leaves_room:
             return self._stay(
                 None, "In cross-validation too few pictures were wrong to tell a better way from chance."
@@ -116,7 +116,7 @@ class _Search:
         if refusal:
             return self._stay(best, refusal)
         last = self.runner.run_all(
-            best.candidate, plan.passes, best.stop_after, tick=self._tick, on_pass=on_pass
+            best.candidate, plan.epochs, best.stop_after, tick=self._tick, on_epoch=on_epoch
         )
         if last.stopped in ("time", "diverged"):
             self.runner.put_back(best.gaining[0].weights)
@@ -156,13 +156,13 @@ class _Search:
             if best.broke or best.gain.is_harm or brief[-1].tries[-1].stopped == "time":
                 return best
             candidate = best.candidate
-        tries = [self._run(candidate, 0, plan.passes)]
+        tries = [self._run(candidate, 0, plan.epochs)]
         self.tried = max(1, self.tried)
         for part in range(1, min(plan.confirmations, len(self.runner.parts))):
             so_far = self._judged(candidate, tries)
             if so_far.broke or so_far.gain.is_harm or tries[-1].stopped == "time":
                 break
-            tries.append(self._run(candidate, part, plan.passes))
+            tries.append(self._run(candidate, part, plan.epochs))
         return self._judged(candidate, tries)
 
     def _brief(self, plan: SearchPlan) -> list[_Best]:
@@ -170,11 +170,11 @@ class _Search:
         brief: list[_Best] = []
         for candidate in plan.candidates:
             if not brief or brief[-1].tries[-1].stopped != "time":
-                brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_passes)]))
+                brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_epochs)]))
         return brief
 
-    def _run(self, candidate: FinetuneCandidate, part: int, passes: int) -> FinetunedRun:
-        return self.runner.run(candidate, part, passes, tick=self._tick)
+    def _run(self, candidate: FinetuneCandidate, part: int, epochs: int) -> FinetunedRun:
+        return self.runner.run(candidate, part, epochs, tick=self._tick)
 
     def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
@@ -236,8 +236,8 @@ class _Search:
             asked=self.setup.config.depth,
             depth=depth,
             learning_rate=None if best is None else best.candidate.learning_rate,
-            passes=0 if best is None or depth == "head" else best.stop_after,
-            planned_passes=0 if best is None else best.tries[0].run_config.passes,
+            epochs=0 if best is None or depth == "head" else best.stop_after,
+            planned_epochs=0 if best is None else best.tries[0].run_config.epochs,
             parts=0 if best is None else len(best.tries),
             tried=self.tried,
             validation=0 if best is None else best.gain.images,

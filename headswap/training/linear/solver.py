@@ -34,7 +34,7 @@ from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
-_FINAL_PASSES, _FOLD_PASSES = 100, 40
+_FINAL_ITERATIONS, _FOLD_ITERATIONS = 100, 40
 _FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _AT_ONCE = 4096  # pictures
@@ -152,7 +152,7 @@ def _fit(
         l2, fold_logits = l2_grid[best], logits[best].T.contiguous()
         losses = dict(zip(l2_grid, per_l2.tolist(), strict=True))
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
-    solution = _solve(problem, l2, passes=_FINAL_PASSES, fall=_FINAL_FALL, tell=tell)
+    solution = _solve(problem, l2, iterations=_FINAL_ITERATIONS, fall=_FINAL_FALL, tell=tell)
     weight, bias = span.unfold(solution)
     return SolvedHead(
         weight, bias, l2, fold_logits, tuple(losses[value] for value in config.l2_grid if losses)
@@ -236,7 +236,7 @@ def _cross_validate(problem: _Problem, l2_grid: Sequence[float], folds: NDArray[
         )
         solution = None
         for number, l2 in enumerate(l2_grid):
-            solution = _solve(seen, l2, passes=_FOLD_PASSES, fall=_FOLD_FALL, start=solution)
+            solution = _solve(seen, l2, iterations=_FOLD_ITERATIONS, fall=_FOLD_FALL, start=solution)
             logits[number, :, held] = unseen.logits(solution)
     return logits
 
@@ -245,7 +245,7 @@ def _solve(
     problem: _Problem,
     l2: float,
     *,
-    passes: int,
+    iterations: int,
     fall: float,
     start: Tensor | None = None,
     tell: Callable[[Tensor], None] | None = None,
@@ -259,7 +259,7 @@ def _solve(
         loss, slope = problem.loss_and_slope(torch.from_numpy(flat).float().view(shape), l2)
         return loss, slope.double().view(-1).numpy()
 
-    def on_pass(flat: NDArray[np.float64]) -> None:
+    def on_epoch(flat: NDArray[np.float64]) -> None:
         if tell is not None:
             tell(torch.from_numpy(flat.copy()).float().view(shape))
 
@@ -269,7 +269,7 @@ def _solve(
         first.double().view(-1).numpy(),
         jac=True,
         method="L-BFGS-B",
-        callback=on_pass,
-        options={"maxiter": passes, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
+        callback=on_epoch,
+        options={"maxiter": iterations, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
     )
     return torch.from_numpy(found.x).float().view(shape)

@@ -15,7 +15,7 @@ from headswap.storage.files import from_json, to_json
 
 pytestmark = pytest.mark.slow  # a real child, with torch
 
-TINY = LessonConfig(most_images=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 
 
 @pytest.fixture(scope="module")

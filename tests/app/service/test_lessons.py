@@ -14,7 +14,7 @@ from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.config import LessonConfig
 
-TINY = LessonConfig(most_images=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 QUICK = "which-layer"  # takes a moment
 
 

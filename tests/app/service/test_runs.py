@@ -69,8 +69,8 @@ def test_the_last_pass_is_told_once_with_the_figures_of_the_report() -> None:
 
     seen = view(job(None, state=JobState.DONE), HEAD_PASS, EpochEnd(2, 100, 1, 76, 1, 72), before, final)
 
-    assert [one.number for one in seen.passes] == [13, 2, 3]
-    assert seen.passes[-1] == final
+    assert [one.number for one in seen.epochs] == [13, 2, 3]
+    assert seen.epochs[-1] == final
     assert "68 of the 72" in seen.sentence
 
 

@@ -56,7 +56,7 @@ def test_the_journey_from_sample_to_prediction(
 
     assert service.project("ada", project).done_job == job
     assert view.share == 1.0
-    assert view.passes[-1].test_right == report.test_right
+    assert view.epochs[-1].test_right == report.test_right
     assert len(view.guesses) == min(6, report.test_total)
     assert set(prediction.probabilities) == {"bird", "fruit", "vehicle"}
     assert prediction.nearest

@@ -8,7 +8,7 @@ from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
 
 FINETUNE = FinetuneSummary(
-    asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
+    asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
 

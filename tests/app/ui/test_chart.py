@@ -10,12 +10,12 @@ from headswap.app.ui.widgets.html import rendered
 from headswap.events import EpochEnd
 
 
-def passes(last: int) -> tuple[EpochEnd, ...]:
+def epochs(last: int) -> tuple[EpochEnd, ...]:
     return tuple(EpochEnd(i, 30, 2 * i, 76, i // 2, 20) for i in range(1, last + 1))
 
 
 def test_both_lines_are_drawn_and_named_where_they_end() -> None:
-    drawn = rendered(chart(passes(13), 0.25, "always saying “bird”: 25 %"))
+    drawn = rendered(chart(epochs(13), 0.25, "always saying “bird”: 25 %"))
 
     assert drawn.count('class="practice"') == drawn.count('class="exam"') == 2  # wide and narrow
     assert "practice 26 of 76" in drawn
@@ -46,7 +46,7 @@ def test_before_the_first_pass_there_are_axes_and_no_lines() -> None:
 
 def test_every_moment_of_a_lesson_is_well_formed_and_inside_the_drawing() -> None:
     for last in (1, 15, 30):
-        wide = rendered(chart(passes(last))).split("</svg>")[0] + "</svg>"
+        wide = rendered(chart(epochs(last))).split("</svg>")[0] + "</svg>"
         for text in ElementTree.fromstring(wide).iter("text"):
             assert 0 <= float(text.attrib["y"]) <= 318
 

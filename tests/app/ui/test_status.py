@@ -14,7 +14,7 @@ PROJECT = ProjectView(
     job="j", done_job=None,
 )  # fmt: skip
 RUNNING = JobView(
-    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, passes=(),
+    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, epochs=(),
     guesses=(), first_guesses=(),
 )  # fmt: skip
 

@@ -54,7 +54,7 @@ def wait(ask: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
 
 @contextmanager
 def server(folder: Path, drawings: Path) -> Iterator[Service]:
-    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(passes=1))
+    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(epochs=1))
     with temporary_folder(settings.workspace), Service(settings) as service:
         yield service
 

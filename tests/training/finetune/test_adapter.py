@@ -74,7 +74,7 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
         manifest=manifest,
         intake=replace(ingest(noise), manifest=manifest),
         config=TrainConfig(
-            depth=depth, finetune=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
+            depth=depth, finetune=FinetuneConfig(epochs=3, learning_rate=1e-3, confirmations=1)
         ),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",

@@ -23,7 +23,7 @@ Make = Callable[..., Any]
 CPU = Engine("cpu", "float32")
 
 
-class PassesBy(nn.Module):
+class EpochsBy(nn.Module):
     """What its first stage gives reaches the head by another way too."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ def test_the_top_answers_what_the_whole_network_answers(classroom: Make) -> None
 
 def test_a_network_in_which_something_passes_the_cut_is_not_cut() -> None:
     torch.manual_seed(0)
-    module = PassesBy().eval()
+    module = EpochsBy().eval()
     site = swap_head(module, 3, input_size=(3, 16, 16)).site
 
     assert find_frozen_prefix(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
@@ -106,7 +106,7 @@ def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(class
         for room, one in ((whole, whole.task(plain, depth="last")), (cut, task))
     ]
 
-    assert trained[0].best_pass == trained[1].best_pass > 0
+    assert trained[0].best_epoch == trained[1].best_epoch > 0
     assert torch.allclose(trained[0].last, trained[1].last, atol=1e-4)
     for name, value in cut.module.state_dict().items():
         assert torch.allclose(value, whole.module.state_dict()[name], atol=1e-4)
@@ -127,12 +127,12 @@ def test_memory_decides_how_many_crops_are_kept(classroom: Make, monkeypatch: py
 def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(classroom: Make) -> None:
     room, heard = classroom(120), []
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
-    config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
+    config = FinetuneConfig(batch_size=8, epochs=10, learning_rate=1e-2)
 
     finetuned = search_finetuning(
         room.setup(TrainConfig(depth="last", finetune=config), budget_s=30.0),
         listener=heard.append,
-        on_pass=lambda result, answer: None,
+        on_epoch=lambda result, answer: None,
     )
 
     assert finetuned.moved

@@ -65,7 +65,7 @@ def test_statistics_drift_or_are_measured_anew_only_when_asked(classroom: Make) 
         room = classroom()
         before = state_of(room.module)
 
-        teach(room, room.task(FinetuneConfig(batch_size=8, norms=norms), watch=False, passes=2))
+        teach(room, room.task(FinetuneConfig(batch_size=8, norms=norms), watch=False, epochs=2))
 
         assert {"low.norm.running_mean", "high.norm.running_var"} <= changed(before, room.module)
 
@@ -73,7 +73,7 @@ def test_statistics_drift_or_are_measured_anew_only_when_asked(classroom: Make) 
 def test_train_raises_what_the_network_gets_right(classroom: Make) -> None:
     room = classroom(96)
 
-    trained = teach(room, room.task(CONFIG, passes=12, learning_rate=1e-2))
+    trained = teach(room, room.task(CONFIG, epochs=12, learning_rate=1e-2))
 
     held = room.labels[::4]
     before = int((trained.start.argmax(1) == held).sum())
@@ -86,11 +86,11 @@ def test_train_raises_what_the_network_gets_right(classroom: Make) -> None:
 def test_the_best_weights_are_in_the_network_not_the_last(classroom: Make) -> None:
     room = classroom(shuffled=True)
 
-    trained = teach(room, room.task(FinetuneConfig(batch_size=8, patience=3), passes=8, learning_rate=0.05))
+    trained = teach(room, room.task(FinetuneConfig(batch_size=8, patience=3), epochs=8, learning_rate=0.05))
 
     now = room.module(room.image_batches.inputs(range(0, 48, 4))).detach()
     assert trained.stopped == "early"
-    assert len(trained.history) == max(trained.best_pass, 4) + 3
+    assert len(trained.history) == max(trained.best_epoch, 4) + 3
     assert torch.equal(now, trained.best)
 
 
@@ -102,7 +102,7 @@ def test_an_absurd_learning_rate_ends_early_with_the_solved_head_kept(classroom:
     trained = teach(room, room.task(CONFIG, learning_rate=rate))
 
     assert trained.stopped in ("diverged", "early", "done")
-    assert trained.best_pass == 0
+    assert trained.best_epoch == 0
     assert not changed(before, room.module)
 
 
@@ -121,7 +121,7 @@ def test_an_image_that_makes_the_loss_no_number_ends_the_run(classroom: Make) ->
 
 def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path: Path) -> None:
     whole = classroom()
-    teach(whole, whole.task(CONFIG, passes=5))
+    teach(whole, whole.task(CONFIG, epochs=5))
     room, trained_on = classroom(), 0
 
     def stop(images: int) -> None:
@@ -131,14 +131,14 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        teach(room, room.task(CONFIG, passes=5, folder=tmp_path / "run"), tick=stop)
+        teach(room, room.task(CONFIG, epochs=5, folder=tmp_path / "run"), tick=stop)
     again = classroom()
     seen: list[int] = []
 
     trained = teach(
         again,
-        again.task(CONFIG, passes=5, folder=tmp_path / "run"),
-        on_pass=lambda result, answer: seen.append(result.number),
+        again.task(CONFIG, epochs=5, folder=tmp_path / "run"),
+        on_epoch=lambda result, answer: seen.append(result.number),
     )
 
     assert seen == [3, 4, 5]
@@ -154,7 +154,7 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
         whole, room, again = classroom(), classroom(), classroom()
 
         def task(one: Any, folder: Path | None) -> FinetuneTask:
-            made = one.task(CONFIG, passes=3, folder=folder)
+            made = one.task(CONFIG, epochs=3, folder=folder)
             return replace(made, engine=Engine(device, "float32"))
 
         teach(whole, task(whole, None))
@@ -198,7 +198,7 @@ def test_the_same_seed_gives_the_same_network_and_disturbs_nobodys_random_number
     torch.manual_seed(7)
 
     for room in rooms:
-        teach(room, room.task(CONFIG, passes=2))
+        teach(room, room.task(CONFIG, epochs=2))
 
     assert torch.equal(torch.rand(3), expected)
     assert not changed(state_of(rooms[0].module), rooms[1].module)
@@ -220,7 +220,7 @@ def test_auxiliary_heads_are_switched_off_or_learn_too(classroom: Make, weight: 
     room = classroom(aux=True)
     before = state_of(room.module)
 
-    teach(room, room.task(FinetuneConfig(batch_size=8, aux_weight=weight), watch=False, passes=2))
+    teach(room, room.task(FinetuneConfig(batch_size=8, aux_weight=weight), watch=False, epochs=2))
 
     moved = changed(before, room.module)
     assert "fc.weight" in moved
@@ -231,7 +231,7 @@ def test_mixed_images_teach_too(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
 
-    trained = teach(room, room.task(FinetuneConfig(batch_size=8, mixup=0.4), passes=2, watch=False))
+    trained = teach(room, room.task(FinetuneConfig(batch_size=8, mixup=0.4), epochs=2, watch=False))
 
     assert trained.stopped == "done"
     assert "low.conv.weight" in changed(before, room.module)
@@ -243,7 +243,7 @@ def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -
     for room_for in (None, largest // 3):
         room = classroom()
         with pretend_device("cuda", largest_bytes=room_for):
-            task = replace(room.task(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+            task = replace(room.task(CONFIG, epochs=1, watch=False), engine=Engine("cuda", "float32"))
             task = replace(task, config=replace(CONFIG, label_smoothing=0.0, batch_size=8))
             room.module.drop.p = 0.0
             trained = teach(room, task)
@@ -257,7 +257,7 @@ def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -
 def test_a_gpu_with_no_room_for_one_image_ends_in_one_sentence(classroom: Make) -> None:
     room = classroom()
     with pretend_device("cuda"):
-        task = replace(room.task(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+        task = replace(room.task(CONFIG, epochs=1, watch=False), engine=Engine("cuda", "float32"))
         room.module.register_forward_pre_hook(_full_while_training)
 
         with pytest.raises(TeachingFailed, match="no room to teach so much of this network"):

@@ -21,7 +21,7 @@ from headswap.training.finetune.plan import Costs
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
 
 Make = Callable[..., Any]
-QUICK = FinetuneConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
+QUICK = FinetuneConfig(batch_size=8, epochs=8, checkpoint_every_s=0.0)
 
 
 def state_of(module: torch.nn.Module) -> dict[str, Tensor]:
@@ -35,13 +35,13 @@ def same(before: dict[str, Tensor], module: torch.nn.Module) -> bool:
 def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more: Any) -> FinetuneResult:
     heard = [] if heard is None else heard
     return search_finetuning(
-        room.setup(config, **more), listener=heard.append, on_pass=lambda result, answer: None
+        room.setup(config, **more), listener=heard.append, on_epoch=lambda result, answer: None
     )
 
 
 def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     room, heard = classroom(120), []
-    rate = FinetuneConfig(batch_size=8, passes=12, learning_rate=1e-2)
+    rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
 
     finetuned = go(room, TrainConfig(depth="auto", finetune=rate), heard)
 
@@ -75,8 +75,8 @@ def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_ch
     nearly = replace(room.setup(TrainConfig(depth="auto", finetune=QUICK)), leaves_room=False)
     asked_for = replace(room.setup(TrainConfig(depth="norms", finetune=QUICK)), leaves_room=False)
 
-    kept = search_finetuning(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
-    tried = search_finetuning(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
+    kept = search_finetuning(nearly, listener=lambda event: None, on_epoch=lambda result, answer: None)
+    tried = search_finetuning(asked_for, listener=lambda event: None, on_epoch=lambda result, answer: None)
 
     assert kept.summary.tried == 0
     assert "too few pictures were wrong" in kept.summary.sentence
@@ -95,7 +95,7 @@ def test_an_absurd_rate_ends_with_advice_and_the_solved_head(classroom: Make) ->
     for rate, advice in ((1e30, "Choose 0.001 or less"), (1e9, "Choose 0.001 or less"), (50.0, "")):
         room = classroom()
         before = state_of(room.module)
-        config = FinetuneConfig(batch_size=8, passes=8, learning_rate=rate, patience=2)
+        config = FinetuneConfig(batch_size=8, epochs=8, learning_rate=rate, patience=2)
 
         finetuned = go(room, TrainConfig(depth="everything", finetune=config))
 
@@ -147,7 +147,7 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
 
 def test_a_budget_is_honoured(classroom: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     room, now = classroom(60), [0.0]
-    long = FinetuneConfig(batch_size=4, passes=1000, learning_rate=1e-2, patience=1000)
+    long = FinetuneConfig(batch_size=4, epochs=1000, learning_rate=1e-2, patience=1000)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])  # only pictures make it go on
 
     def look(module: torch.nn.Module, given: tuple[Tensor]) -> None:
@@ -158,11 +158,11 @@ def test_a_budget_is_honoured(classroom: Make, monkeypatch: pytest.MonkeyPatch) 
     finetuned = go(room, TrainConfig(depth="everything", budget_s=40.0, finetune=long), budget_s=40.0)
 
     assert 20.0 < now[0] <= 40.0
-    assert 3 < finetuned.summary.planned_passes < 1000
+    assert 3 < finetuned.summary.planned_epochs < 1000
 
 
 def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, tmp_path: Path) -> None:
-    rate = FinetuneConfig(batch_size=8, passes=6, learning_rate=1e-2, checkpoint_every_s=0.0)
+    rate = FinetuneConfig(batch_size=8, epochs=6, learning_rate=1e-2, checkpoint_every_s=0.0)
     config = TrainConfig(depth="everything", finetune=rate)
     whole = classroom(60)
     expected = go(whole, config)
@@ -177,7 +177,7 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, t
     room = classroom(60)
     with pytest.raises(Cancelled):
         search_finetuning(
-            room.setup(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None
+            room.setup(config, folder=tmp_path), listener=stop, on_epoch=lambda result, answer: None
         )
     again, after = classroom(60), []
     finetuned = go(again, config, after, folder=tmp_path)
@@ -197,7 +197,7 @@ def test_a_stop_leaves_the_network_in_eval_mode_with_its_flags(classroom: Make) 
         search_finetuning(
             room.setup(TrainConfig(depth="last", finetune=QUICK)),
             listener=stop,
-            on_pass=lambda result, answer: None,
+            on_epoch=lambda result, answer: None,
         )
 
     assert not room.module.training

@@ -71,7 +71,7 @@ class FollowView:
     state: str = ""  # of a job: queued, running, done, failed, cancelled, paused
     sentence: str = ""
     share: float = 0.0
-    passes: tuple[EpochEnd, ...] = ()
+    epochs: tuple[EpochEnd, ...] = ()
     verdict: str = ""
 
     @property
@@ -247,7 +247,7 @@ class Sharing:
             )
         sentence = job.sentence if job.state != "failed" else "This run failed."
         return FollowView(
-            state=job.state, sentence=sentence, share=job.share, passes=job.passes, verdict=verdict
+            state=job.state, sentence=sentence, share=job.share, epochs=job.epochs, verdict=verdict
         )
 
     def _look_at_progress(self, progress: LearnerProgress, voter: str) -> FollowView:

@@ -98,7 +98,7 @@ def _job(view: FollowView) -> h.Node:
         h.h1["A new head was taught" if view.state == "done" else "A new head is being taught"],
         h.p(".question")[view.verdict] if view.verdict else None,
         _bar(view.share, view.sentence),
-        chart(view.passes, is_over=view.state == "done") if view.passes else None,
+        chart(view.epochs, is_over=view.state == "done") if view.epochs else None,
     )
 
 

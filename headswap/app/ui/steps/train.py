@@ -130,12 +130,12 @@ def _chart(context: PageContext, job: JobView | None) -> h.Renderable | None:
         return None
     test = [image.class_name for image in context.manifest.part("test")]
     counts = {name: test.count(name) for name in context.classes}
-    if not test or not job.passes:
-        return chart(job.passes, is_over=job.is_over)
+    if not test or not job.epochs:
+        return chart(job.epochs, is_over=job.is_over)
     common = max(context.classes, key=lambda name: context.manifest.counts[name] if context.manifest else 0)
     share = counts[common] / len(test)
     words = f"always saying “{common}”: {100 * share:.0f} %"
-    return chart(job.passes, share, words, is_over=job.is_over)
+    return chart(job.epochs, share, words, is_over=job.is_over)
 
 
 def _watched(context: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:

@@ -45,7 +45,7 @@ class TrainOptions:
     head: gr.Dropdown
     px: gr.Dropdown
     budget: gr.Dropdown
-    passes: gr.Slider
+    epochs: gr.Slider
     rate: gr.Dropdown
     batch: gr.Slider
     copies: gr.CheckboxGroup
@@ -55,7 +55,7 @@ class TrainOptions:
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.depth, self.head, self.px, self.budget, self.passes, self.rate, self.batch, self.copies,
+        return [self.depth, self.head, self.px, self.budget, self.epochs, self.rate, self.batch, self.copies,
                 self.flip, self.share, self.seed]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def build_plan() -> TrainOptions:
         with _field("Picture size", "glasses", "Smaller is faster. Not every network takes every size."):
             px = gr.Dropdown(list(SIZES), value=0, label="Picture size", **bare)
         with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
-            passes = gr.Slider(1, 100, finetune.passes, step=1, label="Passes", **bare)
+            epochs = gr.Slider(1, 100, finetune.epochs, step=1, label="Passes", **bare)
         with _field("Step size", "rate"):
             rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
         with _field("Pictures of one step", "batch"):
@@ -87,7 +87,7 @@ def build_plan() -> TrainOptions:
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, head, px, budget, passes, rate, batch, copies, flip, share, seed)
+    return TrainOptions(depth, head, px, budget, epochs, rate, batch, copies, flip, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ class ChosenOptions:
     head: HeadChoice
     px: int
     budget: float
-    passes: float
+    epochs: float
     rate: float
     batch: float
     copies: list[str]
@@ -117,7 +117,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
     """What was chosen as a lesson, a share and a seed."""
     copies = chosen.copies
     finetune = FinetuneConfig(
-        passes=int(chosen.passes),
+        epochs=int(chosen.epochs),
         learning_rate=chosen.rate or None,
         batch_size=int(chosen.batch),
         flip="flip" in copies,
