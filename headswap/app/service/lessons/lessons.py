@@ -71,24 +71,24 @@ class Lessons:
         self,
         progress_store: ProgressStore,
         projects: Projects,
-        experiments: LessonRuns,
+        runs: LessonRuns,
         base: LessonConfig,
         check_room: Callable[[str], None],
         check_fetch: Callable[[str], None],
     ) -> None:
         """`base` is the setting of the sample set; a project changes its pictures and network."""
         self._check_fetch = check_fetch
-        self._progress_store, self._projects, self._experiments = progress_store, projects, experiments
+        self._progress_store, self._projects, self._runs = progress_store, projects, runs
         self._base, self._check_room = base, check_room
         self._lock = threading.Lock()  # around changes of a course
 
     def close(self) -> None:
         """Let the child go."""
-        self._experiments.close()
+        self._runs.close()
 
     def warm(self) -> None:
         """Someone will soon run something: have the network and the sample set loaded."""
-        self._experiments.make_ready(self._base)
+        self._runs.make_ready(self._base)
 
     def open(self, owner: str, progress: str) -> ProgressView:
         """The course that a browser remembers, or a new one."""
@@ -121,8 +121,8 @@ class Lessons:
         setting = self._base
         if lesson_state is not None and lesson_state.own and own is not None:
             setting = self._setting(own)
-        run = self._experiments.state(lesson_state.result, found.id) if lesson_state else LessonRunState()
-        result = self._experiments.result(lesson_state.result) if lesson_state else None
+        run = self._runs.state(lesson_state.result, found.id) if lesson_state else LessonRunState()
+        result = self._runs.result(lesson_state.result) if lesson_state else None
         return LessonView(
             lesson=what,
             done=self._done(found),
@@ -131,7 +131,7 @@ class Lessons:
             result=result,
             is_own=lesson_state is not None and lesson_state.own,
             run=run,
-            seconds=self._experiments.usual_s(what.name, setting.model),
+            seconds=self._runs.usual_s(what.name, setting.model),
             own_images=own.name if own else "",
             own_model=own.model if own else "",
         )
@@ -165,9 +165,9 @@ class Lessons:
             found = self._progress_store.get(owner, progress)
             setting = self._base if not project else self._setting(self._projects.get(owner, project))
             lesson_state = found.state_of(what.name) or _committed(what, choice, riddles)
-            if self._experiments.state(lesson_state.result, found.id).is_going:
+            if self._runs.state(lesson_state.result, found.id).is_going:
                 return  # pressed twice
-            if self._experiments.result(lesson_state.result) and lesson_state.own == bool(project):
+            if self._runs.result(lesson_state.result) and lesson_state.own == bool(project):
                 lesson_state = replace(lesson_state, draw=(lesson_state.draw + 1) % DRAWS)
             else:
                 lesson_state = replace(lesson_state, draw=0, own=bool(project))
@@ -175,17 +175,17 @@ class Lessons:
             if project and not setting.weights:
                 self._check_fetch(setting.model)
             setting = replace(setting, seed=self._base.seed + lesson_state.draw)
-            key = self._experiments.key(what.name, setting)
+            key = self._runs.key(what.name, setting)
             self._progress_store.save(replace(found.having(replace(lesson_state, result=key)), at=what.name))
-        if self._experiments.result(key) is None:
-            self._experiments.start(key, what.name, setting, found.id)
+        if self._runs.result(key) is None:
+            self._runs.start(key, what.name, setting, found.id)
 
     def stop(self, owner: str, progress: str, lesson: str) -> None:
         """End a run; the guess stays."""
         found = self._progress_store.get(owner, progress)
         lesson_state = found.state_of(find_lesson(lesson).lesson.name)
         if lesson_state is not None:
-            self._experiments.leave(lesson_state.result, found.id)
+            self._runs.leave(lesson_state.result, found.id)
 
     def summary(self, owner: str, progress: str) -> tuple[LessonView, ...]:
         """Every experiment that has a result, in the order of the walk."""
@@ -197,14 +197,14 @@ class Lessons:
         with self._lock:
             found = self._progress_store.get(owner, progress)
             for lesson_state in found.lesson_states:
-                self._experiments.leave(lesson_state.result, found.id)
+                self._runs.leave(lesson_state.result, found.id)
             self._progress_store.forget_votes(found)
             return self._view(self._progress_store.save(LearnerProgress(id=found.id, owner=found.owner)))
 
     # ------------------------------------------------------------------------------
 
     def _done(self, progress: LearnerProgress) -> tuple[str, ...]:
-        done = [one.lesson for one in progress.lesson_states if self._experiments.has(one.result)]
+        done = [one.lesson for one in progress.lesson_states if self._runs.has(one.result)]
         return tuple(name for name in ORDER if name in done)
 
     def _view(self, progress: LearnerProgress) -> ProgressView:

@@ -50,8 +50,8 @@ def learning_of(
         log=settings.workspace / "logs" / "lessons.jsonl",
     )
     progress_store = ProgressStore(root / "courses")
-    experiments = LessonRuns(child, root, settings.workspace)
-    lessons = Lessons(progress_store, projects, experiments, settings.lesson, check_room, check_fetch)
+    runs = LessonRuns(child, root, settings.workspace)
+    lessons = Lessons(progress_store, projects, runs, settings.lesson, check_room, check_fetch)
     following = Sharing(root / "links", progress_store, lessons, job, report)
 
     def tidy(now: float, hours: float) -> int:
@@ -63,7 +63,7 @@ def learning_of(
             ]
             for progress in stale:
                 progress_store.remove(progress)
-            gone = len(stale) + experiments.tidy(hours * 3600, now)
+            gone = len(stale) + runs.tidy(hours * 3600, now)
         return gone + following.tidy()
 
     return LessonServices(lessons, following, tidy)
