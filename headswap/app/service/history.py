@@ -55,7 +55,7 @@ class RunView:
     share: float  # done, in [0, 1]
     problem: str  # why it failed
     is_shown: bool  # its report is the one that Test shows
-    verdict: RunSummary | None
+    summary: RunSummary | None
     seconds: float | None
     parameters: int | None
     size_bytes: int | None
@@ -210,7 +210,7 @@ class History:
     def _row(self, job: Job, project: Project, shown: Job | None) -> RunView:
         experiment = _experiment(job)
         folder = self._store.folder(job.id)
-        verdict = _summary_of(folder / job.result) if job.state is JobState.DONE else None
+        summary = _summary_of(folder / job.result) if job.state is JobState.DONE else None
         figures = read_figures(folder)
         return RunView(
             id=job.id,
@@ -219,12 +219,12 @@ class History:
             created_at=job.created_at,
             model=experiment.model,
             images_key=f"{experiment.data.source} {experiment.data.test_share:g} {experiment.data.seed}",
-            depth=verdict.depth if verdict else experiment.teach.depth,
+            depth=summary.depth if summary else experiment.teach.depth,
             state=str(job.state),
             share=share_of(job),
             problem=str(job.error.problem) if job.error else "",
             is_shown=shown is not None and shown.id == job.id,
-            verdict=verdict,
+            summary=summary,
             seconds=figures.seconds if figures else None,
             parameters=figures.parameters if figures else None,
             size_bytes=figures.size_bytes if figures else None,

@@ -68,9 +68,9 @@ def test_a_run_is_listed_with_all_its_figures(place: Place) -> None:
     (row,) = place.history.rows("ada", [project.id])
 
     assert (row.id, row.project_name, row.model, row.state) == (job, "Mugs & pens", LITE, "done")
-    assert row.verdict is not None
-    assert row.verdict.images == 24
-    assert row.verdict.interval[0] < row.verdict.accuracy <= row.verdict.interval[1]
+    assert row.summary is not None
+    assert row.summary.images == 24
+    assert row.summary.interval[0] < row.summary.accuracy <= row.summary.interval[1]
     assert (row.seconds, row.parameters, row.ms_per_image) == (5.0, 3_374_851, 9.5)
     assert row.depth == "head"
     assert row.is_shown
@@ -167,5 +167,5 @@ def test_a_damaged_report_hides_no_other_run(place: Place) -> None:
 
     rows = {row.id: row for row in place.history.rows("ada", [project.id])}
 
-    assert rows[damaged].verdict is None
-    assert rows[whole].verdict is not None
+    assert rows[damaged].summary is None
+    assert rows[whole].summary is not None

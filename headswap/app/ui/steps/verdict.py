@@ -49,7 +49,7 @@ def verdict(report: Report) -> h.Renderable:
 def of_run(run: RunView) -> h.Renderable:
     """Whose verdict it is: network, what moved, on how many pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    images = f" on {count(run.verdict.images, 'picture')}" if run.verdict else ""
+    images = f" on {count(run.summary.images, 'picture')}" if run.summary else ""
     return h.p(".hs-note.of-run")[
         h.code[run.model.rpartition("/")[2]], f", {depth} taught{images}, ", moment(run.created_at)
     ]
