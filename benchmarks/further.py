@@ -64,16 +64,16 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         depth="auto", budget_s=options.budget, finetune=FinetuneConfig(epochs=options.passes)
     )
     with tempfile.TemporaryDirectory() as folder:
-        lesson = TrainingTask(
+        task = TrainingTask(
             manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
         )
         start = time.perf_counter()
-        beginning = begin(lesson, network, timing=untimed)
+        beginning = begin(task, network, timing=untimed)
         labels, logits = beginning.trained.test.labels, beginning.trained.test.logits
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
-        lesson, network = beginning.lesson, beginning.network
-        setup = finetune_setup_of(lesson, network, beginning)
+        task, network = beginning.task, beginning.network
+        setup = finetune_setup_of(task, network, beginning)
         runner = CandidateRunner(setup)
         runner.fill(frozenset({"last"}), lambda images: None)
         for way in options.ways:
@@ -81,7 +81,7 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
         runner.put_back()
         if options.auto:
             start = time.perf_counter()
-            trained = run_finetuning(lesson, network, beginning, lambda event: None)
+            trained = run_finetuning(task, network, beginning, lambda event: None)
             right = int((trained.test.logits.argmax(1) == labels).sum())
             depth = trained.finetune.depth if trained.finetune else "head"
             seconds = time.perf_counter() - start

@@ -70,7 +70,7 @@ def _crossing(report: Report, manifest: Manifest) -> str:
 def bind(
     place: Path,
     experiment: Experiment,
-    lesson: TrainingTask,
+    task: TrainingTask,
     trained: TrainingResult,
     network: Network,
     report: Report,
@@ -78,17 +78,17 @@ def bind(
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, trained, report)
     words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
-    reference = _reference(lesson, trained, network)
-    save_bundle(place, network, card, words, report, lesson.manifest, reference=reference)
+    reference = _reference(task, trained, network)
+    save_bundle(place, network, card, words, report, task.manifest, reference=reference)
 
 
-def _reference(lesson: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
+def _reference(task: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
-    manifest, old = lesson.manifest, None
+    manifest, old = task.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
     if trained.diagnostics is None:
-        features = features_of(lesson, trained.site, network, [*rows, *test], flip=trained.flip)
+        features = features_of(task, trained.site, network, [*rows, *test], flip=trained.flip)
         if features is None:
             return None
         features = features[:, columns]

@@ -166,17 +166,17 @@ def run_experiment(
                 intake = read_images(experiment, spec, workspace, listener, stream)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
-        lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
-        lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
-        trained = train_head(lesson, network, timing=clock.timing, listener=listener)
+        task = _task(experiment, config, intake, workspace, unfinished, stream)
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
         with clock.timing("evaluate"):
             report = report_of(trained, intake.manifest)
         if isinstance(listener, LastWord):
             listener.conclude(report)
-        pace_ms = _pace(lesson, network)
+        pace_ms = _pace(task, network)
         with _saving(clock, listener):
-            bind(place, experiment, lesson, trained, network, report)
+            bind(place, experiment, task, trained, network, report)
     discard(unfinished)
     seconds = clock.stop()
     return Outcome(
@@ -241,7 +241,7 @@ def _sized(network: Network, px: int | None) -> Network:
     return network
 
 
-def _lesson(
+def _task(
     experiment: Experiment,
     config: TrainConfig,
     intake: IngestedImages,
@@ -267,9 +267,9 @@ def _lesson(
     )
 
 
-def _pace(lesson: TrainingTask, network: Network) -> float:
+def _pace(task: TrainingTask, network: Network) -> float:
     """Milliseconds for one picture; measured before the disk is busy with the bundle."""
-    return pace_of(network, lesson.prepared(lesson.manifest.images[0], network))
+    return pace_of(network, task.prepared(task.manifest.images[0], network))
 
 
 def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:

@@ -153,16 +153,16 @@ def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, 
 
 
 def features_of(
-    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
+    task: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
         body = Extractor(network, site, exact(choose_engine()), flip=flip)
     except HeadNotFound:
         return None
-    images, size = lesson.manifest.images, lesson.config.batch_size
+    images, size = task.manifest.images, task.config.batch_size
     parts = [
-        body.features(np.stack([lesson.prepared(images[row], network) for row in rows[start : start + size]]))
+        body.features(np.stack([task.prepared(images[row], network) for row in rows[start : start + size]]))
         for start in range(0, len(rows), size)
     ]
     return np.asarray(torch.cat(parts).numpy())

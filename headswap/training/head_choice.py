@@ -32,7 +32,7 @@ MOST_NUMBERS = 2**28  # of wide features in all, 1 GB; with more pictures, auto 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureSource:
-    """Where the features of a lesson come from, whichever head will read them."""
+    """Where the features of a task come from, whichever head will read them."""
 
     located: Located  # the network's own head
     network: Network  # the network itself, or widened around it

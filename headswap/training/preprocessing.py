@@ -51,7 +51,7 @@ class ChosenPreprocessing:
 
 
 def choose_preprocessing(
-    lesson: TrainingTask,
+    task: TrainingTask,
     network: Network,
     site: HeadSite,
     usual: FeatureBank,
@@ -66,7 +66,7 @@ def choose_preprocessing(
     error. Where next to nothing is wrong, nothing is tried.
 
     Args:
-        lesson: pictures, folders, time.
+        task: pictures, folders, time.
         network: as its makers showed it pictures.
         site: of its head.
         usual: features of that view.
@@ -74,7 +74,7 @@ def choose_preprocessing(
         solve: cross-validates a head on the practice rows of some features.
         listener: hears Progress("views").
     """
-    looking = _Looking(lesson, network, site, usual, listener)
+    looking = _Looking(task, network, site, usual, listener)
     before = solve(usual.features)
     unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
     if before is None or not leaves_room(before, labels) or not looking.has_time():
@@ -101,20 +101,20 @@ class _Looking:
     """Runs the body over all pictures once more, in another view."""
 
     def __init__(
-        self, lesson: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
+        self, task: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
     ) -> None:
-        self.lesson, self.network, self.site, self.listener = lesson, network, site, listener
+        self.task, self.network, self.site, self.listener = task, network, site, listener
         self.engine, self.done, self.count = engine_named(usual.engine), 0, len(usual.features)
 
     def at(self, spec: InputSpec, *, flipped: bool = False) -> Tensor:
         """(N, D) features of all pictures."""
-        lesson, network, images = self.lesson, self.network.seeing(spec), self.lesson.manifest.images
+        task, network, images = self.task, self.network.seeing(spec), self.task.manifest.images
         bank = fill_bank(
-            extractor_for(network, self.site, lesson.features_folder, self.engine, flipped=flipped),
+            extractor_for(network, self.site, task.features_folder, self.engine, flipped=flipped),
             [image.sha256 for image in images],
-            lambda number: lesson.prepared(images[number], network),
-            folder=lesson.features_folder,
-            batch_size=lesson.config.batch_size,
+            lambda number: task.prepared(images[number], network),
+            folder=task.features_folder,
+            batch_size=task.config.batch_size,
             listener=self._tell,
         )
         self.done += self.count
@@ -122,15 +122,15 @@ class _Looking:
 
     def has_time(self) -> bool:
         """Whether a time budget leaves half of itself to what comes after."""
-        lesson = self.lesson
-        if not lesson.budget.is_limited:
+        task = self.task
+        if not task.budget.is_limited:
             return True
-        few = lesson.manifest.images[:_MEASURED]
-        body = extractor_for(self.network, self.site, lesson.features_folder, self.engine)
+        few = task.manifest.images[:_MEASURED]
+        body = extractor_for(self.network, self.site, task.features_folder, self.engine)
         begin = time.perf_counter()
-        body.features(np.stack([lesson.prepared(image, self.network) for image in few]))
+        body.features(np.stack([task.prepared(image, self.network) for image in few]))
         needed = _LOOKS * self.count * (time.perf_counter() - begin) / len(few)
-        return needed < lesson.budget.left_s / 2
+        return needed < task.budget.left_s / 2
 
     def over(self) -> None:
         self.listener(Progress("views", self.done, self.done, unit="looks"))

@@ -91,7 +91,7 @@ class TrainingResult:
 class TrainedHead:
     """A taught head, from which a run may go further."""
 
-    lesson: TrainingTask  # with the view that was chosen
+    task: TrainingTask  # with the view that was chosen
     network: Network  # with its input
     trained: TrainingResult
     start: Callable[[Tensor], None]  # teaches the head again, on some rows of the manifest only

@@ -181,10 +181,10 @@ def teach_module() -> TeachModule:
         manifest = split(intake.manifest, seed=1, test_share=test_share)
         card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
         network = Network(card=card, module=module.eval())
-        lesson = TrainingTask(
+        task = TrainingTask(
             manifest=manifest, intake=intake, config=TrainConfig(), features_folder=features, engine=engine
         )
-        told = train_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
+        told = train_head(task, network, timing=lambda step: nullcontext(), listener=listener)
         return network, told, manifest
 
     return teach

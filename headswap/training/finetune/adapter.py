@@ -1,4 +1,4 @@
-"""From a lesson whose head is taught to one that goes further: the glue around the search.
+"""From a task whose head is taught to one that goes further: the glue around the search.
 
 Flow:  TrainingTask + TrainedHead --run_finetuning--> TrainingResult, by the network as it is then
 """
@@ -38,37 +38,37 @@ if TYPE_CHECKING:
 
 
 def run_finetuning(
-    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
+    task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
-    setup, test = finetune_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
-    files = [lesson.manifest.images[row].file for row in test.tolist()]
+    setup, test = finetune_setup_of(task, network, beginning, listener), _rows(task, "test")
+    files = [task.manifest.images[row].file for row in test.tolist()]
     truths = setup.labels[test]
 
     def on_epoch(result: EpochResult, answer: Answer) -> None:
         said = answer(test)
         right = int((said.argmax(1) == truths).sum())
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
-        listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
+        listener(guesses_on(result.number, said, truths, task.manifest.classes, files))
 
     finetuned = search_finetuning(setup, listener=listener, on_epoch=on_epoch)
     if not finetuned.moved:
         return replace(beginning.trained, finetune=finetuned.summary)
-    return _trained(lesson, beginning.trained, setup, finetuned)
+    return _trained(task, beginning.trained, setup, finetuned)
 
 
 def finetune_setup_of(
-    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
+    task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
 ) -> FinetuneSetup:
     """What can be practised on, and how; rows are those of the manifest."""
-    images, spec = lesson.manifest.images, network.input
+    images, spec = task.manifest.images, network.input
     image_batches = ImageBatches(
         spec,
-        read_input=lambda row: lesson.prepared(images[row], network),
-        read_uncut=lambda row: uncut(reread(lesson.manifest, images[row], wanted_px=wanted_px(spec)), spec),
+        read_input=lambda row: task.prepared(images[row], network),
+        read_uncut=lambda row: uncut(reread(task.manifest, images[row], wanted_px=wanted_px(spec)), spec),
     )
-    train, out_of_fold = _rows(lesson, "train"), beginning.trained.train
-    labels = lesson.labels(images)
+    train, out_of_fold = _rows(task, "train"), beginning.trained.train
+    labels = task.labels(images)
     engine = _engine(network.module, beginning.trained.site, image_batches, train, labels, listener)
     return FinetuneSetup(
         module=network.module,
@@ -79,10 +79,10 @@ def finetune_setup_of(
         groups=[images[row].group for row in train.tolist()],
         start=beginning.start,
         engine=single(engine) if beginning.only_exact else engine,
-        config=lesson.config,
-        seed=lesson.seed,
-        budget=lesson.budget,
-        folder=_folder(lesson, network, beginning.trained),
+        config=task.config,
+        seed=task.seed,
+        budget=task.budget,
+        folder=_folder(task, network, beginning.trained),
         flip=beginning.trained.flip,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
@@ -108,11 +108,11 @@ def _engine(
 
 
 def _trained(
-    lesson: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
+    task: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
     """What the network says after its body has moved."""
     engine = single(setup.engine)
-    test = _rows(lesson, "test")
+    test = _rows(task, "test")
 
     def answer(rows: Tensor) -> Tensor:
         return answers(setup.module, setup.site, setup.image_batches, rows, engine, flip=setup.flip)
@@ -120,42 +120,42 @@ def _trained(
     right = int((answer(setup.train).argmax(1) == setup.labels[setup.train]).sum())
     return replace(
         before,
-        test=_split_logits(lesson, test, answer(test)),
-        train=_split_logits(lesson, finetuned.held, finetuned.logits),
+        test=_split_logits(task, test, answer(test)),
+        train=_split_logits(task, finetuned.held, finetuned.logits),
         train_right=right,
         diagnostics=None,
         finetune=finetuned.summary,
     )
 
 
-def _rows(lesson: TrainingTask, part: str) -> Tensor:
-    return torch.tensor([row for row, image in enumerate(lesson.manifest.images) if image.part == part])
+def _rows(task: TrainingTask, part: str) -> Tensor:
+    return torch.tensor([row for row, image in enumerate(task.manifest.images) if image.part == part])
 
 
-def _split_logits(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
-    images = tuple(lesson.manifest.images[row] for row in rows.tolist())
+def _split_logits(task: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
+    images = tuple(task.manifest.images[row] for row in rows.tolist())
     return SplitLogits(
         files=[image.file for image in images],
         sha256s=[image.sha256 for image in images],
-        labels=lesson.labels(images).numpy(),
+        labels=task.labels(images).numpy(),
         logits=logits.double().numpy(),
     )
 
 
-def _folder(lesson: TrainingTask, network: Network, trained: TrainingResult) -> Path | None:
+def _folder(task: TrainingTask, network: Network, trained: TrainingResult) -> Path | None:
     """One folder for checkpoints of the same pictures, network and choices."""
-    if lesson.checkpoints is None:
+    if task.checkpoints is None:
         return None
     digest = hashlib.sha256()
     for word in (
-        to_json(lesson.config),
-        str(lesson.seed),
+        to_json(task.config),
+        str(task.seed),
         network.card.full_name,
         to_json(network.input),
         to_json(trained.site),
     ):
         digest.update(word.encode() + b"\0")
-    for image in lesson.manifest.images:
+    for image in task.manifest.images:
         digest.update(f"{image.sha256} {image.class_name} {image.part} {image.group}\0".encode())
     heads = head_names(network.module, trained.site.all_paths)
     for name, value in network.module.state_dict().items():
@@ -163,4 +163,4 @@ def _folder(lesson: TrainingTask, network: Network, trained: TrainingResult) -> 
             continue
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return lesson.checkpoints / digest.hexdigest()[:24]
+    return task.checkpoints / digest.hexdigest()[:24]

@@ -30,7 +30,7 @@ Read = Callable[[int], NDArray[np.uint8]]  # row -> (H, W, C)
 
 @dataclass
 class ImageBatches:
-    """All pictures of a lesson by row, practice and exam alike."""
+    """All pictures of a task by row, practice and exam alike."""
 
     spec: InputSpec
     read_input: Read  # as `prepare` gives it

@@ -70,7 +70,7 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
     def timing(step: str) -> Iterator[None]:
         yield
 
-    lesson = TrainingTask(
+    task = TrainingTask(
         manifest=manifest,
         intake=replace(ingest(noise), manifest=manifest),
         config=TrainConfig(
@@ -79,7 +79,7 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
     )
-    return train_head(lesson, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
+    return train_head(task, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
 
 
 @pytest.mark.parametrize("make", [Solvable, NotSolvable])
