@@ -35,7 +35,7 @@ def test_the_slower_a_network_the_fewer_images_and_passes(image_s: float) -> Non
 
 def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(materials, "seconds_to_see", lambda body, images: 0.5)
-    monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
+    monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
 
     result = run_lesson("everything", LessonConfig(small_px=32), workspace=tmp_path)
 
@@ -47,7 +47,7 @@ def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_one_experiment_left_out_is_not_said_of_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
+    monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
     material = Material(LessonConfig(most_images=16, small_px=32), tmp_path)
 
     slow = run_lesson("everything", workspace=tmp_path, material=material)

@@ -93,7 +93,7 @@ def test_what_is_no_answer_or_no_browser_is_not_counted(service: Service, progre
 def test_a_vote_cannot_be_filled_without_end(
     service: Service, progress: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_BALLOTS", 2)
+    monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_VOTES", 2)
     assert MOST_VOTES == 300
     key = service.following.share("teacher", progress)
     service.following.open_vote("teacher", progress, LESSON)
