@@ -1,4 +1,4 @@
-"""What the features say beside the head: a verdict on every picture, what fewer would have given, twins.
+"""What the features say beside the head: an answer to every picture, what fewer would have given, copies.
 
 Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
 
-_MOST_TO_COMPARE = 5000  # pictures, above which twins are not looked for
+_MOST_TO_COMPARE = 5000  # pictures, above which copies across the split are not looked for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

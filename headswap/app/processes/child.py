@@ -2,7 +2,7 @@
 
 Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
 
-One child per desk, started by the first question or by `warm`, let go when nobody
+One child per `ChildProcess`, started by the first question or by `warm`, let go when nobody
 asks for a while. Askers take turns. A child that dies or takes too long costs its
 asker one sentence; the next question starts another. A confined child reaches only what its
 first question names; where every question names something else, each gets a child of its own.

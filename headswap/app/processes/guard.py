@@ -47,7 +47,7 @@ class SafeInference:
 
         Raises:
             UnreadableImage: it is about a picture that cannot be read.
-            HeadswapError: whatever the desk raises.
+            HeadswapError: whatever the child raises.
         """
         question: Question = from_json(Question, question_json)
         self._place.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ class PageParts:
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
     def look(self, project_id: str, request: gr.Request) -> PageContext:
-        """The scene of the person who asks."""
+        """The context of the person who asks."""
         return look(self.service, owner_of(request), project_id)
 
 

@@ -1,4 +1,4 @@
-"""The header: mark, project name, the status chip and Stop; New, Open, Save and the other pages."""
+"""The header: mark, project name, the status and Stop; New, Open, Save and the other pages."""
 
 from __future__ import annotations
 

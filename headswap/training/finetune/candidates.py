@@ -100,7 +100,7 @@ class CandidateRunner:
 
     @torch.no_grad()
     def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
-        """The network as it was when the course began, or with the weights of some try."""
+        """The network as it was when the search began, or with the weights of some try."""
         for name, value in self.setup.module.state_dict().items():
             value.copy_(self._original[name])
         if moved is not None:

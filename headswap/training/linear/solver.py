@@ -250,7 +250,7 @@ def _solve(
     start: Tensor | None = None,
     tell: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
-    """Minimise mean cross-entropy + strength / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1)."""
+    """Minimise mean cross-entropy + l2 / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1)."""
     from scipy.optimize import minimize  # torch.optim would import its compiler: 2 s
 
     shape = len(problem.targets), problem.coordinates.shape[1] + 1

@@ -1,6 +1,6 @@
 """The experiments as a page shows them: what was guessed, what is run, what came of it, how far one is.
 
-Flow:  owner + course --look--> LessonView;  a guess --run--> the result, read again after a reload
+Flow:  owner + progress --look--> LessonView;  a guess --run--> the result, read again after a reload
 
 A result is shown to anyone who committed to a guess before. Experiments run on the sample set, or on the
 pictures and the network of a project of the same owner. Loads no torch.
@@ -42,7 +42,7 @@ class LessonView:
     """One experiment as it stands for one person."""
 
     lesson: Lesson
-    done: tuple[str, ...]  # of the whole course
+    done: tuple[str, ...]  # of all
     guess: int | None  # None: not committed yet
     riddles: tuple[int, ...]
     result: LessonResult | None  # only after a guess
@@ -80,7 +80,7 @@ class Lessons:
         self._check_fetch = check_fetch
         self._progress_store, self._projects, self._runs = progress_store, projects, runs
         self._base, self._check_room = base, check_room
-        self._lock = threading.Lock()  # around changes of a course
+        self._lock = threading.Lock()  # around changes of a progress record
 
     def close(self) -> None:
         """Let the child go."""
@@ -91,7 +91,7 @@ class Lessons:
         self._runs.make_ready(self._base)
 
     def open(self, owner: str, progress: str) -> ProgressView:
-        """The course that a browser remembers, or a new one."""
+        """The progress that a browser remembers, or a new one."""
         return self._view(self._progress_store.open(owner, progress))
 
     def progress(self, owner: str, progress: str) -> ProgressView:
@@ -157,7 +157,7 @@ class Lessons:
             project: of theirs, to run on its pictures and network; "": the sample set.
 
         Raises:
-            NotFound: no such course, experiment or project.
+            NotFound: no such progress, experiment or project.
             BadSetting: the choice is none of those offered; the project has no pictures.
         """
         what = find_lesson(lesson).lesson

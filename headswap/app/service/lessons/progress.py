@@ -3,7 +3,7 @@
     lessons/courses/ID/course.json      guesses, runs, the key of the class link
     lessons/courses/ID/vote-NAME.json   what a class thinks will happen
 
-A course belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
+A progress record belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
 """
 
 from __future__ import annotations
@@ -70,19 +70,19 @@ class LearnerProgress:
         return next((one for one in self.lesson_states if one.lesson == lesson), None)
 
     def having(self, lesson_state: LessonState) -> LearnerProgress:
-        """The same course with one experiment's part put in or replaced."""
+        """The same with one experiment's part put in or replaced."""
         others = tuple(one for one in self.lesson_states if one.lesson != lesson_state.lesson)
         return replace(self, lesson_states=(*others, lesson_state))
 
 
 class ProgressStore:
-    """All courses of one installation."""
+    """All progress of one installation."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def open(self, owner: str, progress: str) -> LearnerProgress:
-        """The course of this id, else the newest of someone who has logged in, else a new one."""
+        """The progress of this id, else the newest of someone who has logged in, else a new one."""
         with suppress(NotFound):
             return self.get(owner, progress)
         own = [one for one in self.all() if one.owner == owner] if owner else []
@@ -97,7 +97,7 @@ class ProgressStore:
             raise
 
     def get(self, owner: str, progress: str) -> LearnerProgress:
-        """One course of one owner.
+        """One record of one owner.
 
         Raises:
             NotFound: there is none, or it is someone else's; nobody can tell which.
@@ -113,7 +113,7 @@ class ProgressStore:
         return found
 
     def all(self) -> tuple[LearnerProgress, ...]:
-        """Every course that can be read, of everyone: for the server itself, never for a person."""
+        """Every record that can be read, of everyone: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
@@ -131,11 +131,11 @@ class ProgressStore:
         return progress
 
     def remove(self, progress: LearnerProgress) -> None:
-        """Let a course go, with its votes."""
+        """Let a record go, with its votes."""
         discard(self.folder(progress.id))
 
     def vote(self, progress: LearnerProgress, lesson: str) -> ClassVote | None:
-        """What the class of this course said before an experiment; None: it was not asked."""
+        """What the class said before an experiment; None: it was not asked."""
         place = self.folder(progress.id) / f"vote-{lesson}.json"
         if not place.is_file():
             return None
@@ -148,12 +148,12 @@ class ProgressStore:
         return vote
 
     def forget_votes(self, progress: LearnerProgress) -> None:
-        """Let every vote of a course go."""
+        """Let all of its votes go."""
         for place in self.folder(progress.id).glob("vote-*.json*"):
             remove(place)
 
     def folder(self, progress: str) -> Path:
-        """The folder of a course.
+        """The folder of a record.
 
         Raises:
             NotFound: the id is not well-formed; no path is ever built from it.

@@ -1,6 +1,6 @@
 """Experiments at work: one at a time in a child process, each result kept, the same setting run once.
 
-Flow:  key + AskLesson --start--> a thread asks the desk --> lessons/results/KEY.json --result--> LessonResult
+Flow:  key + AskLesson --start--> a thread asks a child --> results/KEY.json --result--> LessonResult
        meanwhile --state--> LessonRunState: waiting, how far, done, why not
 
 Several people may want the same run: they wait together, and it is stopped when the last one leaves.

@@ -1,9 +1,9 @@
-"""A class follows on its phones: a link that shows one course or one run, and takes one vote a browser.
+"""A class follows on its phones: a link shows a person's progress or a run, and takes one vote a browser.
 
-Flow:  owner + course | job --share--> key;  key --look--> FollowView;  key + ballot + choice --vote--> count
+Flow:  owner + progress | job --share--> key;  key --look--> FollowView;  key + voter + choice --vote--> count
 
 The key is the permission: 128 random bits, for reading only. It opens words and figures, never a picture,
-a file or a name, and it can change nothing but the vote of the browser that holds the ballot. What the
+a file or a name, and it can change nothing but the vote of the browser that holds the number. What the
 others said is told when the vote is closed, to the teacher's page too: it stands on the projector. Anyone who
 shares can stop sharing. Loads no torch.
 """
@@ -47,7 +47,7 @@ class ShareLink:
     key: str
     owner: str
     kind: Kind
-    target: str  # id of the course or job
+    target: str  # id of the progress record or job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class VoteView:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowView:
-    """What a phone sees. Of a course: lesson, vote, run, result. Of a run: sentence, passes, verdict."""
+    """What a phone sees. Of progress: lesson, vote, run, result. Of a run: sentence, passes, verdict."""
 
     lesson: Lesson | None = None
     vote: VoteView | None = None
@@ -101,7 +101,7 @@ class Sharing:
     # For anyone who shares -------------------------------------------------------------
 
     def share(self, owner: str, progress: str) -> str:
-        """The key by which a class follows a course; the same until it is taken back."""
+        """The key by which a class follows; the same until it is taken back."""
         with self._lock:
             found = self._progress_store.get(owner, progress)
             if not found.key or self._link(found.key) is None:
@@ -109,7 +109,7 @@ class Sharing:
             return found.key
 
     def unshare(self, owner: str, progress: str) -> None:
-        """Take the link of a course back."""
+        """Take the link back."""
         with self._lock:
             found = self._progress_store.get(owner, progress)
             if found.key:
@@ -117,7 +117,7 @@ class Sharing:
                 self._progress_store.save(replace(found, key=""))
 
     def shared(self, owner: str, progress: str) -> str:
-        """The key of a course, empty while it is not shared."""
+        """The key, empty while it is not shared."""
         key = self._progress_store.get(owner, progress).key
         return key if key and self._link(key) else ""
 

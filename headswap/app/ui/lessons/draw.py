@@ -101,7 +101,7 @@ class Drawn:
 
 
 def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderable:
-    """Mark, project, status chip, links, and the five steps below."""
+    """Mark, project, status, links, and the five steps below."""
     return h.fragment[
         h.div(".hs-bar.learn-bar")[
             BRAND,

@@ -1,4 +1,4 @@
-"""/follow: the page for phones. A class watches one course or one run, and answers when it is asked.
+"""/follow: the page for phones. A class watches someone's progress or a run, and answers when it is asked.
 
 Flow:  GET /follow?key=K --> a page;  GET /follow/now?key=K --> its inside;  POST /follow/vote --> counted
 
@@ -40,8 +40,8 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
     "form-action 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-Look = Callable[[str, str], FollowView]  # (key, ballot)
-Say = Callable[[str, str, int, str], FollowView]  # (key, ballot, choice, address)
+Look = Callable[[str, str], FollowView]  # (key, voter)
+Say = Callable[[str, str, int, str], FollowView]  # (key, voter, choice, address)
 
 
 class Follow:

@@ -1,8 +1,8 @@
 """/learn: eleven experiments that break it on purpose. Guess, run, see, why; alone or with a class.
 
-Flow:  course id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
+Flow:  id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
 
-A page of its own: it remembers its course and which project is open, and looks at the server only while
+A page of its own: it remembers its progress and which project is open, and looks at the server only while
 something runs or a class votes.
 """
 
@@ -79,7 +79,7 @@ def build_learn_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks, in which course, with which project open, and where on the page."""
+    """Who asks, with which progress, with which project open, and where on the page."""
 
     owner: str
     progress: str
@@ -101,7 +101,7 @@ def _shown(page: LearnPage, asked: Asked) -> Updates:
 
 
 def on_load(page: LearnPage, progress: str, project_id: str, here: str, request: gr.Request) -> Updates:
-    """The course of this browser, at the experiment where it was left or that the address names."""
+    """The progress of this browser, at the experiment where it was left or that the address names."""
     owner, lessons = owner_of(request), page.service.lessons
     opened = lessons.open(owner, progress)
     lessons.warm()  # while the person reads
@@ -184,7 +184,7 @@ def _turned(service: Service, owner: str, progress: str, place: LessonPlace, wan
     try:
         return LessonPlace(lesson=service.lessons.turn_to(owner, progress, wanted).at, here=place.here)
     except HeadswapError:
-        service.lessons.progress(owner, progress)  # a course of someone else still reads like none
+        service.lessons.progress(owner, progress)  # someone else's still reads like none
         return place
 
 

@@ -282,7 +282,7 @@ def on_edit(
 
 
 def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
-    """The pictures are read: the chip says what is true again."""
+    """The pictures are read: the status says what is true again."""
     context = shared.look(project_id, request)
     return written({state: run_status(context.project, context.job)})
 

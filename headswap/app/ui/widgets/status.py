@@ -1,4 +1,4 @@
-"""The status chip of the header: always true, and the live sentence and bar of a job."""
+"""The status in the header: always true, and the live sentence and bar of a job."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
 
 
 def busy_status(words: str) -> h.Renderable:
-    """The chip while the server reads an upload: shown by the browser before it asks."""
+    """The status while the server reads an upload: shown by the browser before it asks."""
     return h.div(".hs-status.busy", data_state="busy")[h.span(".dot.pulse"), h.span[words]]
 
 
