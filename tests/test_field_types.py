@@ -27,8 +27,8 @@ HERE = Path()
     ("make", "problem", "remedy"),
     [
         (lambda: TrainConfig(depth="all"), "depth is 'all'.", "head, norms, last, everything or auto."),
-        (lambda: TrainConfig(fit="cut"), "fit is 'cut'.", "crop, squash or border, or None."),
-        (lambda: TrainConfig(fit=["crop"]), "fit is ['crop'].", "crop, squash or border, or None."),
+        (lambda: TrainConfig(crop_mode="cut"), "crop_mode is 'cut'.", "crop, squash or border, or None."),
+        (lambda: TrainConfig(crop_mode=["crop"]), "crop_mode is ['crop'].", "crop, squash or border, or"),
         (lambda: TrainConfig(budget_s="60"), "budget_s is '60'.", "a number, or None."),
         (lambda: TrainConfig(budget_s=math.nan), "budget_s is nan.", "Choose seconds above 0, such as 120."),
         (lambda: TrainConfig(flip="no"), "flip is 'no'.", "True or False."),

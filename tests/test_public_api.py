@@ -21,6 +21,7 @@ OTHERWISE = {  # an argument of the shell and its parameter, where the words mus
     ("export", "pictures"): "data",
     ("export", "no_onnx"): "onnx",
     ("teach", "mirror"): "flip",
+    ("teach", "fit"): "crop_mode",
 }
 SHELL_MATTERS = {
     "help",

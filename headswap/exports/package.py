@@ -203,11 +203,11 @@ def _preprocessing(spec: InputSpec) -> str:
 def _steps(spec: InputSpec) -> list[str]:
     least = 2 * max(wanted_px(spec), 256)
     size = f"{spec.width} x {spec.height}"
-    if spec.fit == "crop":
+    if spec.crop_mode == "crop":
         resized = (
             f"Resize ({spec.interpolation}, antialiased) so that the shorter side is {spec.resize_px} px."
         )
-    elif spec.fit == "border":
+    elif spec.crop_mode == "border":
         resized = f"Resize ({spec.interpolation}, antialiased) to fit into {size} px; fill up with the mean."
     else:
         height, width = spec.squash_px or (spec.height, spec.width)

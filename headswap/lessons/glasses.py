@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from headswap.lessons.material import Material
-    from headswap.network import ChannelOrder, Fit, InputSpec
+    from headswap.network import ChannelOrder, CropMode, InputSpec
 
 LESSON = Lesson(
     name="wrong-glasses",
@@ -131,12 +131,12 @@ def _loss(name: str, words: str, scores: dict[str, list[float]]) -> Number:
 def _wrong_specs(spec: InputSpec) -> tuple[tuple[str, str, InputSpec], ...]:
     ones, zeros = (1.0,) * spec.channels, (0.0,) * spec.channels
     swapped: ChannelOrder = "RGB" if spec.channel_order == "BGR" else "BGR"
-    squashed: Fit = "crop" if spec.fit == "squash" else "squash"
+    squashed: CropMode = "crop" if spec.crop_mode == "squash" else "squash"
     return (
         ("undivided", "not divided by 255", replace(spec, std=tuple(one / 255 for one in spec.std))),
         ("unnormalised", "no mean and std", replace(spec, mean=zeros, std=ones)),
         ("swapped", "red and blue swapped", replace(spec, channel_order=swapped)),
-        ("squashed", "cut" if squashed == "crop" else "squashed", replace(spec, fit=squashed)),
+        ("squashed", "cut" if squashed == "crop" else "squashed", replace(spec, crop_mode=squashed)),
     )
 
 

@@ -221,7 +221,7 @@ class Material:
     def pixels(self, spec: InputSpec | None = None) -> ImageArray:
         """(N, H, W, C) uint8 of every picture, as a network with these glasses gets them."""
         seen = spec or self.spec
-        if seen.fit != "border":  # which fills with the mean; otherwise it plays no part yet
+        if seen.crop_mode != "border":  # which fills with the mean; otherwise it plays no part yet
             seen = replace(seen, mean=(), std=())
         if seen not in self._pixels:
             self._pixels[seen] = np.stack([prepare(image, seen) for image in self.images])

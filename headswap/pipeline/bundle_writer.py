@@ -143,7 +143,7 @@ def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
         learning_rate=finetune.learning_rate if finetune else None,
         epochs=finetune.planned_epochs if finetune else None,
         parts=finetune.parts if finetune else None,
-        fit=spec.fit,
+        crop_mode=spec.crop_mode,
         flip=trained.flip,
         head="wide" if trained.site.taps else "last",
     )

@@ -157,7 +157,9 @@ def run_experiment(
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     replay = experiment.replay
     config = replayed(experiment.teach, replay) if replay else experiment.teach
-    spec = describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.fit)
+    spec = (
+        describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
+    )
     with torch_threads(replay.threads if replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
@@ -223,7 +225,7 @@ def _load(
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
         network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
-        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.fit))
+        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.crop_mode))
 
 
 def _sized(network: Network, px: int | None) -> Network:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from headswap.errors import BadSetting
 from headswap.field_types import check_fields, keys_on_disk
-from headswap.network import Fit
+from headswap.network import CropMode
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
 Norms = Literal["frozen", "recalibrate", "train"]
@@ -87,13 +87,15 @@ def _check_shares(config: FinetuneConfig) -> None:
 class TrainConfig:
     """How the new head is taught. The defaults work."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror", l2_grid="strengths", l2="strength", finetune="further")
+    __pydantic_config__ = keys_on_disk(
+        flip="mirror", crop_mode="fit", l2_grid="strengths", l2="strength", finetune="further"
+    )
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
     flip: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
-    fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
+    crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
     l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
@@ -104,7 +106,7 @@ class TrainConfig:
     @property
     def chooses_view(self) -> bool:
         """Whether cross-validation chooses how pictures are shown (docs/decisions/0007-views.md)."""
-        return self.depth == "auto" and self.fit is None
+        return self.depth == "auto" and self.crop_mode is None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -128,7 +130,7 @@ class TrainConfig:
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
-    __pydantic_config__ = keys_on_disk(l2="strength", epochs="passes", flip="mirror")
+    __pydantic_config__ = keys_on_disk(l2="strength", epochs="passes", crop_mode="fit", flip="mirror")
 
     engine: str  # what ran the body
     threads: int  # of torch
@@ -137,7 +139,7 @@ class ReplayedChoices:
     learning_rate: float | None = None  # when more than the head moved
     epochs: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
-    fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
+    crop_mode: CropMode | None = None  # how pictures filled the frame; None: as the network's makers did it
     flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
 
@@ -161,7 +163,7 @@ def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
         l2=replay.l2,
         budget_s=None,
         finetune=finetune,
-        fit=replay.fit or config.fit,
+        crop_mode=replay.crop_mode or config.crop_mode,
         flip=config.flip if replay.flip is None else replay.flip,
         head="last" if replay.head is None else config.head,
     )

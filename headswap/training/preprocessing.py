@@ -24,7 +24,7 @@ from headswap.features.autotune import extractor_for
 from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
-from headswap.network import Fit, InputSpec, Network
+from headswap.network import CropMode, InputSpec, Network
 from headswap.training.finetune.compare import FinetuneGain, compare, leaves_room, score_held_out
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
 _LOOKS = 2  # over all pictures, beside the usual one
 _MEASURED = 16  # pictures
-_WORDS: dict[Fit, str] = {
+_WORDS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
     "squash": "Whole pictures are shown, squashed into the frame",
     "border": "Whole pictures are shown, with a border",
@@ -79,7 +79,8 @@ def choose_preprocessing(
     unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
     if before is None or not leaves_room(before, labels) or not looking.has_time():
         return unchanged
-    own, other = network.input, network.input.fitted("crop" if network.input.fit == "squash" else "squash")
+    own = network.input
+    other = own.fitted("crop" if own.crop_mode == "squash" else "squash")
     spec, plain = own, usual.features
     seen = looking.at(other)
     fits = _gain(before, solve(seen), labels)
@@ -154,8 +155,8 @@ def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpe
         also = ", and mirrored too" if flips is not None else ""
         last = flips or fits
         return (
-            f"{_WORDS[spec.fit]}{also}: {last.right_after} of {last.images} practice pictures were right "
-            f"in cross-validation, in the usual way {fits.right_before}."
+            f"{_WORDS[spec.crop_mode]}{also}: {last.right_after} of {last.images} practice pictures were "
+            f"right in cross-validation, in the usual way {fits.right_before}."
         )
     if flips is not None:
         return (

@@ -55,7 +55,7 @@ def auto(ends_that_tell: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 def test_what_only_whole_images_show_is_found_and_said(auto: tuple[Outcome, Path, list[Event]]) -> None:
     outcome, _, heard = auto
 
-    assert read_card(Path(outcome.bundle)).input.fit == "squash"
+    assert read_card(Path(outcome.bundle)).input.crop_mode == "squash"
     said = [event.sentence for event in heard if isinstance(event, Note)]
     assert any(sentence.startswith("Whole pictures are shown, squashed") for sentence in said)
     assert any("mirrored too" in one for one in said) is read_card(Path(outcome.bundle)).flip
@@ -72,7 +72,7 @@ def test_it_beats_the_usual_view_in_the_test(
 
     usual = headswap.teach(ends_that_tell, out=tmp_path / "usual", workspace=place / "w")
 
-    assert read_card(Path(usual.bundle)).input.fit == "crop"
+    assert read_card(Path(usual.bundle)).input.crop_mode == "crop"
     assert outcome.report.test_right > usual.report.test_right
 
 
@@ -108,30 +108,30 @@ def test_the_view_is_repeated_bit_for_bit_and_not_chosen_anew(
     assert (Path(again.bundle) / weights).read_bytes() == (Path(outcome.bundle) / weights).read_bytes()
     assert not [event for event in heard if isinstance(event, Progress) and event.step == "views"]
     kept = from_json(Experiment, (Path(outcome.bundle) / "experiment.json").read_bytes())
-    assert kept.replay.fit == "squash"
+    assert kept.replay.crop_mode == "squash"
 
 
 def test_a_fit_that_a_person_chose_is_taken_as_it_is(ends_that_tell: Path, tmp_path: Path) -> None:
     outcome = headswap.teach(
-        ends_that_tell, out=tmp_path / "b", workspace=tmp_path / "w", config=TrainConfig(fit="border")
+        ends_that_tell, out=tmp_path / "b", workspace=tmp_path / "w", config=TrainConfig(crop_mode="border")
     )
 
-    assert read_card(Path(outcome.bundle)).input.fit == "border"
+    assert read_card(Path(outcome.bundle)).input.crop_mode == "border"
 
 
 def test_a_replay_without_a_view_leaves_the_settings_alone() -> None:
     old = ReplayedChoices(engine="torch-cpu-float32", threads=2, l2=0.1)
 
-    assert replayed(TrainConfig(flip=True, fit="squash"), old).flip
-    assert replayed(TrainConfig(flip=True, fit="squash"), old).fit == "squash"
+    assert replayed(TrainConfig(flip=True, crop_mode="squash"), old).flip
+    assert replayed(TrainConfig(flip=True, crop_mode="squash"), old).crop_mode == "squash"
 
 
 def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:
-    spec = InputSpec(height=224, width=224, fit="squash", squash_px=(248, 248))
+    spec = InputSpec(height=224, width=224, crop_mode="squash", squash_px=(248, 248))
 
     cut = spec.fitted("crop")
 
-    assert (cut.fit, cut.resize_px, cut.squash_px) == ("crop", 256, None)
+    assert (cut.crop_mode, cut.resize_px, cut.squash_px) == ("crop", 256, None)
     assert spec.fitted(None) is spec
     assert spec.fitted("squash") is spec
 

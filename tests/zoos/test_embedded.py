@@ -36,7 +36,7 @@ def test_the_preprocessing_is_the_one_the_weights_were_made_with() -> None:
 
     assert spec.size == (3, 224, 224)
     assert (spec.mean, spec.std) == ((0.5,) * 3, (0.5,) * 3)
-    assert (spec.interpolation, spec.fit, spec.resize_px) == ("bicubic", "crop", 256)
+    assert (spec.interpolation, spec.crop_mode, spec.resize_px) == ("bicubic", "crop", 256)
 
 
 def test_other_shapes_are_refused_before_a_number_is_copied(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def _by_hand(image: Image.Image, spec: InputSpec) -> torch.Tensor:
     short = min(image.size)
     size = (
         tuple(spec.resize_px if side == short else int(spec.resize_px * side / short) for side in image.size)
-        if spec.fit == "crop"
+        if spec.crop_mode == "crop"
         else (spec.squash_px or (spec.height, spec.width))[::-1]
     )
     image = image.resize(size, filters[spec.interpolation])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_weights, new_verb
 from headswap.errors import BadSetting
-from headswap.network import Fit
+from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
 from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -64,7 +64,7 @@ def add(verbs: Verbs) -> None:
     )
     sub.add_argument(
         "--fit",
-        choices=get_args(Fit),
+        choices=get_args(CropMode),
         help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
         "network's makers did it, and with --depth auto whichever cross-validation prefers",
     )
@@ -133,7 +133,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,
             flip=choices.mirror,
-            fit=choices.fit,
+            crop_mode=choices.fit,
             px=choices.px,
         ),
         workspace=choices.workspace,

@@ -64,10 +64,10 @@ def fit_heads(  # noqa: PLR0913
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
-    fit = fit_ridge if site.taps else fit_head
+    solve = fit_ridge if site.taps else fit_head
     parts = features.split(site.in_features, dim=1)
     solved = tuple(
-        fit(
+        solve(
             part.contiguous(),
             labels,
             num_classes=num_classes,

@@ -21,9 +21,11 @@ SPECS = {
     "as usual": InputSpec(),
     "large": InputSpec(height=480, width=480, resize_px=480, interpolation="bilinear"),
     "squashed, blue first": InputSpec(
-        fit="squash", squash_px=(288, 288), channel_order="BGR", mean=(0.1, 0.2, 0.3)
+        crop_mode="squash", squash_px=(288, 288), channel_order="BGR", mean=(0.1, 0.2, 0.3)
     ),
-    "with a border": InputSpec(fit="border", height=96, width=160, channel_order="BGR", mean=(0.1, 0.5, 0.9)),
+    "with a border": InputSpec(
+        crop_mode="border", height=96, width=160, channel_order="BGR", mean=(0.1, 0.5, 0.9)
+    ),
     "not square": InputSpec(height=128, width=192, resize_px=150, interpolation="lanczos"),
     "grey": InputSpec(channels=1, height=64, width=64, resize_px=64, mean=(0.5,), std=(0.25,)),
     "cut larger than the resize": InputSpec(height=224, width=224, resize_px=200),

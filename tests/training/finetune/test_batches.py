@@ -36,7 +36,7 @@ def test_of_a_very_long_image_the_middle_is_used() -> None:
 
 
 def test_where_nothing_is_cut_away_the_uncut_image_is_the_prepared_one() -> None:
-    spec = InputSpec(height=16, width=16, fit="border")
+    spec = InputSpec(height=16, width=16, crop_mode="border")
 
     assert np.array_equal(uncut(ramp(), spec), prepare(ramp(), spec))
 
