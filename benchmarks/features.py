@@ -58,17 +58,17 @@ class Kept:
         body = extractor_for(network, find_head(network), folder)
         body.features(np.zeros((BATCH, network.input.height, network.input.width, 3), np.uint8))
         self.start_s = time.perf_counter() - begin
-        self.filling = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
+        self.builder = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
 
     @property
     def needs_every_core(self) -> bool:
-        return self.filling.needs_every_core
+        return self.builder.needs_every_core
 
     def expect(self, total: int) -> None:
         """Nothing depends on it."""
 
     def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
-        self.filling.add(sha256, image)
+        self.builder.add(sha256, image)
 
 
 def whole(network: Network, source: Path, folder: Path) -> tuple[float, float, Manifest]:
@@ -84,7 +84,7 @@ def whole(network: Network, source: Path, folder: Path) -> tuple[float, float, M
         keep_bytes=0,
         sink=kept,
     ).manifest
-    bank = kept.filling.bank([image.sha256 for image in manifest.images])
+    bank = kept.builder.bank([image.sha256 for image in manifest.images])
     assert torch.isfinite(bank.features).all()
     return (time.perf_counter() - begin) / len(manifest.images), kept.start_s, manifest
 

@@ -203,29 +203,29 @@ def fill_bank(
     """
     total = len(sha256s)
     if isinstance(body, BankBuilder):
-        filling = body
+        builder = body
     else:
-        filling = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
-    filling.catch_up()
-    missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
+        builder = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
+    builder.catch_up()
+    missing = [number for number, sha in enumerate(sha256s) if builder.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
     while missing:  # once more when the engine has changed after the first batches
-        for number, image in _ahead(prepare, missing, filling):
-            filling.add(sha256s[number], image)
+        for number, image in _ahead(prepare, missing, builder):
+            builder.add(sha256s[number], image)
             done += 1
             listener(Progress("features", min(done, total), total))
-        filling.catch_up()
-        missing = [number for number in range(total) if filling.lacks(sha256s[number])]
-    bank = filling.bank(sha256s)
-    for name in filling.body.given_up:
+        builder.catch_up()
+        missing = [number for number in range(total) if builder.lacks(sha256s[number])]
+    bank = builder.bank(sha256s)
+    for name in builder.body.given_up:
         if "-cpu-" not in name:
             listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
     return bank
 
 
 def _ahead(
-    prepare: Prepare, numbers: Sequence[int], filling: BankBuilder
+    prepare: Prepare, numbers: Sequence[int], builder: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Prepare pictures in threads, a few ahead of anyone who takes them; in their order."""
     threads = processors()
@@ -234,7 +234,7 @@ def _ahead(
     with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
-                most = look_ahead(threads, alone=filling.needs_every_core)
+                most = look_ahead(threads, alone=builder.needs_every_core)
                 room = max(0, most - len(waiting))  # fewer than wait already, when the engine has fallen back
                 waiting.extend(pool.submit(prepare, one) for one in islice(coming, room))
                 yield number, waiting.popleft().result()

@@ -264,7 +264,7 @@ def _task(
         prepared_for=stream.spec,
         head=replay.head if replay else None,
         source=stream.source,
-        filling=stream.filling,
+        builder=stream.builder,
         checkpoints=unfinished,
     )
 

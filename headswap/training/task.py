@@ -44,7 +44,7 @@ class TrainingTask:
     engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
     head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
     source: FeatureSource | None = None  # when the head was found while pictures were decoded
-    filling: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
+    builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
     def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:

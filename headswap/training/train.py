@@ -79,7 +79,7 @@ def begin(
     if task.config.chooses_view:
         with timing("views"):
             viewed = _viewed(task, source, chosen.kind, bank, listener)
-        task = replace(task, config=replace(task.config, flip=viewed.flip), filling=None)
+        task = replace(task, config=replace(task.config, flip=viewed.flip), builder=None)
         source, bank = source.seeing(network.seeing(viewed.spec)), viewed.bank
     with timing("head"):
         old_head = old_head_of(network.module, source.located.site)
@@ -158,7 +158,7 @@ def _viewed(
     )
 
 
-def _filling(task: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
+def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
     """The bank that the features of a task go into, before any picture has come."""
     engine = None if task.engine is None else engine_named(task.engine)
     if task.engine and engine is None:
@@ -173,7 +173,7 @@ def _filling(task: TrainingTask, source: FeatureSource, listener: Listener) -> B
 def _bank(task: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
     images = task.manifest.images
     return fill_bank(
-        task.filling or _filling(task, source, listener),
+        task.builder or _builder(task, source, listener),
         [image.sha256 for image in images],
         lambda number: task.prepared(images[number], source.network),
         folder=task.features_folder,

@@ -104,13 +104,13 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
     best = logits[order].topk(2, dim=1).values
     margins = best[:, 0] - best[:, 1]
     size = max(1, task.config.batch_size // 2)  # a number is twice as large: no more memory than before
-    filling = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
+    builder = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
     logits, worst, start = logits.clone(), 0.0, 0
-    filling.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
+    builder.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
     while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):
         part = slice(start, start + max(_PROOF_IMAGES, start // 4))  # growing: each is a round trip
         rows, said = order[part], logits[order[part]]
-        exactly = proof.heads.logits(_seen(task, network, filling, test[part]))
+        exactly = proof.heads.logits(_seen(task, network, builder, test[part]))
         exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - said).abs().max()))
         logits[rows] = exactly
@@ -119,10 +119,10 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
 
 
 def _seen(
-    task: TrainingTask, network: Network, filling: BankBuilder, images: Sequence[ImageRecord]
+    task: TrainingTask, network: Network, builder: BankBuilder, images: Sequence[ImageRecord]
 ) -> Tensor:
     return fill_bank(
-        filling,
+        builder,
         [image.sha256 for image in images],
         lambda number: task.prepared(images[number], network),
         folder=task.features_folder,

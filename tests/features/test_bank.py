@@ -126,15 +126,15 @@ def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) ->
 
 def test_features_that_vanish_while_they_are_needed_are_an_error_in_words(tmp_path: Path) -> None:
     batch = images(4)
-    filling = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
+    builder = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
     for name, image in zip(names(4), batch, strict=True):
-        filling.add(name, image)
-    filling.bank(names(4))
+        builder.add(name, image)
+    builder.bank(names(4))
     for shard in tmp_path.rglob("*.safetensors"):
         shard.unlink()
 
     with pytest.raises(TeachingFailed, match="4 pictures have vanished from the disk"):
-        filling.bank(names(4))
+        builder.bank(names(4))
 
 
 def test_what_a_given_up_engine_computed_before_is_not_mixed_with_the_rest(tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ def test_a_bare_parameter_has_no_door_to_wait_at() -> None:
 def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
     exact, batch = body(Engine("cpu", "float32")), images(6)
     seen = exact.features(batch[:4])
-    filling = BankBuilder(exact, folder=tmp_path, expected=6)
+    builder = BankBuilder(exact, folder=tmp_path, expected=6)
 
-    filling.learn(names(4), seen)
+    builder.learn(names(4), seen)
     for number in range(6):
-        filling.add(names(6)[number], batch[number])
-    bank = filling.bank(names(6))
+        builder.add(names(6)[number], batch[number])
+    bank = builder.bank(names(6))
 
     assert bank.computed == 2
     assert torch.equal(bank.features[:4], seen)
@@ -210,7 +210,7 @@ def test_fewer_images_are_prepared_ahead_when_the_engine_falls_back_on_the_way(
         begun.append(number)
         return batch[number]
 
-    hindered = property(lambda filling: filling.computed > 0)
+    hindered = property(lambda builder: builder.computed > 0)
     monkeypatch.setattr(BankBuilder, "needs_every_core", hindered)
 
     bank = fill_bank(made, names(200), prepare, folder=tmp_path)

@@ -197,8 +197,8 @@ def test_the_other_head_costs_no_second_pass(
     computed: list[int] = []
     give = BankBuilder.bank
 
-    def giving(filling: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
-        bank = give(filling, sha256s)
+    def giving(builder: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
+        bank = give(builder, sha256s)
         computed.append(bank.computed)
         return bank
 

@@ -45,8 +45,8 @@ def test_features_are_there_when_the_last_image_has_come(tmp_path: Path) -> None
 
     names = send(flow, 5)
 
-    assert flow.filling is not None
-    bank = flow.filling.bank(names)
+    assert flow.builder is not None
+    bank = flow.builder.bank(names)
     assert bank.features.shape == (5, 8)
     assert bank.computed == 5
 
@@ -56,7 +56,7 @@ def test_images_prepared_for_another_input_pass_by(tmp_path: Path) -> None:
 
     send(flow, 3)
 
-    assert flow.filling is None
+    assert flow.builder is None
 
 
 def test_a_head_that_is_not_one_linear_layer_takes_no_features(tmp_path: Path) -> None:
@@ -72,4 +72,4 @@ def test_a_head_that_is_not_one_linear_layer_takes_no_features(tmp_path: Path) -
 
     send(flow, 3)
 
-    assert flow.filling is None
+    assert flow.builder is None

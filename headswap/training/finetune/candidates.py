@@ -160,7 +160,7 @@ class CandidateRunner:
         if self.top is None or "last" not in depths:
             return True
         self.put_back()
-        filling = self.top.fill(
+        builder = self.top.fill(
             setup.image_batches,
             setup.train,
             len(setup.labels),
@@ -169,7 +169,7 @@ class CandidateRunner:
             crops=self._crops,
             flip=setup.flip,
         )
-        for now in filling:
+        for now in builder:
             tick(now - done)
             done = now
             if setup.budget.left_s <= 0:
