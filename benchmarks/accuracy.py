@@ -37,7 +37,7 @@ from torch import Tensor
 
 from headswap.data.ingest import ingest
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, HeadswapError, TooFewPictures
+from headswap.errors import BadSetting, HeadswapError, TooFewImages
 from headswap.features.autotune import extractor_for
 from headswap.features.bank import fill_bank
 from headswap.features.engines import choose_engine
@@ -83,7 +83,7 @@ class LabelledSet:
         folds = folds_of(self.labels.numpy(), self.groups.tolist(), count, seed)
         if folds is None:
             problem = f"A class of {self.name} has too few images that differ to be cut into folds."
-            raise TooFewPictures(problem, remedy="Add images; ten or more are better.")
+            raise TooFewImages(problem, remedy="Add images; ten or more are better.")
         return folds
 
 
@@ -155,7 +155,7 @@ def read(folder: Path, network: Network) -> LabelledSet:
     """Read a set and run the body over it."""
     spec = network.input
     intake = ingest(folder, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
-    images = intake.manifest.pictures
+    images = intake.manifest.images
     source = source_of(network, locate_head(network), "auto", len(images))
     if not source.fits_linear_head:
         raise BadSetting(f"No linear head fits {network.name}.", remedy="Choose another network.")
@@ -196,8 +196,8 @@ def judge(whole: LabelledSet, way: str, held: NDArray[np.bool_], repeat: int, fo
     part, begin = whole.part(~held), time.perf_counter()
     kind, predict = WAYS[way](part, repeat)
     seconds = round(time.perf_counter() - begin, 4)
-    exam = whole.part(held)
-    wrong = np.flatnonzero(held)[(predict(exam.read(kind)) != exam.labels).numpy()].tolist()
+    test = whole.part(held)
+    wrong = np.flatnonzero(held)[(predict(test.read(kind)) != test.labels).numpy()].tolist()
     return Row(whole.name, repeat, fold, way, int(held.sum()), tuple(wrong), kind, seconds)
 
 

@@ -46,22 +46,22 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
 
-        def taught(name: str, config: TrainConfig) -> Report:
+        def trained(name: str, config: TrainConfig) -> Report:
             outcome = headswap.teach(
                 source, out=place / name, seed=seed, config=config, workspace=place / "work"
             )
             return outcome.report
 
-        report = taught("head", TrainConfig())
-        before = report.exam_right / report.exam_total
+        report = trained("head", TrainConfig())
+        before = report.test_right / report.test_total
         advised = any(one.moves_body for one in report.advice)
         if not advised and not always:
             return Row(source.name, seed, False, before, before, "head", 0.0)
         begin = time.perf_counter()
-        moved = taught("auto", TrainConfig(depth="auto", budget_s=budget_s))
+        moved = trained("auto", TrainConfig(depth="auto", budget_s=budget_s))
         seconds = time.perf_counter() - begin
-        depth = moved.further.depth if moved.further else "head"
-        after = moved.exam_right / moved.exam_total
+        depth = moved.finetune.depth if moved.finetune else "head"
+        after = moved.test_right / moved.test_total
         return Row(source.name, seed, advised, before, after, depth, round(seconds, 1))
 
 

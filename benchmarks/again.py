@@ -35,11 +35,11 @@ def main() -> None:
             first = Experiment(data=DataConfig(source=str(place / DATASET)), model=choices.model)
             runs = {
                 "first": first,
-                "penalty": replace(first, teach=TrainConfig(strengths=(0.03, 0.3))),
+                "penalty": replace(first, teach=TrainConfig(l2_grid=(0.03, 0.3))),
                 "exam share": replace(first, data=replace(first.data, test_share=0.3)),
                 "seed": replace(first, data=replace(first.data, seed=1)),
             }
-            print(f"{source.name}, {len(manifest.pictures)} pictures")
+            print(f"{source.name}, {len(manifest.images)} pictures")
             for name, experiment in runs.items():
                 begin = time.perf_counter()
                 outcome = run_experiment(experiment, place / name, workspace=place / "work")

@@ -29,18 +29,18 @@ def main() -> None:
     pages = parser.parse_args().pages
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(playwright), args=FLAGS)
-        for whom in ("me", "class"):
+        for profile in ("me", "class"):
             with (
                 tempfile.TemporaryDirectory() as folder,
-                app_running(Path(folder) / "workspace", "--for", whom) as house,
+                app_running(Path(folder) / "workspace", "--for", profile) as house,
             ):
-                walk(browser, house, whom, pages)
+                walk(browser, house, profile, pages)
         browser.close()
 
 
-def walk(browser: Browser, house: House, whom: str, pages: int) -> None:
+def walk(browser: Browser, house: House, profile: str, pages: int) -> None:
     """Open page after page, teach from the first; print what that leaves in memory."""
-    print(f"--for {whom}")
+    print(f"--for {profile}")
     say("server up, no page", house)
     with ExitStack() as stack:
         first = stack.enter_context(visiting(browser, house))

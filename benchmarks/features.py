@@ -58,17 +58,17 @@ class Kept:
         body = extractor_for(network, find_head(network), folder)
         body.features(np.zeros((BATCH, network.input.height, network.input.width, 3), np.uint8))
         self.start_s = time.perf_counter() - begin
-        self.filling = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
+        self.builder = BankBuilder(body, folder=folder, expected=0, batch_size=BATCH)
 
     @property
     def needs_every_core(self) -> bool:
-        return self.filling.needs_every_core
+        return self.builder.needs_every_core
 
     def expect(self, total: int) -> None:
         """Nothing depends on it."""
 
-    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
-        self.filling.add(sha256, picture)
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
+        self.builder.add(sha256, image)
 
 
 def whole(network: Network, source: Path, folder: Path) -> tuple[float, float, Manifest]:
@@ -84,22 +84,20 @@ def whole(network: Network, source: Path, folder: Path) -> tuple[float, float, M
         keep_bytes=0,
         sink=kept,
     ).manifest
-    bank = kept.filling.bank([picture.sha256 for picture in manifest.pictures])
+    bank = kept.builder.bank([image.sha256 for image in manifest.images])
     assert torch.isfinite(bank.features).all()
-    return (time.perf_counter() - begin) / len(manifest.pictures), kept.start_s, manifest
+    return (time.perf_counter() - begin) / len(manifest.images), kept.start_s, manifest
 
 
 def enlarged(source: Path, folder: Path, megapixels: float, count: int) -> Path:
     """The first pictures of a folder as JPEGs of that many megapixels, 4:3."""
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
-    pictures = [
-        path for path in sorted(source.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png")
-    ]
-    for number, path in enumerate(pictures[:: max(1, len(pictures) // count)][:count]):
+    images = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    for number, path in enumerate(images[:: max(1, len(images) // count)][:count]):
         place = folder / path.parent.name / f"{number}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(path) as picture:
-            grown = picture.convert("RGB").resize((width, width * 3 // 4), Image.Resampling.BICUBIC)
+        with Image.open(path) as image:
+            grown = image.convert("RGB").resize((width, width * 3 // 4), Image.Resampling.BICUBIC)
             grown.save(place, quality=90)
     return folder
 
@@ -129,7 +127,7 @@ def main() -> None:
                 (whole(network, given, folder) for _ in range(TRIES)), key=lambda one: one[0]
             )
             print(
-                f"{source.name:24} {len(manifest.pictures):8} {1000 * alone:8.2f} {1000 * took:8.2f} "
+                f"{source.name:24} {len(manifest.images):8} {1000 * alone:8.2f} {1000 * took:8.2f} "
                 f"{start:8.2f}  {took / alone:.2f} times as long  {engine}",
                 flush=True,
             )

@@ -27,11 +27,11 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FinetuneConfig, TrainConfig
-from headswap.training.finetune.adapter import go_on, trial_setup_of
+from headswap.training.finetune.adapter import finetune_setup_of, run_finetuning
+from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import FinetuneCandidate
-from headswap.training.finetune.trials import CandidateRunner, TrialSetup
 from headswap.training.task import TrainingTask
 from headswap.training.train import begin
 from headswap.zoos.catalogue import DEFAULT_MODEL, describe_network, load_network
@@ -45,7 +45,7 @@ class Row:
     seed: int
     way: str
     right: int
-    exam: int
+    test: int
     seconds: float
 
 
@@ -60,41 +60,43 @@ def measure(source: Path, seed: int, options: argparse.Namespace) -> Iterator[Ro
     intake = ingest(source, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     manifest = split(intake.manifest, seed=seed)
     network = load_network(options.model)
-    config = TrainConfig(depth="auto", budget_s=options.budget, further=FinetuneConfig(passes=options.passes))
+    config = TrainConfig(
+        depth="auto", budget_s=options.budget, finetune=FinetuneConfig(epochs=options.passes)
+    )
     with tempfile.TemporaryDirectory() as folder:
-        lesson = TrainingTask(
+        task = TrainingTask(
             manifest=manifest, intake=intake, config=config, features_folder=Path(folder), seed=seed
         )
         start = time.perf_counter()
-        beginning = begin(lesson, network, timing=untimed)
-        labels, logits = beginning.taught.exam.labels, beginning.taught.exam.logits
+        beginning = begin(task, network, timing=untimed)
+        labels, logits = beginning.trained.test.labels, beginning.trained.test.logits
         head_s = time.perf_counter() - start
         yield Row(source.name, seed, "head", int((logits.argmax(1) == labels).sum()), len(labels), head_s)
-        lesson, network = beginning.lesson, beginning.network
-        course = trial_setup_of(lesson, network, beginning)
-        trials = CandidateRunner(course)
-        trials.fill(frozenset({"last"}), lambda pictures: None)
+        task, network = beginning.task, beginning.network
+        setup = finetune_setup_of(task, network, beginning)
+        runner = CandidateRunner(setup)
+        runner.fill(frozenset({"last"}), lambda images: None)
         for way in options.ways:
-            yield _tried(way, course, trials, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
-        trials.put_back()
+            yield _tried(way, setup, runner, manifest, Row(source.name, seed, way, 0, len(labels), 0.0))
+        runner.put_back()
         if options.auto:
             start = time.perf_counter()
-            taught = go_on(lesson, network, beginning, lambda event: None)
-            right = int((taught.exam.logits.argmax(1) == labels).sum())
-            depth = taught.further.depth if taught.further else "head"
+            trained = run_finetuning(task, network, beginning, lambda event: None)
+            right = int((trained.test.logits.argmax(1) == labels).sum())
+            depth = trained.finetune.depth if trained.finetune else "head"
             seconds = time.perf_counter() - start
             yield Row(source.name, seed, f"auto ({depth})", right, len(labels), seconds)
 
 
-def _tried(way: str, course: TrialSetup, trials: CandidateRunner, manifest: Manifest, row: Row) -> Row:
+def _tried(way: str, setup: FinetuneSetup, runner: CandidateRunner, manifest: Manifest, row: Row) -> Row:
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
-    passes, start = course.config.further.passes, time.perf_counter()
-    trials.run_all(candidate, passes, passes, tick=lambda pictures: None, on_pass=lambda result, answer: None)
-    exam = torch.tensor([number for number, one in enumerate(manifest.pictures) if one.part == "test"])
-    said = answers(course.module, course.site, course.album, exam, course.engine).argmax(1)
+    epochs, start = setup.config.finetune.epochs, time.perf_counter()
+    runner.run_all(candidate, epochs, epochs, tick=lambda images: None, on_epoch=lambda result, answer: None)
+    test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
+    said = answers(setup.module, setup.site, setup.image_batches, test, setup.engine).argmax(1)
     seconds = time.perf_counter() - start
-    return replace(row, right=int((said == course.labels[exam]).sum()), seconds=round(seconds, 1))
+    return replace(row, right=int((said == setup.labels[test]).sum()), seconds=round(seconds, 1))
 
 
 def main() -> None:
@@ -113,12 +115,12 @@ def main() -> None:
         for seed in options.seeds:
             for row in measure(source, seed, options):
                 rows.append(row)
-                counted = f"{row.right:4} of {row.exam:4}  {row.seconds:7.1f} s"
+                counted = f"{row.right:4} of {row.test:4}  {row.seconds:7.1f} s"
                 print(f"{row.data:22} {row.seed}  {row.way:20} {counted}", flush=True)
                 if options.json:
                     options.json.write_text(json.dumps([asdict(one) for one in rows], indent=1))
     for way in dict.fromkeys(row.way for row in rows):
-        shares = [row.right / row.exam for row in rows if row.way == way]
+        shares = [row.right / row.test for row in rows if row.way == way]
         print(f"{way:20} mean {statistics.mean(shares):.3f} over {len(shares)} splits")
 
 

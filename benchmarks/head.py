@@ -46,7 +46,7 @@ def main() -> None:
     for shape in choices.shapes:
         count, width, classes = map(int, shape.split("x"))
         features, labels = drawn(count, width, classes)
-        single = TrainConfig(strengths=(0.1,), strength=0.1)
+        single = TrainConfig(l2_grid=(0.1,), l2=0.1)
         alone = seconds(features, labels, classes, single, folded=False)
         one = seconds(features, labels, classes, single)
         choose = seconds(features, labels, classes, TrainConfig())

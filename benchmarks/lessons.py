@@ -34,7 +34,7 @@ def main() -> None:
     choices = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        run_lesson("which-layer", LessonConfig(most_pictures=16), workspace=folder / "warm")
+        run_lesson("which-layer", LessonConfig(most_images=16), workspace=folder / "warm")
         for model in choices.models:
             is_here = describe_network(model).weights.state == "here"
             weights = "" if is_here else by_chance(model, folder)
@@ -48,7 +48,7 @@ def main() -> None:
                     print(f"  {lesson.name:16} {error}")
                     continue
                 seconds = time.perf_counter() - start
-                print(f"  {lesson.name:16} {seconds:6.1f} s  {result.pictures:3} pictures", flush=True)
+                print(f"  {lesson.name:16} {seconds:6.1f} s  {result.images:3} pictures", flush=True)
 
 
 if __name__ == "__main__":

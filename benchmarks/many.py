@@ -35,8 +35,8 @@ def draw(folder: Path, numbers: range) -> None:
         random = np.random.default_rng(number)
         patches = random.integers(0, 256, (8, 8, 3))
         patches[..., number % 3] = (patches[..., number % 3] + 25 * (number % CLASSES)) // 2
-        picture = Image.fromarray(patches.astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        picture.save(folder / f"class{number % CLASSES}" / f"{number}.jpg", quality=80)
+        image = Image.fromarray(patches.astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        image.save(folder / f"class{number % CLASSES}" / f"{number}.jpg", quality=80)
 
 
 def drawn(folder: Path, count: int) -> Path:

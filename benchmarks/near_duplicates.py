@@ -53,19 +53,18 @@ def measured(folder: Path, copies: int) -> dict[str, str]:
     """One column of the table: what is measured -> before, after."""
     manifest = ingest(folder).manifest
     dice = random.Random(0)
-    chosen = sorted(dice.sample(range(len(manifest.pictures)), min(copies, len(manifest.pictures))))
-    images = [reread(manifest, manifest.pictures[row]) for row in chosen]
+    chosen = sorted(dice.sample(range(len(manifest.images)), min(copies, len(manifest.images))))
+    images = [reread(manifest, manifest.images[row]) for row in chosen]
     start = time.process_time()
-    grouped = group_alike(manifest.pictures)
+    grouped = group_alike(manifest.images)
     seconds = time.process_time() - start
     found = {
-        "pictures, copies of each kind": f"{len(manifest.pictures)}, {len(chosen)}",
+        "pictures, copies of each kind": f"{len(manifest.images)}, {len(chosen)}",
         **{
-            name: _recall(manifest.pictures, chosen, images, alter, dice)
-            for name, alter in ALTERATIONS.items()
+            name: _recall(manifest.images, chosen, images, alter, dice) for name, alter in ALTERATIONS.items()
         },
     }
-    sizes = [Counter(groups) for groups in (group_alike(plain(manifest.pictures)), grouped)]
+    sizes = [Counter(groups) for groups in (group_alike(plain(manifest.images)), grouped)]
     alike = [sum(size for size in each.values() if size > 1) for each in sizes]
     found["as they are: pictures in a group"] = f"{alike[0]} → {alike[1]}"
     found["as they are: the largest group"] = f"{max(sizes[0].values())} → {max(sizes[1].values())}"
@@ -74,33 +73,33 @@ def measured(folder: Path, copies: int) -> dict[str, str]:
 
 
 def _recall(
-    pictures: Sequence[ImageRecord],
+    records: Sequence[ImageRecord],
     chosen: Sequence[int],
     images: Sequence[Image.Image],
     alter: Alter,
     dice: random.Random,
 ) -> str:
-    copies = [copy_of(pictures[row], alter(image, dice)) for row, image in zip(chosen, images, strict=True)]
-    everything = [*pictures, *copies]
+    copies = [copy_of(records[row], alter(image, dice)) for row, image in zip(chosen, images, strict=True)]
+    everything = [*records, *copies]
     before, after = group_alike(plain(everything)), group_alike(everything)
-    count = len(pictures)
+    count = len(records)
     return " → ".join(
         str(sum(groups[row] == groups[count + at] for at, row in enumerate(chosen)))
         for groups in (before, after)
     )
 
 
-def plain(pictures: Sequence[ImageRecord]) -> list[ImageRecord]:
+def plain(images: Sequence[ImageRecord]) -> list[ImageRecord]:
     """The same without thumbnails: the difference hash alone decides."""
-    return [replace(picture, thumbnail="") for picture in pictures]
+    return [replace(image, thumbnail="") for image in images]
 
 
-def copy_of(picture: ImageRecord, image: Image.Image) -> ImageRecord:
+def copy_of(record: ImageRecord, image: Image.Image) -> ImageRecord:
     """The record of an altered copy."""
     look = fingerprint_of(image)
     return replace(
-        picture,
-        file=f"copy of {picture.file}",
+        record,
+        file=f"copy of {record.file}",
         sha256=hashlib.sha256(image.tobytes()).hexdigest(),
         look=look.bits,
         thumbnail=look.thumbnail,

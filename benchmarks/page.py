@@ -35,7 +35,7 @@ GOALS = {
     "prediction": (0.5, "s"),
     "idle server": (4.0, "% of a core"),
 }
-TEACH_PICTURES = 100
+TEACH_IMAGES = 100
 LOOK_AROUND_MS = 10_000
 IDLE_S = 20.0
 
@@ -84,7 +84,7 @@ def one_round(browser: Browser) -> Iterator[tuple[str, float]]:
             visit.page.wait_for_timeout(2 * LOOK_AROUND_MS)
             yield "idle server", idle_share(visit, house)
             with visiting(browser, house) as other:
-                yield "teaching 100 pictures", teaching(other, hundred_pictures(folder / "hundred"))
+                yield "teaching 100 pictures", teaching(other, hundred_images(folder / "hundred"))
 
 
 def two_presses(visit: Visit) -> float:
@@ -115,18 +115,18 @@ def teaching(visit: Visit, folder: Path) -> float:
 def predictions(visit: Visit) -> Iterator[tuple[str, float]]:
     """From giving a picture to what is said of it; pictures that were never seen."""
     visit.wait("#hs-examples li:nth-child(8) .told svg")
-    for picture in sorted((SAMPLE / "train" / "fruit").iterdir())[:10]:
+    for image in sorted((SAMPLE / "train" / "fruit").iterdir())[:10]:
         visit.page.evaluate("document.querySelector('#hs-answer .answered').dataset.old = 'yes'")
         start = time.monotonic()
-        visit.page.set_input_files("#hs-try input[type=file]", picture)
+        visit.page.set_input_files("#hs-try input[type=file]", image)
         visit.wait("#hs-answer .answered:not([data-old])")
         yield "prediction", time.monotonic() - start
 
 
-def hundred_pictures(folder: Path) -> Path:
+def hundred_images(folder: Path) -> Path:
     """The sample set, each drawing on a larger sheet, four mirrored: no features of them are kept."""
     drawings = sorted((SAMPLE / "train").rglob("*.png"))
-    for number in range(TEACH_PICTURES):
+    for number in range(TEACH_IMAGES):
         drawing = drawings[number % len(drawings)]
         place = folder / drawing.parent.name
         place.mkdir(parents=True, exist_ok=True)

@@ -63,11 +63,11 @@ class Task:
     source: Path
     manifest: Manifest
     seed: int
-    passes: int  # of the tutorial recipe
+    epochs: int  # of the tutorial recipe
 
     def files(self, part: str) -> list[tuple[Path, int]]:
-        pictures: Sequence[ImageRecord] = [one for one in self.manifest.pictures if one.part == part]
-        return [(self.manifest.path(one), self.manifest.label(one)) for one in pictures]
+        images: Sequence[ImageRecord] = [one for one in self.manifest.images if one.part == part]
+        return [(self.manifest.path(one), self.manifest.label(one)) for one in images]
 
 
 def by_headswap(task: Task) -> float:
@@ -93,8 +93,8 @@ def _headswap(task: Task, engines: Path | None) -> float:
             workspace=Path(place) / "work",
         )
         assert engines is not None or outcome.engine.startswith("torch-")  # no extra was measured on the way
-        assert outcome.report.exam_total == len(task.manifest.part("test"))
-        return outcome.report.exam_right / outcome.report.exam_total
+        assert outcome.report.test_total == len(task.manifest.part("test"))
+        return outcome.report.test_right / outcome.report.test_total
 
 
 @cache
@@ -115,8 +115,8 @@ def by_tutorial(task: Task) -> float:
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3, momentum=0.9)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=7, gamma=0.1)
     best = 0.0
-    for _ in range(task.passes):
-        _one_pass(network, _loader(task, "train", 4, _crops()), optimizer, nn.functional.cross_entropy)
+    for _ in range(task.epochs):
+        _one_epoch(network, _loader(task, "train", 4, _crops()), optimizer, nn.functional.cross_entropy)
         schedule.step()
         best = max(best, _accuracy(network, task))  # the tutorial keeps the best pass of its validation part
     return best
@@ -134,7 +134,7 @@ def by_timm(task: Task) -> float:
     schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, cosine], milestones=[1])
     augment = create_transform(SIZE, is_training=True, auto_augment="rand-m6-mstd0.5", mean=MEAN, std=STD)
     for _ in range(10):
-        _one_pass(network, _loader(task, "train", 32, augment), optimizer, LabelSmoothingCrossEntropy(0.1))
+        _one_epoch(network, _loader(task, "train", 32, augment), optimizer, LabelSmoothingCrossEntropy(0.1))
         schedule.step()
     return _accuracy(network, task)
 
@@ -237,16 +237,16 @@ def _loader(
     return DataLoader(_Files(task.files(part), transform), batch, shuffle=part == "train", num_workers=2)
 
 
-def _one_pass(
+def _one_epoch(
     network: nn.Module,
     loader: DataLoader[tuple[Tensor, int]],
     optimizer: torch.optim.Optimizer,
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> None:
     network.train()
-    for pictures, labels in loader:
+    for images, labels in loader:
         optimizer.zero_grad()
-        loss(network(pictures), labels).backward()
+        loss(network(images), labels).backward()
         optimizer.step()
 
 
@@ -254,8 +254,8 @@ def _one_pass(
 def _accuracy(network: nn.Module, task: Task) -> float:
     network.eval()
     right = total = 0
-    for pictures, labels in _loader(task, "test", 32, _centre()):
-        right += int((network(pictures).argmax(1) == labels).sum())
+    for images, labels in _loader(task, "test", 32, _centre()):
+        right += int((network(images).argmax(1) == labels).sum())
         total += len(labels)
     return right / total
 

@@ -58,7 +58,7 @@ class SwapFailed(HeadswapError):
     """The head was found but could not be replaced; the network is as it was."""
 
 
-class UnreadablePicture(HeadswapError):
+class UnreadableImage(HeadswapError):
     """One file is not a picture that can be used."""
 
 
@@ -70,7 +70,7 @@ class TooMuch(HeadswapError):
     """More than this installation allows one person."""
 
 
-class TooFewPictures(HeadswapError):
+class TooFewImages(HeadswapError):
     """There are not enough pictures or classes to teach or to measure."""
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
+
 Step = Literal[
     "fetch", "load", "pictures", "features", "views", "head", "finetune", "evaluate", "save", "predict"
 ]
@@ -25,7 +27,7 @@ class StepWords:
     name: str  # beside a bar of its own
     sentence: str  # with {done} and {total}
     share_head: tuple[float, float]  # begin and end, when only the head is taught: the body takes most
-    share_further: tuple[float, float]  # when more than the head may move: that takes most
+    share_finetune: tuple[float, float]  # when more than the head may move: that takes most
 
 
 def text_of_step(step: Step) -> StepWords:
@@ -73,12 +75,19 @@ class Progress:
 class EpochEnd:
     """One pass (epoch) over the practice pictures is over."""
 
+    __pydantic_config__ = keys_on_disk(
+        train_right="practice_right",
+        train_total="practice_total",
+        test_right="exam_right",
+        test_total="exam_total",
+    )
+
     number: int  # from 1
     of: int
-    practice_right: int
-    practice_total: int
-    exam_right: int
-    exam_total: int
+    train_right: int
+    train_total: int
+    test_right: int
+    test_total: int
     kind: Literal["pass"] = "pass"
 
 

@@ -33,6 +33,17 @@ def check_fields(record: Any) -> None:
             raise BadSetting(f"{one.name} is {shown}.", remedy=f"Choose {_words(hint)}.")
 
 
+def keys_on_disk(**keys: str) -> Any:
+    """The `__pydantic_config__` of a record whose files have other keys than its fields have names.
+
+    Files of older versions keep opening that way: names in code may change, what lies on a disk does not.
+
+    Args:
+        keys: field name to key.
+    """
+    return {"alias_generator": lambda name: keys.get(name, name)}
+
+
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)

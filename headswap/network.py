@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from headswap.field_types import check_fields
+from headswap.field_types import check_fields, keys_on_disk
 
 if TYPE_CHECKING:
     from torch import nn
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-Fit = Literal["crop", "squash", "border"]
+CropMode = Literal["crop", "squash", "border"]
 ChannelOrder = Literal["RGB", "BGR"]
 _USUAL_CROP = 0.875  # of the shorter side, where the makers of a network did not cut
 
@@ -24,13 +24,17 @@ _USUAL_CROP = 0.875  # of the shorter side, where the makers of a network did no
 class InputSpec:
     """How a picture must look before it enters the network. Travels with the weights."""
 
+    __pydantic_config__ = keys_on_disk(crop_mode="fit")
+
     channels: int = 3
     height: int = 224  # px
     width: int = 224  # px
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # subtracted, for pixels in [0, 1]
     std: tuple[float, ...] = (0.229, 0.224, 0.225)  # divided by
     interpolation: Interpolation = "bicubic"
-    fit: Fit = "crop"  # crop: resize the shorter side, cut the centre; squash: resize both; border: pad
+    crop_mode: CropMode = (
+        "crop"  # crop: resize the shorter side, cut the centre; squash: resize both; border: pad
+    )
     resize_px: int = 256  # the shorter side before the crop (used by "crop" only)
     squash_px: tuple[int, int] | None = None  # "squash": height, width before the cut; None: the input's
     channel_order: ChannelOrder = "RGB"  # of the tensor; mean and std are in the same order
@@ -50,12 +54,14 @@ class InputSpec:
         resize_px = round(self.resize_px * px / min(self.height, self.width))
         return replace(self, height=px, width=px, resize_px=resize_px, squash_px=None)
 
-    def fitted(self, fit: Fit | None) -> InputSpec:
+    def fitted(self, crop_mode: CropMode | None) -> InputSpec:
         """The same with another way of making a picture fill the frame; None: as it is."""
-        if fit is None or fit == self.fit:
+        if crop_mode is None or crop_mode == self.crop_mode:
             return self
-        resize_px = round(min(self.height, self.width) / _USUAL_CROP) if fit == "crop" else self.resize_px
-        return replace(self, fit=fit, resize_px=resize_px, squash_px=None)
+        resize_px = (
+            round(min(self.height, self.width) / _USUAL_CROP) if crop_mode == "crop" else self.resize_px
+        )
+        return replace(self, crop_mode=crop_mode, resize_px=resize_px, squash_px=None)
 
 
 @dataclass(frozen=True, kw_only=True)

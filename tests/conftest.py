@@ -97,8 +97,8 @@ def few_drawings(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("few") / "drawings"
     for name in ("bird", "fruit", "vehicle"):
         (folder / name).mkdir(parents=True)
-        for picture in sorted((sample / "train" / name).iterdir())[:8]:
-            shutil.copy(picture, folder / name)
+        for image in sorted((sample / "train" / name).iterdir())[:8]:
+            shutil.copy(image, folder / name)
     return folder
 
 

@@ -33,6 +33,11 @@ PRIVATE_WORDS = {  # that this project had for what the field has a name for
     "Watched", "alarm_from", "doubts_of", "freeze_body", "go_further", "judge", "sitting", "study",
     "take_in", "taught_of", "teach_head", "teach_through", "twins_of",
 }  # fmt: skip
+PRIVATE_PARTS = {  # of any name that is given in the code
+    "album", "alarm", "ballot", "chip", "clerk", "desk", "doubt", "doubts", "drill", "everyone", "exam",
+    "foot", "further", "hush", "journey", "mirror", "practice", "pulse", "scene", "sitting", "strength",
+    "strengths", "study", "taught", "twins", "unlike",
+}  # fmt: skip
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle"}
 
 
@@ -216,6 +221,30 @@ def test_private_words_do_not_come_back_as_names() -> None:
     ]
 
     assert named == []
+
+
+def given_names(node: ast.AST) -> Iterator[str]:
+    """The names that a piece of code gives: to what it defines, takes or keeps."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name):
+            yield name
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            yield name
+
+
+def test_no_name_is_made_of_a_private_word() -> None:
+    kept = {"is_unlike"}  # a key of the answers to programs
+    named = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules()
+        if "templates" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in given_names(node)
+        if not PRIVATE_PARTS.isdisjoint(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+        and name not in kept
+    }
+
+    assert named == set()
 
 
 RULES = (upward_imports, heavy_imports, oversize, forbidden, without_a_header)

@@ -40,8 +40,8 @@ from headswap.zoos.catalogue import build_network
 from tests.pretend_device import pretend_device
 
 TINY = "timm/test_efficientnet"  # norms, depthwise convolutions, a linear head; 160 px
-FURTHER = FinetuneConfig(passes=1, crops=2, confirmations=1)
-SMALL = LessonConfig(model=TINY, most_pictures=16, small_px=64, passes=1, draws=2)
+FINETUNE = FinetuneConfig(epochs=1, crops=2, confirmations=1)
+SMALL = LessonConfig(model=TINY, most_images=16, small_px=64, epochs=1, draws=2)
 Device = Literal["mps", "cuda"]
 
 
@@ -63,7 +63,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def taught(
+def trained(
     few_drawings: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Device, Depth], Outcome]:
     """Teaches the tiny network on a device, once for each depth."""
@@ -78,7 +78,7 @@ def taught(
                     weights=weights,
                     out=folder / f"{device}-{depth}",
                     workspace=folder / device,
-                    config=TrainConfig(depth=depth, further=FURTHER),
+                    config=TrainConfig(depth=depth, finetune=FINETUNE),
                 )
         return known[device, depth]
 
@@ -86,48 +86,48 @@ def taught(
 
 
 @pytest.mark.parametrize("depth", ["head", "norms", "last", "everything", "auto"])
-def test_every_depth_is_taught_on_mps(taught: Callable[..., Outcome], depth: Depth) -> None:
-    outcome = taught("mps", depth)
+def test_every_depth_is_taught_on_mps(trained: Callable[..., Outcome], depth: Depth) -> None:
+    outcome = trained("mps", depth)
 
     assert outcome.engine == "torch-mps-float32"
-    assert headswap.load_bundle(outcome.bundle).report.exam_total == outcome.test_images
+    assert headswap.load_bundle(outcome.bundle).report.test_total == outcome.test_images
 
 
 @pytest.mark.parametrize("depth", ["head", "everything"])
-def test_a_head_and_its_body_are_taught_on_cuda(taught: Callable[..., Outcome], depth: Depth) -> None:
-    assert taught("cuda", depth).engine == "torch-cuda-bfloat16-folded"
+def test_a_head_and_its_body_are_taught_on_cuda(trained: Callable[..., Outcome], depth: Depth) -> None:
+    assert trained("cuda", depth).engine == "torch-cuda-bfloat16-folded"
 
 
 def test_a_head_taught_on_a_gpu_is_the_one_taught_on_the_processor(
-    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
     here = headswap.teach(
         few_drawings, model=TINY, weights=weights, out=tmp_path / "here", workspace=tmp_path
     )
-    picture = next((few_drawings / "bird").iterdir())
-    expected = headswap.load_bundle(here.bundle).predict(picture).probabilities
+    image = next((few_drawings / "bird").iterdir())
+    expected = headswap.load_bundle(here.bundle).predict(image).probabilities
 
     for device in ("mps", "cuda"):
-        said = headswap.load_bundle(taught(device, "head").bundle).predict(picture).probabilities
+        said = headswap.load_bundle(trained(device, "head").bundle).predict(image).probabilities
 
         assert said == pytest.approx(expected, abs=0.02)
 
 
 def test_what_was_taught_is_used_in_every_way(
-    taught: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, weights: Path, tmp_path: Path
 ) -> None:
-    place, picture = Path(taught("mps", "last").bundle), next((few_drawings / "bird").iterdir())
+    place, image = Path(trained("mps", "last").bundle), next((few_drawings / "bird").iterdir())
     with pretend_device("mps"):
         bundle = headswap.load_bundle(place)
         again = train_again(place, few_drawings, out=tmp_path / "again", weights=weights, workspace=tmp_path)
         check = take_home(place, tmp_path / "home.zip")
 
-        assert bundle.predict(picture).label in bundle.classes
-        assert heat_map(bundle, picture).png.startswith(b"\x89PNG")
+        assert bundle.predict(image).label in bundle.classes
+        assert heat_map(bundle, image).png.startswith(b"\x89PNG")
         measured = evaluate_bundle(bundle, few_drawings, workspace=tmp_path)
         assert sum(tally.images for tally in measured.seen.values()) == 24
         assert check.agree, check
-        assert again.report.exam_right == bundle.report.exam_right
+        assert again.report.test_right == bundle.report.test_right
 
 
 @pytest.mark.parametrize("device", ["mps", "cuda"])
@@ -148,8 +148,8 @@ def test_networks_of_every_zoo_are_found_swapped_and_measured(device: Device, tm
             assert record.site.num_classes == 3
             assert find_head(network).paths == site.paths
             network.module.to("cpu")
-            pictures = np.zeros((2, *batch.shape[2:], 3), np.uint8)
-            assert choose_engine().name in measure(network, record.site, pictures, tmp_path).milliseconds
+            images = np.zeros((2, *batch.shape[2:], 3), np.uint8)
+            assert choose_engine().name in measure(network, record.site, images, tmp_path).milliseconds
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
@@ -172,20 +172,20 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 
 @pytest.mark.slow
 def test_the_processes_of_the_page_run_beside_a_gpu(
-    taught: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
+    trained: Callable[..., Outcome], few_drawings: Path, tmp_path: Path
 ) -> None:
     """The one that answers and the one of the lessons, each a real child."""
     pretending = {
         "HEADSWAP_PRETENDS": "mps",
         "PYTHONPATH": str(Path(__file__).parent / "pretended"),
     }
-    bundle, picture = taught("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
+    bundle, image = trained("mps", "head").bundle, str(next((few_drawings / "bird").iterdir()))
     answering = ChildProcess("headswap.app.processes.inference:answer", timeout_s=600, environment=pretending)
     teaching = ChildProcess("headswap.app.processes.lessons:answer", timeout_s=600, environment=pretending)
     setting = replace(SMALL, model="tf_efficientnet_lite0")
     try:
-        assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (picture,))))
-        assert "png_base64" in answering.ask(to_json(AskHeatMap(bundle, picture, None)))
+        assert "probabilities" in answering.ask(to_json(AskPredictions(bundle, (image,))))
+        assert "png_base64" in answering.ask(to_json(AskHeatMap(bundle, image, None)))
         asked = AskLesson(
             lesson="old-optimizer", setting=setting, workspace=str(tmp_path), folder=str(tmp_path / "run")
         )

@@ -27,25 +27,25 @@ HERE = Path()
     ("make", "problem", "remedy"),
     [
         (lambda: TrainConfig(depth="all"), "depth is 'all'.", "head, norms, last, everything or auto."),
-        (lambda: TrainConfig(fit="cut"), "fit is 'cut'.", "crop, squash or border, or None."),
-        (lambda: TrainConfig(fit=["crop"]), "fit is ['crop'].", "crop, squash or border, or None."),
+        (lambda: TrainConfig(crop_mode="cut"), "crop_mode is 'cut'.", "crop, squash or border, or None."),
+        (lambda: TrainConfig(crop_mode=["crop"]), "crop_mode is ['crop'].", "crop, squash or border, or"),
         (lambda: TrainConfig(budget_s="60"), "budget_s is '60'.", "a number, or None."),
         (lambda: TrainConfig(budget_s=math.nan), "budget_s is nan.", "Choose seconds above 0, such as 120."),
-        (lambda: TrainConfig(mirror="no"), "mirror is 'no'.", "True or False."),
+        (lambda: TrainConfig(flip="no"), "flip is 'no'.", "True or False."),
         (lambda: TrainConfig(folds=4.5), "folds is 4.5.", "a whole number."),
-        (lambda: TrainConfig(strengths=0.1), "strengths is 0.1.", "a tuple, each a number."),
-        (lambda: TrainConfig(strengths=(0.1, "1")), "strengths is (0.1, '1').", "a tuple, each a number."),
-        (lambda: TrainConfig(strengths=(float("inf"),)), "strengths is (inf,).", "numbers above 0."),
-        (lambda: TrainConfig(further={"passes": 3}), "further is {'passes': 3}.", "a FinetuneConfig."),
-        (lambda: FinetuneConfig(passes="ten"), "passes is 'ten'.", "a whole number."),
-        (lambda: FinetuneConfig(passes=True), "passes is True.", "a whole number."),
+        (lambda: TrainConfig(l2_grid=0.1), "l2_grid is 0.1.", "a tuple, each a number."),
+        (lambda: TrainConfig(l2_grid=(0.1, "1")), "l2_grid is (0.1, '1').", "a tuple, each a number."),
+        (lambda: TrainConfig(l2_grid=(float("inf"),)), "l2_grid is (inf,).", "numbers above 0."),
+        (lambda: TrainConfig(finetune={"epochs": 3}), "finetune is {'epochs': 3}.", "a FinetuneConfig."),
+        (lambda: FinetuneConfig(epochs="ten"), "epochs is 'ten'.", "a whole number."),
+        (lambda: FinetuneConfig(epochs=True), "epochs is True.", "a whole number."),
         (lambda: FinetuneConfig(norms="freeze"), "norms is 'freeze'.", "frozen, recalibrate or train."),
         (lambda: DataConfig(source=Path("x")), "source is ", "Choose text."),
         (lambda: DataConfig(source="x", seed="0"), "seed is '0'.", "a whole number."),
         (lambda: Experiment(data=DATA, model=None), "model is None.", "Choose text."),
         (lambda: Experiment(data=DATA, teach="auto"), "teach is 'auto'.", "a TrainConfig."),
         (
-            lambda: ReplayedChoices(engine="cpu", threads=2, strength=None, depth="all"),
+            lambda: ReplayedChoices(engine="cpu", threads=2, l2=None, depth="all"),
             "depth is 'all'.", "or auto.",
         ),
         (lambda: ZooSettings(offline="yes"), "offline is 'yes'.", "True or False."),
@@ -72,7 +72,7 @@ def test_a_value_of_another_kind_is_refused_where_it_enters(
 
 
 def test_a_whole_number_is_a_number_too_and_a_long_value_is_shown_short() -> None:
-    assert TrainConfig(budget_s=60, strengths=(1,), strength=1).strength == 1
+    assert TrainConfig(budget_s=60, l2_grid=(1,), l2=1).l2 == 1
     assert Settings(workspace=HERE, sample=HERE).limits == Limits()
     with pytest.raises(BadSetting, match=r"^depth is 'aaaa") as refused:
         TrainConfig(depth="a" * 500)  # type: ignore[arg-type]  # what a notebook may hand over

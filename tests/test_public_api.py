@@ -11,7 +11,7 @@ import pytest
 
 import headswap
 from headswap.cli.main import new_parser
-from headswap.errors import BadSetting, UnreadablePicture
+from headswap.errors import BadSetting, UnreadableImage
 from headswap.training.config import TrainConfig
 
 SHELL_ONLY = {"engines", "serve", "users", "doctor"}  # for this machine, not for a program
@@ -20,6 +20,8 @@ OTHERWISE = {  # an argument of the shell and its parameter, where the words mus
     ("teach", "again"): "from_bundle",  # `--from`; "from" is a word of Python
     ("export", "pictures"): "data",
     ("export", "no_onnx"): "onnx",
+    ("teach", "mirror"): "flip",
+    ("teach", "fit"): "crop_mode",
 }
 SHELL_MATTERS = {
     "help",
@@ -86,5 +88,5 @@ def test_images_that_cannot_be_read_are_left_out_by_name_and_the_others_answered
     assert [one.file for one in said.answers] == [str(image)]
     assert [left.file for left in said.left_out] == [str(broken)]
     assert said.answers[0] == headswap.load_bundle(bundle).predict(image)
-    with pytest.raises(UnreadablePicture):
+    with pytest.raises(UnreadableImage):
         headswap.predict(bundle, broken)

@@ -30,7 +30,7 @@ def test_a_bundle_of_version_0_1_gives_the_answers_that_it_gave(kind: str, sampl
         assert now == pytest.approx(probabilities, abs=1e-4), name
 
 
-def test_a_project_of_version_0_1_opens_with_its_pictures_and_its_run(tmp_path: Path) -> None:
+def test_a_project_of_version_0_1_opens_with_its_images_and_its_run(tmp_path: Path) -> None:
     opened = unpack_project(HERE / "project.headswap.zip", tmp_path)
 
     assert opened.name == "Birds & <b>fruit</b>"

@@ -40,7 +40,7 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
             f"The workspace {settings.workspace} cannot be written: {reason}.",
             remedy="Give --workspace FOLDER, a folder where you may write.",
         )
-    _check_address(choices.door)
+    _check_address(choices.server_address)
     log = kept_log(settings.workspace / "logs")
     with log, temporary_folder(settings.workspace) as folder, Service(settings) as service:
         environment["GRADIO_TEMP_DIR"] = str(folder)
@@ -51,7 +51,7 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
 
         page = build_page(service, secret=browser_secret(settings.workspace))
         publish(page, service)
-        launch(page, choices.door, service)
+        launch(page, choices.server_address, service)
 
 
 def _check_installed() -> None:
@@ -63,9 +63,9 @@ def _check_installed() -> None:
         )
 
 
-def _check_address(door: ServerAddress) -> None:
+def _check_address(server_address: ServerAddress) -> None:
     """Take the address for a moment: whether it is free, and whether it is this machine's."""
-    host, port = (door.host or "127.0.0.1").strip("[]"), door.port or 0
+    host, port = (server_address.host or "127.0.0.1").strip("[]"), server_address.port or 0
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:

@@ -22,7 +22,7 @@ from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Progress, silent
 
@@ -85,7 +85,7 @@ def evaluate_bundle(
     Pictures of classes that the bundle was never taught are left out, by name.
 
     Raises:
-        BadUpload, TooFewPictures.
+        BadUpload, TooFewImages.
     """
     spec = bundle.card.input
     intake = ingest(
@@ -97,51 +97,51 @@ def evaluate_bundle(
         listener=listener,
     )
     known = {class_key(name) for name in bundle.classes}
-    pictures = [picture for picture in intake.manifest.pictures if class_key(picture.class_name) in known]
+    images = [image for image in intake.manifest.images if class_key(image.class_name) in known]
     strange = [
         SkippedFile(
-            file=picture.file, reason=f"“{picture.class_name}” is not a class that this bundle was taught."
+            file=image.file, reason=f"“{image.class_name}” is not a class that this bundle was taught."
         )
-        for picture in intake.manifest.pictures
-        if class_key(picture.class_name) not in known
+        for image in intake.manifest.images
+        if class_key(image.class_name) not in known
     ]
-    if not pictures:
-        raise TooFewPictures(
+    if not images:
+        raise TooFewImages(
             f"No picture in {data} belongs to a class of this bundle.",
             remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
         )
-    is_right, features = _answers(bundle, intake, pictures, listener)
-    dataset = bundle.dataset.pictures if bundle.dataset else ()
-    met = seen_before(pictures, dataset, bundle.memory, features)
+    is_right, features = _answers(bundle, intake, images, listener)
+    dataset = bundle.dataset.images if bundle.dataset else ()
+    met = seen_before(images, dataset, bundle.reference, features)
     return BundleEvaluation(
         unseen=_tally(is_right, met, None),
         seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},
         seen_files=tuple(
-            SeenFile(file=picture.file, how=how) for picture, how in zip(pictures, met, strict=True) if how
+            SeenFile(file=image.file, how=how) for image, how in zip(images, met, strict=True) if how
         ),
         left_out=(*intake.manifest.left_out, *strange),
     )
 
 
 def _answers(
-    bundle: Bundle, intake: IngestedImages, pictures: Sequence[ImageRecord], listener: Listener
+    bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord], listener: Listener
 ) -> tuple[list[bool], Floats32 | None]:
     """Whether each picture is answered right, and (N, D) features where they can be caught."""
     known = {class_key(name): number for number, name in enumerate(bundle.classes)}
     is_right: list[bool] = []
     features: list[Floats32] = []
-    for start in range(0, len(pictures), _BATCH):
-        chunk = pictures[start : start + _BATCH]
+    for start in range(0, len(images), _BATCH):
+        chunk = images[start : start + _BATCH]
         caught, logits = bundle.features_and_logits(
-            np.stack([_prepared(bundle, intake, picture) for picture in chunk])
+            np.stack([_prepared(bundle, intake, image) for image in chunk])
         )
         if caught is not None:
             features.append(caught)
         is_right += [
-            known[class_key(picture.class_name)] == int(label)
-            for picture, label in zip(chunk, logits.argmax(axis=1), strict=True)
+            known[class_key(image.class_name)] == int(label)
+            for image, label in zip(chunk, logits.argmax(axis=1), strict=True)
         ]
-        listener(Progress("evaluate", start + len(chunk), len(pictures)))
+        listener(Progress("evaluate", start + len(chunk), len(images)))
     return is_right, np.concatenate(features) if features else None
 
 
@@ -150,9 +150,9 @@ def _tally(is_right: Sequence[bool], met: Sequence[SeenAs | None], how: SeenAs |
     return Tally(right=sum(chosen), images=len(chosen))
 
 
-def _prepared(bundle: Bundle, intake: IngestedImages, picture: ImageRecord) -> np.ndarray:
-    ready = intake.prepared.get(picture.sha256)
+def _prepared(bundle: Bundle, intake: IngestedImages, image: ImageRecord) -> np.ndarray:
+    ready = intake.prepared.get(image.sha256)
     if ready is not None:
         return ready
     spec = bundle.card.input
-    return prepare(reread(intake.manifest, picture, wanted_px=wanted_px(spec)), spec)
+    return prepare(reread(intake.manifest, image, wanted_px=wanted_px(spec)), spec)

@@ -27,6 +27,7 @@ from headswap.bundle.reference import ReferenceFeatures, save_reference
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.report import Report
+from headswap.field_types import keys_on_disk
 from headswap.heads.site import HeadSite
 from headswap.network import InputSpec, Network
 from headswap.storage.files import (
@@ -44,14 +45,16 @@ from headswap.storage.files import (
 
 FORMAT = 1
 EXPERIMENT = "experiment.json"
-MEMORY = "memory.safetensors"
+REFERENCE = "memory.safetensors"
 _CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
-PARTS = (_CARD, EXPERIMENT, MEMORY, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
+PARTS = (_CARD, EXPERIMENT, REFERENCE, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
 
 
 @dataclass(frozen=True, kw_only=True)
 class BundleCard:
     """Everything but numbers: what is needed to build the network again and read its answers."""
+
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength")
 
     format: int
     model: str  # zoo/name of the architecture
@@ -62,9 +65,9 @@ class BundleCard:
     temperature: float  # logits are divided by it before the softmax
     even_share: float = 0.0  # of the answer, spread evenly over the classes after it; 0 in older bundles
     head_path: str | None  # the person's own choice of layer; None: found
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the body
-    strength: float | None  # the penalty chosen; None: taught by gradient through the network
+    l2: float | None  # the penalty chosen; None: taught by gradient through the network
     body_sha256: str  # of the pretrained weights
     versions: dict[str, str]
     parameters: int
@@ -79,7 +82,7 @@ def save_bundle(
     report: Report,
     manifest: Manifest,
     *,
-    memory: ReferenceFeatures | None = None,
+    reference: ReferenceFeatures | None = None,
 ) -> None:
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model
@@ -87,8 +90,8 @@ def save_bundle(
     with sealed_folder(place) as draft:
         weights = draft / _WEIGHTS
         write_by_library(weights, lambda: save_model(network.module, str(weights)))
-        if memory is not None:
-            save_reference(draft / MEMORY, memory)
+        if reference is not None:
+            save_reference(draft / REFERENCE, reference)
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))
@@ -97,8 +100,8 @@ def save_bundle(
 
 def _portable(manifest: Manifest) -> Manifest:
     """The same record without anything that shows a picture or where it was."""
-    pictures = tuple(replace(picture, thumbnail="") for picture in manifest.pictures)
-    return replace(manifest, root="", pictures=pictures)
+    images = tuple(replace(image, thumbnail="") for image in manifest.images)
+    return replace(manifest, root="", images=images)
 
 
 def read_card(folder: Path) -> BundleCard:

@@ -69,27 +69,27 @@ def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | 
         label: the class to explain; None: the one it chose.
 
     Raises:
-        UnreadablePicture: it is not a picture that can be read.
+        UnreadableImage: it is not a picture that can be read.
         BadSetting: no such class, or the network keeps no places apart.
     """
-    picture = bundle.prepare(image)
-    said = label or bundle.classes[int(bundle.logits(picture[None])[0].argmax())]
+    prepared = bundle.prepare(image)
+    said = label or bundle.classes[int(bundle.logits(prepared[None])[0].argmax())]
     if said not in bundle.classes:
         raise BadSetting(
             f"There is no class {said!r} in this bundle.",
             remedy=f"Choose one of: {', '.join(bundle.classes)}.",
         )
-    heat = heat_of(bundle, picture, bundle.classes.index(said))
-    png = overlay(_as_rgb(picture), heat)
+    heat = heat_of(bundle, prepared, bundle.classes.index(said))
+    png = overlay(_as_rgb(prepared), heat)
     return HeatMap(label=said, width=heat.shape[1], height=heat.shape[0], png_base64=b64encode(png).decode())
 
 
-def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[np.float32]:
+def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.float32]:
     """How much each place spoke for a class.
 
     Args:
         bundle: a taught network.
-        picture: (H, W, C) uint8, as `Bundle.prepare` gives it.
+        image: (H, W, C) uint8, as `Bundle.prepare` gives it.
         label: number of the class.
 
     Returns:
@@ -102,7 +102,7 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
     from headswap.heads.wide import WideNetwork
 
     module, site = bundle.network.module, bundle.card.site
-    batch = torch.from_numpy(to_float(picture[None], bundle.card.input)).requires_grad_()  # (1, C, H, W)
+    batch = torch.from_numpy(to_float(image[None], bundle.card.input)).requires_grad_()  # (1, C, H, W)
 
     def score() -> Tensor:
         logits = logits_of(module(batch), site)  # (1, classes)
@@ -111,7 +111,7 @@ def heat_of(bundle: Bundle, picture: NDArray[np.uint8], label: int) -> NDArray[n
     with torch.enable_grad():
         layer, layout = _last_that_knows_places(module, batch, score)
         spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
-    size = (picture.shape[0], picture.shape[1])
+    size = (image.shape[0], image.shape[1])
     if isinstance(module, WideNetwork):
         for part in _spoken_earlier(module, batch.detach(), label):
             spoken = spoken + _gathered(part, spoken.shape)
@@ -182,12 +182,12 @@ def _gradient_times_activation(layer: nn.Module, score: Callable[[], Tensor]) ->
     return (slope * kept[0]).detach()
 
 
-def overlay(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
+def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     """A PNG of a picture, (H, W, 3), dim where nothing counted and glowing where it did."""
     from PIL import Image
 
     weight = heat[..., None].astype(np.float64)
-    shown = picture * (_DIM + (1.0 - _DIM) * np.sqrt(weight))
+    shown = image * (_DIM + (1.0 - _DIM) * np.sqrt(weight))
     shown = shown + (_GLOW - shown) * 0.45 * weight
     target = BytesIO()
     Image.fromarray(np.clip(shown, 0, 255).astype(np.uint8)).save(target, "PNG")
@@ -257,6 +257,6 @@ def _layout_of(output: Tensor, size: tuple[int, int]) -> _Layout | None:
     return None
 
 
-def _as_rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The prepared picture as people see it."""
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image

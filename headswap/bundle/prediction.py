@@ -5,15 +5,21 @@ from __future__ import annotations
 from base64 import b64decode
 from dataclasses import dataclass
 
+from headswap.field_types import keys_on_disk
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
     """The answer for one picture."""
 
+    __pydantic_config__ = keys_on_disk(ood_score="unlike")
+
     file: str
     label: str
     probabilities: dict[str, float]  # every class, most likely first; calibrated; sums to 1
-    unlike: float | None = None  # distance to the practice pictures over the alarm; > 1: unlike all of them
+    ood_score: float | None = (
+        None  # distance to the practice pictures over the alarm; > 1: unlike all of them
+    )
     old_head: dict[str, float] | None = None  # the pretrained head's five best names for the same picture
     nearest: tuple[str, ...] = ()  # the practice pictures (sha256) whose features are closest, closest first
 
@@ -23,9 +29,9 @@ class Prediction:
         return self.probabilities[self.label]
 
     @property
-    def is_unlike(self) -> bool:
+    def is_ood(self) -> bool:
         """Whether the picture is unlike everything practised on."""
-        return self.unlike is not None and self.unlike > 1.0
+        return self.ood_score is not None and self.ood_score > 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

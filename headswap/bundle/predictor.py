@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.bundle.format import (
-    MEMORY,
+    REFERENCE,
     BundleCard,
     load_weights,
     opened,
@@ -28,7 +28,7 @@ from headswap.bundle.reference import Floats32, ReferenceFeatures, read_referenc
 from headswap.data.decode import ImageLimits, check_file_size, read_image
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import BadSetting, UnreadablePicture
+from headswap.errors import BadSetting, UnreadableImage
 from headswap.evaluation.metrics import Floats, calibrated
 from headswap.evaluation.report import Report
 from headswap.network import Network
@@ -44,7 +44,7 @@ class Bundle:
     card: BundleCard
     report: Report
     network: Network
-    memory: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
+    reference: ReferenceFeatures | None = None  # of its practice pictures; None: it was taught without
     limits: ImageLimits = field(default_factory=ImageLimits)  # of a picture that is asked about
     dataset: Manifest | None = None  # which pictures it was taught and tested on; None: not known
 
@@ -59,7 +59,7 @@ class Bundle:
             image: a path, the bytes of a file, or a Pillow image.
 
         Raises:
-            UnreadablePicture: it is not a picture that can be read.
+            UnreadableImage: it is not a picture that can be read.
         """
         return next(self.predict_many([image]))
 
@@ -69,40 +69,40 @@ class Bundle:
         """The same for many pictures, a batch at a time.
 
         Raises:
-            UnreadablePicture: at the first that cannot be read.
+            UnreadableImage: at the first that cannot be read.
         """
         for _, said in self.predict_each(images, batch_size=batch_size):
-            if isinstance(said, UnreadablePicture):
+            if isinstance(said, UnreadableImage):
                 raise said
             yield said
 
     def predict_each(
         self, images: Iterable[str | Path | bytes | Image], *, batch_size: int = 16
-    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadablePicture]]:
+    ) -> Iterator[tuple[str | Path | bytes | Image, Prediction | UnreadableImage]]:
         """Each image with its answer, or with why it cannot be read; a batch at a time, in their order."""
         for chunk in _chunks(images, batch_size):
             prepared = [self._try_to_prepare(image) for image in chunk]
             pairs = list(zip(chunk, prepared, strict=True))
-            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadablePicture)]
-            readable = [one for one in prepared if not isinstance(one, UnreadablePicture)]
+            files = [_name(image) for image, one in pairs if not isinstance(one, UnreadableImage)]
+            readable = [one for one in prepared if not isinstance(one, UnreadableImage)]
             answers = iter(self._answers(files, np.stack(readable)) if readable else ())
             for image, one in pairs:
-                yield image, one if isinstance(one, UnreadablePicture) else next(answers)
+                yield image, one if isinstance(one, UnreadableImage) else next(answers)
 
-    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadablePicture:
+    def _try_to_prepare(self, image: str | Path | bytes | Image) -> NDArray[np.uint8] | UnreadableImage:
         try:
             return self.prepare(image)
-        except UnreadablePicture as problem:
+        except UnreadableImage as problem:
             return problem
 
-    def _answers(self, files: Sequence[str], pictures: NDArray[np.uint8]) -> list[Prediction]:
+    def _answers(self, files: Sequence[str], images: NDArray[np.uint8]) -> list[Prediction]:
         """The answers for (N, H, W, C) uint8, named after their files."""
-        features, logits = self.features_and_logits(pictures)
+        features, logits = self.features_and_logits(images)
         rows = calibrated(logits, self.card.temperature, self.card.even_share)
-        beside = self._beside(features, len(pictures))
+        beside = self._beside(features, len(images))
         return [
-            replace(self._prediction(file, row), unlike=unlike, nearest=near, old_head=old)
-            for file, row, (unlike, near, old) in zip(files, rows, beside, strict=True)
+            replace(self._prediction(file, row), ood_score=ood_score, nearest=near, old_head=old)
+            for file, row, (ood_score, near, old) in zip(files, rows, beside, strict=True)
         ]
 
     def prepare(self, image: str | Path | bytes | Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -115,41 +115,41 @@ class Bundle:
             image = read_image(image, name=name, wanted_px=wanted_px(spec), limits=self.limits)
         return prepare(image.convert("RGB"), spec)
 
-    def logits(self, pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
+    def logits(self, images: np.ndarray[Any, np.dtype[np.uint8]]) -> Floats:
         """(N, H, W, C) uint8 to (N, classes) logits, in single precision."""
         import torch
 
         from headswap.heads.loss import logits_of
 
-        batch = torch.from_numpy(to_float(pictures, self.card.input))
-        views = [batch, batch.flip(-1)] if self.card.mirror else [batch]
+        batch = torch.from_numpy(to_float(images, self.card.input))
+        views = [batch, batch.flip(-1)] if self.card.flip else [batch]
         with torch.inference_mode():
             rows = [logits_of(self.network.module(view), self.card.site) for view in views]
         return torch.stack(rows).mean(dim=0).double().numpy()
 
     def features_and_logits(
-        self, pictures: np.ndarray[Any, np.dtype[np.uint8]]
+        self, images: np.ndarray[Any, np.dtype[np.uint8]]
     ) -> tuple[Floats32 | None, Floats]:
         """Features and logits from one run; no features when nothing is remembered to compare them with."""
-        if self.memory is None:
-            return None, self.logits(pictures)
+        if self.reference is None:
+            return None, self.logits(images)
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
 
-        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), mirror=self.card.mirror)
-        features, logits = body.look(pictures)
+        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
+        features, logits = body.look(images)
         return features.numpy(), logits.double().numpy()
 
     def _beside(
         self, features: Floats32 | None, count: int
     ) -> list[tuple[float | None, tuple[str, ...], dict[str, float] | None]]:
         """How unlike each picture is, its nearest practice pictures, the old head's names."""
-        if self.memory is None or features is None:
+        if self.reference is None or features is None:
             return [(None, (), None)] * count
         looks = features[:, self.card.site.last_features]
-        unlike, near = self.memory.compare(looks)
-        old = self.memory.old.top(looks) if self.memory.old else (None,) * count
-        return list(zip(unlike, near, old, strict=True))
+        ood_score, near = self.reference.compare(looks)
+        old = self.reference.old.top(looks) if self.reference.old else (None,) * count
+        return list(zip(ood_score, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:
         order = np.argsort(-row, kind="stable")
@@ -189,8 +189,8 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
             network, _ = widen(network, record.site, card.site.taps, len(card.classes))
         load_weights(folder, network)
         network.module.eval()
-        memory = read_reference(folder / MEMORY)
-        return Bundle(card, read_report(folder), network, memory, dataset=read_dataset(folder))
+        reference = read_reference(folder / REFERENCE)
+        return Bundle(card, read_report(folder), network, reference, dataset=read_dataset(folder))
 
 
 def _chunks(
@@ -217,6 +217,6 @@ def _read(path: Path, limits: ImageLimits) -> bytes:
         check_file_size(path.stat().st_size, path.name, limits)
         return path.read_bytes()
     except OSError as error:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{path} cannot be read: {error.strerror}.", remedy="Give the path of a picture."
         ) from error

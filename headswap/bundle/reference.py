@@ -29,7 +29,7 @@ from headswap.threads import product
 
 _MOST_BYTES = 8e6  # of looks
 _MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
-_MOST_EXAM = 1000  # exam pictures that take part in setting the alarm
+_MOST_TEST = 1000  # exam pictures that take part in setting the alarm
 _OLD_NAMES = 5
 Floats32 = NDArray[np.float32]
 
@@ -61,14 +61,16 @@ class ReferenceFeatures:
 
     looks: Looks  # (M, D)
     sha256s: tuple[str, ...]  # M
-    alarm: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
+    threshold: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
     old: PretrainedNames | None = None
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
         """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
         distances, places = nearest(embeddings_of(features), self.looks, NEIGHBOURS)
-        unlike = [None if self.alarm is None else float(one / self.alarm) for one in ood_scores(distances)]
-        return unlike, [tuple(self.sha256s[place] for place in row) for row in places]
+        ood_score = [
+            None if self.threshold is None else float(one / self.threshold) for one in ood_scores(distances)
+        ]
+        return ood_score, [tuple(self.sha256s[place] for place in row) for row in places]
 
 
 def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[int]]:
@@ -80,47 +82,49 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
     """
     room = max(len(manifest.classes), int(_MOST_BYTES / (2 * width)))
     by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
-    for row, picture in enumerate(manifest.pictures):
-        if picture.part == "train":
-            by_class[picture.class_name].append(row)
+    for row, image in enumerate(manifest.images):
+        if image.part == "train":
+            by_class[image.class_name].append(row)
     for rows in by_class.values():
-        rows.sort(key=lambda row: manifest.pictures[row].sha256)  # a fair draw that needs no seed
+        rows.sort(key=lambda row: manifest.images[row].sha256)  # a fair draw that needs no seed
     in_turn = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
-    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
-    return sorted(in_turn[:room]), exam[:_MOST_EXAM]
+    test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
+    return sorted(in_turn[:room]), test[:_MOST_TEST]
 
 
 def remember(
-    pictures: Sequence[ImageRecord], features: Floats32, exam_features: Floats32, old: PretrainedNames | None
+    images: Sequence[ImageRecord], features: Floats32, test_features: Floats32, old: PretrainedNames | None
 ) -> ReferenceFeatures:
     """Keep the looks of practice pictures and set the alarm.
 
     Args:
-        pictures: M practice pictures.
+        images: M practice pictures.
         features: (M, D), theirs.
-        exam_features: (E, D), of pictures never practised on; may be none.
+        test_features: (E, D), of pictures never practised on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
     looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    alarm = threshold_from(looks, [picture.group for picture in pictures], embeddings_of(exam_features))
+    threshold = threshold_from(looks, [image.group for image in images], embeddings_of(test_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
-    return ReferenceFeatures(looks=looks, sha256s=tuple(p.sha256 for p in pictures), alarm=alarm, old=old)
+    return ReferenceFeatures(
+        looks=looks, sha256s=tuple(p.sha256 for p in images), threshold=threshold, old=old
+    )
 
 
-def save_reference(path: Path, memory: ReferenceFeatures) -> None:
+def save_reference(path: Path, reference: ReferenceFeatures) -> None:
     """Write it beside the weights."""
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[np.generic]] = {
-        "looks": memory.looks.astype(np.float16),
-        "sha256": np.frombuffer(bytes.fromhex("".join(memory.sha256s)), np.uint8).reshape(-1, 32),
+        "looks": reference.looks.astype(np.float16),
+        "sha256": np.frombuffer(bytes.fromhex("".join(reference.sha256s)), np.uint8).reshape(-1, 32),
     }
-    facts: dict[str, object] = {"alarm": memory.alarm}
-    if memory.old is not None:
-        tensors["old_weight"] = memory.old.weight.astype(np.float16)
-        tensors["old_bias"] = memory.old.bias.astype(np.float16)
-        facts["old_names"] = list(memory.old.names)
+    facts: dict[str, object] = {"alarm": reference.threshold}
+    if reference.old is not None:
+        tensors["old_weight"] = reference.old.weight.astype(np.float16)
+        tensors["old_bias"] = reference.old.bias.astype(np.float16)
+        facts["old_names"] = list(reference.old.names)
     write_bytes(path, save(tensors, metadata={"facts": json.dumps(facts, ensure_ascii=False)}))
 
 
@@ -148,7 +152,7 @@ def read_reference(path: Path) -> ReferenceFeatures | None:
         return ReferenceFeatures(
             looks=tensors["looks"].astype(np.float32),
             sha256s=tuple(row.tobytes().hex() for row in tensors["sha256"]),
-            alarm=facts["alarm"],
+            threshold=facts["alarm"],
             old=old,
         )
     except (SafetensorError, KeyError, ValueError) as error:

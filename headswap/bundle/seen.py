@@ -38,31 +38,31 @@ class SeenFile:
 
 
 def seen_before(
-    pictures: Sequence[ImageRecord],
+    images: Sequence[ImageRecord],
     known: Sequence[ImageRecord],
-    memory: ReferenceFeatures | None,
+    reference: ReferenceFeatures | None,
     features: Floats32 | None,
 ) -> list[SeenAs | None]:
     """How a bundle has met each picture; None: it has not.
 
     Args:
-        pictures: N, to be evaluated.
+        images: N, to be evaluated.
         known: all pictures of the bundle, with their parts.
-        memory: what the bundle kept of its training pictures; None: nothing.
+        reference: what the bundle kept of its training pictures; None: nothing.
         features: (N, D), in the bundle's own network; None: they cannot be caught.
     """
     tested = [one for one in known if one.part == "test"]
     trained = [one for one in known if one.part != "test"]  # a validation part chose between settings
     test_hashes, train_hashes = ({one.sha256 for one in part} for part in (tested, trained))
-    near_train = near_any(pictures, trained)
-    if memory is not None and features is not None:
-        near_train |= _near_by_features(features, memory, known)
-    near_test = near_any(pictures, tested)
+    near_train = near_any(images, trained)
+    if reference is not None and features is not None:
+        near_train |= _near_by_features(features, reference, known)
+    near_test = near_any(images, tested)
     met: list[SeenAs | None] = []
-    for row, picture in enumerate(pictures):
-        if picture.sha256 in train_hashes:
+    for row, image in enumerate(images):
+        if image.sha256 in train_hashes:
             met.append("train")
-        elif picture.sha256 in test_hashes:
+        elif image.sha256 in test_hashes:
             met.append("test")
         elif near_train[row]:
             met.append("near-train")
@@ -72,14 +72,14 @@ def seen_before(
 
 
 def _near_by_features(
-    features: Floats32, memory: ReferenceFeatures, known: Sequence[ImageRecord]
+    features: Floats32, reference: ReferenceFeatures, known: Sequence[ImageRecord]
 ) -> NDArray[np.bool_]:
     """(N,) whether a picture is nearer to a training picture than nearly all of these are to each other."""
     by_hash = {one.sha256: one.group for one in known}
-    groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(memory.sha256s)]
-    own = nearest(memory.looks, memory.looks, 1, groups=groups, known_groups=groups)[0].ravel()
+    groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(reference.sha256s)]
+    own = nearest(reference.looks, reference.looks, 1, groups=groups, known_groups=groups)[0].ravel()
     own = own[np.isfinite(own)]
     if len(own) < _FEWEST:
         return np.zeros(len(features), np.bool_)
     limit = min(float(np.quantile(own, _CLOSER_THAN)), _FARTHEST)
-    return np.asarray(nearest(embeddings_of(features), memory.looks, 1)[0].ravel() < limit)
+    return np.asarray(nearest(embeddings_of(features), reference.looks, 1)[0].ravel() < limit)

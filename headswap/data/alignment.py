@@ -1,11 +1,11 @@
 """Which pictures are one picture, cropped, mirrored, turned or filmed again a moment later.
 
-Flow:  thumbnails --closest_pairs--> candidates --align--> (first, second, strength) of each near pair
+Flow:  thumbnails --closest_pairs--> candidates --align--> (first, second, correlation) of each near pair
 
 Two steps. Every thumbnail is compared with every other one in 26 rough positions (mirrored or not,
 turned, magnified, shifted), 64 numbers each. The few closest pairs are then laid on each other
 exactly (an affine map and a change of light, Gauss-Newton, first 16 then 32 px wide). The
-strength is the correlation of their *details*, blurred light taken away, in [-1, 1]: that two
+correlation is that of their *details*, blurred light taken away, in [-1, 1]: that two
 pictures are dark on the left says nothing. A pair is dropped when the map would distort, or
 when the colours disagree.
 
@@ -61,7 +61,7 @@ class NearPairs:
 
     first: Places
     second: Places
-    strength: Floats  # correlation of their details
+    correlation: Floats  # correlation of their details
     detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
 
 
@@ -71,9 +71,9 @@ def near_pairs(thumbnails: ThumbnailArray) -> NearPairs:
     if not found:
         nothing = np.empty(0, np.int64)
         return NearPairs(nothing, nothing, np.empty(0, np.float32), np.empty(0, np.float32))
-    first, second, strength = (np.concatenate(column) for column in zip(*found, strict=True))
+    first, second, correlation = (np.concatenate(column) for column in zip(*found, strict=True))
     detail = _detail(thumbnails.grey)
-    return NearPairs(first, second, strength, np.minimum(detail[first], detail[second]))
+    return NearPairs(first, second, correlation, np.minimum(detail[first], detail[second]))
 
 
 def _in_parts(first: Places, second: Places, maps: Floats) -> Iterator[tuple[Places, Places, Floats]]:
@@ -172,9 +172,9 @@ def _aligned(
             if not len(a):
                 return first[:0], second[:0], np.empty(0, np.float32)
         maps = _fitted(_blurred(grey, 0.9), a, b, maps, 4)
-        strength, overlap = _correlation(_details(grey), a, b, maps)
+        correlation, overlap = _correlation(_details(grey), a, b, maps)
     kept = (overlap > _OVERLAP) & _keeps_shape(maps) & _same_colours(chroma, a, b, maps)
-    return places[a[kept]], places[b[kept]], strength[kept]
+    return places[a[kept]], places[b[kept]], correlation[kept]
 
 
 def _fitted(images: Floats, a: Places, b: Places, maps: Floats, steps: int) -> Floats:

@@ -83,11 +83,11 @@ def _unbalanced(manifest: Manifest) -> Iterator[Finding]:
 
 def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
     by_bytes: dict[str, list[ImageRecord]] = defaultdict(list)
-    for picture in manifest.pictures:
-        by_bytes[picture.sha256].append(picture)
+    for image in manifest.images:
+        by_bytes[image.sha256].append(image)
     several = [group for group in by_bytes.values() if len(group) > 1]
-    within = [group for group in several if len({picture.class_name for picture in group}) == 1]
-    across = [group for group in several if len({picture.class_name for picture in group}) > 1]
+    within = [group for group in several if len({image.class_name for image in group}) == 1]
+    across = [group for group in several if len({image.class_name for image in group}) > 1]
     if within:
         spare = sum(len(group) - 1 for group in within)
         copies = "1 file is an exact copy" if spare == 1 else f"{spare} files are exact copies"
@@ -95,23 +95,23 @@ def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
             code="duplicates",
             sentence=f"{copies} of another picture of the same class; "
             "copies stay together, for practice or in the exam.",
-            files=tuple(picture.file for group in within for picture in group),
-            spare=tuple(picture.file for group in within for picture in group[1:]),
+            files=tuple(image.file for group in within for image in group),
+            spare=tuple(image.file for group in within for image in group[1:]),
         )
     if across:
-        first = _listed([shown_name(picture.file) for picture in across[0]])
+        first = _listed([shown_name(image.file) for image in across[0]])
         yield Finding(
             code="two-classes",
-            sentence=f"{_pictures(len(across))} in two classes at once, such as {first}: "
+            sentence=f"{_images(len(across))} in two classes at once, such as {first}: "
             "keep the right one of each.",
-            files=tuple(picture.file for group in across for picture in group),
+            files=tuple(image.file for group in across for image in group),
         )
 
 
 def _alike(manifest: Manifest) -> Iterator[Finding]:
     members: dict[int, dict[str, ImageRecord]] = defaultdict(dict)  # group -> one picture of each sha256
-    for picture in manifest.pictures:
-        members[picture.group].setdefault(picture.sha256, picture)
+    for image in manifest.images:
+        members[image.group].setdefault(image.sha256, image)
     alike = [tuple(group.values()) for number, group in members.items() if number >= 0 and len(group) > 1]
     if not alike:
         return
@@ -120,23 +120,23 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
         code="near-duplicates",
         sentence=f"{sum(map(len, alike))} pictures look almost like another ({groups}); "
         "each group stays together, for practice or in the exam.",
-        files=tuple(picture.file for group in alike for picture in group),
+        files=tuple(image.file for group in alike for image in group),
         spare=_spare(alike, manifest.counts),
     )
-    mixed = [group for group in alike if len({picture.class_name for picture in group}) > 1]
+    mixed = [group for group in alike if len({image.class_name for image in group}) > 1]
     if mixed:
-        such_as = _listed([shown_name(picture.file) for picture in _one_of_each_class(mixed[0])])
+        such_as = _listed([shown_name(image.file) for image in _one_of_each_class(mixed[0])])
         hold = "1 group" if len(mixed) == 1 else f"{len(mixed)} groups"
         yield Finding(
             code="two-labels",
             sentence=f"{hold} of near duplicates with more than one class, such as {such_as}: "
             "look at the labels.",
-            files=tuple(picture.file for group in mixed for picture in group),
+            files=tuple(image.file for group in mixed for image in group),
         )
 
 
 def _one_of_each_class(group: Sequence[ImageRecord]) -> tuple[ImageRecord, ...]:
-    return tuple({picture.class_name: picture for picture in reversed(group)}.values())[::-1]
+    return tuple({image.class_name: image for image in reversed(group)}.values())[::-1]
 
 
 def _spare(alike: Sequence[Sequence[ImageRecord]], counts: dict[str, int]) -> tuple[str, ...]:
@@ -144,35 +144,35 @@ def _spare(alike: Sequence[Sequence[ImageRecord]], counts: dict[str, int]) -> tu
     spare: list[ImageRecord] = []
     for group in alike:
         seen: set[str] = set()
-        for picture in group:
-            if picture.class_name in seen:
-                spare.append(picture)
-            seen.add(picture.class_name)
-    going = Counter(picture.class_name for picture in spare)
+        for image in group:
+            if image.class_name in seen:
+                spare.append(image)
+            seen.add(image.class_name)
+    going = Counter(image.class_name for image in spare)
     return tuple(p.file for p in spare if counts[p.class_name] - going[p.class_name] >= FEW)
 
 
 def _given_parts(manifest: Manifest) -> Iterator[Finding]:
-    parts = Counter(picture.given_part for picture in manifest.pictures)
-    exam: Part = "test" if parts["test"] else "validation"
-    if not parts["train"] or not parts[exam]:
+    parts = Counter(image.given_part for image in manifest.images)
+    test: Part = "test" if parts["test"] else "validation"
+    if not parts["train"] or not parts[test]:
         return
     yield Finding(
         code="given-parts",
         sentence=f"Your own folders decide: {parts['train']} pictures to practise on, "
-        f"{parts[exam]} ({exam}) for the exam.",
+        f"{parts[test]} ({test}) for the exam.",
     )
     leaks = crossing(manifest)
     if leaks:
-        named = _listed([shown_name(picture.file) for picture in leaks])
-        pictures = "1 picture of the exam is" if len(leaks) == 1 else f"{len(leaks)} pictures of the exam are"
+        named = _listed([shown_name(image.file) for image in leaks])
+        images = "1 picture of the exam is" if len(leaks) == 1 else f"{len(leaks)} pictures of the exam are"
         them = "it" if len(leaks) == 1 else "them"
         yield Finding(
             code="leak",
-            sentence=f"{pictures} almost the same as one in the practice folder: the result will flatter. "
+            sentence=f"{images} almost the same as one in the practice folder: the result will flatter. "
             f"Leave {them} out, or move {them} to the practice folder: {named}.",
-            files=tuple(picture.file for picture in leaks),
-            spare=tuple(picture.file for picture in leaks),
+            files=tuple(image.file for image in leaks),
+            spare=tuple(image.file for image in leaks),
         )
 
 
@@ -180,10 +180,10 @@ def _giveaways(manifest: Manifest) -> Iterator[Finding]:
     """Classes that a single number tells from the rest: what the network may learn instead."""
     if len(manifest.classes) < 2:
         return
-    names = np.array([picture.class_name for picture in manifest.pictures])
-    light = np.array([picture.brightness for picture in manifest.pictures])
-    area = np.log([picture.width * picture.height for picture in manifest.pictures])
-    shape = np.log([picture.width / picture.height for picture in manifest.pictures])
+    names = np.array([image.class_name for image in manifest.images])
+    light = np.array([image.brightness for image in manifest.images])
+    area = np.log([image.width * image.height for image in manifest.images])
+    shape = np.log([image.width / image.height for image in manifest.images])
     kinds = (
         ("brightness", light, _SHIFT, "darker", "brighter", "darkness", "brightness"),
         ("size", area, 2 * np.log(_TIMES), "smaller", "larger", "sharpness", "sharpness"),
@@ -235,5 +235,5 @@ def _files(count: int) -> str:
     return "1 file is" if count == 1 else f"{count} files are"
 
 
-def _pictures(count: int) -> str:
+def _images(count: int) -> str:
     return "1 picture is" if count == 1 else f"{count} pictures are"

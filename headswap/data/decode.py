@@ -4,7 +4,7 @@ Flow:  bytes --open_image: kind, size, memory--> OpenImage --decode: rotation, w
 
 The one rule for every way in: formats, limits and words are the same for folder, zip, camera, page, shell
 and API. Trusts nothing: the name's ending is ignored, formats come from a short list, size and memory
-are checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadablePicture`.
+are checked before a pixel is decoded, and whatever Pillow raises becomes `UnreadableImage`.
 Colour profiles are ignored, as they were when the pretrained networks were made.
 A JPEG is reduced while it is decoded, never below twice the side that is wanted: the same
 rule in teaching, predicting and exports, so that all three see the same pixels.
@@ -33,7 +33,7 @@ from PIL import Image
 from headswap.data.decoding_memory import memory_to_decode
 from headswap.data.netpbm import netpbm_levels
 from headswap.data.rgb import to_rgb
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -50,10 +50,10 @@ def silence_pillow() -> None:
         pillow.addHandler(logging.NullHandler())
     if ("ignore", None, Warning, re.compile(r"PIL\."), 0) not in warnings.filters:
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        _hush_libtiff()
+        _silence_libtiff()
 
 
-def _hush_libtiff() -> None:
+def _silence_libtiff() -> None:
     """libtiff writes to the screen by itself; where it is found (Linux), it is told not to."""
     maps = Path("/proc/self/maps")
     lines = maps.read_text(encoding="utf-8", errors="replace").splitlines() if maps.is_file() else []
@@ -172,7 +172,7 @@ class OpenImage:
         """Decode it, once.
 
         Raises:
-            UnreadablePicture: it is damaged or cut short.
+            UnreadableImage: it is damaged or cut short.
         """
         width, height = self.width, self.height
         try:
@@ -205,7 +205,7 @@ def read_image(
         RGB, upright, transparency on white, the first frame of an animation.
 
     Raises:
-        UnreadablePicture: not a picture, not one of the formats, damaged, cut short or too big.
+        UnreadableImage: not a picture, not one of the formats, damaged, cut short or too big.
     """
     return decode(data, name=name, wanted_px=wanted_px, limits=limits).image
 
@@ -223,7 +223,7 @@ def open_image(
     """Read the header only: what it is, how large, and how much memory it will take (see `read_image`).
 
     Raises:
-        UnreadablePicture: not a picture, not one of the formats, damaged or too big.
+        UnreadableImage: not a picture, not one of the formats, damaged or too big.
     """
     limits = limits or ImageLimits()
     check_file_size(len(data), name, limits)
@@ -250,10 +250,10 @@ def check_file_size(size_bytes: int, name: str, limits: ImageLimits) -> None:
     """Refuse a file that is too large to be a picture, if possible before it is read.
 
     Raises:
-        UnreadablePicture: it is.
+        UnreadableImage: it is.
     """
     if size_bytes > limits.size_bytes:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{shown_name(name)} is larger than {limits.size_bytes // 2**20} MB.",
             remedy="Make it smaller, or leave it out.",
         )
@@ -281,15 +281,15 @@ def _kind_of(data: bytes, name: str) -> Kind:
             return "AVIF"
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
             return "HEIC"
-        raise UnreadablePicture(f"{shown_name(name)} is a film, not a picture.", remedy=_REMEDY)
+        raise UnreadableImage(f"{shown_name(name)} is a film, not a picture.", remedy=_REMEDY)
     if _NETPBM.match(data):
         return "PPM"
     if not data:
-        raise UnreadablePicture(f"{shown_name(name)} is empty.", remedy=_REMEDY)
+        raise UnreadableImage(f"{shown_name(name)} is empty.", remedy=_REMEDY)
     for start, words in _FOREIGN:
         if data.startswith(start):
-            raise UnreadablePicture(f"{shown_name(name)} is {words}, which is not read here.", remedy=_REMEDY)
-    raise UnreadablePicture(f"{shown_name(name)} is not a picture.", remedy=_REMEDY)
+            raise UnreadableImage(f"{shown_name(name)} is {words}, which is not read here.", remedy=_REMEDY)
+    raise UnreadableImage(f"{shown_name(name)} is not a picture.", remedy=_REMEDY)
 
 
 # Not Image.open: it raises on large sizes before it tells them. JPEG also reads the first picture of an MPO.
@@ -325,13 +325,13 @@ def _check_size(width: int, height: int, name: str, limits: ImageLimits) -> None
     if min(width, height) < 1:
         raise ValueError(f"an image of {width} x {height} pixels")
     if width * height > limits.megapixels * 1e6:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{shown_name(name)} is {width} x {height} pixels; "
             f"the limit is {limits.megapixels:g} megapixels{_in_brackets(limits.megapixels_setting)}.",
             remedy="Make it smaller, or leave it out.",
         )
     if max(width, height) > limits.longest_to_shortest * min(width, height):
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{shown_name(name)} is {width} x {height} pixels, a strip too narrow to show anything.",
             remedy="Crop it to what matters, or leave it out.",
         )
@@ -343,7 +343,7 @@ def _check_memory(opened: OpenImage, limits: ImageLimits) -> None:
     megapixels = opened.width * opened.height / 1e6
     most = megapixels * limits.memory_bytes / opened.memory_bytes  # rounded down: what is said is let in
     how = "Make it smaller" if opened.kind == "JPEG" else "Save it as JPEG, make it smaller"
-    raise UnreadablePicture(
+    raise UnreadableImage(
         f"{shown_name(opened.name)} is {opened.width} x {opened.height} pixels; the limit is {int(most)} "
         f"megapixels for {_article(opened.kind)} {opened.kind} picture of this sort"
         f"{_in_brackets(limits.memory_setting)}.",
@@ -372,15 +372,13 @@ def _turn_of(file: ImageFile) -> Image.Transpose | None:
         return None
 
 
-def _refusal(error: Exception, kind: Kind, name: str) -> UnreadablePicture:
+def _refusal(error: Exception, kind: Kind, name: str) -> UnreadableImage:
     if isinstance(error, MemoryError):
-        return UnreadablePicture(f"{shown_name(name)} needs more memory than there is.", remedy=_REMEDY)
+        return UnreadableImage(f"{shown_name(name)} needs more memory than there is.", remedy=_REMEDY)
     if re.search(r"truncat|end of (file|data)|EOF|incomplete", str(error), re.IGNORECASE):
-        return UnreadablePicture(f"{shown_name(name)} is cut short.", remedy=_REMEDY)
+        return UnreadableImage(f"{shown_name(name)} is cut short.", remedy=_REMEDY)
     begins = f"it begins like {_article(kind)} {kind} picture"
-    return UnreadablePicture(
-        f"{shown_name(name)} is damaged: {begins} but cannot be decoded.", remedy=_REMEDY
-    )
+    return UnreadableImage(f"{shown_name(name)} is damaged: {begins} but cannot be decoded.", remedy=_REMEDY)
 
 
 def _article(kind: Kind) -> str:

@@ -41,25 +41,25 @@ _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of 
 Labels = NDArray[np.int64]
 
 
-def group_alike(pictures: Sequence[ImageRecord]) -> tuple[int, ...]:
+def group_alike(images: Sequence[ImageRecord]) -> tuple[int, ...]:
     """Number the groups of near duplicates, from 0 in the order of their first picture.
 
     A group that swallows a whole class, or most of the set, would leave nothing to measure on:
     it is formed again with a stricter distance, down to the same bytes.
     """
-    order = sorted(range(len(pictures)), key=lambda at: (pictures[at].sha256, pictures[at].file))
-    bits = _bits([pictures[at] for at in order])
-    same = _same_bytes([pictures[at].sha256 for at in order])
-    names = [pictures[at].class_name for at in order]
+    order = sorted(range(len(images)), key=lambda at: (images[at].sha256, images[at].file))
+    bits = _bits([images[at] for at in order])
+    same = _same_bytes([images[at].sha256 for at in order])
+    names = [images[at].class_name for at in order]
     labels = _connect(bits, same.copy(), FAR)
-    labels = _join_aligned(labels, same, [pictures[at].thumbnail for at in order])
+    labels = _join_aligned(labels, same, [images[at].thumbnail for at in order])
     for far in _STRICTER:
         for label in _swallowing(labels, same, names):
             members = np.flatnonzero(labels == label)
             labels[members] = _regroup(bits[members], same[members], members, far)
-    by_picture = {at: int(label) for at, label in zip(order, labels, strict=True)}
+    by_image = {at: int(label) for at, label in zip(order, labels, strict=True)}
     numbers: dict[int, int] = {}
-    return tuple(numbers.setdefault(by_picture[at], len(numbers)) for at in range(len(pictures)))
+    return tuple(numbers.setdefault(by_image[at], len(numbers)) for at in range(len(images)))
 
 
 def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> Labels:
@@ -70,8 +70,8 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     if len(rows) < 2:
         return labels
     pairs = near_pairs(ThumbnailArray(*thumbnail_arrays([thumbnails[row] for row in rows])))
-    fits = pairs.strength >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
-    order = np.lexsort((pairs.second, pairs.first, -pairs.strength))
+    fits = pairs.correlation >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
+    order = np.lexsort((pairs.second, pairs.first, -pairs.correlation))
     ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
     fitting = {frozenset(pair) for pair in ends}
     members = {
@@ -90,25 +90,25 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     return labels
 
 
-def near_any(pictures: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDArray[np.bool_]:
+def near_any(images: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDArray[np.bool_]:
     """(N,) whether the look of a picture is near that of any known one, by the same rule."""
-    found = np.zeros(len(pictures), np.bool_)
+    found = np.zeros(len(images), np.bool_)
     if not known:
         return found
-    bits, theirs = _bits(pictures).astype(np.float32), _bits(known).astype(np.float32)
+    bits, theirs = _bits(images).astype(np.float32), _bits(known).astype(np.float32)
     counts = theirs.sum(axis=1)
     block = max(1, _CELLS // len(known))
-    for start in range(0, len(pictures), block):
+    for start in range(0, len(images), block):
         mine = bits[start : start + block]
         both = mine.sum(axis=1)[:, None] + counts[None]
         found[start : start + block] = _near(both - 2 * product(mine, theirs.T), both, FAR).any(axis=1)
     return found
 
 
-def _bits(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
+def _bits(images: Sequence[ImageRecord]) -> NDArray[np.uint8]:
     """(N, 256) of the looks, 0 or 1."""
-    looks = np.frombuffer(bytes.fromhex("".join(picture.look for picture in pictures)), np.uint8)
-    return np.unpackbits(looks.reshape(len(pictures), 32), axis=1)
+    looks = np.frombuffer(bytes.fromhex("".join(image.look for image in images)), np.uint8)
+    return np.unpackbits(looks.reshape(len(images), 32), axis=1)
 
 
 def _near(distance: NDArray[np.float32], both: NDArray[np.float32], far: int) -> NDArray[np.bool_]:

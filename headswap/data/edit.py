@@ -20,7 +20,7 @@ from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split, with_groups
-from headswap.errors import BadSetting, NotFound, TooFewPictures
+from headswap.errors import BadSetting, NotFound, TooFewImages
 
 LONGEST_NAME = 80  # letters of a class name
 
@@ -61,10 +61,10 @@ def drop_class(manifest: Manifest, name: str) -> Manifest:
 
     Raises:
         NotFound: there is no such class.
-        TooFewPictures: nothing would be left.
+        TooFewImages: nothing would be left.
     """
     _require(manifest, name)
-    return _keeping(manifest, [picture for picture in manifest.pictures if picture.class_name != name])
+    return _keeping(manifest, [image for image in manifest.images if image.class_name != name])
 
 
 def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
@@ -81,11 +81,8 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
     """
     _require_files(manifest, files)
     name = _known(manifest, name) or valid_name(name)
-    pictures = (
-        replace(picture, class_name=name) if picture.file in files else picture
-        for picture in manifest.pictures
-    )
-    return settled(replace(manifest, pictures=tuple(pictures)))
+    images = (replace(image, class_name=name) if image.file in files else image for image in manifest.images)
+    return finished(replace(manifest, images=tuple(images)))
 
 
 def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
@@ -93,10 +90,10 @@ def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:
 
     Raises:
         NotFound: there is no such picture.
-        TooFewPictures: nothing would be left.
+        TooFewImages: nothing would be left.
     """
     _require_files(manifest, files)
-    return _keeping(manifest, [picture for picture in manifest.pictures if picture.file not in files])
+    return _keeping(manifest, [image for image in manifest.images if image.file not in files])
 
 
 def join(manifest: Manifest, more: Manifest) -> Manifest:
@@ -110,29 +107,29 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
         more: what came, kept in the same store (the same `root`).
     """
     spelling = {class_key(name): name for name in manifest.classes}
-    there = {(picture.sha256, picture.class_name) for picture in manifest.pictures}
-    taken = {picture.file for picture in manifest.pictures}
+    there = {(image.sha256, image.class_name) for image in manifest.images}
+    taken = {image.file for image in manifest.images}
     added: list[ImageRecord] = []
-    for picture in more.pictures:
-        name = spelling.get(class_key(picture.class_name), picture.class_name)
-        if (picture.sha256, name) not in there:
-            file = _free_name(picture.file, taken)
+    for image in more.images:
+        name = spelling.get(class_key(image.class_name), image.class_name)
+        if (image.sha256, name) not in there:
+            file = _free_name(image.file, taken)
             taken.add(file)
-            added.append(replace(picture, file=file, class_name=name))
-    return settled(
+            added.append(replace(image, file=file, class_name=name))
+    return finished(
         replace(
             manifest,
-            pictures=(*manifest.pictures, *added),
+            images=(*manifest.images, *added),
             left_out=tuple(dict.fromkeys((*manifest.left_out, *more.left_out))),
         )
     )
 
 
-def settled(manifest: Manifest) -> Manifest:
+def finished(manifest: Manifest) -> Manifest:
     """Name the classes, group near duplicates, check and draw the exam: all of it again."""
-    classes = tuple(sorted({picture.class_name for picture in manifest.pictures}))
-    loose = tuple(replace(picture, group=-1, part="train") for picture in manifest.pictures)
-    return split(check(with_groups(replace(manifest, classes=classes, pictures=loose, findings=()))))
+    classes = tuple(sorted({image.class_name for image in manifest.images}))
+    loose = tuple(replace(image, group=-1, part="train") for image in manifest.images)
+    return split(check(with_groups(replace(manifest, classes=classes, images=loose, findings=()))))
 
 
 def valid_name(text: str) -> str:
@@ -166,24 +163,23 @@ def _require(manifest: Manifest, name: str) -> None:
 
 
 def _require_files(manifest: Manifest, files: Collection[str]) -> None:
-    if not files or not set(files) <= {picture.file for picture in manifest.pictures}:
+    if not files or not set(files) <= {image.file for image in manifest.images}:
         raise NotFound("There is no such picture in this set.", remedy="Load the page again.")
 
 
 def _with_class(manifest: Manifest, old: Collection[str], new: str) -> Manifest:
-    pictures = (
-        replace(picture, class_name=new) if picture.class_name in old else picture
-        for picture in manifest.pictures
+    images = (
+        replace(image, class_name=new) if image.class_name in old else image for image in manifest.images
     )
-    return settled(replace(manifest, pictures=tuple(pictures)))
+    return finished(replace(manifest, images=tuple(images)))
 
 
 def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
     if not kept:
-        raise TooFewPictures(
+        raise TooFewImages(
             "These are the last pictures.", remedy="Add others first, or start over with an empty set."
         )
-    return settled(replace(manifest, pictures=tuple(kept)))
+    return finished(replace(manifest, images=tuple(kept)))
 
 
 def _free_name(file: str, taken: Collection[str]) -> str:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.data import decode as images
+from headswap.data import decode
 from headswap.data.checks import check
 from headswap.data.decode import ImageLimits
 from headswap.data.fingerprint import fingerprint_of
@@ -36,7 +36,7 @@ from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.split import with_groups
 from headswap.data.store import LOSSY, STORE_PX, keep
 from headswap.data.upload import Upload, open_upload
-from headswap.errors import BadUpload, TooFewPictures, TooMuch, UnreadablePicture
+from headswap.errors import BadUpload, TooFewImages, TooMuch, UnreadableImage
 from headswap.events import Listener, Progress, silent
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ReadPolicy:
     """The defaults are those of the shell and of Python: the pictures are the person's own."""
 
     limits: ImageLimits = field(default_factory=ImageLimits)
-    most_pictures: int = 0  # more is refused; 0: any number
+    most_images: int = 0  # more is refused; 0: any number
     skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
     begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
     end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
@@ -65,13 +65,13 @@ class MemoryBudget:
     def __init__(self, size_bytes: int) -> None:
         """Have so much; 0: no end of it."""
         self._size = self._free = size_bytes
-        self._door, self._changed = Lock(), Condition()
+        self._lock, self._changed = Lock(), Condition()
 
     @contextmanager
     def hold(self, need_bytes: int) -> Iterator[None]:
         """Wait for so much, have it, and give it back; more than there is counts as all of it."""
         need = min(need_bytes, self._size)
-        with self._door, self._changed:
+        with self._lock, self._changed:
             self._changed.wait_for(lambda: self._free >= need)
             self._free -= need
         try:
@@ -93,7 +93,7 @@ class Sink(Protocol):
         """So many files will be looked at."""
         ...
 
-    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
         """One picture, as `prepare` gave it."""
         ...
 
@@ -123,13 +123,13 @@ class _Plan:
     decode_px: int | None
     room: _Room
     sink: Sink | None
-    care: ReadPolicy
+    policy: ReadPolicy
     decoding: MemoryBudget  # memory for pictures that are being decoded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Taken:
-    picture: ImageRecord
+    image: ImageRecord
     prepared: NDArray[np.uint8] | None
 
 
@@ -158,7 +158,7 @@ def ingest(  # noqa: PLR0913
     sink: Sink | None = None,
     threads: int | None = None,
     min_classes: int = 2,
-    care: ReadPolicy | None = None,
+    policy: ReadPolicy | None = None,
     listener: Listener = silent,
 ) -> IngestedImages:
     """Read a folder of class folders, or a zip of one.
@@ -174,36 +174,36 @@ def ingest(  # noqa: PLR0913
         sink: is handed every prepared picture as it comes.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate or predict).
-        care: limits, and who watches over the decoding; None: the person's own pictures.
+        policy: limits, and who watches over the decoding; None: the person's own pictures.
         listener: hears `Progress` of step "pictures".
 
     Raises:
-        TooMuch: more pictures than `care` allows.
+        TooMuch: more pictures than `policy` allows.
         BadUpload: nothing usable there, or not safe.
-        TooFewPictures: fewer classes with readable pictures than `min_classes`.
+        TooFewImages: fewer classes with readable pictures than `min_classes`.
     """
-    care = care or ReadPolicy()
+    policy = policy or ReadPolicy()
     with open_upload(source, min_classes=min_classes) as upload:
-        _check_upload(upload, source, store, care)
+        _check_upload(upload, source, store, policy)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
             decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
         else:
-            decode_px = images.LEAST_PX if prepare is None else wanted_px
+            decode_px = decode.LEAST_PX if prepare is None else wanted_px
         room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink, care=care,
-            decoding=MemoryBudget(care.limits.memory_bytes),
+            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink,
+            policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes),
         )  # fmt: skip
-        pictures, left_out, prepared = _collect(plan, threads or processors(), listener)
+        images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
-    classes = tuple(sorted({picture.class_name for picture in pictures}))
+    classes = tuple(sorted({image.class_name for image in images}))
     _check_enough(upload, classes, left_out, min_classes)
     manifest = Manifest(
         name=upload.name,
         root=str((store or source).resolve()),
         classes=classes,
-        pictures=tuple(pictures),
+        images=tuple(images),
         left_out=tuple(left_out),
         findings=upload.findings,
     )
@@ -214,7 +214,7 @@ def _collect(
     plan: _Plan, threads: int, listener: Listener
 ) -> tuple[list[ImageRecord], list[SkippedFile], dict[str, NDArray[np.uint8]]]:
     """Every file once: pictures, what is left out, and prepared inputs while there is room for them."""
-    pictures: list[ImageRecord] = []
+    images: list[ImageRecord] = []
     left_out = list(plan.upload.left_out)
     prepared: dict[str, NDArray[np.uint8]] = {}
     total = len(plan.upload.placed)
@@ -224,14 +224,14 @@ def _collect(
         if isinstance(result, SkippedFile):
             left_out.append(result)
         else:
-            pictures.append(result.picture)
+            images.append(result.image)
             if result.prepared is not None:
                 if plan.sink is not None:
-                    plan.sink.add(result.picture.sha256, result.prepared)
+                    plan.sink.add(result.image.sha256, result.prepared)
                 if plan.room.take(result.prepared.nbytes):
-                    prepared[result.picture.sha256] = result.prepared
+                    prepared[result.image.sha256] = result.prepared
         listener(Progress("pictures", done, total))
-    return pictures, left_out, prepared
+    return images, left_out, prepared
 
 
 def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
@@ -254,27 +254,27 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
 def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
     """One file: read, decode, look, prepare, keep."""
     name = placed.file.rsplit("/", 1)[-1]
-    if placed.file in plan.care.skip:
+    if placed.file in plan.policy.skip:
         return SkippedFile(
-            file=placed.file, reason=f"{images.shown_name(name)} stopped the program that reads pictures."
+            file=placed.file, reason=f"{decode.shown_name(name)} stopped the program that reads pictures."
         )
-    plan.care.begin(placed.file)
+    plan.policy.begin(placed.file)
     try:
         data = plan.upload.read(placed)
-        opened = images.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.care.limits)
+        opened = decode.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.policy.limits)
         with plan.decoding.hold(opened.memory_bytes):
             return _look(plan, placed, data, opened.decode())
-    except UnreadablePicture as error:
+    except UnreadableImage as error:
         return SkippedFile(file=placed.file, reason=error.problem)
     except MemoryError:  # a reader of strangers' pictures has a limit
         return SkippedFile(
-            file=placed.file, reason=f"{images.shown_name(name)} needs more memory than there is."
+            file=placed.file, reason=f"{decode.shown_name(name)} needs more memory than there is."
         )
     finally:
-        plan.care.end(placed.file)
+        plan.policy.end(placed.file)
 
 
-def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded) -> _Taken:
+def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: decode.Decoded) -> _Taken:
     """A decoded picture: its look, its copy in the store, its input for the network."""
     image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
     look = fingerprint_of(image)
@@ -283,7 +283,7 @@ def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded)
         kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
     wanted = plan.sink is not None or plan.room.open
     prepared = plan.prepare(image) if plan.prepare is not None and wanted else None
-    picture = ImageRecord(
+    record = ImageRecord(
         file=placed.file,
         source=kept,
         class_name=placed.class_name,
@@ -296,7 +296,7 @@ def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: images.Decoded)
         thumbnail=look.thumbnail,
         given_part=placed.given_part,
     )
-    return _Taken(picture=picture, prepared=prepared)
+    return _Taken(image=record, prepared=prepared)
 
 
 def look_ahead(threads: int, *, alone: bool) -> int:
@@ -316,11 +316,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _check_upload(upload: Upload, source: Path, store: Path | None, care: ReadPolicy) -> None:
-    if 0 < care.most_pictures < len(upload.placed):
+def _check_upload(upload: Upload, source: Path, store: Path | None, policy: ReadPolicy) -> None:
+    if 0 < policy.most_images < len(upload.placed):
         raise TooMuch(
-            f"{images.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
-            f"{care.most_pictures:,} are allowed here.",
+            f"{decode.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
+            f"{policy.most_images:,} are allowed here.",
             remedy="Choose fewer pictures of each class.",
         )
     if store is None and not upload.in_place:
@@ -334,7 +334,7 @@ def _check_enough(
         return
     why = f" ({_mostly_because(left_out)})" if left_out else ""
     seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"
-    raise TooFewPictures(
+    raise TooFewImages(
         f"{seen} be read{why}.",
         remedy="Give pictures of at least two classes as JPEG or PNG.",
     )
@@ -344,13 +344,13 @@ def _mostly_because(left_out: list[SkippedFile]) -> str:
     """How many files were left out, and why most of the pictures among them were; notes count last."""
     if len(left_out) == 1:
         return f"1 file left out: {left_out[0].reason}"
-    like_pictures = [left for left in left_out if looks_like_an_image(left.file)] or left_out
-    kinds = Counter(_without_name(left) for left in like_pictures)
-    main = max(like_pictures, key=lambda left: kinds[_without_name(left)])
+    like_images = [left for left in left_out if looks_like_an_image(left.file)] or left_out
+    kinds = Counter(_without_name(left) for left in like_images)
+    main = max(like_images, key=lambda left: kinds[_without_name(left)])
     return f"{len(left_out)} files left out, most for this reason: {main.reason}"
 
 
 def _without_name(left: SkippedFile) -> str:
     """A reason without the name and the figures of its file: the same words for the same trouble."""
-    name = images.shown_name(left.file.rsplit("/", 1)[-1])
+    name = decode.shown_name(left.file.rsplit("/", 1)[-1])
     return re.sub(r"\d+", "0", left.reason.replace(name, ""))

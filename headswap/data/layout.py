@@ -29,7 +29,7 @@ PART_NAMES: dict[str, Part] = {
 # Silently ignored, with everything whose name begins with a dot.
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "@eadir", "$recycle.bin", "ehthumbs.db"}
 # Pictures, but of formats that are not read: they are missed by name, not passed over as notes.
-_OTHER_PICTURES = (".jp2", ".j2k", ".jpf", ".ico", ".dds", ".qoi", ".psd", ".svg", ".pfm", ".pam")
+_OTHER_IMAGES = (".jp2", ".j2k", ".jpf", ".ico", ".dds", ".qoi", ".psd", ".svg", ".pfm", ".pam")
 # They change how the text around them is read, and have no place in a class name.
 _DIRECTION_MARKS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 
@@ -61,15 +61,13 @@ def arrange(names: Iterable[str]) -> FolderLayout:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
-    pictures = [path for path in paths if looks_like_an_image(path[-1])] or paths
-    depth = _unwrap(pictures, 0)
-    stem = pictures[0][:depth] if pictures else ()
-    pictures = [path for path in pictures if len(path) > depth + 1 and path[:depth] == stem]
-    parts = _part_folders(pictures, depth)
-    class_depth = {
-        top: _unwrap([path for path in pictures if path[depth] == top], depth + 1) for top in parts
-    }
-    inner_parts = not parts and _classes_hold_parts(pictures, depth)
+    images = [path for path in paths if looks_like_an_image(path[-1])] or paths
+    depth = _unwrap(images, 0)
+    stem = images[0][:depth] if images else ()
+    images = [path for path in images if len(path) > depth + 1 and path[:depth] == stem]
+    parts = _part_folders(images, depth)
+    class_depth = {top: _unwrap([path for path in images if path[depth] == top], depth + 1) for top in parts}
+    inner_parts = not parts and _classes_hold_parts(images, depth)
 
     homes: list[tuple[Steps, str, Part | None]] = []  # path, class folder, part
     left_out: list[SkippedFile] = []
@@ -112,24 +110,24 @@ def is_litter(name: str) -> bool:
 
 def looks_like_an_image(name: str) -> bool:
     """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
-    return name.lower().endswith((*ENDINGS, *_OTHER_PICTURES))
+    return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES))
 
 
-def _unwrap(pictures: Sequence[Steps], depth: int) -> int:
+def _unwrap(images: Sequence[Steps], depth: int) -> int:
     """Go down while a single folder merely wraps the rest; returns the depth of what it wraps."""
     while True:
-        folders = {path[depth] for path in pictures if len(path) > depth + 1}
-        inner = {path[depth + 1] for path in pictures if len(path) > depth + 2}
-        loose = any(len(path) <= depth + 2 for path in pictures)
+        folders = {path[depth] for path in images if len(path) > depth + 1}
+        inner = {path[depth + 1] for path in images if len(path) > depth + 2}
+        loose = any(len(path) <= depth + 2 for path in images)
         if len(folders) != 1 or not inner or (loose and len(inner) == 1):
             return depth
         depth += 1
 
 
-def _part_folders(pictures: Sequence[Steps], depth: int) -> dict[str, Part]:
+def _part_folders(images: Sequence[Steps], depth: int) -> dict[str, Part]:
     """The folders at this depth that are parts (train, test, ...) and not classes."""
     subfolders: dict[str, set[str]] = defaultdict(set)
-    for path in pictures:
+    for path in images:
         subfolders[path[depth]] |= set(path[depth + 1 : -1][:1])
     parts = {top: PART_NAMES[top.casefold()] for top in subfolders if top.casefold() in PART_NAMES}
     holding = {top: part for top, part in parts.items() if subfolders[top]}
@@ -142,9 +140,9 @@ def _part_folders(pictures: Sequence[Steps], depth: int) -> dict[str, Part]:
     return {}
 
 
-def _classes_hold_parts(pictures: Sequence[Steps], depth: int) -> bool:
-    return bool(pictures) and all(
-        len(path) > depth + 2 and path[depth + 1].casefold() in PART_NAMES for path in pictures
+def _classes_hold_parts(images: Sequence[Steps], depth: int) -> bool:
+    return bool(images) and all(
+        len(path) > depth + 2 and path[depth + 1].casefold() in PART_NAMES for path in images
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
+
 Part = Literal["train", "validation", "test"]
 
 
@@ -57,27 +59,29 @@ class Finding:
 class Manifest:
     """All pictures of one data set, in a fixed order."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     name: str
     root: str  # folder that `ImageRecord.source` is relative to
     classes: tuple[str, ...]  # sorted; the order of the new head's outputs
-    pictures: tuple[ImageRecord, ...]
+    images: tuple[ImageRecord, ...]
     left_out: tuple[SkippedFile, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
         """Pictures of each class, in the order of `classes`."""
-        counted = Counter(picture.class_name for picture in self.pictures)
+        counted = Counter(image.class_name for image in self.images)
         return {name: counted[name] for name in self.classes}
 
     def part(self, part: Part) -> tuple[ImageRecord, ...]:
         """The pictures of one part."""
-        return tuple(picture for picture in self.pictures if picture.part == part)
+        return tuple(image for image in self.images if image.part == part)
 
-    def path(self, picture: ImageRecord) -> Path:
+    def path(self, image: ImageRecord) -> Path:
         """Where a picture's bytes are."""
-        return Path(self.root) / picture.source
+        return Path(self.root) / image.source
 
-    def label(self, picture: ImageRecord) -> int:
+    def label(self, image: ImageRecord) -> int:
         """The output of the new head that stands for a picture's class."""
-        return self.classes.index(picture.class_name)
+        return self.classes.index(image.class_name)

@@ -52,24 +52,24 @@ def split(
     parts = _draw(manifest, shares, seed)
     return replace(
         manifest,
-        pictures=tuple(replace(picture, part=parts[picture.group]) for picture in manifest.pictures),
+        images=tuple(replace(image, part=parts[image.group]) for image in manifest.images),
     )
 
 
 def with_groups(manifest: Manifest) -> Manifest:
     """Number the groups of near duplicates, once."""
-    if all(picture.group >= 0 for picture in manifest.pictures):
+    if all(image.group >= 0 for image in manifest.images):
         return manifest
-    numbers = group_alike(manifest.pictures)
-    pairs = zip(manifest.pictures, numbers, strict=True)
-    return replace(manifest, pictures=tuple(replace(picture, group=number) for picture, number in pairs))
+    numbers = group_alike(manifest.images)
+    pairs = zip(manifest.images, numbers, strict=True)
+    return replace(manifest, images=tuple(replace(image, group=number) for image, number in pairs))
 
 
 def crossing(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Exam pictures of the person's own folders that are near duplicates of their training pictures."""
-    exam = _given_exam(manifest)
-    practised = {picture.group for picture in manifest.pictures if picture.given_part == "train"}
-    return tuple(p for p in manifest.pictures if p.given_part == exam and p.group in practised)
+    test = _given_test(manifest)
+    trained = {image.group for image in manifest.images if image.given_part == "train"}
+    return tuple(p for p in manifest.images if p.given_part == test and p.group in trained)
 
 
 def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
@@ -77,20 +77,20 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
 
     Other versions find other near duplicates; a run is repeated with those that it had.
     """
-    before = {(picture.sha256, picture.class_name): picture for picture in recorded.pictures}
+    before = {(image.sha256, image.class_name): image for image in recorded.images}
     dropped = {left.file for left in recorded.left_out}
-    kept = [picture for picture in manifest.pictures if picture.file not in dropped]
-    if len(kept) != len(recorded.pictures) or {(p.sha256, p.class_name) for p in kept} != set(before):
+    kept = [image for image in manifest.images if image.file not in dropped]
+    if len(kept) != len(recorded.images) or {(p.sha256, p.class_name) for p in kept} != set(before):
         return None
-    pictures = tuple(
-        replace(picture, group=same.group, part=same.part)
-        for picture in kept
-        for same in (before[picture.sha256, picture.class_name],)
+    images = tuple(
+        replace(image, group=same.group, part=same.part)
+        for image in kept
+        for same in (before[image.sha256, image.class_name],)
     )
     return replace(
         manifest,
         classes=recorded.classes,
-        pictures=pictures,
+        images=images,
         left_out=recorded.left_out,
         findings=recorded.findings,
     )
@@ -99,11 +99,11 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
 def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
     """Draw whole groups for each part, class by class towards its share."""
     groups: Groups = defaultdict(list)
-    for picture in manifest.pictures:
-        groups[picture.group].append(picture)
+    for image in manifest.images:
+        groups[image.group].append(image)
     classes = {number: Counter(p.class_name for p in members) for number, members in groups.items()}
     order = sorted(groups, key=lambda number: _lot(groups[number], seed))
-    sizes = Counter(picture.class_name for picture in manifest.pictures)
+    sizes = Counter(image.class_name for image in manifest.images)
     parts: dict[int, Part] = dict.fromkeys(groups, "train")
     left = Counter(sizes)  # still to practise on
     for part, share in shares:
@@ -136,38 +136,36 @@ def _spares(group: Counter[str], left: Counter[str]) -> bool:
 
 def _lot(members: Iterable[ImageRecord], seed: int) -> str:
     """A group's place in the draw: depends on its pictures' bytes and the seed, on nothing else."""
-    first = min(picture.sha256 for picture in members)
+    first = min(image.sha256 for image in members)
     return hashlib.sha256(f"{seed} {first}".encode()).hexdigest()
 
 
 def _given(manifest: Manifest) -> Manifest | None:
     """The parts that the person gave as folders, when they hold both practice and an exam."""
-    present = {picture.given_part for picture in manifest.pictures}
+    present = {image.given_part for image in manifest.images}
     if "train" not in present or not present & {"test", "validation"}:
         return None
-    exam = _given_exam(manifest)
-    taught = {picture.class_name for picture in manifest.pictures if picture.given_part in (None, "train")}
-    examined = {p.sha256 for p in manifest.pictures if p.given_part == exam and p.class_name in taught}
-    practised = Counter(
-        p.class_name
-        for p in manifest.pictures
-        if p.given_part in (None, "train") and p.sha256 not in examined
+    test = _given_test(manifest)
+    train_classes = {image.class_name for image in manifest.images if image.given_part in (None, "train")}
+    examined = {p.sha256 for p in manifest.images if p.given_part == test and p.class_name in train_classes}
+    trained = Counter(
+        p.class_name for p in manifest.images if p.given_part in (None, "train") and p.sha256 not in examined
     )
     kept: list[ImageRecord] = []
     left_out = list(manifest.left_out)
-    for picture in manifest.pictures:
-        name, part = shown_name(picture.file.rsplit("/", 1)[-1]), picture.given_part or "train"
-        if picture.class_name not in taught:
+    for image in manifest.images:
+        name, part = shown_name(image.file.rsplit("/", 1)[-1]), image.given_part or "train"
+        if image.class_name not in train_classes:
             reason = f"{name} is of a class that has no training pictures."
-            left_out.append(SkippedFile(file=picture.file, reason=reason))
-        elif part != exam and picture.sha256 in examined and practised[picture.class_name]:
-            left_out.append(SkippedFile(file=picture.file, reason=f"{name} is also in the {exam} folder."))
+            left_out.append(SkippedFile(file=image.file, reason=reason))
+        elif part != test and image.sha256 in examined and trained[image.class_name]:
+            left_out.append(SkippedFile(file=image.file, reason=f"{name} is also in the {test} folder."))
         else:
-            kept.append(replace(picture, part="test" if part == exam else part))
-    classes = tuple(name for name in manifest.classes if name in taught)
-    return replace(manifest, classes=classes, pictures=tuple(kept), left_out=tuple(left_out))
+            kept.append(replace(image, part="test" if part == test else part))
+    classes = tuple(name for name in manifest.classes if name in train_classes)
+    return replace(manifest, classes=classes, images=tuple(kept), left_out=tuple(left_out))
 
 
-def _given_exam(manifest: Manifest) -> Part:
+def _given_test(manifest: Manifest) -> Part:
     """Which of the person's own folders is the exam."""
-    return "test" if any(picture.given_part == "test" for picture in manifest.pictures) else "validation"
+    return "test" if any(image.given_part == "test" for image in manifest.images) else "validation"

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Resampling
 
-from headswap.data import decode as images
+from headswap.data import decode
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 from headswap.storage.files import write_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 STORE_PX = 640  # shorter side of a picture kept in a store
-LOSSY: tuple[images.Kind, ...] = ("JPEG", "HEIC", "AVIF")
+LOSSY: tuple[decode.Kind, ...] = ("JPEG", "HEIC", "AVIF")
 
 
 def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, Image]:
@@ -35,7 +35,7 @@ def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, I
     file = BytesIO()
     if lossy:
         image.save(file, "JPEG", quality=95, subsampling=0)
-        image = images.read_image(file.getvalue(), name=name)  # what `reread` will see
+        image = decode.read_image(file.getvalue(), name=name)  # what `reread` will see
     else:
         image.save(file, "PNG", compress_level=1)
     if not (store / name).exists():
@@ -43,16 +43,16 @@ def keep(image: Image, sha256: str, store: Path, *, lossy: bool) -> tuple[str, I
     return name, image
 
 
-def reread(manifest: Manifest, picture: ImageRecord, wanted_px: int | None = None) -> Image:
+def reread(manifest: Manifest, image: ImageRecord, wanted_px: int | None = None) -> Image:
     """Decode a picture of a manifest again: the same pixels that `take_in` gave to `prepare`.
 
     Raises:
-        UnreadablePicture: it has gone, or is not what it was.
+        UnreadableImage: it has gone, or is not what it was.
     """
     try:
-        data = manifest.path(picture).read_bytes()
+        data = manifest.path(image).read_bytes()
     except OSError as error:
-        raise UnreadablePicture(
-            f"{images.shown_name(picture.file)} is no longer where it was.", remedy="Give the pictures again."
+        raise UnreadableImage(
+            f"{decode.shown_name(image.file)} is no longer where it was.", remedy="Give the pictures again."
         ) from error
-    return images.read_image(data, name=picture.file, wanted_px=wanted_px)
+    return decode.read_image(data, name=image.file, wanted_px=wanted_px)

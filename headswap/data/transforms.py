@@ -31,17 +31,17 @@ _FILTERS = {
 
 
 def wanted_px(spec: InputSpec) -> int:
-    """The shorter side, in px, that a picture should have before `prepare`: for `read_picture`."""
-    if spec.fit == "crop":
+    """The shorter side, in px, that a picture should have before `prepare`: for `read_image`."""
+    if spec.crop_mode == "crop":
         return max(_scale(spec))
-    return max(_squashed(spec)) if spec.fit == "squash" else max(spec.height, spec.width)
+    return max(_squashed(spec)) if spec.crop_mode == "squash" else max(spec.height, spec.width)
 
 
 def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """Resize and cut one picture for a network.
 
     Args:
-        image: RGB, as `read_picture` gives it.
+        image: RGB, as `read_image` gives it.
         spec: what the network expects.
 
     Returns:
@@ -53,9 +53,9 @@ def prepare(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     if spec.channels == 1 and image.mode != "L":
         image = image.convert("L")
     fill: tuple[int, ...] = (0,) * spec.channels
-    if spec.fit == "squash":
+    if spec.crop_mode == "squash":
         height, width = _squashed(spec)
-    elif spec.fit == "border":
+    elif spec.crop_mode == "border":
         ratio = max(image.height / spec.height, image.width / spec.width)
         width, height = max(round(image.width / ratio), 1), max(round(image.height / ratio), 1)
         fill = tuple(round(255 * value) for value in spec.mean[:: -1 if spec.channel_order == "BGR" else 1])
@@ -71,14 +71,14 @@ def uncut(image: Image.Image, spec: InputSpec) -> NDArray[np.uint8]:
     """The same picture before the cut, for practice crops drawn from all of it.
 
     Args:
-        image: RGB, as `read_picture` gives it.
+        image: RGB, as `read_image` gives it.
         spec: what the network expects.
 
     Returns:
         (H, W, C) uint8, as large as `prepare` makes it before it cuts; of a very long picture the
         middle, twice as long as wide. Where `prepare` cuts nothing away, what `prepare` gives.
     """
-    if spec.fit != "crop":
+    if spec.crop_mode != "crop":
         return prepare(image, spec)
     if spec.channels == 1 and image.mode != "L":
         image = image.convert("L")

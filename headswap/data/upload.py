@@ -20,7 +20,7 @@ from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter
 from headswap.data.manifest import Finding, SkippedFile
 from headswap.data.zip_reader import open_archive
-from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
+from headswap.errors import BadUpload, TooFewImages, UnreadableImage
 
 _HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
 
@@ -43,7 +43,7 @@ def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
 
     Raises:
         BadUpload: there is nothing there, nothing usable in it, or it is not safe.
-        TooFewPictures: fewer classes than `min_classes`.
+        TooFewImages: fewer classes than `min_classes`.
     """
     if source.is_dir():
         names, left_out = _walk(source)
@@ -88,7 +88,7 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
     if not classes:
         raise BadUpload(f"{title} holds no pictures.", remedy=_HOW)
     if len(classes) < min_classes:
-        raise TooFewPictures(
+        raise TooFewImages(
             f"{title} holds one class only: {shown_name(classes[0])}.",
             remedy="Add a folder of pictures for at least one more class.",
         )
@@ -136,7 +136,7 @@ def _read_file(path: Path) -> bytes:
         check_file_size(path.stat().st_size, path.name, ImageLimits())
         return path.read_bytes()
     except OSError as error:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             f"{shown_name(path.name)} cannot be opened: {error.strerror or 'the disk does not give it'}.",
             remedy="Check that you may read it, or leave it out.",
         ) from error

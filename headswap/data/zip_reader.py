@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from headswap.data.decode import shown_name
 from headswap.data.manifest import SkippedFile
-from headswap.errors import BadUpload, UnreadablePicture
+from headswap.errors import BadUpload, UnreadableImage
 from headswap.storage.files import room_on
 
 _TRY = "Zip the folder of class folders again, without a password, and choose that."
@@ -102,7 +102,7 @@ class ZipReader:
         """Write one member to a place of the caller's choice, block by block; returns its sha256.
 
         Raises:
-            UnreadablePicture: this member is damaged.
+            UnreadableImage: this member is damaged.
             BadUpload: it unpacks to more than it promised, or than is allowed.
         """
         digest = hashlib.sha256()
@@ -124,7 +124,7 @@ class ZipReader:
                         raise BadUpload("The zip unpacks to more than it says.", remedy=_TRY)
                     yield block
         except _ZIP_ERRORS as error:
-            raise UnreadablePicture(
+            raise UnreadableImage(
                 f"{shown_name(name.rsplit('/', 1)[-1])} is damaged inside the zip.", remedy=_TRY
             ) from error
 
@@ -132,7 +132,7 @@ class ZipReader:
         """The bytes of one member, never more than it promised or the limits allow.
 
         Raises:
-            UnreadablePicture: this member is damaged; the rest may be fine.
+            UnreadableImage: this member is damaged; the rest may be fine.
             BadUpload: the zip unpacks to more than is allowed.
         """
         most = min(self._limits.entry_bytes, self._bytes_left)
@@ -141,7 +141,7 @@ class ZipReader:
                 data = member.read(most + 1)
                 self._bytes_left -= len(data)
         except _ZIP_ERRORS as error:
-            raise UnreadablePicture(
+            raise UnreadableImage(
                 f"{shown_name(name.rsplit('/', 1)[-1])} is damaged inside the zip.",
                 remedy="Zip the folder again, or leave it out.",
             ) from error

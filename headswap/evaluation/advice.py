@@ -27,24 +27,24 @@ _MOVE = (
 )
 
 
-def advise(report: Report, practice_counts: Sequence[int]) -> Report:
+def advise(report: Report, train_counts: Sequence[int]) -> Report:
     """Add advice to a report.
 
     Args:
         report: with its figures.
-        practice_counts: practice pictures of each class, in the order of `report.classes`.
+        train_counts: practice pictures of each class, in the order of `report.classes`.
     """
-    return replace(report, advice=tuple(_advice(report, practice_counts)))
+    return replace(report, advice=tuple(_advice(report, train_counts)))
 
 
-def _advice(report: Report, practice_counts: Sequence[int]) -> Iterator[Advice]:
-    warnings = [*_baseline(report), *_shortcuts(report), *_twins(report)]
+def _advice(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
+    warnings = [*_baseline(report), *_shortcuts(report), *_cross_split_duplicates(report)]
     yield from warnings
     done = None if warnings else _done(report)
     if done:
         yield done
         return
-    yield from _more_pictures(report, practice_counts)
+    yield from _more_images(report, train_counts)
     yield from _way_out(report)
     yield from _mixed(report)
 
@@ -91,19 +91,20 @@ def _shortcuts(report: Report) -> Iterator[Advice]:
         )
 
 
-def _twins(report: Report) -> Iterator[Advice]:
-    if len(report.twins) >= max(3, 0.05 * report.exam_total):
+def _cross_split_duplicates(report: Report) -> Iterator[Advice]:
+    count = len(report.cross_split_duplicates)
+    if count >= max(3, 0.05 * report.test_total):
         yield Advice(
             code="twins",
-            sentence=f"{len(report.twins)} exam pictures look to the network almost the same as a practice "
+            sentence=f"{count} exam pictures look to the network almost the same as a practice "
             "picture: if they show the same thing, the true figure is lower.",
-            figures={"twins": len(report.twins), "exam": report.exam_total},
+            figures={"twins": count, "exam": report.test_total},
         )
 
 
-def _more_pictures(report: Report, practice_counts: Sequence[int]) -> Iterator[Advice]:
+def _more_images(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
     """Said of classes with few pictures, unless it was measured that more hardly help."""
-    few = [name for name, count in zip(report.classes, practice_counts, strict=True) if count < _FEW]
+    few = [name for name, count in zip(report.classes, train_counts, strict=True) if count < _FEW]
     trend = report.learning.trend if report.learning else "unknown"
     if not few or trend == "flat":
         return
@@ -113,29 +114,29 @@ def _more_pictures(report: Report, practice_counts: Sequence[int]) -> Iterator[A
             f"{'More pictures help' if trend == 'rising' else 'More pictures are the first thing to try'}: "
             f"{_some(few)} {_has(few)} fewer than {_FEW} to practise on{_grown(report)}."
         ),
-        figures={"classes": len(few), "fewest": min(practice_counts)},
+        figures={"classes": len(few), "fewest": min(train_counts)},
     )
 
 
 def _way_out(report: Report) -> Iterator[Advice]:
     """For a head that is shown to fall short: what is wrong, and the way out that follows."""
-    if report.accuracy >= _GOOD or not report.practice_total:
+    if report.accuracy >= _GOOD or not report.train_total:
         return
-    practice = report.practice_right / report.practice_total
-    figures = {"practice": practice, "accuracy": report.accuracy, "at_most": report.interval[1]}
-    if wilson_interval(report.practice_right, report.practice_total)[1] < _FITS:
-        way = "try another network" if report.further else f"{_MOVE}, or try another network"
+    train = report.train_right / report.train_total
+    figures = {"practice": train, "accuracy": report.accuracy, "at_most": report.interval[1]}
+    if wilson_interval(report.train_right, report.train_total)[1] < _FITS:
+        way = "try another network" if report.finetune else f"{_MOVE}, or try another network"
         yield Advice(
             code="underfitting",
-            sentence=f"Even of the practice pictures it gets only {practice:.0%} right (underfitting): the "
+            sentence=f"Even of the practice pictures it gets only {train:.0%} right (underfitting): the "
             f"features of this body do not fit them. To mend it, {way}.",
             figures=figures,
-            moves_body=not report.further,
+            moves_body=not report.finetune,
         )
         return
-    if practice <= report.interval[1]:  # chance explains the gap
+    if train <= report.interval[1]:  # chance explains the gap
         return
-    way = "try another network" if report.further else _MOVE
+    way = "try another network" if report.finetune else _MOVE
     trend = report.learning.trend if report.learning else "unknown"
     cure = {
         "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {way}.",
@@ -144,10 +145,10 @@ def _way_out(report: Report) -> Iterator[Advice]:
     }[trend]
     yield Advice(
         code="memorising",
-        sentence=f"It knows {practice:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
+        sentence=f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
         f"it is memorising. {cure}",
         figures=figures,
-        moves_body=not report.further,
+        moves_body=not report.finetune,
     )
 
 

@@ -41,9 +41,9 @@ from headswap.evaluation.report import (
 from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
 
-ENOUGH_FOR_AN_EXAM = 50  # pictures; below, the verdict is cross-validated over all of them
+ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over all of them
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
-_MOST_DOUBTS = 20
+_MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
 _HALVES = 2  # for the temperature of a cross-validated verdict
 
@@ -63,47 +63,45 @@ class EvaluationInputs:
     """What a verdict is made from."""
 
     manifest: Manifest
-    exam: SplitLogits  # pictures that the head never practised on
-    practice: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
-    practice_right: int  # practice pictures that the final head gets right
-    everyone: SplitLogits | None = (
-        None  # all pictures in the manifest's order, out of fold; None: the exam speaks
-    )
+    test: SplitLogits  # pictures that the head never practised on
+    train: SplitLogits | None  # with out-of-fold logits; None when there were too few to fold
+    train_right: int  # practice pictures that the final head gets right
+    cross_validated: SplitLogits | None = None  # all pictures in order, out of fold; None: the exam speaks
     by_last: SplitLogits | None = None  # judged by the last features, for label issues; None: as the others
     learning: LearningCurve | None = None
-    twins: tuple[str, ...] = ()
-    further: FinetuneSummary | None = None
+    cross_split_duplicates: tuple[str, ...] = ()
+    finetune: FinetuneSummary | None = None
 
 
-def temperature_of(practice: SplitLogits | None) -> float:
+def temperature_of(train: SplitLogits | None) -> float:
     """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
-    if practice is None or len(practice.labels) < _FEWEST_TO_CALIBRATE:
+    if train is None or len(train.labels) < _FEWEST_TO_CALIBRATE:
         return 1.0
-    return fit_temperature(practice.logits, practice.labels)
+    return fit_temperature(train.logits, train.labels)
 
 
-def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
+def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
     """Put the verdict together.
 
     Args:
-        evidence: logits and what else was learned on the way.
+        inputs: logits and what else was learned on the way.
         temperature: from `temperature_of`.
     """
-    exam, everyone = evidence.exam, evidence.everyone
-    manifest, classes = evidence.manifest, evidence.manifest.classes
-    small = everyone is not None and len(exam.labels) < ENOUGH_FOR_AN_EXAM
-    judged = _with_exam(everyone, exam, manifest) if everyone is not None and small else exam
-    share = even_share(_checked_on(evidence), len(classes))
+    test, cross_validated = inputs.test, inputs.cross_validated
+    manifest, classes = inputs.manifest, inputs.manifest.classes
+    small = cross_validated is not None and len(test.labels) < ENOUGH_FOR_A_TEST
+    judged = _with_test(cross_validated, test, manifest) if cross_validated is not None and small else test
+    share = even_share(_checked_on(inputs), len(classes))
     probabilities = calibrated(judged.logits, temperature, share)
     if small:
-        probabilities = _crosswise(judged, manifest.pictures, probabilities, share)
+        probabilities = _crosswise(judged, manifest.images, probabilities, share)
     said = probabilities.argmax(axis=1)
     right, total = int((said == judged.labels).sum()), len(judged.labels)
-    practice_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
-    common = int(np.argmax(practice_counts))
+    train_counts = [sum(p.class_name == name for p in manifest.part("train")) for name in classes]
+    common = int(np.argmax(train_counts))
     confusion = confusion_matrix(judged.labels, said, len(classes))
-    exam_right = int((exam.logits.argmax(axis=1) == exam.labels).sum())
-    known = evidence.practice is not None and len(evidence.practice.labels) >= _FEWEST_TO_CALIBRATE
+    test_right = int((test.logits.argmax(axis=1) == test.labels).sum())
+    known = inputs.train is not None and len(inputs.train.labels) >= _FEWEST_TO_CALIBRATE
     calibration = _calibration(judged, probabilities, temperature) if known else None
     report = Report(
         classes=tuple(classes),
@@ -115,51 +113,51 @@ def build_report(evidence: EvaluationInputs, *, temperature: float) -> Report:
         interval=wilson_interval(right, total),
         baseline_class=classes[common],
         baseline_accuracy=float((judged.labels == common).mean()),
-        practice_right=evidence.practice_right,
-        practice_total=sum(practice_counts),
+        train_right=inputs.train_right,
+        train_total=sum(train_counts),
         class_scores=_class_scores(classes, confusion),
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         calibration=calibration,
-        doubts=_label_issues(evidence, temperature, share),
-        exam_right=exam_right,
-        exam_total=len(exam.labels),
+        label_issues=_label_issues(inputs, temperature, share),
+        test_right=test_right,
+        test_total=len(test.labels),
         reliability=reliability(probabilities, judged.labels, calibration),
-        learning=evidence.learning,
-        twins=evidence.twins,
-        further=evidence.further,
+        learning=inputs.learning,
+        cross_split_duplicates=inputs.cross_split_duplicates,
+        finetune=inputs.finetune,
         even_share=share,
     )
-    return advise(replace(report, shortcuts=_shortcuts(evidence, report)), practice_counts)
+    return advise(replace(report, shortcuts=_shortcuts(inputs, report)), train_counts)
 
 
-def _checked_on(evidence: EvaluationInputs) -> int:
+def _checked_on(inputs: EvaluationInputs) -> int:
     """Pictures that say how sure it may be: those that heads answered without having seen them."""
-    return len((evidence.practice or evidence.exam).labels)
+    return len((inputs.train or inputs.test).labels)
 
 
-def _with_exam(everyone: SplitLogits, exam: SplitLogits, manifest: Manifest) -> SplitLogits:
+def _with_test(cross_validated: SplitLogits, test: SplitLogits, manifest: Manifest) -> SplitLogits:
     """All pictures, those of the exam as the final head answers them.
 
     It never saw them either, and practised on as large a share as the heads of the folds: so a picture of
     the exam is told one way, here, while it is taught, when it is tried, and by the bundle.
     """
-    logits = everyone.logits.copy()
-    logits[[picture.part == "test" for picture in manifest.pictures]] = exam.logits
-    return replace(everyone, logits=logits)
+    logits = cross_validated.logits.copy()
+    logits[[image.part == "test" for image in manifest.images]] = test.logits
+    return replace(cross_validated, logits=logits)
 
 
-def _crosswise(judged: SplitLogits, pictures: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
+def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats, share: float) -> Floats:
     """The same with practice pictures calibrated half by half on the other half, groups whole.
 
     The temperature was fitted on them; pictures of the exam it never saw.
     """
-    if len(pictures) < _HALVES * _FEWEST_TO_CALIBRATE:
+    if len(images) < _HALVES * _FEWEST_TO_CALIBRATE:
         return plain
-    half = np.array([picture.group for picture in pictures]) % _HALVES
-    practice = np.array([picture.part != "test" for picture in pictures])
+    half = np.array([image.group for image in images]) % _HALVES
+    train = np.array([image.part != "test" for image in images])
     probabilities = plain.copy()
     for number in range(_HALVES):
-        mine, other = practice & (half == number), half != number
+        mine, other = train & (half == number), half != number
         if mine.any() and other.any():
             own = fit_temperature(judged.logits[other], judged.labels[other])
             probabilities[mine] = calibrated(judged.logits[mine], own, share)
@@ -181,7 +179,7 @@ def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassS
         scores.append(
             ClassScore(
                 name=name,
-                pictures=int(true),
+                images=int(true),
                 precision=float(hits / called) if called else None,
                 recall=float(hits / true) if true else None,
             )
@@ -197,15 +195,15 @@ def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float)
     )
 
 
-def _label_issues(evidence: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+def _label_issues(inputs: EvaluationInputs, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """By all that was judged for it, or else by every picture, or by those to practise on."""
-    if evidence.by_last is not None:
-        return _doubts(evidence.by_last, temperature_of(evidence.by_last), share)
-    everyone = evidence.everyone
-    return _doubts(everyone if everyone is not None else evidence.practice, temperature, share)
+    if inputs.by_last is not None:
+        return _issues_of(inputs.by_last, temperature_of(inputs.by_last), share)
+    cross_validated = inputs.cross_validated
+    return _issues_of(cross_validated if cross_validated is not None else inputs.train, temperature, share)
 
 
-def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
+def _issues_of(judged: SplitLogits | None, temperature: float, share: float) -> tuple[LabelIssue, ...]:
     """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
@@ -222,21 +220,21 @@ def _doubts(judged: SplitLogits | None, temperature: float, share: float) -> tup
             suggested=suggested,
             sure=float(probabilities[row, suggested]),
         )
-        for row, suggested in found[:_MOST_DOUBTS]
+        for row, suggested in found[:_MOST_ISSUES]
     )
 
 
-def _shortcuts(evidence: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
-    manifest = evidence.manifest
+def _shortcuts(inputs: EvaluationInputs, report: Report) -> tuple[Shortcut, ...]:
+    manifest = inputs.manifest
     numbers = {name: number for number, name in enumerate(manifest.classes)}
 
-    def traits(pictures: Sequence[ImageRecord]) -> Traits:
-        return traits_of(pictures, np.array([numbers[picture.class_name] for picture in pictures]))
+    def traits(images: Sequence[ImageRecord]) -> Traits:
+        return traits_of(images, np.array([numbers[image.class_name] for image in images]))
 
     whole = report.method == "cross-validated"
     return shortcuts_of(
         None if whole else traits(manifest.part("train")),
-        traits(manifest.pictures if whole else manifest.part("test")),
+        traits(manifest.images if whole else manifest.part("test")),
         accuracy=report.accuracy,
         baseline=report.baseline_accuracy,
     )

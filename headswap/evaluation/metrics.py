@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -34,13 +34,13 @@ def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[flo
         (low, high), fractions in [0, 1].
 
     Raises:
-        TooFewPictures: total is 0.
+        TooFewImages: total is 0.
 
     Source:
         Wilson (1927), Journal of the American Statistical Association 22, 209-212.
     """
     if total == 0:
-        raise TooFewPictures(
+        raise TooFewImages(
             "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
         )
     share = right / total
@@ -73,13 +73,13 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bin
         A fraction in [0, 1]; 0 is perfectly calibrated.
 
     Raises:
-        TooFewPictures: there are no pictures to measure.
+        TooFewImages: there are no pictures to measure.
 
     Source:
         Guo et al. (2017), arXiv:1706.04599, equation 3.
     """
     if len(labels) == 0:
-        raise TooFewPictures(
+        raise TooFewImages(
             "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
         )
     confidence = probabilities.max(axis=1)  # (N,)
@@ -89,7 +89,7 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bin
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def even_share(pictures: int, classes: int) -> float:
+def even_share(images: int, classes: int) -> float:
     """The share of every answer that is spread evenly over the classes: nobody is surer than was shown.
 
     n pictures that were all answered rightly say that the next one is wrong once in n + 2 times, and not
@@ -97,13 +97,13 @@ def even_share(pictures: int, classes: int) -> float:
     change places, and none is ever believed more than (n + 1) / (n + 2).
 
     Args:
-        pictures: n, answered by heads that had never seen them; at least 1.
+        images: n, answered by heads that had never seen them; at least 1.
         classes: C, at least 2.
 
     Source:
         Laplace's rule of succession; with two classes it is (n p + 1) / (n + 2).
     """
-    return classes / ((classes - 1) * (max(1, pictures) + 2))
+    return classes / ((classes - 1) * (max(1, images) + 2))
 
 
 def calibrated(logits: Floats, temperature: float, share: float) -> Floats:

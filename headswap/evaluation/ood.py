@@ -20,9 +20,9 @@ Looks = NDArray[np.float32]
 
 NEIGHBOURS = 3  # an unlike picture is far from its three nearest, on average
 TWIN = 0.25  # nearer than this two pictures are almost one; in six of seven sets hardly any pair is
-_PRACTICE_ALARMS, _EXAM_ALARMS = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
+_TRAIN_OOD, _TEST_OOD = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
 _SPREADS, _FEW = 1.9, 1.5  # standard deviations above the mean; more of them when pictures are few
-_FEWEST_EXAM = 10  # exam pictures, below which they have no say in it
+_FEWEST_TEST = 10  # exam pictures, below which they have no say in it
 _CELLS = 2**24  # distances at once: bounds the memory
 
 
@@ -75,7 +75,7 @@ def ood_scores(distances: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(distances[:, :NEIGHBOURS].mean(axis=1), dtype=np.float32)
 
 
-def threshold_from(practice: Looks, groups: Sequence[int], exam: Looks) -> float | None:
+def threshold_from(train: Looks, groups: Sequence[int], test: Looks) -> float | None:
     """The distance beyond which a picture is unlike everything practised on.
 
     Set where at most 4 % of the practice pictures, each held out with its group, and at most
@@ -83,29 +83,29 @@ def threshold_from(practice: Looks, groups: Sequence[int], exam: Looks) -> float
     would: a share of few pictures says little.
 
     Args:
-        practice: (N, D) looks.
+        train: (N, D) looks.
         groups: N numbers; near duplicates share one.
-        exam: (M, D) looks of pictures never practised on; may be none.
+        test: (M, D) looks of pictures never practised on; may be none.
 
     Returns:
         A distance; None when there are too few pictures to say.
     """
-    own = ood_scores(nearest(practice, practice, NEIGHBOURS, groups=groups, known_groups=groups)[0])
+    own = ood_scores(nearest(train, train, NEIGHBOURS, groups=groups, known_groups=groups)[0])
     own = own[np.isfinite(own)]
     if len(own) < 3:
         return None
     spreads = _SPREADS * (1.0 + _FEW / len(own))
-    alarm = max(float(own.mean() + spreads * own.std(ddof=1)), _exceeded_by(own, _PRACTICE_ALARMS))
-    if len(exam) >= _FEWEST_EXAM:
-        alarm = max(alarm, _exceeded_by(ood_scores(nearest(exam, practice, NEIGHBOURS)[0]), _EXAM_ALARMS))
-    return alarm
+    threshold = max(float(own.mean() + spreads * own.std(ddof=1)), _exceeded_by(own, _TRAIN_OOD))
+    if len(test) >= _FEWEST_TEST:
+        threshold = max(threshold, _exceeded_by(ood_scores(nearest(test, train, NEIGHBOURS)[0]), _TEST_OOD))
+    return threshold
 
 
 def cross_split_duplicates(
-    exam: Looks, practice: Looks, exam_groups: Sequence[int], groups: Sequence[int]
+    test: Looks, train: Looks, test_groups: Sequence[int], groups: Sequence[int]
 ) -> list[int]:
     """Rows of exam pictures that are almost one with a practice picture of another group."""
-    distances, _ = nearest(exam, practice, 1, groups=exam_groups, known_groups=groups)
+    distances, _ = nearest(test, train, 1, groups=test_groups, known_groups=groups)
     return [int(row) for row in np.flatnonzero(distances[:, 0] < TWIN)] if distances.size else []
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
+
 AdviceCode = Literal[
     "further", "head", "view",  # what happened in this run
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
@@ -52,8 +54,10 @@ class TestAnswer:
 class ClassScore:
     """How one class fared."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     name: str
-    pictures: int  # exam pictures that are truly of this class
+    images: int  # exam pictures that are truly of this class
     precision: float | None  # of those called so, the share that is; None: nothing was called so
     recall: float | None  # of those that are, the share called so; None: none in the exam
 
@@ -82,11 +86,13 @@ class LabelIssue:
 class FinetuneSummary:
     """What came of moving more than the head, judged inside the practice part."""
 
+    __pydantic_config__ = keys_on_disk(epochs="passes", planned_epochs="planned_passes")
+
     asked: str  # "auto", or the depth that the person chose
     depth: str  # what moved in the end; "head": the solved head was kept
     learning_rate: float | None  # of what was kept, or of the best that was tried
-    passes: int  # over the practice pictures, in the run that was kept
-    planned_passes: int  # where its cosine would have ended
+    epochs: int  # over the practice pictures, in the run that was kept
+    planned_epochs: int  # where its cosine would have ended
     parts: int  # validation parts on which it was tried
     tried: int  # ways that were tried
     validation: int  # pictures held back, over all tries of the best way
@@ -161,6 +167,16 @@ class Advice:
 class Report:
     """How good a taught head is, with its uncertainty."""
 
+    __pydantic_config__ = keys_on_disk(
+        train_right="practice_right",
+        train_total="practice_total",
+        label_issues="doubts",
+        test_right="exam_right",
+        test_total="exam_total",
+        cross_split_duplicates="twins",
+        finetune="further",
+    )
+
     classes: tuple[str, ...]
     method: Literal["exam", "cross-validated"]  # what `answers` are: the exam, or every picture's own fold
     answers: tuple[TestAnswer, ...]
@@ -170,20 +186,20 @@ class Report:
     interval: tuple[float, float]  # 95 %, Wilson
     baseline_class: str  # the most common practice class
     baseline_accuracy: float  # what always saying it would get in the exam
-    practice_right: int
-    practice_total: int
+    train_right: int
+    train_total: int
     class_scores: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
     calibration: Calibration | None
-    doubts: tuple[LabelIssue, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
-    exam_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
-    exam_total: int = 0
+    test_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
+    test_total: int = 0
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
     shortcuts: tuple[Shortcut, ...] = ()
     learning: LearningCurve | None = None  # None: too few pictures to tell
-    twins: tuple[str, ...] = ()  # exam pictures that the body can hardly tell from a practice picture
-    further: FinetuneSummary | None = None  # None: only the head was taught
+    cross_split_duplicates: tuple[str, ...] = ()  # exam pictures hardly to be told from a practice picture
+    finetune: FinetuneSummary | None = None  # None: only the head was taught
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
 
     @property

@@ -37,37 +37,37 @@ class Traits:
     labels: Labels  # (N,)
 
 
-def traits_of(pictures: Sequence[ImageRecord], labels: Labels) -> Traits:
+def traits_of(images: Sequence[ImageRecord], labels: Labels) -> Traits:
     """Read them off the records."""
     rows = [
         (
-            picture.brightness,
-            np.log(picture.width * picture.height),
-            np.log(picture.width / picture.height),
-            picture.brightness if picture.border is None else picture.border,
+            image.brightness,
+            np.log(image.width * image.height),
+            np.log(image.width / image.height),
+            image.brightness if image.border is None else image.border,
         )
-        for picture in pictures
+        for image in images
     ]
     return Traits(
         np.array(rows, dtype=np.float64).reshape(-1, len(_KINDS)),
-        np.array([picture.group for picture in pictures]),
+        np.array([image.group for image in images]),
         labels,
     )
 
 
 def shortcuts_of(
-    practice: Traits | None, judged: Traits, *, accuracy: float, baseline: float
+    train: Traits | None, judged: Traits, *, accuracy: float, baseline: float
 ) -> tuple[Shortcut, ...]:
     """The numbers that do nearly as well as the network.
 
     Args:
-        practice: what they are learned from; None: from the other folds of `judged`.
+        train: what they are learned from; None: from the other folds of `judged`.
         judged: the pictures of the verdict.
         accuracy, baseline: of the network, and of always saying one class.
     """
     found = []
     for column, (name, lesson) in enumerate(_KINDS):
-        right, total = _right(practice, judged, column), len(judged.labels)
+        right, total = _right(train, judged, column), len(judged.labels)
         gains_most = right / total - baseline >= _MOST_OF_IT * (accuracy - baseline)
         if accuracy > baseline and gains_most and wilson_interval(right, total)[0] > baseline:
             found.append(Shortcut(name=name, lesson=lesson, right=right, total=total))
@@ -76,11 +76,11 @@ def shortcuts_of(
     return tuple(found)
 
 
-def _right(practice: Traits | None, judged: Traits, column: int) -> int:
+def _right(train: Traits | None, judged: Traits, column: int) -> int:
     """Pictures that one number alone gets right."""
     values, labels = judged.values[:, column], judged.labels
-    if practice is not None:
-        return int((_say(practice.values[:, column], practice.labels, values) == labels).sum())
+    if train is not None:
+        return int((_say(train.values[:, column], train.labels, values) == labels).sum())
     right = 0
     folds = judged.groups % _FOLDS
     for fold in range(_FOLDS):

@@ -16,18 +16,18 @@ _ROUGH = 100  # pictures judged, below which the figure is rough
 
 def summary_of(report: Report) -> tuple[str, ...]:
     """Headline, baseline, how far to trust it, doubts, advice."""
-    doubts = len(report.doubts)
-    doubted = (
-        (f"{doubts} {'label is' if doubts == 1 else 'labels are'} worth a second look, first of all "
-         f"{report.doubts[0].file}.",)
-        if doubts
+    issues = len(report.label_issues)
+    issue_lines = (
+        (f"{issues} {'label is' if issues == 1 else 'labels are'} worth a second look, first of all "
+         f"{report.label_issues[0].file}.",)
+        if issues
         else ()
     )  # fmt: skip
     return (
         headline(report),
         f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}.",
         *filter(None, (reliability_of(report),)),
-        *doubted,
+        *issue_lines,
         *(one.sentence for one in report.advice),
     )
 
@@ -40,7 +40,7 @@ def headline(report: Report) -> str:
         return f"{report.right} of {report.total} exam pictures right {probably}."
     return (
         f"{report.right} of {report.total} pictures right {probably}, each judged by a head that "
-        f"never saw it: an exam of {report.exam_total} pictures ({report.exam_right} right) would be "
+        f"never saw it: an exam of {report.test_total} pictures ({report.test_right} right) would be "
         "too small to tell."
     )
 

@@ -21,16 +21,16 @@ def draw_edge_cases(folder: Path) -> tuple[Path, ...]:
     """Draw them into a folder."""
     rotated = Image.Exif()
     rotated[_ORIENTATION] = 6
-    see_through = _scene(257, 311, 3).convert("RGBA")
+    see_through = _context(257, 311, 3).convert("RGBA")
     see_through.putalpha(Image.fromarray(_waves(257, 311, 5)))
-    palette = _scene(300, 199, 4).quantize(32)
+    palette = _context(300, 199, 4).quantize(32)
     drawn: tuple[tuple[str, Image.Image, dict[str, Any]], ...] = (
-        ("rotated.jpg", _scene(1601, 1067, 1), {"quality": 85, "exif": rotated}),
-        ("ink.jpg", _scene(640, 427, 2).convert("CMYK"), {"quality": 90}),
+        ("rotated.jpg", _context(1601, 1067, 1), {"quality": 85, "exif": rotated}),
+        ("ink.jpg", _context(640, 427, 2).convert("CMYK"), {"quality": 90}),
         ("see-through.png", see_through, {}),
         ("palette.png", palette, {"transparency": 0}),
         ("deep-grey.png", _deep_grey(331, 217), {}),
-        ("long-grey.png", _scene(640, 90, 6).convert("L"), {}),
+        ("long-grey.png", _context(640, 90, 6).convert("L"), {}),
     )
     for name, image, options in drawn:
         image.save(folder / name, **options)
@@ -44,7 +44,7 @@ def _waves(width: int, height: int, kind: int) -> NDArray[np.uint8]:
     return np.round(127.5 + 63.0 * wave).clip(0, 255).astype(np.uint8)
 
 
-def _scene(width: int, height: int, kind: int) -> Image.Image:
+def _context(width: int, height: int, kind: int) -> Image.Image:
     bands = [_waves(width, height, kind + shift) for shift in range(3)]
     return Image.fromarray(np.stack(bands, axis=-1))
 

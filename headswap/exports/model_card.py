@@ -48,7 +48,7 @@ def model_card(facts: CardFacts) -> str:
         _data(facts.manifest),
         "## Limits",
         "\n".join(f"- {plain(sentence)}" for sentence in _limits(facts.report)),
-        *_doubts(facts.report),
+        *_label_issues(facts.report),
         "## Do all ways to ask it say the same?",
         _agreement(facts.check),
         "## Licence and versions",
@@ -97,7 +97,7 @@ def _use(facts: CardFacts) -> str:
 def _verdict(report: Report) -> Iterator[str]:
     yield headline(report)
     yield f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
-    yield f"Of the pictures it practised on it gets {report.practice_right} of {report.practice_total} right."
+    yield f"Of the pictures it practised on it gets {report.train_right} of {report.train_total} right."
     if report.reliability:
         yield report.reliability
 
@@ -110,20 +110,20 @@ def _class_table(facts: CardFacts) -> str:
         score = judged.get(name)
         found = f"{score.recall:.0%}" if score and score.recall is not None else "not known"
         right = f"{score.precision:.0%}" if score and score.precision is not None else "not known"
-        judged_pictures = score.pictures if score else 0
-        rows.append(f"| {plain(name)} | {counts.get(name, 0)} | {judged_pictures} | {found} | {right} |")
+        judged_images = score.images if score else 0
+        rows.append(f"| {plain(name)} | {counts.get(name, 0)} | {judged_images} | {found} | {right} |")
     return "\n".join(rows)
 
 
 def _data(manifest: Manifest) -> str:
-    practice, exam = len(manifest.part("train")), len(manifest.part("test"))
+    train, test = len(manifest.part("train")), len(manifest.part("test"))
     left = f" {len(manifest.left_out)} files were left out." if manifest.left_out else ""
     across = len(crossing(manifest))
     near = "Near duplicates that were found stand in one of them."
     if across:
         near = f"{across} of the exam (a folder of its own) are near duplicates of practice pictures."
     return (
-        f"{len(manifest.pictures)} pictures: {practice} to practise on, {exam} locked away for the exam. "
+        f"{len(manifest.images)} pictures: {train} to practise on, {test} locked away for the exam. "
         f"{near}{left} `dataset.json` names every picture by its sha256."
     )
 
@@ -139,22 +139,22 @@ def _limits(report: Report) -> Iterator[str]:
     yield from (one.sentence for one in report.advice)
 
 
-def _doubts(report: Report) -> Iterator[str]:
-    if not report.doubts:
+def _label_issues(report: Report) -> Iterator[str]:
+    if not report.label_issues:
         return
     rows = [
-        f"- {plain(doubt.file)}: sorted as {plain(report.classes[doubt.label])}, looks like "
-        f"{plain(report.classes[doubt.suggested])}"
-        for doubt in report.doubts[:_MOST_NAMED]
+        f"- {plain(issue.file)}: sorted as {plain(report.classes[issue.label])}, looks like "
+        f"{plain(report.classes[issue.suggested])}"
+        for issue in report.label_issues[:_MOST_NAMED]
     ]
-    rest = len(report.doubts) - len(rows)
+    rest = len(report.label_issues) - len(rows)
     more = [f"- and {rest} more"] if rest > 0 else []
     yield "## Labels worth a second look"
     yield "\n".join([*rows, *more])
 
 
 def _agreement(check: ParityCheck) -> str:
-    total = len(check.pictures) + len(check.drawings)
+    total = len(check.images) + len(check.drawings)
     rows = [
         f"Each was run on the {total} pictures in `check/` ({len(check.drawings)} of them are drawings with "
         "odd sizes, rotation, transparency or deep grey) and compared with the bundle. No probability may "
@@ -165,7 +165,7 @@ def _agreement(check: ParityCheck) -> str:
         if way.largest_difference is None:
             rows[-1] += f"\n| {way.name} | not run | {plain(way.problem)} |"
         else:
-            rows[-1] += f"\n| {way.name} | {way.same} of {way.pictures} | {way.largest_difference:.1e} |"
+            rows[-1] += f"\n| {way.name} | {way.same} of {way.images} | {way.largest_difference:.1e} |"
     return "\n\n".join(rows)
 
 

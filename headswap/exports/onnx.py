@@ -80,7 +80,7 @@ def _whole(bundle: Bundle) -> nn.Module:
 
         def forward(self, pictures: Tensor) -> Tensor:
             logits = logits_of(self.network(pictures), bundle.card.site)
-            if bundle.card.mirror:
+            if bundle.card.flip:
                 logits = (logits + logits_of(self.network(pictures.flip(-1)), bundle.card.site)) / 2
             share, classes = bundle.card.even_share, len(bundle.card.classes)
             return (logits / bundle.card.temperature).softmax(dim=1) * (1.0 - share) + share / classes

@@ -55,7 +55,7 @@ from headswap.storage.files import (
     write_text,
 )
 
-CHECK, NETWORK, PICTURES = "check.json", "network.json", "check"
+CHECK, NETWORK, IMAGES = "check.json", "network.json", "check"
 PAGE: Final = "page"
 BUNDLE: Final = "bundle"
 SCRIPT: Final = "predict.py"
@@ -140,7 +140,7 @@ def located(manifest: Manifest, data: Path) -> Manifest:
     """
     found = tuple(
         replace(one, source=one.file)
-        for one in manifest.pictures
+        for one in manifest.images
         if (data / one.file).is_file() and sha256_of(data / one.file) == one.sha256
     )
     if not found:
@@ -148,13 +148,13 @@ def located(manifest: Manifest, data: Path) -> Manifest:
             f"None of the pictures that this bundle was taught on is in {data}.",
             remedy="Give the folder that was taught, unpacked and unchanged, or leave --pictures out.",
         )
-    return replace(manifest, root=str(data), pictures=found)
+    return replace(manifest, root=str(data), images=found)
 
 
 def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | None) -> LaidOut:
     """Fill a new folder with the bundle's files, the programs, their settings and the pictures."""
     with room_on(folder.parent):
-        (folder / PICTURES).mkdir(parents=True)
+        (folder / IMAGES).mkdir(parents=True)
         for name in PARTS:  # whatever else a stranger put there would lie beside the programs
             if (source / name).is_file():
                 _link(source / name, folder / name)
@@ -164,7 +164,7 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
         write_text(folder / "requirements.txt", requirements(bundle.card))
         write_text(folder / "labels.json", json.dumps(bundle.classes, ensure_ascii=False, indent=1))
         write_text(folder / "preprocessing.json", _preprocessing(bundle.card.input))
-        truths = _copy_pictures(folder / PICTURES, manifest)
+        truths = _copy_images(folder / IMAGES, manifest)
         problem = ""
         try:
             write_text(folder / NETWORK, to_json(recipe_of(bundle), indent=1))
@@ -181,17 +181,17 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _copy_pictures(folder: Path, manifest: Manifest | None) -> dict[str, str | None]:
+def _copy_images(folder: Path, manifest: Manifest | None) -> dict[str, str | None]:
     """Pictures of the data set, then drawings: {file in the zip's folder: class or None}."""
     truths: dict[str, str | None] = {}
-    for number, picture in enumerate(choose_images(manifest) if manifest else (), start=1):
-        part = "exam" if picture.part == "test" else "practice"
-        ending = Path(picture.file).suffix.lower()
+    for number, image in enumerate(choose_images(manifest) if manifest else (), start=1):
+        part = "exam" if image.part == "test" else "practice"
+        ending = Path(image.file).suffix.lower()
         name = f"{part}-{number:02}{ending if _ENDING.fullmatch(ending) else ''}"
         if manifest is not None:
-            shutil.copyfile(manifest.path(picture), folder / name)
-        truths[f"{PICTURES}/{name}"] = picture.class_name
-    return truths | {f"{PICTURES}/{path.name}": None for path in draw_edge_cases(folder)}
+            shutil.copyfile(manifest.path(image), folder / name)
+        truths[f"{IMAGES}/{name}"] = image.class_name
+    return truths | {f"{IMAGES}/{path.name}": None for path in draw_edge_cases(folder)}
 
 
 def _preprocessing(spec: InputSpec) -> str:
@@ -203,11 +203,11 @@ def _preprocessing(spec: InputSpec) -> str:
 def _steps(spec: InputSpec) -> list[str]:
     least = 2 * max(wanted_px(spec), 256)
     size = f"{spec.width} x {spec.height}"
-    if spec.fit == "crop":
+    if spec.crop_mode == "crop":
         resized = (
             f"Resize ({spec.interpolation}, antialiased) so that the shorter side is {spec.resize_px} px."
         )
-    elif spec.fit == "border":
+    elif spec.crop_mode == "border":
         resized = f"Resize ({spec.interpolation}, antialiased) to fit into {size} px; fill up with the mean."
     else:
         height, width = spec.squash_px or (spec.height, spec.width)

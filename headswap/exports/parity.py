@@ -18,9 +18,10 @@ from pathlib import Path
 
 from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import ImageRecord, Manifest
+from headswap.field_types import keys_on_disk
 
 BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
-MOST_PICTURES = 10
+MOST_IMAGES = 10
 _MOST_BYTES = 8_000_000  # of one picture that travels in the zip
 _LONGEST_RUN_S = 600.0
 _WITHOUT = (  # started in the zip's folder, with some packages hidden
@@ -44,8 +45,10 @@ class ExpectedAnswer:
 class Route:
     """One way to ask the network, compared with what is expected."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     name: str  # page, bundle, predict.py, model.onnx
-    pictures: int = 0  # asked
+    images: int = 0  # asked
     same: int = 0  # given the same label, or one that ties with it within the bound
     largest_difference: float | None = None  # of any probability; None: it was not measured
     problem: str = ""  # why not
@@ -54,32 +57,34 @@ class Route:
     def agrees(self) -> bool:
         """Within the bound, on every picture."""
         measured = self.largest_difference is not None and self.largest_difference <= BOUND
-        return measured and self.same == self.pictures
+        return measured and self.same == self.images
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParityCheck:
     """check.json."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     bound: float  # no probability may differ by more
     agree: bool  # every way that was measured keeps it
     ways: tuple[Route, ...]
-    pictures: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
+    images: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
 
 
 def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
-    there = [one for one in manifest.pictures if _travels(manifest.path(one))]
+    there = [one for one in manifest.images if _travels(manifest.path(one))]
     turns: dict[str, int] = {}
 
-    def turn_of(picture: ImageRecord) -> tuple[bool, int, str]:
-        key = f"{picture.part == 'test'} {picture.class_name}"
+    def turn_of(image: ImageRecord) -> tuple[bool, int, str]:
+        key = f"{image.part == 'test'} {image.class_name}"
         turns[key] = turns.get(key, -1) + 1
-        return picture.part != "test", turns[key], picture.class_name
+        return image.part != "test", turns[key], image.class_name
 
     in_turn = [(turn_of(one), one) for one in sorted(there, key=lambda one: one.sha256)]
-    return tuple(one for _, one in sorted(in_turn, key=lambda pair: pair[0])[:MOST_PICTURES])
+    return tuple(one for _, one in sorted(in_turn, key=lambda pair: pair[0])[:MOST_IMAGES])
 
 
 def _travels(path: Path) -> bool:
@@ -106,7 +111,7 @@ def compare(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Mappin
         max(answer.values()) - answer[one.label] <= BOUND for one, answer in zip(expected, said, strict=True)
     ]
     return Route(
-        name=name, pictures=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
+        name=name, images=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
     )
 
 
@@ -150,6 +155,6 @@ def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> Parit
         bound=BOUND,
         agree=all(way.agrees for way in measured),
         ways=tuple(ways),
-        pictures=tuple(one for one in expected if one.truth is not None),
+        images=tuple(one for one in expected if one.truth is not None),
         drawings=tuple(one for one in expected if one.truth is None),
     )

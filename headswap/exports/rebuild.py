@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
 from headswap.exports.templates import predict
+from headswap.field_types import keys_on_disk
 from headswap.heads.site import Tap
 from headswap.network import Network
 from headswap.storage.files import to_plain
@@ -37,6 +38,8 @@ class CannotRebuild(HeadswapError):
 class RebuildRecipe:
     """Everything that predict.py must know beside the numbers."""
 
+    __pydantic_config__ = keys_on_disk(flip="mirror")
+
     library: str  # timm, torchvision, transformers, own
     name: str  # as the library calls it; of one's own code: package.module:factory
     options: dict[str, Plain] = field(default_factory=dict)
@@ -52,7 +55,7 @@ class RebuildRecipe:
     outputs: tuple[str, ...]  # where the answers lie in what the network gives
     aux_outputs: tuple[str, ...]
     answer_kind: str
-    mirror: bool  # the mean over picture and mirrored picture
+    flip: bool  # the mean over picture and mirrored picture
     temperature: float  # logits are divided by it before the softmax
     even_share: float  # of the answer, spread evenly over the classes after it
 
@@ -77,7 +80,7 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
         outputs=site.outputs,
         aux_outputs=site.aux_outputs,
         answer_kind=site.answer_kind,
-        mirror=card.mirror,
+        flip=card.flip,
         temperature=card.temperature,
         even_share=card.even_share,
     )
@@ -116,10 +119,10 @@ def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:
     return replace(recipe, options=options)
 
 
-def _with_differences(recipe: RebuildRecipe, bare: nn.Module, taught: nn.Module) -> RebuildRecipe:
+def _with_differences(recipe: RebuildRecipe, bare: nn.Module, trained: nn.Module) -> RebuildRecipe:
     """Compare layer by layer what the library builds with what was taught."""
     built = dict(bare.named_modules(remove_duplicate=False))
-    wanted = dict(taught.named_modules(remove_duplicate=False))
+    wanted = dict(trained.named_modules(remove_duplicate=False))
     strange = [path for path in wanted if path not in built]
     if strange:
         raise CannotRebuild(

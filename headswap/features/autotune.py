@@ -52,7 +52,7 @@ def extractor_for(
     folder: Path,
     engine: Engine | None = None,
     *,
-    mirror: bool = False,
+    flip: bool = False,
     flipped: bool = False,
 ) -> Extractor:
     """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
@@ -62,7 +62,7 @@ def extractor_for(
         site: its head.
         folder: of the feature bank; keeps measurements and translations too.
         engine: take this one and no other.
-        mirror: let it see every picture twice, as it is and mirrored.
+        flip: let it see every picture twice, as it is and mirrored.
         flipped: let it see every picture mirrored only.
     """
     known = remembered(network, site, folder) if engine is None else None
@@ -72,9 +72,9 @@ def extractor_for(
         site,
         found or choose_engine(),
         folder / TRANSLATIONS,
-        mirror=mirror,
+        flip=flip,
         flipped=flipped,
-        settled=found is not None,
+        autotuned=found is not None,
     )
 
 
@@ -84,34 +84,34 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
     return engine_named(found.fastest) if found else None
 
 
-def autotune(body: Extractor, pictures: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+def autotune(body: Extractor, images: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
     """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
-        body: not settled; is afterwards.
-        pictures: (N, H, W, C) uint8, a batch.
+        body: not autotuned; is afterwards.
+        images: (N, H, W, C) uint8, a batch.
         folder: as for `extractor_for`.
         left_s: seconds that its present engine would still take.
     """
-    body.settled = True
+    body.autotuned = True
     if len(engines_here()) > 1 and left_s > WORTH_S:
-        measured = measure(body.network, body.site, pictures, folder)
+        measured = measure(body.network, body.site, images, folder)
         body.change(engine_named(measured.fastest) or body.engine)
 
 
-def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folder: Path) -> EngineTimings:
+def measure(network: Network, site: HeadSite, images: NDArray[np.uint8], folder: Path) -> EngineTimings:
     """Time every engine of this machine on a batch, and remember.
 
     Args:
         network: loaded, with its head at `site`.
         site: where features are caught.
-        pictures: (N, H, W, C) uint8; sixteen say enough.
+        images: (N, H, W, C) uint8; sixteen say enough.
         folder: as for `extractor_for`.
     """
     times: dict[str, float] = {}
     for engine in engines_here():
         body = Extractor(network, site, engine, folder / TRANSLATIONS)
-        took = _milliseconds(body, pictures)
+        took = _milliseconds(body, images)
         if body.engine == engine:  # else it was given up
             times[engine.name] = round(took, 3)
     fastest = min(times, key=times.__getitem__) if times else exact(choose_engine()).name
@@ -121,15 +121,15 @@ def measure(network: Network, site: HeadSite, pictures: NDArray[np.uint8], folde
     return found
 
 
-def _milliseconds(body: Extractor, pictures: NDArray[np.uint8]) -> float:
+def _milliseconds(body: Extractor, images: NDArray[np.uint8]) -> float:
     """Per picture, the best of a few tries after a first one."""
-    body.features(pictures)
+    body.features(images)
     tries = []
     for _ in range(_TRIES):
         begin = time.perf_counter()
-        body.features(pictures)
+        body.features(images)
         tries.append(time.perf_counter() - begin)
-    return 1000 * min(tries) / len(pictures)
+    return 1000 * min(tries) / len(images)
 
 
 def _read(folder: Path) -> _Memory:

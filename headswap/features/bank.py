@@ -67,7 +67,7 @@ class BankBuilder:
         """Read what is known.
 
         Args:
-            body: frozen; if it is not settled, the second batch may settle it.
+            body: frozen; if it is not autotuned, the second batch may do so.
             folder: where shards are kept.
             expected: pictures that will come, at most.
             batch_size: pictures that the body sees at once on a processor; a GPU takes more.
@@ -89,10 +89,10 @@ class BankBuilder:
         """Whether a picture has not been given yet."""
         return sha256 not in self._known and sha256 not in self._batch
 
-    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
         """Take one picture, (H, W, C) uint8; one that is known is not computed again."""
         if self.lacks(sha256):
-            self._batch[sha256] = picture
+            self._batch[sha256] = image
         if len(self._batch) >= self._at_once:
             self.catch_up()
 
@@ -110,10 +110,10 @@ class BankBuilder:
         """Let the body see what it has not seen yet, though it be less than a batch."""
         if not self._batch:
             return
-        pictures = np.stack(list(self._batch.values()))
+        images = np.stack(list(self._batch.values()))
         place, begin = self._place, time.perf_counter()
-        rows = dict(zip(self._batch, self.body.features(pictures), strict=True))
-        pace_s = (time.perf_counter() - begin) / len(pictures)
+        rows = dict(zip(self._batch, self.body.features(images), strict=True))
+        pace_s = (time.perf_counter() - begin) / len(images)
         if self._place != place:  # the engine was given up: what it computed before is of another folder
             self._known = self._on_disk()
             self._at_once = images_at_once(self.body.engine.device, self._batch_size)
@@ -122,9 +122,9 @@ class BankBuilder:
         self._batch = {}
         first, self.computed = self.computed == 0, self.computed + len(rows)
         if not (
-            first or self.body.settled
+            first or self.body.autotuned
         ):  # the first batch starts the engine, and says nothing of its pace
-            self._settle(pictures, pace_s)
+            self._autotune(images, pace_s)
         if len(self._shard) >= SHARD:
             self._keep()
 
@@ -164,9 +164,9 @@ class BankBuilder:
     def _on_disk(self) -> set[str]:
         return {sha for sha, _ in _read_shards(self._place, self.body.width)}
 
-    def _settle(self, pictures: NDArray[np.uint8], pace_s: float) -> None:
+    def _autotune(self, images: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
-        autotune(self.body, pictures, self._folder, left_s=pace_s * (self._expected - self.computed))
+        autotune(self.body, images, self._folder, left_s=pace_s * (self._expected - self.computed))
         if self.body.engine != before:  # features of two engines are never mixed
             if not self.body.engine.is_exact:
                 self._asked = self._place
@@ -203,29 +203,29 @@ def fill_bank(
     """
     total = len(sha256s)
     if isinstance(body, BankBuilder):
-        filling = body
+        builder = body
     else:
-        filling = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
-    filling.catch_up()
-    missing = [number for number, sha in enumerate(sha256s) if filling.lacks(sha)]
+        builder = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
+    builder.catch_up()
+    missing = [number for number, sha in enumerate(sha256s) if builder.lacks(sha)]
     done = total - len(missing)
     listener(Progress("features", done, total))
     while missing:  # once more when the engine has changed after the first batches
-        for number, picture in _ahead(prepare, missing, filling):
-            filling.add(sha256s[number], picture)
+        for number, image in _ahead(prepare, missing, builder):
+            builder.add(sha256s[number], image)
             done += 1
             listener(Progress("features", min(done, total), total))
-        filling.catch_up()
-        missing = [number for number in range(total) if filling.lacks(sha256s[number])]
-    bank = filling.bank(sha256s)
-    for name in filling.body.given_up:
+        builder.catch_up()
+        missing = [number for number in range(total) if builder.lacks(sha256s[number])]
+    bank = builder.bank(sha256s)
+    for name in builder.body.given_up:
         if "-cpu-" not in name:
             listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
     return bank
 
 
 def _ahead(
-    prepare: Prepare, numbers: Sequence[int], filling: BankBuilder
+    prepare: Prepare, numbers: Sequence[int], builder: BankBuilder
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Prepare pictures in threads, a few ahead of anyone who takes them; in their order."""
     threads = processors()
@@ -234,7 +234,7 @@ def _ahead(
     with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
-                most = look_ahead(threads, alone=filling.needs_every_core)
+                most = look_ahead(threads, alone=builder.needs_every_core)
                 room = max(0, most - len(waiting))  # fewer than wait already, when the engine has fallen back
                 waiting.extend(pool.submit(prepare, one) for one in islice(coming, room))
                 yield number, waiting.popleft().result()

@@ -66,9 +66,9 @@ class Extractor:
     site: HeadSite
     engine: Engine
     translations: Path | None = None  # where translations for other libraries are kept; None: only torch runs
-    mirror: bool = False  # features and answers are the mean over picture and mirrored picture
+    flip: bool = False  # features and answers are the mean over picture and mirrored picture
     flipped: bool = False  # every picture is seen in the mirror only
-    settled: bool = True  # False: a faster engine may still be looked for
+    autotuned: bool = True  # False: a faster engine may still be looked for
     given_up: tuple[str, ...] = field(init=False, default=())  # names of engines that were not near enough
     _exact: Run = field(init=False)
     _fast: Run | None = field(init=False, default=None)
@@ -95,7 +95,7 @@ class Extractor:
             (
                 self._network_key,
                 to_json(self.network.input),
-                *["mirror"] * self.mirror,
+                *["mirror"] * self.flip,
                 *["flipped"] * self.flipped,
             )
         )
@@ -106,26 +106,26 @@ class Extractor:
         weights = self.network.weights_sha256 or _hash_of(self.network.module)
         return "\n".join((weights, str(self.network.input.size), self.site.words))
 
-    def features(self, pictures: NDArray[np.uint8]) -> Tensor:
+    def features(self, images: NDArray[np.uint8]) -> Tensor:
         """Features of prepared pictures.
 
         Args:
-            pictures: (N, H, W, C) uint8, as `headswap.data.transforms.prepare` gives them.
+            images: (N, H, W, C) uint8, as `headswap.data.transforms.prepare` gives them.
 
         Returns:
             (N, D) float32 on the CPU.
         """
-        return self.look(pictures)[0]
+        return self.look(images)[0]
 
-    def look(self, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def look(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
         if self.flipped:
-            pictures = pictures[:, :, ::-1]
-        batch = torch.from_numpy(to_float(pictures, self.network.input))  # (N, C, H, W)
-        if not self.mirror:
+            images = images[:, :, ::-1]
+        batch = torch.from_numpy(to_float(images, self.network.input))  # (N, C, H, W)
+        if not self.flip:
             return self._fitting(batch)
-        (features, logits), (mirrored, others) = self._fitting(batch), self._fitting(batch.flip(-1))
-        return (features + mirrored) / 2, (logits + others) / 2
+        (features, logits), (flipped, others) = self._fitting(batch), self._fitting(batch.flip(-1))
+        return (features + flipped) / 2, (logits + others) / 2
 
     def give_up(self) -> None:
         """Leave an engine that is not near enough.

@@ -27,7 +27,7 @@ class HookedNetwork(nn.Module):
         super().__init__()
         self.network = module
         self._site = site
-        self._doors = [_door(module, path, name) for path in site.paths]
+        self._heads = [_hooked(module, path, name) for path in site.paths]
 
     def forward(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """(N, C, H, W) to (N, D) and (N, classes)."""
@@ -39,7 +39,7 @@ class HookedNetwork(nn.Module):
 
             return hook
 
-        hooks = [door.register_forward_pre_hook(catch(number)) for number, door in enumerate(self._doors)]
+        hooks = [hooked.register_forward_pre_hook(catch(number)) for number, hooked in enumerate(self._heads)]
         try:
             answer = self.network(batch)
         finally:
@@ -49,7 +49,7 @@ class HookedNetwork(nn.Module):
         return torch.cat(parts, dim=1), logits_of(answer, self._site)
 
 
-def _door(module: nn.Module, path: str, name: str) -> nn.Module:
+def _hooked(module: nn.Module, path: str, name: str) -> nn.Module:
     try:
         return module.get_submodule(path)
     except AttributeError:

@@ -22,12 +22,12 @@ from headswap.network import Network
 _TRIES, _MOST_S = 2, 1.5
 
 
-def pace_of(network: Network, picture: NDArray[np.uint8]) -> float:
+def pace_of(network: Network, image: NDArray[np.uint8]) -> float:
     """Milliseconds from a prepared picture to the network's answer, the best of two tries.
 
     Args:
         network: ends on the processor, wherever it was.
-        picture: (H, W, C) uint8, as `headswap.data.transforms.prepare` gives it.
+        image: (H, W, C) uint8, as `headswap.data.transforms.prepare` gives it.
     """
     module = bring_home(network.module)
     was_training = module.training
@@ -37,7 +37,7 @@ def pace_of(network: Network, picture: NDArray[np.uint8]) -> float:
         begin = time.perf_counter()
         for _ in range(_TRIES):
             start = time.perf_counter()
-            batch = torch.from_numpy(to_float(picture[None], network.input))
+            batch = torch.from_numpy(to_float(image[None], network.input))
             module(batch.contiguous(memory_format=torch.channels_last))
             tries.append(1000 * (time.perf_counter() - start))
             if time.perf_counter() - begin > _MOST_S:

@@ -47,7 +47,7 @@ def read(run: DryRun, stated: int | None) -> ObservedPass:
 
     In eval mode outputs called logits are preferred, if any are; in training mode every answer counts.
     """
-    record = record_of([value for _, value in run.outputs], run.picture)
+    record = record_of([value for _, value in run.outputs], run.image)
     rows = _rows(run, record, stated)
     called_logits = () if run.how.training else tuple(row for row in rows if "logit" in row[0].lower())
     return ObservedPass(run, record, called_logits or rows)
@@ -71,7 +71,7 @@ def _rows(run: DryRun, record: AutogradRecord, stated: int | None) -> tuple[tupl
         and value.shape[0] == run.how.batch
         and value.shape[1] > 0
         and value.is_floating_point()
-        and value.grad_fn in record.from_picture
+        and value.grad_fn in record.from_image
     ]
     return tuple(
         (name, value)

@@ -65,13 +65,13 @@ class NewHead:
 
 def choices_for(module: nn.Module, plan: HeadPlan) -> Iterator[ClassDimension]:
     """Every reading of a plan, the likeliest first."""
-    resizes = [one for owner in plan.owners for one in owner.resizes]
+    resizes = [one for head_module in plan.head_modules for one in head_module.resizes]
     doubtful = [
         name
-        for owner in plan.owners
-        if not owner.bare and owner.in_features == owner.classes
-        for name, container, key in _other_tensors(module, owner)
-        if owner.classes in container[key].shape
+        for head_module in plan.head_modules
+        if not head_module.bare and head_module.in_features == head_module.classes
+        for name, container, key in _other_tensors(module, head_module)
+        if head_module.classes in container[key].shape
     ]
     kept = [frozenset(names) for count in range(3) for names in itertools.combinations(doubtful[::-1], count)]
     readings = itertools.product((False, True), kept, itertools.product(*(one.axes for one in resizes)))
@@ -81,7 +81,7 @@ def choices_for(module: nn.Module, plan: HeadPlan) -> Iterator[ClassDimension]:
 
 
 def resize(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: NewHead) -> Edits:
-    """Exchange the parameters of every owner, or of none.
+    """Exchange the parameters of every head module, or of none.
 
     Returns:
         What was exchanged. If anything goes wrong on the way, all is taken back.
@@ -98,12 +98,18 @@ def resize(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: NewHe
 @torch.no_grad()
 def _exchange(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: NewHead, edits: Edits) -> None:
     fresh = _exchange_parameters(module, plan, dict(choice.axes), new, edits)
-    layers = [(owner, module.get_submodule(owner.path)) for owner in plan.owners if not owner.bare]
-    for owner, layer in layers:
+    layers = [
+        (head_module, module.get_submodule(head_module.path))
+        for head_module in plan.head_modules
+        if not head_module.bare
+    ]
+    for head_module, layer in layers:
         _refuse_uneven_groups(layer, new.num_classes)
-        for name, container, key in _other_tensors(module, owner):
-            follows = owner.classes in container[key].shape and name not in choice.kept
-            edits.put(container, key, _stretched(container[key], owner.classes if follows else None, new))
+        for name, container, key in _other_tensors(module, head_module):
+            follows = head_module.classes in container[key].shape and name not in choice.kept
+            edits.put(
+                container, key, _stretched(container[key], head_module.classes if follows else None, new)
+            )
         reset = getattr(layer, "reset_running_stats", None)
         if callable(reset):
             reset()
@@ -119,7 +125,7 @@ def _exchange_parameters(
 ) -> frozenset[int]:
     """Exchange the parameters; gives the ids of the new ones."""
     made: dict[int, nn.Parameter] = {}  # old parameter -> new one, so that tied ones stay tied
-    for one in (one for owner in plan.owners for one in owner.resizes):
+    for one in (one for head_module in plan.head_modules for one in head_module.resizes):
         holder, leaf = holder_of(module, one.name)
         old = holder._parameters[leaf]
         if old is None or any(old is already for already in made.values()):
@@ -143,7 +149,7 @@ def _new_parameter(old: Tensor, one: Resize, axis: int, new: NewHead) -> nn.Para
 
 def _stretch_buffers_on_the_way(module: nn.Module, plan: HeadPlan, new: NewHead, edits: Edits) -> None:
     """Masks, priors and class weights that a module around the head keeps in buffers."""
-    classes = {owner.classes for owner in plan.owners}
+    classes = {head_module.classes for head_module in plan.head_modules}
     for part in on_the_way(module, plan):
         for key, value in list(part._buffers.items()):
             length = (
@@ -165,18 +171,18 @@ def _refuse_uneven_groups(layer: nn.Module, num_classes: int) -> None:
             )
 
 
-def _other_tensors(module: nn.Module, owner: HeadModule) -> list[tuple[str, dict[str, Any], str]]:
-    """An owner's tensors that are no parameters: (name, where it is kept, key).
+def _other_tensors(module: nn.Module, head_module: HeadModule) -> list[tuple[str, dict[str, Any], str]]:
+    """A head module's tensors that are no parameters: (name, where it is kept, key).
 
     Statistics and work vectors in buffers; weights that a hook computes again in plain attributes.
     """
-    layer = module.get_submodule(owner.path)
+    layer = module.get_submodule(head_module.path)
     parametrizations = layer._modules.get("parametrizations")
     parts = [("", layer)]
     if parametrizations is not None:
         parts += list(parametrizations.named_modules(prefix="parametrizations"))
     return [
-        (f"{owner.path}.{path}.{key}", container, key)
+        (f"{head_module.path}.{path}.{key}", container, key)
         for path, part in parts
         for container in (part._buffers, part.__dict__)
         for key, value in container.items()

@@ -28,20 +28,20 @@ def follow_counts(module: nn.Module, plan: HeadPlan, num_classes: int, every_cou
 
     Args:
         module: the root.
-        plan: whose owners are resized.
+        plan: whose head modules are resized.
         num_classes: the new count.
         every_count: also set numbers of any name, on the way from the root to the head.
         put: (dictionary, key, new value).
     """
-    counts = {owner.classes for owner in plan.owners}
+    counts = {head_module.classes for head_module in plan.head_modules}
     for part in module.modules():
         _follow(part.__dict__, counts, num_classes, _CLASS_COUNT.search, put)
     for config in _configs(module):
         _follow_config(config, counts, num_classes, put)
-    for owner in plan.owners:
-        if not owner.bare:
-            layer = module.get_submodule(owner.path).__dict__
-            _follow(layer, {owner.classes}, num_classes, _LAYER_SIZE.search, put)
+    for head_module in plan.head_modules:
+        if not head_module.bare:
+            layer = module.get_submodule(head_module.path).__dict__
+            _follow(layer, {head_module.classes}, num_classes, _LAYER_SIZE.search, put)
     if every_count:
         for part in on_the_way(module, plan):
             _follow(part.__dict__, counts, num_classes, lambda name: not _INPUT_SIDE.search(name), put)
@@ -84,9 +84,9 @@ def _configs(module: nn.Module) -> Iterable[Any]:
 
 
 def on_the_way(module: nn.Module, plan: HeadPlan) -> Iterable[nn.Module]:
-    """The root, the owners and every module around them."""
+    """The root, the head modules and every module around them."""
     paths = {""}
-    for owner in plan.owners:
-        steps = owner.path.split(".")[: -1 if owner.bare else None]
+    for head_module in plan.head_modules:
+        steps = head_module.path.split(".")[: -1 if head_module.bare else None]
         paths |= {".".join(steps[:count]) for count in range(1, len(steps) + 1)}
     return [module.get_submodule(path) for path in sorted(paths)]

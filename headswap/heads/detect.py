@@ -22,7 +22,15 @@ from headswap.heads.explain import Found, described_site
 from headswap.heads.graph import Hit, feed_each_other
 from headswap.heads.input_size import LARGER_SIZES_PX, attempt, checked_size, first_run
 from headswap.heads.metadata import declared_by
-from headswap.heads.plan import HeadModule, HeadPlan, Part, in_order, owners_of, silent_owner, with_part
+from headswap.heads.plan import (
+    HeadModule,
+    HeadPlan,
+    Part,
+    head_modules_of,
+    in_order,
+    silent_module,
+    with_part,
+)
 from headswap.heads.refusals import (
     refuse_features,
     refuse_fixed_numbers,
@@ -89,21 +97,21 @@ def locate(
         _refuse_doubtful(module, seen, answers, declared.classes)
     else:
         answers = _pointed_at(module, seen, paths)
-    owners = _owners(module, seen, answers)
+    head_modules = _head_modules(module, seen, answers)
     aux = _silent_heads(module, seen, answers)
-    owners = in_order(module, (*owners, *aux.owners))
+    head_modules = in_order(module, (*head_modules, *aux.head_modules))
     found = Found(
         target=target,
         module=module,
         seen=seen,
         input_size=run.how.size if input_size is not None else aux.size,
         answers=answers,
-        owners=owners,
+        head_modules=head_modules,
         aux_outputs=aux.outputs,
         declared=declared,
         pointed_at=paths or (),
     )
-    plan = HeadPlan(owners=owners)
+    plan = HeadPlan(head_modules=head_modules)
     return Located(module=module, site=described_site(found), plan=plan, train_size=aux.size)
 
 
@@ -142,7 +150,7 @@ def _refuse_doubtful(
             refuse_features(seen.run, answer)
 
 
-def _owners(
+def _head_modules(
     module: nn.Module, seen: ObservedPass, answers: tuple[LogitsOutput, ...]
 ) -> tuple[HeadModule, ...]:
     """Heads, and what comes after them, of all answers together."""
@@ -157,21 +165,21 @@ def _owners(
         )
         for hits, part in parts:
             uses = [(use, answer.classes) for hit in hits for use in hit.uses]
-            for owner in with_part(owners_of(module, uses, seen.run.leaves, met, "head"), part):
-                heads[owner.path] = _merged(heads.get(owner.path), owner)
+            for head_module in with_part(head_modules_of(module, uses, seen.run.leaves, met, "head"), part):
+                heads[head_module.path] = _merged(heads.get(head_module.path), head_module)
         for path, given in seen.run.sized:
             if given.grad_fn in answer.walk.way:
-                heads.setdefault(path, silent_owner(module, path, answer.classes))
+                heads.setdefault(path, silent_module(module, path, answer.classes))
     return tuple(heads.values())
 
 
-def _merged(known: HeadModule | None, owner: HeadModule) -> HeadModule:
-    """One owner met twice on the way keeps its part and gains the parameters."""
+def _merged(known: HeadModule | None, head_module: HeadModule) -> HeadModule:
+    """One head module met twice on the way keeps its part and gains the parameters."""
     if known is None:
-        return owner
+        return head_module
     names = {resize.name for resize in known.resizes}
     return replace(
-        known, resizes=(*known.resizes, *(more for more in owner.resizes if more.name not in names))
+        known, resizes=(*known.resizes, *(more for more in head_module.resizes if more.name not in names))
     )
 
 
@@ -190,7 +198,7 @@ def _split_scores(answer: LogitsOutput) -> tuple[tuple[Hit, ...], tuple[Hit, ...
 class Silent:
     """Heads that do not speak in eval mode."""
 
-    owners: tuple[HeadModule, ...] = ()
+    head_modules: tuple[HeadModule, ...] = ()
     outputs: tuple[str, ...] = ()
     size: InputSize  # the size at which the network runs in training mode
 
@@ -218,8 +226,10 @@ def _aux_heads(module: nn.Module, training: DryRun, classes: int, quiet: frozens
     for answer in answers_of(read(training, classes)):
         hits = (*answer.walk.heads, *answer.walk.tail)
         uses = [(use, classes) for hit in hits for use in hit.uses]
-        owners = owners_of(module, uses, training.leaves, answer.walk.met, "aux")
-        if answer.classes == classes and all(one.name in quiet for owner in owners for one in owner.resizes):
-            found |= {owner.path: owner for owner in owners}
+        head_modules = head_modules_of(module, uses, training.leaves, answer.walk.met, "aux")
+        if answer.classes == classes and all(
+            one.name in quiet for head_module in head_modules for one in head_module.resizes
+        ):
+            found |= {head_module.path: head_module for head_module in head_modules}
             outputs.append(answer.name)
-    return Silent(owners=tuple(found.values()), outputs=tuple(outputs), size=training.how.size)
+    return Silent(head_modules=tuple(found.values()), outputs=tuple(outputs), size=training.how.size)

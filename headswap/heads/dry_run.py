@@ -51,7 +51,7 @@ class DryRun:
 
     how: DryRunMode
     outputs: tuple[tuple[str, Tensor], ...]
-    picture: Tensor  # (batch, C, H, W), the leaf that stands for the pictures
+    image: Tensor  # (batch, C, H, W), the leaf that stands for the pictures
     leaves: MappingProxyType[int, tuple[str, ...]]  # id of a stand-in -> names of the parameter
     stand_ins: tuple[Tensor, ...]  # kept alive, so that ids stay true
     order: tuple[str, ...]  # paths of the modules in the order they first ran
@@ -64,17 +64,17 @@ def dry_run(module: nn.Module, how: DryRunMode) -> DryRun:
     """Send one batch of nothing through a network; the network is as before, whatever happens."""
     with _undisturbed(module, how):
         stand_ins, leaves = _stand_ins(module, how)
-        picture = _picture(module, how).requires_grad_(how.trainable is None)
+        image = _image(module, how).requires_grad_(how.trainable is None)
         order: dict[str, None] = {}
         sized: list[tuple[str, Tensor]] = []
         _take_notes(module, order, sized)
         module.train(how.training)
-        entering = picture.clone()  # survives a network that writes into its input
+        entering = image.clone()  # survives a network that writes into its input
         answer = torch.func.functional_call(module, stand_ins, *_call(module, entering))
     return DryRun(
         how=how,
         outputs=named_tensors(answer),
-        picture=picture,
+        image=image,
         leaves=MappingProxyType(leaves),
         stand_ins=tuple(stand_ins.values()),
         order=tuple(order),
@@ -156,7 +156,7 @@ def _stand_in(value: Tensor, how: DryRunMode) -> Tensor:
     return torch.empty_like(value, device="meta", requires_grad=False)
 
 
-def _picture(module: nn.Module, how: DryRunMode) -> Tensor:
+def _image(module: nn.Module, how: DryRunMode) -> Tensor:
     shape, dtype = (how.batch, *how.size), network_dtype(module)
     if not how.real:
         return torch.empty(shape, device="meta", dtype=dtype)
@@ -165,11 +165,11 @@ def _picture(module: nn.Module, how: DryRunMode) -> Tensor:
     return noise.to(device=device, dtype=dtype)
 
 
-def _call(module: nn.Module, picture: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+def _call(module: nn.Module, image: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
     """Positional, unless forward itself says that pictures are called `pixel_values`."""
     if "pixel_values" in inspect.signature(module.forward).parameters:
-        return (), {"pixel_values": picture}
-    return (picture,), {}
+        return (), {"pixel_values": image}
+    return (image,), {}
 
 
 def _take_notes(module: nn.Module, order: dict[str, None], sized: list[tuple[str, Tensor]]) -> None:

@@ -45,13 +45,13 @@ class Found:
     seen: ObservedPass
     input_size: InputSize
     answers: tuple[LogitsOutput, ...]
-    owners: tuple[HeadModule, ...]
+    head_modules: tuple[HeadModule, ...]
     aux_outputs: tuple[str, ...]
     declared: Declared
     pointed_at: tuple[str, ...]  # layers that a person named; empty: none
 
     def of(self, part: Part) -> list[HeadModule]:
-        return [owner for owner in self.owners if owner.part == part]
+        return [head_module for head_module in self.head_modules if head_module.part == part]
 
     @property
     def new_head(self) -> bool:
@@ -62,21 +62,21 @@ class Found:
 def described_site(found: Found) -> HeadSite:
     """Put what was found into words."""
     heads, aux = found.of("head"), found.of("aux")
-    paths = tuple(owner.path for owner in heads)
-    every = (*paths, *(owner.path for owner in aux))
+    paths = tuple(head_module.path for head_module in heads)
+    every = (*paths, *(head_module.path for head_module in aux))
     agrees = agreement(found.declared, paths) or agreement(found.declared, every)
     answers = _nearest_to_heads(found)
     return HeadSite(
         paths=paths,
-        kinds=tuple(owner.kind for owner in heads),
-        in_features=tuple(owner.in_features for owner in heads),
-        out_features=tuple(owner.classes for owner in heads),
+        kinds=tuple(head_module.kind for head_module in heads),
+        in_features=tuple(head_module.in_features for head_module in heads),
+        out_features=tuple(head_module.classes for head_module in heads),
         num_classes=answers[0].classes,
         input_size=found.input_size,
-        aux_paths=tuple(owner.path for owner in aux),
-        aux_kinds=tuple(owner.kind for owner in aux),
-        aux_in_features=tuple(owner.in_features for owner in aux),
-        tail_paths=tuple(owner.path for owner in found.of("tail")),
+        aux_paths=tuple(head_module.path for head_module in aux),
+        aux_kinds=tuple(head_module.kind for head_module in aux),
+        aux_in_features=tuple(head_module.in_features for head_module in aux),
+        tail_paths=tuple(head_module.path for head_module in found.of("tail")),
         outputs=tuple(answer.name for answer in answers),
         aux_outputs=found.aux_outputs,
         answer_kind=_answer_kind(answers[0]),
@@ -125,13 +125,13 @@ def _sentences(found: Found) -> tuple[str, ...]:
     if found.pointed_at:
         said.append(f"You pointed at {_ticked(found.pointed_at)}.")
     back = "Going back from the answer, the first layer with one row of weights per class is"
-    for owner in found.of("head"):
-        said.append(f"{back} `{owner.path}` ({owner.kind}, {owner.in_features} → {owner.classes}).")
+    for one in found.of("head"):
+        said.append(f"{back} `{one.path}` ({one.kind}, {one.in_features} → {one.classes}).")
         back = "On another way back it is"
     if tail:
-        said.append(f"Between head and answer, {_ticked(owner.path for owner in tail)} is resized with it.")
+        said.append(f"Between head and answer, {_ticked(one.path for one in tail)} is resized with it.")
     if aux:
-        paths = _ticked(owner.path for owner in aux)
+        paths = _ticked(head_module.path for head_module in aux)
         said.append(f"{paths} also gives a score per class, as a help in training, and is replaced too.")
     if found.new_head:
         said.append("The network has no head of its own; a new one was added.")
@@ -141,8 +141,8 @@ def _sentences(found: Found) -> tuple[str, ...]:
 def _candidates(found: Found) -> tuple[Candidate, ...]:
     """The last layers of the network, and any other layer as wide as the answer, that are not the head."""
     run, record, answers = found.seen.run, found.seen.record, found.answers
-    taken = {owner.path for owner in found.owners}
-    taken |= {one.name for owner in found.owners for one in owner.resizes}
+    taken = {head_module.path for head_module in found.head_modules}
+    taken |= {one.name for head_module in found.head_modules for one in head_module.resizes}
     classes = {answer.classes for answer in answers}
     heard = {name for leaf in record.leaves.values() for name in run.leaves.get(id(leaf), ())}
     behind = _names_behind_heads(run, record, answers)
@@ -182,7 +182,7 @@ def _names_behind_heads(run: DryRun, record: AutogradRecord, answers: tuple[Logi
         for answer in answers
         for hit in answer.walk.heads
         for source in record.sources[hit.node]
-        if source in record.from_picture
+        if source in record.from_image
     ]
     behind = record.upstream(starts)
     return {

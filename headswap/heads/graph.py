@@ -31,7 +31,7 @@ class AutogradRecord:
     """The nodes behind an answer, with the ones the picture passes through."""
 
     sources: dict[Node, tuple[Node, ...]]  # what each node took in
-    from_picture: frozenset[Node]
+    from_image: frozenset[Node]
     leaves: dict[Node, Tensor]  # nodes that stand for a parameter (or the picture)
 
     def upstream(self, starts: Iterable[Node]) -> set[Node]:
@@ -77,17 +77,17 @@ class GraphWalk:
     met: frozenset[int]  # ids of all stand-ins at the side of the way, whatever their shape
 
 
-def record_of(answers: Iterable[Tensor], picture: Tensor | None) -> AutogradRecord:
+def record_of(answers: Iterable[Tensor], image: Tensor | None) -> AutogradRecord:
     """Read autograd's record of all answers at once."""
     sources: dict[Node, tuple[Node, ...]] = {}
     leaves: dict[Node, Tensor] = {}
-    from_picture: set[Node] = set()
+    from_image: set[Node] = set()
     waiting = [(answer.grad_fn, False) for answer in answers if answer.grad_fn is not None]
     while waiting:
         node, sources_done = waiting.pop()
         if sources_done:
-            if (node in leaves and leaves[node] is picture) or not from_picture.isdisjoint(sources[node]):
-                from_picture.add(node)
+            if (node in leaves and leaves[node] is image) or not from_image.isdisjoint(sources[node]):
+                from_image.add(node)
         elif node not in sources:
             taken = tuple(source for source, _ in node.next_functions if source is not None)
             sources[node] = taken
@@ -95,7 +95,7 @@ def record_of(answers: Iterable[Tensor], picture: Tensor | None) -> AutogradReco
                 leaves[node] = leaf
             waiting.append((node, True))
             waiting.extend((source, False) for source in taken if source not in sources)
-    return AutogradRecord(sources, frozenset(from_picture), leaves)
+    return AutogradRecord(sources, frozenset(from_image), leaves)
 
 
 def walk_back(record: AutogradRecord, answer: Tensor, wanted: frozenset[int] | None = None) -> GraphWalk:
@@ -144,7 +144,7 @@ def _walk(
         elif classwise and not weights:
             tail.append(hit)
         for source in sources:
-            if source in record.from_picture and source not in after:
+            if source in record.from_image and source not in after:
                 after[source] = (*after[node], node.name())
                 waiting.append(source)
     nodes = {hit.node for hit in heads}
@@ -154,7 +154,7 @@ def _walk(
 
 def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
     """Ids of every tensor that would get a gradient from these answers."""
-    record = record_of(answers, picture=None)
+    record = record_of(answers, image=None)
     return {id(leaf) for leaf in record.leaves.values()}
 
 
@@ -196,7 +196,7 @@ def _uses(record: AutogradRecord, node: Node) -> list[Use]:
     while waiting:
         consumer = waiting.pop()
         for place, (source, _) in enumerate(consumer.next_functions):
-            if source is None or source in record.from_picture or source in seen:
+            if source is None or source in record.from_image or source in seen:
                 continue
             seen.add(source)
             leaf = record.leaves.get(source)

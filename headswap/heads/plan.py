@@ -1,6 +1,6 @@
 """What has to change in a network so that it answers with another number of classes.
 
-Flow:  parameters met on the walk --owners_of--> HeadModule, ... : what is resized as one, by whom
+Flow:  parameters met on the walk --head_modules_of--> HeadModule, ... : what is resized as one, by whom
 
 A parameter belongs to the module that holds it. That module is named as the head when
 everything it holds serves the answer; otherwise the bare parameter is.
@@ -55,14 +55,14 @@ class HeadModule:
 class HeadPlan:
     """Everything that changes when the head is swapped."""
 
-    owners: tuple[HeadModule, ...]
+    head_modules: tuple[HeadModule, ...]
 
     def of(self, *parts: Part) -> tuple[HeadModule, ...]:
-        """The owners of some parts, in order."""
-        return tuple(owner for owner in self.owners if owner.part in parts)
+        """The head modules of some parts, in order."""
+        return tuple(head_module for head_module in self.head_modules if head_module.part in parts)
 
 
-def owners_of(
+def head_modules_of(
     module: nn.Module,
     uses: Iterable[tuple[Use, int]],
     names: Mapping[int, tuple[str, ...]],
@@ -76,22 +76,24 @@ def owners_of(
         uses: parameters with their number of classes.
         names: id of a stand-in -> the parameter's names (several when tied).
         met: ids of all stand-ins that serve the answer, whatever their shape.
-        part: what the owners of weight matrices are; owners of nothing else are the tail.
+        part: what the holders of weight matrices are; holders of nothing else are the tail.
     """
     serving = {name for key in met for name in names.get(key, ())}
     grouped: dict[str, dict[str, Resize]] = {}
     first_path: dict[int, str] = {}  # one module may be registered under several paths
     for use, classes in uses:
         for name in names.get(id(use.leaf), ()):
-            path = _owner_path(module, name, serving)
+            path = _module_path(module, name, serving)
             if path != name:
                 path = first_path.setdefault(id(module.get_submodule(path)), path)
             resize = _resize(name, use, classes)
             grouped.setdefault(path, {}).setdefault(name, resize)
-    return tuple(_owner(module, path, tuple(resizes.values()), part) for path, resizes in grouped.items())
+    return tuple(
+        _head_module(module, path, tuple(resizes.values()), part) for path, resizes in grouped.items()
+    )
 
 
-def silent_owner(module: nn.Module, path: str, classes: int) -> HeadModule:
+def silent_module(module: nn.Module, path: str, classes: int) -> HeadModule:
     """A part of the tail that has no parameters, only a size."""
     kind = plain_kind(module.get_submodule(path))
     return HeadModule(path=path, kind=kind, part="tail", in_features=classes, classes=classes, resizes=())
@@ -109,19 +111,22 @@ def plain_kind(module: nn.Module) -> str:
     return kind
 
 
-def in_order(module: nn.Module, owners: Iterable[HeadModule]) -> tuple[HeadModule, ...]:
+def in_order(module: nn.Module, head_modules: Iterable[HeadModule]) -> tuple[HeadModule, ...]:
     """Owners in the order in which the network registers them."""
     names = [
         name
         for path, part in module.named_modules(remove_duplicate=False)
         for name in (path, *(f"{path}.{own}".lstrip(".") for own in part._parameters))
     ]
-    return tuple(sorted(owners, key=lambda owner: names.index(owner.path)))
+    return tuple(sorted(head_modules, key=lambda head_module: names.index(head_module.path)))
 
 
-def with_part(owners: Iterable[HeadModule], part: Part) -> tuple[HeadModule, ...]:
-    """The same owners as another part; tails stay tails."""
-    return tuple(owner if owner.part == "tail" else replace(owner, part=part) for owner in owners)
+def with_part(head_modules: Iterable[HeadModule], part: Part) -> tuple[HeadModule, ...]:
+    """The same head modules as another part; tails stay tails."""
+    return tuple(
+        head_module if head_module.part == "tail" else replace(head_module, part=part)
+        for head_module in head_modules
+    )
 
 
 def _resize(name: str, use: Use, classes: int) -> Resize:
@@ -135,38 +140,38 @@ def _resize(name: str, use: Use, classes: int) -> Resize:
     return Resize(name=name, axes=axes, role=role, classes=classes)
 
 
-def _owner_path(module: nn.Module, name: str, serving: set[str]) -> str:
+def _module_path(module: nn.Module, name: str, serving: set[str]) -> str:
     """The path of the module that owns a parameter, or the parameter's own."""
     path = (
         f".{name}".split(_PARAMETRIZED)[0].lstrip(".") if _PARAMETRIZED in name else name.rpartition(".")[0]
     )
     if not path:
         return name
-    owner = module.get_submodule(path)
-    if isinstance(owner, nn.ParameterList | nn.ParameterDict):
+    head_module = module.get_submodule(path)
+    if isinstance(head_module, nn.ParameterList | nn.ParameterDict):
         return name
-    everything = {f"{path}.{own}" for own, _ in owner.named_parameters(remove_duplicate=False)}
+    everything = {f"{path}.{own}" for own, _ in head_module.named_parameters(remove_duplicate=False)}
     return path if everything <= serving else name
 
 
-def _owner(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part) -> HeadModule:
+def _head_module(module: nn.Module, path: str, resizes: tuple[Resize, ...], part: Part) -> HeadModule:
     matrices = [resize for resize in resizes if resize.role == "matrix"]
     bare = path == resizes[0].name
-    owner = None if bare else module.get_submodule(path)
+    head_module = None if bare else module.get_submodule(path)
     return HeadModule(
         path=path,
-        kind="Parameter" if owner is None else plain_kind(owner),
+        kind="Parameter" if head_module is None else plain_kind(head_module),
         part=part if matrices else "tail",
-        in_features=_in_features(module, owner, matrices or list(resizes)),
+        in_features=_in_features(module, head_module, matrices or list(resizes)),
         classes=resizes[0].classes,
         resizes=resizes,
     )
 
 
-def _in_features(module: nn.Module, owner: nn.Module | None, resizes: list[Resize]) -> int:
+def _in_features(module: nn.Module, head_module: nn.Module | None, resizes: list[Resize]) -> int:
     """What the layer says it takes in, or else the length of the weight's other side."""
     for attribute in ("in_features", "in_channels"):
-        stated = getattr(owner, attribute, None)
+        stated = getattr(head_module, attribute, None)
         if isinstance(stated, int):
             return stated
     holder, leaf = holder_of(module, resizes[0].name)

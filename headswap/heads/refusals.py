@@ -51,7 +51,7 @@ def refuse_features(run: DryRun, answer: LogitsOutput) -> None:
                 f"This looks like a network without a classifier head: its last layer `{layer}` {reason}, "
                 f"so its {answer.classes} numbers are features.",
                 remedy=f"Add a layer from {answer.classes} features to your classes (torch.nn.Linear). If "
-                f"`{layer}` is the head after all, name it as the head: {_at_each_door(layer)}.",
+                f"`{layer}` is the head after all, name it as the head: {_ways_to_name(layer)}.",
             )
 
 
@@ -99,11 +99,11 @@ def point_at_one(module: nn.Module) -> str:
     if not layers:
         return "Give a network whose layers have weights."
     last = ", ".join(f"`{layer}`" for layer in layers[-4:])
-    doors = _at_each_door(layers[-1])
-    return f"You can name a layer as the head: {doors}. The last layers are {last}."
+    ways = _ways_to_name(layers[-1])
+    return f"You can name a layer as the head: {ways}. The last layers are {last}."
 
 
-def _at_each_door(layer: str) -> str:
+def _ways_to_name(layer: str) -> str:
     return f"`--head {layer}` in a shell, path={layer!r} in Python, “Use another layer” on the page"
 
 

@@ -39,13 +39,13 @@ def prove(module: nn.Module, claim: Claim) -> None:
     Raises:
         SwapFailed: the network does not run, answers with another count, or something else learns.
     """
-    paths = tuple(owner.path for owner in claim.plan.owners)
+    paths = tuple(head_module.path for head_module in claim.plan.head_modules)
     names = head_names(module, paths)
     answering = _prove_mode(module, claim, names, training=False)
     learning = answering | _prove_mode(module, claim, names, training=True)
-    for owner in claim.plan.owners:
-        heard = learning if owner.part == "aux" else answering
-        deaf = [resize.name for resize in owner.resizes if resize.name not in heard]
+    for head_module in claim.plan.head_modules:
+        heard = learning if head_module.part == "aux" else answering
+        deaf = [resize.name for resize in head_module.resizes if resize.name not in heard]
         if deaf:
             raise SwapFailed(f"The new {deaf[0]!r} plays no part in the network's answer.", remedy=_REMEDY)
 
@@ -62,8 +62,8 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
             f"{text_of(size)}: {first_line(run)}",
             remedy=_REMEDY,
         ) from run
-    taught = [value for _, value in run.outputs if value.requires_grad]
-    shapes = [tuple(value.shape) for value in taught if value.dim() == 2]
+    trained = [value for _, value in run.outputs if value.requires_grad]
+    shapes = [tuple(value.shape) for value in trained if value.dim() == 2]
     wrong = [shape for shape in shapes if shape != (batch, claim.num_classes)]
     if wrong or not shapes:
         seen = f"of shape {wrong[0]}" if wrong else "that is no row of numbers per picture"
@@ -71,4 +71,4 @@ def _prove_mode(module: nn.Module, claim: Claim, names: frozenset[str], *, train
             f"In {mode} mode the new head gives an answer {seen}, not ({batch}, {claim.num_classes}).",
             remedy=_REMEDY,
         )
-    return {name for key in leaves_behind(taught) for name in run.leaves.get(key, ())}
+    return {name for key in leaves_behind(trained) for name in run.leaves.get(key, ())}

@@ -60,23 +60,23 @@ class WideNetwork(nn.Module):
         self.head = nn.Linear(width, num_classes, device=place, dtype=network_dtype(body))
         self.known: dict[str, Tensor] = {}  # what some blocks give, where others stand in for them
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to (N, classes) logits."""
-        answer: Tensor = self.head(self.features(pictures).to(self.head.weight.dtype))
+        answer: Tensor = self.head(self.features(images).to(self.head.weight.dtype))
         return answer
 
-    def features(self, pictures: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         """(N, C, H, W) to (N, W) features: of the blocks in their order, then the last ones."""
-        read = self.read(pictures) | self.known
+        read = self.read(images) | self.known
         return torch.cat(list(_in_order(read, self.taps, self.site)), dim=1)
 
-    def read(self, pictures: Tensor) -> dict[str, Tensor]:
+    def read(self, images: Tensor) -> dict[str, Tensor]:
         """Run the network: what each block gave, by its path, and what reached its own heads."""
         read: dict[str, Tensor] = {}
         hooks = [self._listen(tap, read) for tap in self.taps]
         hooks += [self._listen_before(number, read) for number in range(len(self.site.paths))]
         try:
-            self.body(pictures)
+            self.body(images)
         finally:
             for hook in hooks:
                 hook.remove()

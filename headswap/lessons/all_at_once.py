@@ -68,62 +68,62 @@ def run(material: Material) -> LessonFindings:
     """Teach twice; draw both lines of both."""
     hot, cold = _hot(material), _cold(material)
     start = _start(material)
-    gap = cold[-1].practice - cold[-1].exam
+    gap = cold[-1].train - cold[-1].test
     numbers = measured(
         "share",
-        ("exam_all_at_once", hot[-1].exam, "exam right at the end, all at once"),
-        ("exam_head_first", cold[-1].exam, "exam right at the end, head first"),
+        ("exam_all_at_once", hot[-1].test, "exam right at the end, all at once"),
+        ("exam_head_first", cold[-1].test, "exam right at the end, head first"),
         ("exam_solved", start, "exam right with the head solved and the body untouched"),
-        ("practice_all_at_once", hot[-1].practice, "practice right in the last pass, all at once"),
-        ("practice_head_first", cold[-1].practice, "practice right in the last pass, head first"),
+        ("practice_all_at_once", hot[-1].train, "practice right in the last pass, all at once"),
+        ("practice_head_first", cold[-1].train, "practice right in the last pass, head first"),
         ("gap_head_first", gap, "gap, head first"),
     )
     total = len(material.draws[0][1])
     sentences, shows = _said(
-        hot[-1], cold[-1], start, passes=len(hot), classes=len(material.classes), total=total
+        hot[-1], cold[-1], start, epochs=len(hot), classes=len(material.classes), total=total
     )
     figure = Figure(
         words=" ".join(sentences),
         across="passes",
         curves=(
             Curve(
-                words="exam, head first", points=_points([start, *(one.exam for one in cold)]), tone="right"
+                words="exam, head first", points=_points([start, *(one.test for one in cold)]), tone="right"
             ),
-            Curve(words="practice, head first", points=_points([one.practice for one in cold], 1)),
-            Curve(words="exam, all at once", points=_points([one.exam for one in hot], 1), tone="wrong"),
-            Curve(words="practice, all at once", points=_points([one.practice for one in hot], 1)),
+            Curve(words="practice, head first", points=_points([one.train for one in cold], 1)),
+            Curve(words="exam, all at once", points=_points([one.test for one in hot], 1), tone="wrong"),
+            Curve(words="practice, all at once", points=_points([one.train for one in hot], 1)),
         ),
     )
     return LessonFindings(sentences=sentences, numbers=numbers, figure=figure, shows=shows)
 
 
 def _said(
-    hot: LessonEpoch, cold: LessonEpoch, start: float, *, passes: int, classes: int, total: int
+    hot: LessonEpoch, cold: LessonEpoch, start: float, *, epochs: int, classes: int, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What both ways gave, and whether all at once clearly lost what the body knew.
 
     Args:
         hot, cold: the last pass of all at once, and of head first.
         start: share right with the solved head and the body untouched.
-        passes, classes: of both.
+        epochs, classes: of both.
         total: exam pictures.
     """
-    gap, lost = cold.practice - cold.exam, is_clear(start, hot.exam, total)
+    gap, lost = cold.train - cold.test, is_clear(start, hot.test, total)
     verdict = (
         f"On {total} exam pictures all at once differs from the solved head on the untouched body "
         f"({percent(start)}) no more than by chance."
     )
     if lost:
-        less = points(start - hot.exam)
+        less = points(start - hot.test)
         verdict = f"All at once gets {less} fewer than the head on the untouched body: that is lost."
-    elif is_clear(hot.exam, start, total):
-        verdict = f"All at once gets {points(hot.exam - start)} more than the head on the untouched body."
-    sided = f"practice {percent(cold.practice)}, exam {percent(cold.exam)}"
+    elif is_clear(hot.test, start, total):
+        verdict = f"All at once gets {points(hot.test - start)} more than the head on the untouched body."
+    sided = f"practice {percent(cold.train)}, exam {percent(cold.test)}"
     return (
-        f"All at once: after {said_epochs(passes)} {percent(hot.exam)} of the exam pictures are right; "
+        f"All at once: after {said_epochs(epochs)} {percent(hot.test)} of the exam pictures are right; "
         f"guessing gets {percent(1 / classes)}.",
-        f"Head first: {percent(start)} before the body moves, {percent(cold.exam)} after "
-        f"{said_epochs(passes)} at low rates.",
+        f"Head first: {percent(start)} before the body moves, {percent(cold.test)} after "
+        f"{said_epochs(epochs)} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
         verdict,
     ), lost
@@ -137,10 +137,10 @@ def _start(material: Material) -> float:
     """The solved head on the untouched body, on the same small pictures."""
     from headswap.lessons.material import share_right, solve
 
-    practice, exam = material.draws[0]
+    train, test = material.draws[0]
     features, labels = material.features(material.small), material.labels
-    head = solve(features[practice], labels[practice], len(material.classes))
-    return share_right(head, features[exam], labels[exam])
+    head = solve(features[train], labels[train], len(material.classes))
+    return share_right(head, features[test], labels[test])
 
 
 def _hot(material: Material) -> tuple[LessonEpoch, ...]:
@@ -152,7 +152,7 @@ def _hot(material: Material) -> tuple[LessonEpoch, ...]:
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     optimizer = torch.optim.SGD(network.module.parameters(), lr=_HIGH, momentum=0.9)
-    return _passes(material, network.module, site, optimizer, norms="train")
+    return _epochs(material, network.module, site, optimizer, norms="train")
 
 
 def _cold(material: Material) -> tuple[LessonEpoch, ...]:
@@ -164,29 +164,29 @@ def _cold(material: Material) -> tuple[LessonEpoch, ...]:
 
     network, config = material.fresh(), FinetuneConfig()
     site = swap_head(network, len(material.classes), site=material.site).site
-    practice, _ = material.draws[0]
-    features = material.features(material.small)[practice]
-    head = solve(features, material.labels[practice], len(material.classes))
+    train, _ = material.draws[0]
+    features = material.features(material.small)[train]
+    head = solve(features, material.labels[train], len(material.classes))
     install(network.module, site, LinearHeads((head,), site.in_features))
     groups = moving_groups(network.module, site, "everything", config)
     optimizer = build_optimizer(network.module, groups, config)
     for part in optimizer.param_groups:
         part["lr"] = _LOW * groups[part["place"]].rate
-    return _passes(material, network.module, site, optimizer, norms="frozen")
+    return _epochs(material, network.module, site, optimizer, norms="frozen")
 
 
-def _passes(
+def _epochs(
     material: Material, module: nn.Module, site: HeadSite, optimizer: torch.optim.Optimizer, *, norms: Norms
 ) -> tuple[LessonEpoch, ...]:
     import torch
 
-    from headswap.lessons.loop import LessonSchedule, practise
+    from headswap.lessons.loop import LessonSchedule, train_epochs
 
-    return practise(
+    return train_epochs(
         module.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
         site,
-        material.desk(),
+        material.data(),
         optimizer,
-        LessonSchedule(passes=material.practice.passes, seed=material.setting.seed, norms=norms),
+        LessonSchedule(epochs=material.train.epochs, seed=material.setting.seed, norms=norms),
         tick=material.tick,
     )

@@ -47,7 +47,7 @@ class RunnableLesson:
     run: Callable[[Material], LessonFindings]
 
 
-EXPERIMENTS = tuple(
+LESSON_MODULES = tuple(
     RunnableLesson(module.LESSON, module.run)
     for module in (
         what_is_a_head,
@@ -63,7 +63,7 @@ EXPERIMENTS = tuple(
         every_layer,
     )
 )
-LESSONS = tuple(experiment.lesson for experiment in EXPERIMENTS)
+LESSONS = tuple(runnable.lesson for runnable in LESSON_MODULES)
 
 
 def find_lesson(name: str) -> RunnableLesson:
@@ -72,9 +72,9 @@ def find_lesson(name: str) -> RunnableLesson:
     Raises:
         NotFound: there is none; the nearest name is suggested.
     """
-    for number, experiment in enumerate(EXPERIMENTS, start=1):
-        if name in (experiment.lesson.name, str(number)):
-            return experiment
+    for number, runnable in enumerate(LESSON_MODULES, start=1):
+        if name in (runnable.lesson.name, str(number)):
+            return runnable
     names = [lesson.name for lesson in LESSONS]
     near = difflib.get_close_matches(name, names, n=1)
     remedy = f"Did you mean {near[0]}?" if near else f"Choose one of: {', '.join(names)}."
@@ -102,7 +102,7 @@ def run_lesson(
         NotFound: there is no such lesson.
         HeadswapError: the pictures or the network cannot be used.
     """
-    experiment = find_lesson(name)
+    runnable = find_lesson(name)
     from headswap.features.engines import choose_engine
     from headswap.lessons.material import Material
     from headswap.training.finetune.modes import own_random
@@ -112,13 +112,13 @@ def run_lesson(
     material.begin()
     start = time.perf_counter()
     with own_random(choose_engine(), material.setting.seed):
-        seen = experiment.run(material)
+        seen = runnable.run(material)
     undecided = "" if seen.shows else UNDECIDED
     return LessonResult(
-        lesson=experiment.lesson.name,
+        lesson=runnable.lesson.name,
         model=material.setting.model,
         data=material.manifest.name,
-        pictures=len(material.manifest.pictures),
+        images=len(material.manifest.images),
         seed=material.setting.seed,
         sentences=tuple(filter(None, (*seen.sentences, undecided, material.slowness))),
         numbers=seen.numbers,

@@ -108,9 +108,9 @@ def _blocks(material: Material) -> tuple[list[Tensor], Tensor]:
 def _share_right(material: Material, features: Tensor, draw: int) -> float:
     from headswap.lessons.material import share_right, solve
 
-    practice, exam = material.draws[draw]
-    head = solve(features[practice], material.labels[practice], len(material.classes))
-    return share_right(head, features[exam], material.labels[exam])
+    train, test = material.draws[draw]
+    head = solve(features[train], material.labels[train], len(material.classes))
+    return share_right(head, features[test], material.labels[test])
 
 
 def _by_draw(blocks: list[list[float]]) -> list[float]:

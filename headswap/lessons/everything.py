@@ -62,7 +62,7 @@ class _Way:
     right: int
     total: int
     seconds: float
-    taught: int  # numbers that could move
+    trained: int  # numbers that could move
     body_same: bool  # the body's fingerprint before and after
 
 
@@ -74,32 +74,32 @@ def run(material: Material) -> LessonFindings:
         _all(material, material.fresh(), "everything", "everything, small pictures"),
         _all(material, _from_nothing(material), "from_nothing", "everything, from nothing"),
     )
-    exams = tuple(_exam(way) for way in ways)
+    tests = tuple(_test(way) for way in ways)
     same = "1: the body is the same to the bit"
-    counts = [(f"taught_{way.name}", way.taught, f"numbers taught, {way.words}") for way in ways]
+    counts = [(f"taught_{way.name}", way.trained, f"numbers taught, {way.words}") for way in ways]
     counts += [(f"body_same_{way.name}", int(way.body_same), f"{same}, {way.words}") for way in ways]
     times = [(f"seconds_{way.name}", way.seconds, f"seconds, {way.words}") for way in ways]
     bars = tuple(
         Bar(
             words=way.words,
-            value=exam.value,
+            value=test.value,
             said=f"{way.right} of {way.total}",
-            low=exam.low,
-            high=exam.high,
-            tone="right" if way.taught == ways[0].taught else "plain",
+            low=test.low,
+            high=test.high,
+            tone="right" if way.trained == ways[0].trained else "plain",
         )
-        for way, exam in zip(ways, exams, strict=True)
+        for way, test in zip(ways, tests, strict=True)
     )
-    sentences, shows = _said(ways, material.practice.passes, len(material.classes))
+    sentences, shows = _said(ways, material.train.epochs, len(material.classes))
     return LessonFindings(
         sentences=sentences,
         shows=shows,
-        numbers=exams + measured("count", *counts) + measured("seconds", *times),
+        numbers=tests + measured("count", *counts) + measured("seconds", *times),
         figure=Figure(words=" ".join(sentences), bars=bars),
     )
 
 
-def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str, ...], bool]:
+def _said(ways: tuple[_Way, ...], epochs: int, classes: int) -> tuple[tuple[str, ...], bool]:
     """What happened, and whether the head alone is clearly better than everything from nothing."""
     head, _, whole, nothing = ways
     kept = "the same as before" if head.body_same else "another than before"
@@ -113,10 +113,10 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
     elif is_clear(untaught, alone, total):
         verdict = f"Everything from nothing is ahead of the head alone by {points(alone - untaught)}."
     sentences = (
-        f"The head alone: {head.taught:,} numbers taught, {head.right} of {head.total} exam pictures right. "
+        f"The head alone: {head.trained:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
-        f"Everything: {whole.taught:,} numbers, {whole.right} of {whole.total} right after "
-        f"{said_epochs(passes)}.",
+        f"Everything: {whole.trained:,} numbers, {whole.right} of {whole.total} right after "
+        f"{said_epochs(epochs)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
         verdict,
@@ -124,7 +124,7 @@ def _said(ways: tuple[_Way, ...], passes: int, classes: int) -> tuple[tuple[str,
     return sentences, better
 
 
-def _exam(way: _Way) -> Number:
+def _test(way: _Way) -> Number:
     from headswap.evaluation.metrics import wilson_interval
 
     low, high = wilson_interval(way.right, way.total)
@@ -142,23 +142,23 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
     from headswap.training.linear.heads import LinearHeads, install
 
     network, spec = material.fresh(), material.small if small else material.spec
-    practice, exam = material.draws[0]
+    train, test = material.draws[0]
     site = swap_head(network, len(material.classes), site=material.site).site
     before, start = body_hash(network.module, site), time.perf_counter()
     with freeze_backbone(network, site) as learning:
-        taught = sum(value.numel() for value in learning)
+        trained = sum(value.numel() for value in learning)
         features = material.features(spec)
-        head = solve(features[practice], material.labels[practice], len(material.classes))
+        head = solve(features[train], material.labels[train], len(material.classes))
         with torch.no_grad():
             install(network.module, site, LinearHeads((head,), site.in_features))
-    share = share_right(head, features[exam], material.labels[exam])
+    share = share_right(head, features[test], material.labels[test])
     return _Way(
         name="head_small" if small else "head",
         words="head alone, small pictures" if small else "head alone",
-        right=round(share * len(exam)),
-        total=len(exam),
+        right=round(share * len(test)),
+        total=len(test),
         seconds=time.perf_counter() - start,
-        taught=taught,
+        trained=trained,
         body_same=before == body_hash(network.module, site),
     )
 
@@ -176,24 +176,24 @@ def _all(material: Material, network: Network, name: str, words: str) -> _Way:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import LessonSchedule, body_hash, practise
+    from headswap.lessons.loop import LessonSchedule, body_hash, train_epochs
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    passes, seed = material.practice.passes, material.setting.seed
+    epochs, seed = material.train.epochs, material.setting.seed
     before, start = body_hash(module, site), time.perf_counter()
-    desk = material.desk()
+    data = material.data()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
-    seen = practise(
-        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+    seen = train_epochs(
+        module, site, data, optimizer, LessonSchedule(epochs=epochs, seed=seed), tick=material.tick
     )
     return _Way(
         name=name,
         words=words,
-        right=round(seen[-1].exam * len(desk.exam)),
-        total=len(desk.exam),
+        right=round(seen[-1].test * len(data.test)),
+        total=len(data.test),
         seconds=time.perf_counter() - start,
-        taught=sum(value.numel() for value in module.parameters()),
+        trained=sum(value.numel() for value in module.parameters()),
         body_same=before == body_hash(module, site),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from headswap.lessons.material import Material
-    from headswap.network import ChannelOrder, Fit, InputSpec
+    from headswap.network import ChannelOrder, CropMode, InputSpec
 
 LESSON = Lesson(
     name="wrong-glasses",
@@ -81,23 +81,23 @@ def run(material: Material) -> LessonFindings:
     scores = {view.name: _scores(material, view.features) for view in views}
     scores["mended"] = _scores(material, grainy, also=grainy)
     means = {name: _mean(values) for name, values in scores.items()}
-    calm, alarmed = _alarms(material, material.features()), _alarms(material, grainy)
+    calm, grainy_ood = _share_ood(material, material.features()), _share_ood(material, grainy)
     named = {view.name: view.words for view in views} | {"mended": "grainy ones practised too"}
     numbers = measured(
         "share", *((f"exam_{name}", mean, f"exam right, {named[name]}") for name, mean in means.items())
     )
     losses = tuple(_loss(name, named[name], scores) for name in scores)
-    seen = len(torch.cat([exam for _, exam in material.draws]).unique())
+    seen = len(torch.cat([test for _, test in material.draws]).unique())
     noticed = measured(
         "share",
         ("noticed_right", calm, "exam pictures called unlike, right glasses"),
-        ("noticed_grainy", alarmed, "exam pictures called unlike, a grainy camera"),
+        ("noticed_grainy", grainy_ood, "exam pictures called unlike, a grainy camera"),
     )
     sentences = (
         *_sentences(means, losses, named, seen),
-        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(alarmed)} of its pictures "
-        f"are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the practice "
-        f"pictures: {percent(means['mended'])}.",
+        f"From a grainy camera {percent(means['grainy'])} are right, and {percent(grainy_ood)} of its "
+        f"pictures are noticed as unlike ({percent(calm)} of the others). With grainy pictures among the "
+        f"practice pictures: {percent(means['mended'])}.",
     )
     tones = {view.name: view.tone for view in views} | {"mended": "right"}
     bars = tuple(
@@ -131,12 +131,12 @@ def _loss(name: str, words: str, scores: dict[str, list[float]]) -> Number:
 def _wrong_specs(spec: InputSpec) -> tuple[tuple[str, str, InputSpec], ...]:
     ones, zeros = (1.0,) * spec.channels, (0.0,) * spec.channels
     swapped: ChannelOrder = "RGB" if spec.channel_order == "BGR" else "BGR"
-    squashed: Fit = "crop" if spec.fit == "squash" else "squash"
+    squashed: CropMode = "crop" if spec.crop_mode == "squash" else "squash"
     return (
         ("undivided", "not divided by 255", replace(spec, std=tuple(one / 255 for one in spec.std))),
         ("unnormalised", "no mean and std", replace(spec, mean=zeros, std=ones)),
         ("swapped", "red and blue swapped", replace(spec, channel_order=swapped)),
-        ("squashed", "cut" if squashed == "crop" else "squashed", replace(spec, fit=squashed)),
+        ("squashed", "cut" if squashed == "crop" else "squashed", replace(spec, crop_mode=squashed)),
     )
 
 
@@ -161,27 +161,27 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
     from headswap.lessons.material import share_right, solve
 
     scores = []
-    for practice, exam in material.draws:
-        features, labels = material.features()[practice], material.labels[practice]
+    for train, test in material.draws:
+        features, labels = material.features()[train], material.labels[train]
         if also is not None:
-            features, labels = torch.cat([features, also[practice]]), labels.repeat(2)
+            features, labels = torch.cat([features, also[train]]), labels.repeat(2)
         head = solve(features, labels, len(material.classes))
-        scores.append(share_right(head, seen[exam], material.labels[exam]))
+        scores.append(share_right(head, seen[test], material.labels[test]))
     return scores
 
 
-def _alarms(material: Material, seen: Tensor) -> float:
+def _share_ood(material: Material, seen: Tensor) -> float:
     """Share of exam pictures that are unlike everything practised on, over all draws."""
     from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
-    groups = [picture.group for picture in material.manifest.pictures]
+    groups = [image.group for image in material.manifest.images]
     looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
-    for practice, exam in material.draws:
-        own = known[practice.numpy()]
-        alarm = threshold_from(own, [groups[row] for row in practice.tolist()], known[exam.numpy()])
-        distances = ood_scores(nearest(looks[exam.numpy()], own, NEIGHBOURS)[0])
-        shares.append(float((distances > alarm).mean()) if alarm is not None else 0.0)
+    for train, test in material.draws:
+        own = known[train.numpy()]
+        threshold = threshold_from(own, [groups[row] for row in train.tolist()], known[test.numpy()])
+        distances = ood_scores(nearest(looks[test.numpy()], own, NEIGHBOURS)[0])
+        shares.append(float((distances > threshold).mean()) if threshold is not None else 0.0)
     return _mean(shares)
 
 

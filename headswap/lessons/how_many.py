@@ -56,7 +56,7 @@ counts = torch.bincount(labels[chosen], minlength=4)     # [5, 5, 5, 5]""",
 )
 SIZES = (1, 2, 5, 10, 20)
 REPEATS = 4  # draws of the few, within each draw of the exam
-_FEWEST_EXAM_EACH = 2
+_FEWEST_TEST_EACH = 2
 _FEWEST_SIZES = 3  # below which there is no doubling to compare with another
 _EARLY = 10  # pictures of each class
 
@@ -64,7 +64,7 @@ _EARLY = 10  # pictures of each class
 def run(material: Material) -> LessonFindings:
     """Solve a head for every size and draw; the mean and its interval."""
     counts = material.labels.bincount().tolist()
-    largest = min(counts) - max(_FEWEST_EXAM_EACH, round(min(counts) * 0.16))
+    largest = min(counts) - max(_FEWEST_TEST_EACH, round(min(counts) * 0.16))
     sizes = [size for size in SIZES if size <= largest] or [1]
     scores: dict[int, list[float]] = {size: [] for size in sizes}
     total = material.setting.draws * REPEATS
@@ -117,12 +117,12 @@ def _one_draw(material: Material, sizes: list[int], number: int) -> list[float]:
         rows = torch.where(material.labels == name)[0]
         shuffled.append(rows[torch.randperm(len(rows), generator=random)])
     features, labels = material.features(), material.labels
-    exam = torch.cat([rows[sizes[-1] :] for rows in shuffled])
+    test = torch.cat([rows[sizes[-1] :] for rows in shuffled])
     scores = []
     for size in sizes:
         chosen = torch.cat([rows[:size] for rows in shuffled])
         head = solve(features[chosen], labels[chosen], len(shuffled))
-        scores.append(share_right(head, features[exam], labels[exam]))
+        scores.append(share_right(head, features[test], labels[test]))
     return scores
 
 
@@ -142,7 +142,7 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     """Where the curve bends, as far as the draws can tell; and whether it does so early."""
     means = [number.value for number in numbers]
     if len(sizes) < _FEWEST_SIZES:
-        most = said_pictures(sizes[-1])
+        most = said_images(sizes[-1])
         return f"With at most {most} of each class this run cannot tell where the curve bends.", False
     bend = _bend(sizes, numbers)
     if bend:
@@ -167,7 +167,7 @@ def _bent_words(sizes: list[int], numbers: tuple[Number, ...]) -> tuple[str, boo
     return f"No bend is clear in this run: {last}, which may be chance.", False
 
 
-def said_pictures(count: int) -> str:
+def said_images(count: int) -> str:
     """A number of pictures as people read it."""
     return "1 picture" if count == 1 else f"{count} pictures"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
+from headswap.field_types import keys_on_disk
 from headswap.lessons.glossary import Term
 from headswap.plots.draw import draw
 from headswap.plots.figure import Figure
@@ -73,10 +74,12 @@ class Number:
 class LessonResult:
     """What one run of one experiment gave."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     lesson: str
     model: str
     data: str  # name of the set of pictures
-    pictures: int
+    images: int
     seed: int
     sentences: tuple[str, ...]  # what happened, from the numbers
     numbers: tuple[Number, ...]
@@ -98,7 +101,7 @@ def as_html(result: LessonResult) -> str:
     """What a run gave: what happened, the drawing, and where the numbers come from."""
     sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in result.sentences)
     texts = "".join(f'<pre style="white-space:pre-wrap">{escape(text)}</pre>' for text in result.texts)
-    origin = f"{result.pictures} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
+    origin = f"{result.images} pictures of {result.data}, {result.model}, {result.seconds:.1f} s"
     return f"<div>{sentences}{draw(result.figure)}{texts}<p><small>{escape(origin)}</small></p></div>"
 
 

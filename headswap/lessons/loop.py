@@ -1,6 +1,6 @@
 """The plain PyTorch loop of the experiments that move more than a solved head.
 
-Flow:  network + optimizer + pictures --practise--> one LessonEpoch after each pass
+Flow:  network + optimizer + pictures --train_epochs--> one LessonEpoch after each pass
 
 Small on purpose: it does what a first script does, so that what goes wrong in a first script
 goes wrong here. Teaching proper is headswap.training.
@@ -20,7 +20,7 @@ from headswap.heads.loss import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names
 from headswap.training.config import Norms
-from headswap.training.finetune.modes import practise_mode
+from headswap.training.finetune.modes import train_mode
 
 BATCH = 16  # pictures of one step
 
@@ -30,8 +30,8 @@ class LessonEpoch:
     """How good it was during and after one pass."""
 
     loss: float  # mean over the pass
-    practice: float  # share right, while it practised
-    exam: float  # share right, after the pass
+    train: float  # share right, while it practised
+    test: float  # share right, after the pass
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,23 +40,23 @@ class LessonImages:
 
     inputs: Tensor  # (N, C, H, W), or (N, D) when only a head is taught
     labels: Tensor  # (N,)
-    practice: Tensor  # rows
-    exam: Tensor  # rows
+    train: Tensor  # rows
+    test: Tensor  # rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class LessonSchedule:
     """How it is practised."""
 
-    passes: int  # over the practice pictures
+    epochs: int  # over the practice pictures
     seed: int  # drives their order
     norms: Norms = "train"  # what the statistics of norm layers do meanwhile
 
 
-def practise(
+def train_epochs(
     module: nn.Module,
     site: HeadSite,
-    desk: LessonImages,
+    data: LessonImages,
     optimizer: torch.optim.Optimizer,
     schedule: LessonSchedule,
     *,
@@ -65,29 +65,29 @@ def practise(
     """Teach whatever the optimizer holds, in place.
 
     Args:
-        module: the network, or its head alone when `desk.inputs` are features.
+        module: the network, or its head alone when `data.inputs` are features.
         site: of the new head.
-        desk: pictures and labels.
+        data: pictures and labels.
         optimizer: over some parameters; built by the experiment, rightly or wrongly.
         schedule: how often, in which order.
         tick: hears of every pass.
     """
     order, seen = torch.Generator().manual_seed(schedule.seed), []
-    for number in range(schedule.passes):
-        practise_mode(module, schedule.norms)
+    for number in range(schedule.epochs):
+        train_mode(module, schedule.norms)
         losses, right, count = 0.0, 0, 0
-        for rows in _batches(desk.practice[torch.randperm(len(desk.practice), generator=order)]):
-            answer = module(desk.inputs[rows])
-            loss = training_loss(answer, desk.labels[rows], site)
+        for rows in _batches(data.train[torch.randperm(len(data.train), generator=order)]):
+            answer = module(data.inputs[rows])
+            loss = training_loss(answer, data.labels[rows], site)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             count += len(rows)
             losses += float(loss.detach()) * len(rows)
-            right += int((logits_of(answer, site).detach().argmax(dim=1) == desk.labels[rows]).sum())
-        exam = measure(module, site, desk, desk.exam)[0]
-        seen.append(LessonEpoch(losses / count, right / count, exam))
-        tick(number + 1, schedule.passes)
+            right += int((logits_of(answer, site).detach().argmax(dim=1) == data.labels[rows]).sum())
+        test = measure(module, site, data, data.test)[0]
+        seen.append(LessonEpoch(losses / count, right / count, test))
+        tick(number + 1, schedule.epochs)
     return tuple(seen)
 
 
@@ -102,12 +102,12 @@ def _batches(rows: Tensor) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def measure(module: nn.Module, site: HeadSite, desk: LessonImages, rows: Tensor) -> tuple[float, float]:
+def measure(module: nn.Module, site: HeadSite, data: LessonImages, rows: Tensor) -> tuple[float, float]:
     """Share right and mean loss of a network in eval mode on some pictures."""
     module.eval()
-    logits = torch.cat([logits_of(module(desk.inputs[some]), site) for some in rows.split(64)])
-    right = (logits.argmax(dim=1) == desk.labels[rows]).float().mean()
-    return float(right), float(cross_entropy(logits, desk.labels[rows]))
+    logits = torch.cat([logits_of(module(data.inputs[some]), site) for some in rows.split(64)])
+    right = (logits.argmax(dim=1) == data.labels[rows]).float().mean()
+    return float(right), float(cross_entropy(logits, data.labels[rows]))
 
 
 def body_hash(module: nn.Module, site: HeadSite) -> str:

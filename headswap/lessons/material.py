@@ -27,7 +27,7 @@ from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import BadSetting, BadUpload, TooFewPictures
+from headswap.errors import BadSetting, BadUpload, TooFewImages
 from headswap.events import Listener, Progress, silent
 from headswap.features.bank import fill_bank
 from headswap.features.engines import choose_engine
@@ -40,12 +40,12 @@ from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
 from headswap.lessons.time_budget import (
     TIMED,
+    ImageArray,
     LessonTraining,
-    Pictures,
-    how_to_practise,
-    pictures_to_see,
-    seconds_to_practise,
+    how_to_train,
+    images_to_see,
     seconds_to_see,
+    seconds_to_train,
 )
 from headswap.network import InputSpec, Network
 from headswap.storage.places import sample_folder
@@ -55,7 +55,7 @@ from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
 SAMPLE = sample_folder() / "train"
-EXAM_SHARE = 0.25
+TEST_SHARE = 0.25
 _DATASET = "dataset.json"  # what a page keeps of a project's pictures
 _LEAST = 24  # pictures, however slow a network is
 _FEWEST = 4  # pictures of a class, so that practice and exam each get some
@@ -71,13 +71,13 @@ class Material:
     def __init__(self, setting: LessonConfig, workspace: Path, listener: Listener = silent) -> None:
         self.setting, self.workspace, self.listener = setting, workspace, listener
         self.begin()
-        self._pixels: dict[InputSpec, Pictures] = {}
+        self._pixels: dict[InputSpec, ImageArray] = {}
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
 
     def begin(self) -> None:
         """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
         self._began = time.perf_counter()
-        self._practice: LessonTraining | None = None
+        self._train: LessonTraining | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -128,26 +128,26 @@ class Material:
         return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
 
     @cached_property
-    def _practised_s(self) -> float:
-        return seconds_to_practise(self.fresh(), self.site, self.small)
+    def _train_s(self) -> float:
+        return seconds_to_train(self.fresh(), self.site, self.small)
 
     @property
-    def practice(self) -> LessonTraining:
+    def train(self) -> LessonTraining:
         """Passes and pictures where the whole network is taught: the same for every arm of an experiment."""
-        if self._practice is None:
-            picture_s, rows = self._practised_s, len(self.draws[0][0])
+        if self._train is None:
+            image_s, rows = self._train_s, len(self.draws[0][0])
             left_s = max(1.0, self._seconds - (time.perf_counter() - self._began))
-            self._practice = how_to_practise(left_s, picture_s, pictures=rows, most=self.setting.passes)
-        return self._practice
+            self._train = how_to_train(left_s, image_s, images=rows, most=self.setting.epochs)
+        return self._train
 
-    def desk(self, inputs: Tensor | None = None) -> LessonImages:
+    def data(self, inputs: Tensor | None = None) -> LessonImages:
         """The pictures of experiments that teach a whole network: the small ones unless others are given."""
-        practice, exam = self.draws[0]
+        train, test = self.draws[0]
         return LessonImages(
             inputs=self.inputs(self.small) if inputs is None else inputs,
             labels=self.labels,
-            practice=practice[:: self.practice.every],
-            exam=exam,
+            train=train[:: self.train.every],
+            test=test,
         )
 
     @cached_property
@@ -165,42 +165,42 @@ class Material:
     @cached_property
     def _most(self) -> int:
         """How many of the pictures there is time for: a few are looked at."""
-        pictures = self._whole.pictures
-        few = pictures[:: max(1, len(pictures) // TIMED)][:TIMED]
+        images = self._whole.images
+        few = images[:: max(1, len(images) // TIMED)][:TIMED]
         inputs = np.stack([prepare(reread(self._whole, one, wanted_px(self.spec)), self.spec) for one in few])
-        picture_s = seconds_to_see(Extractor(self.network, self.site, choose_engine()), inputs)
-        most = self.setting.most_pictures
-        return pictures_to_see(self._seconds, picture_s, least=min(_LEAST, most), most=most)
+        image_s = seconds_to_see(Extractor(self.network, self.site, choose_engine()), inputs)
+        most = self.setting.most_images
+        return images_to_see(self._seconds, image_s, least=min(_LEAST, most), most=most)
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The pictures, at most `most_pictures` of them, evenly from every class; fewer of a slow network."""
+        """The pictures, at most `most_images` of them, evenly from every class; fewer of a slow network."""
         whole = self._whole
         name = "the sample set" if not self.setting.data else whole.name
         each = max(_FEWEST, self._most // len(whole.classes))
         met: Counter[str] = Counter()
         kept: list[ImageRecord] = []
-        for picture in whole.pictures:
-            met[picture.class_name] += 1
-            if met[picture.class_name] <= each:
-                kept.append(replace(picture, given_part=None))  # practice and exam are drawn here
+        for image in whole.images:
+            met[image.class_name] += 1
+            if met[image.class_name] <= each:
+                kept.append(replace(image, given_part=None))  # practice and exam are drawn here
         few = [name for name, count in met.items() if count < _FEWEST]
         if few:
-            raise TooFewPictures(
+            raise TooFewImages(
                 f"{', '.join(few[:3])}: fewer than {_FEWEST} pictures.",
                 remedy=f"Give each class at least {_FEWEST}, or leave it out.",
             )
-        return replace(whole, name=name, pictures=tuple(kept))
+        return replace(whole, name=name, images=tuple(kept))
 
     @property
     def slowness(self) -> str:
         """One sentence when the network left no time for more; empty when nothing was left out."""
-        count, practice = len(self.manifest.pictures), self._practice
+        count, train = len(self.manifest.images), self._train
         words = []
-        if self._most < self.setting.most_pictures and count < len(self._whole.pictures):
+        if self._most < self.setting.most_images and count < len(self._whole.images):
             words.append(f"only {count} pictures were used")
-        if practice is not None and (practice.passes < self.setting.passes or practice.every > 1):
-            words.append(f"it practised for only {said_epochs(practice.passes)}")
+        if train is not None and (train.epochs < self.setting.epochs or train.every > 1):
+            words.append(f"it practised for only {said_epochs(train.epochs)}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property
@@ -210,18 +210,18 @@ class Material:
     @cached_property
     def labels(self) -> Tensor:
         """(N,) int64."""
-        return torch.tensor([self.manifest.label(picture) for picture in self.manifest.pictures])
+        return torch.tensor([self.manifest.label(image) for image in self.manifest.images])
 
     @cached_property
     def images(self) -> tuple[Image, ...]:
         """Every picture as it is, before any network looks at it."""
         most = max(wanted_px(self.spec), 256)
-        return tuple(reread(self.manifest, picture, most) for picture in self.manifest.pictures)
+        return tuple(reread(self.manifest, image, most) for image in self.manifest.images)
 
-    def pixels(self, spec: InputSpec | None = None) -> Pictures:
+    def pixels(self, spec: InputSpec | None = None) -> ImageArray:
         """(N, H, W, C) uint8 of every picture, as a network with these glasses gets them."""
         seen = spec or self.spec
-        if seen.fit != "border":  # which fills with the mean; otherwise it plays no part yet
+        if seen.crop_mode != "border":  # which fills with the mean; otherwise it plays no part yet
             seen = replace(seen, mean=(), std=())
         if seen not in self._pixels:
             self._pixels[seen] = np.stack([prepare(image, seen) for image in self.images])
@@ -233,7 +233,7 @@ class Material:
         return floats.contiguous(memory_format=torch.channels_last)
 
     def features(
-        self, spec: InputSpec | None = None, change: Callable[[Pictures], Pictures] | None = None
+        self, spec: InputSpec | None = None, change: Callable[[ImageArray], ImageArray] | None = None
     ) -> Tensor:
         """(N, D) of every picture, from disk where they are known.
 
@@ -287,14 +287,14 @@ class Material:
         return tuple(self._draw(first + number) for number in range(self.setting.draws))
 
     def _draw(self, seed: int) -> Draw:
-        parts = [p.part for p in split(self.manifest, test_share=EXAM_SHARE, seed=seed).pictures]
-        is_exam = torch.tensor([part == "test" for part in parts])
-        if not bool(is_exam.any()) or bool(is_exam.all()):
-            raise TooFewPictures(
+        parts = [p.part for p in split(self.manifest, test_share=TEST_SHARE, seed=seed).images]
+        is_test = torch.tensor([part == "test" for part in parts])
+        if not bool(is_test.any()) or bool(is_test.all()):
+            raise TooFewImages(
                 "There are too few different pictures to lock any away for the exam.",
                 remedy="Give each class at least four different pictures.",
             )
-        return torch.where(~is_exam)[0], torch.where(is_exam)[0]
+        return torch.where(~is_test)[0], torch.where(is_test)[0]
 
     def tick(self, done: int, total: int) -> None:
         """Say how far it is; anyone who listens may stop it here."""
@@ -303,7 +303,7 @@ class Material:
 
 def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
     """The head of every frozen arm: headswap's own solver, with one penalty for all."""
-    config = TrainConfig(strengths=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
+    config = TrainConfig(l2_grid=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
     return fit_head(features, labels, num_classes=num_classes, config=config)
 
 

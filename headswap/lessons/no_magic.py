@@ -71,8 +71,8 @@ class _Kind:
 
     name: str
     words: str
-    practice: float
-    exam: float
+    train: float
+    test: float
 
 
 def run(material: Material) -> LessonFindings:
@@ -88,17 +88,17 @@ def run(material: Material) -> LessonFindings:
         _kind(material, "shuffled", "shuffled labels", features, shuffled=True),
     )
     deeper, guess = _deeper(material), 1 / len(material.classes)
-    passes = said_epochs(material.practice.passes)
-    exams = ((f"exam_{one.name}", one.exam, f"exam right, {one.words}") for one in kinds)
-    practices = ((f"practice_{one.name}", one.practice, f"practice right, {one.words}") for one in kinds)
-    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {passes}")
-    seen = len(torch.cat([exam for _, exam in material.draws]).unique())
-    sentences, shows = _said(kinds, deeper, passes=passes, guess=guess, total=seen)
+    epochs = said_epochs(material.train.epochs)
+    tests = ((f"exam_{one.name}", one.test, f"exam right, {one.words}") for one in kinds)
+    trains = ((f"practice_{one.name}", one.train, f"practice right, {one.words}") for one in kinds)
+    deep = ("exam_scrambled_deeper", deeper, f"exam right, another order, everything taught {epochs}")
+    seen = len(torch.cat([test for _, test in material.draws]).unique())
+    sentences, shows = _said(kinds, deeper, epochs=epochs, guess=guess, total=seen)
     bars = tuple(
         Bar(
             words=kind.words,
-            value=kind.exam,
-            said=f"{percent(kind.exam)}, practice {percent(kind.practice)}",
+            value=kind.test,
+            said=f"{percent(kind.test)}, practice {percent(kind.train)}",
             tone="right" if kind.name == "pictures" else "wrong",
         )
         for kind in kinds
@@ -109,35 +109,35 @@ def run(material: Material) -> LessonFindings:
     )
     return LessonFindings(
         sentences=sentences,
-        numbers=measured("share", *exams, *practices, deep),
+        numbers=measured("share", *tests, *trains, deep),
         figure=Figure(words=" ".join(sentences), bars=bars + more),
         shows=shows,
     )
 
 
 def _said(
-    kinds: tuple[_Kind, ...], deeper: float, *, passes: str, guess: float, total: int
+    kinds: tuple[_Kind, ...], deeper: float, *, epochs: str, guess: float, total: int
 ) -> tuple[tuple[str, ...], bool]:
     """What a head reached on each kind, and whether it learned shuffled labels by heart and nothing else.
 
     Args:
         kinds: the pictures, another order, noise, shuffled labels.
         deeper: exam right, everything taught on another order.
-        passes: of that, in words.
+        epochs: of that, in words.
         guess: share that guessing gets.
         total: different exam pictures over all draws.
     """
-    pictures, order, nothing, labels = kinds
-    by_heart, guesses = labels.practice >= _BY_HEART, not is_clear(labels.exam, guess, total)
-    practised = "by heart" if by_heart else "not by heart"
+    images, order, nothing, labels = kinds
+    by_heart, guesses = labels.train >= _BY_HEART, not is_clear(labels.test, guess, total)
+    trained = "by heart" if by_heart else "not by heart"
     examined = "no better than guessing" if guesses else "better than guessing this time"
     return (
-        f"Head alone: {percent(pictures.exam)} of the exam on the pictures as they are, "
-        f"{percent(order.exam)} with the pixels in another order, {percent(nothing.exam)} on noise; "
+        f"Head alone: {percent(images.test)} of the exam on the pictures as they are, "
+        f"{percent(order.test)} with the pixels in another order, {percent(nothing.test)} on noise; "
         f"guessing gets {percent(guess)}.",
-        f"With shuffled labels: {percent(labels.practice)} of what it practised on, {percent(labels.exam)} "
-        f"of the exam. It knows the first {practised}, and the second {examined}.",
-        f"Everything taught for {passes} on the pixels in another order: {percent(deeper)}.",
+        f"With shuffled labels: {percent(labels.train)} of what it practised on, {percent(labels.test)} "
+        f"of the exam. It knows the first {trained}, and the second {examined}.",
+        f"Everything taught for {epochs} on the pixels in another order: {percent(deeper)}.",
     ), by_heart and guesses
 
 
@@ -147,16 +147,16 @@ def _kind(material: Material, name: str, words: str, features: Tensor, *, shuffl
     from headswap.lessons.material import share_right, solve
 
     labels = material.labels
-    practised, examined = [], []
-    for number, (practice, exam) in enumerate(material.draws):
+    trained, examined = [], []
+    for number, (train, test) in enumerate(material.draws):
         if shuffled:
             random = torch.Generator().manual_seed(1000 * material.setting.seed + number)
             labels = material.labels[torch.randperm(len(labels), generator=random)]
-        head = solve(features[practice], labels[practice], len(material.classes))
-        practised.append(share_right(head, features[practice], labels[practice]))
-        examined.append(share_right(head, features[exam], labels[exam]))
+        head = solve(features[train], labels[train], len(material.classes))
+        trained.append(share_right(head, features[train], labels[train]))
+        examined.append(share_right(head, features[test], labels[test]))
     count = len(material.draws)
-    return _Kind(name=name, words=words, practice=sum(practised) / count, exam=sum(examined) / count)
+    return _Kind(name=name, words=words, train=sum(trained) / count, test=sum(examined) / count)
 
 
 def _scrambled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -181,7 +181,7 @@ def _deeper(material: Material) -> float:
 
     from headswap.data.transforms import to_float
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import LessonSchedule, practise
+    from headswap.lessons.loop import LessonSchedule, train_epochs
 
     torch.manual_seed(material.setting.seed)
     network = material.fresh()
@@ -189,10 +189,10 @@ def _deeper(material: Material) -> float:
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     floats = torch.from_numpy(to_float(_scrambled(material.pixels(material.small)), material.small))
     inputs = floats.contiguous(memory_format=torch.channels_last)
-    desk = material.desk(inputs)
+    data = material.data(inputs)
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-    passes, seed = material.practice.passes, material.setting.seed
-    seen = practise(
-        module, site, desk, optimizer, LessonSchedule(passes=passes, seed=seed), tick=material.tick
+    epochs, seed = material.train.epochs, material.setting.seed
+    seen = train_epochs(
+        module, site, data, optimizer, LessonSchedule(epochs=epochs, seed=seed), tick=material.tick
     )
-    return seen[-1].exam
+    return seen[-1].test

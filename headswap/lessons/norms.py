@@ -80,10 +80,10 @@ class _Drift:
 
 def run(material: Material) -> LessonFindings:
     """Let it drift step by step; then the same in eval mode, and answers given in training mode."""
-    module, desk = _prepared(material)
+    module, data = _prepared(material)
     if not _statistics(module):
-        return _without(material, _exam(module, desk))
-    seen = _drifted(material, module, desk)
+        return _without(material, _test(module, data))
+    seen = _drifted(material, module, data)
     start, end = seen.line[0], seen.line[-1]
     numbers = measured(
         "share",
@@ -99,7 +99,7 @@ def run(material: Material) -> LessonFindings:
         ("drift_train", seen.moved, "largest change of a statistic, training mode"),
         ("drift_eval", seen.unmoved, "largest change of a statistic, eval mode"),
     )
-    sentences, shows = _said(seen, len(desk.exam))
+    sentences, shows = _said(seen, len(data.test))
     points = tuple((float(step * EVERY), value) for step, value in enumerate(seen.line))
     figure = Figure(
         words=" ".join(sentences),
@@ -135,23 +135,23 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
     ), worse and seen.moved > 0
 
 
-def _drifted(material: Material, module: nn.Module, desk: LessonImages) -> _Drift:
+def _drifted(material: Material, module: nn.Module, data: LessonImages) -> _Drift:
     seed, before = material.setting.seed, _statistics(module)
-    mixed, one_class = _training_mode_answers(material, desk)
-    line = [_exam(module, desk)]
+    mixed, one_class = _training_mode_answers(material, data)
+    line = [_test(module, data)]
     for step in range(STEPS):
-        _step(module, desk, step, seed, training=True)
+        _step(module, data, step, seed, training=True)
         if step % EVERY == EVERY - 1:
-            line.append(_exam(module, desk))
+            line.append(_test(module, data))
         material.tick(step + 1, STEPS)
     still, _ = _prepared(material)
     for step in range(EVERY):
-        _step(still, desk, step, seed, training=False)
+        _step(still, data, step, seed, training=False)
     return _Drift(
         line=tuple(line),
         moved=_difference(before, _statistics(module)),
-        again=_solved_again(material, module, desk),
-        still=_exam(still, desk),
+        again=_solved_again(material, module, data),
+        still=_test(still, data),
         unmoved=_difference(before, _statistics(still)),
         mixed=mixed,
         one_class=one_class,
@@ -184,55 +184,55 @@ def _prepared(material: Material) -> tuple[nn.Module, LessonImages]:
         spec = replace(spec, height=_PX, width=_PX, resize_px=round(spec.resize_px * _PX / spec.height))
     network = material.fresh()
     site = swap_head(network, len(material.classes), site=material.site).site
-    practice, exam = material.draws[0]
-    head = solve(material.features(spec)[practice], material.labels[practice], len(material.classes))
+    train, test = material.draws[0]
+    head = solve(material.features(spec)[train], material.labels[train], len(material.classes))
     install(network.module, site, LinearHeads((head,), site.in_features))
     module = network.module.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    desk = LessonImages(inputs=material.inputs(spec), labels=material.labels, practice=practice, exam=exam)
-    return module.eval(), desk
+    data = LessonImages(inputs=material.inputs(spec), labels=material.labels, train=train, test=test)
+    return module.eval(), data
 
 
-def _step(module: nn.Module, desk: LessonImages, step: int, seed: int, *, training: bool) -> None:
+def _step(module: nn.Module, data: LessonImages, step: int, seed: int, *, training: bool) -> None:
     """Show one batch of practice pictures; no loss, no optimizer."""
     import torch
 
     order = torch.Generator().manual_seed(1000 * seed + step)
-    rows = desk.practice[torch.randperm(len(desk.practice), generator=order)[:BATCH]]
+    rows = data.train[torch.randperm(len(data.train), generator=order)[:BATCH]]
     module.train(training)
     with torch.no_grad():
-        module(desk.inputs[rows])
+        module(data.inputs[rows])
 
 
-def _exam(module: nn.Module, desk: LessonImages) -> float:
+def _test(module: nn.Module, data: LessonImages) -> float:
     """Share of the exam that is right, in eval mode."""
     import torch
 
     module.eval()
     with torch.no_grad():
-        said = module(desk.inputs[desk.exam]).argmax(dim=1)
-    return float((said == desk.labels[desk.exam]).float().mean())
+        said = module(data.inputs[data.test]).argmax(dim=1)
+    return float((said == data.labels[data.test]).float().mean())
 
 
-def _training_mode_answers(material: Material, desk: LessonImages) -> tuple[float, float]:
+def _training_mode_answers(material: Material, data: LessonImages) -> tuple[float, float]:
     """Share right when the network is asked in training mode: in mixed batches, and class by class."""
     import torch
 
-    labels = desk.labels[desk.exam]
+    labels = data.labels[data.test]
     shares = []
     random = torch.Generator().manual_seed(material.setting.seed)
-    mixed = list(desk.exam[torch.randperm(len(desk.exam), generator=random)].split(BATCH))
-    alone = [desk.exam[labels == name] for name in range(len(material.classes))]
+    mixed = list(data.test[torch.randperm(len(data.test), generator=random)].split(BATCH))
+    alone = [data.test[labels == name] for name in range(len(material.classes))]
     for batches in (mixed, [rows for rows in alone if len(rows)]):
         module = _prepared(material)[0].train()
         right = 0
         with torch.no_grad():
             for rows in batches:
-                right += int((module(desk.inputs[rows]).argmax(dim=1) == desk.labels[rows]).sum())
-        shares.append(right / len(desk.exam))
+                right += int((module(data.inputs[rows]).argmax(dim=1) == data.labels[rows]).sum())
+        shares.append(right / len(data.test))
     return shares[0], shares[1]
 
 
-def _solved_again(material: Material, module: nn.Module, desk: LessonImages) -> float:
+def _solved_again(material: Material, module: nn.Module, data: LessonImages) -> float:
     """The exam with a head solved on what the drifted body sees."""
     import torch
 
@@ -246,12 +246,12 @@ def _solved_again(material: Material, module: nn.Module, desk: LessonImages) -> 
     head = module.get_submodule(material.site.paths[0])
     hook = head.register_forward_pre_hook(catch)
     with torch.no_grad():
-        for rows in (desk.practice, desk.exam):
-            module(desk.inputs[rows])
+        for rows in (data.train, data.test):
+            module(data.inputs[rows])
     hook.remove()
-    practice, exam = caught
-    solved = solve(practice, desk.labels[desk.practice], len(material.classes))
-    return share_right(solved, exam, desk.labels[desk.exam])
+    train, test = caught
+    solved = solve(train, data.labels[data.train], len(material.classes))
+    return share_right(solved, test, data.labels[data.test])
 
 
 def _statistics(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -61,7 +61,7 @@ moved = float((network.fc.weight.detach() - start).abs().max())    # more than 0
     ),
     terms=terms("loss", "slope", "pass"),
 )
-PASSES, RATE = 20, 0.02
+EPOCHS, RATE = 20, 0.02
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class _Order:
 
     losses: tuple[float, ...]  # before anything, then after each pass
     moved: float  # largest change of a number of the new head
-    exam: float
+    test: float
     refusal: tuple[str, ...]  # what headswap says to this optimizer; nothing when it is right
 
 
 def run(material: Material) -> LessonFindings:
     """Teach the head on cached features with both orders; see what moves."""
-    early, late = (_taught(material, optimizer_first=order) for order in (True, False))
+    early, late = (_trained(material, optimizer_first=order) for order in (True, False))
     numbers = measured(
         "number",
         ("moved_optimizer_first", early.moved, "largest change of the new head, optimizer first"),
@@ -84,14 +84,14 @@ def run(material: Material) -> LessonFindings:
         ("loss_optimizer_first", early.losses[-1], "loss at the end, optimizer first"),
         ("loss_head_first", late.losses[-1], "loss at the end, head first"),
     )
-    exams = measured(
+    tests = measured(
         "share",
-        ("exam_optimizer_first", early.exam, "exam right, optimizer first"),
-        ("exam_head_first", late.exam, "exam right, head first"),
+        ("exam_optimizer_first", early.test, "exam right, optimizer first"),
+        ("exam_head_first", late.test, "exam right, head first"),
     )
     sentences, shows = _said(early, late)
     figure = Figure(
-        words=f"Loss over {PASSES} passes. {' '.join(sentences)}",
+        words=f"Loss over {EPOCHS} passes. {' '.join(sentences)}",
         top=math.ceil(2 * max(early.losses + late.losses)) / 2,
         across="passes",
         is_share=False,
@@ -101,7 +101,7 @@ def run(material: Material) -> LessonFindings:
         ),
     )
     return LessonFindings(
-        sentences=sentences, numbers=numbers + exams, figure=figure, texts=early.refusal, shows=shows
+        sentences=sentences, numbers=numbers + tests, figure=figure, texts=early.refusal, shows=shows
     )
 
 
@@ -117,13 +117,13 @@ def _said(early: _Order, late: _Order) -> tuple[tuple[str, ...], bool]:
     ), still and falls
 
 
-def _taught(material: Material, *, optimizer_first: bool) -> _Order:
+def _trained(material: Material, *, optimizer_first: bool) -> _Order:
     import torch
 
     from headswap.errors import TeachingFailed
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
-    from headswap.lessons.loop import LessonImages, LessonSchedule, measure, practise
+    from headswap.lessons.loop import LessonImages, LessonSchedule, measure, train_epochs
     from headswap.training.finetune.param_groups import check_partition
 
     def optimizer_of_head() -> torch.optim.Optimizer:
@@ -139,11 +139,11 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     optimizer = old if optimizer_first else optimizer_of_head()
     head = network.module.get_submodule(site.paths[0])
     start = [value.detach().clone() for value in head.parameters()]
-    practice, exam = material.draws[0]
-    desk = LessonImages(inputs=material.features(), labels=material.labels, practice=practice, exam=exam)
-    before = measure(head, site, desk, practice)[1]
-    schedule = LessonSchedule(passes=PASSES, seed=material.setting.seed)
-    seen = practise(head, site, desk, optimizer, schedule, tick=material.tick)
+    train, test = material.draws[0]
+    data = LessonImages(inputs=material.features(), labels=material.labels, train=train, test=test)
+    before = measure(head, site, data, train)[1]
+    schedule = LessonSchedule(epochs=EPOCHS, seed=material.setting.seed)
+    seen = train_epochs(head, site, data, optimizer, schedule, tick=material.tick)
     refusal: tuple[str, ...] = ()
     try:
         check_partition(network.module, optimizer)
@@ -152,4 +152,4 @@ def _taught(material: Material, *, optimizer_first: bool) -> _Order:
     moved = max(
         float((now.detach() - then).abs().max()) for now, then in zip(head.parameters(), start, strict=True)
     )
-    return _Order((before, *(one.loss for one in seen)), moved, seen[-1].exam, refusal)
+    return _Order((before, *(one.loss for one in seen)), moved, seen[-1].test, refusal)

@@ -1,6 +1,6 @@
 """How much of an experiment fits into its seconds, with this network on this machine.
 
-Flow:  Network --seconds_to_see, seconds_to_practise--> a picture's cost --> pictures, passes
+Flow:  Network --seconds_to_see, seconds_to_train--> a picture's cost --> pictures, passes
 
 An experiment of a large network sees fewer pictures, or practises on them less often; what it
 did is in its sentences. Both arms of a comparison get the same.
@@ -23,7 +23,7 @@ from headswap.heads.site import HeadSite
 from headswap.lessons.loop import BATCH
 from headswap.network import InputSpec, Network
 
-Pictures = NDArray[np.uint8]  # (N, H, W, C)
+ImageArray = NDArray[np.uint8]  # (N, H, W, C)
 
 _LOOKS = 6  # the most that an experiment has the body see every picture: in other glasses, in another order
 _ARMS = 2  # networks that an experiment teaches whole
@@ -36,28 +36,28 @@ _LONG_S = 0.15  # a picture; beyond it setting up plays no part
 class LessonTraining:
     """How a whole network is taught in an experiment."""
 
-    passes: int
+    epochs: int
     every: int  # 1: all practice pictures, 2: every second one, …
 
 
-def seconds_to_see(body: Extractor, pictures: Pictures) -> float:
+def seconds_to_see(body: Extractor, images: ImageArray) -> float:
     """What one picture costs the body as it runs here.
 
     Args:
         body: that was not asked yet; its engine is judged on these pictures.
-        pictures: (N, H, W, C) uint8, real ones.
+        images: (N, H, W, C) uint8, real ones.
     """
-    body.features(pictures[:WARM])
+    body.features(images[:WARM])
 
     def look() -> float:
         start = time.perf_counter()
-        body.features(pictures)
-        return (time.perf_counter() - start) / len(pictures)
+        body.features(images)
+        return (time.perf_counter() - start) / len(images)
 
     return _undisturbed(look)
 
 
-def seconds_to_practise(network: Network, site: HeadSite, spec: InputSpec) -> float:
+def seconds_to_train(network: Network, site: HeadSite, spec: InputSpec) -> float:
     """What one picture costs when the whole network is taught.
 
     Args:
@@ -68,29 +68,29 @@ def seconds_to_practise(network: Network, site: HeadSite, spec: InputSpec) -> fl
     module = network.module.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(module.parameters())
 
-    def step(pictures: int) -> float:
+    def step(images: int) -> float:
         start = time.perf_counter()
-        logits = logits_of(module(torch.zeros(pictures, *spec.size)), site)
+        logits = logits_of(module(torch.zeros(images, *spec.size)), site)
         optimizer.zero_grad()
-        cross_entropy(logits, torch.zeros(pictures, dtype=torch.int64)).backward()
+        cross_entropy(logits, torch.zeros(images, dtype=torch.int64)).backward()
         optimizer.step()
-        return (time.perf_counter() - start) / pictures
+        return (time.perf_counter() - start) / images
 
     with torch.random.fork_rng(devices=[]):  # what is measured changes nothing of what is shown
         first = step(WARM)  # which also sets everything up
         return first if first > _LONG_S else _undisturbed(lambda: step(BATCH))
 
 
-def pictures_to_see(seconds: float, picture_s: float, *, least: int, most: int) -> int:
+def images_to_see(seconds: float, image_s: float, *, least: int, most: int) -> int:
     """How many pictures can be seen as often as an experiment may have to."""
-    return max(least, min(most, int(_SEEING * seconds / (_LOOKS * picture_s))))
+    return max(least, min(most, int(_SEEING * seconds / (_LOOKS * image_s))))
 
 
-def how_to_practise(seconds: float, picture_s: float, *, pictures: int, most: int) -> LessonTraining:
+def how_to_train(seconds: float, image_s: float, *, images: int, most: int) -> LessonTraining:
     """Passes that every arm of an experiment has time for; where one is too long, fewer pictures in it."""
-    passes = seconds / (_ARMS * pictures * picture_s)
+    epochs = seconds / (_ARMS * images * image_s)
     return LessonTraining(
-        passes=max(1, min(most, int(passes))), every=1 if passes >= 1 else int(1 / passes) + 1
+        epochs=max(1, min(most, int(epochs))), every=1 if epochs >= 1 else int(1 / epochs) + 1
     )
 
 

@@ -103,7 +103,7 @@ def run(material: Material) -> LessonFindings:
     exactly = ("difference", difference, "largest difference between its votes and the same by hand")
     bars = _likeliest(material, votes[0])
     sentences = (
-        f"The body turns {material.manifest.pictures[0].source} into {width:,} features; the old head turns "
+        f"The body turns {material.manifest.images[0].source} into {width:,} features; the old head turns "
         f"them into {votes.shape[1]:,} votes; the highest is for “{bars[0].words}”.",
         f"The head is {site.paths[0]}: {in_head:,} of the network's {whole:,} numbers. A new one for "
         f"{classes} names has {(width + 1) * classes:,}.",

@@ -118,9 +118,9 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
     """Answers of each way (0: an error), the change by the two that change nothing, and what errors say."""
     import torch
 
-    picture = material.inputs(material.spec)[:1]
+    image = material.inputs(material.spec)[:1]
     with torch.inference_mode():
-        old = material.network.module(picture)
+        old = material.network.module(image)
     answers: dict[str, int] = {}
     texts: list[str] = []
     change = 0.0
@@ -129,7 +129,7 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
         _break(module, material.site, name, len(material.classes))
         try:
             with torch.inference_mode():
-                answer: Tensor = module(picture)
+                answer: Tensor = module(image)
             answers[name] = answer.shape[1]
             if name in ("wrong_attribute", "out_features"):
                 change = max(change, float((answer - old).abs().max()))

@@ -69,7 +69,7 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
         listener: hears how far it is.
 
     Raises:
-        BadUpload, TooFewPictures.
+        BadUpload, TooFewImages.
     """
     from headswap.data.ingest import ingest
 
@@ -165,18 +165,18 @@ def predict(
 
     Raises:
         BundleDamaged: there is no whole bundle there.
-        UnreadablePicture: not one of the images can be read.
+        UnreadableImage: not one of the images can be read.
         BadUpload: a zip that cannot be opened.
     """
     from headswap.data.manifest import SkippedFile
-    from headswap.errors import UnreadablePicture
+    from headswap.errors import UnreadableImage
     from headswap.pipeline.many import answers
 
     asked = [images] if isinstance(images, str | Path) else images
     said: list[Prediction] = []
     left_out, problem = [], None
     for file, _, answer in answers(loaded(bundle, allow_code), asked, listener):
-        if isinstance(answer, UnreadablePicture):
+        if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
         else:
@@ -204,7 +204,7 @@ def evaluate(
         listener: hears how far it is.
 
     Raises:
-        BundleDamaged, BadUpload, TooFewPictures.
+        BundleDamaged, BadUpload, TooFewImages.
     """
     from headswap.bundle.evaluate import evaluate_bundle
 

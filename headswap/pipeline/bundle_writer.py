@@ -25,29 +25,29 @@ from headswap.training.diagnostics import features_of
 from headswap.training.task import TrainingResult, TrainingTask
 
 
-def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
+def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
     """Judge what was trained, from the logits of its test images and what was learned beside."""
-    study = taught.study
-    evidence = EvaluationInputs(
+    diagnostics = trained.diagnostics
+    inputs = EvaluationInputs(
         manifest=manifest,
-        exam=taught.exam,
-        practice=taught.practice,
-        practice_right=taught.practice_right,
-        everyone=study.everyone if study else None,
-        by_last=study.by_last if study else None,
-        learning=study.learning if study else None,
-        twins=study.twins if study else (),
-        further=taught.further,
+        test=trained.test,
+        train=trained.train,
+        train_right=trained.train_right,
+        cross_validated=diagnostics.cross_validated if diagnostics else None,
+        by_last=diagnostics.by_last if diagnostics else None,
+        learning=diagnostics.learning if diagnostics else None,
+        cross_split_duplicates=diagnostics.cross_split_duplicates if diagnostics else (),
+        finetune=trained.finetune,
     )
-    report = build_report(evidence, temperature=temperature_of(taught.practice))
+    report = build_report(inputs, temperature=temperature_of(trained.train))
     happened = []
-    if taught.further:
-        happened.append(Advice(code="further", sentence=taught.further.sentence))
-    if taught.head:
-        is_wide = float(bool(taught.site.taps))
-        happened.append(Advice(code="head", sentence=taught.head, figures={"is_wide": is_wide}))
-    if taught.view:
-        happened.append(Advice(code="view", sentence=taught.view))
+    if trained.finetune:
+        happened.append(Advice(code="further", sentence=trained.finetune.sentence))
+    if trained.head:
+        is_wide = float(bool(trained.site.taps))
+        happened.append(Advice(code="head", sentence=trained.head, figures={"is_wide": is_wide}))
+    if trained.view:
+        happened.append(Advice(code="view", sentence=trained.view))
     if crossed := _crossing(report, manifest):
         happened.append(Advice(code="near-duplicates", sentence=crossed))
     return replace(report, advice=(*happened, *report.advice))
@@ -55,7 +55,7 @@ def report_of(taught: TrainingResult, manifest: Manifest) -> Report:
 
 def _crossing(report: Report, manifest: Manifest) -> str:
     """What near duplicates across the person's own folders do to the figure; nothing, when there are none."""
-    files = {picture.file for picture in crossing(manifest)}
+    files = {image.file for image in crossing(manifest)}
     if report.method != "exam" or not files:
         return ""
     apart = [answer for answer in report.answers if answer.file not in files]
@@ -70,52 +70,52 @@ def _crossing(report: Report, manifest: Manifest) -> str:
 def bind(
     place: Path,
     experiment: Experiment,
-    lesson: TrainingTask,
-    taught: TrainingResult,
+    task: TrainingTask,
+    trained: TrainingResult,
     network: Network,
     report: Report,
 ) -> None:
     """Leave a sealed bundle at a place that must not exist yet."""
-    card = _card(experiment, network, taught, report)
-    words = to_json(replace(_portable(experiment), replay=_replay(taught, network.input)), indent=1)
-    memory = _memory(lesson, taught, network)
-    save_bundle(place, network, card, words, report, lesson.manifest, memory=memory)
+    card = _card(experiment, network, trained, report)
+    words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
+    reference = _reference(task, trained, network)
+    save_bundle(place, network, card, words, report, task.manifest, reference=reference)
 
 
-def _memory(lesson: TrainingTask, taught: TrainingResult, network: Network) -> ReferenceFeatures | None:
+def _reference(task: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
     """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
-    manifest, old = lesson.manifest, None
-    columns = taught.site.last_features  # they say best what an image looks like
-    rows, exam = rows_to_remember(manifest, columns.stop - columns.start)
-    if taught.study is None:
-        features = features_of(lesson, taught.site, network, [*rows, *exam], mirror=taught.mirror)
+    manifest, old = task.manifest, None
+    columns = trained.site.last_features  # they say best what an image looks like
+    rows, test = rows_to_remember(manifest, columns.stop - columns.start)
+    if trained.diagnostics is None:
+        features = features_of(task, trained.site, network, [*rows, *test], flip=trained.flip)
         if features is None:
             return None
         features = features[:, columns]
     else:
-        features, head = taught.study.features[[*rows, *exam]], taught.study.old_head
+        features, head = trained.diagnostics.features[[*rows, *test]], trained.diagnostics.old_head
         if head is not None and len(network.class_names) == len(head.weight):
             old = PretrainedNames(
                 weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
             )
-    pictures = [manifest.pictures[row] for row in rows]
-    return remember(pictures, features[: len(rows)], features[len(rows) :], old)
+    images = [manifest.images[row] for row in rows]
+    return remember(images, features[: len(rows)], features[len(rows) :], old)
 
 
-def _card(experiment: Experiment, network: Network, taught: TrainingResult, report: Report) -> BundleCard:
+def _card(experiment: Experiment, network: Network, trained: TrainingResult, report: Report) -> BundleCard:
     return BundleCard(
         format=FORMAT,
         model=network.card.full_name,
         variant=network.card.variant,
         classes=report.classes,
         input=network.input,
-        site=taught.site,
+        site=trained.site,
         temperature=report.calibration.temperature if report.calibration else 1.0,
         even_share=report.even_share,
         head_path=experiment.head_path,
-        mirror=taught.mirror,
-        engine=taught.engine,
-        strength=taught.strength,
+        flip=trained.flip,
+        engine=trained.engine,
+        l2=trained.l2,
         body_sha256=network.weights_sha256,
         versions=_versions(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
@@ -130,22 +130,22 @@ def _portable(experiment: Experiment) -> Experiment:
     return replace(experiment, data=data, weights=weights)
 
 
-def _replay(taught: TrainingResult, spec: InputSpec) -> ReplayedChoices:
+def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     """What this run measured."""
     import torch
 
-    further = taught.further if taught.further and taught.further.depth != "head" else None
+    finetune = trained.finetune if trained.finetune and trained.finetune.depth != "head" else None
     return ReplayedChoices(
-        engine=taught.engine,
+        engine=trained.engine,
         threads=torch.get_num_threads(),
-        strength=taught.strength,
-        depth=cast(Depth, further.depth) if further else "head",
-        learning_rate=further.learning_rate if further else None,
-        passes=further.planned_passes if further else None,
-        parts=further.parts if further else None,
-        fit=spec.fit,
-        mirror=taught.mirror,
-        head="wide" if taught.site.taps else "last",
+        l2=trained.l2,
+        depth=cast(Depth, finetune.depth) if finetune else "head",
+        learning_rate=finetune.learning_rate if finetune else None,
+        epochs=finetune.planned_epochs if finetune else None,
+        parts=finetune.parts if finetune else None,
+        crop_mode=spec.crop_mode,
+        flip=trained.flip,
+        head="wide" if trained.site.taps else "last",
     )
 
 

@@ -22,9 +22,10 @@ from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, HeadswapError, TooFewPictures
+from headswap.errors import BadSetting, HeadswapError, TooFewImages
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, Progress, silent
+from headswap.field_types import keys_on_disk
 from headswap.network import InputSpec, Network
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.training.config import HeadKind
@@ -46,6 +47,8 @@ _FORMAT = 2  # of a kept row; another number is measured again
 class ComparisonRow:
     """One network."""
 
+    __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
+
     model: str  # zoo/name, or the name as it was asked for when there is none
     state: Literal["done", "not done"]
     reason: str = ""  # why not
@@ -57,7 +60,7 @@ class ComparisonRow:
     computed: int = 0  # pictures that the body had to look at; of the others features were at hand
     parameters: int | None = None
     size_bytes: int | None = None
-    ms_per_picture: float | None = None  # one prediction, the best of two tries
+    ms_per_image: float | None = None  # one prediction, the best of two tries
     head: HeadKind = "last"  # what the better head reads: the last features, or every block too
     right_last: int = 0  # by a head that reads the last features alone
     note: str = ""
@@ -79,7 +82,7 @@ class Comparison:
     def best(self) -> ComparisonRow | None:
         """The most accurate; of equals the fastest."""
         done = [row for row in self.rows if row.accuracy is not None]
-        return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_picture or 0), default=None)
+        return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_image or 0), default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,7 @@ def compare(
 
     Raises:
         BadSetting: no network, or a number of folds that cannot be.
-        TooFewPictures: a class has not two pictures that differ.
+        TooFewImages: a class has not two pictures that differ.
     """
     from platformdirs import user_cache_path
 
@@ -129,21 +132,21 @@ def compare(
     if not 2 <= folds <= 20:
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     place = Path(workspace) if workspace else user_cache_path("headswap")
-    course = _course(Path(data), names, folds, seed, place, listener)
+    task = _task_of(Path(data), names, folds, seed, place, listener)
     rows: list[ComparisonRow] = []
     stopped = False
     try:
         for number, name in enumerate(names, start=1):
             listener(Note(f"{name} ({number} of {len(names)})"))
-            rows.append(_row(course, name, listener))
+            rows.append(_row(task, name, listener))
             if on_row:
                 on_row(rows[-1])
     except KeyboardInterrupt:
         stopped = True
-    return _comparison(course, rows, stopped)
+    return _comparison(task, rows, stopped)
 
 
-def _course(
+def _task_of(
     data: Path, names: Sequence[str], folds: int, seed: int, workspace: Path, listener: Listener
 ) -> ComparisonTask:
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
@@ -175,23 +178,23 @@ def _course(
 
 def _check_foldable(manifest: Manifest) -> None:
     for name in manifest.classes:
-        if len({picture.group for picture in manifest.pictures if picture.class_name == name}) < 2:
-            raise TooFewPictures(
+        if len({image.group for image in manifest.images if image.class_name == name}) < 2:
+            raise TooFewImages(
                 f"{name} has not two pictures that differ, so no head can be judged on one it never saw.",
                 remedy="Add pictures of it; ten or more are better.",
             )
 
 
-def _row(course: ComparisonTask, name: str, listener: Listener) -> ComparisonRow:
+def _row(task: ComparisonTask, name: str, listener: Listener) -> ComparisonRow:
     """A network's row: kept from an earlier comparison, or made now; never an error of one network."""
     try:
         start = time.perf_counter()
-        full_name = describe_network(name, settings=course.settings).full_name
-        kept = course.workspace / "comparisons" / f"{_key(course, full_name)}.json"
+        full_name = describe_network(name, settings=task.settings).full_name
+        kept = task.workspace / "comparisons" / f"{_key(task, full_name)}.json"
         if kept.is_file():
             return _read(kept)
-        network = load_network(full_name, listener=listener, settings=course.settings)
-        row = _judge(course, network, start, listener)
+        network = load_network(full_name, listener=listener, settings=task.settings)
+        row = _measure(task, network, start, listener)
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, to_json(row))
         return row
@@ -204,14 +207,14 @@ def _read(kept: Path) -> ComparisonRow:
     return row
 
 
-def _key(course: ComparisonTask, full_name: str) -> str:
+def _key(task: ComparisonTask, full_name: str) -> str:
     """Another picture, label, fold or network is another row."""
-    lines = [f"{picture.sha256} {picture.class_name} {picture.group}" for picture in course.manifest.pictures]
-    words = (str(_FORMAT), full_name, str(course.folds), str(course.seed), *lines)
+    lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]
+    words = (str(_FORMAT), full_name, str(task.folds), str(task.seed), *lines)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def _judge(course: ComparisonTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
+def _measure(task: ComparisonTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
     """Run the body, solve heads in folds, measure."""
     import torch
 
@@ -221,12 +224,12 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
     from headswap.training.head_choice import is_clearly_better, source_of
     from headswap.training.linear.heads import can_hold
 
-    manifest = course.manifest
+    manifest = task.manifest
     located = locate_head(network)
     linear = can_hold(network.module, located.site, located.site.num_classes)
-    source = source_of(network, located, "auto", len(manifest.pictures))
-    labels = torch.tensor([manifest.label(picture) for picture in manifest.pictures])
-    logits, computed = _answers(course, source, labels, listener)
+    source = source_of(network, located, "auto", len(manifest.images))
+    labels = torch.tensor([manifest.label(image) for image in manifest.images])
+    logits, computed = _answers(task, source, labels, listener)
     is_wide = "wide" in logits and is_clearly_better(logits["last"], logits["wide"], labels)
     better: HeadKind = "wide" if is_wide else "last"
     seconds = time.perf_counter() - start
@@ -244,7 +247,7 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
         computed=computed,
         parameters=parameters,
         size_bytes=size_bytes,
-        ms_per_picture=round(pace_of(network, _prepared(course, network, manifest.pictures[0])), 2),
+        ms_per_image=round(pace_of(network, _prepared(task, network, manifest.images[0])), 2),
         head=better,
         right_last=int((logits["last"].argmax(1) == labels).sum()),
         note="" if linear else "judged by one linear layer; its own head is more than that",
@@ -252,13 +255,13 @@ def _judge(course: ComparisonTask, network: Network, start: float, listener: Lis
 
 
 def _answers(
-    course: ComparisonTask, source: FeatureSource, labels: Tensor, listener: Listener
+    task: ComparisonTask, source: FeatureSource, labels: Tensor, listener: Listener
 ) -> tuple[dict[HeadKind, Tensor], int]:
     """(N, C) answers out of fold of each kind of head, and how many pictures the body had to see for them."""
     from headswap.training.linear.cross_validation import cross_validate
     from headswap.training.linear.heads import has_bias
 
-    bank = _bank(course, source, listener)
+    bank = _bank(task, source, listener)
     kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
     logits: dict[HeadKind, Tensor] = {}
     for number, kind in enumerate(kinds):
@@ -267,48 +270,48 @@ def _answers(
         logits[kind] = cross_validate(
             bank.features[:, reading.columns],
             labels,
-            [picture.group for picture in course.manifest.pictures],
+            [image.group for image in task.manifest.images],
             reading.site,
             has_bias=has_bias(reading.network.module, reading.site),
-            folds=course.folds,
-            seed=course.seed,
+            folds=task.folds,
+            seed=task.seed,
         )
     listener(Progress("head", len(kinds), len(kinds), unit="heads"))
     return logits, bank.computed
 
 
-def _bank(course: ComparisonTask, source: FeatureSource, listener: Listener) -> FeatureBank:
+def _bank(task: ComparisonTask, source: FeatureSource, listener: Listener) -> FeatureBank:
     """The features of all pictures: the very same ones that teaching uses."""
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import fill_bank
 
-    pictures, folder = course.manifest.pictures, course.workspace / "features"
+    images, folder = task.manifest.images, task.workspace / "features"
     return fill_bank(
         extractor_for(source.network, source.site, folder),
-        [picture.sha256 for picture in pictures],
-        lambda number: _prepared(course, source.plain, pictures[number]),
+        [image.sha256 for image in images],
+        lambda number: _prepared(task, source.plain, images[number]),
         folder=folder,
         listener=listener,
     )
 
 
-def _prepared(course: ComparisonTask, network: Network, picture: ImageRecord) -> NDArray[np.uint8]:
+def _prepared(task: ComparisonTask, network: Network, image: ImageRecord) -> NDArray[np.uint8]:
     """A picture as the network wants it: from memory where it is there, or read again."""
-    ready = course.prepared.get(picture.sha256) if network.input == course.spec else None
+    ready = task.prepared.get(image.sha256) if network.input == task.spec else None
     if ready is not None:
         return ready
-    return prepare(reread(course.manifest, picture, wanted_px(network.input)), network.input)
+    return prepare(reread(task.manifest, image, wanted_px(network.input)), network.input)
 
 
-def _comparison(course: ComparisonTask, rows: Sequence[ComparisonRow], stopped: bool) -> Comparison:
-    manifest = course.manifest
+def _comparison(task: ComparisonTask, rows: Sequence[ComparisonRow], stopped: bool) -> Comparison:
+    manifest = task.manifest
     common = max(manifest.counts, key=lambda name: manifest.counts[name])
     return Comparison(
         counts=manifest.counts,
-        folds=course.folds,
+        folds=task.folds,
         rows=tuple(rows),
         left_out=manifest.left_out,
         baseline_class=common,
-        baseline_accuracy=manifest.counts[common] / len(manifest.pictures),
+        baseline_accuracy=manifest.counts[common] / len(manifest.images),
         stopped=stopped,
     )

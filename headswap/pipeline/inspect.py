@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headswap.field_types import keys_on_disk
 from headswap.heads.site import HeadSite
 from headswap.network import NetworkCard
 from headswap.threads import torch_threads
@@ -39,6 +40,8 @@ class BodyBlock:
 class Inspection:
     """A network opened up."""
 
+    __pydantic_config__ = keys_on_disk(image_ms="picture_ms")
+
     card: NetworkCard
     site: HeadSite
     stages: tuple[BodyBlock, ...]  # of the body
@@ -46,7 +49,7 @@ class Inspection:
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
-    picture_ms: float | None = None  # one picture through the network, on one core of this machine
+    image_ms: float | None = None  # one picture through the network, on one core of this machine
 
 
 def inspect_network(
@@ -92,19 +95,19 @@ def inspect_network(
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,
-        picture_ms=_picture_ms(network.module, site.input_size),
+        image_ms=_image_ms(network.module, site.input_size),
     )
 
 
-def _picture_ms(module: nn.Module, size: tuple[int, ...]) -> float:
+def _image_ms(module: nn.Module, size: tuple[int, ...]) -> float:
     """Milliseconds of one core for one picture; its own clock, as others may be using the machine."""
     import torch
 
-    picture, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
+    image, best, begin = torch.zeros(1, *size), float("inf"), time.perf_counter()
     with torch_threads(1), torch.inference_mode():
         for _ in range(_MOST_TRIES):
             start = time.thread_time()
-            module(picture)
+            module(image)
             best = min(best, time.thread_time() - start)
             if time.perf_counter() - begin > _LONGEST_S:
                 break

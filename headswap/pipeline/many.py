@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.data.manifest import SkippedFile
-from headswap.errors import BadSetting, UnreadablePicture
+from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.storage.files import copy, make_folder, write_bytes, write_text
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
 
-UNLIKE, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
+OOD, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
 TABLE = "answers.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
 _MOST_SURE = 1.0
 
-Picture = Path | bytes  # a file, or what a zip holds
+ImageSource = Path | bytes  # a file, or what a zip holds
 Source = Path | Callable[[], bytes]  # a file, or what reads it from its zip
-Answer = tuple[str, Picture, "Prediction | UnreadablePicture"]  # the name as it was found
+Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as it was found
 
 
 @dataclass(frozen=True, kw_only=True)
-class SortedPictures:
+class SortedImages:
     """What came of sorting."""
 
     out: str  # the folder
@@ -58,23 +58,23 @@ def answers(bundle: Bundle, places: Iterable[str | Path], listener: Listener = s
     """
     with ExitStack() as open_zips:
         found = list(_found(places, open_zips))
-        asked: deque[tuple[str, Picture]] = deque()
+        asked: deque[tuple[str, ImageSource]] = deque()
         lost: deque[Answer] = deque()
 
-        def pictures() -> Iterator[Picture]:
+        def images() -> Iterator[ImageSource]:
             for name, read in found:
                 try:
-                    picture = read if isinstance(read, Path) else read()
-                except UnreadablePicture as problem:  # damaged inside its zip
+                    image = read if isinstance(read, Path) else read()
+                except UnreadableImage as problem:  # damaged inside its zip
                     lost.append((name, b"", problem))
                     continue
-                asked.append((name, picture))
-                yield picture
+                asked.append((name, image))
+                yield image
 
-        for done, (_, said) in enumerate(bundle.predict_each(pictures()), start=1):
-            name, picture = asked.popleft()
+        for done, (_, said) in enumerate(bundle.predict_each(images()), start=1):
+            name, image = asked.popleft()
             listener(Progress("predict", done, len(found)))
-            yield name, picture, said if isinstance(said, UnreadablePicture) else replace(said, file=name)
+            yield name, image, said if isinstance(said, UnreadableImage) else replace(said, file=name)
         yield from lost
 
 
@@ -85,8 +85,8 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
     table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(_cell, classes)])
     for one in said:
         shares = [f"{one.probabilities[name]:.6f}" for name in classes]
-        unlike = "" if one.unlike is None else f"{one.unlike:.4f}"
-        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", unlike, str(one.is_unlike).lower()]
+        ood_score = "" if one.ood_score is None else f"{one.ood_score:.4f}"
+        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", ood_score, str(one.is_ood).lower()]
         table.writerow([*row, " ".join(one.nearest), *shares])
     return text.getvalue()
 
@@ -99,7 +99,7 @@ def sort(
     least_sure: float = 0.0,
     allow_code: bool = False,
     listener: Listener = silent,
-) -> SortedPictures:
+) -> SortedImages:
     """Copy pictures into one folder for each class, by what a bundle says of them.
 
     What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
@@ -130,16 +130,16 @@ def sort(
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
-    for name, picture, said in answers(known, [data], listener):
-        if isinstance(said, UnreadablePicture):
+    for name, image, said in answers(known, [data], listener):
+        if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
-        folder = UNLIKE if said.is_unlike else NOT_SURE if said.sure < least_sure else said.label
-        _put(picture, make_folder(place / folder), Path(name).name)
+        folder = OOD if said.is_ood else NOT_SURE if said.sure < least_sure else said.label
+        _put(image, make_folder(place / folder), Path(name).name)
         counts[folder] += 1
         kept.append(said)
     write_text(place / TABLE, csv_of(kept, known.classes))
-    return SortedPictures(out=str(place), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
+    return SortedImages(out=str(place), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
 
 
 def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
@@ -164,20 +164,20 @@ def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple
             yield str(place), place
 
 
-def _put(picture: Picture, folder: Path, name: str) -> None:
+def _put(image: ImageSource, folder: Path, name: str) -> None:
     """Copy a picture into a folder, beside others of the same name."""
     stem, ending, number, target = Path(name).stem, Path(name).suffix, 1, folder / name
     while target.exists():
         number += 1
         target = folder / f"{stem}-{number}{ending}"
-    if isinstance(picture, bytes):
-        write_bytes(target, picture)
+    if isinstance(image, bytes):
+        write_bytes(target, image)
     else:
-        copy(picture, target)
+        copy(image, target)
 
 
 def _check_folder_name(name: str) -> None:
-    if Path(name).name != name or name in (".", "..", UNLIKE, NOT_SURE) or "\\" in name or "\0" in name:
+    if Path(name).name != name or name in (".", "..", OOD, NOT_SURE) or "\\" in name or "\0" in name:
         raise BadSetting(
             f"The class {name!r} cannot be the name of a folder.", remedy="Do not trust this bundle."
         )

@@ -31,7 +31,7 @@ from headswap.data.decode import ImageLimits, decode
 from headswap.data.layout import class_name
 from headswap.data.manifest import Manifest
 from headswap.data.zip_reader import ZipLimits, ZipReader, open_archive
-from headswap.errors import BadProject, BadUpload, HeadswapError, UnreadablePicture
+from headswap.errors import BadProject, BadUpload, HeadswapError, UnreadableImage
 from headswap.evaluation.report import Report
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import SEAL, Seal, SealedFile, check_seal, from_json, replacing, to_json
@@ -46,9 +46,9 @@ _BLOCK = 2**20
 _MOST_JSON = 64 * 2**20  # bytes of one record
 _LONGEST_NAME = 80
 _WHY = "Choose the file that Save gave you, whole and unaltered."
-_PICTURE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
+_IMAGE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
 _ALLOWED = re.compile(
-    rf"project\.json|data/[0-9]{{1,4}}\.json|images/{_PICTURE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
+    rf"project\.json|data/[0-9]{{1,4}}\.json|images/{_IMAGE.pattern}|weights\.({'|'.join(WEIGHTS_KINDS)})"
     rf"|runs/[0-9]{{1,4}}/({'|'.join(map(re.escape, BESIDE))})"
     rf"|runs/[0-9]{{1,4}}/bundle/({'|'.join(map(re.escape, PARTS))})"
 )
@@ -142,16 +142,16 @@ def unpack_project(
     try:
         with open_archive(file, LIMITS) as archive:
             _copy_out(archive, _seal_of(archive), folder)
-    except (BadUpload, UnreadablePicture) as error:
+    except (BadUpload, UnreadableImage) as error:
         raise BadProject(error.problem, remedy=_WHY) from error
     project = _project_of(folder)
     for number in range(project.states):
-        _check_pictures(folder, _manifest(folder, number))
+        _check_images(folder, _manifest(folder, number))
     for number, run in enumerate(project.runs):
         _check_run(folder / "runs" / str(number), run, project.states)
-    for picture in sorted((folder / "images").glob("*")):
-        with watching(picture.name):
-            _check_picture(picture, limits)
+    for image in sorted((folder / "images").glob("*")):
+        with watching(image.name):
+            _check_image(image, limits)
     return project
 
 
@@ -210,14 +210,14 @@ def _manifest(folder: Path, number: int) -> Manifest:
     return manifest
 
 
-def _check_pictures(folder: Path, manifest: Manifest) -> None:
+def _check_images(folder: Path, manifest: Manifest) -> None:
     """Names that lead nowhere else, pictures that are there, classes as an upload would name them."""
     classes = set(manifest.classes)
-    for picture in manifest.pictures:
-        named = _PICTURE.fullmatch(picture.source)
-        if not named or named[1] != picture.sha256 or not (folder / "images" / picture.source).is_file():
-            raise BadProject(f"A picture of {picture.class_name[:40]!a} is missing.", remedy=_WHY)
-        if picture.class_name not in classes:
+    for image in manifest.images:
+        named = _IMAGE.fullmatch(image.source)
+        if not named or named[1] != image.sha256 or not (folder / "images" / image.source).is_file():
+            raise BadProject(f"A picture of {image.class_name[:40]!a} is missing.", remedy=_WHY)
+        if image.class_name not in classes:
             raise BadProject("A picture is of a class that does not exist.", remedy=_WHY)
     if any(name != class_name(name) or len(name) > 300 for name in classes) or manifest.root:
         raise BadProject("The pictures are not as headswap saves them.", remedy=_WHY)
@@ -243,15 +243,15 @@ def _is_whole(report: Report) -> bool:
     count = len(report.classes)
     rows = len(report.confusion) == count and all(len(row) == count for row in report.confusion)
     answers = all(0 <= a.truth < count and len(a.probabilities) == count for a in report.answers)
-    doubts = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.doubts)
-    return count > 0 and rows and answers and doubts and len(report.class_scores) == count
+    label_issues = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.label_issues)
+    return count > 0 and rows and answers and label_issues and len(report.class_scores) == count
 
 
-def _check_picture(path: Path, limits: ImageLimits | None) -> None:
+def _check_image(path: Path, limits: ImageLimits | None) -> None:
     """Decoded once here, where a decoder can do no harm, before anyone else opens it."""
     try:
         decode(path.read_bytes(), name=path.name, limits=limits)
-    except UnreadablePicture as error:
+    except UnreadableImage as error:
         raise BadProject(f"A picture in the project cannot be read: {error.problem}", remedy=_WHY) from error
 
 

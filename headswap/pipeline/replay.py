@@ -67,10 +67,8 @@ def train_again(
 
 def _differences(card: BundleCard, known: Manifest, place: Path) -> Iterator[str]:
     """What is not as it was when a run is repeated."""
-    now, pictures = read_card(place), read_dataset(place)
-    if {(p.sha256, p.class_name) for p in pictures.pictures} != {
-        (p.sha256, p.class_name) for p in known.pictures
-    }:
+    now, images = read_card(place), read_dataset(place)
+    if {(p.sha256, p.class_name) for p in images.images} != {(p.sha256, p.class_name) for p in known.images}:
         yield "The pictures are not the same as then, so the head is another one."
     if now.body_sha256 != card.body_sha256:
         yield "The pretrained weights are not the same as then, so the head is another one."

@@ -22,7 +22,7 @@ from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, TooFewPictures
+from headswap.errors import BadSetting, TooFewImages
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
@@ -89,7 +89,7 @@ def stream_of(
         engine=replay.engine if replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
-        mirror=config.mirror,
+        flip=config.flip,
     )
 
 
@@ -157,7 +157,9 @@ def run_experiment(
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
     replay = experiment.replay
     config = replayed(experiment.teach, replay) if replay else experiment.teach
-    spec = describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.fit)
+    spec = (
+        describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
+    )
     with torch_threads(replay.threads if replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
@@ -166,17 +168,17 @@ def run_experiment(
                 intake = read_images(experiment, spec, workspace, listener, stream)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
-        lesson = _lesson(experiment, config, intake, workspace, unfinished, stream)
-        lesson = replace(lesson, budget=Budget(config.budget_s, spent_s=clock.passed_s))
-        taught = train_head(lesson, network, timing=clock.timing, listener=listener)
-        network = taught.network
+        task = _task(experiment, config, intake, workspace, unfinished, stream)
+        task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
+        trained = train_head(task, network, timing=clock.timing, listener=listener)
+        network = trained.network
         with clock.timing("evaluate"):
-            report = report_of(taught, intake.manifest)
+            report = report_of(trained, intake.manifest)
         if isinstance(listener, LastWord):
             listener.conclude(report)
-        pace_ms = _pace(lesson, network)
+        pace_ms = _pace(task, network)
         with _saving(clock, listener):
-            bind(place, experiment, lesson, taught, network, report)
+            bind(place, experiment, task, trained, network, report)
     discard(unfinished)
     seconds = clock.stop()
     return Outcome(
@@ -187,7 +189,7 @@ def run_experiment(
         train_images=len(intake.manifest.part("train")),
         test_images=len(intake.manifest.part("test")),
         left_out=intake.manifest.left_out,
-        engine=taught.engine,
+        engine=trained.engine,
         seconds=seconds,
         figures=_figures(network, seconds["total"], pace_ms),
     )
@@ -223,7 +225,7 @@ def _load(
     with clock.timing("load"):
         weights = Path(experiment.weights) if experiment.weights else None
         network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
-        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.fit))
+        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.crop_mode))
 
 
 def _sized(network: Network, px: int | None) -> Network:
@@ -241,7 +243,7 @@ def _sized(network: Network, px: int | None) -> Network:
     return network
 
 
-def _lesson(
+def _task(
     experiment: Experiment,
     config: TrainConfig,
     intake: IngestedImages,
@@ -262,20 +264,20 @@ def _lesson(
         prepared_for=stream.spec,
         head=replay.head if replay else None,
         source=stream.source,
-        filling=stream.filling,
+        builder=stream.builder,
         checkpoints=unfinished,
     )
 
 
-def _pace(lesson: TrainingTask, network: Network) -> float:
+def _pace(task: TrainingTask, network: Network) -> float:
     """Milliseconds for one picture; measured before the disk is busy with the bundle."""
-    return pace_of(network, lesson.prepared(lesson.manifest.pictures[0], network))
+    return pace_of(network, task.prepared(task.manifest.images[0], network))
 
 
 def _figures(network: Network, seconds: float, pace_ms: float) -> RunStats:
     parameters, size_bytes = size_of(network.module)
     return RunStats(
-        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_picture=round(pace_ms, 2)
+        seconds=seconds, parameters=parameters, size_bytes=size_bytes, ms_per_image=round(pace_ms, 2)
     )
 
 
@@ -311,7 +313,7 @@ def _parted(
     manifest = split_as(intake.manifest, recorded) if recorded is not None else None
     manifest = manifest or split(intake.manifest, test_share=data.test_share, seed=data.seed)
     if not manifest.part("test"):
-        raise TooFewPictures(
+        raise TooFewImages(
             "There are too few pictures to lock any away for the exam.",
             remedy="Give each class at least two different pictures; ten or more are better.",
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.errors import BundleDamaged
+from headswap.field_types import keys_on_disk
 from headswap.storage.files import from_json, to_json, write_text
 
 FILE = "figures.json"  # in the job's folder
@@ -18,10 +19,12 @@ FILE = "figures.json"  # in the job's folder
 class RunStats:
     """Measured on the machine that taught."""
 
+    __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
+
     seconds: float  # from the start of the work to the sealed bundle
     parameters: int  # of the taught network
     size_bytes: int  # of its numbers
-    ms_per_picture: float  # one prediction, the best of two tries
+    ms_per_image: float  # one prediction, the best of two tries
 
 
 def keep_figures(folder: Path, figures: RunStats) -> None:

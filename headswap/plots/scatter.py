@@ -57,7 +57,7 @@ class _Frame:
     most_ms: float
     least: float  # share at the foot
 
-    left, right, top, foot = 56, 30, 34, 58
+    left, right, top, bottom = 56, 30, 34, 58
 
     def x(self, ms: float) -> float:
         """Equal steps are equal factors: twice as slow is as far at either end."""
@@ -65,13 +65,13 @@ class _Frame:
         return self.left + (self.width - self.left - self.right) * part
 
     def y(self, share: float) -> float:
-        high, low = self.top, self.height - self.foot
+        high, low = self.top, self.height - self.bottom
         return low - (low - high) * (share - self.least) / (1 - self.least)
 
     def holds(self, box: _Box) -> bool:
         """Whether a box lies inside the axes, give or take the margin at the right."""
         across = box.x - box.half_width >= self.left and box.x + box.half_width <= self.width - 4
-        return across and self.top <= box.y <= self.height - self.foot - 4
+        return across and self.top <= box.y <= self.height - self.bottom - 4
 
 
 def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
@@ -115,7 +115,7 @@ def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
 
 
 def _axes(frame: _Frame) -> list[Element]:
-    right, low = frame.width - frame.right, frame.height - frame.foot
+    right, low = frame.width - frame.right, frame.height - frame.bottom
     steps = 4 if frame.least <= 0.6 else 2
     shares = [frame.least + (1 - frame.least) * number / steps for number in range(steps + 1)]
     drawn = []

@@ -37,14 +37,14 @@ def is_held(error: BaseException) -> bool:
     return os.name == "nt" and isinstance(error, PermissionError)  # what `open` says has no number of its own
 
 
-def until_let_go(deed: Callable[[], Done]) -> Done:
+def until_let_go(operation: Callable[[], Done]) -> Done:
     """Do it, and again for a few seconds while someone else has the file open.
 
     Raises:
         OSError: what the last try said.
     """
     try:
-        return deed()
+        return operation()
     except OSError as error:
         if not is_held(error):
             raise
@@ -55,7 +55,7 @@ def until_let_go(deed: Callable[[], Done]) -> Done:
         wait=wait_exponential(multiplier=FIRST_WAIT_S, max=LONGEST_WAIT_S),
         stop=stop_after_attempt(MOST_TRIES),
         reraise=True,
-    )(deed)
+    )(operation)
 
 
 class Disk(Protocol):

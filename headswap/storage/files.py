@@ -84,7 +84,7 @@ def to_json(record: object, *, indent: int | None = None) -> str:
     from pydantic_core import PydanticSerializationError
 
     try:
-        return str(_adapter(_kind(record)).dump_json(record, indent=indent).decode())
+        return str(_adapter(_kind(record)).dump_json(record, indent=indent, by_alias=True).decode())
     except PydanticSerializationError as error:
         if "surrogates" not in str(error):
             raise
@@ -108,7 +108,7 @@ def from_json(kind: Any, text: str | bytes) -> Any:
 
 def to_plain(record: object) -> Any:
     """The same as `to_json`, as plain dicts and lists."""
-    return _adapter(_kind(record)).dump_python(record, mode="json")
+    return _adapter(_kind(record)).dump_python(record, mode="json", by_alias=True)
 
 
 def write_text(path: Path, text: str) -> None:

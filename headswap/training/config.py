@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from headswap.errors import BadSetting
-from headswap.field_types import check_fields
-from headswap.network import Fit
+from headswap.field_types import check_fields, keys_on_disk
+from headswap.network import CropMode
 
 Depth = Literal["head", "norms", "last", "everything", "auto"]
 Norms = Literal["frozen", "recalibrate", "train"]
@@ -20,7 +20,9 @@ HeadChoice = Literal["last", "wide", "auto"]  # auto: cross-validation chooses
 class FinetuneConfig:
     """How the body is taught after the head is solved. The defaults work."""
 
-    passes: int = 20  # over the practice pictures, in the run that is kept
+    __pydantic_config__ = keys_on_disk(epochs="passes")
+
+    epochs: int = 20  # over the practice pictures, in the run that is kept
     learning_rate: float | None = None  # peak, of the head; None: chosen by a small search
     stage_decay: float = 0.7  # each stage moves at this share of the rate of the one above it
     last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the body
@@ -60,7 +62,7 @@ class FinetuneConfig:
 
 def _check_counts(config: FinetuneConfig) -> None:
     for name, least, most in (
-        ("passes", 1, 1000),
+        ("epochs", 1, 1000),
         ("batch_size", 2, 1024),
         ("patience", 1, 1000),
         ("crops", 2, 100),
@@ -85,31 +87,35 @@ def _check_shares(config: FinetuneConfig) -> None:
 class TrainConfig:
     """How the new head is taught. The defaults work."""
 
+    __pydantic_config__ = keys_on_disk(
+        flip="mirror", crop_mode="fit", l2_grid="strengths", l2="strength", finetune="further"
+    )
+
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    mirror: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
-    fit: Fit | None = None  # how a picture fills the frame; None: as the network's makers did it
+    flip: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
+    crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
-    strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
-    strength: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
+    l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
+    l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
-    further: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
 
     @property
     def chooses_view(self) -> bool:
         """Whether cross-validation chooses how pictures are shown (docs/decisions/0007-views.md)."""
-        return self.depth == "auto" and self.fit is None
+        return self.depth == "auto" and self.crop_mode is None
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.budget_s is not None and not 0 < self.budget_s < math.inf:
             raise BadSetting(f"budget_s is {self.budget_s}.", remedy="Choose seconds above 0, such as 120.")
-        if not self.strengths or not all(0 < one < math.inf for one in self.strengths):
-            raise BadSetting(f"strengths is {self.strengths}.", remedy="Give one or more numbers above 0.")
-        if self.strength is not None and not 0 < self.strength < math.inf:
-            raise BadSetting(f"strength is {self.strength}.", remedy="Give a number above 0, such as 0.1.")
+        if not self.l2_grid or not all(0 < one < math.inf for one in self.l2_grid):
+            raise BadSetting(f"l2_grid is {self.l2_grid}.", remedy="Give one or more numbers above 0.")
+        if self.l2 is not None and not 0 < self.l2 < math.inf:
+            raise BadSetting(f"l2 is {self.l2}.", remedy="Give a number above 0, such as 0.1.")
         if self.px is not None and not 16 <= self.px <= 1024:
             raise BadSetting(f"px is {self.px}.", remedy="Choose 16 to 1024, such as 160.")
         if self.folds < 2:
@@ -124,15 +130,17 @@ class TrainConfig:
 class ReplayedChoices:
     """Choices that were measured; a repeated run takes them as they are."""
 
+    __pydantic_config__ = keys_on_disk(l2="strength", epochs="passes", crop_mode="fit", flip="mirror")
+
     engine: str  # what ran the body
     threads: int  # of torch
-    strength: float | None  # the penalty that cross-validation chose; None: taught by gradient
+    l2: float | None  # the penalty that cross-validation chose; None: taught by gradient
     depth: Depth = "head"  # what moved in the end
     learning_rate: float | None = None  # when more than the head moved
-    passes: int | None = None  # that were planned for it
+    epochs: int | None = None  # that were planned for it
     parts: int | None = None  # validation parts on which it was tried
-    fit: Fit | None = None  # how pictures filled the frame; None: as the network's makers did it
-    mirror: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
+    crop_mode: CropMode | None = None  # how pictures filled the frame; None: as the network's makers did it
+    flip: bool | None = None  # whether mirrored pictures were seen too; None: as the settings say
     head: HeadKind | None = None  # what the head reads; None: the last features, in a run of an older version
 
     def __post_init__(self) -> None:
@@ -141,21 +149,21 @@ class ReplayedChoices:
 
 def replayed(config: TrainConfig, replay: ReplayedChoices) -> TrainConfig:
     """The settings with nothing left to chance: no search for depth or rate, no clock."""
-    further = config.further
+    finetune = config.finetune
     if replay.learning_rate is not None:
-        further = replace(
-            further,
+        finetune = replace(
+            finetune,
             learning_rate=replay.learning_rate,
-            passes=replay.passes or further.passes,
-            confirmations=replay.parts or further.confirmations,
+            epochs=replay.epochs or finetune.epochs,
+            confirmations=replay.parts or finetune.confirmations,
         )
     return replace(
         config,
         depth=replay.depth,
-        strength=replay.strength,
+        l2=replay.l2,
         budget_s=None,
-        further=further,
-        fit=replay.fit or config.fit,
-        mirror=config.mirror if replay.mirror is None else replay.mirror,
+        finetune=finetune,
+        crop_mode=replay.crop_mode or config.crop_mode,
+        flip=config.flip if replay.flip is None else replay.flip,
         head="last" if replay.head is None else config.head,
     )

@@ -1,4 +1,4 @@
-"""What the features say beside the head: a verdict on every picture, what fewer would have given, twins.
+"""What the features say beside the head: an answer to every picture, what fewer would have given, copies.
 
 Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadNotFound
-from headswap.evaluation.evaluate import ENOUGH_FOR_AN_EXAM, SplitLogits
+from headswap.evaluation.evaluate import ENOUGH_FOR_A_TEST, SplitLogits
 from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _FOLDS = 5  # as many as leave each head four fifths to practise on, like the final one
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which only the exam speaks
 
-_MOST_TO_COMPARE = 5000  # pictures, above which twins are not looked for
+_MOST_TO_COMPARE = 5000  # pictures, above which copies across the split are not looked for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,12 +53,10 @@ class Diagnostics:
     """What was learned beside the head."""
 
     features: NDArray[np.float32]  # (N, D) last features, in the order of the manifest
-    everyone: (
-        SplitLogits | None
-    )  # every picture judged by a head that never saw it; None: the exam is large enough
+    cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough
     by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
-    twins: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
+    cross_split_duplicates: tuple[str, ...]  # exam pictures that look almost the same as a practice picture
     old_head: OldHead | None
 
 
@@ -99,11 +97,11 @@ def diagnose(
         seed: drives the folds.
     """
     numbers = {name: number for number, name in enumerate(manifest.classes)}
-    labels = torch.tensor([numbers[picture.class_name] for picture in manifest.pictures])
-    exam = torch.tensor([picture.part == "test" for picture in manifest.pictures])
-    groups = np.array([picture.group for picture in manifest.pictures])
+    labels = torch.tensor([numbers[image.class_name] for image in manifest.images])
+    test = torch.tensor([image.part == "test" for image in manifest.images])
+    groups = np.array([image.group for image in manifest.images])
 
-    strength = heads.solved[0].strength
+    l2 = heads.solved[0].l2
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
         return fit_heads(
@@ -112,63 +110,59 @@ def diagnose(
             site,
             num_classes=len(manifest.classes),
             has_bias=[bool(head.bias.any()) for head in heads.solved],
-            config=replace(config, strengths=(strength,), strength=strength, folds=folds),
+            config=replace(config, l2_grid=(l2,), l2=l2, folds=folds),
             groups=groups[rows.numpy()].tolist(),
             seed=seed,
         ).fold_logits
 
     work = len(labels) * min(features.shape) * len(manifest.classes)
-    given = any(picture.given_part is not None for picture in manifest.pictures)
+    given = any(image.given_part is not None for image in manifest.images)
     judged = None
-    if work <= _MOST_WORK and int(exam.sum()) < ENOUGH_FOR_AN_EXAM and not given:
-        judged = out_of_fold(torch.ones_like(exam), _FOLDS)
-    practice = torch.tensor([picture.part == "train" for picture in manifest.pictures])
+    if work <= _MOST_WORK and int(test.sum()) < ENOUGH_FOR_A_TEST and not given:
+        judged = out_of_fold(torch.ones_like(test), _FOLDS)
+    train = torch.tensor([image.part == "train" for image in manifest.images])
     looks = features[:, site.last_features].contiguous()
-    halves = out_of_fold(practice, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
+    halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=looks.numpy(),
-        everyone=None if judged is None else _sitting(manifest, labels, judged * heads.factor),
+        cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
         by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
-        learning=None if halves is None else _learning(labels[practice], halves, heads, config.folds),
-        twins=_twins(manifest, looks),
-        old_head=old_head if heads.lift == 0 else None,
+        learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
+        cross_split_duplicates=_cross_split_duplicates(manifest, looks),
+        old_head=old_head if heads.bias_offset == 0 else None,
     )
 
 
 def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
-    groups = [picture.group for picture in manifest.pictures]
-    free = replace(config, strength=None)
+    groups = [image.group for image in manifest.images]
+    free = replace(config, l2=None)
     solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
-    return None if solved.fold_logits is None else _sitting(manifest, labels, solved.fold_logits)
+    return None if solved.fold_logits is None else _split_logits(manifest, labels, solved.fold_logits)
 
 
-def _twins(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
+def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
     looks = embeddings_of(features.numpy())
-    exam = [row for row, picture in enumerate(manifest.pictures) if picture.part == "test"]
-    practice = [row for row, picture in enumerate(manifest.pictures) if picture.part == "train"]
-    groups = np.array([picture.group for picture in manifest.pictures])
-    rows = cross_split_duplicates(
-        looks[exam], looks[practice], groups[exam].tolist(), groups[practice].tolist()
-    )
-    return tuple(manifest.pictures[exam[row]].file for row in rows)
+    test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
+    train = [row for row, image in enumerate(manifest.images) if image.part == "train"]
+    groups = np.array([image.group for image in manifest.images])
+    rows = cross_split_duplicates(looks[test], looks[train], groups[test].tolist(), groups[train].tolist())
+    return tuple(manifest.images[test[row]].file for row in rows)
 
 
 def features_of(
-    lesson: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, mirror: bool
+    task: TrainingTask, site: HeadSite, network: Network, rows: Sequence[int], *, flip: bool
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
-        body = Extractor(network, site, exact(choose_engine()), mirror=mirror)
+        body = Extractor(network, site, exact(choose_engine()), flip=flip)
     except HeadNotFound:
         return None
-    pictures, size = lesson.manifest.pictures, lesson.config.batch_size
+    images, size = task.manifest.images, task.config.batch_size
     parts = [
-        body.features(
-            np.stack([lesson.prepared(pictures[row], network) for row in rows[start : start + size]])
-        )
+        body.features(np.stack([task.prepared(images[row], network) for row in rows[start : start + size]]))
         for start in range(0, len(rows), size)
     ]
     return np.asarray(torch.cat(parts).numpy())
@@ -191,10 +185,10 @@ def _learning(labels: Tensor, halves: Tensor, heads: LinearHeads, folds: int) ->
     )
 
 
-def _sitting(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
+def _split_logits(manifest: Manifest, labels: Tensor, logits: Tensor) -> SplitLogits:
     return SplitLogits(
-        files=[picture.file for picture in manifest.pictures],
-        sha256s=[picture.sha256 for picture in manifest.pictures],
+        files=[image.file for image in manifest.images],
+        sha256s=[image.sha256 for image in manifest.images],
         labels=labels.numpy(),
         logits=logits.double().numpy(),
     )

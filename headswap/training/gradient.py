@@ -30,7 +30,7 @@ from headswap.heads.trainable import freeze_backbone
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 
-_PASSES = 20
+_EPOCHS = 20
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-2, 1e-3
 Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
 
@@ -39,8 +39,8 @@ Batch = Callable[[Sequence[ImageRecord]], NDArray[np.uint8]]
 class GradientResult:
     """What the taught network says."""
 
-    practice: Tensor  # (N, C) logits
-    exam: Tensor  # (M, C) logits
+    train: Tensor  # (N, C) logits
+    test: Tensor  # (M, C) logits
     engine: str
 
 
@@ -48,10 +48,10 @@ def train_through(  # noqa: PLR0913
     network: Network,
     site: HeadSite,
     batch: Batch,
-    practice: Sequence[ImageRecord],
+    train: Sequence[ImageRecord],
     labels: Tensor,
-    exam: Sequence[ImageRecord],
-    exam_labels: Tensor,
+    test: Sequence[ImageRecord],
+    test_labels: Tensor,
     *,
     config: TrainConfig,
     seed: int,
@@ -63,8 +63,8 @@ def train_through(  # noqa: PLR0913
         network: swapped; its head is new.
         site: of the new head.
         batch: pictures to (B, H, W, C) uint8.
-        practice, labels: N pictures and their (N,) classes.
-        exam, exam_labels: only looked at, for the eye and the report.
+        train, labels: N pictures and their (N,) classes.
+        test, test_labels: only looked at, for the eye and the report.
         config, seed, listener: as for `teach_head`.
 
     Raises:
@@ -73,22 +73,22 @@ def train_through(  # noqa: PLR0913
     engine = exact(choose_engine())
     module = place(network.module.eval(), engine)
 
-    def answer(pictures: Sequence[ImageRecord]) -> Tensor:
-        pixels = torch.from_numpy(to_float(batch(pictures), network.input))
+    def answer(images: Sequence[ImageRecord]) -> Tensor:
+        pixels = torch.from_numpy(to_float(batch(images), network.input))
         return logits_of(module(upload(pixels, engine.device)), site)
 
-    def answer_all(pictures: Sequence[ImageRecord]) -> Tensor:
+    def answer_all(images: Sequence[ImageRecord]) -> Tensor:
         with torch.inference_mode():
-            return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(pictures, config.batch_size)])
+            return torch.cat([answer(chunk).float().cpu() for chunk in _chunks(images, config.batch_size)])
 
     with full_precision(engine.device), freeze_backbone(module, site) as parameters:
         optimizer = torch.optim.AdamW(parameters, lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _PASSES)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _EPOCHS)
         shuffle = torch.Generator().manual_seed(seed)
-        for number in range(1, _PASSES + 1):
+        for number in range(1, _EPOCHS + 1):
             right = 0
-            for rows in torch.randperm(len(practice), generator=shuffle).split(config.batch_size):
-                logits = answer([practice[row] for row in rows.tolist()])
+            for rows in torch.randperm(len(train), generator=shuffle).split(config.batch_size):
+                logits = answer([train[row] for row in rows.tolist()])
                 loss = cross_entropy(logits, labels[rows].to(logits.device))
                 _check(loss)
                 optimizer.zero_grad()
@@ -96,14 +96,14 @@ def train_through(  # noqa: PLR0913
                 optimizer.step()
                 right += int((logits.argmax(1).cpu() == labels[rows]).sum())
             schedule.step()
-            exam_right = int((answer_all(exam).argmax(1) == exam_labels).sum())
-            listener(EpochEnd(number, _PASSES, right, len(practice), exam_right, len(exam)))
-            listener(Progress("head", number, _PASSES, "passes"))
-        return GradientResult(answer_all(practice), answer_all(exam), engine.name)
+            test_right = int((answer_all(test).argmax(1) == test_labels).sum())
+            listener(EpochEnd(number, _EPOCHS, right, len(train), test_right, len(test)))
+            listener(Progress("head", number, _EPOCHS, "passes"))
+        return GradientResult(answer_all(train), answer_all(test), engine.name)
 
 
-def _chunks(pictures: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
-    return (pictures[start : start + size] for start in range(0, len(pictures), size))
+def _chunks(images: Sequence[ImageRecord], size: int) -> Iterator[Sequence[ImageRecord]]:
+    return (images[start : start + size] for start in range(0, len(images), size))
 
 
 def _check(loss: Tensor) -> None:

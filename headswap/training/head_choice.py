@@ -32,7 +32,7 @@ MOST_NUMBERS = 2**28  # of wide features in all, 1 GB; with more pictures, auto 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FeatureSource:
-    """Where the features of a lesson come from, whichever head will read them."""
+    """Where the features of a task come from, whichever head will read them."""
 
     located: Located  # the network's own head
     network: Network  # the network itself, or widened around it
@@ -138,7 +138,7 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
         return ChosenHead(kind="last", heads=last)
     gain = _gain(before, after, labels)
     figures = (
-        f"{gain.right_after} of {gain.pictures} practice pictures were right in cross-validation, "
+        f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
         f"with the last layer alone {gain.right_before}."
     )
     if gain.is_clear():

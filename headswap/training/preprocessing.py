@@ -24,7 +24,7 @@ from headswap.features.autotune import extractor_for
 from headswap.features.bank import FeatureBank, fill_bank
 from headswap.features.engines import engine_named
 from headswap.heads.site import HeadSite
-from headswap.network import Fit, InputSpec, Network
+from headswap.network import CropMode, InputSpec, Network
 from headswap.training.finetune.compare import FinetuneGain, compare, leaves_room, score_held_out
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
 _LOOKS = 2  # over all pictures, beside the usual one
 _MEASURED = 16  # pictures
-_WORDS: dict[Fit, str] = {
+_WORDS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
     "squash": "Whole pictures are shown, squashed into the frame",
     "border": "Whole pictures are shown, with a border",
@@ -45,13 +45,13 @@ class ChosenPreprocessing:
     """The view that was chosen."""
 
     spec: InputSpec
-    mirror: bool
+    flip: bool
     bank: FeatureBank
     words: str  # what was chosen and why, for people
 
 
 def choose_preprocessing(
-    lesson: TrainingTask,
+    task: TrainingTask,
     network: Network,
     site: HeadSite,
     usual: FeatureBank,
@@ -66,7 +66,7 @@ def choose_preprocessing(
     error. Where next to nothing is wrong, nothing is tried.
 
     Args:
-        lesson: pictures, folders, time.
+        task: pictures, folders, time.
         network: as its makers showed it pictures.
         site: of its head.
         usual: features of that view.
@@ -74,47 +74,48 @@ def choose_preprocessing(
         solve: cross-validates a head on the practice rows of some features.
         listener: hears Progress("views").
     """
-    looking = _Looking(lesson, network, site, usual, listener)
+    looking = _Looking(task, network, site, usual, listener)
     before = solve(usual.features)
-    unchanged = ChosenPreprocessing(spec=network.input, mirror=False, bank=usual, words="")
+    unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
     if before is None or not leaves_room(before, labels) or not looking.has_time():
         return unchanged
-    own, other = network.input, network.input.fitted("crop" if network.input.fit == "squash" else "squash")
+    own = network.input
+    other = own.fitted("crop" if own.crop_mode == "squash" else "squash")
     spec, plain = own, usual.features
     seen = looking.at(other)
     fits = _gain(before, solve(seen), labels)
     if fits is not None and fits.is_clear():
         spec, plain = other, seen
     mean = (plain + looking.at(spec, flipped=True)) / 2
-    mirrors = _gain(solve(plain), solve(mean), labels)
-    mirror = mirrors is not None and mirrors.is_clear()
-    words = _words(fits if spec is other else None, mirrors if mirror else None, spec)
+    flips = _gain(solve(plain), solve(mean), labels)
+    flip = flips is not None and flips.is_clear()
+    words = _words(fits if spec is other else None, flips if flip else None, spec)
     if words:
         listener(Note(words))
     looking.over()
-    features = mean if mirror else plain
+    features = mean if flip else plain
     bank = FeatureBank(features=features, engine=usual.engine, computed=usual.computed)
-    return ChosenPreprocessing(spec=spec, mirror=mirror, bank=bank, words=words)
+    return ChosenPreprocessing(spec=spec, flip=flip, bank=bank, words=words)
 
 
 class _Looking:
     """Runs the body over all pictures once more, in another view."""
 
     def __init__(
-        self, lesson: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
+        self, task: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener
     ) -> None:
-        self.lesson, self.network, self.site, self.listener = lesson, network, site, listener
+        self.task, self.network, self.site, self.listener = task, network, site, listener
         self.engine, self.done, self.count = engine_named(usual.engine), 0, len(usual.features)
 
     def at(self, spec: InputSpec, *, flipped: bool = False) -> Tensor:
         """(N, D) features of all pictures."""
-        lesson, network, pictures = self.lesson, self.network.seeing(spec), self.lesson.manifest.pictures
+        task, network, images = self.task, self.network.seeing(spec), self.task.manifest.images
         bank = fill_bank(
-            extractor_for(network, self.site, lesson.features_folder, self.engine, flipped=flipped),
-            [picture.sha256 for picture in pictures],
-            lambda number: lesson.prepared(pictures[number], network),
-            folder=lesson.features_folder,
-            batch_size=lesson.config.batch_size,
+            extractor_for(network, self.site, task.features_folder, self.engine, flipped=flipped),
+            [image.sha256 for image in images],
+            lambda number: task.prepared(images[number], network),
+            folder=task.features_folder,
+            batch_size=task.config.batch_size,
             listener=self._tell,
         )
         self.done += self.count
@@ -122,15 +123,15 @@ class _Looking:
 
     def has_time(self) -> bool:
         """Whether a time budget leaves half of itself to what comes after."""
-        lesson = self.lesson
-        if not lesson.budget.is_limited:
+        task = self.task
+        if not task.budget.is_limited:
             return True
-        few = lesson.manifest.pictures[:_MEASURED]
-        body = extractor_for(self.network, self.site, lesson.features_folder, self.engine)
+        few = task.manifest.images[:_MEASURED]
+        body = extractor_for(self.network, self.site, task.features_folder, self.engine)
         begin = time.perf_counter()
-        body.features(np.stack([lesson.prepared(picture, self.network) for picture in few]))
+        body.features(np.stack([task.prepared(image, self.network) for image in few]))
         needed = _LOOKS * self.count * (time.perf_counter() - begin) / len(few)
-        return needed < lesson.budget.left_s / 2
+        return needed < task.budget.left_s / 2
 
     def over(self) -> None:
         self.listener(Progress("views", self.done, self.done, unit="looks"))
@@ -148,18 +149,18 @@ def _gain(before: Tensor | None, after: Tensor | None, labels: Tensor) -> Finetu
     return compare(score_held_out(before, labels), score_held_out(after, labels))
 
 
-def _words(fits: FinetuneGain | None, mirrors: FinetuneGain | None, spec: InputSpec) -> str:
+def _words(fits: FinetuneGain | None, flips: FinetuneGain | None, spec: InputSpec) -> str:
     """One sentence about what was changed; empty when nothing was."""
     if fits is not None:
-        also = ", and mirrored too" if mirrors is not None else ""
-        last = mirrors or fits
+        also = ", and mirrored too" if flips is not None else ""
+        last = flips or fits
         return (
-            f"{_WORDS[spec.fit]}{also}: {last.right_after} of {last.pictures} practice pictures were right "
-            f"in cross-validation, in the usual way {fits.right_before}."
+            f"{_WORDS[spec.crop_mode]}{also}: {last.right_after} of {last.images} practice pictures were "
+            f"right in cross-validation, in the usual way {fits.right_before}."
         )
-    if mirrors is not None:
+    if flips is not None:
         return (
-            f"Mirrored pictures are looked at too: {mirrors.right_after} of {mirrors.pictures} practice "
-            f"pictures were right in cross-validation, without them {mirrors.right_before}."
+            f"Mirrored pictures are looked at too: {flips.right_after} of {flips.images} practice "
+            f"pictures were right in cross-validation, without them {flips.right_before}."
         )
     return ""

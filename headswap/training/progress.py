@@ -16,7 +16,7 @@ from headswap.evaluation.report import Report
 from headswap.events import EpochEnd, Event, Guess, Guesses, Listener
 
 WATCHED = 6  # pictures whose guesses are shown
-_EXPECTED_PASSES = 100
+_EXPECTED_EPOCHS = 100
 
 
 class EpochCounter:
@@ -25,14 +25,14 @@ class EpochCounter:
     def __init__(
         self,
         classes: Sequence[str],
-        practice: tuple[Tensor, Tensor],
-        exam: tuple[Tensor, Tensor],
-        exam_files: Sequence[str],
+        train: tuple[Tensor, Tensor],
+        test: tuple[Tensor, Tensor],
+        test_files: Sequence[str],
         listener: Listener,
     ) -> None:
-        self._classes, self._practice, self._exam = classes, practice, exam
-        self._files, self._listener = exam_files, listener
-        self._passes: list[tuple[int, int]] = []
+        self._classes, self._train, self._test = classes, train, test
+        self._files, self._listener = test_files, listener
+        self._epochs: list[tuple[int, int]] = []
 
     def watch(self, weight: Tensor, bias: Tensor) -> None:
         """One pass is over; (C, D) and (C,) are where the head stands."""
@@ -43,18 +43,18 @@ class EpochCounter:
         self._tell(logits_of)
 
     def _tell(self, logits_of: Callable[[Tensor], Tensor]) -> None:
-        (practice, labels), (exam, truths) = self._practice, self._exam
-        exam_logits = logits_of(exam)
-        number = len(self._passes) + 1
+        (train, labels), (test, truths) = self._train, self._test
+        test_logits = logits_of(test)
+        number = len(self._epochs) + 1
         right = (
-            int((logits_of(practice).argmax(1) == labels).sum()),
-            int((exam_logits.argmax(1) == truths).sum()),
+            int((logits_of(train).argmax(1) == labels).sum()),
+            int((test_logits.argmax(1) == truths).sum()),
         )
-        self._passes.append(right)
+        self._epochs.append(right)
         self._listener(
-            EpochEnd(number, max(number, _EXPECTED_PASSES), right[0], len(labels), right[1], len(truths))
+            EpochEnd(number, max(number, _EXPECTED_EPOCHS), right[0], len(labels), right[1], len(truths))
         )
-        self._listener(guesses_on(number, exam_logits, truths, self._classes, self._files))
+        self._listener(guesses_on(number, test_logits, truths, self._classes, self._files))
 
 
 class LastWord:
@@ -81,10 +81,10 @@ class LastWord:
         if self._last is not None:
             final = replace(
                 self._last,
-                practice_right=report.practice_right,
-                practice_total=report.practice_total,
-                exam_right=report.exam_right,
-                exam_total=report.exam_total,
+                train_right=report.train_right,
+                train_total=report.train_total,
+                test_right=report.test_right,
+                test_total=report.test_total,
             )
             self._listener(final)
         if self._guesses is not None:

@@ -34,10 +34,10 @@ class FeatureStream:
     engine: str | None  # of the run that is repeated
     folder: Path  # where features are kept
     batch_size: int
-    mirror: bool = False  # every picture is seen twice
+    flip: bool = False  # every picture is seen twice
     head: HeadChoice = "last"  # what the new head may read
     source: FeatureSource | None = None  # the network with its head, after the first picture
-    filling: BankBuilder | None = None  # the bank, where the head takes features
+    builder: BankBuilder | None = None  # the bank, where the head takes features
     _expected: int = 0
     _begun: bool = field(default=False, init=False)
 
@@ -48,15 +48,15 @@ class FeatureStream:
     @property
     def needs_every_core(self) -> bool:
         """Whether pictures should not be decoded while the body works."""
-        return self.filling is not None and self.filling.needs_every_core
+        return self.builder is not None and self.builder.needs_every_core
 
-    def add(self, sha256: str, picture: NDArray[np.uint8]) -> None:
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
         """Take one picture, (H, W, C) uint8."""
         if not self._begun:
             self._begun = True
             self._begin()
-        if self.filling is not None:
-            self.filling.add(sha256, picture)
+        if self.builder is not None:
+            self.builder.add(sha256, image)
 
     def _begin(self) -> None:
         from headswap.features.autotune import extractor_for
@@ -73,22 +73,22 @@ class FeatureStream:
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None
             source = self.source.network
-            body = extractor_for(source, self.source.site, self.folder, engine, mirror=self.mirror)
-            self.filling = BankBuilder(
+            body = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
+            self.builder = BankBuilder(
                 body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
             )
             if self.head == "last" and self.folder.is_dir():
-                self._take_over(self.filling, source_of(network, located, "auto", self._expected))
+                self._take_over(self.builder, source_of(network, located, "auto", self._expected))
 
-    def _take_over(self, filling: BankBuilder, wide: FeatureSource) -> None:
+    def _take_over(self, builder: BankBuilder, wide: FeatureSource) -> None:
         """The last features are among those of a wide head, should one have been compared before."""
         from headswap.features.autotune import extractor_for
         from headswap.features.bank import BankBuilder
 
         if not wide.is_wide:
             return
-        engine = filling.body.engine
-        body = extractor_for(wide.network, wide.site, self.folder, engine, mirror=self.mirror)
+        engine = builder.body.engine
+        body = extractor_for(wide.network, wide.site, self.folder, engine, flip=self.flip)
         before = BankBuilder(body, folder=self.folder, expected=self._expected)
         for sha, row in before.kept():
-            filling.learn([sha], row[None, wide.site.last_features])
+            builder.learn([sha], row[None, wide.site.last_features])

@@ -1,6 +1,6 @@
 """What is taught and what came of it: the records that the steps of teaching hand on.
 
-TrainingTask --begin--> TrainedHead --go_on--> TrainingResult
+TrainingTask --begin--> TrainedHead --run_finetuning--> TrainingResult
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ class TrainingTask:
     engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
     head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
     source: FeatureSource | None = None  # when the head was found while pictures were decoded
-    filling: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
+    builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
 
-    def prepared(self, picture: ImageRecord, network: Network) -> NDArray[np.uint8]:
+    def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory, or read again when memory was full."""
-        ready = self.intake.prepared.get(picture.sha256)
+        ready = self.intake.prepared.get(image.sha256)
         if ready is not None and self.prepared_for in (None, network.input):
             return ready
-        return prepare(reread(self.manifest, picture, wanted_px=wanted_px(network.input)), network.input)
+        return prepare(reread(self.manifest, image, wanted_px=wanted_px(network.input)), network.input)
 
-    def labels(self, pictures: tuple[ImageRecord, ...]) -> Tensor:
+    def labels(self, images: tuple[ImageRecord, ...]) -> Tensor:
         """(N,) int64."""
         numbers = {name: number for number, name in enumerate(self.manifest.classes)}
-        return torch.tensor([numbers[picture.class_name] for picture in pictures])
+        return torch.tensor([numbers[image.class_name] for image in images])
 
     def rows(self, part: str) -> Tensor:
         """(N,) bool: which pictures belong to a part, "train" or "test"."""
-        return torch.tensor([picture.part == part for picture in self.manifest.pictures])
+        return torch.tensor([image.part == part for image in self.manifest.images])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,17 +69,17 @@ class TrainingResult:
     """What teaching learned, beside the network itself."""
 
     site: HeadSite  # of the new head
-    exam: SplitLogits  # exam pictures with the taught network's logits
-    practice: SplitLogits | None  # practice pictures judged by heads that never saw them
-    practice_right: int  # by the final head
+    test: SplitLogits  # exam pictures with the taught network's logits
+    train: SplitLogits | None  # practice pictures judged by heads that never saw them
+    train_right: int  # by the final head
     engine: str
-    strength: float | None  # None: taught by gradient
+    l2: float | None  # None: taught by gradient
     network: Network  # as it is now, with its head
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
-    study: Diagnostics | None = None  # what the features say beside; None: they are not those of this network
-    further: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+    diagnostics: Diagnostics | None = None  # what the features say beside; None: not those of this network
+    finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
 
     @property
     def input(self) -> InputSpec:
@@ -91,8 +91,8 @@ class TrainingResult:
 class TrainedHead:
     """A taught head, from which a run may go further."""
 
-    lesson: TrainingTask  # with the view that was chosen
+    task: TrainingTask  # with the view that was chosen
     network: Network  # with its input
-    taught: TrainingResult
+    trained: TrainingResult
     start: Callable[[Tensor], None]  # teaches the head again, on some rows of the manifest only
     only_exact: bool = False  # its numbers are too large for half precision

@@ -30,7 +30,7 @@ from headswap.heads.trainable import head_parameters
 from headswap.network import Network
 from headswap.training.config import HeadKind
 from headswap.training.diagnostics import diagnose, old_head_of
-from headswap.training.finetune.adapter import go_on
+from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
 from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
@@ -44,42 +44,42 @@ Timing = Callable[[str], AbstractContextManager[None]]
 
 
 def train_head(
-    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+    task: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainingResult:
     """Replace and teach the head of a network, in place.
 
     Args:
-        lesson: pictures and choices.
+        task: pictures and choices.
         network: pretrained; ends with the taught head.
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
-    beginning = begin(lesson, network, timing=timing, listener=listener)
-    if lesson.config.depth == "head":
-        return beginning.taught
+    beginning = begin(task, network, timing=timing, listener=listener)
+    if task.config.depth == "head":
+        return beginning.trained
     with timing("finetune"):
-        return go_on(beginning.lesson, beginning.network, beginning, listener)
+        return run_finetuning(beginning.task, beginning.network, beginning, listener)
 
 
 def begin(
-    lesson: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
+    task: TrainingTask, network: Network, *, timing: Timing, listener: Listener = silent
 ) -> TrainedHead:
     """Replace and teach the head alone, whatever the depth; arguments as for `train_head`."""
     with timing("load"):
-        source = lesson.source or _source(lesson, network)
-    classes = len(lesson.manifest.classes)
+        source = task.source or _source(task, network)
+    classes = len(task.manifest.classes)
     if not source.fits_linear_head:
         with timing("head"):
-            return _by_gradient(lesson, network, swap_located(source.located, classes), listener)
+            return _by_gradient(task, network, swap_located(source.located, classes), listener)
     with timing("features"):
-        bank = _bank(lesson, source, listener)
+        bank = _bank(task, source, listener)
     with timing("head"):
-        chosen = _chosen(lesson, source, bank)
+        chosen = _chosen(task, source, bank)
     viewed = None
-    if lesson.config.chooses_view:
+    if task.config.chooses_view:
         with timing("views"):
-            viewed = _viewed(lesson, source, chosen.kind, bank, listener)
-        lesson = replace(lesson, config=replace(lesson.config, mirror=viewed.mirror), filling=None)
+            viewed = _viewed(task, source, chosen.kind, bank, listener)
+        task = replace(task, config=replace(task.config, flip=viewed.flip), builder=None)
         source, bank = source.seeing(network.seeing(viewed.spec)), viewed.bank
     with timing("head"):
         old_head = old_head_of(network.module, source.located.site)
@@ -87,53 +87,53 @@ def begin(
         record = swap_located(source.located, classes)
         network, site = source.with_head(chosen.kind, record)
         known = chosen.heads if viewed is None and listener is silent else None
-        heads = known or _solve(lesson, network, site, bank, listener)
-        proof = prove_in(lesson, network, site, heads, bank)
+        heads = known or _solve(task, network, site, bank, listener)
+        proof = prove_in(task, network, site, heads, bank)
         if proof is None:
-            return _by_gradient(lesson, network, record, listener)
-        taught = training_result_of(lesson, network, site, proof, bank)
+            return _by_gradient(task, network, record, listener)
+        trained = training_result_of(task, network, site, proof, bank)
     with timing("evaluate"):
         beside = diagnose(
-            lesson.manifest,
+            task.manifest,
             bank.features,
             proof.heads,
             site,
-            config=lesson.config,
+            config=task.config,
             old_head=old_head,
-            seed=lesson.seed,
+            seed=task.seed,
         )
 
     def start(rows: Tensor) -> None:
-        fitted = _fit(lesson, network, site, bank.features, rows)
-        install(network.module, site, replace(fitted, lift=proof.heads.lift))
+        fitted = _fit(task, network, site, bank.features, rows)
+        install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    taught = replace(taught, study=beside, view=viewed.words if viewed else "", head=chosen.words)
-    only_exact = proof.heads.lift != 0
-    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start, only_exact=only_exact)
-
-
-def _source(lesson: TrainingTask, network: Network) -> FeatureSource:
-    located = locate_head(network, path=lesson.head_path)
-    return source_of(network, located, lesson.config.head, len(lesson.manifest.pictures))
+    trained = replace(trained, diagnostics=beside, view=viewed.words if viewed else "", head=chosen.words)
+    only_exact = proof.heads.bias_offset != 0
+    return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
 
-def _chosen(lesson: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
+def _source(task: TrainingTask, network: Network) -> FeatureSource:
+    located = locate_head(network, path=task.head_path)
+    return source_of(network, located, task.config.head, len(task.manifest.images))
+
+
+def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
     """What the new head reads: as a person says, or as cross-validation does."""
     if not source.is_wide:
         return ChosenHead(kind="last")
-    if lesson.config.head == "wide":
+    if task.config.head == "wide":
         return ChosenHead(kind="wide")
-    rows = torch.nonzero(lesson.rows("train")).flatten()
-    free = replace(lesson, config=replace(lesson.config, strength=None))  # also where a run is repeated
+    rows = torch.nonzero(task.rows("train")).flatten()
+    free = replace(task, config=replace(task.config, l2=None))  # also where a run is repeated
 
     def solve(kind: HeadKind) -> LinearHeads:
         reading = source.reads(kind)
         return _fit(free, reading.network, reading.site, bank.features[:, reading.columns], rows)
 
-    found = choose_head(solve, lesson.labels(lesson.manifest.part("train")))
-    if lesson.head is None:
+    found = choose_head(solve, task.labels(task.manifest.part("train")))
+    if task.head is None:
         return found
-    return ChosenHead(kind=lesson.head, words=found.words if found.kind == lesson.head else "")
+    return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
 
 
 def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
@@ -144,64 +144,64 @@ def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
 
 
 def _viewed(
-    lesson: TrainingTask, source: FeatureSource, kind: HeadKind, bank: FeatureBank, listener: Listener
+    task: TrainingTask, source: FeatureSource, kind: HeadKind, bank: FeatureBank, listener: Listener
 ) -> ChosenPreprocessing:
     """Let cross-validation choose how pictures are shown."""
-    rows, reading = torch.nonzero(lesson.rows("train")).flatten(), source.reads(kind)
+    rows, reading = torch.nonzero(task.rows("train")).flatten(), source.reads(kind)
 
     def solve(features: Tensor) -> Tensor | None:
-        return _fit(lesson, reading.network, reading.site, features[:, reading.columns], rows).fold_logits
+        return _fit(task, reading.network, reading.site, features[:, reading.columns], rows).fold_logits
 
-    labels = lesson.labels(lesson.manifest.part("train"))
+    labels = task.labels(task.manifest.part("train"))
     return choose_preprocessing(
-        lesson, source.network, source.site, bank, labels=labels, solve=solve, listener=listener
+        task, source.network, source.site, bank, labels=labels, solve=solve, listener=listener
     )
 
 
-def _filling(lesson: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
-    """The bank that the features of a lesson go into, before any picture has come."""
-    engine = None if lesson.engine is None else engine_named(lesson.engine)
-    if lesson.engine and engine is None:
-        listener(Note(f"This machine has no engine {lesson.engine}: the head may differ in its last digits."))
-    folder = lesson.features_folder
-    body = extractor_for(source.network, source.site, folder, engine, mirror=lesson.config.mirror)
+def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> BankBuilder:
+    """The bank that the features of a task go into, before any picture has come."""
+    engine = None if task.engine is None else engine_named(task.engine)
+    if task.engine and engine is None:
+        listener(Note(f"This machine has no engine {task.engine}: the head may differ in its last digits."))
+    folder = task.features_folder
+    body = extractor_for(source.network, source.site, folder, engine, flip=task.config.flip)
     return BankBuilder(
-        body, folder=folder, expected=len(lesson.manifest.pictures), batch_size=lesson.config.batch_size
+        body, folder=folder, expected=len(task.manifest.images), batch_size=task.config.batch_size
     )
 
 
-def _bank(lesson: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
-    pictures = lesson.manifest.pictures
+def _bank(task: TrainingTask, source: FeatureSource, listener: Listener) -> FeatureBank:
+    images = task.manifest.images
     return fill_bank(
-        lesson.filling or _filling(lesson, source, listener),
-        [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], source.network),
-        folder=lesson.features_folder,
+        task.builder or _builder(task, source, listener),
+        [image.sha256 for image in images],
+        lambda number: task.prepared(images[number], source.network),
+        folder=task.features_folder,
         listener=listener,
     )
 
 
 def _solve(
-    lesson: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
+    task: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> LinearHeads:
-    rows = torch.nonzero(lesson.rows("train")).flatten()
+    rows = torch.nonzero(task.rows("train")).flatten()
     if listener is silent:  # nobody watches
-        return _fit(lesson, network, site, bank.features, rows)
-    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+        return _fit(task, network, site, bank.features, rows)
+    train, test = task.manifest.part("train"), task.manifest.part("test")
     show = EpochCounter(
-        lesson.manifest.classes,
-        (taken(bank.features, rows), lesson.labels(practice)),
-        (taken(bank.features, lesson.rows("test")), lesson.labels(exam)),
-        [picture.file for picture in exam],
+        task.manifest.classes,
+        (taken(bank.features, rows), task.labels(train)),
+        (taken(bank.features, task.rows("test")), task.labels(test)),
+        [image.file for image in test],
         listener,
     )
-    heads = _fit(lesson, network, site, bank.features, rows, show.watch)
+    heads = _fit(task, network, site, bank.features, rows, show.watch)
     show.finish(heads.logits)
     return heads
 
 
 def _fit(
-    lesson: TrainingTask,
+    task: TrainingTask,
     network: Network,
     site: HeadSite,
     features: Tensor,
@@ -209,62 +209,60 @@ def _fit(
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve the head on some rows of the features of all pictures."""
-    pictures = lesson.manifest.pictures
+    images = task.manifest.images
     return fit_heads(
         taken(features, rows),
-        lesson.labels(tuple(pictures[row] for row in rows.tolist())),
+        task.labels(tuple(images[row] for row in rows.tolist())),
         site,
-        num_classes=len(lesson.manifest.classes),
+        num_classes=len(task.manifest.classes),
         has_bias=has_bias(network.module, site),
-        config=lesson.config,
-        groups=[pictures[row].group for row in rows.tolist()],
-        seed=lesson.seed,
+        config=task.config,
+        groups=[images[row].group for row in rows.tolist()],
+        seed=task.seed,
         watch=watch,
     )
 
 
-def _by_gradient(
-    lesson: TrainingTask, network: Network, record: SwapRecord, listener: Listener
-) -> TrainedHead:
+def _by_gradient(task: TrainingTask, network: Network, record: SwapRecord, listener: Listener) -> TrainedHead:
     """Teach a head that no linear solution fits, by gradient through the frozen network."""
     listener(Note("This head is more than one linear layer, so it is taught by gradient; that takes longer."))
-    practice, exam = lesson.manifest.part("train"), lesson.manifest.part("test")
+    train, test = task.manifest.part("train"), task.manifest.part("test")
 
-    def batch(pictures: Sequence[ImageRecord]) -> NDArray[np.uint8]:
-        return np.stack([lesson.prepared(picture, network) for picture in pictures])
+    def batch(images: Sequence[ImageRecord]) -> NDArray[np.uint8]:
+        return np.stack([task.prepared(image, network) for image in images])
 
     def through(
-        pictures: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
+        images: tuple[ImageRecord, ...], beside: tuple[ImageRecord, ...], hears: Listener
     ) -> GradientResult:
         return train_through(
             network,
             record.site,
             batch,
-            pictures,
-            lesson.labels(pictures),
+            images,
+            task.labels(images),
             beside,
-            lesson.labels(beside),
-            config=lesson.config,
-            seed=lesson.seed,
+            task.labels(beside),
+            config=task.config,
+            seed=task.seed,
             listener=hears,
         )
 
     untaught = [(value, value.detach().clone()) for value in head_parameters(network, record.site)]
-    answers = through(practice, exam, listener)
-    taught = TrainingResult(
+    answers = through(train, test, listener)
+    trained = TrainingResult(
         site=record.site,
-        exam=split_logits(lesson, "test", answers.exam),
-        practice=None,
-        practice_right=int((answers.practice.argmax(1) == lesson.labels(practice)).sum()),
+        test=split_logits(task, "test", answers.test),
+        train=None,
+        train_right=int((answers.train.argmax(1) == task.labels(train)).sum()),
         engine=answers.engine,
-        strength=None,
+        l2=None,
         network=network,
     )
 
     def start(rows: Tensor) -> None:
         for value, before in untaught:
             value.data.copy_(before)
-        some = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+        some = tuple(task.manifest.images[row] for row in rows.tolist())
         through(some, some[:1], silent)
 
-    return TrainedHead(lesson=lesson, network=network, taught=taught, start=start)
+    return TrainedHead(task=task, network=network, trained=trained, start=start)

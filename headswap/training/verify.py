@@ -27,7 +27,7 @@ from headswap.network import Network
 from headswap.training.linear.heads import LinearHeads, agree, has_bias, install
 from headswap.training.task import TrainingResult, TrainingTask
 
-_PROOF_PICTURES = 8
+_PROOF_IMAGES = 8
 _SURELY = 2.0  # times the largest change seen: two logits may move towards each other
 
 
@@ -42,23 +42,23 @@ class HeadProof:
 
 
 def prove_in(
-    lesson: TrainingTask, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
+    task: TrainingTask, network: Network, site: HeadSite, heads: LinearHeads, bank: FeatureBank
 ) -> HeadProof | None:
     """Write a solution into its network and prove it on pictures; None: the head is not linear."""
     logits = heads.logits(bank.features)  # (N, C)
     best = logits.topk(2, dim=1).values
-    margins = torch.where(lesson.rows("test"), best[:, 0] - best[:, 1], torch.inf)
+    margins = torch.where(task.rows("test"), best[:, 0] - best[:, 1], torch.inf)
     order = margins.argsort(stable=True)
-    few = [lesson.manifest.pictures[row] for row in order[:_PROOF_PICTURES].tolist()]
-    pictures = np.stack([lesson.prepared(picture, network) for picture in few])
+    few = [task.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
+    images = np.stack([task.prepared(image, network) for image in few])
     largest = float(logits.abs().max())
-    for lift in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
-        if lift and not all(has_bias(network.module, site)):
+    for bias_offset in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
+        if bias_offset and not all(has_bias(network.module, site)):
             break
-        heads = replace(heads, lift=lift)
+        heads = replace(heads, bias_offset=bias_offset)
         install(network.module, site, heads)
-        body = Extractor(network, site, exact(choose_engine()), mirror=lesson.config.mirror)
-        features, answers = body.look(pictures)
+        body = Extractor(network, site, exact(choose_engine()), flip=task.config.flip)
+        features, answers = body.look(images)
         proved = agree(heads, features, answers)
         if proved is not None:
             return HeadProof(heads=proved, order=order, features=features, body=body)
@@ -66,29 +66,29 @@ def prove_in(
 
 
 def training_result_of(
-    lesson: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
+    task: TrainingTask, network: Network, site: HeadSite, proof: HeadProof, bank: FeatureBank
 ) -> TrainingResult:
     """What a head that was proved in its network knows: its exam, and its practice by cross-validation."""
     heads = proof.heads
     logits = heads.logits(bank.features)
     if "float32" not in bank.engine:
-        logits = _looked_at_again(lesson, network, proof, logits)
-    practice, exam = lesson.rows("train"), lesson.rows("test")
-    labels = lesson.labels(lesson.manifest.pictures)
+        logits = _looked_at_again(task, network, proof, logits)
+    train, test = task.rows("train"), task.rows("test")
+    labels = task.labels(task.manifest.images)
     folds = heads.fold_logits
     return TrainingResult(
         site=site,
-        exam=split_logits(lesson, "test", logits[exam]),
-        practice=None if folds is None else split_logits(lesson, "train", folds),
-        practice_right=int((logits[practice].argmax(1) == labels[practice]).sum()),
+        test=split_logits(task, "test", logits[test]),
+        train=None if folds is None else split_logits(task, "train", folds),
+        train_right=int((logits[train].argmax(1) == labels[train]).sum()),
         engine=bank.engine,
-        strength=heads.solved[0].strength,
+        l2=heads.solved[0].l2,
         network=network,
-        mirror=lesson.config.mirror,
+        flip=task.config.flip,
     )
 
 
-def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
+def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
     """Let the body, in single precision, see the exam pictures that half precision leaves open.
 
     What the network will say of a picture later must be what the exam says now; only a picture whose
@@ -99,18 +99,18 @@ def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, l
         proof: what its heads say is what the network says.
         logits: (N, C) of these heads by the features of the bank.
     """
-    order = proof.order[: int(lesson.rows("test").sum())]  # (E,)
-    exam = [lesson.manifest.pictures[row] for row in order.tolist()]
+    order = proof.order[: int(task.rows("test").sum())]  # (E,)
+    test = [task.manifest.images[row] for row in order.tolist()]
     best = logits[order].topk(2, dim=1).values
     margins = best[:, 0] - best[:, 1]
-    size = max(1, lesson.config.batch_size // 2)  # a number is twice as large: no more memory than before
-    filling = BankBuilder(proof.body, folder=lesson.features_folder, expected=len(exam), batch_size=size)
+    size = max(1, task.config.batch_size // 2)  # a number is twice as large: no more memory than before
+    builder = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
     logits, worst, start = logits.clone(), 0.0, 0
-    filling.learn([one.sha256 for one in exam[:_PROOF_PICTURES]], proof.features[: len(exam)])
-    while start < len(exam) and (start == 0 or float(margins[start]) <= _SURELY * worst):
-        part = slice(start, start + max(_PROOF_PICTURES, start // 4))  # growing: each is a round trip
+    builder.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
+    while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):
+        part = slice(start, start + max(_PROOF_IMAGES, start // 4))  # growing: each is a round trip
         rows, said = order[part], logits[order[part]]
-        exactly = proof.heads.logits(_seen(lesson, network, filling, exam[part]))
+        exactly = proof.heads.logits(_seen(task, network, builder, test[part]))
         exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - said).abs().max()))
         logits[rows] = exactly
@@ -119,22 +119,22 @@ def _looked_at_again(lesson: TrainingTask, network: Network, proof: HeadProof, l
 
 
 def _seen(
-    lesson: TrainingTask, network: Network, filling: BankBuilder, pictures: Sequence[ImageRecord]
+    task: TrainingTask, network: Network, builder: BankBuilder, images: Sequence[ImageRecord]
 ) -> Tensor:
     return fill_bank(
-        filling,
-        [picture.sha256 for picture in pictures],
-        lambda number: lesson.prepared(pictures[number], network),
-        folder=lesson.features_folder,
+        builder,
+        [image.sha256 for image in images],
+        lambda number: task.prepared(images[number], network),
+        folder=task.features_folder,
     ).features
 
 
-def split_logits(lesson: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
+def split_logits(task: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
     """One part of the pictures, with what was answered: (P, C) logits."""
-    pictures = tuple(picture for picture in lesson.manifest.pictures if picture.part == part)
+    images = tuple(image for image in task.manifest.images if image.part == part)
     return SplitLogits(
-        files=[picture.file for picture in pictures],
-        sha256s=[picture.sha256 for picture in pictures],
-        labels=lesson.labels(pictures).numpy(),
+        files=[image.file for image in images],
+        sha256s=[image.sha256 for image in images],
+        labels=task.labels(images).numpy(),
         logits=logits.double().numpy(),
     )

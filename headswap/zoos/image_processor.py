@@ -42,7 +42,7 @@ def fitted(spec: InputSpec, config: Any) -> InputSpec:
     height, width = (stated, stated) if isinstance(stated, int) else (int(stated[0]), int(stated[1]))
     if (height, width) == (spec.height, spec.width):
         return spec
-    return replace(spec, height=height, width=width, fit="squash", squash_px=None)
+    return replace(spec, height=height, width=width, crop_mode="squash", squash_px=None)
 
 
 def _resizing(processor: Any, common: InputSpec) -> InputSpec:
@@ -57,19 +57,19 @@ def _resizing(processor: Any, common: InputSpec) -> InputSpec:
         both = both or (common.height, common.width)
         height, width = crop or both
         return replace(
-            common, height=height, width=width, fit="squash", squash_px=both if both != crop else None
+            common, height=height, width=width, crop_mode="squash", squash_px=both if both != crop else None
         )
     if share and crop is None:  # ConvNeXt
         warp = shortest >= _WARP_FROM_PX
         resized = shortest if warp else int(shortest / share)
-        fit: Any = "squash" if warp else "crop"
-        return replace(common, height=shortest, width=shortest, fit=fit, resize_px=resized)
+        crop_mode: Any = "squash" if warp else "crop"
+        return replace(common, height=shortest, width=shortest, crop_mode=crop_mode, resize_px=resized)
     if share:  # PoolFormer
         shortest = int(shortest / share)
     if type(processor).__name__.startswith("Levit"):
         shortest = int((256 / 224) * shortest)
     height, width = crop or (shortest, shortest)
-    return replace(common, height=height, width=width, fit="crop", resize_px=shortest)
+    return replace(common, height=height, width=width, crop_mode="crop", resize_px=shortest)
 
 
 def _normalising(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.errors import HeadNotFound, WeightsDamaged, WeightsNotHere
 from headswap.events import Listener
-from headswap.network import Fit, InputSpec, Network, NetworkCard, Weights
+from headswap.network import CropMode, InputSpec, Network, NetworkCard, Weights
 from headswap.storage.files import sha256_of
 from headswap.zoos import hub, parameters, weights
 from headswap.zoos.embedded import embedded_file, fill_in_order
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
-_FITS: dict[str, Fit] = {"center": "crop", "squash": "squash", "border": "border"}
+_FITS: dict[str, CropMode] = {"center": "crop", "squash": "squash", "border": "border"}
 NEW_HEAD_CLASSES = 1000  # of a network that was pretrained without a head
 
 
@@ -263,7 +263,7 @@ def _input_of(config: Any) -> InputSpec:
     resolved = resolve_data_config(pretrained_cfg=config.to_dict())
     channels, height, width = resolved["input_size"]
     resized = tuple(math.floor(side / resolved["crop_pct"]) for side in (height, width))
-    fit = _FITS[resolved["crop_mode"]]
+    crop_mode = _FITS[resolved["crop_mode"]]
     return InputSpec(
         channels=channels,
         height=height,
@@ -271,7 +271,7 @@ def _input_of(config: Any) -> InputSpec:
         mean=tuple(resolved["mean"]),
         std=tuple(resolved["std"]),
         interpolation=resolved["interpolation"],
-        fit=fit,
+        crop_mode=crop_mode,
         resize_px=min(resized),
-        squash_px=(resized[0], resized[1]) if fit == "squash" and resized != (height, width) else None,
+        squash_px=(resized[0], resized[1]) if crop_mode == "squash" and resized != (height, width) else None,
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PACKAGE = "transformers"
 NEW_HEAD_CLASSES = 1000  # a class built from its default configuration has no pretrained head
 _WEIGHTS, _CONFIG, _PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
-_NO_PICTURE = {  # why a class of the library is not offered
+_NO_IMAGE = {  # why a class of the library is not offered
     "DinatForImageClassification": "needs the package natten",
     "ImageGPTForImageClassification": "takes colour clusters",
     "PerceiverForImageClassificationConvProcessing": "its default configuration cannot be built",
@@ -223,7 +223,7 @@ def _model_types() -> dict[str, str]:
         name: model_type
         for model_type, classes in pairs
         for name in ((classes,) if isinstance(classes, str) else classes)
-        if name not in _NO_PICTURE
+        if name not in _NO_IMAGE
     }
 
 

@@ -49,6 +49,6 @@ def untaught(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Untaught
 
 
 @pytest.fixture(scope="session")
-def few_pictures(bundle: Path, few_drawings: Path) -> Manifest:
+def few_images(bundle: Path, few_drawings: Path) -> Manifest:
     """The pictures that `bundle` was taught on, where they lie."""
     return replace(read_dataset(bundle), root=str(few_drawings))

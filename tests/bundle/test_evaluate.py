@@ -35,7 +35,7 @@ def unseen_drawings(sample: Path, folder: Path) -> Path:
     return folder
 
 
-def test_pictures_of_its_own_training_give_no_accuracy(
+def test_images_of_its_own_training_give_no_accuracy(
     measure: Measure, bundle: Path, few_drawings: Path
 ) -> None:
     dataset = read_dataset(bundle)
@@ -65,13 +65,13 @@ def test_the_headline_is_what_was_not_seen(
     assert sum(tally.images for tally in found.seen.values()) == 24
 
 
-def test_altered_copies_of_training_pictures_are_seen(
+def test_altered_copies_of_training_images_are_seen(
     measure: Measure, bundle: Path, few_drawings: Path, tmp_path: Path
 ) -> None:
     trained = read_dataset(bundle).part("train")
 
-    def opened(picture: ImageRecord) -> Image.Image:
-        return read_image((few_drawings / picture.source).read_bytes(), name=picture.source)
+    def opened(image: ImageRecord) -> Image.Image:
+        return read_image((few_drawings / image.source).read_bytes(), name=image.source)
 
     def altered(image: Image.Image, number: int) -> Image.Image:
         inside = (image.width // 20, image.height // 20, image.width * 19 // 20, image.height * 19 // 20)
@@ -83,10 +83,10 @@ def test_altered_copies_of_training_pictures_are_seen(
         )
         return ways[number % len(ways)]
 
-    for number, picture in enumerate(trained):
-        place = tmp_path / "altered" / picture.class_name
+    for number, image in enumerate(trained):
+        place = tmp_path / "altered" / image.class_name
         place.mkdir(parents=True, exist_ok=True)
-        altered(opened(picture), number).save(place / f"{number}.png")
+        altered(opened(image), number).save(place / f"{number}.png")
 
     found = measure(tmp_path / "altered")
 

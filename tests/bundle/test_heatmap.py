@@ -60,12 +60,12 @@ def bundle_of(module: nn.Module, like: Bundle) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def taught(bundle: Path) -> Bundle:
+def trained(bundle: Path) -> Bundle:
     return headswap.load_bundle(bundle)
 
 
 @pytest.mark.parametrize("form", ["maps", "maps last", "tokens"])
-def test_what_counted_is_where_it_is(form: str, taught: Bundle) -> None:
+def test_what_counted_is_where_it_is(form: str, trained: Bundle) -> None:
     torch.manual_seed(0)
     module = Places(form)
     with torch.no_grad():
@@ -77,18 +77,18 @@ def test_what_counted_is_where_it_is(form: str, taught: Bundle) -> None:
         module.key.bias.zero_()
         module.fc.weight.zero_()
         module.fc.weight[0, 0], module.fc.weight[1, 0] = 3.0, -3.0
-    picture = np.full((64, 64, 3), 128, np.uint8)
-    picture[8:24, 40:56] = (255, 0, 0)
+    image = np.full((64, 64, 3), 128, np.uint8)
+    image[8:24, 40:56] = (255, 0, 0)
 
-    heat = heat_of(bundle_of(module, taught), picture, 0)
+    heat = heat_of(bundle_of(module, trained), image, 0)
 
     assert heat.shape == (64, 64)
     assert heat.max() == 1.0
     assert heat[8:24, 40:56].mean() > 4 * heat.mean()
 
 
-def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bundle) -> None:
-    picture = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
+def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(trained: Bundle) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
     for name in ("torchvision/resnet18", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"):
         network = build_network(name)
         site = find_head(network)
@@ -96,9 +96,9 @@ def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bun
         nn.init.normal_(network.module.get_submodule(site.paths[0]).weight)  # type: ignore[arg-type]
         network.module.eval()
         classes = tuple(str(number) for number in range(site.num_classes))
-        card = replace(taught.card, classes=classes, input=network.input, site=site)
+        card = replace(trained.card, classes=classes, input=network.input, site=site)
 
-        heat = heat_of(Bundle(card, taught.report, network), picture, 3)
+        heat = heat_of(Bundle(card, trained.report, network), image, 3)
 
         assert heat.shape == (224, 224)
         assert 0 <= heat.min() < 0.1 < heat.std() + 0.05, name
@@ -106,21 +106,21 @@ def test_real_networks_of_every_kind_give_a_map_that_is_not_constant(taught: Bun
 
 
 def test_a_taught_network_shows_where_it_looked_and_answers_from_another_process(
-    bundle: Path, taught: Bundle, sample: Path
+    bundle: Path, trained: Bundle, sample: Path
 ) -> None:
-    picture = sample / "try" / "vehicle_rocket.png"
+    image = sample / "try" / "vehicle_rocket.png"
 
-    heat: HeatMap = from_json(HeatMap, answer(to_json(AskHeatMap(str(bundle), str(picture), None))))
-    other = heat_map(taught, picture, label=next(name for name in taught.classes if name != heat.label))
+    heat: HeatMap = from_json(HeatMap, answer(to_json(AskHeatMap(str(bundle), str(image), None))))
+    other = heat_map(trained, image, label=next(name for name in trained.classes if name != heat.label))
 
-    assert heat.label == taught.predict(picture).label
+    assert heat.label == trained.predict(image).label
     assert Image.open(BytesIO(heat.png)).size == (heat.width, heat.height) == (224, 224)
     assert other.png != heat.png
     with pytest.raises(BadSetting, match=r"There is no class 'fish' in this bundle\. Choose one of: bird"):
-        heat_map(taught, picture, label="fish")
+        heat_map(trained, image, label="fish")
 
 
-def test_a_network_that_keeps_no_places_apart_is_refused(taught: Bundle) -> None:
+def test_a_network_that_keeps_no_places_apart_is_refused(trained: Bundle) -> None:
     class Flat(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -130,11 +130,11 @@ def test_a_network_that_keeps_no_places_apart_is_refused(taught: Bundle) -> None
             return self.fc(self.squeeze(x.flatten(1)))
 
     with pytest.raises(BadSetting, match="keeps no places apart"):
-        heat_of(bundle_of(Flat(), taught), np.zeros((64, 64, 3), np.uint8), 0)
+        heat_of(bundle_of(Flat(), trained), np.zeros((64, 64, 3), np.uint8), 0)
 
 
 def test_a_map_is_gradient_times_activation_and_needs_no_library_for_it(
-    taught: Bundle, monkeypatch: pytest.MonkeyPatch
+    trained: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class InPlace(nn.Module):
         def __init__(self) -> None:
@@ -147,12 +147,12 @@ def test_a_map_is_gradient_times_activation_and_needs_no_library_for_it(
     monkeypatch.setitem(sys.modules, "captum", None)
     torch.manual_seed(0)
     module, label = InPlace(), 1
-    bundle = bundle_of(module, taught)
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    bundle = bundle_of(module, trained)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
-    heat = heat_of(bundle, picture, label)
+    heat = heat_of(bundle, image, label)
 
-    given = module.conv(torch.from_numpy(to_float(picture[None], bundle.card.input)))[0].detach()  # (4, 8, 8)
+    given = module.conv(torch.from_numpy(to_float(image[None], bundle.card.input)))[0].detach()  # (4, 8, 8)
     weight = module.fc.weight - module.fc.weight.mean(dim=0)
     slope = (weight[label].view(4, 1, 1) / 64 * (given > 0)).detach()
     wanted = (slope * given).sum(dim=0).clamp_min(0)
@@ -169,13 +169,13 @@ def test_an_overlay_is_bright_only_where_it_counted() -> None:
     assert shown[2, 3].sum() > 2 * shown[8, 8].sum()
 
 
-def test_below_a_wide_head_every_layer_adds_what_it_said_by_itself(taught: Bundle) -> None:
+def test_below_a_wide_head_every_layer_adds_what_it_said_by_itself(trained: Bundle) -> None:
     torch.manual_seed(0)
     body = nn.Sequential(
         nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Conv2d(4, 4, 2, stride=2), nn.ReLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2),
     )  # fmt: skip
-    spec = replace(taught.card.input, height=64, width=64)
+    spec = replace(trained.card.input, height=64, width=64)
     card = NetworkCard(name="net", zoo="test", input=spec, weights=Weights(state="here"))
     network = Network(card=card, module=body.eval())
     site = find_head(network)
@@ -184,12 +184,12 @@ def test_below_a_wide_head_every_layer_adds_what_it_said_by_itself(taught: Bundl
         wide.module.head.weight.zero_()
         wide.module.head.weight[0, :4] = 1.0  # means of the first block alone speak, for the first class
     bundle = replace(
-        taught, network=wide, card=replace(taught.card, site=where, classes=("a", "b"), input=card.input)
+        trained, network=wide, card=replace(trained.card, site=where, classes=("a", "b"), input=card.input)
     )
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
-    heat = heat_of(bundle, picture, 0)
+    heat = heat_of(bundle, image, 0)
 
-    given = body[1](body[0](torch.from_numpy(to_float(picture[None], card.input))))[0].sum(dim=0).detach()
+    given = body[1](body[0](torch.from_numpy(to_float(image[None], card.input))))[0].sum(dim=0).detach()
     smooth = interpolate(given[None, None], (64, 64), mode="bicubic")[0, 0].clamp_min(0)
     assert np.allclose(heat, (smooth / smooth.max()).numpy(), atol=1e-4)

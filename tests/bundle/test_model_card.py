@@ -14,7 +14,7 @@ from headswap.exports.parity import Route, check_of
 @pytest.fixture
 def facts(bundle: Path) -> CardFacts:
     ways = [
-        Route(name="predict.py", pictures=16, same=16, largest_difference=2e-6),
+        Route(name="predict.py", images=16, same=16, largest_difference=2e-6),
         Route(name="model.onnx", problem="ONNX holds 2 GB in one file, and this network is larger."),
     ]
     return CardFacts(
@@ -41,7 +41,7 @@ def test_it_says_what_it_is_how_good_and_what_it_was_taught_on(facts: CardFacts)
 def test_shortcuts_and_doubted_labels_are_told(facts: CardFacts) -> None:
     report = replace(
         facts.report,
-        doubts=(LabelIssue(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
+        label_issues=(LabelIssue(file="bird/a|b.png", sha256="0", label=0, suggested=1, sure=0.9),),
         shortcuts=(Shortcut(name="brightness", lesson="it may have learned darkness.", right=20, total=24),),
     )
 

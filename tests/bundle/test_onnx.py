@@ -13,21 +13,21 @@ from headswap.exports.onnx import NoOnnx, write_onnx
 from tests.bundle.conftest import Untaught
 
 
-def test_any_number_of_pictures_goes_in_and_calibrated_probabilities_come_out(
+def test_any_number_of_images_goes_in_and_calibrated_probabilities_come_out(
     untaught: Untaught, tmp_path: Path
 ) -> None:
     bundle = load_bundle(untaught("timm/deit_tiny_distilled_patch16_224"))
-    pictures = np.random.default_rng(0).integers(0, 255, (3, 224, 224, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 255, (3, 224, 224, 3), dtype=np.uint8)
 
     session = onnxruntime.InferenceSession(
         str(write_onnx(bundle, tmp_path)), providers=["CPUExecutionProvider"]
     )
     from headswap.data.transforms import to_float
 
-    said = session.run(["probabilities"], {"pictures": to_float(pictures, bundle.card.input)})[0]
+    said = session.run(["probabilities"], {"pictures": to_float(images, bundle.card.input)})[0]
 
     assert said.shape == (3, 3)
-    expected = calibrated(bundle.logits(pictures), 1.5, bundle.card.even_share)
+    expected = calibrated(bundle.logits(images), 1.5, bundle.card.even_share)
     assert bundle.card.even_share > 0
     assert np.allclose(said, expected, atol=1e-5)
 
@@ -49,8 +49,8 @@ def test_what_onnx_has_no_word_for_is_said_in_one_sentence(untaught: Untaught, t
     import torch
 
     class Strange(torch.nn.Module):
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return torch.linalg.eigvals(pictures[:, 0, :3, :3]).abs()
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.eigvals(images[:, 0, :3, :3]).abs()
 
     bundle = load_bundle(untaught("timm/test_vit"))
     strange = replace(bundle, network=replace(bundle.network, module=Strange()))

@@ -27,10 +27,10 @@ WITHOUT_HEADSWAP = (
 
 @pytest.fixture(scope="module")
 def packed(
-    bundle: Path, few_pictures: Manifest, tmp_path_factory: pytest.TempPathFactory
+    bundle: Path, few_images: Manifest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, ParityCheck]:
     target = tmp_path_factory.mktemp("home") / "drawings.zip"
-    return target, take_home(bundle, target, manifest=few_pictures)
+    return target, take_home(bundle, target, manifest=few_images)
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +52,25 @@ def ask(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_all_ways_agree_within_the_bound_on_pictures_of_every_kind(packed: tuple[Path, ParityCheck]) -> None:
+def test_all_ways_agree_within_the_bound_on_images_of_every_kind(packed: tuple[Path, ParityCheck]) -> None:
     check = packed[1]
 
     assert check.agree
-    assert len(check.pictures) == 10
+    assert len(check.images) == 10
     assert len(check.drawings) == 6
     assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
     for way in check.ways:
         assert way.problem == ""
-        assert (way.same, way.pictures) == (16, 16)
+        assert (way.same, way.images) == (16, 16)
         assert way.largest_difference is not None
         assert way.largest_difference < BOUND / 10
     assert read_check(packed[0]) == check
 
 
 def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
-    packed: tuple[Path, ParityCheck], bundle: Path, few_pictures: Manifest, tmp_path: Path, unpacked: Path
+    packed: tuple[Path, ParityCheck], bundle: Path, few_images: Manifest, tmp_path: Path, unpacked: Path
 ) -> None:
-    take_home(bundle, tmp_path / "drawings.zip", manifest=few_pictures)
+    take_home(bundle, tmp_path / "drawings.zip", manifest=few_images)
 
     assert (tmp_path / "drawings.zip").read_bytes() == packed[0].read_bytes()
     names = {path.name for path in unpacked.iterdir()}
@@ -83,17 +83,17 @@ def test_the_zip_holds_what_it_promises_and_the_same_bytes_every_time(
     inside = [path for path in unpacked.rglob("*") if path.is_file() and path.suffix != ".safetensors"]
     everything = b"".join(path.read_bytes() for path in inside)
     assert str(Path.home()).encode() + b"/" not in everything
-    assert few_pictures.root.encode() not in everything
+    assert few_images.root.encode() not in everything
 
 
 def test_a_file_that_a_stranger_put_into_a_bundle_is_neither_run_nor_handed_on(
-    bundle: Path, few_pictures: Manifest, tmp_path: Path
+    bundle: Path, few_images: Manifest, tmp_path: Path
 ) -> None:
     planted = Path(shutil.copytree(bundle, tmp_path / "planted"))
     for name in ("numpy.py", "PIL.py", "json.py", "sitecustomize.py"):
         (planted / name).write_text(f"open({str(tmp_path / 'was run')!r}, 'a').write('{name}')")
 
-    check = take_home(planted, tmp_path / "drawings.zip", manifest=few_pictures)
+    check = take_home(planted, tmp_path / "drawings.zip", manifest=few_images)
 
     assert not (tmp_path / "was run").exists()
     assert all(way.problem == "" for way in check.ways)
@@ -102,7 +102,7 @@ def test_a_file_that_a_stranger_put_into_a_bundle_is_neither_run_nor_handed_on(
     assert not inside & {"numpy.py", "PIL.py", "json.py", "sitecustomize.py"}
 
 
-def test_a_stranger_asks_predict_py_about_one_picture_several_and_a_folder(unpacked: Path) -> None:
+def test_a_stranger_asks_predict_py_about_one_image_several_and_a_folder(unpacked: Path) -> None:
     one = ask(unpacked, "predict.py", "check/exam-01.png")
     many = ask(unpacked, "predict.py", "check", "README.md", "--json")
 
@@ -148,7 +148,7 @@ def test_mistakes_are_one_sentence(unpacked: Path) -> None:
 def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(
     packed: tuple[Path, ParityCheck], unpacked: Path
 ) -> None:
-    expected = packed[1].pictures[0]
+    expected = packed[1].images[0]
 
     for place in (packed[0], unpacked):
         said = headswap.load_bundle(place).predict(unpacked / expected.file)
@@ -203,12 +203,12 @@ def test_a_network_of_ones_own_code_needs_that_file_beside_predict_py(
     assert ask(tmp_path / "out" / "o", "predict.py", "check/palette.png").returncode == 0
 
 
-def test_the_pictures_are_found_again_by_their_content(
-    few_pictures: Manifest, few_drawings: Path, tmp_path: Path
+def test_the_images_are_found_again_by_their_content(
+    few_images: Manifest, few_drawings: Path, tmp_path: Path
 ) -> None:
-    assert len(located(few_pictures, few_drawings).pictures) == 24
+    assert len(located(few_images, few_drawings).images) == 24
     with pytest.raises(BadUpload, match="None of the pictures"):
-        located(few_pictures, tmp_path)
+        located(few_images, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from headswap.data.manifest import Manifest
 from headswap.exports.parity import (
     BOUND,
-    MOST_PICTURES,
+    MOST_IMAGES,
     ExpectedAnswer,
     check_of,
     choose_images,
@@ -19,18 +19,18 @@ ONE = ExpectedAnswer(file="check/a.png", truth="mug", label="mug", probabilities
 TWO = ExpectedAnswer(file="check/b.png", truth=None, label="pen", probabilities={"pen": 0.9, "mug": 0.1})
 
 
-def test_ten_pictures_are_chosen_exam_first_and_classes_in_turn(few_pictures: Manifest) -> None:
-    chosen = choose_images(few_pictures)
+def test_ten_images_are_chosen_test_first_and_classes_in_turn(few_images: Manifest) -> None:
+    chosen = choose_images(few_images)
 
-    assert len(chosen) == MOST_PICTURES
-    exam = [one for one in chosen if one.part == "test"]
-    assert list(chosen[: len(exam)]) == exam
-    assert len(exam) == min(MOST_PICTURES, len(few_pictures.part("test")))
+    assert len(chosen) == MOST_IMAGES
+    test = [one for one in chosen if one.part == "test"]
+    assert list(chosen[: len(test)]) == test
+    assert len(test) == min(MOST_IMAGES, len(few_images.part("test")))
     assert {one.class_name for one in chosen[:3]} == {"bird", "fruit", "vehicle"}
 
 
-def test_pictures_that_are_gone_are_not_chosen(few_pictures: Manifest) -> None:
-    gone = Manifest(name="x", root="/nowhere", classes=few_pictures.classes, pictures=few_pictures.pictures)
+def test_images_that_are_gone_are_not_chosen(few_images: Manifest) -> None:
+    gone = Manifest(name="x", root="/nowhere", classes=few_images.classes, images=few_images.images)
 
     assert choose_images(gone) == ()
 
@@ -39,7 +39,7 @@ def test_the_largest_difference_of_any_probability_is_told() -> None:
     way = compare("page", [ONE, TWO], [{"mug": 0.55, "pen": 0.45}, {"pen": 0.9, "mug": 0.1}])
 
     assert way.largest_difference == pytest.approx(0.05)
-    assert (way.pictures, way.same) == (2, 2)
+    assert (way.images, way.same) == (2, 2)
     assert not way.agrees
 
 
@@ -63,7 +63,7 @@ def test_a_way_that_was_not_run_is_told_and_does_not_count(tmp_path: Path) -> No
     assert way.problem == "No luck today."
     assert way.largest_difference is None
     assert check.agree
-    assert check.pictures == (ONE,)
+    assert check.images == (ONE,)
     assert check.drawings == (TWO,)
 
 

@@ -32,10 +32,10 @@ def test_its_own_library_builds_the_same_network(model: str, untaught: Untaught)
     module = predict.bare_network(recipe)
     predict.fill(module, recipe, *predict.read_tensors(place / "weights.safetensors"))
 
-    pictures = torch.rand(2, *bundle.card.input.size)
+    images = torch.rand(2, *bundle.card.input.size)
     with torch.inference_mode():
-        said = predict.verdict(module.eval()(pictures), recipe)
-    ours = bundle.logits((pictures * 0).permute(0, 2, 3, 1).to(torch.uint8).numpy())
+        said = predict.verdict(module.eval()(images), recipe)
+    ours = bundle.logits((images * 0).permute(0, 2, 3, 1).to(torch.uint8).numpy())
     assert said.shape == ours.shape == (2, 3)
     theirs, saved = module.state_dict(), bundle.network.module.state_dict()
     assert list(theirs) == list(saved)

@@ -17,9 +17,9 @@ from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
 
 
-def pictures_of(count: int, classes: int = 2) -> Manifest:
+def images_of(count: int, classes: int = 2) -> Manifest:
     names = tuple(f"class {number}" for number in range(classes))
-    pictures = tuple(
+    images = tuple(
         ImageRecord(
             file=str(number),
             source="",
@@ -34,63 +34,65 @@ def pictures_of(count: int, classes: int = 2) -> Manifest:
         )
         for number in range(count)
     )
-    return Manifest(name="", root="", classes=names, pictures=pictures)
+    return Manifest(name="", root="", classes=names, images=images)
 
 
-def memory_of(count: int = 40, width: int = 16, *, old: PretrainedNames | None = None) -> ReferenceFeatures:
-    manifest = pictures_of(count)
+def reference_of(
+    count: int = 40, width: int = 16, *, old: PretrainedNames | None = None
+) -> ReferenceFeatures:
+    manifest = images_of(count)
     features = np.random.default_rng(0).gamma(1.0, size=(count, width)).astype(np.float32)
-    rows, exam = rows_to_remember(manifest, width)
-    return remember([manifest.pictures[row] for row in rows], features[rows], features[exam], old)
+    rows, test = rows_to_remember(manifest, width)
+    return remember([manifest.images[row] for row in rows], features[rows], features[test], old)
 
 
 def test_a_memory_is_the_same_after_saving(tmp_path: Path) -> None:
     old = PretrainedNames(
         weight=np.eye(3, 16, dtype=np.float32), bias=np.zeros(3, np.float32), names=("tench", "kite", "crane")
     )
-    memory = memory_of(old=old)
+    reference = reference_of(old=old)
 
-    save_reference(tmp_path / "memory.safetensors", memory)
+    save_reference(tmp_path / "memory.safetensors", reference)
     again = read_reference(tmp_path / "memory.safetensors")
 
     assert again is not None
-    assert np.array_equal(again.looks, memory.looks)
-    assert (again.sha256s, again.alarm) == (memory.sha256s, memory.alarm)
+    assert np.array_equal(again.looks, reference.looks)
+    assert (again.sha256s, again.threshold) == (reference.sha256s, reference.threshold)
     assert again.old is not None
     assert again.old.names == old.names
 
 
-def test_a_practice_picture_is_nearest_to_itself_and_never_unlike() -> None:
-    memory = memory_of()
-    manifest = pictures_of(40)
+def test_a_train_image_is_nearest_to_itself_and_never_unlike() -> None:
+    reference = reference_of()
+    manifest = images_of(40)
     features = np.random.default_rng(0).gamma(1.0, size=(40, 16)).astype(np.float32)
 
-    unlike, near = memory.compare(features[:1])
+    ood_score, near = reference.compare(features[:1])
 
-    assert near[0][0] == manifest.pictures[0].sha256
-    assert unlike[0] is not None
-    assert unlike[0] < 1
+    assert near[0][0] == manifest.images[0].sha256
+    assert ood_score[0] is not None
+    assert ood_score[0] < 1
 
 
 def test_something_else_is_unlike() -> None:
     features = np.zeros((1, 16), np.float32)
     features[0, 3] = 5.0
 
-    unlike, _ = memory_of().compare(features)
+    ood_score, _ = reference_of().compare(features)
 
-    assert unlike[0] is not None
-    assert unlike[0] > 1
+    assert ood_score[0] is not None
+    assert ood_score[0] > 1
 
 
 def test_large_sets_are_remembered_in_part_with_every_class() -> None:
-    manifest = pictures_of(5000, classes=7)
+    manifest = images_of(5000, classes=7)
 
-    rows, exam = rows_to_remember(manifest, 2048)
+    rows, test = rows_to_remember(manifest, 2048)
 
     assert 2 * 2048 * len(rows) <= 8e6
-    assert {manifest.pictures[row].class_name for row in rows} == set(manifest.classes)
-    assert all(manifest.pictures[row].part == "train" for row in rows)
-    assert len(exam) == 1000
+    assert {manifest.images[row].class_name for row in rows} == set(manifest.classes)
+    assert all(manifest.images[row].part == "train" for row in rows)
+    assert len(test) == 1000
 
 
 def test_the_old_head_gives_its_best_names_and_adds_up_those_that_occur_twice() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import headswap
-from headswap.bundle.format import MEMORY, pack, read_card
+from headswap.bundle.format import REFERENCE, pack, read_card
 from headswap.bundle.heatmap import heat_of
 from headswap.bundle.predictor import load_bundle
 from headswap.bundle.reference import read_reference
@@ -53,20 +53,22 @@ def test_the_card_says_what_the_head_reads_and_the_bundle_is_a_network_like_any_
 def test_folder_and_zip_say_what_the_report_said(wide: Path, few_drawings: Path, tmp_path: Path) -> None:
     bundle = load_bundle(wide)
     packed = load_bundle(pack(wide, tmp_path / "b.zip"))
-    exam = bundle.report.answers[:6]
+    test = bundle.report.answers[:6]
 
-    for answer in exam:
+    for answer in test:
         said, again = bundle.predict(few_drawings / answer.file), packed.predict(few_drawings / answer.file)
         assert said.probabilities == again.probabilities
         assert said.nearest
-        assert said.unlike is not None
+        assert said.ood_score is not None
 
 
 def test_it_remembers_what_images_look_like_by_the_last_features(wide: Path) -> None:
-    memory = read_reference(wide / MEMORY)
+    reference = read_reference(wide / REFERENCE)
 
-    assert memory is not None
-    assert memory.compare(np.zeros((1, 1280), np.float32)), "1280 numbers, not the 6240 that the head reads"
+    assert reference is not None
+    assert reference.compare(np.zeros((1, 1280), np.float32)), (
+        "1280 numbers, not the 6240 that the head reads"
+    )
 
 
 def test_the_same_run_again_gives_the_same_bundle_bit_for_bit(
@@ -78,23 +80,23 @@ def test_the_same_run_again_gives_the_same_bundle_bit_for_bit(
         assert (tmp_path / "b" / name).read_bytes() == (wide / name).read_bytes(), name
 
 
-def test_every_program_of_the_zip_agrees(wide: Path, few_pictures: Manifest, tmp_path: Path) -> None:
-    check = take_home(wide, tmp_path / "b.zip", manifest=few_pictures)
+def test_every_program_of_the_zip_agrees(wide: Path, few_images: Manifest, tmp_path: Path) -> None:
+    check = take_home(wide, tmp_path / "b.zip", manifest=few_images)
 
     assert check.agree
     assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
-    assert all(way.same == way.pictures for way in check.ways)
+    assert all(way.same == way.images for way in check.ways)
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert b"its head was replaced by one that reads every layer and" in archive.read("b/README.md")
 
 
 def test_a_heat_map_is_drawn(wide: Path, sample: Path) -> None:
     bundle = load_bundle(wide)
-    picture = bundle.prepare(next((sample / "train" / "bird").iterdir()))
+    image = bundle.prepare(next((sample / "train" / "bird").iterdir()))
 
-    heat = heat_of(bundle, picture, 0)
+    heat = heat_of(bundle, image, 0)
 
-    assert heat.shape == picture.shape[:2]
+    assert heat.shape == image.shape[:2]
     assert 0 <= heat.min() < heat.max() == 1
 
 
@@ -105,9 +107,9 @@ def test_its_own_library_and_onnx_build_the_same_network(
     place = untaught(model, wide=True)
     bundle = load_bundle(place)
     recipe = to_plain(recipe_of(bundle))
-    pictures = np.random.default_rng(0).integers(0, 255, (2, *bundle.card.input.size[1:], 3), dtype=np.uint8)
-    entering = to_float(pictures, bundle.card.input)
-    ours = bundle.logits(pictures)
+    images = np.random.default_rng(0).integers(0, 255, (2, *bundle.card.input.size[1:], 3), dtype=np.uint8)
+    entering = to_float(images, bundle.card.input)
+    ours = bundle.logits(images)
 
     module = predict.widened(predict.bare_network(recipe), recipe)
     predict.fill(module, recipe, *predict.read_tensors(place / "weights.safetensors"))

@@ -12,7 +12,7 @@ import pytest
 Ask = Callable[..., dict[str, Any]]
 
 
-def test_one_unreadable_picture_does_not_stop_the_others(
+def test_one_unreadable_image_does_not_stop_the_others(
     bundle: Path, sample: Path, tmp_path: Path, shell: Callable[..., int], answer: Ask
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")

@@ -69,8 +69,8 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     (tmp_path / "tiny_of_the_shell.py").write_text(TINY, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HEADSWAP_CACHE", str(workspace))
-    brief = FinetuneConfig(passes=1, confirmations=1, learning_rate=1e-3)
-    monkeypatch.setattr("headswap.cli.verbs.train.TrainConfig", partial(TrainConfig, further=brief))
+    brief = FinetuneConfig(epochs=1, confirmations=1, learning_rate=1e-3)
+    monkeypatch.setattr("headswap.cli.verbs.train.TrainConfig", partial(TrainConfig, finetune=brief))
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
     model = ("--model", "tiny_of_the_shell:tiny")
 
@@ -96,4 +96,4 @@ def test_every_step_has_its_words_and_its_place_on_the_bar(
     assert words.name in terminal.getvalue()
     assert words.sentence.format(done="1", total="3").endswith(".")
     assert 0 <= words.share_head[0] <= words.share_head[1] <= 1
-    assert 0 <= words.share_further[0] <= words.share_further[1] <= 1
+    assert 0 <= words.share_finetune[0] <= words.share_finetune[1] <= 1

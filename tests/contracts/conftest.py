@@ -34,13 +34,13 @@ def adas(
         time.sleep(0.2)
     assert view.state == "done", (view.problem, view.remedy)
     upload = shutil.make_archive(str(tmp_path_factory.mktemp("upload") / "upload"), "zip", few_drawings)
-    picture = sample / "try" / "vehicle_rocket.png"
-    course = service.lessons.open("ada", "").id
-    service.following.share("ada", course)
+    image = sample / "try" / "vehicle_rocket.png"
+    progress = service.lessons.open("ada", "").id
+    service.following.share("ada", progress)
     service.following.share_job("ada", job)
-    return Work(project, job, manifest.pictures[0].sha256, picture, Path(upload), course)
+    return Work(project, job, manifest.images[0].sha256, image, Path(upload), progress)
 
 
 @pytest.fixture(scope="session")
 def nobodys(adas: Work) -> Work:
-    return Work(NOBODY, NOBODY, adas.sha256, adas.picture, adas.upload, NOBODY)
+    return Work(NOBODY, NOBODY, adas.sha256, adas.image, adas.upload, NOBODY)

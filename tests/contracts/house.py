@@ -25,9 +25,9 @@ class Work:
     project: str
     job: str
     sha256: str
-    picture: Path
+    image: Path
     upload: Path
-    course: str
+    progress: str
 
     @property
     def values(self) -> dict[str, Any]:
@@ -35,15 +35,15 @@ class Work:
         return {
             "project": self.project, "project_id": self.project, "projects": (self.project,),
             "job": self.job, "jobs": (self.job,), "run": self.job, "runs": (self.job,), "key": self.project,
-            "sha256": self.sha256, "sha256s": (self.sha256,), "files": (f"bird/{self.picture.name}",),
-            "upload": self.upload, "file": self.upload, "picture": self.picture, "pictures": (self.picture,),
-            "frame": b64encode(self.picture.read_bytes()).decode(), "folder": self.upload.parent,
+            "sha256": self.sha256, "sha256s": (self.sha256,), "files": (f"bird/{self.image.name}",),
+            "upload": self.upload, "file": self.upload, "image": self.image, "images": (self.image,),
+            "frame": b64encode(self.image.read_bytes()).decode(), "folder": self.upload.parent,
             "name": "bird", "new": "crow", "into": "fruit", "code": "few", "label": "bird", "px": 96,
             "model": "tf_efficientnet_lite0", "models": ("tf_efficientnet_lite0",), "path": "classifier",
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
-            "course": self.course, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
-            "ballot": "b" * 32, "address": "10.0.0.9", "how": "replace",
+            "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip
 

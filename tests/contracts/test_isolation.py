@@ -23,7 +23,7 @@ from tests.contracts.house import NOBODY, SECRET, Work, arguments, outcome, verb
 OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Service.health", "Service.begin_to_end", "Service.inspect", "Service.models", "Service.three_to_start",
     "Service.warm", "Networks.cards", "Networks.inspect", "Networks.lesson_seconds", "Networks.models",
-    "Networks.out_of_reach", "Networks.picture_ms", "Networks.fetched_bytes", "Service.room_of",
+    "Networks.out_of_reach", "Networks.image_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
     "Lessons.close", "Lessons.warm",
@@ -45,7 +45,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|settle|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote"
 )
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.processes.reader import Reader
-from headswap.app.service.limits import WHOM, limits_for
+from headswap.app.service.limits import PROFILES, limits_for
 from headswap.app.service.settings import Settings
 from headswap.bundle.evaluate import evaluate_bundle
 from headswap.bundle.predictor import Bundle, load_bundle
@@ -214,10 +214,10 @@ def through(doors: dict[str, Door], place: Path) -> dict[str, Said]:
         files[name] = place / name
         files[name].write_bytes(data)
     said = {}
-    for door, enter in doors.items():
-        (place / door).mkdir()
-        heard = enter(files, place / door)
-        said[door] = {name: plain(heard.get(name, "")) for name in files}
+    for server_address, enter in doors.items():
+        (place / server_address).mkdir()
+        heard = enter(files, place / server_address)
+        said[server_address] = {name: plain(heard.get(name, "")) for name in files}
     return said
 
 
@@ -272,11 +272,11 @@ def test_a_server_reads_200_megapixels_in_several_scans_within_its_memory(
         assert image.size == (2048, 1525)
 
 
-def test_no_server_has_less_memory_for_pictures_than_one_for_a_class() -> None:
-    assert min(limits_for(whom).reader_mb for whom in WHOM) == limits_for("class").reader_mb
+def test_no_server_has_less_memory_for_images_than_one_for_a_class() -> None:
+    assert min(limits_for(profile).reader_mb for profile in PROFILES) == limits_for("class").reader_mb
 
 
-def test_a_reduced_picture_is_the_same_to_the_page_and_to_python(
+def test_a_reduced_image_is_the_same_to_the_page_and_to_python(
     reader: Reader, loaded: Bundle, tmp_path: Path
 ) -> None:
     scene(3000, 2000).save(tmp_path / "large.jpg", quality=92)

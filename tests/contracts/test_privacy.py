@@ -27,16 +27,14 @@ def located(source: Path, kind: str) -> bytes:
     exif[0x010E], exif[0x013B], exif[0x8298] = WHO.decode(), WHO.decode(), WHO.decode()
     exif.get_ifd(0x8825).update({1: "N", 2: (DEGREES, 31.0, 12.0), 3: "E", 4: (DEGREES, 24.0, 17.0)})
     xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><exif:GPSLatitude>" + WHO + b"</exif:GPSLatitude></x:xmpmeta>"
-    picture, file = Image.open(source).convert("RGB"), io.BytesIO()
+    image, file = Image.open(source).convert("RGB"), io.BytesIO()
     if kind == "PNG":
         notes = PngInfo()
         notes.add_text("Author", WHO.decode())
         notes.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        picture.save(file, kind, exif=exif, pnginfo=notes)
+        image.save(file, kind, exif=exif, pnginfo=notes)
     else:
-        picture.save(
-            file, kind, exif=exif, xmp=xmp, quality=92, **({"comment": WHO} if kind == "JPEG" else {})
-        )
+        image.save(file, kind, exif=exif, xmp=xmp, quality=92, **({"comment": WHO} if kind == "JPEG" else {}))
     assert WHO in file.getvalue()
     assert any(place in file.getvalue() for place in WHERE)
     return file.getvalue()
@@ -52,7 +50,7 @@ def all_in(place: Path) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.slow
-def test_where_a_picture_was_taken_is_in_nothing_that_is_kept_or_leaves(
+def test_where_an_image_was_taken_is_in_nothing_that_is_kept_or_leaves(
     service: Service, few_drawings: Path, sample: Path, tmp_path: Path
 ) -> None:
     kinds = ("JPEG", "PNG", "WEBP")
@@ -65,7 +63,7 @@ def test_where_a_picture_was_taken_is_in_nothing_that_is_kept_or_leaves(
     workspace = service.settings.workspace
     project = service.new_project("mia").id
 
-    manifest = service.add_pictures("mia", project, upload)
+    manifest = service.add_images("mia", project, upload)
     job = service.start_teaching("mia", project)
     deadline = time.monotonic() + 600
     while not (view := service.job("mia", job)).is_over:
@@ -76,7 +74,7 @@ def test_where_a_picture_was_taken_is_in_nothing_that_is_kept_or_leaves(
     taken = service.export("mia", job)
     saved = service.archive.save("mia", project, tmp_path / "saved")
 
-    assert len(manifest.pictures) >= 20
+    assert len(manifest.images) >= 20
     assert view.state == "done"
     kept = dict(all_in(workspace))
     assert str(taken) in kept

@@ -23,7 +23,7 @@ STRANGE = (
 )  # fmt: skip
 SENT = (
     "project", "job", "run", "sha256", "name", "new", "into", "code", "label", "model", "path", "key",
-    "frame", "pattern", "course", "lesson", "ballot",
+    "frame", "pattern", "progress", "lesson", "voter",
 )  # fmt: skip
 LISTS = ("names", "projects", "jobs", "runs", "sha256s", "files", "models")
 
@@ -75,5 +75,5 @@ def test_no_text_does_more_than_earn_a_sentence(service: Service, eves: Work) ->
     after = service.manifest("eve", eves.project)
     assert before is not None
     assert after is not None
-    assert len(after.pictures) <= len(before.pictures)
+    assert len(after.images) <= len(before.images)
     assert all(len(name) <= 300 for name in after.classes)

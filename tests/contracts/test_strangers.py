@@ -16,7 +16,7 @@ from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.data.layout import class_name
-from headswap.errors import HeadswapError, UnreadablePicture
+from headswap.errors import HeadswapError, UnreadableImage
 from headswap.storage.files import from_json, to_json
 
 MEMORY_BYTES = 1_000_000_000
@@ -38,7 +38,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     opened.close()
 
 
-def picture(number: int) -> bytes:
+def image(number: int) -> bytes:
     file = BytesIO()
     Image.new("RGB", (48, 36), (number * 37 % 256, number * 91 % 256, 128)).save(file, "PNG")
     return file.getvalue()
@@ -56,9 +56,9 @@ def hand_in(reader: Reader, place: Path, members: dict[str, bytes]) -> Imported:
     return done
 
 
-def most_memory_bytes(desk: ChildProcess) -> int:
+def most_memory_bytes(process: ChildProcess) -> int:
     """The most that a child ever held."""
-    child = desk._child
+    child = process._child
     assert child is not None
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child.pid}/status").read_text())
     assert found
@@ -69,11 +69,11 @@ def test_every_hazard_is_read_or_left_out_by_name_and_the_reader_lives(
     reader: Reader, shared_data: Path, tmp_path: Path
 ) -> None:
     hazards = [path for path in sorted((shared_data / "hazards").iterdir()) if path.name != "manifest.json"]
-    good = {f"{name}/{number}.png": picture(number) for name in ("mug", "pen") for number in range(5)}
+    good = {f"{name}/{number}.png": image(number) for name in ("mug", "pen") for number in range(5)}
 
     done = hand_in(reader, tmp_path, good | {f"mug/{path.name}": path.read_bytes() for path in hazards})
 
-    seen = {one.file for one in done.manifest.pictures} | {one.file for one in done.manifest.left_out}
+    seen = {one.file for one in done.manifest.images} | {one.file for one in done.manifest.left_out}
     assert seen == set(good) | {f"mug/{path.name}" for path in hazards}
     assert len(hazards) >= 80
     for left in done.manifest.left_out:
@@ -87,14 +87,14 @@ def test_each_hazard_alone_is_read_or_refused_by_one_and_the_same_child(
     reader: Reader, shared_data: Path, tmp_path: Path
 ) -> None:
     hazards = [path for path in sorted((shared_data / "hazards").iterdir()) if path.name != "manifest.json"]
-    reader.read_frame(b64encode(picture(1)).decode())  # the child is there
+    reader.read_frame(b64encode(image(1)).decode())  # the child is there
     child = reader._tries._child
     assert child is not None
     refused = 0
     for path in hazards:
         try:
             reader.read_one(path, tmp_path)
-        except UnreadablePicture:
+        except UnreadableImage:
             refused += 1
 
     assert len(hazards) == 81
@@ -112,7 +112,7 @@ def test_a_frame_that_is_none_earns_a_sentence(reader: Reader, text: str) -> Non
 
 
 def test_forty_names_stay_inside_and_stay_text(reader: Reader, tmp_path: Path) -> None:
-    members = {f"{name}/{number}.png": picture(number) for number, name in enumerate(NAMES)}
+    members = {f"{name}/{number}.png": image(number) for number, name in enumerate(NAMES)}
 
     done = hand_in(reader, tmp_path, members)
 
@@ -127,7 +127,7 @@ def test_forty_names_stay_inside_and_stay_text(reader: Reader, tmp_path: Path) -
     assert {path.parent.name for path in kept} <= {"images", "data", tmp_path.name}
 
 
-def test_where_a_picture_was_taken_is_kept_nowhere(reader: Reader, tmp_path: Path) -> None:
+def test_where_an_image_was_taken_is_kept_nowhere(reader: Reader, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x9286], exif[0x013B] = 6, "COMMENT-OF-ADA", "ARTIST-ADA"
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.25), 3: "E", 4: (13.0, 24.0, 17.5)})
@@ -142,7 +142,7 @@ def test_where_a_picture_was_taken_is_kept_nowhere(reader: Reader, tmp_path: Pat
 
     done = hand_in(reader, tmp_path, members)
 
-    assert len(done.manifest.pictures) == 8
+    assert len(done.manifest.images) == 8
     for path in (tmp_path / "images").iterdir():
         data = path.read_bytes()
         assert not any(word in data for word in (b"Exif\x00\x00", b"ARTIST-ADA", b"COMMENT-OF-ADA"))

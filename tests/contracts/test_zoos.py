@@ -77,9 +77,7 @@ def test_names_are_plain_unique_and_known(sample: Sample, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("sample", CASES)
-def test_every_card_goes_to_json_and_back_and_promises_a_usable_picture(
-    sample: Sample, tmp_path: Path
-) -> None:
+def test_every_card_goes_to_json_and_back_and_promises_a_usable_image(sample: Sample, tmp_path: Path) -> None:
     zoo = _zoo(sample.zoo, tmp_path)
 
     for name in zoo.names() + sample.small:
@@ -98,7 +96,7 @@ def test_every_card_goes_to_json_and_back_and_promises_a_usable_picture(
 
 
 @pytest.mark.parametrize(("zoo_name", "name"), NAMED)
-def test_a_built_network_takes_its_picture_and_is_in_eval_mode(
+def test_a_built_network_takes_its_image_and_is_in_eval_mode(
     zoo_name: str, name: str, tmp_path: Path
 ) -> None:
     network = _zoo(zoo_name, tmp_path).build(name)

@@ -55,17 +55,17 @@ def moved(image: Image.Image) -> Image.Image:
     ],
     ids=["crop on every side", "crop at a corner", "mirror", "turn", "mirror and turn", "a moment later"],
 )
-def test_an_altered_copy_fits_its_picture_and_no_other(alter: Alter) -> None:
+def test_an_altered_copy_fits_its_image_and_no_other(alter: Alter) -> None:
     images = [scene(seed) for seed in range(8)]
 
     found = pairs_of(*images, *map(alter, images))
 
-    good = found.strength > 0.9
+    good = found.correlation > 0.9
     pairs = {tuple(sorted(pair)) for pair in zip(found.first[good], found.second[good], strict=True)}
     assert pairs == {(number, number + 8) for number in range(8)}
 
 
-def test_things_of_another_colour_are_not_one_picture() -> None:
+def test_things_of_another_colour_are_not_one_image() -> None:
     same, other = pairs_of(blob("green", 0), blob("green", 6)), pairs_of(blob("green", 0), blob("purple", 6))
 
     assert len(same.first) == 1
@@ -79,14 +79,14 @@ def test_a_lone_stroke_has_less_detail_than_a_scene() -> None:
     assert pairs_of(*strokes).detail[0] < 0.3 < pairs_of(*scenes).detail[0]
 
 
-def test_blank_pictures_and_a_single_one_give_no_pairs() -> None:
+def test_blank_images_and_a_single_one_give_no_pairs() -> None:
     blank = [Image.new("RGB", (64, 64), (level, level, level)) for level in (0, 90, 255)]
 
     assert len(pairs_of(*blank).first) == 0
     assert len(pairs_of(scene(0)).first) == 0
 
 
-def test_memory_does_not_grow_with_the_square_of_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_does_not_grow_with_the_square_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headswap.data.alignment._CELLS", 2**16)
 
     def peak(count: int) -> int:

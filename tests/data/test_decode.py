@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from headswap.data.decode import ImageLimits, decode, read_image, shown_name
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 
 HAZARDS = Path(__file__).parents[2].parent / "shared" / "hazards"
 FOREIGN = {".jp2", ".j2k", ".jpf", ".dds", ".ico", ".qoi", ".sgi", ".pcx", ".psd", ".p7", ".spider"}
@@ -46,7 +46,7 @@ def test_every_hazard_is_read_or_refused_with_a_sentence() -> None:
         try:
             read_image(path.read_bytes(), name=path.name, wanted_px=256)
             ours = "ok"
-        except UnreadablePicture as refusal:
+        except UnreadableImage as refusal:
             ours = "raises"
             sentences.append((shown_name(path.name), refusal.problem))
         # Formats outside the list are refused though Pillow reads them; HEIC is read though Pillow cannot.
@@ -63,7 +63,7 @@ def test_every_hazard_is_read_or_refused_with_a_sentence() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "AVIF", "HEIC"])
-def test_a_turned_picture_comes_out_upright(kind: str, orientation: int) -> None:
+def test_a_turned_image_comes_out_upright(kind: str, orientation: int) -> None:
     turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the turn that undoes each orientation
     upright = corner()
     stored = upright.transpose(Image.Transpose(turns[orientation])) if orientation > 1 else upright
@@ -88,7 +88,7 @@ def test_a_turned_picture_comes_out_upright(kind: str, orientation: int) -> None
 
 
 @pytest.mark.parametrize("kind", ["HEIC", "AVIF"])
-def test_pictures_of_phones_are_read(kind: str) -> None:
+def test_images_of_phones_are_read(kind: str) -> None:
     image = corner(256, 128)
     if kind == "AVIF":
         data = saved(image, "AVIF", quality=90)
@@ -184,7 +184,7 @@ def test_an_animation_gives_its_first_frame() -> None:
         assert blue < 60, kind
 
 
-def test_a_phone_picture_is_reduced_while_it_is_decoded_but_not_below_twice_the_wish() -> None:
+def test_a_phone_image_is_reduced_while_it_is_decoded_but_not_below_twice_the_wish() -> None:
     data = saved(corner(4000, 3000), "JPEG")
 
     decoded = decode(data, name="phone.jpg", wanted_px=300)
@@ -201,7 +201,7 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     data = saved(Image.new("1", (20000, 20000)), "PNG")
 
     with pytest.raises(
-        UnreadablePicture,
+        UnreadableImage,
         match=r"bomb\.png is 20000 x 20000 pixels; the limit is 200 megapixels\. Make it smaller",
     ):
         read_image(data, name="bomb.png")
@@ -210,9 +210,9 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
 def test_the_limits_are_settings() -> None:
     data = saved(corner(), "PNG")
 
-    with pytest.raises(UnreadablePicture, match=r"the limit is 0\.001 megapixels"):
+    with pytest.raises(UnreadableImage, match=r"the limit is 0\.001 megapixels"):
         read_image(data, name="x.png", limits=ImageLimits(megapixels=0.001))
-    with pytest.raises(UnreadablePicture, match="a strip too narrow to show anything"):
+    with pytest.raises(UnreadableImage, match="a strip too narrow to show anything"):
         read_image(saved(Image.new("RGB", (2000, 3)), "PNG"), name="x.png")
 
 
@@ -234,9 +234,7 @@ def test_the_limits_are_settings() -> None:
     ],
 )
 def test_each_refusal_is_a_sentence_with_something_to_do(data: bytes, sentence: str) -> None:
-    with pytest.raises(
-        UnreadablePicture, match=f"^{sentence}.*Save it again as JPEG or PNG, or leave it out"
-    ):
+    with pytest.raises(UnreadableImage, match=f"^{sentence}.*Save it again as JPEG or PNG, or leave it out"):
         read_image(data, name="x")
 
 
@@ -248,9 +246,9 @@ def test_names_in_sentences_cannot_disturb_the_text_around_them() -> None:
 
 def test_damaged_copies_of_every_format_never_let_another_error_out() -> None:
     dice = np.random.default_rng(7)
-    picture = Image.fromarray(dice.integers(0, 256, (32, 48, 3), dtype=np.uint8))
-    healthy = [saved(picture, kind) for kind in ("JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF", "AVIF", "MPO")]
-    healthy.append(saved(picture, "TIFF", compression="tiff_lzw"))
+    image = Image.fromarray(dice.integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    healthy = [saved(image, kind) for kind in ("JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF", "AVIF", "MPO")]
+    healthy.append(saved(image, "TIFF", compression="tiff_lzw"))
     verdicts = {"read": 0, "refused": 0}
     for _ in range(600):
         data = bytearray(healthy[dice.integers(len(healthy))])
@@ -262,7 +260,7 @@ def test_damaged_copies_of_every_format_never_let_another_error_out() -> None:
         try:
             assert read_image(bytes(data), name="x").mode == "RGB"
             verdicts["read"] += 1
-        except UnreadablePicture:
+        except UnreadableImage:
             verdicts["refused"] += 1
 
     assert min(verdicts.values()) > 50
@@ -276,7 +274,7 @@ def test_pillow_says_nothing_on_its_own_even_from_threads() -> None:
         warnings.simplefilter("always")
 
         def read(data: bytes) -> None:
-            with suppress(UnreadablePicture):
+            with suppress(UnreadableImage):
                 read_image(data, name="odd")
 
         with ThreadPoolExecutor(4) as pool:
@@ -293,7 +291,7 @@ def test_libtiff_says_nothing_on_its_own() -> None:
     code = (
         "import sys; from headswap.data import decode as images\n"
         "try: images.decode(sys.stdin.buffer.read(), name='x.tif')\n"
-        "except images.UnreadablePicture: print('refused')"
+        "except images.UnreadableImage: print('refused')"
     )
 
     said = subprocess.run(

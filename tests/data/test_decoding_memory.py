@@ -14,14 +14,14 @@ import pytest
 from PIL import Image
 
 from headswap.data.decode import ImageLimits, open_image
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 from tests.crafted import grey_jpeg, netpbm
 
 SIDE = 1800  # 3.2 megapixels
 # Reads files one after the other; says what each was expected to take and what it took, in bytes.
 MEASURE = """
 import gc, json, sys
-from headswap.data import decode as images
+from headswap.data import decode
 from headswap.data.decode import open_image, read_image
 def peak(word):
     return int(open("/proc/self/status").read().split(word)[1].split()[0]) * 1024
@@ -94,7 +94,7 @@ def png(width: int, height: int) -> bytes:
 
 def too_large_for_memory(data: bytes, memory_bytes: int) -> str:
     limits = ImageLimits(memory_bytes=memory_bytes, memory_setting="--reader-mb")
-    with pytest.raises(UnreadablePicture) as refused:
+    with pytest.raises(UnreadableImage) as refused:
         open_image(data, name="x", limits=limits)
     return str(refused.value)
 
@@ -136,5 +136,5 @@ def test_the_limit_is_the_last_byte_that_is_let_in(let: Callable[[int], int]) ->
     if let(need) == need:
         assert open_image(data, name="x", limits=limits).decode().width == 300
     else:
-        with pytest.raises(UnreadablePicture, match="the limit is 0 megapixels"):
+        with pytest.raises(UnreadableImage, match="the limit is 0 megapixels"):
             open_image(data, name="x", limits=limits)

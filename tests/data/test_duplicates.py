@@ -42,86 +42,86 @@ def resaved(image: Image.Image) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def test_smaller_and_resaved_copies_join_their_picture() -> None:
+def test_smaller_and_resaved_copies_join_their_image() -> None:
     scenes = [scene(seed) for seed in range(6)]
-    pictures = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
+    images = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
     copies = [pictured(resaved(image), f"{number}.jpg") for number, image in enumerate(scenes)]
 
-    assert group_alike([*pictures, *copies]) == (0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5)
+    assert group_alike([*images, *copies]) == (0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5)
 
 
-def test_cropped_mirrored_and_turned_copies_join_their_picture() -> None:
+def test_cropped_mirrored_and_turned_copies_join_their_image() -> None:
     scenes = [scene(seed) for seed in range(6)]
-    pictures = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
+    images = [pictured(image, f"{number}.png") for number, image in enumerate(scenes)]
     cropped = [pictured(image.crop((10, 7, 190, 143)), f"c{n}.png") for n, image in enumerate(scenes)]
     mirrored = [pictured(ImageOps.mirror(image), f"m{n}.png") for n, image in enumerate(scenes)]
     turned = [pictured(image.rotate(3), f"t{n}.png") for n, image in enumerate(scenes)]
 
-    assert group_alike([*pictures, *cropped, *mirrored, *turned]) == (0, 1, 2, 3, 4, 5) * 4
+    assert group_alike([*images, *cropped, *mirrored, *turned]) == (0, 1, 2, 3, 4, 5) * 4
 
 
 def test_things_of_one_kind_are_not_chained_into_one_group() -> None:
     dice = np.random.default_rng(0)
-    pictures = []
+    images = []
     for number in range(60):  # the same kind of thing on the same table, each a little other
         image = Image.new("RGB", (160, 120), (200, 190, 180))
         x, y, wide, high = dice.integers(-8, 9, 4).tolist()
         corners = [40 + x - wide, 30 + y - high, 120 + x + wide, 90 + y + high]
         ImageDraw.Draw(image).ellipse(corners, fill=(60, 90, 40), outline="black", width=3)
         ImageDraw.Draw(image).line(dice.integers(45, 100, 4).tolist(), fill="white", width=6)
-        pictures.append(pictured(image, f"{number}.png", "ab"[number % 2]))
+        images.append(pictured(image, f"{number}.png", "ab"[number % 2]))
 
-    assert max(Counter(group_alike(pictures)).values()) <= 6
+    assert max(Counter(group_alike(images)).values()) <= 6
 
 
 @pytest.mark.parametrize("thumbnail", ["", "no thumbnail", "AAAA", "\u00e9" * 1536])
 def test_a_thumbnail_that_is_none_is_passed_over(thumbnail: str) -> None:
-    pictures = [replace(pictured(scene(seed), str(seed)), thumbnail=thumbnail) for seed in range(3)]
+    images = [replace(pictured(scene(seed), str(seed)), thumbnail=thumbnail) for seed in range(3)]
 
-    assert group_alike(pictures) == (0, 1, 2)
+    assert group_alike(images) == (0, 1, 2)
 
 
 def test_the_same_bytes_are_one_group_whatever_they_look_like() -> None:
-    pictures = [pictured(scene(seed), str(seed), sha256="0" * 64) for seed in range(2)]
+    images = [pictured(scene(seed), str(seed), sha256="0" * 64) for seed in range(2)]
 
-    assert group_alike([*pictures, pictured(scene(3), "3")]) == (0, 0, 1)
+    assert group_alike([*images, pictured(scene(3), "3")]) == (0, 0, 1)
 
 
-def test_thin_drawings_and_blank_pictures_are_not_alike() -> None:
-    pictures = []
+def test_thin_drawings_and_blank_images_are_not_alike() -> None:
+    images = []
     for number in range(40):
         drawing = Image.new("RGB", (105, 105), "white")
         points = np.random.default_rng(number).integers(10, 95, (4, 2))
         ImageDraw.Draw(drawing).line([tuple(point) for point in points.tolist()], fill="black", width=2)
-        pictures.append(pictured(drawing, str(number)))
-    pictures += [pictured(Image.new("RGB", (64, 64), (level, 0, 0)), f"blank{level}") for level in range(10)]
+        images.append(pictured(drawing, str(number)))
+    images += [pictured(Image.new("RGB", (64, 64), (level, 0, 0)), f"blank{level}") for level in range(10)]
 
-    assert len(set(group_alike(pictures))) == 50
+    assert len(set(group_alike(images))) == 50
 
 
-def test_a_class_of_one_scene_is_taken_apart_so_that_an_exam_is_possible() -> None:
+def test_a_class_of_one_scene_is_taken_apart_so_that_a_test_is_possible() -> None:
     base = np.asarray(scene(1), np.int16)
-    pictures = [pictured(scene(seed), f"other{seed}", "other") for seed in range(2, 12)]
+    images = [pictured(scene(seed), f"other{seed}", "other") for seed in range(2, 12)]
     for number in range(10):
         noise = np.random.default_rng(number).integers(-40, 41, (9, 12, 1)).repeat(17, 0).repeat(17, 1)
         frame = Image.fromarray((base + noise[:150, :200]).clip(0, 255).astype(np.uint8))
-        pictures.append(pictured(frame, f"frame{number}", "burst"))
+        images.append(pictured(frame, f"frame{number}", "burst"))
 
-    groups = group_alike(pictures)
+    groups = group_alike(images)
 
     assert len(set(groups[10:])) > 1
 
 
 def test_the_order_of_the_files_changes_nothing() -> None:
-    pictures = [pictured(scene(seed % 7), str(seed), sha256=f"{seed:064x}") for seed in range(20)]
-    forward, backward = group_alike(pictures), group_alike(pictures[::-1])[::-1]
+    images = [pictured(scene(seed % 7), str(seed), sha256=f"{seed:064x}") for seed in range(20)]
+    forward, backward = group_alike(images), group_alike(images[::-1])[::-1]
 
     assert len(set(zip(forward, backward, strict=True))) == len(set(forward)) == 7
 
 
-def test_ten_thousand_pictures_that_are_not_alike_stay_apart() -> None:
+def test_ten_thousand_images_that_are_not_alike_stay_apart() -> None:
     dice = np.random.default_rng(0)
-    pictures = [
+    images = [
         ImageRecord(
             file=str(number), source="", class_name=str(number % 5), sha256=f"{number:064x}", width=1,
             height=1, look=dice.bytes(32).hex(), brightness=0.5,
@@ -129,7 +129,7 @@ def test_ten_thousand_pictures_that_are_not_alike_stay_apart() -> None:
         for number in range(10_000)
     ]  # fmt: skip
 
-    groups = group_alike(pictures)
+    groups = group_alike(images)
 
     assert len(set(groups)) == 10_000
 
@@ -143,7 +143,7 @@ def test_real_sets_are_grouped_as_they_look(name: str, largest: int, at_least: i
     if not (SHARED / name).is_dir():
         pytest.skip("the sets are not beside this clone")
 
-    sizes = Counter(picture.group for picture in ingest(SHARED / name, threads=2).manifest.pictures)
+    sizes = Counter(image.group for image in ingest(SHARED / name, threads=2).manifest.images)
 
     assert max(sizes.values()) <= largest
     assert len(sizes) >= at_least

@@ -11,18 +11,18 @@ import pytest
 from headswap.data.edit import (
     drop_class,
     drop_images,
+    finished,
     join,
     merge_classes,
     relabel,
     rename_class,
-    settled,
     valid_name,
 )
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
-from headswap.errors import BadSetting, NotFound, TooFewPictures
+from headswap.errors import BadSetting, NotFound, TooFewImages
 
 
-def pictures(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, ...]:
+def images(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord, ...]:
     def look(number: int) -> str:
         return random.Random(f"{class_name}{number}{tag}").randbytes(32).hex()
 
@@ -38,11 +38,11 @@ def pictures(class_name: str, count: int, *, tag: str = "") -> tuple[ImageRecord
 
 @pytest.fixture
 def manifest() -> Manifest:
-    everything = (*pictures("cup", 20), *pictures("mug", 12), *pictures("pen", 20))
-    return settled(Manifest(name="desk", root="/images", classes=(), pictures=everything))
+    everything = (*images("cup", 20), *images("mug", 12), *images("pen", 20))
+    return finished(Manifest(name="desk", root="/images", classes=(), images=everything))
 
 
-def test_a_renamed_class_keeps_its_pictures_and_its_exam(manifest: Manifest) -> None:
+def test_a_renamed_class_keeps_its_images_and_its_test(manifest: Manifest) -> None:
     renamed = rename_class(manifest, "pen", "  blue\u202e pe\u0301n ")
 
     assert renamed.classes == ("blue p\u00e9n", "cup", "mug")
@@ -81,11 +81,11 @@ def test_a_class_left_out_may_leave_one_but_not_none(manifest: Manifest) -> None
     one = drop_class(drop_class(manifest, "mug"), "pen")
 
     assert one.counts == {"cup": 20}
-    with pytest.raises(TooFewPictures, match=r"These are the last pictures. Add others first"):
+    with pytest.raises(TooFewImages, match=r"These are the last pictures. Add others first"):
         drop_class(one, "cup")
 
 
-def test_a_picture_gets_another_class_known_or_new(manifest: Manifest) -> None:
+def test_an_image_gets_another_class_known_or_new(manifest: Manifest) -> None:
     known = relabel(manifest, ["mug/0.jpg"], "CUP")
     new = relabel(manifest, ["mug/0.jpg", "pen/3.jpg"], "spoon")
 
@@ -97,14 +97,14 @@ def test_a_picture_gets_another_class_known_or_new(manifest: Manifest) -> None:
         relabel(manifest, [], "cup")
 
 
-def test_dropped_pictures_go_and_their_class_with_the_last(manifest: Manifest) -> None:
+def test_dropped_images_go_and_their_class_with_the_last(manifest: Manifest) -> None:
     fewer = drop_images(manifest, ["mug/0.jpg", "mug/1.jpg"])
-    none = drop_images(manifest, [p.file for p in manifest.pictures if p.class_name == "mug"])
+    none = drop_images(manifest, [p.file for p in manifest.images if p.class_name == "mug"])
 
     assert fewer.counts["mug"] == 10
     assert none.classes == ("cup", "pen")
-    with pytest.raises(TooFewPictures, match="last pictures"):
-        drop_images(manifest, [p.file for p in manifest.pictures])
+    with pytest.raises(TooFewImages, match="last pictures"):
+        drop_images(manifest, [p.file for p in manifest.images])
 
 
 def test_findings_and_parts_follow_every_change(manifest: Manifest) -> None:
@@ -122,11 +122,11 @@ def test_findings_and_parts_follow_every_change(manifest: Manifest) -> None:
 
 def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifest) -> None:
     note = SkippedFile(file="notes.txt", reason="notes.txt is not a picture.")
-    shouted = [replace(p, class_name="MUG") for p in pictures("mug", 14)]  # twelve of them are there
-    others = pictures("mug", 3, tag="other camera")  # other pictures, the same file names
+    shouted = [replace(p, class_name="MUG") for p in images("mug", 14)]  # twelve of them are there
+    others = images("mug", 3, tag="other camera")  # other pictures, the same file names
     more = Manifest(
         name="more", root="/images", classes=("MUG", "box", "mug"),
-        pictures=(*shouted, *others, *pictures("box", 2)), left_out=(note, note),
+        images=(*shouted, *others, *images("box", 2)), left_out=(note, note),
     )  # fmt: skip
 
     joined = join(manifest, more)
@@ -134,19 +134,19 @@ def test_what_comes_is_added_once_and_under_the_known_spelling(manifest: Manifes
     assert joined.counts == {"box": 2, "cup": 20, "mug": 17, "pen": 20}
     assert joined.name == "desk"
     assert joined.left_out == (note,)
-    files = [picture.file for picture in joined.pictures]
+    files = [image.file for image in joined.images]
     assert len(set(files)) == len(files)
     assert "mug/0 (2).jpg" in files
     assert join(joined, more) == joined
 
 
-def test_folders_that_decide_the_exam_go_on_deciding(manifest: Manifest) -> None:
-    given = settled(
+def test_folders_that_decide_the_test_go_on_deciding(manifest: Manifest) -> None:
+    given = finished(
         replace(
             manifest,
-            pictures=tuple(
+            images=tuple(
                 replace(p, given_part="test" if p.file.endswith("5.jpg") else "train")
-                for p in manifest.pictures
+                for p in manifest.images
             ),
         )
     )

@@ -18,7 +18,7 @@ def test_a_look_is_256_bits_and_a_brightness() -> None:
     assert look.brightness == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_blank_picture_has_an_empty_look() -> None:
+def test_a_blank_image_has_an_empty_look() -> None:
     look = fingerprint_of(Image.new("RGB", (1, 1), "white"))
 
     assert (look.bits, look.brightness) == ("0" * 64, 1.0)

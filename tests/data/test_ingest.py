@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headswap.data import decode as images
+from headswap.data import decode
 from headswap.data.ingest import ReadPolicy, ingest
 from headswap.data.manifest import Manifest
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadUpload, Cancelled, TooFewPictures, UnreadablePicture
+from headswap.errors import BadUpload, Cancelled, TooFewImages, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.network import InputSpec
 from headswap.storage.files import from_json, to_json
@@ -53,7 +53,7 @@ def test_a_folder_becomes_a_manifest(tmp_path: Path) -> None:
 
     manifest = ingest(root).manifest
 
-    first = manifest.pictures[0]
+    first = manifest.images[0]
     assert manifest.counts == {"cat": 3, "dog": 3}
     assert (first.file, first.class_name, first.width, first.height) == ("cat/0.jpg", "cat", 80, 60)
     assert first.sha256 == hashlib.sha256((root / "cat/0.jpg").read_bytes()).hexdigest()
@@ -73,7 +73,7 @@ def test_every_hazard_is_named_or_used(tmp_path: Path) -> None:
 
     manifest = ingest(root, store=tmp_path / "store", prepare=lambda image: prepare(image, SPEC)).manifest
 
-    used = {picture.file.split("/")[1] for picture in manifest.pictures}
+    used = {image.file.split("/")[1] for image in manifest.images}
     named = {left.file.split("/")[1]: left.reason for left in manifest.left_out}
     assert used | named.keys() == {row["file"] for row in rows} | {f"{number}.jpg" for number in range(5)}
     assert used.isdisjoint(named)
@@ -93,7 +93,7 @@ def test_results_come_in_the_order_of_the_names(tmp_path: Path, threads: int) ->
 
     manifest = ingest(root, threads=threads).manifest
 
-    names = [picture.file for picture in manifest.pictures]
+    names = [image.file for image in manifest.images]
     assert names == sorted(names)
     assert len(names) == 39
 
@@ -111,10 +111,10 @@ def test_what_is_read_again_is_what_was_prepared(tmp_path: Path, ending: str, st
     )
 
     assert len(intake.prepared) == 6
-    for picture in intake.manifest.pictures:
-        again = prepare(reread(intake.manifest, picture, wanted_px(SPEC)), SPEC)
-        np.testing.assert_array_equal(again, intake.prepared[picture.sha256])
-    assert (intake.manifest.pictures[0].width, intake.manifest.pictures[0].height) == (1500, 1100)
+    for image in intake.manifest.images:
+        again = prepare(reread(intake.manifest, image, wanted_px(SPEC)), SPEC)
+        np.testing.assert_array_equal(again, intake.prepared[image.sha256])
+    assert (intake.manifest.images[0].width, intake.manifest.images[0].height) == (1500, 1100)
 
 
 def test_prepared_inputs_stop_at_the_memory_given(tmp_path: Path) -> None:
@@ -124,10 +124,10 @@ def test_prepared_inputs_stop_at_the_memory_given(tmp_path: Path) -> None:
     intake = ingest(root, prepare=lambda image: prepare(image, SPEC), keep_bytes=room)
 
     assert len(intake.prepared) == 3
-    assert len(intake.manifest.pictures) == 20
+    assert len(intake.manifest.images) == 20
 
 
-def test_a_store_keeps_small_upright_pictures_without_metadata(tmp_path: Path) -> None:
+def test_a_store_keeps_small_upright_images_without_metadata(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets", each=2)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -139,13 +139,13 @@ def test_a_store_keeps_small_upright_pictures_without_metadata(tmp_path: Path) -
 
     manifest = ingest(root, store=tmp_path / "store").manifest
 
-    phone = next(picture for picture in manifest.pictures if picture.file == "cat/phone.jpg")
+    phone = next(image for image in manifest.images if image.file == "cat/phone.jpg")
     assert b"SecretMaker" in text.getvalue()
     assert (phone.width, phone.height) == (1500, 2000)
     assert phone.source == f"{phone.sha256}.jpg"
     assert phone.sha256 == hashlib.sha256(text.getvalue()).hexdigest()
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == sorted(
-        picture.source for picture in manifest.pictures
+        image.source for image in manifest.images
     )
     for path in (tmp_path / "store").iterdir():
         with Image.open(path) as kept:
@@ -165,7 +165,7 @@ def test_a_zip_goes_through_a_store_and_nowhere_else(tmp_path: Path) -> None:
     manifest = ingest(path, store=tmp_path / "store").manifest
 
     assert manifest.counts == {"cat": 3, "dog": 3}
-    assert {each.sha256 for each in manifest.pictures} == {each.sha256 for each in folder.pictures}
+    assert {each.sha256 for each in manifest.images} == {each.sha256 for each in folder.images}
     new = set(tmp_path.rglob("*")) - before - {tmp_path / "store"}
     assert {each.parent for each in new} == {tmp_path / "store"}
     with pytest.raises(
@@ -187,24 +187,24 @@ def test_a_damaged_member_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert [(left.file, left.reason) for left in manifest.left_out] == [
         ("cat/1.jpg", "1.jpg is damaged inside the zip.")
     ]
-    assert len(manifest.pictures) == 5
+    assert len(manifest.images) == 5
 
 
-def test_a_class_without_a_readable_picture_ends_with_the_reason(tmp_path: Path) -> None:
+def test_a_class_without_a_readable_image_ends_with_the_reason(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets")
     for path in (root / "dog").iterdir():
         path.write_bytes(b"not a picture")
 
-    with pytest.raises(TooFewPictures, match=r"Only pictures of cat can be read .*0\.jpg is not a picture"):
+    with pytest.raises(TooFewImages, match=r"Only pictures of cat can be read .*0\.jpg is not a picture"):
         ingest(root)
     assert ingest(root, min_classes=1).manifest.counts == {"cat": 3}
     for path in (root / "cat").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(TooFewPictures, match=r"No picture of pets can be read .*0\.jpg is empty"):
+    with pytest.raises(TooFewImages, match=r"No picture of pets can be read .*0\.jpg is empty"):
         ingest(root, min_classes=1)
 
 
-def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_path: Path) -> None:
+def test_the_reason_that_most_images_share_is_named_and_notes_come_last(tmp_path: Path) -> None:
     root = tmp_path / "signs"
     (root / "stop").mkdir(parents=True)
     (root / "SOURCE.md").write_text("where they come from")
@@ -214,7 +214,7 @@ def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_pa
         (root / "stop" / f"{number:05}.ppm").write_bytes(b"P6 4000 3000 255\n cut")
 
     with pytest.raises(
-        TooFewPictures,
+        TooFewImages,
         match=r"signs can be read \(7 files left out, most for this reason: 00000\.ppm is cut short",
     ):
         ingest(root, min_classes=1)
@@ -224,7 +224,7 @@ def test_the_reason_that_most_pictures_share_is_named_and_notes_come_last(tmp_pa
     assert [left.file.rsplit("/", 1)[-1] for left in left_out][-2:] == ["SOURCE.md", "notes.txt"]
 
 
-def test_a_folder_and_a_zip_of_ppm_are_the_same_pictures(tmp_path: Path) -> None:
+def test_a_folder_and_a_zip_of_ppm_are_the_same_images(tmp_path: Path) -> None:
     root = pets(tmp_path / "signs", ending="ppm")
 
     folder = ingest(root).manifest
@@ -232,13 +232,13 @@ def test_a_folder_and_a_zip_of_ppm_are_the_same_pictures(tmp_path: Path) -> None
 
     assert folder.counts == unpacked.counts == {"cat": 3, "dog": 3}
     assert not folder.left_out
-    again = reread(unpacked, unpacked.pictures[0])
-    assert np.array_equal(np.asarray(again), np.asarray(reread(folder, folder.pictures[0])))
+    again = reread(unpacked, unpacked.images[0])
+    assert np.array_equal(np.asarray(again), np.asarray(reread(folder, folder.images[0])))
 
 
-def test_large_pictures_wait_until_there_is_memory_for_them(tmp_path: Path) -> None:
+def test_large_images_wait_until_there_is_memory_for_them(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets", each=8, ending="png")
-    need = max(images.open_image(path.read_bytes(), name="x").memory_bytes for path in root.rglob("*.png"))
+    need = max(decode.open_image(path.read_bytes(), name="x").memory_bytes for path in root.rglob("*.png"))
     now = {"open": 0, "most": 0}
 
     def prepare_slowly(image: Image.Image) -> np.ndarray:
@@ -251,12 +251,12 @@ def test_large_pictures_wait_until_there_is_memory_for_them(tmp_path: Path) -> N
         return np.asarray(image)
 
     lock, together = Lock(), Barrier(2)
-    limits = images.ImageLimits(memory_bytes=2 * need + 1000)
+    limits = decode.ImageLimits(memory_bytes=2 * need + 1000)
 
-    manifest = ingest(root, threads=8, prepare=prepare_slowly, care=ReadPolicy(limits=limits)).manifest
+    manifest = ingest(root, threads=8, prepare=prepare_slowly, policy=ReadPolicy(limits=limits)).manifest
 
     assert now["most"] == 2, "two have room beside each other, and two there are"
-    assert len(manifest.pictures) == 16
+    assert len(manifest.images) == 16
 
 
 def test_progress_counts_files_and_a_stop_is_heard(tmp_path: Path) -> None:
@@ -274,18 +274,18 @@ def test_progress_counts_files_and_a_stop_is_heard(tmp_path: Path) -> None:
     assert heard[-1] == Progress("pictures", 10, 60)
 
 
-def test_a_picture_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
+def test_an_image_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets")
     manifest = ingest(root).manifest
     (root / "cat/0.jpg").unlink()
 
     with pytest.raises(
-        UnreadablePicture, match=r"cat/0\.jpg is no longer where it was\. Give the pictures again"
+        UnreadableImage, match=r"cat/0\.jpg is no longer where it was\. Give the pictures again"
     ):
-        reread(manifest, manifest.pictures[0])
+        reread(manifest, manifest.images[0])
 
 
-def test_pictures_of_a_phone_do_not_fill_the_memory(tmp_path: Path) -> None:
+def test_images_of_a_phone_do_not_fill_the_memory(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     assert resource
     root = tmp_path / "pets"
@@ -324,7 +324,7 @@ class Counting:
         self.begun += 1
         return np.asarray(image)
 
-    def add(self, sha256: str, picture: np.ndarray) -> None:
+    def add(self, sha256: str, image: np.ndarray) -> None:
         self.taken += 1
         end = time.monotonic() + 60
         while self.begun < min(60, self.taken + self.wanted) and time.monotonic() < end:
@@ -333,7 +333,7 @@ class Counting:
         self.most_ahead = max(self.most_ahead, self.begun - self.taken)
 
 
-def test_pictures_are_prepared_ahead_only_where_the_body_is_not_hindered(tmp_path: Path) -> None:
+def test_images_are_prepared_ahead_only_where_the_body_is_not_hindered(tmp_path: Path) -> None:
     root = pets(tmp_path / "pets", each=30)
     ahead = {}
     for alone, wanted in ((True, 4), (False, 59)):

@@ -44,16 +44,16 @@ def test_wrapper_folders_are_looked_through(wrapper: str) -> None:
     assert [left.reason for left in layout.left_out] == ["README.md is not a picture."]
 
 
-@pytest.mark.parametrize("exam", ["test", "Testing", "val", "valid", "Validation"])
+@pytest.mark.parametrize("test", ["test", "Testing", "val", "valid", "Validation"])
 @pytest.mark.parametrize("wrapper", ["", "set/"])
-def test_given_parts_are_recognised(exam: str, wrapper: str) -> None:
-    layout = arrange([f"{wrapper}{part}/{name}/1.jpg" for part in ("Train", exam) for name in ("cat", "dog")])
+def test_given_parts_are_recognised(test: str, wrapper: str) -> None:
+    layout = arrange([f"{wrapper}{part}/{name}/1.jpg" for part in ("Train", test) for name in ("cat", "dog")])
 
-    given = "test" if exam.casefold().startswith("test") else "validation"
+    given = "test" if test.casefold().startswith("test") else "validation"
     assert set(classes(layout).values()) == {"cat", "dog"}
     assert parts(layout) == {
         f"{wrapper}{part}/{name}/1.jpg": known
-        for part, known in (("Train", "train"), (exam, given))
+        for part, known in (("Train", "train"), (test, given))
         for name in ("cat", "dog")
     }
 
@@ -71,7 +71,7 @@ def test_a_class_may_be_called_train() -> None:
     assert set(classes(layout).values()) == {"train", "car", "plane"}
 
 
-def test_unlabelled_exam_pictures_are_left_out_by_name() -> None:
+def test_unlabelled_test_images_are_left_out_by_name() -> None:
     layout = arrange(["train/cat/1.jpg", "train/dog/1.jpg", "test/7.jpg", "try/8.jpg"])
 
     assert [(left.file, left.reason) for left in layout.left_out] == [

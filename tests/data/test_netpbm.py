@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from headswap.data.decode import decode, read_image
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 from tests.crafted import netpbm
 
 RAMP = np.arange(12 * 20).reshape(12, 20)
@@ -49,7 +49,7 @@ def test_ink_in_plain_text_needs_no_spaces() -> None:
     assert np.asarray(image)[:, :, 1].tolist() == [[255, 0, 255, 0], [0, 255, 0, 255]]
 
 
-def test_deep_grey_is_read_as_the_same_picture_in_png() -> None:
+def test_deep_grey_is_read_as_the_same_image_in_png() -> None:
     for top in (4000, 65535):
         deep = (RAMP * top // 239).astype(np.uint16)
         file = io.BytesIO()
@@ -61,7 +61,7 @@ def test_deep_grey_is_read_as_the_same_picture_in_png() -> None:
         assert np.asarray(as_pgm).max() > 240
 
 
-def test_the_first_of_several_pictures_is_read() -> None:
+def test_the_first_of_several_images_is_read() -> None:
     first, second = netpbm(6, colours(255)), netpbm(6, colours(255) // 2)
 
     image = read_image(first + second, name="film.ppm")
@@ -101,7 +101,7 @@ def test_the_first_of_several_pictures_is_read() -> None:
 def test_a_header_that_lies_costs_a_sentence(data: bytes, sentence: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(UnreadablePicture, match=rf"x\.ppm .*{sentence}"):
+        with pytest.raises(UnreadableImage, match=rf"x\.ppm .*{sentence}"):
             read_image(data, name="x.ppm")
 
 
@@ -124,7 +124,7 @@ def test_damaged_copies_let_no_other_error_out() -> None:
         try:
             assert read_image(bytes(data), name="x").mode == "RGB"
             verdicts["read"] += 1
-        except UnreadablePicture:
+        except UnreadableImage:
             verdicts["refused"] += 1
 
     assert min(verdicts.values()) > 50

@@ -17,7 +17,7 @@ from headswap.errors import BadSetting
 SHARED = Path(__file__).parents[2].parent / "shared"
 
 
-def picture(
+def image(
     number: int, class_name: str, *, group: int | None = None, given: Part | None = None
 ) -> ImageRecord:
     return ImageRecord(
@@ -27,14 +27,14 @@ def picture(
     )  # fmt: skip
 
 
-def manifest(*pictures: ImageRecord) -> Manifest:
-    classes = tuple(sorted({each.class_name for each in pictures}))
-    return Manifest(name="set", root="/", classes=classes, pictures=pictures)
+def manifest(*images: ImageRecord) -> Manifest:
+    classes = tuple(sorted({each.class_name for each in images}))
+    return Manifest(name="set", root="/", classes=classes, images=images)
 
 
 def many(**counts: int) -> Manifest:
     numbers = iter(range(10_000))
-    return manifest(*(picture(next(numbers), name) for name, count in counts.items() for _ in range(count)))
+    return manifest(*(image(next(numbers), name) for name, count in counts.items() for _ in range(count)))
 
 
 def sizes(result: Manifest, part: Part) -> dict[str, int]:
@@ -56,7 +56,7 @@ def test_tiny_classes_keep_something_to_practise_on() -> None:
     assert sizes(result, "test") == {"dog": 1, "bird": 1}
 
 
-def test_two_classes_of_one_picture_have_no_exam() -> None:
+def test_two_classes_of_one_image_have_no_test() -> None:
     assert split(many(cat=1, dog=1)).part("test") == ()
 
 
@@ -65,72 +65,70 @@ def test_one_to_a_hundred_and_two_hundred_classes_are_split() -> None:
     assert len(sizes(split(many(**{f"class{number}": 4 for number in range(200)})), "test")) == 200
 
 
-def test_no_share_means_no_exam() -> None:
+def test_no_share_means_no_test() -> None:
     assert split(many(cat=10, dog=10), test_share=0).part("test") == ()
 
 
 def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_the_files() -> None:
     given = many(cat=30, dog=30)
-    shuffled = replace(given, pictures=given.pictures[::-1])
+    shuffled = replace(given, images=given.images[::-1])
 
-    def exam(result: Manifest) -> set[str]:
+    def test(result: Manifest) -> set[str]:
         return {each.sha256 for each in result.part("test")}
 
-    assert exam(split(given, seed=1)) == exam(split(given, seed=1)) == exam(split(shuffled, seed=1))
-    assert exam(split(given, seed=1)) != exam(split(given, seed=2))
+    assert test(split(given, seed=1)) == test(split(given, seed=1)) == test(split(shuffled, seed=1))
+    assert test(split(given, seed=1)) != test(split(given, seed=2))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_stay_whole_even_across_classes(seed: int) -> None:
     dice = np.random.default_rng(seed)
-    pictures = [picture(n, "abc"[int(dice.integers(3))], group=int(dice.integers(40))) for n in range(150)]
+    images = [image(n, "abc"[int(dice.integers(3))], group=int(dice.integers(40))) for n in range(150)]
 
-    result = split(manifest(*pictures), validation_share=0.1, seed=seed)
+    result = split(manifest(*images), validation_share=0.1, seed=seed)
 
     sides: dict[int, set[str]] = {}
-    for each in result.pictures:
+    for each in result.images:
         sides.setdefault(each.group, set()).add(each.part)
     assert all(len(parts) == 1 for parts in sides.values())
     assert set(sizes(result, "train")) == set(sizes(result, "test")) == {"a", "b", "c"}
     assert 0.1 <= len(result.part("test")) / 150 <= 0.3
 
 
-def test_a_class_of_two_large_groups_still_gets_an_exam() -> None:
-    pictures = [picture(n, "cat", group=n // 10) for n in range(20)] + [
-        picture(n, "dog") for n in range(30, 50)
-    ]
+def test_a_class_of_two_large_groups_still_gets_a_test() -> None:
+    images = [image(n, "cat", group=n // 10) for n in range(20)] + [image(n, "dog") for n in range(30, 50)]
 
-    assert sizes(split(manifest(*pictures)), "test") == {"cat": 10, "dog": 4}
+    assert sizes(split(manifest(*images)), "test") == {"cat": 10, "dog": 4}
 
 
 @pytest.mark.parametrize(
-    ("given", "exam"),
+    ("given", "test"),
     [(("train", "test"), "test"), (("train", "validation"), "validation"),
      (("train", "validation", "test"), "test")],
 )  # fmt: skip
-def test_given_parts_are_respected(given: tuple[Part, ...], exam: Part) -> None:
-    pictures = [
-        picture(number * 10 + place, name, given=part)
+def test_given_parts_are_respected(given: tuple[Part, ...], test: Part) -> None:
+    images = [
+        image(number * 10 + place, name, given=part)
         for number, part in enumerate(given)
         for place, name in enumerate(("cat", "cat", "dog"))
     ]
 
-    result = split(manifest(*pictures), test_share=0.5)
+    result = split(manifest(*images), test_share=0.5)
 
-    assert {each.given_part for each in result.part("test")} == {exam}
+    assert {each.given_part for each in result.part("test")} == {test}
     assert {each.given_part for each in result.part("train")} == {"train"}
-    assert len(result.pictures) == len(pictures)
+    assert len(result.images) == len(images)
 
 
-def test_an_exam_picture_is_not_practised_even_if_it_lies_in_both_folders() -> None:
+def test_a_test_image_is_not_trained_even_if_it_lies_in_both_folders() -> None:
     kept = [
-        picture(1, "cat", given="train"),
-        picture(2, "dog", given="train"),
-        picture(3, "dog", given="test"),
+        image(1, "cat", given="train"),
+        image(2, "dog", given="train"),
+        image(3, "dog", given="test"),
     ]
     both = [
-        replace(picture(3, "dog", given="train"), file="train/dog/3.jpg"),
-        picture(4, "cat", given="test"),
+        replace(image(3, "dog", given="train"), file="train/dog/3.jpg"),
+        image(4, "cat", given="test"),
     ]
 
     result = split(manifest(*kept, *both))
@@ -141,20 +139,20 @@ def test_an_exam_picture_is_not_practised_even_if_it_lies_in_both_folders() -> N
     assert sizes(result, "train") == {"cat": 1, "dog": 1}
 
 
-def test_a_class_without_training_pictures_is_left_out() -> None:
-    pictures = [picture(n, name, given="train") for n, name in enumerate(("cat", "dog"))]
-    exam = [picture(n, name, given="test") for n, name in ((5, "cat"), (6, "dog"), (7, "unknown"))]
+def test_a_class_without_training_images_is_left_out() -> None:
+    images = [image(n, name, given="train") for n, name in enumerate(("cat", "dog"))]
+    test = [image(n, name, given="test") for n, name in ((5, "cat"), (6, "dog"), (7, "unknown"))]
 
-    result = split(manifest(*pictures, *exam))
+    result = split(manifest(*images, *test))
 
     assert result.classes == ("cat", "dog")
     assert result.left_out[0].reason == "7.jpg is of a class that has no training pictures."
 
 
-def test_parts_without_practice_are_ignored() -> None:
-    pictures = [picture(n, "cat" if n % 2 else "dog", given="test") for n in range(20)]
+def test_parts_without_train_are_ignored() -> None:
+    images = [image(n, "cat" if n % 2 else "dog", given="test") for n in range(20)]
 
-    assert sizes(split(manifest(*pictures)), "test") == {"cat": 2, "dog": 2}
+    assert sizes(split(manifest(*images)), "test") == {"cat": 2, "dog": 2}
 
 
 @pytest.mark.parametrize(("test_share", "validation_share"), [(-0.1, 0), (1.0, 0), (0.6, 0.4)])
@@ -170,8 +168,8 @@ def test_near_duplicate_tiles_never_fall_on_both_sides() -> None:
 
     result = split(ingest(tiles, threads=2).manifest)
 
-    practised = {each.group for each in result.part("train")}
-    assert practised.isdisjoint(each.group for each in result.part("test"))
+    trained = {each.group for each in result.part("train")}
+    assert trained.isdisjoint(each.group for each in result.part("test"))
     assert 60 <= len(result.part("test")) <= 70
     assert set(sizes(result, "test")) == set(result.classes)
 
@@ -181,20 +179,20 @@ def test_a_recorded_split_is_taken_as_it_was_whatever_is_near_today() -> None:
     recorded = split(given, seed=3)
     recorded = replace(
         recorded,
-        pictures=tuple(replace(each, group=each.group + 7) for each in recorded.pictures),
+        images=tuple(replace(each, group=each.group + 7) for each in recorded.images),
         classes=("cat", "dog"),
     )
-    regrouped = replace(given, pictures=tuple(replace(each, group=0) for each in given.pictures))
+    regrouped = replace(given, images=tuple(replace(each, group=0) for each in given.images))
 
     again = split_as(regrouped, recorded)
 
     assert again is not None
-    assert [(each.group, each.part) for each in again.pictures] == [
-        (each.group, each.part) for each in recorded.pictures
+    assert [(each.group, each.part) for each in again.images] == [
+        (each.group, each.part) for each in recorded.images
     ]
 
 
-def test_a_recorded_split_says_nothing_of_other_pictures() -> None:
+def test_a_recorded_split_says_nothing_of_other_images() -> None:
     recorded = split(many(cat=20, dog=20))
 
     assert split_as(many(cat=20, dog=19), recorded) is None
@@ -202,7 +200,7 @@ def test_a_recorded_split_says_nothing_of_other_pictures() -> None:
 
 
 def test_near_duplicates_across_given_folders_are_found() -> None:
-    near = [picture(1, "cat", group=5, given="train"), picture(2, "cat", group=5, given="test")]
-    others = [picture(3, "dog", given="train"), picture(4, "dog", given="test")]
+    near = [image(1, "cat", group=5, given="train"), image(2, "cat", group=5, given="test")]
+    others = [image(3, "dog", given="train"), image(4, "dog", given="test")]
 
     assert crossing(manifest(*near, *others)) == (near[1],)

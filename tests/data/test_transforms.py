@@ -12,7 +12,7 @@ from headswap.network import InputSpec
 SIZES = [(640, 480), (481, 333), (333, 501), (100, 100), (37, 200), (1, 1), (256, 256), (225, 1000)]
 
 
-def picture(width: int, height: int) -> Image.Image:
+def drawn(width: int, height: int) -> Image.Image:
     """A smooth scene with texture: every resampling error shows."""
     noise = np.random.default_rng(width * 1000 + height).integers(0, 256, (height, width, 3))
     ramp = np.add.outer(np.arange(height), np.arange(width))[..., None] % 256
@@ -34,7 +34,7 @@ SPECS = [
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_crop_is_the_one_torchvision_makes(spec: InputSpec, size: tuple[int, int]) -> None:
     transforms = pytest.importorskip("torchvision.transforms")
-    image = picture(*size)
+    image = drawn(*size)
     mode = transforms.InterpolationMode(spec.interpolation)
     theirs = transforms.Compose(
         [
@@ -49,23 +49,25 @@ def test_a_crop_is_the_one_torchvision_makes(spec: InputSpec, size: tuple[int, i
     np.testing.assert_array_equal(ours, np.asarray(theirs(image)))
 
 
-@pytest.mark.parametrize("fit", ["center", "squash", "border"])
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
 @pytest.mark.parametrize("side", [(224, 224), (192, 256)], ids=str)
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_every_fit_is_the_one_timm_makes(fit: str, side: tuple[int, int], size: tuple[int, int]) -> None:
+def test_every_fit_is_the_one_timm_makes(
+    crop_mode: str, side: tuple[int, int], size: tuple[int, int]
+) -> None:
     factory = pytest.importorskip("timm.data.transforms_factory")
-    share = 1.0 if fit != "center" or side[0] != side[1] else 0.875
+    share = 1.0 if crop_mode != "center" or side[0] != side[1] else 0.875
     spec = InputSpec(
         height=side[0],
         width=side[1],
-        fit={"center": "crop", "squash": "squash", "border": "border"}[fit],  # type: ignore[arg-type]
+        crop_mode={"center": "crop", "squash": "squash", "border": "border"}[crop_mode],  # type: ignore[arg-type]
         resize_px=int(min(side) / share),
     )
-    image = picture(*size)
+    image = drawn(*size)
     theirs = factory.transforms_imagenet_eval(
-        side, crop_pct=share, crop_mode=fit, interpolation="bicubic", use_prefetcher=True
+        side, crop_pct=share, crop_mode=crop_mode, interpolation="bicubic", use_prefetcher=True
     )
-    if fit == "border" and size == (1, 1):
+    if crop_mode == "border" and size == (1, 1):
         assert prepare(image, spec).shape == (*side, 3)
         return
 
@@ -75,19 +77,19 @@ def test_every_fit_is_the_one_timm_makes(fit: str, side: tuple[int, int], size: 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_squash_with_a_cut_is_the_one_timm_makes(size: tuple[int, int]) -> None:
     factory = pytest.importorskip("timm.data.transforms_factory")
-    spec = InputSpec(fit="squash", squash_px=(256, 256))
+    spec = InputSpec(crop_mode="squash", squash_px=(256, 256))
     theirs = factory.transforms_imagenet_eval(
         (224, 224), crop_pct=0.875, crop_mode="squash", interpolation="bicubic", use_prefetcher=True
     )
 
     assert wanted_px(spec) == 256
     np.testing.assert_array_equal(
-        prepare(picture(*size), spec), theirs(picture(*size)).numpy().transpose(1, 2, 0)
+        prepare(drawn(*size), spec), theirs(drawn(*size)).numpy().transpose(1, 2, 0)
     )
 
 
 def test_a_network_that_sees_blue_first_gets_blue_first() -> None:
-    spec = InputSpec(channel_order="BGR", mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), fit="border")
+    spec = InputSpec(channel_order="BGR", mean=(0.1, 0.2, 0.3), std=(1.0, 1.0, 1.0), crop_mode="border")
     orange = Image.new("RGB", (100, 50), (255, 128, 0))
 
     prepared = prepare(orange, spec)
@@ -101,7 +103,7 @@ def test_a_network_that_sees_blue_first_gets_blue_first() -> None:
 @pytest.mark.parametrize("spec", [InputSpec(), InputSpec(mean=(0.5,) * 3, std=(0.5,) * 3)], ids=str)
 def test_the_numbers_are_the_ones_torchvision_gives(spec: InputSpec) -> None:
     transforms = pytest.importorskip("torchvision.transforms")
-    prepared = prepare(picture(640, 480), spec)
+    prepared = prepare(drawn(640, 480), spec)
     theirs = transforms.Compose([transforms.ToTensor(), transforms.Normalize(spec.mean, spec.std)])
 
     ours = to_float(prepared[None], spec)
@@ -112,16 +114,18 @@ def test_the_numbers_are_the_ones_torchvision_gives(spec: InputSpec) -> None:
     np.testing.assert_array_equal(ours[0], theirs(prepared.copy()).numpy())
 
 
-def test_a_network_for_grey_pictures_gets_one_channel() -> None:
-    spec = InputSpec(channels=1, height=28, width=28, resize_px=28, mean=(0.1,), std=(0.3,), fit="border")
+def test_a_network_for_grey_images_gets_one_channel() -> None:
+    spec = InputSpec(
+        channels=1, height=28, width=28, resize_px=28, mean=(0.1,), std=(0.3,), crop_mode="border"
+    )
 
-    prepared = prepare(picture(100, 50), spec)
+    prepared = prepare(drawn(100, 50), spec)
 
     assert prepared.shape == (28, 28, 1)
     assert to_float(prepared[None], spec).shape == (1, 1, 28, 28)
 
 
-def test_a_picture_is_read_large_enough_for_its_resize() -> None:
+def test_an_image_is_read_large_enough_for_its_resize() -> None:
     assert wanted_px(InputSpec()) == 256
-    assert wanted_px(InputSpec(fit="squash", height=300, width=200)) == 300
+    assert wanted_px(InputSpec(crop_mode="squash", height=300, width=200)) == 300
     assert wanted_px(InputSpec(height=192, width=256, resize_px=192)) == 256

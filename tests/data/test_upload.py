@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headswap.data.upload import open_upload
-from headswap.errors import BadUpload, TooFewPictures, UnreadablePicture
+from headswap.errors import BadUpload, TooFewImages, UnreadableImage
 
 
 def filled(root: Path, *names: str) -> Path:
@@ -80,7 +80,7 @@ def test_a_file_that_may_not_be_read_is_a_sentence(tmp_path: Path) -> None:
 
     with open_upload(root) as upload:
         (root / "cat/1.jpg").unlink()
-        with pytest.raises(UnreadablePicture, match=r"1\.jpg cannot be opened: No such file"):
+        with pytest.raises(UnreadableImage, match=r"1\.jpg cannot be opened: No such file"):
             upload.read(upload.placed[0])
 
 
@@ -96,7 +96,7 @@ def test_a_file_that_may_not_be_read_is_a_sentence(tmp_path: Path) -> None:
         ),
         (
             ("cat/1.jpg", "cat/2.jpg"),
-            TooFewPictures,
+            TooFewImages,
             "pets holds one class only: cat. Add a folder of pictures",
         ),
     ],
@@ -119,7 +119,7 @@ def test_one_class_is_enough_to_evaluate(tmp_path: Path) -> None:
         assert len(upload.placed) == 1
 
 
-def test_a_missing_path_and_a_picture_are_refused(tmp_path: Path) -> None:
+def test_a_missing_path_and_an_image_are_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(BadUpload, match=r"There is nothing at .*nowhere\. Check the path"),
         open_upload(tmp_path / "nowhere"),

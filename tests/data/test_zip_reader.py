@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headswap.data.zip_reader import ZipLimits, open_archive
-from headswap.errors import BadUpload, UnreadablePicture
+from headswap.errors import BadUpload, UnreadableImage
 
 
 def zipped(folder: Path, members: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -28,7 +28,7 @@ def read_all(path: Path, limits: ZipLimits | None = None) -> int:
     count = 0
     with open_archive(path, limits) as archive:
         for name in archive.names:
-            with suppress(UnreadablePicture):
+            with suppress(UnreadableImage):
                 count += len(archive.read(name))
     return count
 
@@ -101,7 +101,7 @@ def test_a_lying_size_is_counted_while_reading(tmp_path: Path) -> None:
 
     with (
         open_archive(path) as archive,
-        pytest.raises(UnreadablePicture, match=r"1\.bmp is damaged inside the zip"),
+        pytest.raises(UnreadableImage, match=r"1\.bmp is damaged inside the zip"),
     ):
         archive.read("cat/1.bmp")
 

@@ -27,11 +27,11 @@ RUNS = (  # network, seconds, milliseconds, age in seconds
 )
 
 
-def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float) -> Path:
+def make_project(root: Path, images: Path, bundle: Path, name: str, now: float) -> Path:
     """A project on these pictures with the same bundle as the result of several runs."""
     projects, store = Projects(root / "projects"), Store(root / "jobs.sqlite")
     project = projects.create("", name)
-    manifest = split(ingest(pictures, store=projects.folder(project.id) / "images").manifest)
+    manifest = split(ingest(images, store=projects.folder(project.id) / "images").manifest)
     folder = projects.new_data_folder(project)
     write_text(folder / "dataset.json", to_json(replace(manifest, name=name)))
     project = projects.use_data(project, folder, name)
@@ -40,13 +40,11 @@ def make_project(root: Path, pictures: Path, bundle: Path, name: str, now: float
         place = store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         size = (bundle / "weights.safetensors").stat().st_size
-        figures = RunStats(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_picture=ms)
+        figures = RunStats(seconds=seconds, parameters=size // 4, size_bytes=size, ms_per_image=ms)
         keep_figures(place, figures)
         experiment = Experiment(data=DataConfig(source=str(folder / "dataset.json")), model=model)
         store.adopt("", project.id, to_json(experiment), job, "bundle", now - age)
-    archive = archive_of(
-        Settings(workspace=root, sample=pictures), projects, store, lambda _owner, _file: None
-    )
+    archive = archive_of(Settings(workspace=root, sample=images), projects, store, lambda _owner, _file: None)
     try:
         return archive.save("", project.id, root / "out")
     finally:

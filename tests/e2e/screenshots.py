@@ -108,9 +108,9 @@ def strip(screens: list[bytes]) -> bytes:
     return target.getvalue()
 
 
-def save(picture: bytes, file: Path) -> None:
+def save(image: bytes, file: Path) -> None:
     """Write a picture as small as it gets without losing a colour."""
-    with Image.open(BytesIO(picture)) as whole:
+    with Image.open(BytesIO(image)) as whole:
         whole.convert("RGB").save(file, optimize=True)
 
 

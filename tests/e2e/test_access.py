@@ -42,7 +42,7 @@ class Judge:
                     self.found.append(f"{where}, {scheme}: {violation['id']} at {places}: {reason}")
 
 
-def test_before_any_picture_and_in_every_error_nothing_is_serious(
+def test_before_any_image_and_in_every_error_nothing_is_serious(
     visit: Visit, house: House, tmp_path: Path
 ) -> None:
     page, judge = visit.page, Judge(visit)
@@ -84,9 +84,7 @@ def test_before_any_picture_and_in_every_error_nothing_is_serious(
     assert judge.looked == 9
 
 
-def test_with_pictures_and_a_result_nothing_is_serious(
-    visit: Visit, house: House, project_file: Path
-) -> None:
+def test_with_images_and_a_result_nothing_is_serious(visit: Visit, house: House, project_file: Path) -> None:
     page, judge = visit.page, Judge(visit)
     visit.open_project(project_file)
     visit.wait("#hs-head svg text:has-text('vehicle')", state="attached")

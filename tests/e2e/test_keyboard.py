@@ -68,7 +68,7 @@ def test_the_whole_journey_is_made_with_keys_only(visit: Visit, tmp_path: Path) 
     assert visit.clicks == 0
 
 
-def test_pictures_are_chosen_mended_and_undone_with_keys_only(
+def test_images_are_chosen_mended_and_undone_with_keys_only(
     visit: Visit, class_folders: Callable[[dict[str, int]], Path]
 ) -> None:
     page, press = visit.page, visit.page.keyboard.press

@@ -87,7 +87,7 @@ def test_a_class_votes_on_its_phones_sees_the_bar_and_follows_the_run(
     visit.moved_on()
 
 
-def test_a_run_of_step_3_is_followed_and_shows_no_picture(visit: Visit, browser: Browser) -> None:
+def test_a_run_of_step_3_is_followed_and_shows_no_image(visit: Visit, browser: Browser) -> None:
     page = visit.page
     visit.use_sample()
     visit.teach()
@@ -107,7 +107,7 @@ def test_a_run_of_step_3_is_followed_and_shows_no_picture(visit: Visit, browser:
     visit.wait("#hs-share [data-do=share]")
 
 
-def test_own_pictures_are_offered_and_used(enter: Callable[..., Visit], house: House) -> None:
+def test_own_images_are_offered_and_used(enter: Callable[..., Visit], house: House) -> None:
     visit = enter()
     visit.use_sample()
     page = learn(visit, house, LESSON)

@@ -65,7 +65,7 @@ def test_a_name_that_nobody_has_is_one_sentence_and_the_network_stays(visit: Vis
     assert "tf_efficientnet_lite0" in page.inner_text("#hs-head h2")
 
 
-def test_the_new_head_is_as_large_as_the_pictures_have_classes(visit: Visit) -> None:
+def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> None:
     visit.wait("#hs-head svg.wide")
     assert "as you like" in visit.page.inner_text("#hs-head .facts")
 

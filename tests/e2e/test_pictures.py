@@ -51,7 +51,7 @@ def answer_place(visit: Visit, how: str) -> None:
     visit.page.click(f"#hs-picker dialog.place [value='{how}']")
 
 
-def picture(number: int, *, width: int = 160, height: int = 120) -> bytes:
+def image(number: int, *, width: int = 160, height: int = 120) -> bytes:
     """A small picture that is unlike all others."""
     dice = random.Random(number)
     image = Image.new("RGB", (width, height), tuple(dice.randrange(256) for _ in range(3)))
@@ -67,7 +67,7 @@ def picture(number: int, *, width: int = 160, height: int = 120) -> bytes:
 def zip_of(place: Path, names: list[str]) -> Path:
     with zipfile.ZipFile(place, "w") as archive:
         for number, name in enumerate(names):
-            archive.writestr(name, picture(number) if name[-4:].lower() == ".jpg" else b"litter")
+            archive.writestr(name, image(number) if name[-4:].lower() == ".jpg" else b"litter")
     return place
 
 
@@ -98,7 +98,7 @@ def test_a_folder_keeps_its_class_names_and_a_hostile_one_is_text(
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_hostile_name_is_text_on_every_step_and_a_broken_picture_stops_no_lesson(
+def test_a_hostile_name_is_text_on_every_step_and_a_broken_image_stops_no_lesson(
     visit: Visit, class_folders: FolderOf, house: House, tmp_path: Path
 ) -> None:
     page, folder = visit.page, class_folders({"pens": 8, HOSTILE: 8})
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_zip_is_refused_in_words_and_the_page_goes_on(visit: V
     assert visit.page.locator("#hs-pictures-status .mistake").count() == 0
 
 
-def test_one_class_or_one_picture_leaves_the_teach_button_asleep_and_says_why(
+def test_one_class_or_one_image_leaves_the_teach_button_asleep_and_says_why(
     visit: Visit, class_folders: FolderOf, tmp_path: Path
 ) -> None:
     page = visit.page
@@ -210,7 +210,7 @@ def test_one_class_or_one_picture_leaves_the_teach_button_asleep_and_says_why(
     visit.wait("#hs-to-teach:not([disabled])")
 
 
-def test_classes_and_pictures_are_mended_and_every_step_is_undone(visit: Visit) -> None:
+def test_classes_and_images_are_mended_and_every_step_is_undone(visit: Visit) -> None:
     page = visit.page
     visit.open_step("pictures")
     page.click("#hs-sample")
@@ -258,7 +258,7 @@ def test_classes_and_pictures_are_mended_and_every_step_is_undone(visit: Visit) 
     assert classes(visit) == whole
 
 
-def test_a_folder_on_a_filled_project_asks_and_undo_brings_the_old_pictures_back(
+def test_a_folder_on_a_filled_project_asks_and_undo_brings_the_old_images_back(
     visit: Visit, class_folders: FolderOf, tmp_path: Path
 ) -> None:
     page = visit.page
@@ -396,13 +396,13 @@ def test_the_button_beside_a_finding_mends_it(visit: Visit, class_folders: Folde
     with page.expect_file_chooser() as chooser:
         page.click("#hs-checks li:has-text('Few pictures of pen') >> [data-add=pen]")
     chooser.value.set_files(
-        [{"name": f"{i}.jpg", "mimeType": "image/jpeg", "buffer": picture(i)} for i in (1, 2)]
+        [{"name": f"{i}.jpg", "mimeType": "image/jpeg", "buffer": image(i)} for i in (1, 2)]
     )
     visit.wait(".changed:has-text('2 pictures added.')")
     assert classes(visit)["pen"] == 7
 
 
-def test_loose_pictures_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> None:
+def test_loose_images_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> None:
     visit = enter(width=390, height=844)
     page = visit.page
     visit.open_step("pictures")
@@ -412,12 +412,12 @@ def test_loose_pictures_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> 
     page.fill("#hs-classes .new-class input", "my/mug")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    shots = [{"name": "image.jpg", "mimeType": "image/jpeg", "buffer": picture(i)} for i in range(3)]
+    shots = [{"name": "image.jpg", "mimeType": "image/jpeg", "buffer": image(i)} for i in range(3)]
     chooser.value.set_files(shots)
     visit.wait("#hs-classes .klass")
     with page.expect_file_chooser() as chooser:
         page.click("#hs-picker .loose")
-    chooser.value.set_files([{"name": "b.jpg", "mimeType": "image/jpeg", "buffer": picture(9)}])
+    chooser.value.set_files([{"name": "b.jpg", "mimeType": "image/jpeg", "buffer": image(9)}])
     visit.wait("#hs-picker dialog[open]:has-text('What does this picture show?')")
     page.fill("#hs-picker dialog input", "pen")
     page.keyboard.press("Enter")
@@ -486,7 +486,7 @@ def test_without_https_the_camera_says_so(visit: Visit) -> None:
     assert visit.page.is_disabled("#hs-camera .hold")
 
 
-def test_new_pictures_take_no_pictures_from_a_finished_run(visit: Visit) -> None:
+def test_new_images_take_no_images_from_a_finished_run(visit: Visit) -> None:
     page = visit.page
     visit.use_sample()
     visit.teach()
@@ -510,12 +510,12 @@ def test_new_pictures_take_no_pictures_from_a_finished_run(visit: Visit) -> None
     visit.wait("#hs-classes .klass")
 
 
-def test_twelve_hundred_pictures_leave_the_page_awake(visit: Visit, tmp_path: Path, took: Took) -> None:
+def test_twelve_hundred_images_leave_the_page_awake(visit: Visit, tmp_path: Path, took: Took) -> None:
     folder = tmp_path / "many"
     for number in range(1200):
         place = folder / f"class {number % 12:02d}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / f"{number}.jpg").write_bytes(picture(number, width=320, height=240))
+        (place / f"{number}.jpg").write_bytes(image(number, width=320, height=240))
     page = visit.page
     visit.open_step("pictures")
 

@@ -106,7 +106,7 @@ def test_runs_are_sorted_opened_again_and_deleted_after_a_question(opened: Visit
     assert page.locator("#hs-runs tr.shown").inner_text().find("lite0") > 0
 
 
-def test_networks_are_compared_on_the_same_pictures(opened: Visit, house: House) -> None:
+def test_networks_are_compared_on_the_same_images(opened: Visit, house: House) -> None:
     page = opened.page
     see_runs(opened, house)
     for row in ("lite1", "resnet50"):
@@ -120,8 +120,8 @@ def test_networks_are_compared_on_the_same_pictures(opened: Visit, house: House)
 
     opened.wait("#hs-runs tr:has-text('lite1') .tag.good")
     assert networks(opened) == ["tf_efficientnet_lite1", "tf_efficientnet_lite0"]
-    exams = [line.split(",")[0] for line in page.locator("#hs-runs .of-right .hs-note").all_inner_texts()]
-    assert len({exam.split(" of ")[1] for exam in exams}) == 1, "not the same exam"
+    tests = [line.split(",")[0] for line in page.locator("#hs-runs .of-right .hs-note").all_inner_texts()]
+    assert len({test.split(" of ")[1] for test in tests}) == 1, "not the same exam"
     assert page.locator("#hs-runs-plot svg.wide circle").count() == 2
 
 

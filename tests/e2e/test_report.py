@@ -23,7 +23,7 @@ def cells(visit: Visit) -> list[int]:
     return [int(cell.inner_text()) for cell in visit.page.locator("#hs-grid .cell").all()]
 
 
-def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_pictures_with_the_keyboard(
+def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_images_with_the_keyboard(
     taught: Visit,
 ) -> None:
     page = taught.page
@@ -44,7 +44,7 @@ def test_the_grid_adds_up_to_the_verdict_and_a_cell_opens_its_pictures_with_the_
     assert "Always saying" in page.inner_text("#hs-verdict p")
 
 
-def test_the_old_head_and_the_nearest_practice_pictures_stand_beside_the_answer(taught: Visit) -> None:
+def test_the_old_head_and_the_nearest_train_images_stand_beside_the_answer(taught: Visit) -> None:
     page = taught.page
 
     assert page.locator("#hs-answer .versus > div").count() == 2
@@ -59,7 +59,7 @@ def noise() -> bytes:
     return target.getvalue()
 
 
-def test_an_unlike_picture_raises_the_warning_and_a_known_one_does_not(taught: Visit) -> None:
+def test_an_unlike_image_raises_the_warning_and_a_known_one_does_not(taught: Visit) -> None:
     page = taught.page
     chooser = "#hs-try input[type=file]"
 
@@ -72,9 +72,9 @@ def test_an_unlike_picture_raises_the_warning_and_a_known_one_does_not(taught: V
     taught.wait("#hs-answer .live b:has-text('fruit')")
 
 
-def test_a_pasted_picture_is_answered(taught: Visit) -> None:
+def test_a_pasted_image_is_answered(taught: Visit) -> None:
     page = taught.page
-    picture = base64.b64encode((SAMPLE / "train" / "bird" / "dove_symbol.png").read_bytes()).decode()
+    image = base64.b64encode((SAMPLE / "train" / "bird" / "dove_symbol.png").read_bytes()).decode()
     page.click("#hs-examples [data-example='5']")
     taught.wait("#hs-examples [data-example='5'][aria-pressed=true]")
     taught.wait("#hs-answer .live b:not(:has-text('bird'))")
@@ -87,7 +87,7 @@ def test_a_pasted_picture_is_answered(taught: Visit) -> None:
           document.body.dispatchEvent(
             new ClipboardEvent('paste', {clipboardData: clipboard, bubbles: true}));
         }""",
-        picture,
+        image,
     )
 
     taught.wait("#hs-answer .live b:has-text('bird')")

@@ -26,11 +26,11 @@ WITHOUT = (  # a Python in which `import headswap` fails, asserted before the pr
 CLOSE = 0.01  # the page shows whole percents
 
 
-def ask(folder: Path, program: str, picture: Path) -> dict[str, float]:
+def ask(folder: Path, program: str, image: Path) -> dict[str, float]:
     """What a program of the zip says of a picture: class -> probability."""
     nothing_of_ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, program, str(picture), "--json"],
+        [sys.executable, "-c", WITHOUT, program, str(image), "--json"],
         cwd=folder, env=nothing_of_ours, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -47,13 +47,13 @@ def shown(visit: Visit) -> dict[str, float]:
 
 def test_the_zip_and_its_onnx_say_what_the_page_says_without_headswap(taught: Visit, tmp_path: Path) -> None:
     page = taught.page
-    picture = SAMPLE / "try" / "bird_hen_01.png"  # see-through: anyone who forgets that sees another picture
+    image = SAMPLE / "try" / "bird_hen_01.png"  # see-through: anyone who forgets that sees another picture
     # something else first: the same answer again would change nothing on the page
     page.click("#hs-examples [data-example='3']")
     taught.wait("#hs-examples [data-example='3'][aria-pressed=true]")
     taught.wait("#hs-answer .live:not(:has-text('bird'))")
     page.evaluate("document.querySelector('#hs-answer .answered').dataset.old = 'yes'")
-    page.set_input_files("#hs-try input[type=file]", picture)
+    page.set_input_files("#hs-try input[type=file]", image)
     taught.wait("#hs-answer .answered:not([data-old])")
     on_page = shown(taught)
 
@@ -66,7 +66,7 @@ def test_the_zip_and_its_onnx_say_what_the_page_says_without_headswap(taught: Vi
         assert packed.testzip() is None
         packed.extractall(tmp_path / "elsewhere")
     (folder,) = (tmp_path / "elsewhere").iterdir()
-    torch_says, onnx_says = (ask(folder, name, picture) for name in ("predict.py", "predict_onnx.py"))
+    torch_says, onnx_says = (ask(folder, name, image) for name in ("predict.py", "predict_onnx.py"))
 
     assert set(torch_says) == set(onnx_says) == set(on_page) == {"bird", "fruit", "vehicle"}
     for name, share in on_page.items():

@@ -29,9 +29,9 @@ def test_the_camera_is_answered_live_and_stops_when_it_is_told_to(taught: Visit)
 
 def test_the_heat_map_is_not_constant(taught: Visit) -> None:
     page = taught.page
-    picture, target = Image.new("RGB", (300, 300), "white"), BytesIO()
-    ImageDraw.Draw(picture).ellipse((120, 120, 180, 180), fill="red", outline="black", width=4)
-    picture.save(target, "PNG")
+    image, target = Image.new("RGB", (300, 300), "white"), BytesIO()
+    ImageDraw.Draw(image).ellipse((120, 120, 180, 180), fill="red", outline="black", width=4)
+    image.save(target, "PNG")
     page.set_input_files(
         "#hs-try input[type=file]", {"name": "dot.png", "mimeType": "image/png", "buffer": target.getvalue()}
     )
@@ -50,7 +50,7 @@ def test_the_heat_map_is_not_constant(taught: Visit) -> None:
     taught.wait("#hs-where figure:nth-child(3) img")
 
 
-def test_a_picture_that_is_none_is_refused_in_words(taught: Visit) -> None:
+def test_an_image_that_is_none_is_refused_in_words(taught: Visit) -> None:
     page = taught.page
     broken = {"name": "holiday.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 no picture"}
 

@@ -24,22 +24,22 @@ CLASSES = ("cat", "dog", "owl")
 WORK: set[AdviceCode] = {"more-pictures", "underfitting", "memorising", "mixed"}
 REST: set[AdviceCode] = {"nothing-to-mend", "stop"}
 WARNINGS: set[AdviceCode] = {"baseline", "shortcut", "twins"}
-FURTHER = FinetuneSummary(
-    asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
+FINETUNE = FinetuneSummary(
+    asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
 SHORTCUT = Shortcut(name="brightness", lesson="how light the picture is", right=70, total=100)
 
 
-def report_of(right: int, total: int, practice: float, learning: LearningCurve | None) -> Report:
+def report_of(right: int, total: int, train: float, learning: LearningCurve | None) -> Report:
     wrong = total - right
     confusion = ((right, wrong, 0), (0, 0, 0), (0, 0, 0))
     return Report(
         classes=CLASSES, method="exam", answers=(), right=right, total=total, accuracy=right / total,
         interval=wilson_interval(right, total), baseline_class="cat", baseline_accuracy=0.4,
-        practice_right=round(practice * 4 * total), practice_total=4 * total, class_scores=(),
+        train_right=round(train * 4 * total), train_total=4 * total, class_scores=(),
         confusion=confusion, calibration=Calibration(temperature=1.0, error_before=0.0, error_after=0.0),
-        exam_right=right, exam_total=total, learning=learning,
+        test_right=right, test_total=total, learning=learning,
     )  # fmt: skip
 
 
@@ -55,15 +55,15 @@ def learnings(total: int) -> Iterator[LearningCurve | None]:
 def grid() -> Iterator[tuple[Report, tuple[int, int, int]]]:
     """Reports of every accuracy, size, gap and learning curve, with and without what makes one careful."""
     shares = (0.3, 0.5, 0.75, 0.88, 0.91, 0.94, 0.97, 0.985, 1.0)
-    for total, share, practice, counts in product(
+    for total, share, train, counts in product(
         (2, 8, 20, 60, 96, 500, 5000), shares, (0.6, 0.85, 0.95, 1.0), ((5, 30, 30), (30, 30, 30))
     ):
         for learning in learnings(total):
-            plain = report_of(round(share * total), total, practice, learning)
+            plain = report_of(round(share * total), total, train, learning)
             yield plain, counts
-            yield replace(plain, further=FURTHER), counts
+            yield replace(plain, finetune=FINETUNE), counts
             yield replace(plain, shortcuts=(SHORTCUT,)), counts
-            yield replace(plain, twins=("a",) * max(3, total // 10)), counts
+            yield replace(plain, cross_split_duplicates=("a",) * max(3, total // 10)), counts
 
 
 def contradict(one: Advice, other: Advice) -> bool:
@@ -81,15 +81,15 @@ def contradict(one: Advice, other: Advice) -> bool:
 def claims_too_much(one: Advice, report: Report) -> bool:
     """Whether a sentence says what its figures do not show."""
     low, high = report.interval
-    practice = report.practice_right / report.practice_total
+    train = report.train_right / report.train_total
     trend = report.learning.trend if report.learning else "unknown"
     return (
         (one.code == "nothing-to-mend" and (report.right < report.total or report.total < 20))
         or (one.code == "stop" and (report.accuracy < 0.98 or report.total < 20))
-        or (one.code == "memorising" and not high < practice)
-        or (one.code == "underfitting" and not practice < 0.9)
+        or (one.code == "memorising" and not high < train)
+        or (one.code == "underfitting" and not train < 0.9)
         or (one.code == "baseline" and low > report.baseline_accuracy)
-        or (one.moves_body and (report.accuracy >= 0.92 or report.further is not None))
+        or (one.moves_body and (report.accuracy >= 0.92 or report.finetune is not None))
         or ("hardly helped" in one.sentence and trend != "flat")
         or (("More pictures help" in one.sentence or "are the cure" in one.sentence) and trend != "rising")
         or ("practising on" in one.sentence and trend == "unknown")
@@ -115,7 +115,7 @@ def test_over_a_grid_of_reports_no_advice_contradicts_another_or_its_figures() -
     [(8, 0, 0, "unknown"), (8, 2, 0, "unknown"), (100, 1, 1, "flat"), (100, 15, 3, "rising"),
      (100, 6, 4, "unknown"), (100, 0, 9, "flat"), (1000, 2, 2, "flat")],
 )  # fmt: skip
-def test_more_pictures_helped_or_hardly_did_only_where_chance_does_not_explain_it(
+def test_more_images_helped_or_hardly_did_only_where_chance_does_not_explain_it(
     total: int, gained: int, lost: int, trend: str
 ) -> None:
     learning = LearningCurve(
@@ -131,7 +131,7 @@ def test_ninety_four_of_a_hundred_right_is_not_told_to_move_the_body() -> None:
     assert [one.code for one in report.advice] == ["mixed"]
 
 
-def test_eight_pictures_never_say_that_more_hardly_helped() -> None:
+def test_eight_images_never_say_that_more_hardly_helped() -> None:
     learning = LearningCurve(fewer=12, fewer_right=6, more=18, more_right=6, total=8, gained=0, lost=0)
 
     report = advise(report_of(6, 8, 1.0, learning), (8, 8, 8))

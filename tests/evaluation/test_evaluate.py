@@ -15,7 +15,7 @@ CLASSES = ("cat", "dog")
 
 
 def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] | None = None) -> Manifest:
-    pictures = tuple(
+    images = tuple(
         ImageRecord(
             file=f"{part} {number}",
             source="",
@@ -30,53 +30,53 @@ def manifest_of(labels: list[int], part: Part = "train", *, light: list[float] |
         )
         for number, label in enumerate(labels)
     )
-    return Manifest(name="", root="", classes=CLASSES, pictures=pictures)
+    return Manifest(name="", root="", classes=CLASSES, images=images)
 
 
-def sitting(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> SplitLogits:
+def split_logits(manifest: Manifest, said: list[int], *, sureness: float = 3.0) -> SplitLogits:
     logits = np.zeros((len(said), 2))
     logits[np.arange(len(said)), said] = sureness
     return SplitLogits(
-        files=[picture.file for picture in manifest.pictures],
-        sha256s=[picture.sha256 for picture in manifest.pictures],
-        labels=np.array([manifest.label(picture) for picture in manifest.pictures]),
+        files=[image.file for image in manifest.images],
+        sha256s=[image.sha256 for image in manifest.images],
+        labels=np.array([manifest.label(image) for image in manifest.images]),
         logits=logits,
     )
 
 
-def evidence_of(
+def inputs_of(
     labels: list[int],
     said: list[int],
     *,
-    practice: tuple[list[int], list[int]] = ([0] * 20 + [1] * 10, [0] * 20 + [1] * 10),
-    practice_right: int = 30,
+    train: tuple[list[int], list[int]] = ([0] * 20 + [1] * 10, [0] * 20 + [1] * 10),
+    train_right: int = 30,
 ) -> EvaluationInputs:
-    exam, known = manifest_of(labels, "test"), manifest_of(practice[0])
+    test, known = manifest_of(labels, "test"), manifest_of(train[0])
     return EvaluationInputs(
-        manifest=replace(exam, pictures=known.pictures + exam.pictures),
-        exam=sitting(exam, said),
-        practice=sitting(known, practice[1]),
-        practice_right=practice_right,
+        manifest=replace(test, images=known.images + test.images),
+        test=split_logits(test, said),
+        train=split_logits(known, train[1]),
+        train_right=train_right,
     )
 
 
-def report_of(evidence: EvaluationInputs) -> Report:
-    return build_report(evidence, temperature=temperature_of(evidence.practice))
+def report_of(inputs: EvaluationInputs) -> Report:
+    return build_report(inputs, temperature=temperature_of(inputs.train))
 
 
 def sentences(report: Report) -> str:
     return " ".join(one.sentence for one in report.advice)
 
 
-def cross_validated(evidence: EvaluationInputs, said: list[int]) -> EvaluationInputs:
-    return replace(evidence, everyone=sitting(evidence.manifest, said))
+def cross_validated(inputs: EvaluationInputs, said: list[int]) -> EvaluationInputs:
+    return replace(inputs, cross_validated=split_logits(inputs.manifest, said))
 
 
-def test_the_figures_of_a_small_exam_add_up() -> None:
-    report = report_of(evidence_of([0, 0, 0, 1], [0, 0, 1, 1]))
+def test_the_figures_of_a_small_test_add_up() -> None:
+    report = report_of(inputs_of([0, 0, 0, 1], [0, 0, 1, 1]))
 
     assert (report.method, report.right, report.total, report.accuracy) == ("exam", 3, 4, 0.75)
-    assert (report.exam_right, report.exam_total) == (3, 4)
+    assert (report.test_right, report.test_total) == (3, 4)
     assert report.confusion == ((2, 1), (0, 1))
     assert (report.baseline_class, report.baseline_accuracy) == ("cat", 0.75)
     assert report.class_scores[0].recall == 2 / 3
@@ -84,43 +84,43 @@ def test_the_figures_of_a_small_exam_add_up() -> None:
     assert report.hardest[0].file == "test 2"
 
 
-def test_too_small_an_exam_is_replaced_by_every_picture_judged_out_of_sample() -> None:
+def test_too_small_a_test_is_replaced_by_every_image_judged_out_of_sample() -> None:
     labels = [0] * 20 + [1] * 10 + [0, 0, 1, 1]
     said = [1, *labels[1:]]
 
-    report = report_of(cross_validated(evidence_of([0, 0, 1, 1], [0, 0, 1, 1]), said))
+    report = report_of(cross_validated(inputs_of([0, 0, 1, 1], [0, 0, 1, 1]), said))
 
     assert (report.method, report.right, report.total) == ("cross-validated", 33, 34)
-    assert (report.exam_right, report.exam_total) == (4, 4)
+    assert (report.test_right, report.test_total) == (4, 4)
     assert len(report.answers) == sum(map(sum, report.confusion)) == 34
     assert report.interval[1] - report.interval[0] < 0.2
     assert report.baseline_accuracy == 22 / 34
 
 
-def test_an_exam_picture_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
+def test_a_test_image_is_told_one_way_in_the_report_and_by_the_final_head() -> None:
     random = np.random.default_rng(1)
     labels = [0, 1] * 20
-    evidence = evidence_of([0, 1, 1], [0, 0, 1], practice=(labels, labels))
+    inputs = inputs_of([0, 1, 1], [0, 0, 1], train=(labels, labels))
     folds = random.normal(size=(43, 2))  # heads of the folds say something else of every picture
-    every = replace(sitting(evidence.manifest, [*labels, 0, 1, 1]), logits=folds)
+    every = replace(split_logits(inputs.manifest, [*labels, 0, 1, 1]), logits=folds)
 
-    report = report_of(replace(evidence, everyone=every))
+    report = report_of(replace(inputs, cross_validated=every))
 
-    final = calibrated(evidence.exam.logits, temperature_of(evidence.practice), report.even_share)
+    final = calibrated(inputs.test.logits, temperature_of(inputs.train), report.even_share)
     told = {answer.file: answer.probabilities for answer in report.answers}
     assert report.method == "cross-validated"
-    assert [told[file] for file in evidence.exam.files] == [tuple(row) for row in final.tolist()]
-    exam = [answer for answer in report.answers if answer.file in set(evidence.exam.files)]
-    assert sum(answer.is_right for answer in exam) == report.exam_right == 2
+    assert [told[file] for file in inputs.test.files] == [tuple(row) for row in final.tolist()]
+    test = [answer for answer in report.answers if answer.file in set(inputs.test.files)]
+    assert sum(answer.is_right for answer in test) == report.test_right == 2
 
 
-def test_nobody_is_surer_than_the_pictures_that_checked_it() -> None:
+def test_nobody_is_surer_than_the_images_that_checked_it() -> None:
     labels = [0, 1] * 30
-    evidence = evidence_of([0, 1] * 25, [0, 1] * 25, practice=(labels, labels))
-    huge = replace(evidence.exam, logits=evidence.exam.logits * 1e4)
-    checked = sitting(manifest_of(labels), labels, sureness=15.0)
+    inputs = inputs_of([0, 1] * 25, [0, 1] * 25, train=(labels, labels))
+    huge = replace(inputs.test, logits=inputs.test.logits * 1e4)
+    checked = split_logits(manifest_of(labels), labels, sureness=15.0)
 
-    report = report_of(replace(evidence, exam=huge, practice=checked))
+    report = report_of(replace(inputs, test=huge, train=checked))
 
     assert report.calibration is not None
     assert report.calibration.temperature > 0.06
@@ -129,22 +129,22 @@ def test_nobody_is_surer_than_the_pictures_that_checked_it() -> None:
     assert all(abs(sum(answer.probabilities) - 1) < 1e-12 for answer in report.answers)
 
 
-def test_an_exam_of_fifty_speaks_for_itself() -> None:
-    evidence = evidence_of([0, 1] * 25, [0, 1] * 25)
+def test_a_test_of_fifty_speaks_for_itself() -> None:
+    inputs = inputs_of([0, 1] * 25, [0, 1] * 25)
 
-    report = report_of(cross_validated(evidence, [0] * 80))
+    report = report_of(cross_validated(inputs, [0] * 80))
 
     assert (report.method, report.total) == ("exam", 50)
 
 
-def test_sureness_of_a_cross_validated_verdict_is_corrected_by_pictures_of_other_groups() -> None:
+def test_sureness_of_a_cross_validated_verdict_is_corrected_by_images_of_other_groups() -> None:
     random = np.random.default_rng(0)
     labels = [0, 1] * 20
     said = [label if random.random() < 0.75 else 1 - label for label in labels]
-    evidence = evidence_of([0, 1], [0, 1], practice=(labels, said))
-    every = sitting(evidence.manifest, [*said, 0, 1], sureness=20.0)
+    inputs = inputs_of([0, 1], [0, 1], train=(labels, said))
+    every = split_logits(inputs.manifest, [*said, 0, 1], sureness=20.0)
 
-    report = report_of(replace(evidence, everyone=every))
+    report = report_of(replace(inputs, cross_validated=every))
 
     assert report.calibration is not None
     assert report.calibration.error_before > 0.15
@@ -155,7 +155,7 @@ def test_sureness_of_a_cross_validated_verdict_is_corrected_by_pictures_of_other
 
 
 def test_a_class_that_is_never_called_has_no_precision() -> None:
-    assert report_of(evidence_of([0, 1], [0, 0])).class_scores[1].precision is None
+    assert report_of(inputs_of([0, 1], [0, 0])).class_scores[1].precision is None
 
 
 def test_a_planted_wrong_label_is_doubted_first() -> None:
@@ -163,14 +163,14 @@ def test_a_planted_wrong_label_is_doubted_first() -> None:
     said = list(labels)
     labels[5] = 1  # shown as a cat, labelled dog
 
-    report = report_of(evidence_of([0, 1], [0, 1], practice=(labels, said)))
+    report = report_of(inputs_of([0, 1], [0, 1], train=(labels, said)))
 
-    assert report.doubts[0].file == "train 5"
-    assert (report.doubts[0].label, report.doubts[0].suggested) == (1, 0)
+    assert report.label_issues[0].file == "train 5"
+    assert (report.label_issues[0].label, report.label_issues[0].suggested) == (1, 0)
 
 
 def test_no_better_than_the_commonest_class_is_said_so() -> None:
-    report = report_of(evidence_of([0, 0, 0, 1], [0, 0, 0, 0]))
+    report = report_of(inputs_of([0, 0, 0, 1], [0, 0, 0, 0]))
 
     assert "Not shown to be better than always saying “cat”" in report.advice[0].sentence
 
@@ -187,13 +187,13 @@ def test_memorising_is_named_with_the_way_out_that_was_measured(
 ) -> None:
     labels = [0, 1] * 50
     said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
-    evidence = evidence_of(labels, said, practice=(labels, said), practice_right=100)
+    inputs = inputs_of(labels, said, train=(labels, said), train_right=100)
     fewer_right = 80 - gained + lost
     learning = LearningCurve(
         fewer=50, fewer_right=fewer_right, more=75, more_right=80, total=100, gained=gained, lost=lost
     )
 
-    advice = sentences(report_of(replace(evidence, learning=learning)))
+    advice = sentences(report_of(replace(inputs, learning=learning)))
 
     assert "it is memorising" in advice
     assert words in advice.lower()
@@ -205,7 +205,7 @@ def test_nine_wrong_of_a_hundred_are_worth_going_further_and_three_are_not(wrong
     labels = [0, 1] * 50
     said = [1 - label if number < wrong else label for number, label in enumerate(labels)]
 
-    report = report_of(evidence_of(labels, said, practice=(labels, said), practice_right=100))
+    report = report_of(inputs_of(labels, said, train=(labels, said), train_right=100))
 
     assert any(one.moves_body for one in report.advice) is advised
 
@@ -214,7 +214,7 @@ def test_underfitting_is_named() -> None:
     labels = [0, 1] * 50
     said = [1 - label if number < 30 else label for number, label in enumerate(labels)]
 
-    advice = sentences(report_of(evidence_of(labels, said, practice=(labels, said), practice_right=75)))
+    advice = sentences(report_of(inputs_of(labels, said, train=(labels, said), train_right=75)))
 
     assert "underfitting" in advice
     assert "try another network" in advice
@@ -223,29 +223,29 @@ def test_underfitting_is_named() -> None:
 def test_a_network_that_may_have_learned_darkness_is_named() -> None:
     labels = [0, 1] * 30
     light = [0.2 + 0.5 * label for label in labels]
-    exam, known = manifest_of(labels, "test", light=light), manifest_of(labels, light=light)
-    evidence = EvaluationInputs(
-        manifest=replace(exam, pictures=known.pictures + exam.pictures),
-        exam=sitting(exam, labels),
-        practice=None,
-        practice_right=60,
+    test, known = manifest_of(labels, "test", light=light), manifest_of(labels, light=light)
+    inputs = EvaluationInputs(
+        manifest=replace(test, images=known.images + test.images),
+        test=split_logits(test, labels),
+        train=None,
+        train_right=60,
     )
 
-    report = report_of(evidence)
+    report = report_of(inputs)
 
     assert [shortcut.name for shortcut in report.shortcuts] == ["brightness"]
     assert "may have learned how light or dark the picture is" in sentences(report)
 
 
-def test_exam_pictures_that_a_body_can_hardly_tell_from_practice_are_warned_of() -> None:
-    evidence = evidence_of([0, 1] * 25, [0, 1] * 25)
+def test_test_images_that_a_body_can_hardly_tell_from_train_are_warned_of() -> None:
+    inputs = inputs_of([0, 1] * 25, [0, 1] * 25)
 
-    report = report_of(replace(evidence, twins=("test 1", "test 2", "test 3")))
+    report = report_of(replace(inputs, cross_split_duplicates=("test 1", "test 2", "test 3")))
 
     assert "3 exam pictures look to the network almost the same" in sentences(report)
 
 
 def test_a_report_survives_json() -> None:
-    report = report_of(cross_validated(evidence_of([0, 1], [0, 1]), [0] * 20 + [1] * 10 + [0, 1]))
+    report = report_of(cross_validated(inputs_of([0, 1], [0, 1]), [0] * 20 + [1] * 10 + [0, 1]))
 
     assert from_json(Report, to_json(report)) == report

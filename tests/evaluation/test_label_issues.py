@@ -21,13 +21,13 @@ def noisy(seed: int, *, count: int = 200, classes: int = 5) -> tuple[Labels, Lab
 def test_planted_wrong_labels_come_first() -> None:
     truth, given, probabilities = noisy(0)
 
-    doubts = label_issues_of(given, probabilities)
+    label_issues = label_issues_of(given, probabilities)
 
-    assert sum(truth[row] != given[row] for row, _ in doubts[:10]) >= 8
-    assert all(suggested == truth[row] for row, suggested in doubts[:5])
+    assert sum(truth[row] != given[row] for row, _ in label_issues[:10]) >= 8
+    assert all(suggested == truth[row] for row, suggested in label_issues[:5])
 
 
-def test_a_class_keeps_at_least_one_picture() -> None:
+def test_a_class_keeps_at_least_one_image() -> None:
     labels = np.array([0] * 10 + [1])
     probabilities = np.tile([0.9, 0.1], (11, 1))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 from headswap.evaluation.metrics import (
     calibrated,
     confusion_matrix,
@@ -30,10 +30,10 @@ def test_an_interval_stays_within_0_and_1_and_holds_the_measured_share(right: in
     assert low < high
 
 
-def test_an_empty_exam_asks_for_pictures() -> None:
-    with pytest.raises(TooFewPictures, match="Add pictures"):
+def test_an_empty_test_asks_for_images() -> None:
+    with pytest.raises(TooFewImages, match="Add pictures"):
         wilson_interval(0, 0)
-    with pytest.raises(TooFewPictures, match="Add pictures"):
+    with pytest.raises(TooFewImages, match="Add pictures"):
         expected_calibration_error(np.empty((0, 2)), np.empty(0, dtype=np.int64))
 
 
@@ -62,7 +62,7 @@ def test_a_temperature_brings_back_the_true_sureness() -> None:
     assert after < before / 3
 
 
-def test_pictures_that_are_all_answered_rightly_do_not_ask_for_boundless_sureness() -> None:
+def test_images_that_are_all_answered_rightly_do_not_ask_for_boundless_sureness() -> None:
     labels = np.arange(76) % 2
     logits = np.where(np.eye(2, dtype=bool)[labels], 1.0, -1.0) * np.linspace(0.5, 6.0, 76)[:, None]
 
@@ -73,18 +73,16 @@ def test_pictures_that_are_all_answered_rightly_do_not_ask_for_boundless_surenes
 
 
 @pytest.mark.parametrize("classes", [2, 3, 40])
-@pytest.mark.parametrize("pictures", [1, 20, 500])
-def test_spreading_a_share_bounds_sureness_keeps_the_order_and_sums_to_one(
-    classes: int, pictures: int
-) -> None:
+@pytest.mark.parametrize("images", [1, 20, 500])
+def test_spreading_a_share_bounds_sureness_keeps_the_order_and_sums_to_one(classes: int, images: int) -> None:
     random = np.random.default_rng(0)
     logits = random.normal(size=(50, classes)) * 3
     logits[0] = [1e6, *[0.0] * (classes - 1)]
 
-    told = calibrated(logits, 1.0, even_share(pictures, classes))
+    told = calibrated(logits, 1.0, even_share(images, classes))
 
     assert np.allclose(told.sum(axis=1), 1.0)
-    assert told.max() == pytest.approx((pictures + 1) / (pictures + 2))
+    assert told.max() == pytest.approx((images + 1) / (images + 2))
     assert (np.diff(np.take_along_axis(told, logits.argsort(axis=1), axis=1)) >= 0).all()
     assert (told.argmax(axis=1) == logits.argmax(axis=1)).all()
 

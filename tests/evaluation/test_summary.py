@@ -17,13 +17,13 @@ def report_of(method: str = "exam") -> Report:
         interval=(0.64, 0.95),
         baseline_class="cat",
         baseline_accuracy=0.52,
-        practice_right=40,
-        practice_total=40,
+        train_right=40,
+        train_total=40,
         class_scores=(),
         confusion=((0, 0), (0, 0)),
         calibration=None,
-        exam_right=3,
-        exam_total=4,
+        test_right=3,
+        test_total=4,
         advice=(Advice(code="stop", sentence="Stop."),),
     )
 

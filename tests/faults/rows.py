@@ -55,9 +55,9 @@ CHANGES = (
     Change("name worker", _running, lambda store, job: store.name_worker(job, 1, "2:y")),
     Change("report", _running, lambda store, job: store.report(job, 1, Progress("head", 1, 2))),
     Change("renew", _running, lambda store, job: store.renew(job, 1)),
-    Change("done", _running, lambda store, job: store.settle(job, 1, JobState.DONE, result="bundle")),
-    Change("fail", _running, lambda store, job: store.settle(job, 1, JobState.FAILED, error=FULL)),
-    Change("pause a running one", _running, lambda s, job: s.settle(job, 1, JobState.PAUSED, error=FULL)),
+    Change("done", _running, lambda store, job: store.finish(job, 1, JobState.DONE, result="bundle")),
+    Change("fail", _running, lambda store, job: store.finish(job, 1, JobState.FAILED, error=FULL)),
+    Change("pause a running one", _running, lambda s, job: s.finish(job, 1, JobState.PAUSED, error=FULL)),
     Change("crash", _running, lambda store, job: store.crashed(job, 1)),
     Change("cancel a running one", _running, lambda store, job: store.request_cancel(job)),
     Change("cancel a waiting one", _queued, lambda store, job: store.request_cancel(job)),
@@ -109,7 +109,7 @@ def cut_at_every_part_of_the_log(room: Path, *, step: int) -> tuple[int, list[st
     for number in range(5):
         store.report(job, 1, Progress("head", number, 5))
         states.append(_masked(_rows(store)))
-    store.settle(job, 1, JobState.DONE, result="bundle")
+    store.finish(job, 1, JobState.DONE, result="bundle")
     states.append(_masked(_rows(store)))
     log = (place / "jobs.db-wal").read_bytes()
     cuts, wrong, last = 0, [], 0

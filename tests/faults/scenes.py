@@ -184,7 +184,7 @@ def new_project_scene() -> Scene:
     return Scene("new project", lambda folder: None, act, look, lambda folder: sweep_projects(folder))
 
 
-def intake_scene(pictures: Path) -> Scene:
+def intake_scene(images: Path) -> Scene:
     """Pictures are taken into a project that has others."""
     from headswap.app.service.projects import Project, Projects
     from headswap.app.service.retention import sweep_projects
@@ -197,7 +197,7 @@ def intake_scene(pictures: Path) -> Scene:
         projects = Projects(folder)
         project = _only_project(projects, folder)
         place = projects.new_data_folder(project)
-        manifest = split(ingest(pictures, store=place / "images", threads=2).manifest)
+        manifest = split(ingest(images, store=place / "images", threads=2).manifest)
         write_record(place / "dataset.json", manifest)
         projects.use_data(project, place, name)
 
@@ -211,8 +211,8 @@ def intake_scene(pictures: Path) -> Scene:
         projects = Projects(folder)
         project = _only_project(projects, folder)
         manifest = projects.manifest(project)
-        for picture in manifest.pictures if manifest else ():
-            reread(manifest, picture)
+        for image in manifest.images if manifest else ():
+            reread(manifest, image)
         return "old" if manifest is None else "new"
 
     return Scene(
@@ -284,7 +284,7 @@ def take_home_scene() -> Scene:
     return Scene("taking home", prepare, lambda f: _pack(f / "bird", f / "bird.zip"), look)
 
 
-def undo_scene(pictures: Path) -> Scene:
+def undo_scene(images: Path) -> Scene:
     """A class is renamed: another data set, a way back, another record."""
     from headswap.app.service.datasets import Datasets
     from headswap.app.service.projects import Projects
@@ -298,7 +298,7 @@ def undo_scene(pictures: Path) -> Scene:
         verbs = Datasets(
             Projects(folder),
             lambda question: "",
-            sample=pictures,
+            sample=images,
             is_wanted=lambda *_: True,
             came=lambda: None,
             check_room=lambda *_: None,
@@ -310,7 +310,7 @@ def undo_scene(pictures: Path) -> Scene:
         project = projects.create("ann")
         place = projects.new_data_folder(project)
         store = projects.folder(project.id) / "images"
-        write_record(place / "dataset.json", split(ingest(pictures, store=store).manifest))
+        write_record(place / "dataset.json", split(ingest(images, store=store).manifest))
         projects.use_data(project, place, "pictures")
 
     def act(folder: Path) -> None:
@@ -320,7 +320,7 @@ def undo_scene(pictures: Path) -> Scene:
     def look(folder: Path) -> str:
         verbs, project = of(folder)
         manifest, change = verbs.manifest("ann", project), verbs.last_change("ann", project)
-        if manifest is None or not all(manifest.path(picture).is_file() for picture in manifest.pictures):
+        if manifest is None or not all(manifest.path(image).is_file() for image in manifest.images):
             return "lost"
         if "lion" not in manifest.classes:
             return "old"
@@ -337,14 +337,14 @@ def shards_scene() -> Scene:
     from headswap.features.engines import Engine
     from headswap.features.extractor import Extractor
 
-    pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(300)]
 
     def fill(folder: Path, count: int) -> int:
         network, card, _, _ = tiny_result()
         body = Extractor(network, card.site, Engine("cpu", "float32"))
-        bank = fill_bank(body, names[:count], lambda number: pictures[number], folder=folder, batch_size=64)
-        exact = body.features(pictures[:count])
+        bank = fill_bank(body, names[:count], lambda number: images[number], folder=folder, batch_size=64)
+        exact = body.features(images[:count])
         if (bank.features - exact).abs().max() > 1e-5:
             raise ValueError("features are not what they should be")
         return bank.computed
@@ -378,7 +378,7 @@ def checkpoint_scene() -> Scene:
 
     def save(folder: Path, number: int) -> None:
         state = RunCounters(
-            stopped="", history=(), best_pass=number, seconds=float(number), scale=1.0, growth=0
+            stopped="", history=(), best_epoch=number, seconds=float(number), scale=1.0, growth=0
         )
         save_checkpoint(folder / "run", Checkpoint(state, {"w": torch.full((64, 64), float(number))}))
 
@@ -390,7 +390,7 @@ def checkpoint_scene() -> Scene:
         found = load_checkpoint(folder / "run")
         if found is None or not bool((found.tensors["w"] == found.state.seconds).all()):
             return "lost"
-        return {3: "old", 4: "new"}[found.state.best_pass]
+        return {3: "old", 4: "new"}[found.state.best_epoch]
 
     return Scene("checkpoint", prepare, lambda folder: save(folder, 4), look)
 
@@ -410,23 +410,23 @@ def journal_scene() -> Scene:
     return Scene("journal", prepare, lambda folder: Journal(folder).append(Note("second")), look)
 
 
-def all_scenes(pictures: Path) -> tuple[Scene, ...]:
-    """Every one; `pictures` is a folder of class folders with few small pictures."""
+def all_scenes(images: Path) -> tuple[Scene, ...]:
+    """Every one; `images` is a folder of class folders with few small pictures."""
     return (
         record_scene(),
         new_project_scene(),
-        intake_scene(pictures),
+        intake_scene(images),
         journal_scene(),
         shards_scene(),
         checkpoint_scene(),
         bundle_scene(),
         export_scene(),
         take_home_scene(),
-        undo_scene(pictures),
+        undo_scene(images),
     )
 
 
-def small_pictures(folder: Path, *, count: int = 2) -> Path:
+def small_images(folder: Path, *, count: int = 2) -> Path:
     """Class folders with a few small, different pictures."""
     import numpy as np
     from PIL import Image
@@ -459,16 +459,16 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     network = Network(card=card, module=nn.Sequential(*layers).eval())
     about = BundleCard(
         format=FORMAT, model="test/tiny", classes=("cat", "dog"), input=spec, site=find_head(network),
-        temperature=1.0, head_path=None, engine="cpu float32", strength=0.1, body_sha256="0" * 64,
+        temperature=1.0, head_path=None, engine="cpu float32", l2=0.1, body_sha256="0" * 64,
         versions={"torch": "2"}, parameters=10, licence=None,
     )  # fmt: skip
     report = Report(
         classes=("cat", "dog"), method="exam", answers=(), right=1, total=2, accuracy=0.5,
-        interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, practice_right=2,
-        practice_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
+        interval=(0.1, 0.9), baseline_class="cat", baseline_accuracy=0.5, train_right=2,
+        train_total=2, class_scores=(), confusion=((1, 0), (1, 0)), calibration=None,
     )  # fmt: skip
-    picture = ImageRecord(
+    image = ImageRecord(
         file="cat/1.png", source="1.png", class_name="cat", sha256="1" * 64, width=8, height=8,
         look="0" * 64, brightness=0.5,
     )  # fmt: skip
-    return network, about, report, Manifest(name="n", root="", classes=("cat", "dog"), pictures=(picture,))
+    return network, about, report, Manifest(name="n", root="", classes=("cat", "dog"), images=(image,))

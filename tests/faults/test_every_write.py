@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.scenes import all_scenes, play, small_pictures
+from tests.faults.scenes import all_scenes, play, small_images
 
 NAMES = [scene.name for scene in all_scenes(Path())]
 
@@ -15,8 +15,8 @@ NAMES = [scene.name for scene in all_scenes(Path())]
 def test_every_fault_at_every_deed_leaves_the_old_or_the_new_and_can_be_tried_again(
     name: str, room: Path
 ) -> None:
-    pictures = small_pictures(room / "pictures")
-    scene = next(scene for scene in all_scenes(pictures) if scene.name == name)
+    images = small_images(room / "pictures")
+    scene = next(scene for scene in all_scenes(images) if scene.name == name)
 
     played = play(scene, room / "room")
 

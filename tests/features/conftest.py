@@ -28,5 +28,5 @@ def make_network() -> Callable[..., Network]:
 
 
 @pytest.fixture
-def make_pictures() -> Callable[[int], NDArray[np.uint8]]:
+def make_images() -> Callable[[int], NDArray[np.uint8]]:
     return lambda count: np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)

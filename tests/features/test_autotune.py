@@ -14,16 +14,16 @@ from headswap.heads.detect import find_head
 from headswap.network import Network
 
 MakeNetwork = Callable[..., Network]
-MakePictures = Callable[[int], NDArray[np.uint8]]
+MakeImages = Callable[[int], NDArray[np.uint8]]
 
 
 def test_what_was_measured_is_remembered(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     network = make_network()
     site = find_head(network)
 
-    found = measure(network, site, make_pictures(4), tmp_path)
+    found = measure(network, site, make_images(4), tmp_path)
 
     again = remembered(make_network(), site, tmp_path)
     assert set(found.milliseconds) == {engine.name for engine in engines_here()}
@@ -38,7 +38,7 @@ def test_without_a_measurement_torch_runs(make_network: MakeNetwork, tmp_path: P
     body = extractor_for(network, find_head(network), tmp_path)
 
     assert body.engine == choose_engine()
-    assert not body.settled
+    assert not body.autotuned
 
 
 def test_an_engine_that_was_named_is_taken(make_network: MakeNetwork, tmp_path: Path) -> None:
@@ -46,50 +46,50 @@ def test_an_engine_that_was_named_is_taken(make_network: MakeNetwork, tmp_path: 
 
     body = extractor_for(network, find_head(network), tmp_path, engine)
 
-    assert (body.engine, body.settled) == (engine, True)
+    assert (body.engine, body.autotuned) == (engine, True)
 
 
 def test_a_short_run_measures_nothing(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     network = make_network()
     body = extractor_for(network, find_head(network), tmp_path)
 
-    autotune(body, make_pictures(4), tmp_path, left_s=0.1)
+    autotune(body, make_images(4), tmp_path, left_s=0.1)
 
-    assert body.settled
+    assert body.autotuned
     assert not list(tmp_path.iterdir())
 
 
 def test_a_long_run_takes_the_fastest(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxruntime")
     network = make_network()
     body = extractor_for(network, find_head(network), tmp_path)
 
-    autotune(body, make_pictures(4), tmp_path, left_s=1e9)
+    autotune(body, make_images(4), tmp_path, left_s=1e9)
 
     assert body.engine == remembered(network, body.site, tmp_path)
 
 
 def test_a_damaged_memory_is_measured_anew(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     network = make_network()
     site = find_head(network)
-    measure(network, site, make_pictures(4), tmp_path)
+    measure(network, site, make_images(4), tmp_path)
     (tmp_path / "engines.json").write_text("{")
 
     assert remembered(network, site, tmp_path) is None
 
 
 def test_another_machine_remembers_nothing(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make_network()
     site = find_head(network)
-    measure(network, site, make_pictures(4), tmp_path)
+    measure(network, site, make_images(4), tmp_path)
     monkeypatch.setattr(choice, "_processor", lambda: "model name: another")
 
     assert remembered(network, site, tmp_path) is None

@@ -42,7 +42,7 @@ def body(engine: Engine, **options: bool) -> Extractor:
     return Extractor(made, find_head(made), engine)
 
 
-def pictures(count: int) -> np.ndarray:
+def images(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
 
 
@@ -50,8 +50,8 @@ def names(count: int) -> list[str]:
     return [f"{number:064x}" for number in range(count)]
 
 
-def test_no_picture_is_computed_twice(tmp_path: Path) -> None:
-    batch = pictures(SHARD + 10)
+def test_no_image_is_computed_twice(tmp_path: Path) -> None:
+    batch = images(SHARD + 10)
     asked: list[int] = []
 
     def prepare(number: int) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_no_picture_is_computed_twice(tmp_path: Path) -> None:
 
 
 def test_features_of_an_engine_that_was_given_up_are_found_again(tmp_path: Path) -> None:
-    batch = pictures(4)
+    batch = images(4)
 
     def prepare(number: int) -> np.ndarray:
         return batch[number]
@@ -80,8 +80,8 @@ def test_features_of_an_engine_that_was_given_up_are_found_again(tmp_path: Path)
     assert again.computed == 0
 
 
-def test_a_damaged_shard_costs_its_own_pictures_only(tmp_path: Path) -> None:
-    batch = pictures(SHARD + 10)
+def test_a_damaged_shard_costs_its_own_images_only(tmp_path: Path) -> None:
+    batch = images(SHARD + 10)
     runner = body(Engine("cpu", "float32"))
     first = fill_bank(runner, names(len(batch)), lambda number: batch[number], folder=tmp_path)
     small = min(tmp_path.rglob("*.safetensors"), key=lambda path: path.stat().st_size)
@@ -96,7 +96,7 @@ def test_a_damaged_shard_costs_its_own_pictures_only(tmp_path: Path) -> None:
 def test_a_flipped_bit_in_a_feature_is_noticed_and_computed_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batch, runner = pictures(4), body(Engine("cpu", "float32"))
+    batch, runner = images(4), body(Engine("cpu", "float32"))
     first = fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
     (shard,) = tmp_path.rglob("*.safetensors")
     data = bytearray(shard.read_bytes())
@@ -111,7 +111,7 @@ def test_a_flipped_bit_in_a_feature_is_noticed_and_computed_again(
 
 
 def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) -> None:
-    batch, runner = pictures(4), body(Engine("cpu", "float32"))
+    batch, runner = images(4), body(Engine("cpu", "float32"))
     fill_bank(runner, names(4), lambda number: batch[number], folder=tmp_path)
     with torch.no_grad():
         runner.network.module[0].weight.add_(0.1)
@@ -125,20 +125,20 @@ def test_other_weights_or_another_engine_never_share_features(tmp_path: Path) ->
 
 
 def test_features_that_vanish_while_they_are_needed_are_an_error_in_words(tmp_path: Path) -> None:
-    batch = pictures(4)
-    filling = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
-    for name, picture in zip(names(4), batch, strict=True):
-        filling.add(name, picture)
-    filling.bank(names(4))
+    batch = images(4)
+    builder = BankBuilder(body(Engine("cpu", "float32")), folder=tmp_path, expected=4)
+    for name, image in zip(names(4), batch, strict=True):
+        builder.add(name, image)
+    builder.bank(names(4))
     for shard in tmp_path.rglob("*.safetensors"):
         shard.unlink()
 
     with pytest.raises(TeachingFailed, match="4 pictures have vanished from the disk"):
-        filling.bank(names(4))
+        builder.bank(names(4))
 
 
 def test_what_a_given_up_engine_computed_before_is_not_mixed_with_the_rest(tmp_path: Path) -> None:
-    batch = pictures(6)
+    batch = images(6)
     fill_bank(body(Engine("cpu", "bfloat16")), names(4), lambda number: batch[number], folder=tmp_path)
     runner = body(Engine("cpu", "bfloat16"))
     exactly = fill_bank(
@@ -155,8 +155,8 @@ def test_what_a_given_up_engine_computed_before_is_not_mixed_with_the_rest(tmp_p
     assert torch.equal(bank.features, exactly.features)
 
 
-def test_equal_pictures_are_computed_once(tmp_path: Path) -> None:
-    batch = pictures(1)
+def test_equal_images_are_computed_once(tmp_path: Path) -> None:
+    batch = images(1)
 
     bank = fill_bank(body(Engine("cpu", "float32")), names(1) * 3, lambda _: batch[0], folder=tmp_path)
 
@@ -181,18 +181,18 @@ def test_a_bare_parameter_has_no_door_to_wait_at() -> None:
     made = Network(card=network().card, module=Bare().eval())
 
     with pytest.raises(HeadNotFound, match="bare parameter"):
-        Extractor(made, find_head(made), Engine("cpu", "float32")).features(pictures(2))
+        Extractor(made, find_head(made), Engine("cpu", "float32")).features(images(2))
 
 
 def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
-    exact, batch = body(Engine("cpu", "float32")), pictures(6)
+    exact, batch = body(Engine("cpu", "float32")), images(6)
     seen = exact.features(batch[:4])
-    filling = BankBuilder(exact, folder=tmp_path, expected=6)
+    builder = BankBuilder(exact, folder=tmp_path, expected=6)
 
-    filling.learn(names(4), seen)
+    builder.learn(names(4), seen)
     for number in range(6):
-        filling.add(names(6)[number], batch[number])
-    bank = filling.bank(names(6))
+        builder.add(names(6)[number], batch[number])
+    bank = builder.bank(names(6))
 
     assert bank.computed == 2
     assert torch.equal(bank.features[:4], seen)
@@ -200,17 +200,17 @@ def test_what_was_seen_elsewhere_is_learned_and_kept(tmp_path: Path) -> None:
     assert not [name for name in names(6) if later.lacks(name)]
 
 
-def test_fewer_pictures_are_prepared_ahead_when_the_engine_falls_back_on_the_way(
+def test_fewer_images_are_prepared_ahead_when_the_engine_falls_back_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, batch = body(Engine("cpu", "float32")), pictures(200)
+    made, batch = body(Engine("cpu", "float32")), images(200)
     begun: list[int] = []
 
     def prepare(number: int) -> np.ndarray:
         begun.append(number)
         return batch[number]
 
-    hindered = property(lambda filling: filling.computed > 0)
+    hindered = property(lambda builder: builder.computed > 0)
     monkeypatch.setattr(BankBuilder, "needs_every_core", hindered)
 
     bank = fill_bank(made, names(200), prepare, folder=tmp_path)
@@ -225,7 +225,7 @@ def test_a_gpu_that_was_left_is_told_of_each_time(is_wrong: bool, tmp_path: Path
         def forward(self, x: Tensor) -> Tensor:
             return 1.05 * x if is_wrong and x.device.type == "mps" and len(x) > 1 else x
 
-    batch, made = pictures(40), network()
+    batch, made = images(40), network()
     made.module.insert(3, OnMps())  # type: ignore[operator]
     for _ in range(2):  # computed, and then from disk
         heard: list[Event] = []
@@ -247,6 +247,6 @@ def test_a_gpu_gets_larger_batches(tmp_path: Path) -> None:
     )
     with pretend_device("cuda"):
         fast = Extractor(made, find_head(made), Engine("cuda", "bfloat16", folded=True))
-        fill_bank(fast, names(140), pictures(140).__getitem__, folder=tmp_path)
+        fill_bank(fast, names(140), images(140).__getitem__, folder=tmp_path)
 
     assert max(seen) == 128

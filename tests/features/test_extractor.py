@@ -17,7 +17,7 @@ from headswap.network import Network
 from tests.pretend_device import pretend_device
 
 MakeNetwork = Callable[..., Network]
-MakePictures = Callable[[int], NDArray[np.uint8]]
+MakeImages = Callable[[int], NDArray[np.uint8]]
 EXACT = Engine("cpu", "float32")
 
 
@@ -44,10 +44,10 @@ def body(network: Network, engine: Engine, translations: Path | None = None) -> 
     return Extractor(network, find_head(network), engine, translations)
 
 
-def test_features_are_what_reaches_the_head(make_network: MakeNetwork, make_pictures: MakePictures) -> None:
+def test_features_are_what_reaches_the_head(make_network: MakeNetwork, make_images: MakeImages) -> None:
     network = make_network()
 
-    features, logits = body(network, EXACT).look(make_pictures(3))
+    features, logits = body(network, EXACT).look(make_images(3))
 
     assert features.shape == (3, 8)
     assert torch.allclose(network.module[-1](features), logits, atol=1e-6)
@@ -55,9 +55,9 @@ def test_features_are_what_reaches_the_head(make_network: MakeNetwork, make_pict
 
 @pytest.mark.parametrize("engine", engines_here(), ids=lambda engine: engine.name)
 def test_every_engine_is_near_the_exact_one(
-    engine: Engine, make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    engine: Engine, make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
-    network, batch = make_network(), make_pictures(8)
+    network, batch = make_network(), make_images(8)
     fast = body(network, engine, tmp_path)
 
     features, logits = fast.look(batch)
@@ -69,23 +69,23 @@ def test_every_engine_is_near_the_exact_one(
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_translation_takes_any_number_of_pictures(
-    count: int, make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+def test_a_translation_takes_any_number_of_images(
+    count: int, make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxruntime")
     fast = body(make_network(), Engine("cpu", "float32", library="onnxruntime"), tmp_path)
-    fast.features(make_pictures(3))
+    fast.features(make_images(3))
 
-    assert fast.features(make_pictures(count)).shape == (count, 8)
+    assert fast.features(make_images(count)).shape == (count, 8)
     assert fast.engine.library == "onnxruntime"
 
 
 def test_an_engine_that_is_not_near_enough_gives_way_to_single_precision(
-    make_network: MakeNetwork, make_pictures: MakePictures
+    make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
     folded = body(make_network(Explodes()), Engine("cpu", "bfloat16", folded=True))
 
-    features = folded.features(make_pictures(4))
+    features = folded.features(make_images(4))
 
     assert folded.engine == Engine("cpu", "float32", folded=True)
     assert torch.isfinite(features).all()
@@ -93,26 +93,26 @@ def test_an_engine_that_is_not_near_enough_gives_way_to_single_precision(
 
 @pytest.mark.parametrize(("share", "kept"), [(0.1, True), (0.3, False)])
 def test_an_engine_that_is_wrong_by_a_third_is_left_and_one_that_is_wrong_by_a_tenth_is_not(
-    share: float, kept: bool, make_network: MakeNetwork, make_pictures: MakePictures
+    share: float, kept: bool, make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
-    fast, pictures = Engine("cpu", "bfloat16"), make_pictures(4)
+    fast, images = Engine("cpu", "bfloat16"), make_images(4)
     network = make_network(IsOff(share))
     runner = body(network, fast)
 
-    features = runner.features(pictures)
+    features = runner.features(images)
 
     assert (runner.engine == fast) is kept
-    assert torch.equal(features, body(network, EXACT).features(pictures)) is not kept
+    assert torch.equal(features, body(network, EXACT).features(images)) is not kept
 
 
 def test_a_network_that_cannot_be_translated_runs_in_torch(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     class Unknown(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x * torch.special.i0(x)
 
-    network, batch = make_network(Unknown()), make_pictures(3)
+    network, batch = make_network(Unknown()), make_images(3)
     runner = body(network, Engine("cpu", "float32", library="onnxruntime"), tmp_path)
 
     features = runner.features(batch)
@@ -122,13 +122,13 @@ def test_a_network_that_cannot_be_translated_runs_in_torch(
 
 
 def test_a_fast_way_that_ends_in_an_error_is_left_for_the_exact_one(
-    make_network: MakeNetwork, make_pictures: MakePictures, monkeypatch: pytest.MonkeyPatch
+    make_network: MakeNetwork, make_images: MakeImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(module: nn.Module, example: Tensor) -> nn.Module:
         raise RuntimeError("could not create a primitive")
 
     monkeypatch.setattr("headswap.features.extractor.folded", refuse)
-    network, batch = make_network(), make_pictures(3)
+    network, batch = make_network(), make_images(3)
     fast = body(network, Engine("cpu", "float32", folded=True))
 
     features, _ = fast.look(batch)
@@ -151,9 +151,9 @@ class WrongOn(nn.Module):
 
 @pytest.mark.parametrize("device", ["mps", "cuda"])
 def test_the_network_that_was_given_stays_on_the_processor_while_a_copy_runs_on_the_gpu(
-    device: str, make_network: MakeNetwork, make_pictures: MakePictures
+    device: str, make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
-    network, batch = make_network(), make_pictures(5)
+    network, batch = make_network(), make_images(5)
     true = body(make_network(), EXACT).look(batch)
     with pretend_device(device):  # type: ignore[arg-type]
         fast = body(network, choose_engine())
@@ -168,9 +168,9 @@ def test_the_network_that_was_given_stays_on_the_processor_while_a_copy_runs_on_
 
 
 def test_mps_gives_way_to_the_processor_where_a_kernel_is_wrong(
-    make_network: MakeNetwork, make_pictures: MakePictures
+    make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
-    batch = make_pictures(4)
+    batch = make_images(4)
     true = body(make_network(), EXACT).features(batch)
     with pretend_device("mps"):
         fast = body(make_network(WrongOn("mps", 0.05)), choose_engine())
@@ -183,7 +183,7 @@ def test_mps_gives_way_to_the_processor_where_a_kernel_is_wrong(
 
 
 def test_an_operation_that_mps_lacks_is_done_by_the_processor(
-    make_network: MakeNetwork, make_pictures: MakePictures
+    make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
     class Lacking(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -194,19 +194,19 @@ def test_an_operation_that_mps_lacks_is_done_by_the_processor(
     with pretend_device("mps"):
         fast = body(make_network(Lacking()), choose_engine())
 
-        features = fast.features(make_pictures(2))
+        features = fast.features(make_images(2))
 
     assert fast.engine.device == "cpu"
     assert features.shape == (2, 8)
 
 
 def test_a_full_gpu_halves_the_batch_and_keeps_its_engine(
-    make_network: MakeNetwork, make_pictures: MakePictures
+    make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
-    batch = make_pictures(7)
+    batch = make_images(7)
     true = body(make_network(), EXACT).features(batch)
-    picture = 8 * 14 * 14 * 4  # bytes of the largest tensor, for one picture
-    with pretend_device("cuda", largest_bytes=2 * picture):
+    image = 8 * 14 * 14 * 4  # bytes of the largest tensor, for one picture
+    with pretend_device("cuda", largest_bytes=2 * image):
         fast = body(make_network(), choose_engine())
 
         features = fast.features(batch)
@@ -216,14 +216,14 @@ def test_a_full_gpu_halves_the_batch_and_keeps_its_engine(
         assert torch.allclose(fast.features(batch), true, atol=1e-5)
 
 
-def test_a_gpu_with_no_room_for_one_picture_is_one_sentence(
-    make_network: MakeNetwork, make_pictures: MakePictures
+def test_a_gpu_with_no_room_for_one_image_is_one_sentence(
+    make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
     with pretend_device("cuda", largest_bytes=4000):
         fast = body(make_network(), choose_engine())
 
         with pytest.raises(TeachingFailed, match=r"no room on the GPU for tiny with one picture\. Choose a"):
-            fast.features(make_pictures(3))
+            fast.features(make_images(3))
 
 
 def test_weights_that_a_gpu_has_no_room_for_are_one_sentence(make_network: MakeNetwork) -> None:

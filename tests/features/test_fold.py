@@ -33,12 +33,12 @@ def stirred(module: nn.Module) -> nn.Module:
 def test_a_folded_network_gives_the_same_answers_with_fewer_norms(name: str) -> None:
     module = stirred(build_network(name).module)
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    picture = torch.randn(2, 3, 128, 128)
+    image = torch.randn(2, 3, 128, 128)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     with torch.inference_mode():
-        true, ours = module(picture), twin(picture)
+        true, ours = module(image), twin(image)
     assert (ours - true).norm() / true.norm() < 1e-4
     assert [part for part in twin.modules() if isinstance(part, AfterNorm | OneStep)]
     assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
@@ -56,12 +56,12 @@ def test_a_convolution_that_others_read_too_is_left_alone() -> None:
             return self.norm(maps) + self.other(maps)
 
     module = stirred(Shared())
-    picture = torch.randn(1, 3, 9, 9)
+    image = torch.randn(1, 3, 9, 9)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     assert not [part for part in twin.modules() if isinstance(part, AfterNorm | OneStep)]
-    assert torch.equal(twin(picture), module(picture))
+    assert torch.equal(twin(image), module(image))
 
 
 class PadsItself(nn.Conv2d):
@@ -90,12 +90,12 @@ def test_a_convolution_that_pads_by_itself_becomes_a_plain_one(
 ) -> None:
     torch.manual_seed(0)
     module = stirred(nn.Sequential(PadsItself(*shape, stride=stride), nn.BatchNorm2d(8), nn.ReLU6()))
-    picture = torch.randn(2, 3, *px)
+    image = torch.randn(2, 3, *px)
 
-    twin = folded(module, picture[:1])
+    twin = folded(module, image[:1])
 
     assert not [part for part in twin.modules() if isinstance(part, PadsItself | nn.BatchNorm2d)]
-    true, ours = module(picture), twin(picture)
+    true, ours = module(image), twin(image)
     assert ours.shape == true.shape
     assert torch.allclose(ours, true, atol=1e-5)
 
@@ -104,13 +104,13 @@ def test_a_convolution_that_pads_by_itself_becomes_a_plain_one(
 def test_one_that_pads_otherwise_or_makes_its_weights_is_left_alone(options: dict[str, int]) -> None:
     torch.manual_seed(0)
     module = stirred(nn.Sequential(PadsItself(3, 8, 2, **options), nn.BatchNorm2d(8), nn.ReLU6()))
-    picture = torch.randn(2, 3, 32, 32)
+    image = torch.randn(2, 3, 32, 32)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     assert isinstance(twin[0], PadsItself)
     assert isinstance(twin[1], nn.BatchNorm2d)
-    assert torch.equal(twin(picture), module(picture))
+    assert torch.equal(twin(image), module(image))
 
 
 one_step = pytest.mark.skipif(not fold._ONE_STEP, reason="oneDNN has no such step on this processor")
@@ -133,18 +133,18 @@ def test_activations_are_applied_inside_the_convolutions(
     if dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bfloat16 convolutions, and no engine takes them here")
     module = stirred(build_network(name).module)
-    picture = torch.randn(2, 3, 128, 128)
+    image = torch.randn(2, 3, 128, 128)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     acts = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU)
     inside = [part for part in twin.modules() if isinstance(part, OneStep)]
     assert len(inside) >= 10
     assert sum(isinstance(part, acts) for part in twin.modules()) <= most_left
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        ours = twin(picture).float()
+        ours = twin(image).float()
     with torch.inference_mode():
-        true = module(picture)
+        true = module(image)
     assert (ours - true).norm() / true.norm() < (1e-4 if dtype == torch.float32 else 0.1)
 
 
@@ -161,21 +161,21 @@ def test_an_activation_that_others_use_too_stays() -> None:
             return self.act(self.norm_two(self.two(self.act(self.norm_one(self.one(x))))))
 
     module = stirred(Twice())
-    picture = torch.randn(1, 3, 9, 9)
+    image = torch.randn(1, 3, 9, 9)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     assert isinstance(twin.act, nn.SiLU)
     assert {part._step[0] for part in twin.modules() if isinstance(part, OneStep)} == {"none"}
-    assert torch.allclose(twin(picture), module(picture), atol=1e-5)
+    assert torch.allclose(twin(image), module(image), atol=1e-5)
 
 
 def test_without_such_a_step_norms_are_folded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fold, "_ONE_STEP", False)
     module = stirred(build_network("torchvision/mobilenet_v2").module)
-    picture = torch.randn(2, 3, 64, 64)
+    image = torch.randn(2, 3, 64, 64)
 
-    twin = folded(module, picture)
+    twin = folded(module, image)
 
     assert not [part for part in twin.modules() if isinstance(part, OneStep | nn.BatchNorm2d)]
-    assert (twin(picture) - module(picture)).norm() / module(picture).norm() < 1e-4
+    assert (twin(image) - module(image)).norm() / module(image).norm() < 1e-4

@@ -20,7 +20,7 @@ from headswap.network import Network
 pytest.importorskip("onnxruntime")
 
 MakeNetwork = Callable[..., Network]
-MakePictures = Callable[[int], NDArray[np.uint8]]
+MakeImages = Callable[[int], NDArray[np.uint8]]
 ENGINE = Engine("cpu", "float32", library="onnxruntime")
 
 
@@ -28,15 +28,15 @@ def watched(network: Network) -> HookedNetwork:
     return HookedNetwork(network.module, find_head(network), network.name).eval()
 
 
-def batch(network: Network, pictures: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(to_float(pictures, network.input))
+def batch(network: Network, images: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(to_float(images, network.input))
 
 
 def test_a_translation_is_written_once(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     network = make_network()
-    given = batch(network, make_pictures(3))
+    given = batch(network, make_images(3))
     first = run_translated(watched(network), ENGINE, given, folder=tmp_path, key="k")
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.onnx")}
 
@@ -48,10 +48,10 @@ def test_a_translation_is_written_once(
 
 
 def test_a_damaged_translation_is_written_again(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     network = make_network()
-    given = batch(network, make_pictures(3))
+    given = batch(network, make_images(3))
     first = run_translated(watched(network), ENGINE, given, folder=tmp_path, key="k")
     file = next(tmp_path.rglob("*.onnx"))
     file.write_bytes(file.read_bytes()[:-9])
@@ -62,17 +62,17 @@ def test_a_damaged_translation_is_written_again(
 
 
 def test_a_network_that_is_too_large_is_refused(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make_network()
     monkeypatch.setattr(translated, "LARGEST_BYTES", 10)
 
     with pytest.raises(NotTranslated, match="too large for onnxruntime"):
-        run_translated(watched(network), ENGINE, batch(network, make_pictures(1)), folder=tmp_path, key="k")
+        run_translated(watched(network), ENGINE, batch(network, make_images(1)), folder=tmp_path, key="k")
 
 
 def test_what_cannot_be_traced_is_said_in_one_sentence(
-    make_network: MakeNetwork, make_pictures: MakePictures, tmp_path: Path
+    make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
 ) -> None:
     class Unknown(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -81,5 +81,5 @@ def test_what_cannot_be_traced_is_said_in_one_sentence(
     network = make_network(Unknown())
 
     with pytest.raises(NotTranslated, match="onnxruntime cannot run this network"):
-        run_translated(watched(network), ENGINE, batch(network, make_pictures(1)), folder=tmp_path, key="k")
+        run_translated(watched(network), ENGINE, batch(network, make_images(1)), folder=tmp_path, key="k")
     assert not list(tmp_path.rglob("*.onnx"))

@@ -10,7 +10,7 @@ from headswap.heads.build import ClassDimension, Edits, NewHead, choices_for, re
 from headswap.heads.plan import HeadModule, HeadPlan, Resize
 
 
-def owner(path: str, resizes: tuple[Resize, ...], width: int = 4, classes: int = 3) -> HeadModule:
+def head_module(path: str, resizes: tuple[Resize, ...], width: int = 4, classes: int = 3) -> HeadModule:
     return HeadModule(
         path=path, kind="Linear", part="head", in_features=width, classes=classes, resizes=resizes
     )
@@ -19,8 +19,8 @@ def owner(path: str, resizes: tuple[Resize, ...], width: int = 4, classes: int =
 def linear_plan(*paths: str, width: int = 4) -> HeadPlan:
     axes = (0, 1) if width == 3 else (0,)
     return HeadPlan(
-        owners=tuple(
-            owner(
+        head_modules=tuple(
+            head_module(
                 path,
                 (
                     Resize(name=f"{path}.weight", axes=axes, role="matrix", classes=3),
@@ -70,7 +70,7 @@ def test_an_exchange_that_breaks_off_is_taken_back() -> None:
     net = nn.ModuleDict({"one": nn.Linear(4, 3), "two": nn.Conv2d(4, 3, 1)})
     net["two"].groups = 2  # which 7 classes cannot be divided into
     weight = net["one"].weight
-    plan = HeadPlan(owners=(*linear_plan("one").owners, owner("two", ())))
+    plan = HeadPlan(head_modules=(*linear_plan("one").head_modules, head_module("two", ())))
 
     with pytest.raises(RuntimeError, match="works in 2 groups, which 7"):
         resize(net, plan, next(choices_for(net, plan)), NewHead(num_classes=7, init_std=0.01))

@@ -15,7 +15,7 @@ from headswap.heads.plan import HeadModule, HeadPlan
 
 def plan(classes: int = 10) -> HeadPlan:
     head = HeadModule(path="fc", kind="Linear", part="head", in_features=10, classes=classes, resizes=())
-    return HeadPlan(owners=(head,))
+    return HeadPlan(head_modules=(head,))
 
 
 def network(**attributes: Any) -> nn.Module:

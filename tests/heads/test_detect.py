@@ -43,8 +43,8 @@ class Net(nn.Module):
         self.fc = nn.Linear(8, classes)
         self.unused = nn.Linear(8, 4)
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        features = self.stem(picture).relu().mean((2, 3))
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        features = self.stem(image).relu().mean((2, 3))
         return self.fc(self.back(self.hidden(features).relu()))
 
 
@@ -138,7 +138,7 @@ def test_a_size_it_does_not_take_is_refused_with_the_networks_own_words() -> Non
         find_head(nn.Sequential(nn.Flatten(), nn.Linear(48, 5)), input_size=(3, 8, 8))
 
 
-def test_a_network_that_takes_no_picture_at_all_says_so() -> None:
+def test_a_network_that_takes_no_image_at_all_says_so() -> None:
     class Texts(nn.Module):
         def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             return tokens

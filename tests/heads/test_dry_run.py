@@ -22,15 +22,15 @@ class Careless(nn.Module):
         self.names = {"a"}
         self.last: Tensor | None = None
 
-    def forward(self, picture: Tensor) -> Tensor:
-        picture.mul_(2)  # writes into its input
-        self.seen.append(picture)
-        self.cache["new"] = picture
+    def forward(self, image: Tensor) -> Tensor:
+        image.mul_(2)  # writes into its input
+        self.seen.append(image)
+        self.cache["new"] = image
         self.names.add("b")
-        self.last = picture
+        self.last = image
         self.extra = nn.Linear(2, 2)
         self.fc.training = not self.fc.training
-        return self.norm(self.fc(picture.flatten(1)))
+        return self.norm(self.fc(image.flatten(1)))
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -10,17 +10,17 @@ from headswap.heads.graph import GraphWalk, feed_each_other, leaves_behind, reco
 BATCH, WIDTH, CLASSES = 2, 6, 5
 
 
-def walked(answer: Tensor, picture: Tensor) -> GraphWalk:
-    return walk_back(record_of([answer], picture), answer)
+def walked(answer: Tensor, image: Tensor) -> GraphWalk:
+    return walk_back(record_of([answer], image), answer)
 
 
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.rand(BATCH, WIDTH, requires_grad=True)
 
 
 def test_the_first_matrix_with_a_row_per_class_is_the_head() -> None:
     x, weight, bias = (
-        picture(),
+        image(),
         torch.rand(CLASSES, WIDTH, requires_grad=True),
         torch.rand(5, requires_grad=True),
     )
@@ -33,7 +33,7 @@ def test_the_first_matrix_with_a_row_per_class_is_the_head() -> None:
 
 def test_one_number_per_class_after_the_head_is_its_tail() -> None:
     x, weight, scale = (
-        picture(),
+        image(),
         torch.rand(WIDTH, CLASSES, requires_grad=True),
         torch.rand(5, requires_grad=True),
     )
@@ -46,7 +46,7 @@ def test_one_number_per_class_after_the_head_is_its_tail() -> None:
 
 def test_numbers_that_belong_to_no_class_are_met_and_left_alone() -> None:
     x, weight, warmth = (
-        picture(),
+        image(),
         torch.rand(WIDTH, CLASSES, requires_grad=True),
         torch.ones((), requires_grad=True),
     )
@@ -58,7 +58,7 @@ def test_numbers_that_belong_to_no_class_are_met_and_left_alone() -> None:
 
 
 def test_layers_before_the_head_are_never_reached_even_if_as_wide_as_the_answer() -> None:
-    x = picture()
+    x = image()
     early, late = (torch.rand(WIDTH, WIDTH, requires_grad=True) for _ in range(2))
 
     walk = walked(((x @ early).relu() @ late), x)
@@ -67,7 +67,7 @@ def test_layers_before_the_head_are_never_reached_even_if_as_wide_as_the_answer(
 
 
 def test_a_residual_stream_feeds_itself() -> None:
-    x = picture()
+    x = image()
     one, two = (torch.rand(WIDTH, WIDTH, requires_grad=True) for _ in range(2))
     first = x + x @ one
     answer = first + first @ two
@@ -77,7 +77,7 @@ def test_a_residual_stream_feeds_itself() -> None:
 
 
 def test_heads_side_by_side_do_not_feed_each_other() -> None:
-    x = picture()
+    x = image()
     one, two = (torch.rand(WIDTH, CLASSES, requires_grad=True) for _ in range(2))
     answer = x @ one + x @ two
     record = record_of([answer], x)
@@ -89,7 +89,7 @@ def test_heads_side_by_side_do_not_feed_each_other() -> None:
 
 
 def test_only_wanted_parameters_are_heads_when_some_are_wanted() -> None:
-    x = picture()
+    x = image()
     early, late = (torch.rand(WIDTH, WIDTH, requires_grad=True) for _ in range(2))
     answer = (x @ early) @ late
 

@@ -58,7 +58,7 @@ def test_a_stale_word_of_the_network_is_not_the_last_one() -> None:
     assert find_head(net).input_size == (3, 32, 32)
 
 
-def test_a_training_pass_that_needs_a_larger_picture_gets_one() -> None:
+def test_a_training_pass_that_needs_a_larger_image_gets_one() -> None:
     class Aux(nn.Module):
         """Its auxiliary head needs 256 px, the rest takes anything."""
 
@@ -67,8 +67,8 @@ def test_a_training_pass_that_needs_a_larger_picture_gets_one() -> None:
             self.stem, self.fc = nn.Conv2d(3, 4, 3, stride=4), nn.Linear(4, 5)
             self.narrow, self.aux = nn.Conv2d(4, 4, 60), nn.Linear(4, 5)
 
-        def forward(self, picture: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-            features = self.stem(picture).relu()
+        def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+            features = self.stem(image).relu()
             logits = self.fc(features.mean((2, 3)))
             return (logits, self.aux(self.narrow(features).mean((2, 3)))) if self.training else logits
 

@@ -31,8 +31,8 @@ class Net(nn.Module):
         self.token = nn.Parameter(torch.zeros(8))
         self.fc, self.norm, self.aux = nn.Linear(8, 6), nn.BatchNorm1d(6, affine=False), nn.Linear(8, 6)
 
-    def forward(self, picture: Tensor) -> Any:
-        features = self.stem(picture)
+    def forward(self, image: Tensor) -> Any:
+        features = self.stem(image)
         for block in self.blocks:
             features = features + block(features)
         features = features.mean((2, 3)) + self.token
@@ -56,16 +56,16 @@ def test_the_loss_adds_a_part_of_the_auxiliary_heads() -> None:
 def test_auxiliary_heads_can_be_switched_off_and_on() -> None:
     net = Net()
     site = swap_head(net, 3, input_size=SIZE).site
-    picture = torch.rand(4, *SIZE)
-    predicted = net.eval()(picture)
+    image = torch.rand(4, *SIZE)
+    predicted = net.eval()(image)
 
     switch_on = switch_off_aux(net, site)
 
-    assert net.train()(picture).shape == (4, 3)
+    assert net.train()(image).shape == (4, 3)
     assert not net.aux.weight.requires_grad
-    torch.testing.assert_close(net.eval()(picture).shape, predicted.shape)
+    torch.testing.assert_close(net.eval()(image).shape, predicted.shape)
     switch_on()
-    assert isinstance(net.train()(picture), Answers)
+    assert isinstance(net.train()(image), Answers)
     assert net.aux.weight.requires_grad
 
 
@@ -93,11 +93,11 @@ def test_a_softmax_inside_the_network_is_not_applied_twice(last: nn.Module) -> N
     plain = nn.Sequential(nn.Flatten(), nn.Linear(48, 5))
     net = nn.Sequential(*plain, last)
     site = find_head(net, input_size=(3, 4, 4))
-    picture, labels = torch.rand(6, 3, 4, 4), torch.tensor([0, 1, 2, 3, 4, 0])
+    image, labels = torch.rand(6, 3, 4, 4), torch.tensor([0, 1, 2, 3, 4, 0])
 
-    torch.testing.assert_close(logits_of(net(picture), site).softmax(1), plain(picture).softmax(1))
-    expected = nn.functional.cross_entropy(plain(picture), labels)
-    torch.testing.assert_close(training_loss(net(picture), labels, site), expected)
+    torch.testing.assert_close(logits_of(net(image), site).softmax(1), plain(image).softmax(1))
+    expected = nn.functional.cross_entropy(plain(image), labels)
+    torch.testing.assert_close(training_loss(net(image), labels, site), expected)
 
 
 def test_the_answer_is_taken_out_of_whatever_wraps_it() -> None:

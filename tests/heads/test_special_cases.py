@@ -55,8 +55,8 @@ class WithForward(nn.Module):
             else:
                 setattr(self, name, part)
 
-    def forward(self, picture: Tensor) -> Any:
-        return self.run(self, picture)
+    def forward(self, image: Tensor) -> Any:
+        return self.run(self, image)
 
 
 class CosineHead(nn.Module):
@@ -122,51 +122,51 @@ def old_style(wrap: Callable[..., nn.Module], layer: nn.Module) -> nn.Module:
         return wrap(layer)
 
 
-def no_grad_body(net: Any, picture: Tensor) -> Tensor:
+def no_grad_body(net: Any, image: Tensor) -> Tensor:
     with torch.no_grad():
-        features = net.body(picture)
+        features = net.body(image)
     return net.fc(features)
 
 
-def no_grad_body_norm_after(net: Any, picture: Tensor) -> Tensor:
+def no_grad_body_norm_after(net: Any, image: Tensor) -> Tensor:
     with torch.no_grad():
-        features = net.body(picture)
+        features = net.body(image)
     return net.norm(net.fc(features) * 2.0)
 
 
-def branch_on_data(net: Any, picture: Tensor) -> Tensor:
-    features = net.body(picture)
+def branch_on_data(net: Any, image: Tensor) -> Tensor:
+    features = net.body(image)
     if features.mean().item() > 1e9:
         features = features * 0.0
     return net.fc(features)
 
 
-def multi_sample_dropout(net: Any, picture: Tensor) -> Tensor:
-    features = net.body(picture)
+def multi_sample_dropout(net: Any, image: Tensor) -> Tensor:
+    features = net.body(image)
     if not net.training:
         return net.fc(features)
     return torch.stack([net.fc(F.dropout(features)) for _ in range(4)]).mean(0)
 
 
-def aux_in_training(net: Any, picture: Tensor) -> Any:
-    features = net.body(picture)
+def aux_in_training(net: Any, image: Tensor) -> Any:
+    features = net.body(image)
     logits = net.fc(features)
     return Pair(logits, net.aux(features)) if net.training else logits
 
 
-def distilled(net: Any, picture: Tensor) -> Any:
-    features = net.body(picture)
+def distilled(net: Any, image: Tensor) -> Any:
+    features = net.body(image)
     one, other = net.head(features), net.head_dist(features)
     return (one, other) if net.training else (one + other) / 2
 
 
-def one_against_features(net: Any, picture: Tensor) -> Tensor:
-    return -torch.cdist(net.body(picture), net.prototypes)
+def one_against_features(net: Any, image: Tensor) -> Tensor:
+    return -torch.cdist(net.body(image), net.prototypes)
 
 
-def class_queries(net: Any, picture: Tensor) -> Tensor:
+def class_queries(net: Any, image: Tensor) -> Tensor:
     """One learnt query per class looks at the places of the picture."""
-    places = net.body(picture).flatten(2).transpose(1, 2)  # (B, N, D)
+    places = net.body(image).flatten(2).transpose(1, 2)  # (B, N, D)
     asked = (net.queries @ places.transpose(1, 2)).softmax(-1) @ places  # (B, C, D)
     return net.score(asked * net.queries).squeeze(-1)
 
@@ -689,7 +689,7 @@ def test_the_head_is_swapped_and_the_swap_undone(name: str) -> None:
     before = fingerprint(net)
     site = find_head(net, input_size=case.input_size)
     dtype = next(net.parameters()).dtype
-    picture = torch.rand(3, *site.input_size).to(dtype).requires_grad_("reentrant" in name)
+    image = torch.rand(3, *site.input_size).to(dtype).requires_grad_("reentrant" in name)
 
     for count in case.counts:
         record = swap_head(net, count, site=site)
@@ -700,7 +700,7 @@ def test_the_head_is_swapped_and_the_swap_undone(name: str) -> None:
         assert all(parameter.dtype == dtype and parameter.requires_grad for parameter in learning)
         following = changing_buffers(net, record.site) | set(case.extra.get("buffers", ()))
         assert_same(before, fingerprint(net), but=inside | following)
-        check_modes(net, picture, count, learning, case)
+        check_modes(net, image, count, learning, case)
         restore(net, before)  # the pass in training mode has moved the statistics
         record.undo()
         assert_same(before, fingerprint(net))
@@ -716,7 +716,7 @@ def changing_buffers(net: nn.Module, site: Any) -> set[str]:
 
 
 def check_modes(
-    net: nn.Module, picture: Tensor, count: int, learning: tuple[nn.Parameter, ...], case: Case
+    net: nn.Module, image: Tensor, count: int, learning: tuple[nn.Parameter, ...], case: Case
 ) -> None:
     """Shapes in both modes with real numbers, and a gradient in the head and nowhere else."""
     flags = [(parameter, parameter.requires_grad) for parameter in net.parameters()]
@@ -726,7 +726,7 @@ def check_modes(
         parameter.requires_grad_(True)
     for training in (False, True):
         answers = [
-            t for _, t in named_tensors(net.train(training)(picture)) if t.requires_grad and t.dim() == 2
+            t for _, t in named_tensors(net.train(training)(image)) if t.requires_grad and t.dim() == 2
         ]
         assert answers
         assert {tuple(answer.shape) for answer in answers} == {(3, count)}
@@ -746,14 +746,14 @@ def restore(net: nn.Module, before: dict[str, Any]) -> None:
             buffer.copy_(before["state"][name])
 
 
-def under_no_grad(net: Any, picture: Tensor) -> Tensor:
+def under_no_grad(net: Any, image: Tensor) -> Tensor:
     with torch.no_grad():
-        return net.fc(net.body(picture))
+        return net.fc(net.body(image))
 
 
-def grouped_decoder(net: Any, picture: Tensor) -> Tensor:
+def grouped_decoder(net: Any, image: Tensor) -> Tensor:
     """Two groups of five classes, each with a matrix of its own."""
-    features = net.body(picture)
+    features = net.body(image)
     return torch.einsum("bd,gdc->bgc", features, net.groups).flatten(1)
 
 

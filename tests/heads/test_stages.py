@@ -29,8 +29,8 @@ class Net(nn.Module):
         self.token = nn.Parameter(torch.zeros(8))
         self.fc, self.norm, self.aux = nn.Linear(8, 6), nn.BatchNorm1d(6, affine=False), nn.Linear(8, 6)
 
-    def forward(self, picture: Tensor) -> Any:
-        features = self.stem(picture)
+    def forward(self, image: Tensor) -> Any:
+        features = self.stem(image)
         for block in self.blocks:
             features = features + block(features)
         features = features.mean((2, 3)) + self.token
@@ -63,8 +63,8 @@ def test_stages_come_in_the_order_they_run_and_not_as_they_are_registered() -> N
             super().__init__()
             self.fc, self.late, self.early = nn.Linear(8, 4), nn.Linear(8, 8), nn.Linear(48, 8)
 
-        def forward(self, picture: Tensor) -> Tensor:
-            return self.fc(self.late(self.early(picture.flatten(1)).relu()).relu())
+        def forward(self, image: Tensor) -> Tensor:
+            return self.fc(self.late(self.early(image.flatten(1)).relu()).relu())
 
     net = Backwards()
 

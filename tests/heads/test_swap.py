@@ -167,8 +167,8 @@ def test_one_of_several_questions_can_be_pointed_at() -> None:
             super().__init__()
             self.body, self.colour, self.shape = network()[:5], nn.Linear(8, 5), nn.Linear(8, 3)
 
-        def forward(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-            features = self.body(picture)
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            features = self.body(image)
             return {"colour": self.colour(features), "shape": self.shape(features)}
 
     net = Two()
@@ -187,8 +187,8 @@ class FixedCount(nn.Module):
         super().__init__()
         self.body, self.fc = network()[:5], nn.Linear(8, 10)
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.body(picture)).view(-1, 10)
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.body(image)).view(-1, 10)
 
 
 def test_a_swap_that_does_not_prove_itself_leaves_the_network_as_it_was() -> None:
@@ -208,10 +208,10 @@ class NeedsLabelsInTraining(nn.Module):
         super().__init__()
         self.net = network()
 
-    def forward(self, picture: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         if self.training and labels is None:
             raise ValueError("labels are needed in training")
-        return self.net(picture)
+        return self.net(image)
 
 
 def test_a_network_that_cannot_run_in_training_mode_is_refused_with_its_own_words() -> None:
@@ -224,8 +224,8 @@ class GroupedHead(nn.Module):
         super().__init__()
         self.body, self.head = network()[:4], nn.Conv2d(8, 10, 1, groups=2)
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(picture)).flatten(1)
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(image)).flatten(1)
 
 
 def test_a_count_that_the_layer_cannot_have_says_so_and_others_work() -> None:

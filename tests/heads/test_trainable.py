@@ -30,8 +30,8 @@ class Net(nn.Module):
         self.token = nn.Parameter(torch.zeros(8))
         self.fc, self.norm, self.aux = nn.Linear(8, 6), nn.BatchNorm1d(6, affine=False), nn.Linear(8, 6)
 
-    def forward(self, picture: Tensor) -> Any:
-        features = self.stem(picture)
+    def forward(self, image: Tensor) -> Any:
+        features = self.stem(image)
         for block in self.blocks:
             features = features + block(features)
         features = features.mean((2, 3)) + self.token

@@ -74,9 +74,9 @@ def test_the_networks_own_loss_is_right_after_the_swap(name: str) -> None:
     net = tiny(name)
     size = find_head(net).input_size
     swap_head(net, 4, init_std=0.5)
-    pictures, labels = torch.rand(3, *size), torch.tensor([0, 3, 1])
+    images, labels = torch.rand(3, *size), torch.tensor([0, 3, 1])
 
-    answer = net(pixel_values=pictures, labels=labels)
+    answer = net(pixel_values=images, labels=labels)
 
     assert answer.logits.shape == (3, 4)
     torch.testing.assert_close(answer.loss, nn.functional.cross_entropy(answer.logits, labels))
@@ -117,8 +117,8 @@ def test_a_swapped_network_is_saved_and_loaded_again(name: str, tmp_path: Path) 
         warnings.simplefilter("ignore")
         again = type(net).from_pretrained(tmp_path).eval()
 
-    pictures = torch.rand(2, *size)
-    torch.testing.assert_close(again(pictures).logits, net(pictures).logits)
+    images = torch.rand(2, *size)
+    torch.testing.assert_close(again(images).logits, net(images).logits)
     assert again.config.id2label[3] == "dog"
 
 
@@ -149,7 +149,7 @@ def every_class() -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", every_class())
-def test_every_class_that_takes_a_picture_is_right(name: str) -> None:
+def test_every_class_that_takes_an_image_is_right(name: str) -> None:
     """Those that cannot be built from their default configuration, or take no picture, are left out."""
     builder = getattr(transformers, name)
 

@@ -96,13 +96,13 @@ def test_mean_and_spread_are_over_all_positions(
 
 def test_the_last_features_come_last_and_are_what_the_plain_head_read() -> None:
     network = network_of(Net())
-    pictures = torch.rand(3, 3, PX, PX)
+    images = torch.rand(3, 3, PX, PX)
     reached: list[Tensor] = []
     network.module.fc.register_forward_pre_hook(lambda part, given: reached.append(given[0]))  # type: ignore[union-attr]
     wide, site = wide_of(network)
     reached.clear()
 
-    features = wide.features(pictures)
+    features = wide.features(images)
 
     assert features.shape == (3, sum(site.in_features)) == (3, 16 + 16 + 16 + 8 + 8)
     assert torch.equal(features[:, site.last_features], reached[0])
@@ -122,15 +122,15 @@ def test_a_widened_network_is_an_ordinary_one() -> None:
     network = network_of(Net())
     before = copy.deepcopy(network.module)
     wide, site = wide_of(network, classes=4)
-    pictures = torch.rand(2, 3, PX, PX)
+    images = torch.rand(2, 3, PX, PX)
 
     twin = copy.deepcopy(wide)
 
-    assert wide(pictures).shape == (2, 4)
-    assert torch.equal(twin(pictures), wide(pictures))
+    assert wide(images).shape == (2, 4)
+    assert torch.equal(twin(images), wide(images))
     assert site.paths == ("head",)
     assert wide.head.out_features == site.num_classes == 4
-    assert torch.equal(wide.body.stem(pictures), before.stem(pictures)), "the network inside is not changed"
+    assert torch.equal(wide.body.stem(images), before.stem(images)), "the network inside is not changed"
     assert "body.fc" in site.aux_paths, "the head that it had does not count as its body"
 
 

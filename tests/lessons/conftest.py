@@ -83,4 +83,4 @@ def setting_of(seed: int, whole: bool) -> LessonConfig:
 
 
 def small(seed: int) -> LessonConfig:
-    return LessonConfig(seed=seed, most_pictures=64, small_px=64, passes=3, seconds=UNHURRIED_S)
+    return LessonConfig(seed=seed, most_images=64, small_px=64, epochs=3, seconds=UNHURRIED_S)

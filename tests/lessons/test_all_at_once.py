@@ -33,7 +33,7 @@ def test_head_first_keeps_what_the_solved_head_reached_on_average(seen: Run) -> 
     assert mean(results, "exam_head_first") >= mean(results, "exam_solved") - 0.05
 
 
-def test_the_gap_is_named_as_practice_less_exam(seen: Run) -> None:
+def test_the_gap_is_named_as_train_less_test(seen: Run) -> None:
     for result in seen("all-at-once", whole=True):
         assert result["gap_head_first"] == result["practice_head_first"] - result["exam_head_first"]
         assert "gap" in result.sentences[2]

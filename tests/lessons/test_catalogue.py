@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headswap.errors import BadSetting, BadUpload, Cancelled, NotFound, TooFewPictures
+from headswap.errors import BadSetting, BadUpload, Cancelled, NotFound, TooFewImages
 from headswap.events import Event
 from headswap.lessons.catalogue import LESSONS, find_lesson, run_lesson
 from headswap.lessons.config import LessonConfig
@@ -57,7 +57,7 @@ def test_a_result_survives_the_way_through_json(lesson_workspace: Path, material
     result = run_lesson("which-layer", workspace=lesson_workspace, material=material)
 
     assert from_json(LessonResult, to_json(result)) == result
-    assert (result.pictures, result.data, result.seed) == (64, "the sample set", 0)
+    assert (result.images, result.data, result.seed) == (64, "the sample set", 0)
 
 
 def test_whoever_listens_may_stop_it(lesson_workspace: Path, material: Material) -> None:
@@ -77,37 +77,37 @@ def test_one_call_from_python_does_the_same(few_drawings: Path, lesson_workspace
     result = headswap.lesson("which-layer", data=few_drawings, seed=1, workspace=lesson_workspace)
 
     assert isinstance(result, LessonResult)
-    assert (result.data, result.pictures, result.seed) == ("drawings", 24, 1)
+    assert (result.data, result.images, result.seed) == ("drawings", 24, 1)
     assert result["answers_right"] == 3
 
 
-def test_pictures_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
+def test_images_that_a_page_keeps_are_read_from_their_record(sample: Path, tmp_path: Path) -> None:
     from headswap.data.ingest import ingest
     from headswap.storage.records import write_record
 
     kept = ingest(sample / "train", store=tmp_path / "images").manifest
     write_record(tmp_path / "dataset.json", kept)
 
-    material = Material(LessonConfig(data=str(tmp_path / "dataset.json"), most_pictures=16), tmp_path)
+    material = Material(LessonConfig(data=str(tmp_path / "dataset.json"), most_images=16), tmp_path)
 
     assert material.classes == kept.classes
     assert len(material.images) == 16
 
 
-def test_missing_pictures_are_said_in_words(tmp_path: Path) -> None:
+def test_missing_images_are_said_in_words(tmp_path: Path) -> None:
     setting = LessonConfig(data=str(tmp_path / "nowhere"))
 
     with pytest.raises(BadUpload, match=r"There is nothing at .*nowhere. Name a folder of class folders."):
         _ = Material(setting, tmp_path).manifest
 
 
-def test_too_few_pictures_of_a_class_are_said_in_words(sample: Path, tmp_path: Path) -> None:
+def test_too_few_images_of_a_class_are_said_in_words(sample: Path, tmp_path: Path) -> None:
     for name in ("bird", "bug"):
         (tmp_path / "few" / name).mkdir(parents=True)
-        for picture in sorted((sample / "train" / name).iterdir())[: 2 if name == "bug" else 5]:
-            (tmp_path / "few" / name / picture.name).write_bytes(picture.read_bytes())
+        for image in sorted((sample / "train" / name).iterdir())[: 2 if name == "bug" else 5]:
+            (tmp_path / "few" / name / image.name).write_bytes(image.read_bytes())
 
-    with pytest.raises(TooFewPictures, match=r"bug: fewer than 4 pictures."):
+    with pytest.raises(TooFewImages, match=r"bug: fewer than 4 pictures."):
         _ = Material(LessonConfig(data=str(tmp_path / "few")), tmp_path).manifest
 
 
@@ -121,7 +121,7 @@ def test_a_head_that_is_not_one_linear_layer_is_refused(tmp_path: Path) -> None:
         _ = material.site
 
 
-@pytest.mark.parametrize(("name", "value"), [("draws", 1), ("passes", 0), ("small_px", 8), ("seed", -1)])
+@pytest.mark.parametrize(("name", "value"), [("draws", 1), ("epochs", 0), ("small_px", 8), ("seed", -1)])
 def test_a_setting_that_cannot_work_is_refused(name: str, value: int) -> None:
     with pytest.raises(BadSetting, match=f"{name} is {value}. Choose"):
         LessonConfig(**{name: value})

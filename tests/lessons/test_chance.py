@@ -29,7 +29,7 @@ GRID = list(itertools.product(SHARES, SHARES, TOTALS))
 CLAIMS = re.compile(r"ahead|fewer|lost|drift cost|drift brought| more than the head")
 
 
-def test_a_difference_is_clear_only_with_enough_pictures() -> None:
+def test_a_difference_is_clear_only_with_enough_images() -> None:
     assert not is_clear(0.58, 0.58, 400)
     assert not is_clear(1.0, 0.75, 4)
     assert not is_clear(0.75, 0.6, 24)
@@ -64,14 +64,14 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
                 right=round(share * total),
                 total=total,
                 seconds=1.0,
-                taught=9,
+                trained=9,
                 body_same=True,
             )
             for share in (before, before, before, after)
         )
         told = (
             norms._said(drift, total),
-            all_at_once._said(*seen, before, passes=2, classes=4, total=total),
+            all_at_once._said(*seen, before, epochs=2, classes=4, total=total),
             everything._said(ways, 2, 4),
         )
 
@@ -85,31 +85,30 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
                 assert re.search("ahead of everything from nothing by|fewer|cost", verdict)
 
 
-@pytest.mark.parametrize(("practice", "exam"), [(0.9, 0.5), (0.5, 0.5), (0.5, 0.9)])
-def test_a_gap_is_named_where_there_is_one(practice: float, exam: float) -> None:
-    cold = LessonEpoch(1.0, practice, exam)
+@pytest.mark.parametrize(("train", "test"), [(0.9, 0.5), (0.5, 0.5), (0.5, 0.9)])
+def test_a_gap_is_named_where_there_is_one(train: float, test: float) -> None:
+    cold = LessonEpoch(1.0, train, test)
 
-    sentences, _ = all_at_once._said(cold, cold, 0.5, passes=1, classes=4, total=24)
+    sentences, _ = all_at_once._said(cold, cold, 0.5, epochs=1, classes=4, total=24)
 
-    assert ("Its gap is 40 points" in sentences[2]) is (practice > exam)
-    assert ("no gap" in sentences[2]) is (practice <= exam)
+    assert ("Its gap is 40 points" in sentences[2]) is (train > test)
+    assert ("no gap" in sentences[2]) is (train <= test)
 
 
 def test_by_heart_and_guessing_are_said_of_shuffled_labels_where_they_are_so() -> None:
-    for practice, exam, total in GRID:
+    for train, test, total in GRID:
         kinds = tuple(
-            no_magic._Kind(name=name, words=name, practice=practice, exam=exam)
-            for name in ("a", "b", "c", "d")
+            no_magic._Kind(name=name, words=name, train=train, test=test) for name in ("a", "b", "c", "d")
         )
 
-        sentences, shows = no_magic._said(kinds, 0.3, passes="1 pass", guess=0.25, total=total)
+        sentences, shows = no_magic._said(kinds, 0.3, epochs="1 pass", guess=0.25, total=total)
 
-        assert ("not by heart" in sentences[1]) is (practice < 0.9)
-        assert ("no better than guessing" in sentences[1]) is not is_clear(exam, 0.25, total)
-        assert shows is (practice >= 0.9 and not is_clear(exam, 0.25, total))
+        assert ("not by heart" in sentences[1]) is (train < 0.9)
+        assert ("no better than guessing" in sentences[1]) is not is_clear(test, 0.25, total)
+        assert shows is (train >= 0.9 and not is_clear(test, 0.25, total))
 
 
-def test_glasses_are_called_worse_only_beyond_the_draws_and_the_pictures() -> None:
+def test_glasses_are_called_worse_only_beyond_the_draws_and_the_images() -> None:
     for (right, wrong, total), low in itertools.product(GRID, (-0.1, 0.0, 0.1)):
         names = ("undivided", "unnormalised", "swapped", "squashed")
         means = {"right": right, **dict.fromkeys(names, wrong)}

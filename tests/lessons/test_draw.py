@@ -54,7 +54,7 @@ def test_a_result_is_shown_with_its_origin() -> None:
         lesson="x",
         model="a <net>",
         data="mine",
-        pictures=8,
+        images=8,
         seed=0,
         sentences=("It & that happened.",),
         numbers=(),

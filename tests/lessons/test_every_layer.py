@@ -37,7 +37,7 @@ def test_every_block_has_an_interval_and_the_sentences_say_what_was_measured(see
 def test_what_the_blocks_give_side_by_side_is_what_a_wide_head_reads(material: Material) -> None:
     features, widths = material.block_features()
 
-    assert features.shape == (len(material.manifest.pictures), sum(widths)) == (64, 6240)
+    assert features.shape == (len(material.manifest.images), sum(widths)) == (64, 6240)
     assert widths[-1] == 1280 + 1280, "spread of the last block, and what reaches the head"
 
 

@@ -27,7 +27,7 @@ def test_only_saves_with_names_of_their_own_are_all_kept() -> None:
     assert (right["again"]["weight"] == right["head"].weight).all()
 
 
-def test_choosing_by_the_exam_makes_coins_look_learned() -> None:
+def test_choosing_by_the_test_makes_coins_look_learned() -> None:
     assert ran(TUNED, "wrong")["share"] >= 0.75
     assert 0.2 <= ran(TUNED, "right")["share"] <= 0.7
 

@@ -21,7 +21,7 @@ def mean(results: tuple[LessonResult, ...], name: str) -> float:
     return sum(result[name] for result in results) / len(results)
 
 
-def test_ten_pictures_of_each_class_are_clearly_better_than_one_on_every_seed(seen: Run) -> None:
+def test_ten_images_of_each_class_are_clearly_better_than_one_on_every_seed(seen: Run) -> None:
     for result in seen("how-many"):
         numbers = {number.name: number for number in result.numbers}
         assert (numbers["exam_10"].low or 0) > (numbers["exam_1"].high or 1)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headswap.heads.detect import find_head
-from headswap.lessons.loop import LessonImages, LessonSchedule, body_hash, practise
+from headswap.lessons.loop import LessonImages, LessonSchedule, body_hash, train_epochs
 
 
 class Tiny(nn.Module):
@@ -17,15 +17,15 @@ class Tiny(nn.Module):
         self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
         self.head = nn.Linear(8, 2)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.head(self.body(pictures).flatten(1))
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(images).flatten(1))
 
 
-def desk() -> LessonImages:
+def data() -> LessonImages:
     torch.manual_seed(0)
     labels = torch.arange(20) % 2
     inputs = torch.randn(20, 3, 8, 8) + labels.view(-1, 1, 1, 1)
-    return LessonImages(inputs=inputs, labels=labels, practice=torch.arange(16), exam=torch.arange(16, 20))
+    return LessonImages(inputs=inputs, labels=labels, train=torch.arange(16), test=torch.arange(16, 20))
 
 
 def test_a_pass_is_seen_with_its_loss_and_shares() -> None:
@@ -33,19 +33,19 @@ def test_a_pass_is_seen_with_its_loss_and_shares() -> None:
     network, ticks = Tiny(), []
     site = find_head(network, input_size=(3, 8, 8))
 
-    seen = practise(
+    seen = train_epochs(
         network,
         site,
-        desk(),
+        data(),
         torch.optim.SGD(network.parameters(), lr=0.5),
-        LessonSchedule(passes=4, seed=0),
+        LessonSchedule(epochs=4, seed=0),
         tick=lambda done, total: ticks.append((done, total)),
     )
 
     assert len(seen) == 4
     assert ticks == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert seen[-1].loss < seen[0].loss
-    assert all(0 <= one.practice <= 1 and 0 <= one.exam <= 1 for one in seen)
+    assert all(0 <= one.train <= 1 and 0 <= one.test <= 1 for one in seen)
 
 
 def test_the_same_seed_gives_the_same_passes() -> None:
@@ -53,12 +53,12 @@ def test_the_same_seed_gives_the_same_passes() -> None:
         torch.manual_seed(1)
         network = Tiny()
         site = find_head(network, input_size=(3, 8, 8))
-        return practise(
+        return train_epochs(
             network,
             site,
-            desk(),
+            data(),
             torch.optim.SGD(network.parameters(), lr=0.1),
-            LessonSchedule(passes=2, seed=3),
+            LessonSchedule(epochs=2, seed=3),
         )
 
     assert once() == once()

@@ -25,9 +25,7 @@ notebook = nbformat.read(sys.argv[1], as_version=4)
 nbclient.NotebookClient(notebook, timeout=900, kernel_name="python3").execute()
 nbformat.write(notebook, sys.argv[1])
 """
-TINY = LessonConfig(
-    most_pictures=16, small_px=32, passes=1, draws=2
-)  # that every cell runs, not what it shows
+TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)  # that every cell runs, not what it shows
 
 
 def code_cells(notebook: dict[str, Any]) -> list[str]:

@@ -13,33 +13,33 @@ from headswap.lessons import material as materials
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.material import Material
-from headswap.lessons.time_budget import how_to_practise, pictures_to_see
+from headswap.lessons.time_budget import how_to_train, images_to_see
 
 
-def test_a_quick_network_sees_every_picture_and_practises_as_often_as_was_set() -> None:
-    assert pictures_to_see(14, 0.003, least=24, most=96) == 96
-    assert how_to_practise(12, 0.011, pictures=72, most=4).passes == 4
-    assert how_to_practise(12, 0.011, pictures=72, most=4).every == 1
+def test_a_quick_network_sees_every_image_and_practises_as_often_as_was_set() -> None:
+    assert images_to_see(14, 0.003, least=24, most=96) == 96
+    assert how_to_train(12, 0.011, images=72, most=4).epochs == 4
+    assert how_to_train(12, 0.011, images=72, most=4).every == 1
 
 
-@pytest.mark.parametrize("picture_s", [0.02, 0.05, 0.2, 1.0, 10.0])
-def test_the_slower_a_network_the_fewer_pictures_and_passes(picture_s: float) -> None:
-    practice = how_to_practise(12, picture_s, pictures=72, most=4)
+@pytest.mark.parametrize("image_s", [0.02, 0.05, 0.2, 1.0, 10.0])
+def test_the_slower_a_network_the_fewer_images_and_passes(image_s: float) -> None:
+    train = how_to_train(12, image_s, images=72, most=4)
 
-    steps = practice.passes * len(range(0, 72, practice.every))
-    assert practice.passes >= 1
-    assert steps == 1 or 2 * steps * picture_s <= 12 * 1.1
-    assert pictures_to_see(14, picture_s, least=24, most=96) < 96
-    assert pictures_to_see(14, picture_s, least=24, most=96) >= 24
+    steps = train.epochs * len(range(0, 72, train.every))
+    assert train.epochs >= 1
+    assert steps == 1 or 2 * steps * image_s <= 12 * 1.1
+    assert images_to_see(14, image_s, least=24, most=96) < 96
+    assert images_to_see(14, image_s, least=24, most=96) >= 24
 
 
 def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(materials, "seconds_to_see", lambda body, pictures: 0.5)
-    monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
+    monkeypatch.setattr(materials, "seconds_to_see", lambda body, images: 0.5)
+    monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
 
     result = run_lesson("everything", LessonConfig(small_px=32), workspace=tmp_path)
 
-    assert result.pictures == 24
+    assert result.images == 24
     assert result.sentences[-1].endswith("only 24 pictures were used and it practised for only 1 pass.")
     assert "1 pass." in result.sentences[1]
 
@@ -47,8 +47,8 @@ def test_what_was_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_one_experiment_left_out_is_not_said_of_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(materials, "seconds_to_practise", lambda network, site, spec: 0.5)
-    material = Material(LessonConfig(most_pictures=16, small_px=32), tmp_path)
+    monkeypatch.setattr(materials, "seconds_to_train", lambda network, site, spec: 0.5)
+    material = Material(LessonConfig(most_images=16, small_px=32), tmp_path)
 
     slow = run_lesson("everything", workspace=tmp_path, material=material)
     other = run_lesson("which-layer", workspace=tmp_path, material=material)
@@ -57,10 +57,10 @@ def test_what_one_experiment_left_out_is_not_said_of_the_next(
     assert not [line for line in other.sentences if "practised for only" in line]
 
 
-def test_few_pictures_of_a_slow_network_are_all_used_and_nothing_is_said(
+def test_few_images_of_a_slow_network_are_all_used_and_nothing_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(materials, "seconds_to_see", lambda body, pictures: 0.5)
+    monkeypatch.setattr(materials, "seconds_to_see", lambda body, images: 0.5)
     for number, name in enumerate(("a", "b")):
         (tmp_path / "set" / name).mkdir(parents=True)
         for shade in range(5):
@@ -68,25 +68,25 @@ def test_few_pictures_of_a_slow_network_are_all_used_and_nothing_is_said(
             Image.fromarray(noise).save(tmp_path / "set" / name / f"{shade}.png")
     material = Material(LessonConfig(data=str(tmp_path / "set")), tmp_path / "work")
 
-    assert len(material.manifest.pictures) == 10
+    assert len(material.manifest.images) == 10
     assert material.slowness == ""
 
 
 def test_nothing_is_said_where_nothing_was_left_out(tmp_path: Path) -> None:
-    material = Material(LessonConfig(most_pictures=16, seconds=10_000), tmp_path)
+    material = Material(LessonConfig(most_images=16, seconds=10_000), tmp_path)
 
-    assert len(material.manifest.pictures) == 16
+    assert len(material.manifest.images) == 16
     assert material.slowness == ""
 
 
 def test_measuring_a_network_changes_nothing_of_what_is_drawn_by_chance(tmp_path: Path) -> None:
-    material = Material(LessonConfig(most_pictures=16, small_px=32), tmp_path)
+    material = Material(LessonConfig(most_images=16, small_px=32), tmp_path)
     assert material.small.height == 32  # loads the network
     assert material.draws
     torch.manual_seed(0)
     wanted = torch.rand(3)
     torch.manual_seed(0)
 
-    assert material.practice.passes >= 1
+    assert material.train.epochs >= 1
 
     assert torch.equal(torch.rand(3), wanted)

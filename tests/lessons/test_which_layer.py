@@ -20,7 +20,7 @@ def test_the_wrong_attribute_and_out_features_change_nothing_at_all(seen: Run) -
         assert result["change"] == 0.0
 
 
-def test_the_wrong_width_is_an_error_at_the_first_picture(seen: Run) -> None:
+def test_the_wrong_width_is_an_error_at_the_first_image(seen: Run) -> None:
     (result,) = seen("which-layer", seeds=(0,))
 
     assert result["answers_wrong_width"] == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import headswap
-from headswap.errors import BadSetting, TooFewPictures
+from headswap.errors import BadSetting, TooFewImages
 from headswap.events import Event, Note, Progress
 from headswap.pipeline.compare import compare
 
@@ -31,7 +31,7 @@ def test_a_network_that_cannot_be_had_is_listed_and_ends_nothing(few_drawings: P
     assert row.parameters == 3_371_008 + 3 * 1280 + 3 + wide
     assert row.right_last <= row.right
     assert (row.size_bytes or 0) > 4 * row.parameters
-    assert (row.ms_per_picture or 0) > 0
+    assert (row.ms_per_image or 0) > 0
     assert found.best == row
     assert found.baseline_accuracy == pytest.approx(1 / 3)
 
@@ -70,12 +70,12 @@ def test_features_are_shared_with_teaching(few_drawings: Path, tmp_path: Path) -
     assert found.rows[0].computed == 0, "no picture goes through the body twice"
 
 
-def test_a_class_of_one_picture_cannot_be_judged(few_drawings: Path, tmp_path: Path, workspace: Path) -> None:
+def test_a_class_of_one_image_cannot_be_judged(few_drawings: Path, tmp_path: Path, workspace: Path) -> None:
     shutil.copytree(few_drawings / "bird", tmp_path / "set" / "bird")
     (tmp_path / "set" / "bug").mkdir()
     shutil.copy(next((few_drawings / "fruit").iterdir()), tmp_path / "set" / "bug")
 
-    with pytest.raises(TooFewPictures, match="bug has not two pictures that differ"):
+    with pytest.raises(TooFewImages, match="bug has not two pictures that differ"):
         compare(tmp_path / "set", models=[LITE], workspace=workspace)
 
 

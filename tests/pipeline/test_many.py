@@ -14,9 +14,9 @@ from PIL import Image
 
 import headswap
 from headswap.bundle.prediction import Prediction
-from headswap.errors import BadSetting, Cancelled, UnreadablePicture
+from headswap.errors import BadSetting, Cancelled, UnreadableImage
 from headswap.events import Event, Progress
-from headswap.pipeline.many import NOT_SURE, TABLE, UNLIKE, csv_of, sort
+from headswap.pipeline.many import NOT_SURE, OOD, TABLE, csv_of, sort
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +72,13 @@ def test_single_files_are_named_as_they_were_given(bundle: Path, holiday: Path) 
 
 
 def test_where_nothing_can_be_read_the_reason_is_raised(bundle: Path, holiday: Path) -> None:
-    with pytest.raises(UnreadablePicture, match=r"broken\.jpg"):
+    with pytest.raises(UnreadableImage, match=r"broken\.jpg"):
         headswap.predict(bundle, holiday / "broken.jpg")
 
 
 def test_the_table_has_every_share_and_no_cell_that_a_spreadsheet_would_run() -> None:
     shares = {"@b": 0.75, "a": 0.25}
-    said = Prediction(file="=1+1.png", label="@b", probabilities=shares, unlike=1.5, nearest=("x", "y"))
+    said = Prediction(file="=1+1.png", label="@b", probabilities=shares, ood_score=1.5, nearest=("x", "y"))
 
     rows = list(csv.reader(csv_of([said], ["a", "@b"]).splitlines()))
 
@@ -88,7 +88,7 @@ def test_the_table_has_every_share_and_no_cell_that_a_spreadsheet_would_run() ->
     ]
 
 
-def test_pictures_are_copied_into_their_classes_and_none_is_lost(
+def test_images_are_copied_into_their_classes_and_none_is_lost(
     bundle: Path, holiday: Path, zipped: Path, tmp_path: Path
 ) -> None:
     before = sorted(path.name for path in holiday.rglob("*"))
@@ -101,7 +101,7 @@ def test_pictures_are_copied_into_their_classes_and_none_is_lost(
         assert len(copies) == sum(done.counts.values()) == 11
         assert [Path(left.file).name for left in done.left_out] == ["broken.jpg"]
         for path, one in ((Path(file), one) for file, one in said.items()):
-            folder = UNLIKE if one.is_unlike else one.label
+            folder = OOD if one.is_ood else one.label
             assert path.read_bytes() in {copy.read_bytes() for copy in (out / folder).iterdir()}
         assert len((out / TABLE).read_text().splitlines()) == 12
     assert sorted(path.name for path in holiday.rglob("*")) == before
@@ -110,11 +110,11 @@ def test_pictures_are_copied_into_their_classes_and_none_is_lost(
 def test_what_it_is_not_sure_of_is_kept_apart(bundle: Path, holiday: Path, tmp_path: Path) -> None:
     done = sort(bundle, holiday, tmp_path / "out", least_sure=1.0)
 
-    assert set(done.counts) <= {UNLIKE, NOT_SURE}
+    assert set(done.counts) <= {OOD, NOT_SURE}
     assert done.counts[NOT_SURE] >= 8
 
 
-@pytest.mark.parametrize("name", ["../away", "a/b", "..", UNLIKE])
+@pytest.mark.parametrize("name", ["../away", "a/b", "..", OOD])
 def test_a_class_that_is_no_name_of_a_folder_writes_nothing(
     name: str, bundle: Path, holiday: Path, tmp_path: Path
 ) -> None:

@@ -31,18 +31,18 @@ def png(colour: tuple[int, int, int]) -> bytes:
 @pytest.fixture(scope="module")
 def members(bundle: Path) -> Members:
     """A project of two pictures and one run, as the parts of its file."""
-    pictures, images = [], {}
+    records, images = [], {}
     for name, colour in (("bird", (250, 10, 10)), ("bug", (10, 10, 250))):
         data = png(colour)
         sha256 = hashlib.sha256(data).hexdigest()
         images[f"images/{sha256}.png"] = data
-        pictures.append(
+        records.append(
             ImageRecord(
                 file=f"{name}/1.png", source=f"{sha256}.png", class_name=name, sha256=sha256,
                 width=40, height=30, look="0" * 64, brightness=0.5,
             )
         )  # fmt: skip
-    manifest = Manifest(name="two", root="", classes=("bird", "bug"), pictures=tuple(pictures))
+    manifest = Manifest(name="two", root="", classes=("bird", "bug"), images=tuple(records))
     run = SavedRun(
         data=0, experiment=Experiment(data=DataConfig(source="dataset.json")), created_at=1_700_000_000.0
     )
@@ -137,7 +137,7 @@ def test_nothing_but_the_parts_of_a_bundle_is_taken_from_one(
 
 
 @pytest.mark.parametrize("source", ["../../../etc/passwd", "a.png", "", "0" * 64 + ".png", "0" * 64 + ".svg"])
-def test_a_picture_record_that_leads_elsewhere_is_refused(
+def test_an_image_record_that_leads_elsewhere_is_refused(
     source: str, members: Members, refused: Callable[[Members], str]
 ) -> None:
     text = members["data/0.json"].decode()
@@ -211,7 +211,7 @@ def test_a_report_that_points_to_classes_it_has_not_is_refused(
     )
 
 
-def test_a_picture_that_is_none_is_refused(members: Members, refused: Callable[[Members], str]) -> None:
+def test_an_image_that_is_none_is_refused(members: Members, refused: Callable[[Members], str]) -> None:
     bomb = next(name for name in members if name.startswith("images/"))
 
     assert "cannot be read" in refused(sealed({**members, bomb: b"\x89PNG\r\n\x1a\n nothing"}))

@@ -20,7 +20,7 @@ from headswap.training.config import TrainConfig
 def first(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run that found nothing kept: on one thread, single precision depends on what shares a batch."""
     place = tmp_path_factory.mktemp("first") / "b"
-    config = TrainConfig(strengths=(0.03, 0.3), folds=3)
+    config = TrainConfig(l2_grid=(0.03, 0.3), folds=3)
     headswap.teach(few_drawings, out=place, workspace=place.parent / "w", seed=3, config=config)
     return place
 
@@ -43,7 +43,7 @@ def test_every_choice_and_measurement_is_in_the_bundle(first: Path) -> None:
     assert kept["data"]["seed"] == 3
     assert kept["teach"]["strengths"] == [0.03, 0.3]
     assert kept["replay"]["engine"] == read_card(first).engine
-    assert kept["replay"]["strength"] == read_card(first).strength
+    assert kept["replay"]["strength"] == read_card(first).l2
     assert kept["replay"]["threads"] >= 1
     assert {"torch", "numpy", "headswap"} <= set(read_card(first).versions) | {"headswap"}
 
@@ -61,7 +61,7 @@ def test_the_recorded_penalty_is_taken_and_not_chosen_again(
 
     train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
-    assert read_card(tmp_path / "b").strength == 5.0
+    assert read_card(tmp_path / "b").l2 == 5.0
 
 
 def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(
@@ -71,22 +71,22 @@ def test_the_recorded_groups_and_parts_are_taken_and_not_found_again(
     shutil.copytree(first, copy)
     kept = json.loads((copy / "dataset.json").read_text())
     other = {"train": "test", "test": "train"}
-    for number, picture in enumerate(kept["pictures"]):  # as another version might have split them
-        picture["group"] = 100 + number
-        picture["part"] = other[picture["part"]] if number % 4 == 0 else picture["part"]
-        del picture["thumbnail"]  # version 0.1 had none
+    for number, image in enumerate(kept["pictures"]):  # as another version might have split them
+        image["group"] = 100 + number
+        image["part"] = other[image["part"]] if number % 4 == 0 else image["part"]
+        del image["thumbnail"]  # version 0.1 had none
     (copy / "dataset.json").write_text(json.dumps(kept))
     reseal(copy)
 
     train_again(copy, few_drawings, out=tmp_path / "b", workspace=workspace)
 
-    again = read_dataset(tmp_path / "b").pictures
+    again = read_dataset(tmp_path / "b").images
     assert [(each.group, each.part) for each in again] == [
         (each["group"], each["part"]) for each in kept["pictures"]
     ]
 
 
-def test_other_pictures_are_taught_with_the_same_choices_and_it_is_said(
+def test_other_images_are_taught_with_the_same_choices_and_it_is_said(
     first: Path, few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     fewer = tmp_path / "fewer"

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 import headswap
 from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.data.transforms import to_float
-from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewPictures
+from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewImages
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.exports.onnx import write_onnx
 from headswap.features.bank import BankBuilder, FeatureBank
@@ -31,22 +31,22 @@ def test_a_bundle_holds_everything_and_nothing_of_this_machine(bundle: Path, few
     assert card.classes == ("bird", "fruit", "vehicle")
     assert card.input.mean == (0.5, 0.5, 0.5)
     assert card.site.paths == ("classifier",)
-    assert report.exam_total == len(dataset.part("test")) >= 3
+    assert report.test_total == len(dataset.part("test")) >= 3
     assert report.accuracy > report.baseline_accuracy
     here = str(few_drawings.parent)
     assert not [path for path in bundle.glob("*.json") if here in path.read_text()]
 
 
-def test_the_exam_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
-    taught, exam = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
+def test_the_test_says_what_the_bundle_will_say(bundle: Path, few_drawings: Path) -> None:
+    trained, test = headswap.load_bundle(bundle), read_dataset(bundle).part("test")
 
-    said = taught.predict_many(few_drawings / picture.file for picture in exam)
+    said = trained.predict_many(few_drawings / image.file for image in test)
 
-    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
-    assert right == read_report(bundle).exam_right
+    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
+    assert right == read_report(bundle).test_right
 
 
-def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_picture_again(
+def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_image_again(
     bundle: Path, few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     shards = set((workspace / "features").rglob("*.safetensors"))
@@ -59,17 +59,15 @@ def test_teaching_twice_gives_the_same_head_bit_for_bit_and_runs_no_picture_agai
 
 
 def test_the_body_of_a_taught_network_is_untouched(bundle: Path) -> None:
-    taught = headswap.load_bundle(bundle).network.module.state_dict()
+    trained = headswap.load_bundle(bundle).network.module.state_dict()
     pretrained = headswap.load_network("tf_efficientnet_lite0").module.state_dict()
 
-    changed = [name for name, value in taught.items() if not torch.equal(value, pretrained[name])]
+    changed = [name for name, value in trained.items() if not torch.equal(value, pretrained[name])]
 
     assert sorted(changed) == ["classifier.bias", "classifier.weight"]
 
 
-def test_a_bundle_predicts_every_class_and_learned_its_practice_pictures(
-    bundle: Path, few_drawings: Path
-) -> None:
+def test_a_bundle_predicts_every_class_and_learned_its_train_images(bundle: Path, few_drawings: Path) -> None:
     loaded = headswap.load_bundle(bundle)
 
     predictions = list(loaded.predict_many(sorted(few_drawings.rglob("*.png"))))
@@ -80,20 +78,20 @@ def test_a_bundle_predicts_every_class_and_learned_its_practice_pictures(
     assert all(set(prediction.probabilities) == {"bird", "fruit", "vehicle"} for prediction in predictions)
 
 
-def test_what_is_said_while_it_runs_rises_and_ends_with_the_exam(
+def test_what_is_said_while_it_runs_rises_and_ends_with_the_test(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     heard: list[Event] = []
 
     outcome = headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, listener=heard.append)
 
-    pictures = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
-    passes = [event for event in heard if isinstance(event, EpochEnd)]
-    assert pictures == sorted(pictures)
-    assert pictures[-1] == 24
-    assert [event.number for event in passes] == [*range(1, len(passes)), len(passes) - 1]  # the last twice
-    report, last = outcome.report, passes[-1]
-    assert (last.exam_right, last.practice_right) == (report.exam_right, report.practice_right)
+    images = [event.done for event in heard if isinstance(event, Progress) and event.step == "pictures"]
+    epochs = [event for event in heard if isinstance(event, EpochEnd)]
+    assert images == sorted(images)
+    assert images[-1] == 24
+    assert [event.number for event in epochs] == [*range(1, len(epochs)), len(epochs) - 1]  # the last twice
+    report, last = outcome.report, epochs[-1]
+    assert (last.test_right, last.train_right) == (report.test_right, report.train_right)
     guesses = [event for event in heard if isinstance(event, Guesses)][-1].guesses
     told = {answer.file: (report.classes[answer.label], answer.sure) for answer in report.answers}
     bundle = headswap.load_bundle(outcome.bundle)
@@ -122,7 +120,7 @@ def test_the_person_s_own_layer_is_proved_like_any_other(
         headswap.teach(few_drawings, out=tmp_path / "b", workspace=workspace, head="conv_stem")
 
 
-def test_an_existing_place_an_unknown_network_and_a_lonely_picture_are_refused(
+def test_an_existing_place_an_unknown_network_and_a_lonely_image_are_refused(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(BadSetting, match="exists already"):
@@ -131,14 +129,14 @@ def test_an_existing_place_an_unknown_network_and_a_lonely_picture_are_refused(
         headswap.teach(few_drawings, model="resnet5O", out=tmp_path / "b", workspace=workspace)
     for name in ("a", "b"):
         (tmp_path / "two" / name).mkdir(parents=True)
-        picture = next((few_drawings / "bird").iterdir())
-        shutil.copy(picture, tmp_path / "two" / name)
-    with pytest.raises(TooFewPictures, match="two different pictures"):
+        image = next((few_drawings / "bird").iterdir())
+        shutil.copy(image, tmp_path / "two" / name)
+    with pytest.raises(TooFewImages, match="two different pictures"):
         headswap.teach(tmp_path / "two", out=tmp_path / "b", workspace=workspace)
 
 
 @pytest.mark.slow
-def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
+def test_hazards_among_good_images_are_named_and_the_rest_is_taught(
     shared_data: Path, workspace: Path, tmp_path: Path
 ) -> None:
     import json
@@ -146,8 +144,8 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     folder = tmp_path / "mixed"
     for name in ("cat", "dog"):
         (folder / name).mkdir(parents=True)
-        for picture in sorted((shared_data / "data" / "cats_dogs" / name).iterdir())[:12]:
-            shutil.copy(picture, folder / name)
+        for image in sorted((shared_data / "data" / "cats_dogs" / name).iterdir())[:12]:
+            shutil.copy(image, folder / name)
     hazards = json.loads((shared_data / "hazards" / "manifest.json").read_text())["files"]
     for number, row in enumerate(hazards):
         shutil.copy(shared_data / "hazards" / row["file"], folder / ("cat", "dog")[number % 2])
@@ -161,20 +159,20 @@ def test_hazards_among_good_pictures_are_named_and_the_rest_is_taught(
     assert outcome.train_images + outcome.test_images + len(outcome.left_out) >= 24 + len(hazards) - 5
 
 
-def test_taught_on_mirrored_pictures_too_it_says_the_same_of_both_everywhere(
+def test_taught_on_flipped_images_too_it_says_the_same_of_both_everywhere(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     outcome = headswap.teach(
-        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(mirror=True)
+        few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(flip=True)
     )
     bundle = headswap.load_bundle(outcome.bundle)
-    with Image.open(next((few_drawings / "bird").iterdir())) as picture:
-        drawing = ImageOps.fit(picture.convert("RGB"), (256, 256))
+    with Image.open(next((few_drawings / "bird").iterdir())) as image:
+        drawing = ImageOps.fit(image.convert("RGB"), (256, 256))
 
     there, back = bundle.predict(drawing), bundle.predict(ImageOps.mirror(drawing))
 
-    assert bundle.card.mirror
+    assert bundle.card.flip
     assert there.probabilities == pytest.approx(back.probabilities, abs=1e-5)
     session = onnxruntime.InferenceSession(str(write_onnx(bundle, tmp_path)))
     given = to_float(bundle.prepare(drawing)[None], bundle.card.input)
@@ -190,7 +188,7 @@ def test_the_network_s_own_mistakes_on_the_sample_are_not_taken_for_wrong_labels
     report = headswap.teach(sample / "train", out=tmp_path / "b", workspace=workspace).report
 
     assert report.total - report.right >= 8
-    assert report.doubts == ()
+    assert report.label_issues == ()
 
 
 def test_the_other_head_costs_no_second_pass(
@@ -199,8 +197,8 @@ def test_the_other_head_costs_no_second_pass(
     computed: list[int] = []
     give = BankBuilder.bank
 
-    def giving(filling: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
-        bank = give(filling, sha256s)
+    def giving(builder: BankBuilder, sha256s: Sequence[str]) -> FeatureBank:
+        bank = give(builder, sha256s)
         computed.append(bank.computed)
         return bank
 
@@ -215,7 +213,7 @@ def test_the_other_head_costs_no_second_pass(
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
+def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
     few_drawings: Path, workspace: Path, tmp_path: Path
 ) -> None:
     headswap.train(few_drawings, out=tmp_path / "b", workspace=workspace, config=TrainConfig(px=96))
@@ -223,10 +221,10 @@ def test_pictures_of_another_size_are_learned_measured_and_predicted_at_it(
     bundle = headswap.load_bundle(tmp_path / "b")
     assert bundle.card.input.size == (3, 96, 96)
     assert bundle.card.site.input_size == (3, 96, 96)
-    exam = read_dataset(tmp_path / "b").part("test")
-    said = bundle.predict_many(few_drawings / picture.file for picture in exam)
-    right = sum(one.label == picture.class_name for one, picture in zip(said, exam, strict=True))
-    assert right == read_report(tmp_path / "b").exam_right
+    test = read_dataset(tmp_path / "b").part("test")
+    said = bundle.predict_many(few_drawings / image.file for image in test)
+    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
+    assert right == read_report(tmp_path / "b").test_right
 
 
 def test_a_network_of_one_size_says_so(few_drawings: Path, workspace: Path, tmp_path: Path) -> None:

@@ -58,18 +58,18 @@ def main(device: Any) -> int:
 
     with pretend_device(device):
         for depth in get_args(Depth):
-            config = TrainConfig(depth=depth, further=FinetuneConfig(passes=2, crops=2, confirmations=1))
+            config = TrainConfig(depth=depth, finetune=FinetuneConfig(epochs=2, crops=2, confirmations=1))
             step(
                 f"teach {depth}",
                 lambda depth=depth, config=config: headswap.teach(  # type: ignore[misc]
                     data, out=folder / depth, workspace=folder, config=config
                 ),
             )
-        picture = next((ROOT / "assets" / "sample" / "try").iterdir())
+        image = next((ROOT / "assets" / "sample" / "try").iterdir())
         bundle = folder / "last"
         step("replay", lambda: train_again(bundle, data, out=folder / "again", workspace=folder))
-        step("predict", lambda: headswap.load_bundle(bundle).predict(picture))
-        step("heat map", lambda: heat_map(headswap.load_bundle(bundle), picture))
+        step("predict", lambda: headswap.load_bundle(bundle).predict(image))
+        step("heat map", lambda: heat_map(headswap.load_bundle(bundle), image))
         step("evaluate", lambda: evaluate_bundle(headswap.load_bundle(bundle), data, workspace=folder))
         step("export", lambda: take_home(bundle, folder / "home.zip"))
         step("compare", lambda: headswap.compare(data, models=["tf_efficientnet_lite0"], workspace=folder))
@@ -77,7 +77,7 @@ def main(device: Any) -> int:
             step(f"lesson {lesson.name}", lambda name=lesson.name: _lesson(name, folder))  # type: ignore[misc]
         for name in NETWORKS:
             step(f"swap {name}", lambda name=name: _swap(name, device))  # type: ignore[misc]
-    step("the page", lambda: _page(device, data, picture, folder / "page"))
+    step("the page", lambda: _page(device, data, image, folder / "page"))
     return failures
 
 
@@ -87,7 +87,7 @@ def _say(line: str) -> None:
 
 
 def _lesson(name: str, folder: Path) -> None:
-    run_lesson(name, LessonConfig(most_pictures=48, passes=1), workspace=folder)
+    run_lesson(name, LessonConfig(most_images=48, epochs=1), workspace=folder)
 
 
 def _swap(name: str, device: str) -> None:
@@ -96,7 +96,7 @@ def _swap(name: str, device: str) -> None:
     swap_head(network, 3, site=find_head(network))
 
 
-def _page(device: str, data: Path, picture: Path, workspace: Path) -> None:
+def _page(device: str, data: Path, image: Path, workspace: Path) -> None:
     """A worker teaches, the process that answers predicts, each with the device."""
     os.environ |= {"HEADSWAP_PRETENDS": device, "PYTHONPATH": str(Path(__file__).parent)}
     with Service(Settings(workspace=workspace, sample=data)) as service:
@@ -107,8 +107,8 @@ def _page(device: str, data: Path, picture: Path, workspace: Path) -> None:
             time.sleep(0.5)
         if view.state != "done":
             raise RuntimeError(f"{view.state}: {view.problem} {view.remedy}")
-        service.predict("ada", job, picture)
-        service.heat_map("ada", job, picture)
+        service.predict("ada", job, image)
+        service.heat_map("ada", job, image)
 
 
 if __name__ == "__main__":

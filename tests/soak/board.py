@@ -22,7 +22,7 @@ class Size:
     teachings: int = 50  # real ones, each killed once
     damaged: int = 200  # files
     clients: int = 30  # at once
-    pictures: int = 40  # that each of them brings
+    images: int = 40  # that each of them brings
     patience_s: float = 3600.0  # of a client for its own run; then it stops it and goes
     minutes: float = 10.0
     hang_s: float = 10.0  # an input that takes longer hangs
@@ -42,7 +42,7 @@ SHORT = Size(
     teachings=1,
     damaged=40,
     clients=2,
-    pictures=8,
+    images=8,
     minutes=0.1,
     hang_s=120.0,  # speed is judged by the long form alone
     right_again_s=120.0,

@@ -74,7 +74,7 @@ def _lesson(house: House, seen: Seen, name: str, code: str, number: int, size: S
     from gradio_client import Client, handle_file
 
     began = time.monotonic()
-    upload = _own_pictures(room / f"{name}.zip", number, size.pictures)
+    upload = _own_images(room / f"{name}.zip", number, size.images)
     patient = {"timeout": 120.0}  # how long it took is judged below
     client = Client(
         house.url, auth=(name, code), verbose=False, download_files=room / name, httpx_kwargs=patient
@@ -90,8 +90,8 @@ def _lesson(house: House, seen: Seen, name: str, code: str, number: int, size: S
         raise RuntimeError(f"{view['state']}: {view['problem']}")
     with seen.lock:
         seen.jobs[name] = job
-    picture = next((ROOT / "assets" / "sample" / "try").iterdir())
-    said = client.predict(job, handle_file(picture), api_name="/predict")
+    image = next((ROOT / "assets" / "sample" / "try").iterdir())
+    said = client.predict(job, handle_file(image), api_name="/predict")
     if set(said["probabilities"]) != {f"bird {number}", f"vehicle {number}"}:
         raise RuntimeError(f"an answer of somebody else: {sorted(said['probabilities'])}")
     packed = client.predict(job, api_name="/export")
@@ -140,7 +140,7 @@ def _trespass(client: Any, seen: Seen, name: str) -> None:
             seen.crossed.append(f"{name} read the run of another")
 
 
-def _own_pictures(place: Path, number: int, count: int) -> Path:
+def _own_images(place: Path, number: int, count: int) -> Path:
     """Class names that nobody else has: an answer tells whose it is."""
     with zipfile.ZipFile(place, "w") as archive:
         for name in ("bird", "vehicle"):

@@ -12,7 +12,7 @@ from headswap.app.service.projects import Project, Projects
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.storage import files
 from headswap.storage.records import is_record_whole, write_record
-from tests.faults.scenes import small_pictures, tiny_result
+from tests.faults.scenes import small_images, tiny_result
 from tests.soak.board import Line, Size, line
 
 
@@ -94,10 +94,10 @@ def _checkpoint(room: Path) -> list[Victim]:
         save_checkpoint,
     )
 
-    state = RunCounters(stopped="", history=(), best_pass=0, seconds=1.0, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_epoch=0, seconds=1.0, scale=1.0, growth=0)
     run = room / "run"
     for number in (1, 2):
-        later = replace(state, best_pass=number)
+        later = replace(state, best_epoch=number)
         save_checkpoint(run, Checkpoint(later, {"w": torch.full((32, 32), float(number))}))
     newest = run / "00002"
     kept = room / "kept"
@@ -107,7 +107,7 @@ def _checkpoint(room: Path) -> list[Victim]:
         found = load_checkpoint(run)
         if not newest.exists():  # the damaged one is cleared away
             shutil.copytree(kept, newest)
-        return found is not None and found.state.best_pass == 1
+        return found is not None and found.state.best_epoch == 1
 
     return [Victim(f"checkpoint/{path.name}", path, falls_back) for path in sorted(newest.iterdir())]
 
@@ -120,12 +120,12 @@ def _shard(room: Path) -> list[Victim]:
     from headswap.features.extractor import Extractor
 
     network, card, _, _ = tiny_result()
-    pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3)).astype(np.uint8)
     names = [f"{number:064x}" for number in range(20)]
 
     def fill() -> int:
         body = Extractor(network, card.site, Engine("cpu", "float32"))
-        return fill_bank(body, names, lambda n: pictures[n], folder=room / "features").computed
+        return fill_bank(body, names, lambda n: images[n], folder=room / "features").computed
 
     fill()
     (shard,) = (room / "features").rglob("*.safetensors")
@@ -150,8 +150,8 @@ def _records(room: Path) -> list[Victim]:
     projects.save(replace(project, name="later"))
     record = projects.folder(project.id) / "project.json"
     dataset = room / "dataset.json"
-    pictures = small_pictures(room / "shown")
-    manifest = ingest(pictures, store=room / "images").manifest
+    images = small_images(room / "shown")
+    manifest = ingest(images, store=room / "images").manifest
     write_record(dataset, manifest)
     text = room / "sealed"
     with files.sealed_folder(text) as draft:

@@ -36,9 +36,9 @@ NAMES = (
 )  # fmt: skip
 
 
-def mutated_pictures(size: Size, room: Path) -> list[Line]:
+def mutated_images(size: Size, room: Path) -> list[Line]:
     """Pictures with flipped, cut, doubled and lost bytes: taken, or left out by name with a reason."""
-    chance, whole = random.Random(1 + size.seed), _whole_pictures()
+    chance, whole = random.Random(1 + size.seed), _whole_images()
     reader = Reader(
         room / "logs",
         ReaderLimits(memory_bytes=1_500_000_000),
@@ -56,7 +56,7 @@ def mutated_pictures(size: Size, room: Path) -> list[Line]:
             begin = time.monotonic()
             done = _ask(reader, source, room / f"out-{first}")
             slowest = max(slowest, time.monotonic() - begin)
-            kept = {one.file for one in done.manifest.pictures}
+            kept = {one.file for one in done.manifest.images}
             reasons = {one.file: one.reason for one in done.manifest.left_out}
             for name, _ in batch:
                 taken, refused = taken + (name in kept), refused + (name in reasons)
@@ -113,7 +113,7 @@ def _ask(reader: Reader, source: Path, folder: Path) -> Imported:
     return done
 
 
-def _whole_pictures() -> list[tuple[str, bytes]]:
+def _whole_images() -> list[tuple[str, bytes]]:
     """One of each format, small."""
     drawing = Image.open(next((ROOT / "assets" / "sample" / "train" / "bird").iterdir())).convert("RGB")
     drawing.thumbnail((160, 160))
@@ -207,19 +207,19 @@ def _strange_id(chance: random.Random) -> str:
 
 
 def _spoiled_zip(chance: random.Random, place: Path) -> Path:
-    _zip_of(place, [_mutated(chance, *one) for one in _whole_pictures()[:3]])
+    _zip_of(place, [_mutated(chance, *one) for one in _whole_images()[:3]])
     place.write_bytes(_mutated(chance, "zip", place.read_bytes())[1])
     return place
 
 
 def _strange_names(chance: random.Random, place: Path) -> Path:
-    picture = _whole_pictures()[1][1]
+    image = _whole_images()[1][1]
     with zipfile.ZipFile(place, "w") as archive:
         for name in chance.sample(NAMES, 5):
             info = zipfile.ZipInfo(f"bird/{name}" if chance.random() < 0.5 else name)
             if chance.random() < 0.2:
                 info.external_attr = 0o120777 << 16  # a link
-            archive.writestr(info, picture)
+            archive.writestr(info, image)
     return place
 
 

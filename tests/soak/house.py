@@ -90,8 +90,8 @@ def some_drawings(folder: Path, *, each: int = 6, classes: tuple[str, ...] = ("b
     """Class folders with a few of the sample drawings."""
     for name in classes:
         (folder / name).mkdir(parents=True)
-        for picture in sorted((ROOT / "assets" / "sample" / "train" / name).iterdir())[:each]:
-            shutil.copy(picture, folder / name)
+        for image in sorted((ROOT / "assets" / "sample" / "train" / name).iterdir())[:each]:
+            shutil.copy(image, folder / name)
     return folder
 
 

@@ -27,8 +27,8 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
     """SIGKILL `app.py`, start it again, and look whether it knows what goes on."""
     chance, house, runner = random.Random(3 + size.seed), House(room / "workspace"), LocalRunner()
     dataset = room / "dataset.json"
-    pictures = some_drawings(room / "pictures")
-    write_record(dataset, split(ingest(pictures, store=room / "images").manifest))
+    images = some_drawings(room / "pictures")
+    write_record(dataset, split(ingest(images, store=room / "images").manifest))
     house.start()
     store = Store(house.workspace / "jobs.sqlite")
     ids, waits, wrong = [], [], []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.soak.board import Line, Size, line
-from tests.soak.clients import _own_pictures
+from tests.soak.clients import _own_images
 from tests.soak.house import ROOT, House
 
 GROWTH_MB, MORE_THREADS, MORE_FILES, MORE_TEMPORARY = 50.0, 5, 15, 1_000_000
@@ -59,7 +59,7 @@ def _round(house: House, room: Path) -> int:
     client = Client(house.url, verbose=False, download_files=room / "downloads", httpx_kwargs=patient)
     upload = room / "pictures.zip"
     if not upload.is_file():
-        _own_pictures(upload, 0, 12)
+        _own_images(upload, 0, 12)
     job = client.predict(handle_file(upload), api_name="/start")["job"]
     requests, view = 1, _status(client, job)
     while view["state"] not in ("done", "failed", "cancelled"):
@@ -68,8 +68,8 @@ def _round(house: House, room: Path) -> int:
         view, requests = _status(client, job), requests + 2
     if view["state"] != "done":
         raise RuntimeError(f"{view['state']}: {view['problem']}")
-    for picture in sorted((ROOT / "assets" / "sample" / "try").iterdir())[:4]:
-        client.predict(job, handle_file(picture), api_name="/predict")
+    for image in sorted((ROOT / "assets" / "sample" / "try").iterdir())[:4]:
+        client.predict(job, handle_file(image), api_name="/predict")
         requests += 1
     client.close()
     return requests

@@ -29,8 +29,8 @@ def killed_teachings(size: Size, room: Path) -> list[Line]:
     """Teach once undisturbed; then again and again, each in a workspace of its own, killed on the way."""
     chance = random.Random(13 + size.seed)
     dataset = room / "dataset.json"
-    pictures = some_drawings(room / "pictures")
-    write_record(dataset, split(ingest(pictures, store=room / "images").manifest))
+    images = some_drawings(room / "pictures")
+    write_record(dataset, split(ingest(images, store=room / "images").manifest))
     truth, busy_s, _ = _teach(room / "undisturbed", dataset)
     wrong: list[str] = [] if truth else ["the undisturbed one failed"]
     interrupted = equal = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.soak.board import Trial
 from tests.soak.clients import class_at_once
 from tests.soak.damage import damaged_files
-from tests.soak.hostile import hostile_inputs, mutated_pictures
+from tests.soak.hostile import hostile_inputs, mutated_images
 from tests.soak.queues import killed_queues
 from tests.soak.servers import killed_servers
 from tests.soak.steady import steady_use
@@ -21,7 +21,7 @@ TRIALS: dict[str, Trial] = {
     "workers": killed_workers,
     "queues": killed_queues,
     "hostile": hostile_inputs,
-    "mutated": mutated_pictures,
+    "mutated": mutated_images,
     "servers": killed_servers,
     "teachings": killed_teachings,
     "clients": class_at_once,

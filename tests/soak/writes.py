@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 
 from tests.faults.rows import CHANGES, cut_at_every_part_of_the_log, killed_at_every_statement
-from tests.faults.scenes import all_scenes, play, small_pictures
+from tests.faults.scenes import all_scenes, play, small_images
 from tests.soak.board import Line, Size, line
 
 
 def every_write(size: Size, room: Path) -> list[Line]:
     """Fail each write, flush and rename once; kill each statement once; cut the log anywhere."""
-    pictures = small_pictures(room / "pictures")
+    images = small_images(room / "pictures")
     played = [
         play(scene, room / f"scene-{number}", every=size.every_deed)
-        for number, scene in enumerate(all_scenes(pictures))
+        for number, scene in enumerate(all_scenes(images))
     ]
     faults, losses = sum(one.faults for one in played), [loss for one in played for loss in one.losses]
     deeds = sum(one.deeds for one in played)

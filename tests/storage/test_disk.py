@@ -60,7 +60,7 @@ def test_a_file_that_is_let_go_in_a_moment_is_replaced(
 
 
 @pytest.mark.parametrize(
-    ("deed", "module", "name"),
+    ("edit", "module", "name"),
     [
         (lambda disk, place: disk.remove(place / "folder"), os, "unlink"),
         (lambda disk, place: disk.remove(place / "file"), os, "unlink"),
@@ -71,7 +71,7 @@ def test_a_file_that_is_let_go_in_a_moment_is_replaced(
     ids=["folder", "file", "new folder", "flush", "second name"],
 )
 def test_every_deed_is_tried_again(
-    deed: Callable[[RealDisk, Path], None],
+    edit: Callable[[RealDisk, Path], None],
     module: object,
     name: str,
     tmp_path: Path,
@@ -84,7 +84,7 @@ def test_every_deed_is_tried_again(
     monkeypatch.setattr(shutil, "_use_fd_functions", False)  # as on Windows
     left = refuse(monkeypatch, module, name, times=4)
 
-    deed(RealDisk(), tmp_path)
+    edit(RealDisk(), tmp_path)
 
     assert left == [0]
     assert waits

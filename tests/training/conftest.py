@@ -25,9 +25,9 @@ from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training.budget import Budget
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.candidates import FinetuneSetup
 from headswap.training.finetune.modes import recalibrate
 from headswap.training.finetune.records import FinetuneTask, RunConfig
-from headswap.training.finetune.trials import TrialSetup
 from headswap.training.linear.solver import fit_head
 from headswap.training.task import TrainingResult, TrainingTask
 from headswap.training.train import train_head
@@ -70,19 +70,19 @@ class Classroom:
 
     module: Tiny
     site: HeadSite
-    album: ImageBatches
+    image_batches: ImageBatches
     labels: Tensor
     start: Callable[[Tensor], None]
 
-    def drill(self, config: FinetuneConfig, **recipe: object) -> FinetuneTask:
-        depth, rate = recipe.get("depth", "everything"), recipe.get("learning_rate", 3e-3)
-        passes = int(str(recipe.get("passes", 4)))
+    def task(self, config: FinetuneConfig, **run_config: object) -> FinetuneTask:
+        depth, rate = run_config.get("depth", "everything"), run_config.get("learning_rate", 3e-3)
+        epochs = int(str(run_config.get("epochs", 4)))
         rows = torch.arange(len(self.labels))
-        held = rows % 4 == 0 if recipe.get("watch", True) else rows < 0
-        folder = recipe.get("folder")
+        held = rows % 4 == 0 if run_config.get("watch", True) else rows < 0
+        folder = run_config.get("folder")
         assert folder is None or isinstance(folder, Path)
         return FinetuneTask(
-            recipe=RunConfig(depth=depth, learning_rate=rate, passes=passes, stop_after=passes),  # type: ignore[arg-type]
+            run_config=RunConfig(depth=depth, learning_rate=rate, epochs=epochs, stop_after=epochs),  # type: ignore[arg-type]
             config=config,
             learn=rows[~held],
             watch=rows[held],
@@ -92,14 +92,14 @@ class Classroom:
             engine=Engine("cpu", "float32"),
         )
 
-    def course(
+    def setup(
         self, config: TrainConfig, budget_s: float | None = None, folder: Path | None = None
-    ) -> TrialSetup:
-        return TrialSetup(
+    ) -> FinetuneSetup:
+        return FinetuneSetup(
             module=self.module,
             site=self.site,
-            album=self.album,
-            practice=torch.arange(len(self.labels)),
+            image_batches=self.image_batches,
+            train=torch.arange(len(self.labels)),
             labels=self.labels,
             groups=list(range(len(self.labels))),
             start=self.start,
@@ -138,15 +138,15 @@ def classroom() -> Callable[..., Classroom]:
         torch.manual_seed(0)
         module = Tiny(aux=aux).eval()
         site = swap_head(module, 3, input_size=SPEC.size).site
-        pictures, labels = stripes(count)
+        images, labels = stripes(count)
         if shuffled:  # nothing can be learned from these
             labels = labels[torch.randperm(count, generator=torch.Generator().manual_seed(0))]
-        album = ImageBatches(
-            SPEC, read_input=lambda row: pictures[row, 2:18, 4:20], read_uncut=pictures.__getitem__
+        image_batches = ImageBatches(
+            SPEC, read_input=lambda row: images[row, 2:18, 4:20], read_uncut=images.__getitem__
         )
-        recalibrate(module, [album.inputs(range(count))])  # as if pretrained on pictures like these
+        recalibrate(module, [image_batches.inputs(range(count))])  # as if pretrained on pictures like these
         with torch.no_grad():
-            features = copy.deepcopy(module).body(album.inputs(range(count)))
+            features = copy.deepcopy(module).body(image_batches.inputs(range(count)))
 
         def start(rows: Tensor) -> None:
             solved = fit_head(features[rows], labels[rows], num_classes=3)
@@ -155,7 +155,7 @@ def classroom() -> Callable[..., Classroom]:
                 module.fc.bias.copy_(solved.bias)
 
         start(torch.arange(count))
-        return Classroom(module, site, album, labels, start)
+        return Classroom(module, site, image_batches, labels, start)
 
     return make
 
@@ -181,10 +181,10 @@ def teach_module() -> TeachModule:
         manifest = split(intake.manifest, seed=1, test_share=test_share)
         card = NetworkCard(name=type(module).__name__, zoo="test", input=spec, weights=Weights(state="here"))
         network = Network(card=card, module=module.eval())
-        lesson = TrainingTask(
+        task = TrainingTask(
             manifest=manifest, intake=intake, config=TrainConfig(), features_folder=features, engine=engine
         )
-        told = train_head(lesson, network, timing=lambda step: nullcontext(), listener=listener)
+        told = train_head(task, network, timing=lambda step: nullcontext(), listener=listener)
         return network, told, manifest
 
     return teach

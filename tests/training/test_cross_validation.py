@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 from headswap.heads.site import HeadSite
 from headswap.training.linear import cross_validation as folds
 from headswap.training.linear.cross_validation import cross_validate
@@ -55,5 +55,5 @@ def test_a_set_too_large_to_choose_in_each_fold_is_judged_all_the_same(
 
 
 def test_a_class_of_one_group_cannot_be_judged() -> None:
-    with pytest.raises(TooFewPictures, match="fewer than two pictures that differ"):
+    with pytest.raises(TooFewImages, match="fewer than two pictures that differ"):
         judge(6, [0, 1, 2, 0, 3, 4])

@@ -68,7 +68,7 @@ def test_where_the_last_layer_has_forgotten_the_head_reads_every_layer(
     assert told.site.paths == ("head",)
     assert told.site.taps
     assert told.head.startswith("The new head reads every layer: ")
-    right = (told.exam.logits.argmax(1) == told.exam.labels).mean()
+    right = (told.test.logits.argmax(1) == told.test.labels).mean()
     assert right > 0.9
     said = told.network.module(torch.zeros(1, 3, 16, 16))
     assert said.shape == (1, len(manifest.classes))
@@ -84,11 +84,11 @@ def test_what_it_answers_is_what_the_network_itself_says(
         Forgetful(), striped, tmp_path / "f", SPEC, engine="torch-cpu-float32"
     )
 
-    exam = [picture for picture in manifest.pictures if picture.part == "test"]
-    images = np.stack([prepare(reread(manifest, picture, wanted_px=None), SPEC) for picture in exam])
+    test = [image for image in manifest.images if image.part == "test"]
+    images = np.stack([prepare(reread(manifest, image, wanted_px=None), SPEC) for image in test])
     with torch.inference_mode():
         said = told.network.module(torch.from_numpy(to_float(images, SPEC))).double().numpy()
-    assert np.allclose(said, told.exam.logits, atol=1e-3)
+    assert np.allclose(said, told.test.logits, atol=1e-3)
 
 
 def head_that_says(logits: Tensor) -> LinearHeads:
@@ -153,6 +153,6 @@ def test_with_very_many_images_the_head_stays_plain() -> None:
 
 
 def test_a_run_of_an_older_version_is_repeated_with_a_plain_head() -> None:
-    older = ReplayedChoices(engine="torch-cpu-float32", threads=1, strength=0.1)
+    older = ReplayedChoices(engine="torch-cpu-float32", threads=1, l2=0.1)
 
     assert replayed(TrainConfig(), older).head == "last"

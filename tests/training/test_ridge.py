@@ -26,7 +26,7 @@ def clouds(count: int = 60, width: int = 400, classes: int = 3, apart: float = 1
 
 def test_it_is_the_ridge_regression_of_the_textbook() -> None:
     features, labels = clouds()
-    found = fit_ridge(features, labels, num_classes=3, config=TrainConfig(strength=0.1))
+    found = fit_ridge(features, labels, num_classes=3, config=TrainConfig(l2=0.1))
 
     standard = (features - features.mean(0)) / features.std(0, unbiased=False)
     rows = standard.double().numpy()
@@ -56,7 +56,7 @@ def test_the_penalty_with_the_least_loss_is_taken_and_may_be_given() -> None:
     features, labels = clouds()
 
     free = fit_ridge(features, labels, num_classes=3)
-    again = fit_ridge(features, labels, num_classes=3, config=TrainConfig(strength=free.strength))
+    again = fit_ridge(features, labels, num_classes=3, config=TrainConfig(l2=free.l2))
 
     assert min(free.fold_losses) == pytest.approx(again.fold_losses[0])
     assert torch.equal(free.weight, again.weight)
@@ -81,7 +81,7 @@ def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
 )
 def test_elsewhere_the_usual_head_is_solved(count: int, width: int, intercept: bool) -> None:
     features, labels = clouds(count=count, width=width)
-    config = TrainConfig(strengths=(0.1,), folds=2)
+    config = TrainConfig(l2_grid=(0.1,), folds=2)
 
     ours = fit_ridge(features, labels, num_classes=3, intercept=intercept, config=config)
     usual = fit_head(features, labels, num_classes=3, intercept=intercept, config=config)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.errors import TeachingFailed, TooFewImages
 from headswap.features import memmap as matrix
 from headswap.training.config import TrainConfig
 from headswap.training.linear.solver import fit_head
@@ -30,9 +30,9 @@ def right_share(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) 
 )
 def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int, width: int) -> None:
     features, labels = clouds(count, width, 3)
-    strength = 0.1
+    l2 = 0.1
 
-    solved = fit_head(features, labels, num_classes=3, config=TrainConfig(strengths=(strength,)))
+    solved = fit_head(features, labels, num_classes=3, config=TrainConfig(l2_grid=(l2,)))
 
     mean, scale = features.mean(0), (features.var(0, unbiased=False) + 1e-8).sqrt()
     weight = torch.zeros(3, width, requires_grad=True)
@@ -44,7 +44,7 @@ def test_the_solution_is_the_one_that_gradient_descent_finds_at_last(count: int,
     def closure() -> Tensor:
         descent.zero_grad()
         logits = (features - mean) / scale @ weight.T + bias
-        loss = torch.nn.functional.cross_entropy(logits, labels) + strength / 2 * weight.square().sum()
+        loss = torch.nn.functional.cross_entropy(logits, labels) + l2 / 2 * weight.square().sum()
         loss.backward()
         return loss
 
@@ -92,7 +92,7 @@ def test_shuffled_labels_are_not_learned_in_the_folds() -> None:
     assert float((solved.fold_logits.argmax(1) == shuffled).float().mean()) < 0.5
 
 
-def test_copies_of_a_picture_share_a_fold() -> None:
+def test_copies_of_an_image_share_a_fold() -> None:
     features, _ = clouds(60, 400, 2, noise=6.0)
     labels = torch.arange(60) % 2
     labels = labels[torch.randperm(60, generator=torch.Generator().manual_seed(3))]  # nothing to learn
@@ -107,7 +107,7 @@ def test_copies_of_a_picture_share_a_fold() -> None:
     assert float((honest.fold_logits.argmax(1) == labels_twice).float().mean()) < 0.7
 
 
-def test_one_picture_of_each_class_is_enough() -> None:
+def test_one_image_of_each_class_is_enough() -> None:
     features = torch.tensor([[1.0, 0.0, 5.0], [0.0, 1.0, 5.0]])
 
     solved = fit_head(features, torch.tensor([0, 1]), num_classes=2)
@@ -116,7 +116,7 @@ def test_one_picture_of_each_class_is_enough() -> None:
     assert right_share(features, torch.tensor([0, 1]), solved.weight, solved.bias) == 1.0
 
 
-def test_the_same_pictures_give_the_same_head_bit_for_bit() -> None:
+def test_the_same_images_give_the_same_head_bit_for_bit() -> None:
     features, labels = clouds(120, 300, 4)
 
     first, second = (fit_head(features, labels, num_classes=4, seed=7) for _ in range(2))
@@ -159,8 +159,8 @@ def test_each_pass_can_be_watched() -> None:
     assert seen[-1] >= seen[0]
 
 
-def test_a_class_without_pictures_is_refused() -> None:
-    with pytest.raises(TooFewPictures, match="Add pictures, or drop the empty class"):
+def test_a_class_without_images_is_refused() -> None:
+    with pytest.raises(TooFewImages, match="Add pictures, or drop the empty class"):
         fit_head(torch.rand(4, 3), torch.tensor([0, 0, 2, 2]), num_classes=3)
 
 
@@ -172,23 +172,23 @@ def test_features_that_are_no_numbers_are_refused() -> None:
         fit_head(features, torch.tensor([0, 0, 1, 1]), num_classes=2)
 
 
-def test_a_class_with_one_picture_to_a_hundred_is_still_named() -> None:
+def test_a_class_with_one_image_to_a_hundred_is_still_named() -> None:
     features, labels = clouds(1200, 100, 2, noise=2.5)
     common, rare = torch.nonzero(labels == 0).flatten(), torch.nonzero(labels == 1).flatten()
-    practice, exam = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
+    train, test = torch.cat([common[:400], rare[:4]]), torch.cat([common[400:], rare[4:]])
 
-    solved = fit_head(features[practice], labels[practice], num_classes=2)
+    solved = fit_head(features[train], labels[train], num_classes=2)
 
-    said = (features[exam] @ solved.weight.T + solved.bias).argmax(1)
-    recall = [float((said[labels[exam] == number] == number).float().mean()) for number in (0, 1)]
+    said = (features[test] @ solved.weight.T + solved.bias).argmax(1)
+    recall = [float((said[labels[test] == number] == number).float().mean()) for number in (0, 1)]
     assert recall[0] > 0.95
     assert recall[1] > 0.25  # 0.03 when every picture counts the same
 
 
-def test_two_hundred_classes_of_three_pictures_are_learned() -> None:
+def test_two_hundred_classes_of_three_images_are_learned() -> None:
     features, labels = clouds(800, 256, 200, noise=0.5)
 
-    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(strengths=(0.1,)))
+    solved = fit_head(features[:600], labels[:600], num_classes=200, config=TrainConfig(l2_grid=(0.1,)))
 
     assert right_share(features[600:], labels[600:], solved.weight, solved.bias) > 0.8
     assert solved.fold_logits is not None

@@ -32,31 +32,31 @@ def stream(made: Network, folder: Path, spec: InputSpec = SPEC) -> FeatureStream
 
 def send(into: FeatureStream, count: int) -> list[str]:
     names = [f"{number:064x}" for number in range(count)]
-    pictures = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
     into.expect(count)
-    for name, picture in zip(names, pictures, strict=True):
-        into.add(name, picture)
+    for name, image in zip(names, images, strict=True):
+        into.add(name, image)
     return names
 
 
-def test_features_are_there_when_the_last_picture_has_come(tmp_path: Path) -> None:
+def test_features_are_there_when_the_last_image_has_come(tmp_path: Path) -> None:
     made = network(nn.Linear(8, 5))
     flow = stream(made, tmp_path)
 
     names = send(flow, 5)
 
-    assert flow.filling is not None
-    bank = flow.filling.bank(names)
+    assert flow.builder is not None
+    bank = flow.builder.bank(names)
     assert bank.features.shape == (5, 8)
     assert bank.computed == 5
 
 
-def test_pictures_prepared_for_another_input_pass_by(tmp_path: Path) -> None:
+def test_images_prepared_for_another_input_pass_by(tmp_path: Path) -> None:
     flow = stream(network(nn.Linear(8, 5)), tmp_path, InputSpec(height=16, width=16, resize_px=18))
 
     send(flow, 3)
 
-    assert flow.filling is None
+    assert flow.builder is None
 
 
 def test_a_head_that_is_not_one_linear_layer_takes_no_features(tmp_path: Path) -> None:
@@ -72,4 +72,4 @@ def test_a_head_that_is_not_one_linear_layer_takes_no_features(tmp_path: Path) -
 
     send(flow, 3)
 
-    assert flow.filling is None
+    assert flow.builder is None

@@ -107,7 +107,7 @@ def fresh(module: nn.Module) -> nn.Module:
 
 
 @pytest.fixture
-def taught(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path, list[Event]], Sat]:
+def trained(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path, list[Event]], Sat]:
     def teach(module: nn.Module, colours: Path, features: Path, heard: list[Event]) -> Sat:
         return teach_module(fresh(module), colours, features, SPEC, listener=heard.append)
 
@@ -120,48 +120,50 @@ def taught(teach_module: Callable[..., Sat]) -> Callable[[nn.Module, Path, Path,
     ids=["convolution under a ReLU", "two averaged", "two added", "no bias"],
 )
 def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
-    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
+    module: nn.Module, colours: Path, tmp_path: Path, trained: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
-    network, result, manifest = taught(module, colours, tmp_path, heard)
+    network, result, manifest = trained(module, colours, tmp_path, heard)
 
-    assert result.strength is not None
-    exam = manifest.part("test")
-    pictures = np.stack([prepare(_open(manifest, p), SPEC) for p in exam])
-    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
-    ours = torch.from_numpy(result.exam.logits).softmax(1)
+    assert result.l2 is not None
+    test = manifest.part("test")
+    images = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
+    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
+    ours = torch.from_numpy(result.test.logits).softmax(1)
     assert (logits.softmax(1) - ours).abs().max() < 0.05  # the bank may be bfloat16
-    assert (logits.argmax(1).numpy() == result.exam.labels).mean() > 0.8
+    assert (logits.argmax(1).numpy() == result.test.labels).mean() > 0.8
 
 
 @pytest.mark.parametrize(
     "module", [NormAfterHead(), BareParameter()], ids=["norm after it", "bare parameter"]
 )
 def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
-    module: nn.Module, colours: Path, tmp_path: Path, taught: Callable[..., Sat]
+    module: nn.Module, colours: Path, tmp_path: Path, trained: Callable[..., Sat]
 ) -> None:
     heard: list[Event] = []
 
-    network, result, _ = taught(module, colours, tmp_path, heard)
+    network, result, _ = trained(module, colours, tmp_path, heard)
 
-    assert result.strength is None
+    assert result.l2 is None
     assert [event for event in heard if isinstance(event, Note)]
-    assert (result.exam.logits.argmax(1) == result.exam.labels).mean() > 0.6
+    assert (result.test.logits.argmax(1) == result.test.labels).mean() > 0.6
     assert not network.module.training
 
 
-def test_the_body_is_bit_for_bit_as_it_was(colours: Path, tmp_path: Path, taught: Callable[..., Sat]) -> None:
+def test_the_body_is_bit_for_bit_as_it_was(
+    colours: Path, tmp_path: Path, trained: Callable[..., Sat]
+) -> None:
     module = NormAfterHead()
     before = {name: value.clone() for name, value in fresh(module).body.state_dict().items()}
 
-    network, _, _ = taught(module, colours, tmp_path, [])
+    network, _, _ = trained(module, colours, tmp_path, [])
 
     after = network.module.body.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def _open(manifest: Manifest, picture: object) -> object:
+def _open(manifest: Manifest, image: object) -> object:
     from headswap.data.store import reread
 
-    return reread(manifest, picture)
+    return reread(manifest, image)

@@ -21,7 +21,7 @@ from headswap.network import InputSpec, Network
 from headswap.training.task import TrainingResult
 
 SPEC = InputSpec(height=32, width=32, resize_px=32)
-PROOF_PICTURES = 8
+PROOF_IMAGES = 8
 Sat = tuple[Network, TrainingResult, Manifest]
 
 
@@ -52,7 +52,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def taught(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
+def trained(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
     def teach(folder: Path, features: Path) -> Sat:
         torch.manual_seed(0)
         options = {"test_share": 0.4, "engine": "torch-cpu-bfloat16"}
@@ -67,49 +67,49 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     look = Extractor.look
 
-    def counted(self: Extractor, pictures: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def counted(self: Extractor, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         if self.engine.is_exact:
-            seen.append(len(pictures))
-        return look(self, pictures)
+            seen.append(len(images))
+        return look(self, images)
 
     monkeypatch.setattr(Extractor, "look", counted)
     return seen
 
 
-def test_every_answer_of_the_exam_is_the_network_s_own(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+def test_every_answer_of_the_test_is_the_network_s_own(
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
-    network, result, manifest = taught(hard, tmp_path)
+    network, result, manifest = trained(hard, tmp_path)
     seen = sum(looks)
 
-    exam = manifest.part("test")
-    pictures = np.stack([prepare(reread(manifest, one), SPEC) for one in exam])
-    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(pictures)
+    test = manifest.part("test")
+    images = np.stack([prepare(reread(manifest, one), SPEC) for one in test])
+    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
     assert "bfloat16" in result.engine
-    assert (result.exam.logits.argmax(1) == own.argmax(1).numpy()).all()
-    assert PROOF_PICTURES < seen < len(exam), "some were looked at again, and not all"
-    ours = torch.from_numpy(result.exam.logits)
+    assert (result.test.logits.argmax(1) == own.argmax(1).numpy()).all()
+    assert PROOF_IMAGES < seen < len(test), "some were looked at again, and not all"
+    ours = torch.from_numpy(result.test.logits)
     gap = (ours.softmax(1) - own.double().softmax(1)).abs().amax(1)  # (E,)
     best = own.topk(2, dim=1).values
-    undecided = (best[:, 0] - best[:, 1]).argsort()[:PROOF_PICTURES]
+    undecided = (best[:, 0] - best[:, 1]).argsort()[:PROOF_IMAGES]
     assert float(gap[undecided].max()) < 1e-5, "what is undecided is exact"
     assert float(gap.max()) > 1e-5, "what is decided is as half precision says"
 
 
 def test_what_was_looked_at_again_is_known_the_next_time(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
-    _, first, _ = taught(hard, tmp_path)
+    _, first, _ = trained(hard, tmp_path)
     looks.clear()
 
-    _, again, _ = taught(hard, tmp_path)
+    _, again, _ = trained(hard, tmp_path)
 
-    assert looks == [PROOF_PICTURES], "the proof alone runs the network"
-    assert np.array_equal(first.exam.logits, again.exam.logits)
+    assert looks == [PROOF_IMAGES], "the proof alone runs the network"
+    assert np.array_equal(first.test.logits, again.test.logits)
 
 
-def test_an_exam_of_a_few_pictures_is_filled_up_with_practice_for_the_proof(
-    hard: Path, tmp_path: Path, looks: list[int], taught: Callable[[Path, Path], Sat]
+def test_a_test_of_a_few_images_is_filled_up_with_train_for_the_proof(
+    hard: Path, tmp_path: Path, looks: list[int], trained: Callable[[Path, Path], Sat]
 ) -> None:
     few = tmp_path / "few"
     for folder in sorted(hard.iterdir())[:2]:
@@ -117,8 +117,8 @@ def test_an_exam_of_a_few_pictures_is_filled_up_with_practice_for_the_proof(
         for file in sorted(folder.iterdir())[:6]:
             (few / folder.name / file.name).write_bytes(file.read_bytes())
 
-    _, result, manifest = taught(few, tmp_path / "features")
+    _, result, manifest = trained(few, tmp_path / "features")
 
-    assert len(manifest.part("test")) < PROOF_PICTURES
-    assert looks == [PROOF_PICTURES]
-    assert len(result.exam.logits) == len(manifest.part("test"))
+    assert len(manifest.part("test")) < PROOF_IMAGES
+    assert looks == [PROOF_IMAGES]
+    assert len(result.test.logits) == len(manifest.part("test"))

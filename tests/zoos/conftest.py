@@ -91,7 +91,7 @@ def squeezenet_file() -> Path:
 
 
 @pytest.fixture
-def cat_pictures() -> list[Path]:
+def cat_images() -> list[Path]:
     folder = SHARED / "data" / "cats_dogs" / "cat"
     if not folder.is_dir():
         pytest.skip("the cats and dogs are not beside the project")

@@ -18,7 +18,7 @@ OFFLINE = ZooSettings(offline=True)
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_every_embedded_network_loads_its_real_weights_offline(name: str, cat_pictures: list[Path]) -> None:
+def test_every_embedded_network_loads_its_real_weights_offline(name: str, cat_images: list[Path]) -> None:
     path = embedded_file(name)
     if path is None:
         pytest.skip(f"the package {PACKAGES[name]} is not installed")
@@ -27,7 +27,7 @@ def test_every_embedded_network_loads_its_real_weights_offline(name: str, cat_pi
 
     assert network.weights_sha256.startswith(path.stem.rsplit("-", 1)[1])
     assert network.card.weights.source == str(path)
-    guesses = [network.class_names[_class_of(network, picture)] for picture in cat_pictures]
+    guesses = [network.class_names[_class_of(network, image)] for image in cat_images]
     assert sum(any(word in guess for word in ("cat", "lynx")) for guess in guesses) >= 0.7 * len(guesses)
 
 
@@ -36,7 +36,7 @@ def test_the_preprocessing_is_the_one_the_weights_were_made_with() -> None:
 
     assert spec.size == (3, 224, 224)
     assert (spec.mean, spec.std) == ((0.5,) * 3, (0.5,) * 3)
-    assert (spec.interpolation, spec.fit, spec.resize_px) == ("bicubic", "crop", 256)
+    assert (spec.interpolation, spec.crop_mode, spec.resize_px) == ("bicubic", "crop", 256)
 
 
 def test_other_shapes_are_refused_before_a_number_is_copied(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_a_network_without_a_package_has_no_embedded_file() -> None:
     assert embedded_file("resnet50") is None
 
 
-def _class_of(network, picture: Path) -> int:
+def _class_of(network, image: Path) -> int:
     """By timm's own evaluation transform."""
     config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(network.name).to_dict())
     transform = timm.data.create_transform(**config)
     with torch.no_grad():
-        return int(network.module(transform(Image.open(picture).convert("RGB"))[None]).argmax())
+        return int(network.module(transform(Image.open(image).convert("RGB"))[None]).argmax())

@@ -26,10 +26,10 @@ PROCESSORS = {
 
 
 @pytest.mark.parametrize("kind", PROCESSORS)
-def test_the_spec_done_by_hand_gives_the_processors_own_pixels(kind: str, cat_pictures: list[Path]) -> None:
+def test_the_spec_done_by_hand_gives_the_processors_own_pixels(kind: str, cat_images: list[Path]) -> None:
     class_name, settings = PROCESSORS[kind]
     processor = getattr(transformers, class_name)(**settings)
-    image = Image.open(cat_pictures[0]).convert("RGB")
+    image = Image.open(cat_images[0]).convert("RGB")
 
     theirs = processor(image, return_tensors="pt")["pixel_values"][0]
 
@@ -43,7 +43,7 @@ def _by_hand(image: Image.Image, spec: InputSpec) -> torch.Tensor:
     short = min(image.size)
     size = (
         tuple(spec.resize_px if side == short else int(spec.resize_px * side / short) for side in image.size)
-        if spec.fit == "crop"
+        if spec.crop_mode == "crop"
         else (spec.squash_px or (spec.height, spec.width))[::-1]
     )
     image = image.resize(size, filters[spec.interpolation])

@@ -148,7 +148,7 @@ def test_a_factory_of_ones_own_is_called(factories: str) -> None:
     assert not network.module.training
 
 
-def test_a_factory_may_say_how_pictures_are_prepared(factories: str) -> None:
+def test_a_factory_may_say_how_images_are_prepared(factories: str) -> None:
     network = OwnZoo(CODE).load(f"{factories}:whole", silent)
 
     assert network.input.size == (3, 8, 8)

@@ -43,21 +43,21 @@ def test_every_spec_holds_what_timm_resolves_for_evaluation() -> None:
         assert spec.size == config["input_size"], name
         assert (spec.mean, spec.std) == (tuple(config["mean"]), tuple(config["std"])), name
         assert spec.interpolation == config["interpolation"], name
-        assert {"crop": "center"}.get(spec.fit, spec.fit) == config["crop_mode"], name
-        if spec.fit == "crop":
+        assert {"crop": "center"}.get(spec.crop_mode, spec.crop_mode) == config["crop_mode"], name
+        if spec.crop_mode == "crop":
             assert height == width, name  # the two ways of resizing agree for squares only
             assert spec.resize_px == resized[0], name
-        if spec.fit == "squash":
+        if spec.crop_mode == "squash":
             assert (spec.squash_px or (height, width)) == tuple(resized), name
-        if spec.fit == "border":
+        if spec.crop_mode == "border":
             assert config["crop_pct"] == 1.0, name
 
 
 @pytest.mark.parametrize("name", ["resnet50", "dm_nfnet_f0", "vit_base_patch16_clip_224", "volo_d4_448"])
-def test_the_spec_done_by_hand_gives_timms_own_pixels(name: str, cat_pictures: list[Path]) -> None:
+def test_the_spec_done_by_hand_gives_timms_own_pixels(name: str, cat_images: list[Path]) -> None:
     spec = TimmZoo().describe(name).input
     config = timm.data.resolve_data_config(pretrained_cfg=timm.get_pretrained_cfg(name).to_dict())
-    image = Image.open(cat_pictures[0]).convert("RGB")
+    image = Image.open(cat_images[0]).convert("RGB")
 
     theirs = timm.data.create_transform(**config)(image)
 
@@ -221,7 +221,7 @@ def _by_hand(image: Image.Image, spec: InputSpec) -> torch.Tensor:
     short = min(image.size)
     size = (
         tuple(spec.resize_px if side == short else int(spec.resize_px * side / short) for side in image.size)
-        if spec.fit == "crop"
+        if spec.crop_mode == "crop"
         else (spec.squash_px or (spec.height, spec.width))[::-1]
     )
     image = image.resize(size, filters[spec.interpolation])

@@ -51,9 +51,9 @@ def test_the_card_says_what_torchvision_states(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "swin_t", "inception_v3", "efficientnet_b1"])
-def test_the_spec_done_by_hand_gives_torchvisions_own_pixels(name: str, cat_pictures: list[Path]) -> None:
+def test_the_spec_done_by_hand_gives_torchvisions_own_pixels(name: str, cat_images: list[Path]) -> None:
     spec = TorchvisionZoo().describe(name).input
-    image = Image.open(cat_pictures[0]).convert("RGB")
+    image = Image.open(cat_images[0]).convert("RGB")
 
     theirs = get_model_weights(name).DEFAULT.transforms()(image)
 
@@ -61,7 +61,7 @@ def test_the_spec_done_by_hand_gives_torchvisions_own_pixels(name: str, cat_pict
 
 
 @pytest.mark.parametrize("name", ["vit_h_14", "vit_l_16", "swin_v2_t", "maxvit_t", "efficientnet_b5"])
-def test_a_network_is_built_for_the_picture_size_of_its_weights(name: str) -> None:
+def test_a_network_is_built_for_the_image_size_of_its_weights(name: str) -> None:
     network = TorchvisionZoo().build(name, device="meta")
 
     logits = network.module(torch.empty(1, *network.input.size, device="meta"))
@@ -70,7 +70,7 @@ def test_a_network_is_built_for_the_picture_size_of_its_weights(name: str) -> No
 
 
 def test_real_weights_put_by_hand_are_found_and_name_a_cat(
-    offline: TorchvisionZoo, tmp_path: Path, squeezenet_file: Path, cat_pictures: list[Path]
+    offline: TorchvisionZoo, tmp_path: Path, squeezenet_file: Path, cat_images: list[Path]
 ) -> None:
     place = tmp_path / "torchvision" / "squeezenet1_1.safetensors"
     place.parent.mkdir()
@@ -82,9 +82,7 @@ def test_real_weights_put_by_hand_are_found_and_name_a_cat(
     assert network.weights_sha256 == hashlib.sha256(place.read_bytes()).hexdigest()
     assert network.card.weights.source == str(place)
     with torch.no_grad():
-        batch = torch.stack(
-            [_by_hand(Image.open(path).convert("RGB"), network.input) for path in cat_pictures]
-        )
+        batch = torch.stack([_by_hand(Image.open(path).convert("RGB"), network.input) for path in cat_images])
         guesses = [network.class_names[index] for index in network.module(batch).argmax(1)]
     feline = sum(any(word in guess for word in ("cat", "tabby", "lynx", "Siamese")) for guess in guesses)
     assert feline >= len(guesses) / 2, guesses

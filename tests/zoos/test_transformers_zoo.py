@@ -194,7 +194,7 @@ def test_the_loss_of_a_built_network_follows_its_number_of_classes() -> None:
     assert torch.isfinite(out.loss)
 
 
-def test_every_class_builds_on_meta_and_takes_a_picture_of_its_size() -> None:
+def test_every_class_builds_on_meta_and_takes_an_image_of_its_size() -> None:
     zoo = TransformersZoo()
 
     for name in zoo.names():

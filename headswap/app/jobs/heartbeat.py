@@ -140,7 +140,7 @@ class Attempt:
     def _end_cancelled(self) -> None:
         """The row says cancelled, then the process is gone: what it was computing, nobody wants."""
         with suppress(*NOT_NOW):  # else at the next look
-            self._store.settle(self._job.id, self._job.attempt, JobState.CANCELLED)
+            self._store.finish(self._job.id, self._job.attempt, JobState.CANCELLED)
             logger.info("cancelled in the middle of a step")
             logging.shutdown()
             os._exit(0)

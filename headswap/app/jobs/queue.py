@@ -85,7 +85,7 @@ class Queue:
         self._worker = tuple(worker)
         self._clock = clock
         self._free_memory = free_memory
-        self._pulse = LivenessMonitor(clock)
+        self._liveness = LivenessMonitor(clock)
         self._lock = threading.Lock()
         self._spare: _Spare | None = None
         self._last_interest: float | None = None
@@ -125,7 +125,7 @@ class Queue:
             running = self.store.in_state(JobState.RUNNING)
             for job in running:
                 self._look_after(job)
-            self._pulse.keep_only(
+            self._liveness.keep_only(
                 {(word, job.id, job.attempt) for job in running for word in ("lease", "cancel")}
             )
             self._try_paused()
@@ -177,16 +177,16 @@ class Queue:
         if job.worker and self._takes_too_much(job):
             self._runner.stop(job.worker, force=True)
             return
-        silent_s = self._pulse.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
+        silent_s = self._liveness.still_for_s(("lease", job.id, job.attempt), (job.lease, job.worker))
         limit_s = settings.start_s if job.worker and not job.lease else settings.lease_s
         if not job.worker and silent_s > limit_s:  # a server died before it could start a process
-            self.store.settle(job.id, job.attempt, JobState.QUEUED)
+            self.store.finish(job.id, job.attempt, JobState.QUEUED)
         elif silent_s > limit_s:
             self._runner.stop(job.worker, force=True)
             if silent_s > limit_s + settings.force_s:  # out of reach; the fence holds it off
                 self._bury(job)
         elif job.cancel_requested:
-            waited_s = self._pulse.still_for_s(("cancel", job.id, job.attempt), True)
+            waited_s = self._liveness.still_for_s(("cancel", job.id, job.attempt), True)
             if waited_s > settings.force_s and job.worker:
                 self._runner.stop(job.worker, force=True)
 
@@ -196,7 +196,7 @@ class Queue:
         if not limit or memory.is_held_by_system() or self._runner.taken_bytes(job.worker) <= limit:
             return False
         logger.warning("its worker took too much memory", extra={"job": job.id, "attempt": job.attempt})
-        return self.store.settle(job.id, job.attempt, JobState.FAILED, error=OUT_OF_MEMORY)
+        return self.store.finish(job.id, job.attempt, JobState.FAILED, error=OUT_OF_MEMORY)
 
     def _bury(self, job: Job) -> None:
         """Clear up after a dead worker. A job that it settled in time is not touched."""

@@ -203,8 +203,8 @@ class Store:
             self._if_current("crashes = crashes + 1", (), job_id, attempt)
             job = self.get(job_id)
             if job.crashes >= MOST_CRASHES and not job.cancel_requested:
-                return self.settle(job_id, attempt, JobState.FAILED, error=crashed_too_often())
-            return self.settle(job_id, attempt, JobState.QUEUED)
+                return self.finish(job_id, attempt, JobState.FAILED, error=crashed_too_often())
+            return self.finish(job_id, attempt, JobState.QUEUED)
 
     def pause(self, job_id: str, error: JobError) -> None:
         """A queued job cannot start for now."""
@@ -261,7 +261,7 @@ class Store:
         words = (progress.step, to_json(progress))
         return self._if_current("lease = lease + 1, step = ?, progress = ?", words, job_id, attempt)
 
-    def settle(
+    def finish(
         self, job_id: str, attempt: int, state: JobState, *, result: str = "", error: JobError | None = None
     ) -> bool:
         """End an attempt; False: it was over already, and nothing changed.

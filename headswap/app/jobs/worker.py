@@ -189,7 +189,7 @@ def _check_result(folder: Path, name: str) -> None:
 
 
 def _settle(store: Store, job: Job, outcome: AttemptEnd) -> bool:
-    return store.settle(job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error)
+    return store.finish(job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error)
 
 
 def _patiently(write: Callable[[], Answer]) -> Answer:

@@ -2,7 +2,7 @@
 
 Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
 
-One child per desk, started by the first question or by `warm`, let go when nobody
+One child per `ChildProcess`, started by the first question or by `warm`, let go when nobody
 asks for a while. Askers take turns. A child that dies or takes too long costs its
 asker one sentence; the next question starts another. A confined child reaches only what its
 first question names; where every question names something else, each gets a child of its own.
@@ -46,7 +46,7 @@ class ChildProcess:
         start_s: float = 120.0,
         wait_s: float = 120.0,
         memory_bytes: int = 0,
-        hush: bool = False,
+        silent: bool = False,
         confined: Literal["", "once", "for all"] = "",
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -60,7 +60,7 @@ class ChildProcess:
             start_s: for the child to import what it needs; then it is ended.
             wait_s: for one's turn, when others ask; then the asker is sent away.
             memory_bytes: the child can take no more than so much; 0: what there is.
-            hush: what libraries print in the child goes nowhere.
+            silent: what libraries print in the child goes nowhere.
             confined: the child reaches what its first question names, as the module's `places` says
                 (`headswap.app.processes.sandbox`), and answers that one ("once") or any number ("for all").
             log: what the child says besides its answers; None: nowhere.
@@ -68,14 +68,14 @@ class ChildProcess:
         """
         self._target, self._log_path = answer, log
         self._idle_s, self._timeout_s, self._start_s, self._wait_s = idle_s, timeout_s, start_s, wait_s
-        flags = {"--hush": hush, "--confined": bool(confined)}
+        flags = {"--silent": silent, "--confined": bool(confined)}
         held = memory_bytes if memory.is_held_by_system() else 0
         self._options = ("--memory", str(held), *(flag for flag, is_set in flags.items() if is_set))
         self._memory_bytes = memory_bytes
         self._once = confined == "once"
         self._environment = dict(environment or {})
         self._turn = threading.Lock()  # one asker at a time
-        self._gate = threading.Lock()  # around the child itself, held for moments only
+        self._lock = threading.Lock()  # around the child itself, held for moments only
         self._child: subprocess.Popen[bytes] | None = None
         self._is_ready = False  # the child has said so
         self._closed = False
@@ -143,7 +143,7 @@ class ChildProcess:
 
     def close(self) -> None:
         """End the child, even in the middle of an answer; nothing can be asked any more."""
-        with self._gate:
+        with self._lock:
             self._closed = True
             child = self._child
             if self._idle_timer:
@@ -156,11 +156,11 @@ class ChildProcess:
     @property
     def is_warm(self) -> bool:
         """Whether there is a living child."""
-        with self._gate:
+        with self._lock:
             return self._child is not None and self._child.poll() is None
 
     def _running_child(self) -> subprocess.Popen[bytes]:
-        with self._gate:
+        with self._lock:
             if self._closed:
                 raise HeadswapError("The server is stopping.", remedy="Try again when it is back.")
             if self._child is not None and self._child.poll() is None:
@@ -191,7 +191,7 @@ class ChildProcess:
             )
 
     def _watch_idleness(self) -> None:
-        with self._gate:
+        with self._lock:
             if self._closed or self._idle_timer is not None:
                 return
             self._idle_timer = threading.Timer(self._idle_s, self._release_if_idle)
@@ -199,7 +199,7 @@ class ChildProcess:
             self._idle_timer.start()
 
     def _release_if_idle(self) -> None:
-        with self._gate:
+        with self._lock:
             self._idle_timer = None
         if not self._turn.acquire(blocking=False):  # someone is asking, and will watch again
             return

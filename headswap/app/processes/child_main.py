@@ -1,11 +1,11 @@
-"""The child behind a `Desk`: answers one question after another until its server is gone.
+"""The child behind a `ChildProcess`: answers one question after another until its server is gone.
 
-    python -m headswap.app.processes.child_main package.module:function [--memory BYTES] [--hush] [--confined]
+    python -m headswap.app.processes.child_main MODULE:FUNCTION [--memory BYTES] [--silent] [--confined]
 
 Questions come on stdin and answers leave on the stdout that the process was born
 with; whatever a library prints goes to stderr. A closed stdin means that the server
 is gone: the process ends at once, even in the middle of an answer. With --memory it can
-take no more than so much; with --hush what a library prints goes nowhere, so that no
+take no more than so much; with --silent what a library prints goes nowhere, so that no
 stranger's picture can fill a log. With --confined the module beside the function also has
 `places(question)`: before the first question is answered, everything else is taken away.
 
@@ -43,7 +43,7 @@ from headswap.errors import HeadswapError
 logger = logging.getLogger("headswap.clerk")
 
 
-def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bool = False) -> None:
+def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: bool = False) -> None:
     """Serve questions with `package.module:function`, which takes a text and gives one."""
     hold_memory(memory_bytes)
     step_back()
@@ -52,7 +52,7 @@ def main(target: str, *, memory_bytes: int = 0, hush: bool = False, confined: bo
     faulthandler.enable(own_words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which closes stdin
     replies = os.fdopen(os.dup(1), "wb")
-    if hush:
+    if silent:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     os.dup2(2, 1)
     questions: queue.SimpleQueue[ChildRequest] = queue.SimpleQueue()
@@ -101,11 +101,11 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="headswap.app.processes.child_main")
     parser.add_argument("target")
     parser.add_argument("--memory", type=int, default=0)
-    parser.add_argument("--hush", action="store_true")
+    parser.add_argument("--silent", action="store_true")
     parser.add_argument("--confined", action="store_true")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     chosen = _parse()
-    main(chosen.target, memory_bytes=chosen.memory, hush=chosen.hush, confined=chosen.confined)
+    main(chosen.target, memory_bytes=chosen.memory, silent=chosen.silent, confined=chosen.confined)

@@ -2,7 +2,7 @@
 
 Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Route;  AskSeal --answer--> Check
 
-Runs in the child process of a `Desk`; it runs the zip's own programs in processes of theirs.
+Runs in a `ChildProcess`; it runs the zip's own programs in processes of theirs.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def answer(question_json: str) -> str:
     source = Path(question.bundle)
     match question:
         case AskLayOut(_, folder, dataset):
-            return to_json(
-                lay_out(source, _bundle(question.bundle), Path(folder), _pictures(source, dataset))
-            )
+            return to_json(lay_out(source, _bundle(question.bundle), Path(folder), _images(source, dataset)))
         case AskWay(_, laid, "bundle"):
             return to_json(bundle_way(_bundle(question.bundle), laid))
         case AskWay(_, laid, "predict.py"):
@@ -77,7 +75,7 @@ def answer(question_json: str) -> str:
             return to_json(seal_up(source, laid, ways, title=title, target=Path(target)))
 
 
-def _pictures(source: Path, dataset: str) -> Manifest | None:
+def _images(source: Path, dataset: str) -> Manifest | None:
     """The pictures of the run, in the parts that they had in it."""
     if not Path(dataset).is_file():
         return None

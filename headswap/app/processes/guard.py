@@ -30,61 +30,61 @@ from headswap.storage.files import from_json, to_json
 class SafeInference:
     """Stands in for a `ChildProcess` of inference."""
 
-    def __init__(self, desk: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+    def __init__(self, child: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
         """Take what it works with.
 
         Args:
-            desk: answers questions.
+            child: answers questions.
             reader: reads strangers' pictures.
             place: folder for the copies.
             ours: folders whose pictures were read before, or came with headswap.
         """
-        self._desk, self._reader, self._place = desk, reader, place
+        self._child, self._reader, self._place = child, reader, place
         self._ours = tuple(folder.resolve() for folder in ours)
 
     def ask(self, question_json: str) -> str:
         """Answer a question.
 
         Raises:
-            UnreadablePicture: it is about a picture that cannot be read.
-            HeadswapError: whatever the desk raises.
+            UnreadableImage: it is about a picture that cannot be read.
+            HeadswapError: whatever the child raises.
         """
         question: Question = from_json(Question, question_json)
         self._place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
-            return self._desk.ask(to_json(self._clean(question, Path(copies))))
+            return self._child.ask(to_json(self._clean(question, Path(copies))))
 
     @contextmanager
-    def clean(self, picture: Path) -> Iterator[Path]:
+    def clean(self, image: Path) -> Iterator[Path]:
         """A copy of a picture that any process may open, for as long as it is looked at.
 
         Raises:
-            UnreadablePicture: it cannot be read.
+            UnreadableImage: it cannot be read.
         """
         self._place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._place) as copies:
-            yield Path(self._copy(str(picture), Path(copies), LEAST_PX))
+            yield Path(self._copy(str(image), Path(copies), LEAST_PX))
 
     def _clean(self, question: Question, copies: Path) -> Question:
         match question:
             case AskPredictions():
                 wanted = _wanted_px(question.bundle)
-                pictures = tuple(self._copy(picture, copies, wanted) for picture in question.pictures)
-                return replace(question, pictures=pictures)
+                images = tuple(self._copy(image, copies, wanted) for image in question.images)
+                return replace(question, images=images)
             case AskHeatMap():
                 wanted = _wanted_px(question.bundle)
-                return replace(question, picture=self._copy(question.picture, copies, wanted))
+                return replace(question, image=self._copy(question.image, copies, wanted))
             case PredictCameraImage():
                 wanted = _wanted_px(question.bundle)
-                frame = self._reader.read_frame(question.picture_base64, wanted_px=wanted)
-                return replace(question, picture_base64=frame)
+                frame = self._reader.read_frame(question.image_base64, wanted_px=wanted)
+                return replace(question, image_base64=frame)
             case _:
                 return question
 
-    def _copy(self, picture: str, copies: Path, wanted: int) -> str:
-        path = Path(picture).resolve()
+    def _copy(self, image: str, copies: Path, wanted: int) -> str:
+        path = Path(image).resolve()
         if any(path.is_relative_to(folder) for folder in self._ours):
-            return picture
+            return image
         return str(self._reader.read_one(path, copies, wanted_px=wanted))
 
 

@@ -3,7 +3,7 @@
 Flow:  upload + store --ReadUpload--> Imported: a Manifest, kept as dataset.json; pictures in the store
        one file --ReadImage--> the very pixels a bundle would see: upright, RGB, no metadata
 
-Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. Which
+Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. Which
 files are being decoded is noted in `reading.txt`: if a decoder takes the process down,
 `headswap.app.processes.reader` knows whose fault it was. A decoder that says nothing for `patience_s` is
 ended the same way.
@@ -29,7 +29,7 @@ from headswap.data.edit import join
 from headswap.data.ingest import ReadPolicy, ingest, processors
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
-from headswap.errors import TooMuch, UnreadablePicture
+from headswap.errors import TooMuch, UnreadableImage
 from headswap.storage.files import discard, from_json, to_json
 from headswap.storage.records import read_record, write_record
 from headswap.threads import one_blas_thread
@@ -43,8 +43,8 @@ THREAD_BYTES = 200_000_000  # a thread for each so many: it has a stack, and the
 class ReaderLimits:
     """What a reader refuses, and what it may take; the server decides, not the question's author."""
 
-    picture: ImageLimits = field(default_factory=ImageLimits)
-    most_pictures: int = 0  # in one upload; 0: any number
+    image: ImageLimits = field(default_factory=ImageLimits)
+    most_images: int = 0  # in one upload; 0: any number
     memory_bytes: int = 0  # of the process; 0: no limit
     patience_s: float = 20.0  # for one picture
     scratch: str = ""  # the folder of single pictures on their way in and out; empty: none
@@ -90,7 +90,7 @@ class ReadImage:
 class ReadCameraImage:
     """Read this picture of a camera; nothing is written anywhere."""
 
-    picture_base64: str
+    image_base64: str
     wanted_px: int | None = None
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     kind: Literal["frame"] = "frame"
@@ -134,34 +134,33 @@ def _take_in(question: ReadUpload) -> str:
             store=Path(question.store),
             threads=1 if question.one_by_one else _threads(limits),
             min_classes=1,  # the second class may come later
-            care=ReadPolicy(
-                limits=limits.picture,
-                most_pictures=limits.most_pictures,
+            policy=ReadPolicy(
+                limits=limits.image,
+                most_images=limits.most_images,
                 skip=frozenset(question.skip),
                 begin=watch.begin,
                 end=watch.end,
             ),
         ).manifest
     manifest = join(before, came) if before else split(replace(came, name=question.name))
-    if 0 < limits.most_pictures < len(manifest.pictures):
+    if 0 < limits.most_images < len(manifest.images):
         raise TooMuch(
-            f"Together these are {len(manifest.pictures):,} pictures; "
-            f"{limits.most_pictures:,} are allowed here.",
+            f"Together these are {len(manifest.images):,} pictures; {limits.most_images:,} are allowed here.",
             remedy="Add fewer, or leave some of the others out first.",
         )
     write_record(dataset, manifest)
-    added = len(manifest.pictures) - (len(before.pictures) if before else 0)
-    return to_json(Imported(manifest=manifest, came=len(came.pictures), added=added))
+    added = len(manifest.images) - (len(before.images) if before else 0)
+    return to_json(Imported(manifest=manifest, came=len(came.images), added=added))
 
 
 def _read_one(question: ReadImage) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin(question.name)
         file = Path(question.file)
-        check_file_size(file.stat().st_size, question.name, question.limits.picture)
+        check_file_size(file.stat().st_size, question.name, question.limits.image)
         data = file.read_bytes()
         image = read_image(
-            data, name=question.name, wanted_px=question.wanted_px, limits=question.limits.picture
+            data, name=question.name, wanted_px=question.wanted_px, limits=question.limits.image
         )
         copy = Path(question.folder) / f"{hashlib.sha256(data).hexdigest()}.bmp"
         image.save(copy, "BMP")  # no pixel is lost, and nothing has to be packed
@@ -172,10 +171,10 @@ def _read_frame(question: ReadCameraImage) -> str:
     with _watched(None, question.limits.patience_s) as watch:
         watch.begin("camera")
         image = read_image(
-            _bytes_of(question.picture_base64),
+            _bytes_of(question.image_base64),
             name="The camera's picture",
             wanted_px=question.wanted_px,
-            limits=question.limits.picture,
+            limits=question.limits.image,
         )
         clean = BytesIO()
         image.save(clean, "PNG", compress_level=1)
@@ -186,11 +185,11 @@ def _bytes_of(base64: str) -> bytes:
     try:
         return b64decode(base64)
     except ValueError as error:
-        raise UnreadablePicture("The camera's picture is none.", remedy="Film once more.") from error
+        raise UnreadableImage("The camera's picture is none.", remedy="Film once more.") from error
 
 
 def _threads(limits: ReaderLimits) -> int | None:
-    """For decoding; which pictures have room beside each other is weighed one by one (`data.care.Room`)."""
+    """For decoding; which pictures have room beside each other is weighed one by one (`data.policy.Room`)."""
     if not limits.memory_bytes:
         return None
     return max(1, min(processors(), (limits.memory_bytes - AT_REST_BYTES) // THREAD_BYTES))
@@ -227,7 +226,7 @@ def _watched(notes: Path | None, patience_s: float) -> Iterator[_Watch]:
     try:
         yield _Watch(descriptor, patience_s)
     except MemoryError as error:
-        raise UnreadablePicture(
+        raise UnreadableImage(
             "This needs more memory than a picture may take.", remedy="Make it smaller, or leave it out."
         ) from error
     finally:

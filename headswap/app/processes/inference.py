@@ -2,7 +2,7 @@
 
 Flow:  question (JSON) --answer--> answer (JSON)
 
-Runs in the child process of a `Desk`, the only home of interactive torch. The last few
+Runs in a `ChildProcess`, the only home of interactive torch. The last few
 bundles stay loaded, so a second prediction costs no loading.
 """
 
@@ -62,7 +62,7 @@ class AskPredictions:
     """What do these pictures show? All of them run through the network at once."""
 
     bundle: str
-    pictures: tuple[str, ...]  # paths
+    images: tuple[str, ...]  # paths
     kind: Literal["predict"] = "predict"
 
 
@@ -71,7 +71,7 @@ class PredictCameraImage:
     """What does this picture of a camera show? It is never written to the disk."""
 
     bundle: str
-    picture_base64: str
+    image_base64: str
     kind: Literal["frame"] = "frame"
 
 
@@ -80,7 +80,7 @@ class AskHeatMap:
     """What in this picture counted?"""
 
     bundle: str
-    picture: str
+    image: str
     label: str | None  # the class to explain; None: the one it chose
     kind: Literal["heat-map"] = "heat-map"
 
@@ -127,13 +127,13 @@ def answer(question_json: str) -> str:
             return to_json(Cards(tuple(describe_network(name) for name in names)))
         case AskFetched():
             return to_json(Fetched(fetched_bytes()))
-        case AskPredictions(bundle, pictures):
-            found = _bundle(bundle).predict_many(Path(picture) for picture in pictures)
+        case AskPredictions(bundle, images):
+            found = _bundle(bundle).predict_many(Path(image) for image in images)
             return to_json(BatchPredictions(tuple(found)))
-        case PredictCameraImage(bundle, picture):
-            return to_json(_bundle(bundle).predict(b64decode(picture)))
-        case AskHeatMap(bundle, picture, label):
-            return to_json(heat_map(_bundle(bundle), Path(picture), label=label))
+        case PredictCameraImage(bundle, image):
+            return to_json(_bundle(bundle).predict(b64decode(image)))
+        case AskHeatMap(bundle, image, label):
+            return to_json(heat_map(_bundle(bundle), Path(image), label=label))
 
 
 @lru_cache(maxsize=3)

@@ -3,7 +3,7 @@
 Flow:  AskLesson (JSON) --answer--> LessonReply (JSON);  meanwhile  folder/progress.json <-- how far it is
                                                             folder/stop          --> it ends between two steps
 
-Runs in the child process of a `Desk`. The material of the last setting stays loaded, so a second
+Runs in a `ChildProcess`. The material of the last setting stays loaded, so a second
 experiment on the same pictures loads no network. Importing this file loads no torch.
 """
 

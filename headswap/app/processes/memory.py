@@ -24,7 +24,7 @@ from headswap.storage.files import from_json
 from headswap.zoos import parameters
 
 LIBRARIES_BYTES = 700_000_000  # torch, timm and scipy, imported and at rest
-PICTURES_BYTES = 600_000_000  # prepared inputs (at most 512 MB) and what is being decoded
+IMAGES_BYTES = 600_000_000  # prepared inputs (at most 512 MB) and what is being decoded
 BYTES_A_PARAMETER = 4 * 3  # as loaded, as folded for the engine, as saved
 UNKNOWN_PARAMETERS = 100_000_000  # a network that nobody has measured
 
@@ -92,7 +92,7 @@ def need_of(experiment_json: str) -> int:
 def need_of_model(model: str) -> int:
     """About how many bytes the teaching of a network's head takes, at most."""
     known = parameters.named(model)
-    return LIBRARIES_BYTES + PICTURES_BYTES + BYTES_A_PARAMETER * (known or UNKNOWN_PARAMETERS)
+    return LIBRARIES_BYTES + IMAGES_BYTES + BYTES_A_PARAMETER * (known or UNKNOWN_PARAMETERS)
 
 
 def free_bytes() -> int:

@@ -2,7 +2,7 @@
 
 Flow:  project file + empty folder --AskProject--> SavedProject, laid out and checked in that folder
 
-Runs in the child process of a `Desk`, confined, under a memory limit; loads Pillow and no torch. A
+Runs in a `ChildProcess`, confined, under a memory limit; loads Pillow and no torch. A
 decoder that does not come back takes this process with it, and nothing else.
 """
 
@@ -42,7 +42,7 @@ def answer(question_json: str) -> str:
     question: AskProject = from_json(AskProject, question_json)
 
     @contextmanager
-    def watching(_picture: str) -> Iterator[None]:
+    def watching(_image: str) -> Iterator[None]:
         faulthandler.dump_traceback_later(question.patience_s, exit=True, file=2)
         try:
             yield

@@ -30,7 +30,7 @@ from headswap.app.processes.importing import (
     being_read,
 )
 from headswap.data.decode import shown_name
-from headswap.errors import BadUpload, UnreadablePicture
+from headswap.errors import BadUpload, UnreadableImage
 from headswap.storage import files
 from headswap.storage.files import from_json, to_json
 
@@ -69,7 +69,7 @@ class Reader:
             wait_s=wait_s,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
-            hush=True,
+            silent=True,
             confined="once",
             log=logs / "importing.jsonl",
         )
@@ -78,7 +78,7 @@ class Reader:
             timeout_s=limits.patience_s + 20.0,
             idle_s=120.0,
             memory_bytes=limits.memory_bytes,
-            hush=True,
+            silent=True,
             confined="for all",
             log=logs / "reading.jsonl",
         )
@@ -119,10 +119,10 @@ class Reader:
         )
 
     def read_one(self, file: Path, folder: Path, *, wanted_px: int | None = None) -> Path:
-        """A clean copy of one picture, in a folder that must exist: the pixels that `read_picture` gives.
+        """A clean copy of one picture, in a folder that must exist: the pixels that `read_image` gives.
 
         Raises:
-            UnreadablePicture: it is none, it is too large, or it took its reader down.
+            UnreadableImage: it is none, it is too large, or it took its reader down.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as here:
@@ -132,22 +132,22 @@ class Reader:
             copy = Path(here) / self._try(to_json(question), file.name)
             return Path(shutil.move(copy, folder / copy.name))
 
-    def read_frame(self, picture_base64: str, *, wanted_px: int | None = None) -> str:
+    def read_frame(self, image_base64: str, *, wanted_px: int | None = None) -> str:
         """A clean copy of a camera's picture, as base64.
 
         Raises:
-            UnreadablePicture: it is none, it is too large, or it took its reader down.
+            UnreadableImage: it is none, it is too large, or it took its reader down.
         """
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._try(
-            to_json(ReadCameraImage(picture_base64, wanted_px, self._limits)), "The camera's picture"
+            to_json(ReadCameraImage(image_base64, wanted_px, self._limits)), "The camera's picture"
         )
 
     def _try(self, question_json: str, name: str) -> str:
         try:
             return self._tries.ask(question_json)
         except ChildEnded as error:
-            raise UnreadablePicture(
+            raise UnreadableImage(
                 f"{shown_name(name)} stopped the program that reads pictures.",
                 remedy="Save it again as JPEG or PNG, or choose another.",
             ) from error

@@ -26,6 +26,7 @@ from headswap.app.service.settings import Settings
 from headswap.data.decode import ImageLimits
 from headswap.data.manifest import Manifest
 from headswap.errors import BadProject, BadSetting, HeadswapError
+from headswap.field_types import keys_on_disk
 from headswap.pipeline.experiment import Experiment
 from headswap.pipeline.project_file import BESIDE, SavedProject, SavedRun, pack_project
 from headswap.storage.files import check_seal, discard, from_json, make_folder, move, to_json, write_text
@@ -41,9 +42,11 @@ _DATASET, _IMAGES, _BUNDLE = "dataset.json", "images", "bundle"
 class ProjectLine:
     """One project in a list."""
 
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
     id: str
     name: str
-    pictures: int
+    images: int
     classes: int
     runs: int
     last_run_at: float | None  # seconds since 1970
@@ -54,23 +57,28 @@ class ProjectArchive:
     """Saves and opens the projects of one installation."""
 
     def __init__(
-        self, projects: Projects, store: Store, desk: ChildProcess, limits: ImageLimits, check_room: CheckRoom
+        self,
+        projects: Projects,
+        store: Store,
+        child: ChildProcess,
+        limits: ImageLimits,
+        check_room: CheckRoom,
     ) -> None:
         """Take what it works with.
 
         Args:
             projects: where projects are kept.
             store: where runs are kept.
-            desk: answers `AskProject` in a process of its own.
+            child: answers `AskProject` in a process of its own.
             limits: of each picture in a file from outside.
             check_room: raises when the owner has no room for a file.
         """
-        self._projects, self._store, self._desk = projects, store, desk
+        self._projects, self._store, self._child = projects, store, child
         self._limits, self._check_room = limits, check_room
 
     def close(self) -> None:
         """Let the child go."""
-        self._desk.close()
+        self._child.close()
 
     def known(self, owner: str, projects: Sequence[str]) -> tuple[ProjectLine, ...]:
         """The projects of these ids that are the owner's, and all others of an owner who has logged in."""
@@ -87,7 +95,7 @@ class ProjectArchive:
         files: dict[str, Path | bytes] = {}
         states: dict[Path, int] = {}  # a dataset.json -> its number in the file
         dataset = self._projects.dataset(found)
-        if dataset is not None and self._take_pictures(dataset, states, files) is None:
+        if dataset is not None and self._take_images(dataset, states, files) is None:
             raise BadProject("Some pictures of this project are gone.", remedy="Give them again, then save.")
         weights = self._projects.weights(found)
         if weights is not None:
@@ -159,20 +167,18 @@ class ProjectArchive:
         jobs = self._store.of_project(project.owner, project.id)
         dataset = self._projects.dataset(project)
         manifest = _manifest(dataset) if dataset and dataset.is_file() else None
-        first = {
-            picture.class_name: picture.sha256 for picture in (manifest.pictures if manifest else ())[::-1]
-        }
+        first = {image.class_name: image.sha256 for image in (manifest.images if manifest else ())[::-1]}
         return ProjectLine(
             id=project.id,
             name=project.name,
-            pictures=len(manifest.pictures) if manifest else 0,
+            images=len(manifest.images) if manifest else 0,
             classes=len(manifest.classes) if manifest else 0,
             runs=len(jobs),
             last_run_at=jobs[0].created_at if jobs else None,
             examples=tuple(first[name] for name in manifest.classes[:EXAMPLES]) if manifest else (),
         )
 
-    def _take_pictures(
+    def _take_images(
         self, dataset: Path, states: dict[Path, int], files: dict[str, Path | bytes]
     ) -> int | None:
         """Add one state of the pictures, once; its number, or None when some are gone."""
@@ -181,7 +187,7 @@ class ProjectArchive:
         if not dataset.is_file():
             return None
         manifest = _manifest(dataset)
-        places = {picture.source: manifest.path(picture) for picture in manifest.pictures}
+        places = {image.source: manifest.path(image) for image in manifest.images}
         if not all(place.is_file() for place in places.values()):
             return None
         files[f"data/{len(states)}.json"] = to_json(replace(manifest, root="")).encode()
@@ -215,13 +221,13 @@ class ProjectArchive:
             named = f"weights{weights.suffix}"
         portable = replace(experiment, data=replace(experiment.data, source=_DATASET), weights=named)
         return SavedRun(
-            data=self._take_pictures(dataset, states, files), experiment=portable, created_at=job.created_at
+            data=self._take_images(dataset, states, files), experiment=portable, created_at=job.created_at
         )
 
     def _ask(self, file: Path, draft: Path) -> SavedProject:
         question = AskProject(str(file), str(draft), self._limits)
         try:
-            saved: SavedProject = from_json(SavedProject, self._desk.ask(to_json(question)))
+            saved: SavedProject = from_json(SavedProject, self._child.ask(to_json(question)))
         except ChildEnded as error:
             raise BadProject(
                 "This file stops the program that reads it.", remedy="Choose another file."
@@ -309,13 +315,13 @@ def _day(job: Job) -> str:
 def archive_of(settings: Settings, projects: Projects, store: Store, check_room: CheckRoom) -> ProjectArchive:
     """The archive of an installation, with a process of its own for what comes from outside."""
     limits = settings.for_reader()
-    desk = ChildProcess(
+    child = ChildProcess(
         "headswap.app.processes.project_check:answer",
         idle_s=60.0,
         timeout_s=settings.import_timeout_s,
         memory_bytes=limits.memory_bytes,
-        hush=True,
+        silent=True,
         confined="once",
         log=settings.workspace / "logs" / "opening.jsonl",
     )
-    return ProjectArchive(projects, store, desk, limits.picture, check_room)
+    return ProjectArchive(projects, store, child, limits.image, check_room)

@@ -20,7 +20,7 @@ from threading import Lock
 
 from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service.projects import Project, Projects
-from headswap.app.service.thumbnails import find_picture, thumbnail
+from headswap.app.service.thumbnails import find_image, thumbnail
 from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
@@ -186,7 +186,7 @@ class Datasets:
         """
         folder = self._projects.folder(self._projects.get(owner, project).id)
         stores = (folder / _IMAGES, *folder.glob(f"data-*/{_IMAGES}"))
-        if (path := find_picture(stores, sha256)) is not None:
+        if (path := find_image(stores, sha256)) is not None:
             return thumbnail(path, px)
         raise NotFound("There is no such picture in this project.", remedy="Load the page again.")
 
@@ -277,15 +277,15 @@ def _many(files: tuple[str, ...]) -> str:
 
 def _arrival(done: Imported, *, were_some: bool) -> str:
     if not were_some:
-        return f"{_pictures(done.added)} took the place of those before."
+        return f"{_images(done.added)} took the place of those before."
     if not done.added:
         return "Nothing was added: every picture was there already."
     known = done.came - done.added
     again = f"; {known} {'was' if known == 1 else 'were'} there already" if known > 0 else ""
-    return f"{_pictures(done.added)} added{again}."
+    return f"{_images(done.added)} added{again}."
 
 
-def _pictures(count: int) -> str:
+def _images(count: int) -> str:
     return "1 picture" if count == 1 else f"{count:,} pictures"
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from headswap.app.processes.memory import LIBRARIES_BYTES, PICTURES_BYTES, free_bytes, is_held_by_system
+from headswap.app.processes.memory import IMAGES_BYTES, LIBRARIES_BYTES, free_bytes, is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.leftovers import leftovers
 from headswap.errors import HeadswapError
@@ -156,7 +156,7 @@ def _weights() -> Part:
 
 
 def _memory() -> Part:
-    free, least = free_bytes(), LIBRARIES_BYTES + PICTURES_BYTES
+    free, least = free_bytes(), LIBRARIES_BYTES + IMAGES_BYTES
     held = "held by the system" if is_held_by_system() else "only watched on this system"
     words = f"{free / 1e9:.1f} GB free; limits are {held}"
     if free < least:

@@ -90,18 +90,18 @@ class Exports:
     """The zips of one installation. One is packed at a time."""
 
     def __init__(
-        self, store: Store, projects: Projects, results: Results, predict: Predict, desk: ChildProcess
+        self, store: Store, projects: Projects, results: Results, predict: Predict, child: ChildProcess
     ) -> None:
         self._store, self._projects, self._results = store, projects, results
-        self._predict, self._desk = predict, desk
-        self._gate = threading.Lock()
+        self._predict, self._child = predict, child
+        self._lock = threading.Lock()
         self._under_way: dict[str, _Packing] = {}  # job -> what is packed now, or failed last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
 
     def close(self) -> None:
         """Let the child go; what is not finished is begun again another day."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._desk.close()
+        self._child.close()
 
     def begin(self, owner: str, job: str) -> ExportView:
         """Pack the zip of a run, unless it is there or under way already.
@@ -110,7 +110,7 @@ class Exports:
             NotFound: there is no such run, or it has no result yet.
         """
         target = self._target(owner, job)
-        with self._gate:
+        with self._lock:
             packing = self._under_way.get(job)
             if target.is_file() or (packing and not packing.over.is_set()):
                 return self._seen(job, target)
@@ -207,7 +207,7 @@ class Exports:
         return compare(PAGE, laid.expected, said)
 
     def _ask(self, question: object) -> str:
-        return self._desk.ask(to_json(question))
+        return self._child.ask(to_json(question))
 
 
 def _contents(target: Path) -> tuple[ZipEntry, ...]:

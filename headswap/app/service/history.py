@@ -36,7 +36,7 @@ class RunSummary:
     interval: tuple[float, float]
     right: int
     total: int
-    pictures: int  # practised on and examined
+    images: int  # practised on and examined
     depth: str  # what moved in the end
 
 
@@ -55,11 +55,11 @@ class RunView:
     share: float  # done, in [0, 1]
     problem: str  # why it failed
     is_shown: bool  # its report is the one that Test shows
-    verdict: RunSummary | None
+    summary: RunSummary | None
     seconds: float | None
     parameters: int | None
     size_bytes: int | None
-    ms_per_picture: float | None
+    ms_per_image: float | None
 
     @property
     def is_over(self) -> bool:
@@ -186,7 +186,7 @@ class History:
         known = zip((*names, *bare), self._cards((*names, *bare)), strict=True)
         full = {name: card.full_name for name, card in known}
         there = {
-            _likeness(_experiment(job), full)
+            _settings_key(_experiment(job), full)
             for job in self._of(found)
             if job.state not in (JobState.FAILED, JobState.CANCELLED)
         }
@@ -196,7 +196,7 @@ class History:
             experiment = Experiment(
                 data=DataConfig(source=str(dataset)), model=full[name], teach=TrainConfig()
             )
-            if _likeness(experiment, full) not in there:
+            if _settings_key(experiment, full) not in there:
                 key = f"{found.id}-{newest}-{full[name]}"
                 started.append(self._queue.submit(owner, found.id, to_json(experiment), key))
         self._projects.save(replace(self._projects.get(owner, project), shown=None))
@@ -210,7 +210,7 @@ class History:
     def _row(self, job: Job, project: Project, shown: Job | None) -> RunView:
         experiment = _experiment(job)
         folder = self._store.folder(job.id)
-        verdict = _summary_of(folder / job.result) if job.state is JobState.DONE else None
+        summary = _summary_of(folder / job.result) if job.state is JobState.DONE else None
         figures = read_figures(folder)
         return RunView(
             id=job.id,
@@ -219,20 +219,20 @@ class History:
             created_at=job.created_at,
             model=experiment.model,
             images_key=f"{experiment.data.source} {experiment.data.test_share:g} {experiment.data.seed}",
-            depth=verdict.depth if verdict else experiment.teach.depth,
+            depth=summary.depth if summary else experiment.teach.depth,
             state=str(job.state),
             share=share_of(job),
             problem=str(job.error.problem) if job.error else "",
             is_shown=shown is not None and shown.id == job.id,
-            verdict=verdict,
+            summary=summary,
             seconds=figures.seconds if figures else None,
             parameters=figures.parameters if figures else None,
             size_bytes=figures.size_bytes if figures else None,
-            ms_per_picture=figures.ms_per_picture if figures else None,
+            ms_per_image=figures.ms_per_image if figures else None,
         )
 
 
-def _likeness(experiment: Experiment, full: Mapping[str, str]) -> str:
+def _settings_key(experiment: Experiment, full: Mapping[str, str]) -> str:
     """Two runs with the same likeness would give the same."""
     return to_json(replace(experiment, model=full.get(experiment.model, experiment.model)))
 
@@ -254,6 +254,6 @@ def _summary_of(bundle: Path) -> RunSummary | None:
         interval=report.interval,
         right=report.right,
         total=report.total,
-        pictures=report.practice_total + report.exam_total,
-        depth=report.further.depth if report.further else "head",
+        images=report.train_total + report.test_total,
+        depth=report.finetune.depth if report.finetune else "head",
     )

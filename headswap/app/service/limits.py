@@ -16,8 +16,8 @@ from typing import Any, Literal, get_args
 from headswap.errors import BadSetting
 from headswap.field_types import check_fields
 
-Whom = Literal["me", "class", "lab"]
-WHOM: tuple[Whom, ...] = get_args(Whom)
+Profile = Literal["me", "class", "lab"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 def _figure(default: float, words: str, unit: str = "", *, may_be_none: bool = False) -> Any:
@@ -56,7 +56,7 @@ def figures() -> tuple[Field[Any], ...]:
     return tuple(one for one in fields(Limits) if one.name != "spare")
 
 
-_PRESETS: Mapping[Whom, Limits] = MappingProxyType(
+_PRESETS: Mapping[Profile, Limits] = MappingProxyType(
     {
         "me": Limits(),
         "class": Limits(
@@ -85,15 +85,15 @@ _PRESETS: Mapping[Whom, Limits] = MappingProxyType(
 )
 
 
-def limits_for(whom: Whom, changes: Mapping[str, float | bool] = MappingProxyType({})) -> Limits:
+def limits_for(profile: Profile, changes: Mapping[str, float | bool] = MappingProxyType({})) -> Limits:
     """The figures for one person, a class or a lab, with single ones changed."""
-    if whom not in WHOM:
-        raise BadSetting(f"“{whom}” has no limits of its own.", remedy=f"Choose {', '.join(WHOM)}.")
+    if profile not in PROFILES:
+        raise BadSetting(f"“{profile}” has no limits of its own.", remedy=f"Choose {', '.join(PROFILES)}.")
     unknown = sorted(set(changes) - {one.name for one in fields(Limits)})
     if unknown:
         names = ", ".join(one.name for one in fields(Limits))
         raise BadSetting(f"There is no limit “{unknown[0]}”.", remedy=f"Choose {names}.")
-    return replace(_PRESETS[whom], **changes)  # type: ignore[arg-type]
+    return replace(_PRESETS[profile], **changes)  # type: ignore[arg-type]
 
 
 def table(limits: Limits) -> tuple[tuple[str, str], ...]:

@@ -38,30 +38,30 @@ _WAYS = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, wh
 _BESIDE = 1.25  # looking at validation and exam pictures
 
 
-def training_s(config: TrainConfig, *, pictures: int, test_share: float, picture_ms: float) -> float:
+def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms: float) -> float:
     """Seconds for a whole run, no longer than its time budget.
 
     Args:
         config: what may move, and how long.
-        pictures: practice and exam together.
+        images: practice and exam together.
         test_share: of them, locked away.
-        picture_ms: one picture through the network, milliseconds.
+        image_ms: one picture through the network, milliseconds.
     """
-    look_s = picture_ms / 1000.0
-    looks = 3 if config.chooses_view else 2 if config.mirror else 1
-    once_s = _START_S + pictures * look_s * looks
+    look_s = image_ms / 1000.0
+    looks = 3 if config.chooses_view else 2 if config.flip else 1
+    once_s = _START_S + images * look_s * looks
     if config.depth == "head":
         return once_s
-    further = config.further
-    practice = pictures * (1 - test_share)
-    rest = practice * (1 - further.validation_share)
-    ways = 1 if further.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
-    brief = ways * max(3, further.passes // 4) if ways > 1 else 0
-    steps = (brief + further.confirmations * further.passes) * rest + further.passes * practice
+    finetune = config.finetune
+    train = images * (1 - test_share)
+    rest = train * (1 - finetune.validation_share)
+    ways = 1 if finetune.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
+    brief = ways * max(3, finetune.epochs // 4) if ways > 1 else 0
+    steps = (brief + finetune.confirmations * finetune.epochs) * rest + finetune.epochs * train
     cost_s = look_s * _PRACTISE
     beside_s = 0.0
     if config.depth == "last":
-        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, further.crops * pictures * look_s
+        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, finetune.crops * images * look_s
     whole_s = once_s + beside_s + _BESIDE * steps * cost_s
     return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
 
@@ -79,9 +79,9 @@ _FORM = 2  # of what is kept; another number forgets it all
 class Networks:
     """What is asked about networks that are not taught yet."""
 
-    def __init__(self, desk: ChildProcess, folder: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path) -> None:
         """Keep in `folder` what opening a network up showed; safe to delete."""
-        self._desk, self._folder = desk, folder
+        self._child, self._folder = child, folder
         self._opening: threading.Thread | None = None  # of the network that most people begin with
 
     def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
@@ -94,7 +94,7 @@ class Networks:
 
     def fetched_bytes(self) -> int:
         """What all fetched weights take on the disk of this machine."""
-        fetched: Fetched = from_json(Fetched, self._desk.ask(to_json(AskFetched())))
+        fetched: Fetched = from_json(Fetched, self._child.ask(to_json(AskFetched())))
         return fetched.size_bytes
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
@@ -104,7 +104,7 @@ class Networks:
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
-        found: Inspection = from_json(Inspection, self._desk.ask(to_json(question)))
+        found: Inspection = from_json(Inspection, self._child.ask(to_json(question)))
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(place, to_json(found))
         return found
@@ -118,26 +118,26 @@ class Networks:
         place = urlsplit(weights.source).netloc or weights.source.partition("/")[0]
         return f"The weights of {card.name} are not on this machine, and {place} does not answer."
 
-    def picture_ms(self, model: str) -> float | None:
+    def image_ms(self, model: str) -> float | None:
         """How long one picture takes here; None when this network was not opened up here yet."""
         kept = _read(self._place(model, None, None))
-        return kept.picture_ms if kept else None
+        return kept.image_ms if kept else None
 
-    def lesson_seconds(self, model: str, pictures: int, *, test_share: float = 0.2) -> dict[Depth, float]:
+    def lesson_seconds(self, model: str, images: int, *, test_share: float = 0.2) -> dict[Depth, float]:
         """How long each way of teaching would take; empty while that cannot be told."""
-        picture_ms = self.picture_ms(model)
-        if picture_ms is None or not pictures:
+        image_ms = self.image_ms(model)
+        if image_ms is None or not images:
             return {}
         return {
             depth: training_s(
-                TrainConfig(depth=depth), pictures=pictures, test_share=test_share, picture_ms=picture_ms
+                TrainConfig(depth=depth), images=images, test_share=test_share, image_ms=image_ms
             )
             for depth in get_args(Depth)
         }
 
     def warm(self, model: str) -> None:
         """Start the process that answers, and open one network up that most people begin with."""
-        self._desk.warm()
+        self._child.warm()
         if _read(self._place(model, None, None)) is None:
             self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
             self._opening.start()
@@ -160,7 +160,7 @@ class Networks:
             self.inspect(model)
 
     def _cards(self, question: str) -> tuple[NetworkCard, ...]:
-        cards: Cards = from_json(Cards, self._desk.ask(question))
+        cards: Cards = from_json(Cards, self._child.ask(question))
         return cards.cards
 
     def _place(self, model: str, path: str | None, weights: Path | None) -> Path:

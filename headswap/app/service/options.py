@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, get_type_hints
 from headswap.app.processes.memory import is_held_by_system
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.fetching import ANY, HERE, words_of
-from headswap.app.service.limits import WHOM, Limits, Whom, figures, limits_for, table
+from headswap.app.service.limits import PROFILES, Limits, Profile, figures, limits_for, table
 from headswap.errors import BadSetting
 from headswap.storage.places import default_workspace, sample_folder
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "CODESPACES", "KUBERNETES_SERVICE_HOST")
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")
-_TITLES: dict[Whom, str] = {"me": "one person", "class": "a class", "lab": "a lab"}
+_TITLES: dict[Profile, str] = {"me": "one person", "class": "a class", "lab": "a lab"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,9 @@ class ServerAddress:
 class Options:
     """All that was chosen."""
 
-    whom: Whom
+    profile: Profile
     settings: Settings
-    door: ServerAddress
+    server_address: ServerAddress
 
 
 def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Options:
@@ -72,7 +72,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
     }
     host = environment.get("GRADIO_SERVER_NAME") if said.host is None else said.host
-    door = ServerAddress(
+    server_address = ServerAddress(
         host=host or None,
         port=said.port,
         people=said.auth,
@@ -80,27 +80,29 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         key=said.key,
         opens_browser=_wants_browser(said, host, environment),
     )
-    _check(door, is_hosted="SPACE_ID" in environment)
+    _check(server_address, is_hosted="SPACE_ID" in environment)
     workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
     settings = Settings(
         workspace=Path(workspace).resolve(),
         sample=sample_folder() / "train",
-        limits=limits_for(said.whom, changed),
-        networks=tuple(said.networks or ((HERE,) if said.whom == "class" else (ANY,))),
-        has_codes=door.people is not None,
-        protected=is_local(door.host) or door.certificate is not None or "SPACE_ID" in environment,
+        limits=limits_for(said.profile, changed),
+        networks=tuple(said.networks or ((HERE,) if said.profile == "class" else (ANY,))),
+        has_codes=server_address.people is not None,
+        protected=is_local(server_address.host)
+        or server_address.certificate is not None
+        or "SPACE_ID" in environment,
     )
-    return Options(whom=said.whom, settings=settings, door=door)
+    return Options(profile=said.profile, settings=settings, server_address=server_address)
 
 
 def start_text(choices: Options) -> str:
     """What the server says of itself when it starts."""
     rows = table(choices.settings.limits)
     width = max(len(what) for what, _ in rows)
-    lines = [f"headswap for {_TITLES[choices.whom]}, in {choices.settings.workspace}"]
+    lines = [f"headswap for {_TITLES[choices.profile]}, in {choices.settings.workspace}"]
     lines += [f"  {what:<{width}}  {how_much}" for what, how_much in rows]
-    door = choices.door
-    whoever = f"the names in {door.people}" if door.people else "anybody at this machine"
+    server_address = choices.server_address
+    whoever = f"the names in {server_address.people}" if server_address.people else "anybody at this machine"
     lines.append(f"  {'who comes in':<{width}}  {whoever}")
     lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
     lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
@@ -132,21 +134,21 @@ def _wants_browser(said: argparse.Namespace, host: str | None, environment: Mapp
         return bool(said.browser)
     is_elsewhere = any(environment.get(name) for name in _ELSEWHERE)
     has_screen = sys.platform in ("win32", "darwin") or any(environment.get(name) for name in _SCREENS)
-    return said.whom == "me" and is_local(host) and has_screen and not is_elsewhere
+    return said.profile == "me" and is_local(host) and has_screen and not is_elsewhere
 
 
-def _check(door: ServerAddress, *, is_hosted: bool) -> None:
-    if not is_local(door.host) and door.people is None and not is_hosted:
+def _check(server_address: ServerAddress, *, is_hosted: bool) -> None:
+    if not is_local(server_address.host) and server_address.people is None and not is_hosted:
         raise BadSetting(
-            f"{door.host} opens this to a whole network, and nobody would have to log in.",
+            f"{server_address.host} opens this to a whole network, and nobody would have to log in.",
             remedy="Make class codes with `headswap users add FILE NAME` and give --auth FILE, "
             "or leave --host out.",
         )
-    if (door.certificate is None) != (door.key is None):
+    if (server_address.certificate is None) != (server_address.key is None):
         raise BadSetting("TLS takes a certificate and its key.", remedy="Give both --certificate and --key.")
-    if door.port is not None and not 1 <= door.port <= 65_535:
-        raise BadSetting(f"The port is {door.port}.", remedy="Choose one from 1 to 65535.")
-    for file in (door.people, door.certificate, door.key):
+    if server_address.port is not None and not 1 <= server_address.port <= 65_535:
+        raise BadSetting(f"The port is {server_address.port}.", remedy="Choose one from 1 to 65535.")
+    for file in (server_address.people, server_address.certificate, server_address.key):
         if file is not None and not file.is_file():
             raise BadSetting(f"There is no file {file}.", remedy="Check the path.")
 
@@ -166,7 +168,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")
     parser.add_argument("--key", type=Path, metavar="FILE", help="of the certificate (PEM)")
     parser.add_argument(
-        "--for", dest="whom", choices=WHOM, default="me", help="whose limits; default: %(default)s"
+        "--for", dest="profile", choices=PROFILES, default="me", help="whose limits; default: %(default)s"
     )
     parser.add_argument(
         "--browser",

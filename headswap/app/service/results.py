@@ -28,7 +28,7 @@ from headswap.storage.records import read_record
 Thumbnail = Callable[[Path, int], bytes]
 MOST_AT_ONCE = 32  # pictures in one question
 _LARGEST_FRAME = 3_000_000  # letters of a camera's picture
-_SETTLED = "settled.json"
+_DISMISSED = "settled.json"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class DismissedIssues:
 class Results:
     """The results of all runs of one installation."""
 
-    def __init__(self, store: Store, desk: SafeInference, thumbnail: Thumbnail) -> None:
-        self._store, self._desk, self._thumbnail = store, desk, thumbnail
+    def __init__(self, store: Store, child: SafeInference, thumbnail: Thumbnail) -> None:
+        self._store, self._child, self._thumbnail = store, child, thumbnail
 
     def bundle(self, owner: str, job: str) -> Path:
         """Where the sealed result is.
@@ -59,14 +59,14 @@ class Results:
         """The verdict."""
         return read_report(self.bundle(owner, job))
 
-    def predict(self, owner: str, job: str, pictures: tuple[Path, ...]) -> tuple[Prediction, ...]:
+    def predict(self, owner: str, job: str, images: tuple[Path, ...]) -> tuple[Prediction, ...]:
         """Let the taught network say what pictures show, all at once."""
-        if not 0 < len(pictures) <= MOST_AT_ONCE:
+        if not 0 < len(images) <= MOST_AT_ONCE:
             raise BadSetting(
-                f"{len(pictures)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
+                f"{len(images)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
-        question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, pictures)))
-        found: BatchPredictions = from_json(BatchPredictions, self._desk.ask(to_json(question)))
+        question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, images)))
+        found: BatchPredictions = from_json(BatchPredictions, self._child.ask(to_json(question)))
         return found.predictions
 
     def predict_frame(self, owner: str, job: str, frame: str) -> Prediction:
@@ -79,27 +79,27 @@ class Results:
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")
         question = PredictCameraImage(str(self.bundle(owner, job)), text)
-        prediction: Prediction = from_json(Prediction, self._desk.ask(to_json(question)))
+        prediction: Prediction = from_json(Prediction, self._child.ask(to_json(question)))
         return prediction
 
-    def preview(self, owner: str, job: str, picture: Path, px: int = 320) -> bytes:
+    def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
         self.bundle(owner, job)
-        with self._desk.clean(picture) as copy:
+        with self._child.clean(image) as copy:
             return self._thumbnail(copy, px)
 
-    def heat_map(self, owner: str, job: str, picture: Path, label: str | None = None) -> HeatMap:
+    def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        question = AskHeatMap(str(self.bundle(owner, job)), str(picture), label)
-        heat: HeatMap = from_json(HeatMap, self._desk.ask(to_json(question)))
+        question = AskHeatMap(str(self.bundle(owner, job)), str(image), label)
+        heat: HeatMap = from_json(HeatMap, self._child.ask(to_json(question)))
         return heat
 
-    def picture_file(self, owner: str, job: str, sha256: str) -> Path:
+    def image_file(self, owner: str, job: str, sha256: str) -> Path:
         """Where one of the pictures is that the run was taught or examined on."""
         manifest = self._manifest(owner, job)
-        for picture in manifest.pictures if manifest else ():
-            if picture.sha256 == sha256 and manifest is not None and manifest.path(picture).is_file():
-                return manifest.path(picture)
+        for image in manifest.images if manifest else ():
+            if image.sha256 == sha256 and manifest is not None and manifest.path(image).is_file():
+                return manifest.path(image)
         raise NotFound("This picture is not kept any more.", remedy="Teach again to see it.")
 
     def thumbnails(
@@ -109,35 +109,35 @@ class Results:
         manifest = self._manifest(owner, job)
         if manifest is None:
             return {}
-        known = {picture.sha256: picture for picture in manifest.pictures}
+        known = {image.sha256: image for image in manifest.images}
         wanted = [known[sha256] for sha256 in dict.fromkeys(sha256s) if sha256 in known]
         return {
-            picture.sha256: (picture.class_name, self._thumbnail(manifest.path(picture), px))
-            for picture in wanted
-            if manifest.path(picture).is_file()
+            image.sha256: (image.class_name, self._thumbnail(manifest.path(image), px))
+            for image in wanted
+            if manifest.path(image).is_file()
         }
 
-    def doubts(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
+    def label_issues(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
-        settled = self._settled(owner, job)
-        return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 not in settled)
+        dismissed = self._dismissed(owner, job)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in dismissed)
 
-    def settle(self, owner: str, job: str, sha256: str) -> None:
+    def dismiss(self, owner: str, job: str, sha256: str) -> None:
         """A person has decided about a doubted label: it is not brought up again."""
-        known = {doubt.sha256 for doubt in self.report(owner, job).doubts}
+        known = {issue.sha256 for issue in self.report(owner, job).label_issues}
         if sha256 in known:
-            settled = tuple(dict.fromkeys((*self._settled(owner, job), sha256)))
-            write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(settled)))
+            dismissed = tuple(dict.fromkeys((*self._dismissed(owner, job), sha256)))
+            write_text(self._store.folder(job) / _DISMISSED, to_json(DismissedIssues(dismissed)))
 
-    def unsettle(self, owner: str, job: str, sha256: str) -> None:
+    def restore(self, owner: str, job: str, sha256: str) -> None:
         """Take back what was decided about a doubted label: it is brought up again."""
-        left = tuple(one for one in self._settled(owner, job) if one != sha256)
-        write_text(self._store.folder(job) / _SETTLED, to_json(DismissedIssues(left)))
+        left = tuple(one for one in self._dismissed(owner, job) if one != sha256)
+        write_text(self._store.folder(job) / _DISMISSED, to_json(DismissedIssues(left)))
 
-    def settled(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
+    def dismissed(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
         """Labels that were doubted and are decided."""
-        settled = self._settled(owner, job)
-        return tuple(doubt for doubt in self.report(owner, job).doubts if doubt.sha256 in settled)
+        dismissed = self._dismissed(owner, job)
+        return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 in dismissed)
 
     def _manifest(self, owner: str, job: str) -> Manifest | None:
         """The pictures of a run, in their parts; None when they are gone."""
@@ -149,9 +149,9 @@ class Results:
         manifest: Manifest = read_record(Manifest, source)
         return manifest
 
-    def _settled(self, owner: str, job: str) -> tuple[str, ...]:
-        place = self._store.folder(self._store.get(job, owner=owner).id) / _SETTLED
+    def _dismissed(self, owner: str, job: str) -> tuple[str, ...]:
+        place = self._store.folder(self._store.get(job, owner=owner).id) / _DISMISSED
         if not place.is_file():
             return ()
-        settled: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
-        return settled.sha256s
+        dismissed: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
+        return dismissed.sha256s

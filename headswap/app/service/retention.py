@@ -35,7 +35,7 @@ from headswap.storage.files import DiskFull, discard, is_discarded, remove, swee
 Experiments = Callable[[str], Iterable[str]]  # project id -> the JSON of its runs' experiments
 
 _OWN = re.compile(r"(data-[0-9a-f]{8}|weights-[0-9a-f]{8}\.[a-z]+)")
-_PICTURE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
+_IMAGE = re.compile(r"[0-9a-f]{64}\.[a-z]+")
 _RECORDS = ("project.json", "project.json.before", "changes.json", "changes.json.before")
 
 
@@ -63,9 +63,9 @@ def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
             return 0  # not ours to judge
         return int(_goes(folder))
     texts = [(folder / name).read_text("utf-8", "replace") for name in _RECORDS if (folder / name).is_file()]
-    wanted, pictures = _wanted(folder, [*texts, *experiments])
+    wanted, images = _wanted(folder, [*texts, *experiments])
     stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
-    stale += [path for path in (folder / "images").glob("*") if path.name not in pictures]
+    stale += [path for path in (folder / "images").glob("*") if path.name not in images]
     return sum(map(_goes, stale))
 
 
@@ -82,16 +82,16 @@ def _goes(path: Path) -> bool:
 def _wanted(folder: Path, texts: list[str]) -> tuple[set[str], set[str]]:
     """Names that the texts lead to, and pictures; a data set may itself name others."""
     wanted: set[str] = set()
-    pictures: set[str] = set()
+    images: set[str] = set()
     while texts:
         text = texts.pop()
-        pictures.update(_PICTURE.findall(text))
+        images.update(_IMAGE.findall(text))
         for name in set(_OWN.findall(text)) - wanted:
             wanted.add(name)
             dataset = folder / name / "dataset.json"
             if dataset.is_file():
                 texts.append(dataset.read_text("utf-8", "replace"))
-    return wanted, pictures
+    return wanted, images
 
 
 TIDY_S = 600.0  # between two looks

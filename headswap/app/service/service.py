@@ -94,7 +94,7 @@ class Service:
             waiting=self.uploads.waiting_bytes,
         )
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
-        self.pictures = Datasets(
+        self.images = Datasets(
             self._projects,
             self._reader.ask,
             sample=settings.sample,
@@ -196,25 +196,25 @@ class Service:
 
     # Datasets ---------------------------------------------------------------------
 
-    def add_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+    def add_images(self, owner: str, project: str, upload: Path) -> Manifest:
         """Take in a zip or folder, beside what is there."""
-        return self.pictures.add(owner, project, upload)
+        return self.images.add(owner, project, upload)
 
-    def replace_pictures(self, owner: str, project: str, upload: Path) -> Manifest:
+    def replace_images(self, owner: str, project: str, upload: Path) -> Manifest:
         """Take in a zip or folder, in the place of what is there."""
-        return self.pictures.replace_all(owner, project, upload)
+        return self.images.replace_all(owner, project, upload)
 
     def use_sample(self, owner: str, project: str) -> Manifest:
         """Take in the sample set, in the place of what was there."""
-        return self.pictures.use_sample(owner, project)
+        return self.images.use_sample(owner, project)
 
     def manifest(self, owner: str, project: str) -> Manifest | None:
         """The pictures of a project, if there are any."""
-        return self.pictures.manifest(owner, project)
+        return self.images.manifest(owner, project)
 
     def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
         """A small JPEG of one picture of a project."""
-        return self.pictures.thumbnail(owner, project, sha256, px)
+        return self.images.thumbnail(owner, project, sha256, px)
 
     # Teaching ---------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Service:
     ) -> str:
         """Queue a run and return its id; the same key again returns the same run."""
         found = self._projects.get(owner, project)
-        dataset = self.pictures.for_teaching(owner, project)
+        dataset = self.images.for_teaching(owner, project)
         self._keeping.check_room(owner)
         weights = self._projects.weights(found)
         if weights is None:
@@ -272,13 +272,13 @@ class Service:
         """The verdict of a finished run."""
         return self.results.report(owner, job)
 
-    def predict(self, owner: str, job: str, picture: Path) -> Prediction:
+    def predict(self, owner: str, job: str, image: Path) -> Prediction:
         """Let a taught network say what a picture shows."""
-        return self.results.predict(owner, job, (picture,))[0]
+        return self.results.predict(owner, job, (image,))[0]
 
-    def heat_map(self, owner: str, job: str, picture: Path, *, label: str | None = None) -> HeatMap:
+    def heat_map(self, owner: str, job: str, image: Path, *, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        return self.results.heat_map(owner, job, picture, label)
+        return self.results.heat_map(owner, job, image, label)
 
     def export(self, owner: str, job: str) -> Path:
         """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
@@ -292,7 +292,7 @@ class Service:
             model=project.model,
             head_path=project.head_path,
             has_own_weights=project.weights is not None,
-            has_pictures=project.data is not None,
+            has_images=project.data is not None,
             job=job.id if job else None,
             done_job=done.id if done else None,
             is_stale=done is not None and self.history.is_stale(project, done),

@@ -26,11 +26,11 @@ class Settings:
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
     lesson: LessonConfig = field(
-        default_factory=lambda: LessonConfig(passes=3)
+        default_factory=lambda: LessonConfig(epochs=3)
     )  # of an experiment on the sample set
     answer_timeout_s: float = 120.0  # for one inspection or prediction
     import_timeout_s: float = 900.0  # for one upload
-    picture_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
+    image_timeout_s: float = 20.0  # for one picture; a decoder that takes longer is ended
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -39,15 +39,15 @@ class Settings:
         """What a reader of strangers' pictures is held to."""
         memory_bytes = self.limits.reader_mb * 1_000_000
         return ReaderLimits(
-            picture=ImageLimits(
+            image=ImageLimits(
                 megapixels=self.limits.megapixels,
                 memory_bytes=max(1, memory_bytes - AT_REST_BYTES) if memory_bytes else 0,
                 megapixels_setting="--megapixels",
                 memory_setting="--reader-mb",
             ),
-            most_pictures=self.limits.pictures,
+            most_images=self.limits.pictures,
             memory_bytes=memory_bytes,
-            patience_s=self.picture_timeout_s,
+            patience_s=self.image_timeout_s,
         )
 
     def for_queue(self) -> QueueSettings:

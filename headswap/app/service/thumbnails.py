@@ -1,6 +1,6 @@
 """Small JPEGs of pictures that are kept: found by hash alone, without reading a manifest.
 
-Flow:  sha256 --find_picture--> file in a store --thumbnail--> JPEG bytes
+Flow:  sha256 --find_image--> file in a store --thumbnail--> JPEG bytes
 
 Knows files named by their content; whose they are is asked elsewhere.
 """
@@ -17,7 +17,7 @@ SMALL_PX, LARGEST_PX, LEAST_PX = 240, 640, 16  # longer side
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def find_picture(stores: Iterable[Path], sha256: str) -> Path | None:
+def find_image(stores: Iterable[Path], sha256: str) -> Path | None:
     """The file of a picture in the first store that holds it; no path is built from what is no hash."""
     if not _SHA256.fullmatch(sha256):
         return None

@@ -21,18 +21,18 @@ class Uploads:
     """What lies in the folder of uploads."""
 
     def __init__(self) -> None:
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._brought: dict[Path, Counter[str]] = {}  # file -> how often each person brought it
 
     def note(self, person: str, file: Path) -> None:
         """It has come, whole."""
-        with self._gate:
+        with self._lock:
             self._brought.setdefault(file.resolve(), Counter())[person] += 1
 
     def taken(self, person: str, file: Path) -> None:
         """It was taken in: remove it, unless someone brought it once more and still waits."""
         file = file.resolve()
-        with self._gate:
+        with self._lock:
             waiting = self._brought.get(file, Counter())
             if waiting[person] < 1:
                 return
@@ -44,7 +44,7 @@ class Uploads:
 
     def waiting_bytes(self, person: str, *, but: Path | None = None) -> int:
         """What a person has brought and not taken in, leaving one file out."""
-        with self._gate:
+        with self._lock:
             self._brought = {file: people for file, people in self._brought.items() if file.is_file()}
             out = but.resolve() if but is not None else None
             files = [file for file, people in self._brought.items() if people[person] > 0 and file != out]

@@ -24,7 +24,7 @@ class ProjectView:
     model: str
     head_path: str | None
     has_own_weights: bool
-    has_pictures: bool
+    has_images: bool
     job: str | None  # the newest job, if any
     done_job: str | None  # the newest job that ended well: what Test and Take home use
     is_stale: bool = False  # the pictures were changed since `done_job` was taught on them
@@ -40,10 +40,10 @@ class JobView:
     share: float  # done, in [0, 1]
     seconds_left: float | None
     place: int | None  # in the queue, from 1; None: not waiting
-    passes: tuple[EpochEnd, ...]
+    epochs: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
-    goes_further: bool = False  # more than the head may move
+    finetunes: bool = False  # more than the head may move
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
     details: str = ""  # for anyone who looks after the machine
@@ -55,7 +55,7 @@ class JobView:
 
 # A job as a page shows it: from the row and the journal to one view.
 
-_BEFORE_PASSES = ("features", "head")  # a pass that follows these is newer than they are
+_BEFORE_EPOCHS = ("features", "head")  # a pass that follows these is newer than they are
 
 
 class RemainingTime:
@@ -87,34 +87,34 @@ class RemainingTime:
 
 def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
     """Put row and journal together."""
-    passes = _passes(events)
+    epochs = _epochs(events)
     guesses = [event for event in events if isinstance(event, Guesses)]
     return JobView(
         id=job.id,
         state=str(job.state),
-        sentence=_sentence(job, events, passes, place),
+        sentence=_sentence(job, events, epochs, place),
         share=share_of(job),
         seconds_left=seconds_left,
         place=place,
-        passes=passes,
+        epochs=epochs,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
-        goes_further=depth_of(job) != "head",
+        finetunes=depth_of(job) != "head",
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
     )
 
 
-def _passes(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
+def _epochs(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
     """Each pass once: the last is told again with the figures of the report."""
-    passes: list[EpochEnd] = []
+    epochs: list[EpochEnd] = []
     for event in events:
         if isinstance(event, EpochEnd):
-            if passes and (passes[-1].number, passes[-1].of) == (event.number, event.of):
-                passes.pop()
-            passes.append(event)
-    return tuple(passes)
+            if epochs and (epochs[-1].number, epochs[-1].of) == (event.number, event.of):
+                epochs.pop()
+            epochs.append(event)
+    return tuple(epochs)
 
 
 def _details(job: Job) -> str:
@@ -140,12 +140,12 @@ def share_of(job: Job) -> float:
     if job.progress is None:
         return 0.0
     words = text_of_step(job.progress.step)
-    begin, end = words.share_head if depth_of(job) == "head" else words.share_further
+    begin, end = words.share_head if depth_of(job) == "head" else words.share_finetune
     part = job.progress.done / job.progress.total if job.progress.total else 0.0
     return begin + (end - begin) * min(part, 1.0)
 
 
-def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], place: int | None) -> str:
+def _sentence(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd], place: int | None) -> str:
     match job.state:
         case JobState.QUEUED:
             return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
@@ -156,19 +156,19 @@ def _sentence(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd], pla
         case JobState.FAILED:
             return job.error.problem if job.error else "The run failed."
         case JobState.DONE:
-            return f"Done. {_gets(passes[-1])}" if passes else "Done."
+            return f"Done. {_gets(epochs[-1])}" if epochs else "Done."
         case JobState.RUNNING:
-            return "Stopping." if job.cancel_requested else _doing(job, events, passes)
+            return "Stopping." if job.cancel_requested else _doing(job, events, epochs)
 
 
-def _doing(job: Job, events: Sequence[Event], passes: Sequence[EpochEnd]) -> str:
+def _doing(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd]) -> str:
     again = "The worker stopped and was started again. " if job.crashes else ""
     if job.progress is None:
         return f"{again}Getting ready."
     step = job.progress.step
-    if passes and (step in _BEFORE_PASSES or (step == "finetune" and _is_last_run(events))):
-        of = f" of {passes[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
-        return f"{again}Pass {passes[-1].number}{of}. {_gets(passes[-1])}"
+    if epochs and (step in _BEFORE_EPOCHS or (step == "finetune" and _is_last_run(events))):
+        of = f" of {epochs[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
+        return f"{again}Pass {epochs[-1].number}{of}. {_gets(epochs[-1])}"
     return again + text_of_step(step).sentence.format(
         done=f"{job.progress.done:,}", total=f"{job.progress.total:,}"
     )
@@ -183,6 +183,6 @@ def _is_last_run(events: Sequence[Event]) -> bool:
 
 def _gets(last: EpochEnd) -> str:
     return (
-        f"It gets {last.practice_right} of {last.practice_total} practice pictures right, "
-        f"and {last.exam_right} of the {last.exam_total} it has never seen."
+        f"It gets {last.train_right} of {last.train_total} practice pictures right, "
+        f"and {last.test_right} of the {last.test_total} it has never seen."
     )

@@ -86,7 +86,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         owner, upload = owner_of(request), _file_of(pictures)
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
-        manifest = service.add_pictures(owner, project, upload)
+        manifest = service.add_images(owner, project, upload)
         job = service.start_teaching(owner, project, config, seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}
@@ -120,7 +120,7 @@ def _endpoints_of_results(service: Service) -> tuple[Callable[..., Any], ...]:
             "label": said.label,
             "sure": said.sure,
             "probabilities": said.probabilities,
-            "is_unlike": said.is_unlike,
+            "is_unlike": said.is_ood,
         }
 
     def export(job: str, request: gr.Request) -> File:

@@ -70,7 +70,7 @@ class PageParts:
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
     def look(self, project_id: str, request: gr.Request) -> PageContext:
-        """The scene of the person who asks."""
+        """The context of the person who asks."""
         return look(self.service, owner_of(request), project_id)
 
 
@@ -85,7 +85,7 @@ def look(service: Service, owner: str, project_id: str) -> PageContext:
     job = service.job(owner, project.job) if project.job else None
     if job is not None and job.state == "done" and project.done_job != job.id:
         project = service.project(owner, project_id)  # it ended between the two questions
-    manifest = service.manifest(owner, project_id) if project.has_pictures else None
+    manifest = service.manifest(owner, project_id) if project.has_images else None
     return PageContext(owner, project, manifest, job)
 
 
@@ -98,10 +98,10 @@ def open_project(service: Service, owner: str, project_id: str) -> ProjectView:
 
 
 def thumbnails(
-    thumbnail: Thumbnail, scene: PageContext, pictures: Iterable[ImageRecord], px: int = 96
+    thumbnail: Thumbnail, context: PageContext, images: Iterable[ImageRecord], px: int = 96
 ) -> dict[str, str]:
     """sha256 -> data: URI; the pictures travel inside the page, so no route to them is open."""
     return {
-        sha256: image_uri(thumbnail(scene.owner, scene.project.id, sha256, px))
-        for sha256 in dict.fromkeys(picture.sha256 for picture in pictures)
+        sha256: image_uri(thumbnail(context.owner, context.project.id, sha256, px))
+        for sha256 in dict.fromkeys(image.sha256 for image in images)
     }

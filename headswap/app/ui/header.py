@@ -1,4 +1,4 @@
-"""The header: mark, project name, the status chip and Stop; New, Open, Save and the other pages."""
+"""The header: mark, project name, the status and Stop; New, Open, Save and the other pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from headswap.app.ui.projects import (
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.icons import MARK, icon
-from headswap.app.ui.widgets.status import chip, stale_text
+from headswap.app.ui.widgets.status import run_status, stale_text
 
 # What stands above the steps where a class leans on this machine: in clear or not, and the way out. Without
 # TLS everything can be read on the way, codes too, and a browser gives no camera to such a page: what would
@@ -62,7 +62,7 @@ class Header:
     """The components that change."""
 
     name: gr.Textbox
-    chip: gr.HTML
+    run_status: gr.HTML
     stop: gr.Button
     status: gr.HTML
     stale: gr.HTML
@@ -70,7 +70,7 @@ class Header:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.name, self.chip, self.stop, self.status, self.stale]
+        return [self.name, self.run_status, self.stop, self.status, self.stale]
 
 
 def build_header() -> Header:
@@ -94,20 +94,20 @@ def build_header() -> Header:
     return Header(name, state, stop, status, stale, menu)
 
 
-def show_header(header: Header, scene: PageContext) -> Updates:
+def show_header(header: Header, context: PageContext) -> Updates:
     """The header as it is now."""
     return {
-        header.name: scene.project.name,
-        header.chip: chip(scene.project, scene.job),
-        header.stop: gr.Button(visible=scene.is_teaching),
-        header.stale: stale_text(scene.project),
+        header.name: context.project.name,
+        header.run_status: run_status(context.project, context.job),
+        header.stop: gr.Button(visible=context.is_teaching),
+        header.stale: stale_text(context.project),
     }
 
 
 def on_stop(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Stop what is taught."""
-    scene = shared.look(project_id, request)
-    shared.service.cancel(scene.owner, scene.project.job or "")
+    context = shared.look(project_id, request)
+    shared.service.cancel(context.owner, context.project.job or "")
     return shared.show(shared.look(project_id, request))
 
 
@@ -118,7 +118,7 @@ def on_rename(header: Header, shared: PageParts, project_id: str, name: str, req
 
 def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
-    connect_project_menu(header.menu, shared, header.status, header.chip)
+    connect_project_menu(header.menu, shared, header.status, header.run_status)
     told = errors_as_text(header.status)
     gr.on(
         [header.stop.click, stop_too.click], told(on_stop, shared), shared.project_id,

@@ -58,22 +58,22 @@ def browser_secret(workspace: Path) -> str:
     return place.read_text(encoding="utf-8").strip()
 
 
-def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
+def launch(page: gr.Blocks, server_address: ServerAddress, service: Service) -> None:
     """Serve the page until the process is asked to end, by Ctrl-C or by SIGTERM alike."""
     asked = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: asked.set())
     page.queue(default_concurrency_limit=8)
     calm(page)
-    codes = AccessCodes(door.people) if door.people else None
+    codes = AccessCodes(server_address.people) if server_address.people else None
     page.launch(
-        server_name=door.host,
-        server_port=door.port,
+        server_name=server_address.host,
+        server_port=server_address.port,
         auth=knows(codes) if codes else None,
-        ssl_certfile=str(door.certificate) if door.certificate else None,
-        ssl_keyfile=str(door.key) if door.key else None,
+        ssl_certfile=str(server_address.certificate) if server_address.certificate else None,
+        ssl_keyfile=str(server_address.key) if server_address.key else None,
         ssl_verify=False,  # gradio's look at its own page, by a name that is not in the certificate
-        app_kwargs={"middleware": _before_gradio(page, door, service, codes)},
+        app_kwargs={"middleware": _before_gradio(page, server_address, service, codes)},
         theme=theme(),
         head=page_head(),
         state_session_capacity=SESSIONS,
@@ -90,11 +90,11 @@ def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
         prevent_thread_lock=True,  # gradio's own wait ends without telling pages, which costs five seconds
     )
     sys.stdout.write(
-        f"Open {address(page, door)}\nCtrl-C or SIGTERM ends it; runs are saved and go on later.\n"
+        f"Open {address(page, server_address)}\nCtrl-C or SIGTERM ends it; runs are saved and go on later.\n"
     )
     sys.stdout.flush()
-    if door.opens_browser:  # some browsers return only when they are closed
-        threading.Thread(target=webbrowser.open, args=(address(page, door),), daemon=True).start()
+    if server_address.opens_browser:  # some browsers return only when they are closed
+        threading.Thread(target=webbrowser.open, args=(address(page, server_address),), daemon=True).start()
     while not asked.wait(WAKE_S):  # a wait without end cannot be interrupted everywhere
         continue
     service.begin_to_end()
@@ -102,16 +102,20 @@ def launch(page: gr.Blocks, door: ServerAddress, service: Service) -> None:
 
 
 def _before_gradio(
-    page: gr.Blocks, door: ServerAddress, service: Service, codes: AccessCodes | None
+    page: gr.Blocks, server_address: ServerAddress, service: Service, codes: AccessCodes | None
 ) -> list[Middleware]:
     """The gate, and what answers phones behind it."""
-    names = None if codes or not is_local(door.host) else THIS_MACHINE | {door.host or "localhost"}
+    names = (
+        None
+        if codes or not is_local(server_address.host)
+        else THIS_MACHINE | {server_address.host or "localhost"}
+    )
     served = ServedPages(
         names=names,
         pages=frozenset(name for name, *_ in page.pages),
         scripts=tuple(inline_scripts(page_head().encode())),
     )
-    gate = Middleware(
+    gateway = Middleware(
         Gateway,
         health=service.health,
         served=served,
@@ -120,13 +124,13 @@ def _before_gradio(
     )
     secret = browser_secret(service.settings.workspace)
     following = service.following
-    return [gate, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
+    return [gateway, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
 
 
-def address(page: gr.Blocks, door: ServerAddress) -> str:
+def address(page: gr.Blocks, server_address: ServerAddress) -> str:
     """Where the page is to be had: by the name of this machine where others may come."""
     url = urlsplit(str(page.local_url))
-    if door.host in ("0.0.0.0", "::"):
+    if server_address.host in ("0.0.0.0", "::"):
         return f"{url.scheme}://{socket.gethostname()}:{url.port}/"
     return url.geturl()
 

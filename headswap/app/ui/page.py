@@ -27,7 +27,7 @@ from headswap.app.ui.steps.dataset import (
     connect_dataset_step,
     show_dataset,
 )
-from headswap.app.ui.steps.dataset import intro_text as pictures_intro
+from headswap.app.ui.steps.dataset import intro_text as images_intro
 from headswap.app.ui.steps.export import ExportStep, build_take_home_step, connect_take_home_step
 from headswap.app.ui.steps.model import ModelStep, build_model_step, connect_model_step, show_network
 from headswap.app.ui.steps.report import ReportStep, build_test_step, connect_test_step
@@ -55,7 +55,7 @@ class Steps:
 
     header: Header
     model: ModelStep
-    pictures: DatasetStep
+    images: DatasetStep
     teach: TrainStep
     test: ReportStep
     home: ExportStep
@@ -87,13 +87,13 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         build_notices(service.settings)
         tabs, steps = _lay_out(header)
 
-        def show(scene: PageContext) -> Updates:
-            return _drawn(steps, keys, scene, shared) | {timer: gr.Timer(active=scene.is_teaching)}
+        def show(context: PageContext) -> Updates:
+            return _drawn(steps, keys, context, shared) | {timer: gr.Timer(active=context.is_teaching)}
 
         shared = PageParts(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
             [
-                *header.outputs, *steps.pictures.outputs, *steps.teach.outputs, keys.network, keys.done_job,
+                *header.outputs, *steps.images.outputs, *steps.teach.outputs, keys.network, keys.done_job,
                 timer,
             ],
             show, known,
@@ -111,26 +111,26 @@ def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
         with gr.Tab("Model", id="model", elem_id="hs-model"):
             model = build_model_step()
         with gr.Tab("Pictures", id="pictures", elem_id="hs-pictures"):
-            pictures = build_dataset_step()
+            images = build_dataset_step()
         with gr.Tab("Teach", id="teach", elem_id="hs-teaching"):
             teach = build_train_step()
         with gr.Tab("Test", id="test", elem_id="hs-test"):
             test = build_test_step()
         with gr.Tab("Take it home", id="home", elem_id="hs-home"):
             home = build_take_home_step()
-    return tabs, Steps(header, model, pictures, teach, test, home)
+    return tabs, Steps(header, model, images, teach, test, home)
 
 
-def _drawn(steps: Steps, keys: Keys, scene: PageContext, shared: PageParts) -> Updates:
+def _drawn(steps: Steps, keys: Keys, context: PageContext, shared: PageParts) -> Updates:
     """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
-    drawn = show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
-    drawn |= show_plan(steps.teach, scene, shared) | show_dataset(steps.pictures, scene, shared)
-    return drawn | {keys.network: _network_key(scene), keys.done_job: scene.project.done_job or ""}
+    drawn = show_header(steps.header, context) | show_training(steps.teach, context, shared)
+    drawn |= show_plan(steps.teach, context, shared) | show_dataset(steps.images, context, shared)
+    return drawn | {keys.network: _network_key(context), keys.done_job: context.project.done_job or ""}
 
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared: PageParts) -> None:
     connect_header(steps.header, shared, steps.teach.stop)
-    connect_dataset_step(steps.pictures, shared, steps.header.chip, steps.model.sample)
+    connect_dataset_step(steps.images, shared, steps.header.run_status, steps.model.sample)
     connect_train_step(steps.teach, shared)
     connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan)
     connect_take_home_step(steps.home, shared, keys.done_job)
@@ -138,8 +138,8 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared:
     _connect_timer(timer, shared, steps)
     connect_model_step(steps.model, shared, _connect_network(keys.network, steps, shared))
     for button, to in (
-        (steps.model.onward, "pictures"), (steps.pictures.onward, "teach"), (steps.teach.onward, "test"),
-        (steps.test.foot.again, "teach"), (steps.test.foot.onward, "home"),
+        (steps.model.onward, "pictures"), (steps.images.onward, "teach"), (steps.teach.onward, "test"),
+        (steps.test.footer.again, "teach"), (steps.test.footer.onward, "home"),
     ):  # fmt: skip
         _connect_move(button, to, shared)
     shared.tabs.select(_on_tab, None, shared.where, queue=False, **QUIET)
@@ -154,11 +154,11 @@ def _kept(value: str) -> gr.Textbox:
     return gr.Textbox(value, visible="hidden", container=False)
 
 
-def _network_key(scene: PageContext) -> str:
+def _network_key(context: PageContext) -> str:
     """Changes when the head view has to be drawn again: another network, path or set of classes."""
-    project = scene.project
+    project = context.project
     weights = "own" if project.has_own_weights else "pretrained"
-    return "\n".join((project.model, project.head_path or "", weights, *scene.classes))
+    return "\n".join((project.model, project.head_path or "", weights, *context.classes))
 
 
 def _on_tab(event: gr.SelectData) -> str:
@@ -202,11 +202,11 @@ def _connect_load(page: gr.Blocks, shared: PageParts, steps: Steps) -> None:
 
 def on_tick(steps: Steps, shared: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
     """While something is taught: look once a second; at the end open the result and fall silent."""
-    scene = shared.look(project_id, request)
-    if scene.is_teaching:
-        return show_header(steps.header, scene) | show_training(steps.teach, scene, shared)
-    drawn = shared.show(scene)
-    if where == "teach" and scene.project.done_job == scene.project.job:
+    context = shared.look(project_id, request)
+    if context.is_teaching:
+        return show_header(steps.header, context) | show_training(steps.teach, context, shared)
+    drawn = shared.show(context)
+    if where == "teach" and context.project.done_job == context.project.job:
         drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
     return drawn
 
@@ -221,12 +221,12 @@ def _connect_timer(timer: gr.Timer, shared: PageParts, steps: Steps) -> None:
 
 def on_network(steps: Steps, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
-    scene = shared.look(project_id, request)
-    inspection = shared.service.opened(scene.owner, project_id)
-    return show_network(steps.model, inspection, scene, shared) | {
-        steps.pictures.intro: pictures_intro(inspection, scene.classes),
-        steps.teach.intro: teach_intro(inspection, scene.classes),
-        **show_plan(steps.teach, scene, shared),
+    context = shared.look(project_id, request)
+    inspection = shared.service.opened(context.owner, project_id)
+    return show_network(steps.model, inspection, context, shared) | {
+        steps.images.intro: images_intro(inspection, context.classes),
+        steps.teach.intro: teach_intro(inspection, context.classes),
+        **show_plan(steps.teach, context, shared),
     }
 
 
@@ -236,7 +236,7 @@ def _connect_network(key: gr.Textbox, steps: Steps, shared: PageParts) -> Any:
         errors_as_text(model.status, emptied, clears=False)(on_network, steps, shared), shared.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,
-            steps.pictures.intro, steps.teach.intro, steps.teach.plan.depth,
+            steps.images.intro, steps.teach.intro, steps.teach.plan.depth,
         ],
         concurrency_limit=4, concurrency_id="inspect", **QUIET,
     )  # fmt: skip

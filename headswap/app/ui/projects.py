@@ -103,10 +103,10 @@ def known_projects(
 
 def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Renderable:
     facts = "no pictures yet"
-    if line.pictures:
-        facts = f"{count(line.pictures, 'picture')} of {count(line.classes, 'thing')}"
+    if line.images:
+        facts = f"{count(line.images, 'picture')} of {count(line.classes, 'thing')}"
     facts += f", {count(line.runs, 'run')}" if line.runs else ""
-    taught = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
+    trained = (", last taught ", moment(line.last_run_at)) if line.last_run_at is not None else None
     opens = h.button(type="button", data_project=line.id, aria_current="true" if is_here else None)
     deletes = h.button(
         ".delete", type="button", data_project=f"ask:{line.id}", aria_label=f"Delete {line.name}"
@@ -114,7 +114,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
     return h.li[
         opens[
             h.b[line.name],
-            h.span(".hs-soft")[facts, taught],
+            h.span(".hs-soft")[facts, trained],
             h.span(".examples")[[h.img(src=uri, alt="") for uri in examples]] if examples else None,
             h.span(".tag")["open now"] if is_here else None,
         ],
@@ -123,7 +123,7 @@ def _row(line: ProjectLine, is_here: bool, examples: tuple[str, ...]) -> h.Rende
 
 
 def _sure(line: ProjectLine) -> h.Renderable:
-    what = f"{count(line.pictures, 'picture')} and {count(line.runs, 'run')}"
+    what = f"{count(line.images, 'picture')} and {count(line.runs, 'run')}"
     return h.li(".asking", role="alert")[
         h.p["Delete ", h.b[line.name], f" with its {what}? There is no way back."],
         h.span(".hs-row")[
@@ -217,7 +217,7 @@ def on_rest(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     return written(shared.show(shared.look(project_id, request)))
 
 
-def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, chip: gr.HTML) -> None:
+def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, run_status: gr.HTML) -> None:
     """Connect New, Open and Save to the service."""
     told, rest, known = errors_as_text(status), bound(on_rest, shared), shared.known
     unsaved = errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
@@ -228,7 +228,7 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
         told(on_show, menu, shared), [shared.project_id, known], [menu.panel, menu.known, status], **QUIET
     )
     menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
-    menu.upload.upload(None, None, chip, js=opening, **QUIET)
+    menu.upload.upload(None, None, run_status, js=opening, **QUIET)
     for listen, handler, inputs in (
         (menu.new.click, on_new, [known]),
         (menu.known.click, on_choose, [shared.project_id, known]),
@@ -240,7 +240,7 @@ def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, 
         done.then(rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
             None, menu.changed, None, js=START_AGAIN, **QUIET
         )
-    menu.save.click(None, None, chip, js=saving, **QUIET)
+    menu.save.click(None, None, run_status, js=saving, **QUIET)
     packed = menu.save.click(
         unsaved(on_save, menu, shared), shared.project_id, [menu.file, status], concurrency_limit=2,
         trigger_mode="once", **QUIET,

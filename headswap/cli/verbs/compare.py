@@ -59,13 +59,13 @@ def _draw(found: Comparison, plot: Path) -> None:
     dots = [
         Dot(
             name=row.model.partition("/")[2],
-            ms=row.ms_per_picture,
+            ms=row.ms_per_image,
             accuracy=row.accuracy,
             low=row.interval[0],
             high=row.interval[1],
         )
         for row in found.rows
-        if row.ms_per_picture is not None and row.accuracy is not None and row.interval is not None
+        if row.ms_per_image is not None and row.accuracy is not None and row.interval is not None
     ]
     if not dots:
         raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=_why(found))
@@ -91,12 +91,12 @@ def _words(found: Comparison) -> str:
     lines += [_line(row) for row in found.rows if row.state == "done"]
     lines += [f"{row.model}: {row.reason}" for row in found.rows if row.state != "done"]
     lines += [f"{row.model}: {row.note}." for row in found.rows if row.note]
-    everyone = sum(found.counts.values())
+    total = sum(found.counts.values())
     lines.append(
-        f"{everyone} pictures, each judged by a head that never saw it ({found.folds} folds). "
+        f"{total} pictures, each judged by a head that never saw it ({found.folds} folds). "
         f"Always saying {found.baseline_class} gets {found.baseline_accuracy:.0%}. ms: one prediction here."
     )
-    if any(row.computed < everyone for row in found.rows if row.state == "done"):
+    if any(row.computed < total for row in found.rows if row.state == "done"):
         lines.append("* features were at hand, at least in part: the first time takes longer.")
     if found.stopped:
         lines.append("Stopped. These networks are kept; the same command goes on with the others.")
@@ -113,5 +113,5 @@ def _line(row: ComparisonRow) -> str:
     return (
         f"{row.model.partition('/')[2]:36} {row.accuracy:>7.1%}  {f'{low:.0%} to {high:.0%}':>11} "
         f"{seconds:>8} {(row.size_bytes or 0) / 1e6:>7.1f} {row.parameters or 0:>12,} "
-        f"{row.ms_per_picture:>7.1f}  {_HEADS[row.head]}"
+        f"{row.ms_per_image:>7.1f}  {_HEADS[row.head]}"
     )

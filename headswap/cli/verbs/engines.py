@@ -11,7 +11,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 if TYPE_CHECKING:
     from headswap.features.autotune import EngineTimings
 
-_PICTURES = 16
+_IMAGES = 16
 
 
 def add(verbs: Verbs) -> None:
@@ -42,6 +42,6 @@ def measured(model: str, folder: Path) -> EngineTimings:
     network = load_network(model)
     spec = network.input
     noise = np.random.default_rng(0).integers(
-        0, 256, (_PICTURES, spec.height, spec.width, spec.channels), dtype=np.uint8
+        0, 256, (_IMAGES, spec.height, spec.width, spec.channels), dtype=np.uint8
     )
     return measure(network, find_head(network), noise, folder)

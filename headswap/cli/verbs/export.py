@@ -46,13 +46,13 @@ def _record(check: ParityCheck) -> dict[str, Any]:
     return {
         "agree": check.agree,
         "bound": check.bound,
-        "pictures": len(check.pictures),
+        "pictures": len(check.images),
         "drawings": len(check.drawings),
         "ways": [
             {
                 "name": way.name,
                 "same": way.same,
-                "pictures": way.pictures,
+                "pictures": way.images,
                 "largest_difference": way.largest_difference,
                 "problem": way.problem,
             }
@@ -66,7 +66,7 @@ def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
         if way.largest_difference is None:
             yield f"{way.name}: not run. {way.problem}"
         else:
-            same = f"same answer on {way.same} of {way.pictures}"
+            same = f"same answer on {way.same} of {way.images}"
             yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
     differ = f"they differ by more than {check.bound:g}: see check.json"
     yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

@@ -61,5 +61,5 @@ def _words(lesson: Lesson, result: LessonResult) -> str:
     for code in lesson.codes:
         lines += ["", code.before, "", f"# wrong: {code.wrong_words}", code.wrong]
         lines += ["", f"# right: {code.right_words}", code.right]
-    lines += ["", f"{result.pictures} pictures of {result.data}, {result.model}, {result.seconds:.1f} s."]
+    lines += ["", f"{result.images} pictures of {result.data}, {result.model}, {result.seconds:.1f} s."]
     return "\n".join(lines)

@@ -44,8 +44,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
                 "file": one.file,
                 "label": one.label,
                 "probabilities": one.probabilities,
-                "unlike": one.unlike,
-                "is_unlike": one.is_unlike,
+                "unlike": one.ood_score,
+                "is_unlike": one.is_ood,
                 "nearest": list(one.nearest),
                 "old_head": one.old_head,
             }
@@ -54,7 +54,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "left_out": left_out,
     }
     lines = [
-        f"{one.file}: {one.label} ({one.sure:.0%}){' — unlike all practice pictures' * one.is_unlike}"
+        f"{one.file}: {one.label} ({one.sure:.0%}){' — unlike all practice pictures' * one.is_ood}"
         for one in predictions
     ]
     lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]

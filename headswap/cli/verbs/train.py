@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_weights, new_verb
 from headswap.errors import BadSetting
-from headswap.network import Fit
+from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
 from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
@@ -64,7 +64,7 @@ def add(verbs: Verbs) -> None:
     )
     sub.add_argument(
         "--fit",
-        choices=get_args(Fit),
+        choices=get_args(CropMode),
         help="how a picture fills the network's frame: cut, squashed, or with a border; default: as the "
         "network's makers did it, and with --depth auto whichever cross-validation prefers",
     )
@@ -132,8 +132,8 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
         config=TrainConfig(
             depth=choices.depth or usual.depth,
             budget_s=choices.budget,
-            mirror=choices.mirror,
-            fit=choices.fit,
+            flip=choices.mirror,
+            crop_mode=choices.fit,
             px=choices.px,
         ),
         workspace=choices.workspace,
@@ -152,7 +152,7 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "test_images": outcome.test_images,
         "test_accuracy": report.accuracy,
         "method": report.method,
-        "exam_right": report.exam_right,
+        "exam_right": report.test_right,
         "interval": list(report.interval),
         "baseline_accuracy": report.baseline_accuracy,
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],

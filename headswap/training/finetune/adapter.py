@@ -1,6 +1,6 @@
-"""From a lesson whose head is taught to one that goes further: the glue around go_further.
+"""From a task whose head is taught to one that goes further: the glue around the search.
 
-Flow:  TrainingTask + TrainedHead --go_on--> TrainingResult, by the network as it is then
+Flow:  TrainingTask + TrainedHead --run_finetuning--> TrainingResult, by the network as it is then
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from headswap.heads.trainable import head_names
 from headswap.network import Network
 from headswap.storage.files import to_json
 from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.candidates import FinetuneSetup
 from headswap.training.finetune.checkpoint import EpochResult
 from headswap.training.finetune.compare import answers, leaves_room
 from headswap.training.finetune.modes import proved, training_engine
 from headswap.training.finetune.records import Answer
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
-from headswap.training.finetune.trials import TrialSetup
 from headswap.training.progress import guesses_on
 
 _COMPARED = 4  # pictures
@@ -37,53 +37,53 @@ if TYPE_CHECKING:
     from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
 
 
-def go_on(
-    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
+def run_finetuning(
+    task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener
 ) -> TrainingResult:
     """Let more of the network learn where that helps, in place."""
-    course, exam = trial_setup_of(lesson, network, beginning, listener), _rows(lesson, "test")
-    files = [lesson.manifest.pictures[row].file for row in exam.tolist()]
-    truths = course.labels[exam]
+    setup, test = finetune_setup_of(task, network, beginning, listener), _rows(task, "test")
+    files = [task.manifest.images[row].file for row in test.tolist()]
+    truths = setup.labels[test]
 
-    def on_pass(result: EpochResult, answer: Answer) -> None:
-        said = answer(exam)
+    def on_epoch(result: EpochResult, answer: Answer) -> None:
+        said = answer(test)
         right = int((said.argmax(1) == truths).sum())
         listener(EpochEnd(result.number, result.of, result.right, result.total, right, len(truths)))
-        listener(guesses_on(result.number, said, truths, lesson.manifest.classes, files))
+        listener(guesses_on(result.number, said, truths, task.manifest.classes, files))
 
-    journey = search_finetuning(course, listener=listener, on_pass=on_pass)
-    if not journey.moved:
-        return replace(beginning.taught, further=journey.further)
-    return _taught(lesson, beginning.taught, course, journey)
+    finetuned = search_finetuning(setup, listener=listener, on_epoch=on_epoch)
+    if not finetuned.moved:
+        return replace(beginning.trained, finetune=finetuned.summary)
+    return _trained(task, beginning.trained, setup, finetuned)
 
 
-def trial_setup_of(
-    lesson: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
-) -> TrialSetup:
+def finetune_setup_of(
+    task: TrainingTask, network: Network, beginning: TrainedHead, listener: Listener = silent
+) -> FinetuneSetup:
     """What can be practised on, and how; rows are those of the manifest."""
-    pictures, spec = lesson.manifest.pictures, network.input
-    album = ImageBatches(
+    images, spec = task.manifest.images, network.input
+    image_batches = ImageBatches(
         spec,
-        read_input=lambda row: lesson.prepared(pictures[row], network),
-        read_uncut=lambda row: uncut(reread(lesson.manifest, pictures[row], wanted_px=wanted_px(spec)), spec),
+        read_input=lambda row: task.prepared(images[row], network),
+        read_uncut=lambda row: uncut(reread(task.manifest, images[row], wanted_px=wanted_px(spec)), spec),
     )
-    practice, out_of_fold = _rows(lesson, "train"), beginning.taught.practice
-    labels = lesson.labels(pictures)
-    engine = _engine(network.module, beginning.taught.site, album, practice, labels, listener)
-    return TrialSetup(
+    train, out_of_fold = _rows(task, "train"), beginning.trained.train
+    labels = task.labels(images)
+    engine = _engine(network.module, beginning.trained.site, image_batches, train, labels, listener)
+    return FinetuneSetup(
         module=network.module,
-        site=beginning.taught.site,
-        album=album,
-        practice=practice,
+        site=beginning.trained.site,
+        image_batches=image_batches,
+        train=train,
         labels=labels,
-        groups=[pictures[row].group for row in practice.tolist()],
+        groups=[images[row].group for row in train.tolist()],
         start=beginning.start,
         engine=single(engine) if beginning.only_exact else engine,
-        config=lesson.config,
-        seed=lesson.seed,
-        budget=lesson.budget,
-        folder=_folder(lesson, network, beginning.taught),
-        mirror=beginning.taught.mirror,
+        config=task.config,
+        seed=task.seed,
+        budget=task.budget,
+        folder=_folder(task, network, beginning.trained),
+        flip=beginning.trained.flip,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )
@@ -92,75 +92,75 @@ def trial_setup_of(
 def _engine(
     module: nn.Module,
     site: HeadSite,
-    album: ImageBatches,
-    practice: Tensor,
+    image_batches: ImageBatches,
+    train: Tensor,
     labels: Tensor,
     listener: Listener,
 ) -> Engine:
     """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
-    engine, few = training_engine(), practice[:_COMPARED]
+    engine, few = training_engine(), train[:_COMPARED]
     if len(few) < 2:
         return engine
-    found = proved(engine, module, site, album.inputs(few.tolist()), labels[few])
+    found = proved(engine, module, site, image_batches.inputs(few.tolist()), labels[few])
     if found != engine:
         listener(Note(f"{engine.name} did not give the processor's gradients: {found.name} teaches."))
     return found
 
 
-def _taught(
-    lesson: TrainingTask, before: TrainingResult, course: TrialSetup, journey: FinetuneResult
+def _trained(
+    task: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
     """What the network says after its body has moved."""
-    engine = single(course.engine)
-    exam = _rows(lesson, "test")
+    engine = single(setup.engine)
+    test = _rows(task, "test")
 
     def answer(rows: Tensor) -> Tensor:
-        return answers(course.module, course.site, course.album, rows, engine, mirror=course.mirror)
+        return answers(setup.module, setup.site, setup.image_batches, rows, engine, flip=setup.flip)
 
-    right = int((answer(course.practice).argmax(1) == course.labels[course.practice]).sum())
+    right = int((answer(setup.train).argmax(1) == setup.labels[setup.train]).sum())
     return replace(
         before,
-        exam=_sitting(lesson, exam, answer(exam)),
-        practice=_sitting(lesson, journey.held, journey.logits),
-        practice_right=right,
-        study=None,
-        further=journey.further,
+        test=_split_logits(task, test, answer(test)),
+        train=_split_logits(task, finetuned.held, finetuned.logits),
+        train_right=right,
+        diagnostics=None,
+        finetune=finetuned.summary,
     )
 
 
-def _rows(lesson: TrainingTask, part: str) -> Tensor:
-    return torch.tensor([row for row, picture in enumerate(lesson.manifest.pictures) if picture.part == part])
+def _rows(task: TrainingTask, part: str) -> Tensor:
+    return torch.tensor([row for row, image in enumerate(task.manifest.images) if image.part == part])
 
 
-def _sitting(lesson: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
-    pictures = tuple(lesson.manifest.pictures[row] for row in rows.tolist())
+def _split_logits(task: TrainingTask, rows: Tensor, logits: Tensor) -> SplitLogits:
+    images = tuple(task.manifest.images[row] for row in rows.tolist())
     return SplitLogits(
-        files=[picture.file for picture in pictures],
-        sha256s=[picture.sha256 for picture in pictures],
-        labels=lesson.labels(pictures).numpy(),
+        files=[image.file for image in images],
+        sha256s=[image.sha256 for image in images],
+        labels=task.labels(images).numpy(),
         logits=logits.double().numpy(),
     )
 
 
-def _folder(lesson: TrainingTask, network: Network, taught: TrainingResult) -> Path | None:
+def _folder(task: TrainingTask, network: Network, trained: TrainingResult) -> Path | None:
     """One folder for checkpoints of the same pictures, network and choices."""
-    if lesson.checkpoints is None:
+    if task.checkpoints is None:
         return None
     digest = hashlib.sha256()
     for word in (
-        to_json(lesson.config),
-        str(lesson.seed),
+        to_json(task.config),
+        str(task.seed),
         network.card.full_name,
         to_json(network.input),
-        to_json(taught.site),
+        to_json(trained.site),
     ):
         digest.update(word.encode() + b"\0")
-    for picture in lesson.manifest.pictures:
-        digest.update(f"{picture.sha256} {picture.class_name} {picture.part} {picture.group}\0".encode())
-    heads = head_names(network.module, taught.site.all_paths)
+    for image in task.manifest.images:
+        digest.update(f"{image.sha256} {image.class_name} {image.part} {image.group}\0".encode())
+    heads = head_names(network.module, trained.site.all_paths)
     for name, value in network.module.state_dict().items():
         if name in heads:
             continue
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return lesson.checkpoints / digest.hexdigest()[:24]
+    return task.checkpoints / digest.hexdigest()[:24]

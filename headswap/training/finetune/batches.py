@@ -1,7 +1,7 @@
 """Pictures as practice needs them: uncut for crops, or cut as the network will see them.
 
 Flow:  row numbers --inputs--> (B, H, W, C) uint8, as in prediction
-       row numbers --practice--> (B, C, H, W) float32, cropped and mirrored at random
+       row numbers --train--> (B, C, H, W) float32, cropped and mirrored at random
 
 Uncut pictures stay in memory up to a bound; beyond it they are read again, one batch ahead.
 Crops and mirrors are torchvision's.
@@ -30,7 +30,7 @@ Read = Callable[[int], NDArray[np.uint8]]  # row -> (H, W, C)
 
 @dataclass
 class ImageBatches:
-    """All pictures of a lesson by row, practice and exam alike."""
+    """All pictures of a task by row, practice and exam alike."""
 
     spec: InputSpec
     read_input: Read  # as `prepare` gives it
@@ -45,7 +45,7 @@ class ImageBatches:
         """(B, C, H, W) float32, exactly as in prediction."""
         return torch.from_numpy(to_float(np.stack([self.read_input(row) for row in rows]), self.spec))
 
-    def practice(self, batches: Iterable[Sequence[int]], augment: Augment) -> Iterator[Tensor]:
+    def train(self, batches: Iterable[Sequence[int]], augment: Augment) -> Iterator[Tensor]:
         """One (B, C, H, W) float32 tensor per batch, drawn again each time."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="uncut") as pool:
             ahead = None
@@ -57,18 +57,18 @@ class ImageBatches:
             if ahead is not None:
                 yield self._drawn([future.result() for future in ahead], augment)
 
-    def _drawn(self, pictures: Sequence[NDArray[np.uint8]], augment: Augment) -> Tensor:
-        return torch.from_numpy(to_float(np.stack([augment(picture) for picture in pictures]), self.spec))
+    def _drawn(self, images: Sequence[NDArray[np.uint8]], augment: Augment) -> Tensor:
+        return torch.from_numpy(to_float(np.stack([augment(image) for image in images]), self.spec))
 
     def _uncut(self, row: int) -> NDArray[np.uint8]:
         kept = self._kept.get(row)
         if kept is not None:
             return kept
-        picture = self.read_uncut(row)
-        if self._left >= picture.nbytes:  # two threads may pass at once: a few pictures too many, no more
-            self._left -= picture.nbytes
-            self._kept[row] = picture
-        return picture
+        image = self.read_uncut(row)
+        if self._left >= image.nbytes:  # two threads may pass at once: a few pictures too many, no more
+            self._left -= image.nbytes
+            self._kept[row] = image
+        return image
 
 
 class Augment:
@@ -91,9 +91,9 @@ class Augment:
             ]
         self._steps: Any = v2.Compose(steps)
 
-    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, C) uint8 of any size to the network's size."""
-        drawn = self._steps(torch.from_numpy(picture.copy()).permute(2, 0, 1))  # (C, H, W)
+        drawn = self._steps(torch.from_numpy(image.copy()).permute(2, 0, 1))  # (C, H, W)
         return np.asarray(drawn.permute(1, 2, 0).numpy())
 
 
@@ -106,7 +106,7 @@ def mixer(config: FinetuneConfig, num_classes: int) -> Callable[[Tensor, Tensor]
     mix: Any = v2.MixUp(alpha=config.mixup, num_classes=num_classes)
 
     def mixed(batch: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        pictures, shares = mix(batch, labels)  # (B, C, H, W), (B, classes)
-        return pictures, shares
+        images, shares = mix(batch, labels)  # (B, C, H, W), (B, classes)
+        return images, shares
 
     return mixed

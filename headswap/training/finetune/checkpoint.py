@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from headswap.errors import BundleDamaged
+from headswap.field_types import keys_on_disk
 from headswap.storage.files import (
     check_seal,
     drop,
@@ -55,9 +56,11 @@ class EpochResult:
 class RunCounters:
     """What a run has counted."""
 
+    __pydantic_config__ = keys_on_disk(best_epoch="best_pass")
+
     stopped: Stopped  # "": it goes on
     history: tuple[EpochResult, ...]
-    best_pass: int  # 0: the solved head it began with
+    best_epoch: int  # 0: the solved head it began with
     seconds: float
     scale: float  # of the loss, in half precision
     growth: int

@@ -42,7 +42,7 @@ class HeldOutScore:
 class FinetuneGain:
     """What going further gave over the solved head, on the same pictures."""
 
-    pictures: int
+    images: int
     right_before: int
     right_after: int
     right_error: float  # standard error of the difference in right answers
@@ -68,21 +68,21 @@ class FinetuneGain:
 def answers(
     module: nn.Module,
     site: HeadSite,
-    album: ImageBatches,
+    image_batches: ImageBatches,
     rows: Tensor,
     engine: Engine,
     *,
-    mirror: bool = False,
+    flip: bool = False,
     batch_size: int = 32,
 ) -> Tensor:
-    """(V, C) logits of a network in eval mode, in single precision; with `mirror`, the mean of both."""
+    """(V, C) logits of a network in eval mode, in single precision; with `flip`, the mean of both."""
     module.eval()
     found = []
     for some in rows.split(batch_size) if len(rows) else ():
-        batch = upload(album.inputs(some.tolist()), engine.device)
+        batch = upload(image_batches.inputs(some.tolist()), engine.device)
         with full_precision(engine.device):
             said = logits_of(module(batch), site)
-            if mirror:
+            if flip:
                 said = (said + logits_of(module(batch.flip(-1)), site)) / 2
         found.append(said.float().cpu())
     return torch.cat(found) if found else torch.empty(0, site.num_classes)
@@ -115,7 +115,7 @@ def compare(before: HeldOutScore, after: HeldOutScore) -> FinetuneGain:
     error = float(falls.std(unbiased=True)) / math.sqrt(count) if count > 1 else math.inf
     changed = int((before.right != after.right).sum())
     return FinetuneGain(
-        pictures=count,
+        images=count,
         right_before=int(before.right.sum()),
         right_after=int(after.right.sum()),
         right_error=math.sqrt(changed),

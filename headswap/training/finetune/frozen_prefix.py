@@ -51,7 +51,7 @@ class FrozenPrefix:
 
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
-        self._crops = self._seen = self._mirrored = torch.empty(0)
+        self._crops = self._seen = self._flipped = torch.empty(0)
         self._places = torch.empty(0, dtype=torch.long)
 
     @property
@@ -66,22 +66,22 @@ class FrozenPrefix:
         with self._replaced(cut.unflatten(1, self.shapes[self._cut]), known):
             return self.module(self.blank.expand(len(reached), *self.blank.shape[1:]))
 
-    def crops_that_fit(self, practice: int, every: int, wanted: int) -> int:
+    def crops_that_fit(self, train: int, every: int, wanted: int) -> int:
         """How many crops of each practice picture memory allows; 0: too few."""
         room = KEEP_BYTES // (4 * self.numbers) - every
-        crops = min(wanted, room // max(1, practice))
+        crops = min(wanted, room // max(1, train))
         return crops if crops >= _FEWEST_CROPS else 0
 
     def fill(
         self,
-        album: ImageBatches,
-        practice: Tensor,
+        image_batches: ImageBatches,
+        train: Tensor,
         every: int,
         config: FinetuneConfig,
         *,
         seed: int,
         crops: int,
-        mirror: bool = False,
+        flip: bool = False,
     ) -> Iterator[int]:
         """Run the frozen part over all rows, mirrored too if asked, and over some crops of the practice rows.
 
@@ -89,27 +89,27 @@ class FrozenPrefix:
         """
         numbers, done = self.numbers, 0
         self._seen = torch.empty(every, numbers)
-        self._mirrored = torch.empty(every if mirror else 0, numbers)
-        self._crops = torch.empty(crops, len(practice), numbers)
+        self._flipped = torch.empty(every if flip else 0, numbers)
+        self._crops = torch.empty(crops, len(train), numbers)
         self._places = torch.full((every,), -1)
-        self._places[practice] = torch.arange(len(practice))
+        self._places[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
-            pictures = album.inputs(rows.tolist())
-            self._seen[rows] = self.reach(pictures)
-            if mirror:
-                self._mirrored[rows] = self.reach(pictures.flip(-1))
-            done += len(rows) * (2 if mirror else 1)
+            images = image_batches.inputs(rows.tolist())
+            self._seen[rows] = self.reach(images)
+            if flip:
+                self._flipped[rows] = self.reach(images.flip(-1))
+            done += len(rows) * (2 if flip else 1)
             yield done
         with own_random(self.engine, seed):
-            augment = Augment(album.spec, config)
+            augment = Augment(image_batches.spec, config)
             for number in range(crops):
-                batches = [rows.tolist() for rows in practice.split(config.batch_size)]
-                for rows, pictures in zip(batches, album.practice(batches, augment), strict=True):
-                    self._crops[number, self._places[rows]] = self.reach(pictures)
+                batches = [rows.tolist() for rows in train.split(config.batch_size)]
+                for rows, images in zip(batches, image_batches.train(batches, augment), strict=True):
+                    self._crops[number, self._places[rows]] = self.reach(images)
                     done += len(rows)
                     yield done
 
-    def practice(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+    def train(self, batches: Sequence[Sequence[int]]) -> Iterator[Tensor]:
         """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch."""
         for rows in batches:
             drawn = torch.randint(len(self._crops), (len(rows),))
@@ -119,7 +119,7 @@ class FrozenPrefix:
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
         """(V, C) logits in eval mode, of uncropped pictures; with mirrored ones, the mean of both."""
         self.module.eval()
-        seen = [self._seen, self._mirrored] if len(self._mirrored) else [self._seen]
+        seen = [self._seen, self._flipped] if len(self._flipped) else [self._seen]
         found = [
             torch.stack([self._logits(kept[some]) for kept in seen]).mean(dim=0)
             for some in (rows.split(batch_size) if len(rows) else ())
@@ -130,10 +130,10 @@ class FrozenPrefix:
         return logits_of(self.answer(reached.to(self.engine.device)), self.site).float().cpu()
 
     @torch.no_grad()
-    def reach(self, pictures: Tensor) -> Tensor:
+    def reach(self, images: Tensor) -> Tensor:
         """(B, C, H, W) to what leaves the frozen part: (B, numbers) float32 on the CPU."""
         self.module.eval()
-        batch = pictures.to(self.engine.device, memory_format=torch.channels_last)
+        batch = images.to(self.engine.device, memory_format=torch.channels_last)
         run = self.module.read if isinstance(self.module, WideNetwork) else self.module
         with precision(self.below):
             read, given = _recorded(self.module, [self._cut], batch, run)
@@ -159,14 +159,14 @@ class FrozenPrefix:
 
 
 def find_frozen_prefix(
-    module: nn.Module, site: HeadSite, pictures: Tensor, config: FinetuneConfig, engine: Engine
+    module: nn.Module, site: HeadSite, images: Tensor, config: FinetuneConfig, engine: Engine
 ) -> FrozenPrefix | None:
     """Cut a network below the stages that move with depth "last", and prove the cut.
 
     Args:
         module: swapped and placed.
         site: of its head.
-        pictures: (B, C, H, W) real ones, two or more.
+        images: (B, C, H, W) real ones, two or more.
         config: says what "last" means; a cut needs frozen norms and no mixing of pictures.
         engine: of the top.
 
@@ -181,7 +181,7 @@ def find_frozen_prefix(
         for stage in body_stages(module, site)
         if stage.kind != "Parameter" and not moving & set(stage.names)
     ]
-    batch = pictures.to(engine.device, memory_format=torch.channels_last)
+    batch = images.to(engine.device, memory_format=torch.channels_last)
     module.eval()
     with torch.no_grad():
         true, given = _recorded(module, frozen, batch)
@@ -199,16 +199,16 @@ def find_frozen_prefix(
                 thin=thin,
                 taps=tuple(tap for tap in site.taps if is_within(f"{BODY}.{tap.path}", shapes)),
             )
-            reached = top.reach(pictures)
+            reached = top.reach(images)
             if _agrees(top, reached.to(engine.device), logits_of(true, site)):
-                return _hurried(top, pictures, reached)
+                return _hurried(top, images, reached)
     return None
 
 
-def _hurried(top: FrozenPrefix, pictures: Tensor, reached: Tensor) -> FrozenPrefix:
+def _hurried(top: FrozenPrefix, images: Tensor, reached: Tensor) -> FrozenPrefix:
     """Let the frozen part run in half precision where that is near enough."""
     top.below = Engine(top.engine.device, choose_engine().precision)
-    if relative_error(top.reach(pictures), reached) > _NEAR:
+    if relative_error(top.reach(images), reached) > _NEAR:
         top.below = top.engine
     return top
 

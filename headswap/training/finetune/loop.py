@@ -38,80 +38,82 @@ from headswap.training.finetune.modes import (
     borrowed,
     moving_tensors,
     own_random,
-    practise_mode,
     precision,
     recalibrate,
+    train_mode,
 )
-from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_pass
-from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnPass, Tick
+from headswap.training.finetune.param_groups import build_optimizer, moving_groups, rate_at, release_epoch
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, Tick
 from headswap.training.finetune.state import RunState
 
 
 def finetune(
     module: nn.Module,
     site: HeadSite,
-    album: ImageBatches,
-    drill: FinetuneTask,
+    image_batches: ImageBatches,
+    task: FinetuneTask,
     *,
     budget: Budget,
-    tick: Tick = lambda pictures: None,
-    on_pass: OnPass = lambda result, answer: None,
+    tick: Tick = lambda images: None,
+    on_epoch: OnEpoch = lambda result, answer: None,
 ) -> FinetunedRun:
     """Teach head and body together, in place.
 
     Args:
         module: swapped, with a solved head; ends in eval mode with the best weights found.
         site: of the new head.
-        album: the pictures.
-        drill: what to do with them.
+        image_batches: the pictures.
+        task: what to do with them.
         budget: when it is over, the best found by then is kept.
         tick: hears of every batch.
-        on_pass: hears of every pass; may ask for answers.
+        on_epoch: hears of every pass; may ask for answers.
 
     Raises:
         TeachingFailed: a parameter is not in exactly one group.
     """
-    module = place(module, drill.engine)
-    with borrowed(module, site, drill.config), own_random(drill.engine, drill.seed):
-        run = _Run(module, site, album, drill)
+    module = place(module, task.engine)
+    with borrowed(module, site, task.config), own_random(task.engine, task.seed):
+        run = _Run(module, site, image_batches, task)
         run.resume(budget)
-        standing = run.standing
-        while not standing.stopped:
-            run.one_pass(budget, tick)
-            if len(standing.history) and standing.stopped not in ("time", "diverged"):
-                on_pass(standing.history[-1], run.answer)
+        state = run.state
+        while not state.stopped:
+            run.one_epoch(budget, tick)
+            if len(state.history) and state.stopped not in ("time", "diverged"):
+                on_epoch(state.history[-1], run.answer)
             run.checkpoint()
-        standing.put_best()
+        state.put_best()
     return FinetunedRun(
-        recipe=drill.recipe,
-        stopped=standing.stopped,
-        history=tuple(standing.history),
-        best_pass=standing.best_pass,
-        start=standing.start,
-        best=standing.logits,
-        last=standing.last,
-        weights=standing.best,
+        run_config=task.run_config,
+        stopped=state.stopped,
+        history=tuple(state.history),
+        best_epoch=state.best_epoch,
+        start=state.start,
+        best=state.logits,
+        last=state.last,
+        weights=state.best,
     )
 
 
 class _Run:
     """A network, its optimizer and where they stand."""
 
-    def __init__(self, module: nn.Module, site: HeadSite, album: ImageBatches, drill: FinetuneTask) -> None:
-        self.module, self.site, self.album, self.drill = module, site, album, drill
-        engine, config = drill.engine, drill.config
+    def __init__(
+        self, module: nn.Module, site: HeadSite, image_batches: ImageBatches, task: FinetuneTask
+    ) -> None:
+        self.module, self.site, self.image_batches, self.task = module, site, image_batches, task
+        engine, config = task.engine, task.config
         self.engine = engine
-        self.groups = moving_groups(module, site, drill.recipe.depth, config)
+        self.groups = moving_groups(module, site, task.run_config.depth, config)
         self.optimizer = build_optimizer(module, self.groups, config)
         self.scaler = torch.amp.GradScaler(engine.device, enabled=engine.precision == "float16")
-        self.order = torch.Generator().manual_seed(drill.seed)
-        self.augment, self.mix = Augment(album.spec, config), mixer(config, site.num_classes)
-        weight = balance(drill.labels[drill.learn], site.num_classes).float().to(engine.device)
+        self.order = torch.Generator().manual_seed(task.seed)
+        self.augment, self.mix = Augment(image_batches.spec, config), mixer(config, site.num_classes)
+        weight = balance(task.labels[task.learn], site.num_classes).float().to(engine.device)
         self.loss = partial(cross_entropy, weight=weight, label_smoothing=config.label_smoothing)
         names = [name for group in self.groups for name in group.names]
-        self.standing = RunState(
-            labels=drill.labels[drill.watch],
-            start=self.answer(drill.watch),
+        self.state = RunState(
+            labels=task.labels[task.watch],
+            start=self.answer(task.watch),
             moving=moving_tensors(module, names, config.norms),
         )
         self._saved_at = time.perf_counter()
@@ -119,45 +121,45 @@ class _Run:
 
     def answer(self, rows: Tensor) -> Tensor:
         """(n, C) logits of the network as it is now."""
-        if self.drill.top is not None:
-            return self.drill.top.answers(rows)
-        return answers(self.module, self.site, self.album, rows, self.engine, mirror=self.drill.mirror)
+        if self.task.top is not None:
+            return self.task.top.answers(rows)
+        return answers(self.module, self.site, self.image_batches, rows, self.engine, flip=self.task.flip)
 
-    def one_pass(self, budget: Budget, tick: Tick) -> None:
+    def one_epoch(self, budget: Budget, tick: Tick) -> None:
         """Practise once on every picture, then look."""
-        begin, standing, drill = time.perf_counter(), self.standing, self.drill
+        begin, state, task = time.perf_counter(), self.state, self.task
         batches = self._batches()
-        number = len(standing.history)
+        number = len(state.history)
         begins = self._release(number, len(batches))
-        practise_mode(self.module, drill.config.norms)
+        train_mode(self.module, task.config.norms)
         loss_sum, right, total = 0.0, 0, 0
-        rows, top = [batch.tolist() for batch in batches], drill.top
-        drawn = self.album.practice(rows, self.augment) if top is None else top.practice(rows)
-        for step, (batch, pictures) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
-            self._set_rates(step, drill.recipe.passes * len(batches), begins)
-            loss, hits = self._step(pictures, drill.labels[batch])
+        rows, top = [batch.tolist() for batch in batches], task.top
+        drawn = self.image_batches.train(rows, self.augment) if top is None else top.train(rows)
+        for step, (batch, images) in enumerate(zip(batches, drawn, strict=True), number * len(batches)):
+            self._set_rates(step, task.run_config.epochs * len(batches), begins)
+            loss, hits = self._step(images, task.labels[batch])
             loss_sum, right, total = loss_sum + loss * len(batch), right + hits, total + len(batch)
-            standing.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
+            state.stopped = "diverged" if not math.isfinite(loss) else "time" if budget.left_s <= 0 else ""
             tick(len(batch))
-            if standing.stopped:
+            if state.stopped:
                 break
         else:
-            if drill.config.norms == "recalibrate":
+            if task.config.norms == "recalibrate":
                 self._recalibrate()
-            standing.add(
-                self.answer(drill.watch),
+            state.add(
+                self.answer(task.watch),
                 loss_sum / total,
                 right,
                 total,
-                patience=drill.config.patience,
-                last=drill.recipe.stop_after,
+                patience=task.config.patience,
+                last=task.run_config.stop_after,
             )
-        standing.seconds += time.perf_counter() - begin
+        state.seconds += time.perf_counter() - begin
 
-    def _step(self, pictures: Tensor, labels: Tensor) -> tuple[float, int]:
+    def _step(self, images: Tensor, labels: Tensor) -> tuple[float, int]:
         """Move once; gives the loss, NaN when it broke, and how many were right before it moved."""
-        config = self.drill.config
-        batch, targets = self.mix(pictures, labels)
+        config = self.task.config
+        batch, targets = self.mix(images, labels)
         loss, said = self._slopes(batch, targets)
         self.scaler.unscale_(self.optimizer)
         moving = [value for part in self.optimizer.param_groups for value in part["params"]]
@@ -190,8 +192,8 @@ class _Run:
     def _part(self, batch: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
         """Forward and backward for a share of a step."""
         with precision(self.engine):
-            if self.drill.top is not None:
-                answer = self.drill.top.answer(batch)
+            if self.task.top is not None:
+                answer = self.task.top.answer(batch)
             else:
                 answer = self.module(upload(batch, self.engine.device))
             loss = training_loss(
@@ -199,7 +201,7 @@ class _Run:
                 targets.to(self.engine.device),
                 self.site,
                 loss=self.loss,
-                aux_weight=self.drill.config.aux_weight,
+                aux_weight=self.task.config.aux_weight,
             )
         loss = loss * share if share < 1 else loss
         said = logits_of(answer, self.site).detach().argmax(dim=1).cpu()
@@ -208,14 +210,14 @@ class _Run:
 
     def _batches(self) -> list[Tensor]:
         """All practice rows in a new order; a last picture that would be alone is left out."""
-        shuffled = self.drill.learn[torch.randperm(len(self.drill.learn), generator=self.order)]
-        batches = list(shuffled.split(self.drill.config.batch_size))
+        shuffled = self.task.learn[torch.randperm(len(self.task.learn), generator=self.order)]
+        batches = list(shuffled.split(self.task.config.batch_size))
         return batches[:-1] if len(batches) > 1 and len(batches[-1]) == 1 else batches
 
     def _release(self, number: int, steps: int) -> list[int]:
         """Let the groups move whose turn it is; gives the step at which each group begins."""
-        share, passes = self.drill.config.release, self.drill.recipe.passes
-        first = [release_pass(at, len(self.groups), passes, share) for at in range(len(self.groups))]
+        share, epochs = self.task.config.release, self.task.run_config.epochs
+        first = [release_epoch(at, len(self.groups), epochs, share) for at in range(len(self.groups))]
         for part in self.optimizer.param_groups:
             for value in part["params"]:
                 value.requires_grad_(number >= first[part["place"]])
@@ -224,20 +226,20 @@ class _Run:
     def _set_rates(self, step: int, steps: int, begins: list[int]) -> None:
         for part in self.optimizer.param_groups:
             at = part["place"]
-            rate = rate_at(step, steps, begins[at], self.drill.config)
-            part["lr"] = self.drill.recipe.learning_rate * self.groups[at].rate * rate
+            rate = rate_at(step, steps, begins[at], self.task.config)
+            part["lr"] = self.task.run_config.learning_rate * self.groups[at].rate * rate
 
     def _recalibrate(self) -> None:
-        rows = self.drill.learn.split(self.drill.config.batch_size)
+        rows = self.task.learn.split(self.task.config.batch_size)
         recalibrate(
             self.module,
-            (upload(self.album.inputs(some.tolist()), self.engine.device) for some in rows),
+            (upload(self.image_batches.inputs(some.tolist()), self.engine.device) for some in rows),
         )
 
     def checkpoint(self) -> None:
         """Seal one when the run is over, or long enough after the last."""
-        folder, now = self.drill.folder, time.perf_counter()
-        due = self.standing.stopped or now - self._saved_at >= self.drill.config.checkpoint_every_s
+        folder, now = self.task.folder, time.perf_counter()
+        due = self.state.stopped or now - self._saved_at >= self.task.config.checkpoint_every_s
         if folder is None or not due:
             return
         more = {"random/torch": torch.get_rng_state(), "random/order": self.order.get_state()}
@@ -247,15 +249,15 @@ class _Run:
         for name, value in self._learning().items():
             for key, memory in self.optimizer.state.get(value, {}).items():
                 more[f"optimizer/{key}/{name}"] = memory
-        save_checkpoint(folder, self.standing.to_checkpoint(more, self.scaler.state_dict()))
+        save_checkpoint(folder, self.state.to_checkpoint(more, self.scaler.state_dict()))
         self._saved_at = time.perf_counter()
 
     def resume(self, budget: Budget) -> None:
         """Stand where a killed run stood; the time it took counts."""
-        found = load_checkpoint(self.drill.folder) if self.drill.folder is not None else None
+        found = load_checkpoint(self.task.folder) if self.task.folder is not None else None
         if found is None:
             return
-        self.standing.from_checkpoint(found)
+        self.state.from_checkpoint(found)
         budget.spend(found.state.seconds)
         torch.set_rng_state(found.tensors["random/torch"])
         self.order.set_state(found.tensors["random/order"])

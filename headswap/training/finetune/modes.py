@@ -74,7 +74,7 @@ def precision(engine: Engine) -> AbstractContextManager[object]:
     return torch.autocast(engine.device, torch.bfloat16 if engine.precision == "bfloat16" else torch.float16)
 
 
-def practise_mode(module: nn.Module, norms: Norms) -> None:
+def train_mode(module: nn.Module, norms: Norms) -> None:
     """Training mode, in which norm statistics stay as they are unless they shall drift."""
     module.train()
     if norms != "train":

@@ -25,7 +25,7 @@ from headswap.training.config import FinetuneConfig
 
 
 # How fast each group moves at each step: a late start, a rise, a fall along a cosine.
-def release_pass(place: int, groups: int, passes: int, share: float) -> int:
+def release_epoch(place: int, groups: int, epochs: int, share: float) -> int:
     """In which pass, from 0, a group begins to move.
 
     The head and the topmost stage begin at once, the others one after another, the lowest when
@@ -33,7 +33,7 @@ def release_pass(place: int, groups: int, passes: int, share: float) -> int:
     """
     if place <= 1 or groups <= 2:
         return 0
-    return math.floor(share * passes * (place - 1) / (groups - 2))
+    return math.floor(share * epochs * (place - 1) / (groups - 2))
 
 
 def rate_at(step: int, steps: int, begin: int, config: FinetuneConfig) -> float:

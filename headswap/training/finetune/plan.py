@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from headswap.training.config import Depth, FinetuneConfig
 from headswap.training.finetune.param_groups import Moving
 
-FEWEST_PASSES = 3
+FEWEST_EPOCHS = 3
 _BESIDE = 1.25  # looking at validation and exam pictures, as a share of practising
 _CHEAP = 0.5  # of the cost of the likeliest way: "last" is then tried alone where that way is too slow
 _RATES: dict[Moving, tuple[float, ...]] = {
@@ -34,7 +34,7 @@ class FinetuneCandidate:
 class Costs:
     """What practice takes here, in seconds."""
 
-    picture: Mapping[Moving, float]  # of practising once on one
+    image: Mapping[Moving, float]  # of practising once on one
     setup: Mapping[Moving, float]  # once, before the first pass
     rest: int  # practice pictures outside a validation part
     every: int  # all practice pictures
@@ -45,8 +45,8 @@ class SearchPlan:
     """What a search does, likeliest candidate first."""
 
     candidates: tuple[FinetuneCandidate, ...]
-    search_passes: int  # of each candidate, when there are several
-    passes: int  # of the winner
+    search_epochs: int  # of each candidate, when there are several
+    epochs: int  # of the winner
     confirmations: int  # validation parts on which the winner is tried
 
     @property
@@ -54,16 +54,16 @@ class SearchPlan:
         """What may move."""
         return frozenset(candidate.depth for candidate in self.candidates)
 
-    def pictures(self, rest: int, every: int) -> int:
+    def images(self, rest: int, every: int) -> int:
         """How many pictures are practised on in all."""
         several = len(self.candidates) if len(self.candidates) > 1 else 0
-        return (several * self.search_passes + self.confirmations * self.passes) * rest + self.passes * every
+        return (several * self.search_epochs + self.confirmations * self.epochs) * rest + self.epochs * every
 
     def seconds(self, costs: Costs) -> float:
         """How long it takes, if the slowest candidate wins."""
-        brief = [costs.picture[candidate.depth] for candidate in self.candidates]
-        search = self.search_passes * costs.rest * sum(brief) if len(brief) > 1 else 0.0
-        full = self.passes * (self.confirmations * costs.rest + costs.every) * max(brief)
+        brief = [costs.image[candidate.depth] for candidate in self.candidates]
+        search = self.search_epochs * costs.rest * sum(brief) if len(brief) > 1 else 0.0
+        full = self.epochs * (self.confirmations * costs.rest + costs.every) * max(brief)
         return sum(costs.setup.get(depth, 0.0) for depth in self.depths) + _BESIDE * (search + full)
 
 
@@ -104,34 +104,34 @@ def plan_search(depth: Depth, config: FinetuneConfig, costs: Costs, *, seconds: 
             return plan
     hastiest = plans[-1].candidates[:1]
     setup = costs.setup.get(hastiest[0].depth, 0.0)
-    one_pass = _plan(hastiest, 1, 1).seconds(costs) - setup
-    passes = math.floor((seconds - setup) / one_pass)
-    return _plan(hastiest, passes, 1) if passes >= min(config.passes, FEWEST_PASSES) else None
+    one_epoch = _plan(hastiest, 1, 1).seconds(costs) - setup
+    epochs = math.floor((seconds - setup) / one_epoch)
+    return _plan(hastiest, epochs, 1) if epochs >= min(config.epochs, FEWEST_EPOCHS) else None
 
 
 def least_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
     """How long the hastiest plan takes."""
     *_, last = _plans(depth, config, costs)
-    return _plan(last.candidates[:1], min(config.passes, FEWEST_PASSES), 1).seconds(costs)
+    return _plan(last.candidates[:1], min(config.epochs, FEWEST_EPOCHS), 1).seconds(costs)
 
 
 def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[SearchPlan]:
     """From thorough to hasty; none with fewer than half of the passes."""
     ways = candidates_for(depth, config)
     for some, confirmations in ((ways, config.confirmations), (ways, 1), (ways[:2], 1), (ways[:1], 1)):
-        yield _plan(some, config.passes, confirmations)
-    if config.passes >= 2 * FEWEST_PASSES:
-        yield _plan(ways[:1], config.passes // 2, 1)
-    if depth == "auto" and costs.picture["last"] < _CHEAP * costs.picture[ways[0].depth]:
+        yield _plan(some, config.epochs, confirmations)
+    if config.epochs >= 2 * FEWEST_EPOCHS:
+        yield _plan(ways[:1], config.epochs // 2, 1)
+    if depth == "auto" and costs.image["last"] < _CHEAP * costs.image[ways[0].depth]:
         cheap = candidates_for("last", config)
         for some, confirmations in ((cheap, config.confirmations), (cheap, 1), (cheap[:1], 1)):
-            yield _plan(some, config.passes, confirmations)
+            yield _plan(some, config.epochs, confirmations)
 
 
-def _plan(candidates: Sequence[FinetuneCandidate], passes: int, confirmations: int) -> SearchPlan:
+def _plan(candidates: Sequence[FinetuneCandidate], epochs: int, confirmations: int) -> SearchPlan:
     return SearchPlan(
         candidates=tuple(candidates),
-        search_passes=max(1, min(passes, max(FEWEST_PASSES, passes // 4))),
-        passes=passes,
+        search_epochs=max(1, min(epochs, max(FEWEST_EPOCHS, epochs // 4))),
+        epochs=epochs,
         confirmations=confirmations,
     )

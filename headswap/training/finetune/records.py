@@ -22,23 +22,23 @@ class RunConfig:
 
     depth: Moving
     learning_rate: float  # peak, of the head
-    passes: int  # where the cosine ends
-    stop_after: int  # the pass after which the run ends; at most `passes`
+    epochs: int  # where the cosine ends
+    stop_after: int  # the pass after which the run ends; at most `epochs`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FinetuneTask:
-    """What one run works on; rows are those of the album."""
+    """What one run works on; rows are those of its images."""
 
-    recipe: RunConfig
+    run_config: RunConfig
     config: FinetuneConfig
     learn: Tensor  # (N,) rows to practise on
     watch: Tensor  # (V,) rows to choose by; empty: the last pass is the best
-    labels: Tensor  # (rows of the album,) int64
+    labels: Tensor  # (rows of the images,) int64
     seed: int
     folder: Path | None = None  # for checkpoints; None: none
     engine: Engine = field(default_factory=training_engine)
-    mirror: bool = False  # answers are the mean over picture and mirrored picture
+    flip: bool = False  # answers are the mean over picture and mirrored picture
     top: FrozenPrefix | None = None  # filled, when only the last blocks move; None: pictures go all the way
 
 
@@ -46,10 +46,10 @@ class FinetuneTask:
 class FinetunedRun:
     """What a run learned; its best weights are in the network."""
 
-    recipe: RunConfig
+    run_config: RunConfig
     stopped: Stopped
     history: tuple[EpochResult, ...]
-    best_pass: int  # 0: the solved head was never beaten
+    best_epoch: int  # 0: the solved head was never beaten
     start: Tensor  # (V, C) logits of the solved head on the validation part
     best: Tensor  # (V, C) of the best weights
     last: Tensor  # (V, C) of the last pass
@@ -58,7 +58,7 @@ class FinetunedRun:
     @property
     def is_whole(self) -> bool:
         """Whether it went the whole way, so that its last pass may be judged without having been chosen."""
-        return self.stopped == "done" and self.best_pass > 0
+        return self.stopped == "done" and self.best_epoch > 0
 
     @property
     def judged(self) -> Tensor:
@@ -66,11 +66,11 @@ class FinetunedRun:
         return self.last if self.is_whole else self.best
 
     @property
-    def judged_pass(self) -> int:
+    def judged_epoch(self) -> int:
         """The pass that gave these logits."""
-        return len(self.history) if self.is_whole else self.best_pass
+        return len(self.history) if self.is_whole else self.best_epoch
 
 
-Answer = Callable[[Tensor], Tensor]  # rows of the album -> (n, C) logits of the network as it is now
-OnPass = Callable[[EpochResult, Answer], None]
+Answer = Callable[[Tensor], Tensor]  # rows of the images -> (n, C) logits of the network as it is now
+OnEpoch = Callable[[EpochResult, Answer], None]
 Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled

@@ -22,10 +22,10 @@ from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
+from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
-from headswap.training.finetune.records import FinetunedRun, OnPass
-from headswap.training.finetune.trials import CandidateRunner, TrialSetup
+from headswap.training.finetune.records import FinetunedRun, OnEpoch
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _WORDS = {
@@ -39,7 +39,7 @@ _WORDS = {
 class FinetuneResult:
     """Where it led."""
 
-    further: FinetuneSummary
+    summary: FinetuneSummary
     moved: bool  # the network is no longer the pretrained body with the solved head
     held: Tensor  # (V,) rows that were held back
     logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
@@ -66,39 +66,39 @@ class _Best:
 
     @property
     def stop_after(self) -> int:
-        passes = sorted(one.judged_pass for one in self.gaining)
-        return passes[len(passes) // 2]
+        epochs = sorted(one.judged_epoch for one in self.gaining)
+        return epochs[len(epochs) // 2]
 
     @property
     def gaining(self) -> tuple[FinetunedRun, ...]:
         """The tries in which some pass was better than the solved head."""
-        return tuple(one for one in self.tries if one.best_pass > 0)
+        return tuple(one for one in self.tries if one.best_epoch > 0)
 
 
-def search_finetuning(course: TrialSetup, *, listener: Listener, on_pass: OnPass) -> FinetuneResult:
+def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_epoch: OnEpoch) -> FinetuneResult:
     """Teach more than the head where that helps, in place.
 
     Args:
-        course: network, pictures, choices.
+        setup: network, pictures, choices.
         listener: hears progress and what came of it; may raise `Cancelled`.
-        on_pass: hears of each pass of the last run.
+        on_epoch: hears of each pass of the last run.
     """
-    return _Search(course, listener).journey(on_pass)
+    return _Search(setup, listener).run(on_epoch)
 
 
 class _Search:
     """One search: what is planned and how much of it is done."""
 
-    def __init__(self, course: TrialSetup, listener: Listener) -> None:
-        self.course, self.listener, self.trials = course, listener, CandidateRunner(course)
+    def __init__(self, setup: FinetuneSetup, listener: Listener) -> None:
+        self.setup, self.listener, self.runner = setup, listener, CandidateRunner(setup)
         self.done, self.total, self.tried = 0, 0, 0
 
-    def journey(self, on_pass: OnPass) -> FinetuneResult:
-        if self.course.config.depth == "auto" and not self.course.leaves_room:
+    def run(self, on_epoch: OnEpoch) -> FinetuneResult:
+        if self.setup.config.depth == "auto" and not self.setup.leaves_room:
             return self._stay(
                 None, "In cross-validation too few pictures were wrong to tell a better way from chance."
             )
-        parts = self.trials.parts
+        parts = self.runner.parts
         held = int(parts[0].sum()) if parts else 0
         if held < _FEWEST_HELD:
             return self._stay(
@@ -107,35 +107,35 @@ class _Search:
         plan = self._planned()
         if isinstance(plan, str):
             return self._stay(None, plan)
-        every = len(self.course.practice)
-        self.total = plan.pictures(every - held, every) + self.trials.pictures_below(plan.depths)
-        if not self.trials.fill(plan.depths, self._tick):
+        every = len(self.setup.train)
+        self.total = plan.images(every - held, every) + self.runner.images_below(plan.depths)
+        if not self.runner.fill(plan.depths, self._tick):
             return self._stay(None, "There was no time for more than that.")
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
             return self._stay(best, refusal)
-        last = self.trials.run_all(
-            best.candidate, plan.passes, best.stop_after, tick=self._tick, on_pass=on_pass
+        last = self.runner.run_all(
+            best.candidate, plan.epochs, best.stop_after, tick=self._tick, on_epoch=on_epoch
         )
         if last.stopped in ("time", "diverged"):
-            self.trials.put_back(best.gaining[0].weights)
+            self.runner.put_back(best.gaining[0].weights)
         return self._moved(best)
 
     def _planned(self) -> SearchPlan | str:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
-        course, config = self.course, self.course.config.further
-        place = None if course.folder is None else course.folder / "plan.json"
+        setup, config = self.setup, self.setup.config.finetune
+        place = None if setup.folder is None else setup.folder / "plan.json"
         if place is not None and place.is_file() and is_record_whole(SearchPlan, place):
             plan: SearchPlan = read_record(SearchPlan, place)
             return plan
-        depth, is_limited, left_s = course.config.depth, course.budget.is_limited, course.budget.left_s
+        depth, is_limited, left_s = setup.config.depth, setup.budget.is_limited, setup.budget.left_s
         kept_s = 0.0
-        costs = self.trials.costs(measured=is_limited)
+        costs = self.runner.costs(measured=is_limited)
         if is_limited:
-            kept_s = costs.picture["everything"] / 2 * len(course.labels)  # exam, saving
-            course.budget.keep_back(kept_s)
-        made = plan_search(depth, config, costs, seconds=course.budget.left_s)
+            kept_s = costs.image["everything"] / 2 * len(setup.labels)  # exam, saving
+            setup.budget.keep_back(kept_s)
+        made = plan_search(depth, config, costs, seconds=setup.budget.left_s)
         if made is None:
             return (
                 f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the exam and saving "
@@ -156,13 +156,13 @@ class _Search:
             if best.broke or best.gain.is_harm or brief[-1].tries[-1].stopped == "time":
                 return best
             candidate = best.candidate
-        tries = [self._run(candidate, 0, plan.passes)]
+        tries = [self._run(candidate, 0, plan.epochs)]
         self.tried = max(1, self.tried)
-        for part in range(1, min(plan.confirmations, len(self.trials.parts))):
+        for part in range(1, min(plan.confirmations, len(self.runner.parts))):
             so_far = self._judged(candidate, tries)
             if so_far.broke or so_far.gain.is_harm or tries[-1].stopped == "time":
                 break
-            tries.append(self._run(candidate, part, plan.passes))
+            tries.append(self._run(candidate, part, plan.epochs))
         return self._judged(candidate, tries)
 
     def _brief(self, plan: SearchPlan) -> list[_Best]:
@@ -170,16 +170,16 @@ class _Search:
         brief: list[_Best] = []
         for candidate in plan.candidates:
             if not brief or brief[-1].tries[-1].stopped != "time":
-                brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_passes)]))
+                brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_epochs)]))
         return brief
 
-    def _run(self, candidate: FinetuneCandidate, part: int, passes: int) -> FinetunedRun:
-        return self.trials.run(candidate, part, passes, tick=self._tick)
+    def _run(self, candidate: FinetuneCandidate, part: int, epochs: int) -> FinetunedRun:
+        return self.runner.run(candidate, part, epochs, tick=self._tick)
 
     def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""
-        rows = [self.trials.rows(part)[1] for part in range(len(tries))]
-        labels = [self.course.labels[some] for some in rows]
+        rows = [self.runner.rows(part)[1] for part in range(len(tries))]
+        labels = [self.setup.labels[some] for some in rows]
         before = [score_held_out(one.start, truth) for one, truth in zip(tries, labels, strict=True)]
         after = [score_held_out(one.judged, truth) for one, truth in zip(tries, labels, strict=True)]
         gain = compare(together(before), together(after))
@@ -188,7 +188,7 @@ class _Search:
     def _refusal(self, best: _Best) -> str:
         """Why the solved head is kept; empty: it is not."""
         gain, rate = best.gain, best.candidate.learning_rate
-        counted = f"{gain.right_after} of {gain.pictures} validation pictures were right, with the solved "
+        counted = f"{gain.right_after} of {gain.images} validation pictures were right, with the solved "
         counted += f"head {gain.right_before}"
         if best.broke:
             return (
@@ -197,7 +197,7 @@ class _Search:
             )
         if not best.gaining:
             return f"No pass was better than the solved head: {counted}. More pictures would help more."
-        if self.course.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
+        if self.setup.config.depth == "auto" and not gain.is_clear(max(self.tried, best.chosen_from)):
             return f"No clear gain showed: {counted}."
         if gain.is_harm:
             return (
@@ -207,25 +207,25 @@ class _Search:
         return ""
 
     def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
-        self.trials.put_back()
+        self.runner.put_back()
         sentence = f"The solved head was kept. {reason}"
         self.listener(Note(sentence))
         return FinetuneResult(
-            further=self._record(best, "head", sentence),
+            summary=self._record(best, "head", sentence),
             moved=False,
             held=torch.empty(0, dtype=torch.long),
-            logits=torch.empty(0, self.course.site.num_classes),
+            logits=torch.empty(0, self.setup.site.num_classes),
         )
 
     def _moved(self, best: _Best) -> FinetuneResult:
         gain, depth = best.gain, best.candidate.depth
         sentence = (
-            f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.pictures} validation pictures "
+            f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.images} validation pictures "
             f"were right, with the solved head {gain.right_before}."
         )
         self.listener(Note(sentence))
         return FinetuneResult(
-            further=self._record(best, depth, sentence),
+            summary=self._record(best, depth, sentence),
             moved=True,
             held=best.held,
             logits=torch.cat([one.judged for one in best.tries]),
@@ -233,19 +233,19 @@ class _Search:
 
     def _record(self, best: _Best | None, depth: str, sentence: str) -> FinetuneSummary:
         return FinetuneSummary(
-            asked=self.course.config.depth,
+            asked=self.setup.config.depth,
             depth=depth,
             learning_rate=None if best is None else best.candidate.learning_rate,
-            passes=0 if best is None or depth == "head" else best.stop_after,
-            planned_passes=0 if best is None else best.tries[0].recipe.passes,
+            epochs=0 if best is None or depth == "head" else best.stop_after,
+            planned_epochs=0 if best is None else best.tries[0].run_config.epochs,
             parts=0 if best is None else len(best.tries),
             tried=self.tried,
-            validation=0 if best is None else best.gain.pictures,
+            validation=0 if best is None else best.gain.images,
             right_before=0 if best is None else best.gain.right_before,
             right_after=0 if best is None else best.gain.right_after,
             sentence=sentence,
         )
 
-    def _tick(self, pictures: int) -> None:
-        self.done += pictures
+    def _tick(self, images: int) -> None:
+        self.done += images
         self.listener(Progress("finetune", min(self.done, self.total), self.total))

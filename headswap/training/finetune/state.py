@@ -28,7 +28,7 @@ class RunState:
     moving: Mapping[str, Tensor]  # what changes, as it is now; not copies
     stopped: Stopped = ""
     history: list[EpochResult] = field(default_factory=list)
-    best_pass: int = 0
+    best_epoch: int = 0
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
@@ -53,8 +53,8 @@ class RunState:
         if loss > _HOPELESS * guessing or not torch.isfinite(logits).all():
             self.stopped = "diverged"
         elif now is None or now.loss < score_held_out(self.logits, self.labels).loss:
-            self.best_pass, self.logits, self.best = number, logits, copied(self.moving)
-        elif number - max(self.best_pass, last // 2) >= patience:
+            self.best_epoch, self.logits, self.best = number, logits, copied(self.moving)
+        elif number - max(self.best_epoch, last // 2) >= patience:
             self.stopped = "early"
         if not self.stopped and number >= last:
             self.stopped = "done"
@@ -81,7 +81,7 @@ class RunState:
         state = RunCounters(
             stopped=self.stopped,
             history=tuple(self.history),
-            best_pass=self.best_pass,
+            best_epoch=self.best_epoch,
             seconds=self.seconds,
             scale=float(scale.get("scale", 1.0)),
             growth=int(scale.get("_growth_tracker", 0)),
@@ -95,7 +95,7 @@ class RunState:
     def from_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Stand where it stood."""
         state, tensors = checkpoint.state, checkpoint.tensors
-        self.stopped, self.history, self.best_pass = state.stopped, list(state.history), state.best_pass
+        self.stopped, self.history, self.best_epoch = state.stopped, list(state.history), state.best_epoch
         self.seconds = state.seconds
         self.start, self.logits, self.last = tensors["start"], tensors["logits"], tensors["last"]
         for name, value in self.moving.items():

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import fit_heads
@@ -49,7 +49,7 @@ def cross_validate(  # noqa: PLR0913
         config: how heads are solved.
 
     Raises:
-        TooFewPictures: a class has fewer than two groups.
+        TooFewImages: a class has fewer than two groups.
     """
     config, classes = config or TrainConfig(), int(labels.max()) + 1
 
@@ -69,12 +69,12 @@ def cross_validate(  # noqa: PLR0913
 
     numbers = folds_of(labels.numpy(), groups, folds, seed)
     if numbers is None:
-        raise TooFewPictures(
+        raise TooFewImages(
             "A class has fewer than two pictures that differ.", remedy="Add pictures; ten or more are better."
         )
-    everyone = torch.ones(len(labels), dtype=torch.bool)
+    all_rows = torch.ones(len(labels), dtype=torch.bool)
     if len(labels) * min(features.shape) * classes > _MOST_WORK:
-        logits, _ = solve(everyone, replace(config, folds=folds))
+        logits, _ = solve(all_rows, replace(config, folds=folds))
         if logits is not None:
             return logits
     judged = torch.zeros(len(labels), classes)

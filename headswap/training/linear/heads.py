@@ -32,7 +32,9 @@ class LinearHeads:
 
     solved: tuple[SolvedHead, ...]
     widths: tuple[int, ...]  # features of each
-    lift: float = 0.0  # added to every class when installed, so that a ReLU behind the head clips nothing
+    bias_offset: float = (
+        0.0  # added to every class when installed, so that a ReLU behind the head clips nothing
+    )
     factor: float = 1.0  # network logits over averaged logits, as the network combines them
 
     def logits(self, features: Tensor) -> Tensor:
@@ -62,10 +64,10 @@ def fit_heads(  # noqa: PLR0913
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
-    fit = fit_ridge if site.taps else fit_head
+    solve = fit_ridge if site.taps else fit_head
     parts = features.split(site.in_features, dim=1)
     solved = tuple(
-        fit(
+        solve(
             part.contiguous(),
             labels,
             num_classes=num_classes,
@@ -116,7 +118,7 @@ def install(module: nn.Module, site: HeadSite, heads: LinearHeads) -> None:
         else:
             weight.copy_(new)
         if layer.bias is not None:
-            layer.bias.copy_((solved.bias + heads.lift).to(layer.bias))  # type: ignore[operator, arg-type]
+            layer.bias.copy_((solved.bias + heads.bias_offset).to(layer.bias))  # type: ignore[operator, arg-type]
 
 
 def agree(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> LinearHeads | None:

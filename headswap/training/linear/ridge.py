@@ -33,7 +33,7 @@ from headswap.training.linear.solver import (
 )
 
 MOST_IMAGES = 1_500  # above, its cubic cost exceeds that of logistic regression, which then does as well
-_STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
+_L2_GRID = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
 
 
 def fit_ridge(  # noqa: PLR0913
@@ -63,26 +63,26 @@ def fit_ridge(  # noqa: PLR0913
             intercept=intercept,
             watch=watch,
         )
-    strengths = _STRENGTHS if config.strength is None else (config.strength,)
+    l2_grid = _L2_GRID if config.l2 is None else (config.l2,)
     with few_threads(features.shape, num_classes):
-        return _fit(span_of(features, centre=True), labels, num_classes, strengths, folds, watch)
+        return _fit(span_of(features, centre=True), labels, num_classes, l2_grid, folds, watch)
 
 
 def _fit(
     span: Span,
     labels: Tensor,
     num_classes: int,
-    strengths: Sequence[float],
+    l2_grid: Sequence[float],
     folds: NDArray[np.int64],
     watch: Watch | None,
 ) -> SolvedHead:
     images = span.coordinates.double()  # (N, R)
     weights = balanced(labels, num_classes).sum(dim=0).double()  # (N,)
     wanted = torch.nn.functional.one_hot(labels, num_classes).double() * 2 - 1  # (N, C)
-    logits = torch.zeros(len(strengths), *wanted.shape, dtype=torch.double)
+    logits = torch.zeros(len(l2_grid), *wanted.shape, dtype=torch.double)
     for fold in np.unique(folds):
         held = torch.from_numpy(folds == fold)
-        seen = _solutions(images[~held], wanted[~held], weights[~held], strengths)
+        seen = _solutions(images[~held], wanted[~held], weights[~held], l2_grid)
         for number, (weight, bias) in enumerate(seen):
             logits[number, held] = images[held] @ weight + bias
     temperatures = [fit_temperature(each.numpy(), labels.numpy()) for each in logits]
@@ -91,21 +91,21 @@ def _fit(
         for each, heat in zip(logits, temperatures, strict=True)
     ]
     best = int(np.argmin(losses))
-    weight, bias = next(_solutions(images, wanted, weights, strengths[best : best + 1]))
+    weight, bias = next(_solutions(images, wanted, weights, l2_grid[best : best + 1]))
     solution = torch.cat([weight.T, bias[:, None]], dim=1) / temperatures[best]  # (C, R + 1)
     found = span.unfold(solution.float())
     if watch is not None:
         watch(*found)
     return SolvedHead(
         *found,
-        strength=strengths[best],
+        l2=l2_grid[best],
         fold_logits=(logits[best] / temperatures[best]).float(),
         fold_losses=tuple(losses),
     )
 
 
 def _solutions(
-    images: Tensor, wanted: Tensor, weights: Tensor, strengths: Sequence[float]
+    images: Tensor, wanted: Tensor, weights: Tensor, l2_grid: Sequence[float]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """(R, C) weights and (C,) biases for each penalty."""
     share = (weights / weights.sum())[:, None]
@@ -114,7 +114,7 @@ def _solutions(
     rows, targets = roots * (images - middle), roots * (wanted - usual)
     gram = rows @ rows.T
     length = gram.diagonal().mean()
-    for strength in strengths:
-        kept = torch.linalg.cholesky(gram + strength * length * torch.eye(len(gram), dtype=gram.dtype))
+    for l2 in l2_grid:
+        kept = torch.linalg.cholesky(gram + l2 * length * torch.eye(len(gram), dtype=gram.dtype))
         weight = rows.T @ torch.cholesky_solve(targets, kept)
         yield weight, usual - middle @ weight

@@ -28,17 +28,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from headswap.errors import TeachingFailed, TooFewPictures
+from headswap.errors import TeachingFailed, TooFewImages
 from headswap.features.memmap import matrix, taken
 from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
 
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
-_FINAL_PASSES, _FOLD_PASSES = 100, 40
+_FINAL_ITERATIONS, _FOLD_ITERATIONS = 100, 40
 _FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _AT_ONCE = 4096  # pictures
-_PLAIN_STRENGTH = 0.1  # when there are too few pictures to choose by cross-validation
+_PLAIN_L2 = 0.1  # when there are too few pictures to choose by cross-validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class SolvedHead:
 
     weight: Tensor  # (C, D) float32
     bias: Tensor  # (C,) float32
-    strength: float  # the penalty chosen
+    l2: float  # the penalty chosen
     fold_logits: Tensor | None  # (N, C) float32, each row by a head that never saw it; None: too few pictures
     fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
 
@@ -90,16 +90,16 @@ class _Problem:
         """(C, N), by a (C, R + 1) solution whose last column is the bias."""
         return torch.addmm(solution[:, -1:], solution[:, :-1], self.coordinates.T)
 
-    def loss_and_slope(self, solution: Tensor, strength: float) -> tuple[float, Tensor]:
+    def loss_and_slope(self, solution: Tensor, l2: float) -> tuple[float, Tensor]:
         """Of a (C, R + 1) solution."""
         weight, count = solution[:, :-1], len(self.coordinates)
         log_likely = self.logits(solution).log_softmax(dim=0)  # (C, N)
         loss = -torch.dot(log_likely.view(-1), self.targets.view(-1)) / count
         error = log_likely.exp_().mul_(self.weights).sub_(self.targets).div_(count)  # (C, N)
         slope = torch.empty_like(solution)
-        torch.addmm(weight, error, self.coordinates, beta=strength, out=slope[:, :-1])
+        torch.addmm(weight, error, self.coordinates, beta=l2, out=slope[:, :-1])
         slope[:, -1] = error.sum(dim=1) * float(self.intercept)
-        return float(loss + strength / 2 * weight.square().sum()), slope
+        return float(loss + l2 / 2 * weight.square().sum()), slope
 
 
 def fit_head(  # noqa: PLR0913
@@ -126,7 +126,7 @@ def fit_head(  # noqa: PLR0913
         watch: called with weight and bias after each pass of the last solve.
 
     Raises:
-        TooFewPictures: a class has no picture.
+        TooFewImages: a class has no picture.
         TeachingFailed: a feature is not a finite number.
     """
     config = config or TrainConfig()
@@ -140,22 +140,22 @@ def _fit(
     span: Span, targets: Tensor, config: TrainConfig, folds: NDArray[np.int64] | None, watch: Watch | None
 ) -> SolvedHead:
     problem = _Problem(span.coordinates, targets, bool(span.centred))
-    asked = set(config.strengths) if config.strength is None else {*config.strengths, config.strength}
-    strengths = sorted(asked, reverse=True)
-    plain = config.strength or _PLAIN_STRENGTH
-    strength = min(strengths, key=lambda value: abs(np.log10(value / plain)))
+    asked = set(config.l2_grid) if config.l2 is None else {*config.l2_grid, config.l2}
+    l2_grid = sorted(asked, reverse=True)
+    plain = config.l2 or _PLAIN_L2
+    l2 = min(l2_grid, key=lambda value: abs(np.log10(value / plain)))
     fold_logits, losses = None, {}
     if folds is not None:
-        logits = _cross_validate(problem, strengths, folds)  # (S, C, N)
-        per_strength = -(logits.log_softmax(1) * targets).sum(1).mean(-1)  # (S,)
-        best = int(per_strength.argmin()) if config.strength is None else strengths.index(config.strength)
-        strength, fold_logits = strengths[best], logits[best].T.contiguous()
-        losses = dict(zip(strengths, per_strength.tolist(), strict=True))
+        logits = _cross_validate(problem, l2_grid, folds)  # (S, C, N)
+        per_l2 = -(logits.log_softmax(1) * targets).sum(1).mean(-1)  # (S,)
+        best = int(per_l2.argmin()) if config.l2 is None else l2_grid.index(config.l2)
+        l2, fold_logits = l2_grid[best], logits[best].T.contiguous()
+        losses = dict(zip(l2_grid, per_l2.tolist(), strict=True))
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
-    solution = _solve(problem, strength, passes=_FINAL_PASSES, fall=_FINAL_FALL, tell=tell)
+    solution = _solve(problem, l2, iterations=_FINAL_ITERATIONS, fall=_FINAL_FALL, tell=tell)
     weight, bias = span.unfold(solution)
     return SolvedHead(
-        weight, bias, strength, fold_logits, tuple(losses[value] for value in config.strengths if losses)
+        weight, bias, l2, fold_logits, tuple(losses[value] for value in config.l2_grid if losses)
     )
 
 
@@ -174,7 +174,7 @@ def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
     """Refuse what no head can be solved on: a class without an image, numbers that are none."""
     counts = torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
-        raise TooFewPictures(
+        raise TooFewImages(
             "A head needs at least two classes with one practice picture each.",
             remedy="Add pictures, or drop the empty class.",
         )
@@ -225,9 +225,9 @@ def folds_of(
     return np.array([fold_of_group[group] for group in members.tolist()])
 
 
-def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArray[np.int64]) -> Tensor:
+def _cross_validate(problem: _Problem, l2_grid: Sequence[float], folds: NDArray[np.int64]) -> Tensor:
     """(S, C, N) logits, each column by heads that never saw that picture."""
-    logits = torch.zeros(len(strengths), *problem.targets.shape)
+    logits = torch.zeros(len(l2_grid), *problem.targets.shape)
     for fold in np.unique(folds):
         held = torch.from_numpy(folds == fold)
         seen, unseen = (
@@ -235,31 +235,31 @@ def _cross_validate(problem: _Problem, strengths: Sequence[float], folds: NDArra
             for rows in (~held, held)
         )
         solution = None
-        for number, strength in enumerate(strengths):
-            solution = _solve(seen, strength, passes=_FOLD_PASSES, fall=_FOLD_FALL, start=solution)
+        for number, l2 in enumerate(l2_grid):
+            solution = _solve(seen, l2, iterations=_FOLD_ITERATIONS, fall=_FOLD_FALL, start=solution)
             logits[number, :, held] = unseen.logits(solution)
     return logits
 
 
 def _solve(
     problem: _Problem,
-    strength: float,
+    l2: float,
     *,
-    passes: int,
+    iterations: int,
     fall: float,
     start: Tensor | None = None,
     tell: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
-    """Minimise mean cross-entropy + strength / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1)."""
+    """Minimise mean cross-entropy + l2 / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1)."""
     from scipy.optimize import minimize  # torch.optim would import its compiler: 2 s
 
     shape = len(problem.targets), problem.coordinates.shape[1] + 1
 
     def loss_and_slope(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        loss, slope = problem.loss_and_slope(torch.from_numpy(flat).float().view(shape), strength)
+        loss, slope = problem.loss_and_slope(torch.from_numpy(flat).float().view(shape), l2)
         return loss, slope.double().view(-1).numpy()
 
-    def on_pass(flat: NDArray[np.float64]) -> None:
+    def on_epoch(flat: NDArray[np.float64]) -> None:
         if tell is not None:
             tell(torch.from_numpy(flat.copy()).float().view(shape))
 
@@ -269,7 +269,7 @@ def _solve(
         first.double().view(-1).numpy(),
         jac=True,
         method="L-BFGS-B",
-        callback=on_pass,
-        options={"maxiter": passes, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
+        callback=on_epoch,
+        options={"maxiter": iterations, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
     )
     return torch.from_numpy(found.x).float().view(shape)

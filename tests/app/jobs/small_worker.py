@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 
 from headswap.app.jobs import worker
-from headswap.errors import TooFewPictures
+from headswap.errors import TooFewImages
 from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
 
@@ -43,7 +43,7 @@ def small_work(experiment_json: str, job_folder: Path, listener: Listener) -> st
 
 def _end_badly(then: str) -> None:
     if then == "user error":
-        raise TooFewPictures("There is one picture.", remedy="Add another.")
+        raise TooFewImages("There is one picture.", remedy="Add another.")
     if then == "fault":
         raise ZeroDivisionError("on purpose")
     if then == "memory":

@@ -19,7 +19,7 @@ Open = Callable[..., ChildProcess]
 
 
 @pytest.fixture
-def open_desk(tmp_path: Path) -> Iterator[Open]:
+def open_child(tmp_path: Path) -> Iterator[Open]:
     desks: list[ChildProcess] = []
 
     def open_one(**settings: float) -> ChildProcess:
@@ -32,29 +32,29 @@ def open_desk(tmp_path: Path) -> Iterator[Open]:
         return desks[-1]
 
     yield open_one
-    for desk in desks:
-        desk.close()
+    for child in desks:
+        child.close()
 
 
 @pytest.fixture
-def desk(open_desk: Open) -> ChildProcess:
-    return open_desk()
+def child(open_child: Open) -> ChildProcess:
+    return open_child()
 
 
-def test_every_question_gets_its_own_answer_from_one_process(desk: ChildProcess) -> None:
-    answers = [desk.ask(f"echo {number}") for number in range(20)]
+def test_every_question_gets_its_own_answer_from_one_process(child: ChildProcess) -> None:
+    answers = [child.ask(f"echo {number}") for number in range(20)]
 
     assert answers == [str(number) for number in range(20)]
-    assert desk.ask("pid") == desk.ask("pid") != str(os.getpid())
+    assert child.ask("pid") == child.ask("pid") != str(os.getpid())
 
 
-def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(desk: ChildProcess) -> None:
+def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(child: ChildProcess) -> None:
     wrong: list[str] = []
 
     def ask(who: int) -> None:
         for number in range(20):
             text = json.dumps({"who": who, "number": number, "padding": "x" * 20_000})
-            if desk.ask(f"echo {text}") != text:
+            if child.ask(f"echo {text}") != text:
                 wrong.append(text)
 
     threads = [threading.Thread(target=ask, args=(who,)) for who in range(8)]
@@ -66,9 +66,9 @@ def test_many_may_ask_at_once_and_nobody_gets_another_ones_answer(desk: ChildPro
     assert wrong == []
 
 
-def test_what_libraries_print_does_not_disturb_the_answers(desk: ChildProcess, tmp_path: Path) -> None:
-    assert desk.ask("shout") == "still clean"
-    assert desk.ask("echo next") == "next"
+def test_what_libraries_print_does_not_disturb_the_answers(child: ChildProcess, tmp_path: Path) -> None:
+    assert child.ask("shout") == "still clean"
+    assert child.ask("echo next") == "next"
     log = (tmp_path / "desk.log").read_text()
     assert all(words in log for words in ("a library prints", "raw noise", "and warns"))
 
@@ -82,119 +82,119 @@ def test_what_libraries_print_does_not_disturb_the_answers(desk: ChildProcess, t
     ],
 )
 def test_a_problem_of_the_user_crosses_with_its_class_and_sentences(
-    desk: ChildProcess, question: str, kind: type[HeadswapError], words: str
+    child: ChildProcess, question: str, kind: type[HeadswapError], words: str
 ) -> None:
-    pid = desk.ask("pid")
+    pid = child.ask("pid")
 
     with pytest.raises(HeadswapError, match=words) as caught:
-        desk.ask(question)
+        child.ask(question)
 
     assert type(caught.value) is kind
-    assert desk.ask("pid") == pid
+    assert child.ask("pid") == pid
 
 
 def test_a_fault_is_told_by_its_kind_and_its_traceback_is_in_the_log(
-    desk: ChildProcess, tmp_path: Path
+    child: ChildProcess, tmp_path: Path
 ) -> None:
     with pytest.raises(HeadswapError, match=r"The program has a fault \(ZeroDivisionError\)\."):
-        desk.ask("fault")
+        child.ask("fault")
 
     assert "ZeroDivisionError: on purpose" in (tmp_path / "desk.log").read_text()
-    assert desk.ask("echo on") == "on"
+    assert child.ask("echo on") == "on"
 
 
-def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(desk: ChildProcess) -> None:
-    pid = desk.ask("pid")
+def test_a_child_that_dies_costs_its_asker_a_sentence_and_the_next_one_nothing(child: ChildProcess) -> None:
+    pid = child.ask("pid")
 
     with pytest.raises(HeadswapError, match=r"has stopped unexpectedly\. Try again"):
-        desk.ask("die")
+        child.ask("die")
 
-    assert desk.ask("pid") != pid
+    assert child.ask("pid") != pid
 
 
 def test_a_child_killed_between_two_questions_is_not_noticed_by_anybody(
-    desk: ChildProcess, wait_for: Callable[..., None]
+    child: ChildProcess, wait_for: Callable[..., None]
 ) -> None:
-    pid = int(desk.ask("pid"))
+    pid = int(child.ask("pid"))
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not desk.is_warm)
+    wait_for(lambda: not child.is_warm)
 
-    assert int(desk.ask("pid")) != pid
+    assert int(child.ask("pid")) != pid
 
 
-def test_an_answer_that_takes_too_long_ends_the_child(open_desk: Open, tmp_path: Path) -> None:
-    desk = open_desk(timeout_s=1.5)
-    pid = int(desk.ask("pid"))
+def test_an_answer_that_takes_too_long_ends_the_child(open_child: Open, tmp_path: Path) -> None:
+    child = open_child(timeout_s=1.5)
+    pid = int(child.ask("pid"))
 
     with pytest.raises(HeadswapError, match=r"No answer came within 1\.5 seconds\. Try again"):
-        desk.ask(f"sleep {tmp_path / 'asleep'}")
+        child.ask(f"sleep {tmp_path / 'asleep'}")
 
     assert not psutil.pid_exists(pid)
-    assert desk.ask("echo back") == "back"
+    assert child.ask("echo back") == "back"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process is frozen by a signal")
-def test_a_frozen_child_and_a_question_larger_than_the_pipe_do_not_hang(open_desk: Open) -> None:
-    desk = open_desk(timeout_s=1.5)
-    os.kill(int(desk.ask("pid")), signal.SIGSTOP)
+def test_a_frozen_child_and_a_question_larger_than_the_pipe_do_not_hang(open_child: Open) -> None:
+    child = open_child(timeout_s=1.5)
+    os.kill(int(child.ask("pid")), signal.SIGSTOP)
 
     with pytest.raises(HeadswapError, match="No answer came"):
-        desk.ask("echo " + "x" * 5_000_000)
+        child.ask("echo " + "x" * 5_000_000)
 
-    assert desk.ask("echo back") == "back"
+    assert child.ask("echo back") == "back"
 
 
 def test_a_child_that_cannot_start_is_told_in_a_sentence(tmp_path: Path) -> None:
-    desk = ChildProcess("no_such_module:answer", log=tmp_path / "desk.log")
+    child = ChildProcess("no_such_module:answer", log=tmp_path / "desk.log")
 
     with pytest.raises(HeadswapError, match="has stopped unexpectedly"):
-        desk.ask("echo")
+        child.ask("echo")
 
     assert "No module named 'no_such_module'" in (tmp_path / "desk.log").read_text()
-    desk.close()
+    child.close()
 
 
-def test_nothing_starts_before_it_is_needed_and_warming_starts_it(desk: ChildProcess) -> None:
-    before = desk.is_warm
+def test_nothing_starts_before_it_is_needed_and_warming_starts_it(child: ChildProcess) -> None:
+    before = child.is_warm
 
-    desk.warm()
-    desk.warm()
+    child.warm()
+    child.warm()
 
-    assert (before, desk.is_warm) == (False, True)
-    assert desk.ask("echo hello") == "hello"
+    assert (before, child.is_warm) == (False, True)
+    assert child.ask("echo hello") == "hello"
 
 
 def test_an_idle_child_is_let_go_and_comes_back_when_asked(
-    open_desk: Open, wait_for: Callable[..., None]
+    open_child: Open, wait_for: Callable[..., None]
 ) -> None:
-    desk = open_desk(idle_s=0.2)
-    pid = desk.ask("pid")
+    child = open_child(idle_s=0.2)
+    pid = child.ask("pid")
 
-    wait_for(lambda: not desk.is_warm)
+    wait_for(lambda: not child.is_warm)
 
     assert not psutil.pid_exists(int(pid))
-    assert desk.ask("pid") != pid
+    assert child.ask("pid") != pid
 
 
-def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(desk: ChildProcess) -> None:
-    pid = int(desk.ask("pid"))
+def test_a_closed_desk_leaves_no_process_and_answers_with_a_sentence(child: ChildProcess) -> None:
+    pid = int(child.ask("pid"))
 
-    desk.close()
-    desk.close()
+    child.close()
+    child.close()
 
     assert not psutil.pid_exists(pid)
     with pytest.raises(HeadswapError, match=r"The server is stopping\. Try again when it is back\."):
-        desk.ask("echo")
+        child.ask("echo")
 
 
 def test_closing_does_not_wait_for_an_answer(
-    desk: ChildProcess, tmp_path: Path, wait_for: Callable[..., None]
+    child: ChildProcess, tmp_path: Path, wait_for: Callable[..., None]
 ) -> None:
     problems: list[HeadswapError] = []
 
     def ask() -> None:
         try:
-            desk.ask(f"sleep {tmp_path / 'asleep'}")
+            child.ask(f"sleep {tmp_path / 'asleep'}")
         except HeadswapError as problem:
             problems.append(problem)
 
@@ -202,48 +202,48 @@ def test_closing_does_not_wait_for_an_answer(
     asker.start()
     wait_for(lambda: (tmp_path / "asleep").exists())
 
-    desk.close()
+    child.close()
     asker.join()
 
     assert len(problems) == 1  # an answer would be none
 
 
 def test_nobody_waits_for_ever_behind_a_slow_question(
-    open_desk: Open, tmp_path: Path, wait_for: Callable[..., None]
+    open_child: Open, tmp_path: Path, wait_for: Callable[..., None]
 ) -> None:
-    desk = open_desk(wait_s=0.2)
+    child = open_child(wait_s=0.2)
 
     def ask() -> None:
         with suppress(HeadswapError):
-            desk.ask(f"sleep {tmp_path / 'asleep'}")
+            child.ask(f"sleep {tmp_path / 'asleep'}")
 
     slow = threading.Thread(target=ask)
     slow.start()
     wait_for(lambda: (tmp_path / "asleep").exists())
 
     with pytest.raises(HeadswapError, match=r"Too many people are asking at once\. Try again in a minute\."):
-        desk.ask("echo")
+        child.ask("echo")
 
-    desk.close()
+    child.close()
     slow.join()
 
 
-def test_opening_and_closing_many_times_leaks_no_descriptor(open_desk: Open) -> None:
-    desk = open_desk()
-    desk.ask("echo")
+def test_opening_and_closing_many_times_leaks_no_descriptor(open_child: Open) -> None:
+    child = open_child()
+    child.ask("echo")
     before = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
 
     for _ in range(5):
         with pytest.raises(HeadswapError, match="stopped unexpectedly"):
-            desk.ask("die")
-        desk.ask("echo")
+            child.ask("die")
+        child.ask("echo")
 
     after = psutil.Process().num_fds() if hasattr(psutil.Process, "num_fds") else 0
     assert after <= before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions are of POSIX")
-def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(desk: ChildProcess) -> None:
-    pid = int(desk.ask("pid"))
+def test_a_ctrl_c_at_the_terminal_reaches_the_server_alone(child: ChildProcess) -> None:
+    pid = int(child.ask("pid"))
 
     assert os.getsid(pid) != os.getsid(0)

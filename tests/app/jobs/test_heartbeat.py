@@ -39,7 +39,7 @@ def test_the_row_is_written_a_few_times_a_second_at_most(store: Store, job: Job)
         assert store.get(job.id).lease - job.lease <= 3
 
 
-def test_the_last_picture_of_a_step_is_always_told(store: Store, job: Job) -> None:
+def test_the_last_image_of_a_step_is_always_told(store: Store, job: Job) -> None:
     with Attempt(store, job) as attempt:
         for done in range(11):
             attempt.listen(Progress("features", done, 10))

@@ -7,7 +7,7 @@ import pytest
 
 from headswap.app.jobs.job import check_job_id, error_of, new_job_id, short_key
 from headswap.app.processes.environment import child_environment
-from headswap.errors import NotFound, TooFewPictures
+from headswap.errors import NotFound, TooFewImages
 
 MODULES = (
     "database fairness heartbeat job journal liveness queue schema store supervisor worker".split()  # noqa: SIM905
@@ -28,10 +28,10 @@ def test_an_ill_formed_id_is_a_job_that_does_not_exist(text: str) -> None:
 
 
 def test_a_problem_of_the_user_keeps_its_two_sentences() -> None:
-    error = error_of(TooFewPictures("There is one picture.", remedy="Add another."))
+    error = error_of(TooFewImages("There is one picture.", remedy="Add another."))
 
     assert (error.code, error.problem, error.remedy) == (
-        "TooFewPictures",
+        "TooFewImages",
         "There is one picture.",
         "Add another.",
     )

@@ -15,11 +15,11 @@ from headswap.storage.files import from_json, to_json
 
 pytestmark = pytest.mark.slow  # a real child, with torch
 
-TINY = LessonConfig(most_pictures=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildProcess]:
+def child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildProcess]:
     running = ChildProcess(
         "headswap.app.processes.lessons:answer", log=tmp_path_factory.mktemp("log") / "l.jsonl"
     )
@@ -32,25 +32,25 @@ def asked(workspace: Path, folder: Path, lesson: str = "which-layer") -> str:
 
 
 def test_a_run_gives_its_result_and_says_how_far_it_is(
-    desk: ChildProcess, workspace: Path, tmp_path: Path
+    child: ChildProcess, workspace: Path, tmp_path: Path
 ) -> None:
     assert (
-        from_json(LessonReply, desk.ask(to_json(AskReady(setting=TINY, workspace=str(workspace))))).result
+        from_json(LessonReply, child.ask(to_json(AskReady(setting=TINY, workspace=str(workspace))))).result
         is None
     )
 
-    ran = from_json(LessonReply, desk.ask(asked(workspace, tmp_path)))
+    ran = from_json(LessonReply, child.ask(asked(workspace, tmp_path)))
 
     assert ran.result["answers_right"] == 4
     assert '"step":"head"' in (tmp_path / PROGRESS).read_text()
 
 
-def test_a_stop_is_heard_between_two_steps(desk: ChildProcess, workspace: Path, tmp_path: Path) -> None:
+def test_a_stop_is_heard_between_two_steps(child: ChildProcess, workspace: Path, tmp_path: Path) -> None:
     (tmp_path / STOP).write_text("")
 
-    assert from_json(LessonReply, desk.ask(asked(workspace, tmp_path))).result is None
+    assert from_json(LessonReply, child.ask(asked(workspace, tmp_path))).result is None
 
 
-def test_a_name_that_is_none_is_said_in_words(desk: ChildProcess, workspace: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_none_is_said_in_words(child: ChildProcess, workspace: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="Did you mean norms"):
-        desk.ask(asked(workspace, tmp_path, "norm"))
+        child.ask(asked(workspace, tmp_path, "norm"))

@@ -140,13 +140,13 @@ def test_where_the_system_holds_no_memory_a_child_that_answers_is_watched(
     unheld: None,
 ) -> None:
     environment = {"PYTHONPATH": str(Path(__file__).parent)}
-    desk = ChildProcess("small_answers:answer", memory_bytes=200_000_000, environment=environment)
+    child = ChildProcess("small_answers:answer", memory_bytes=200_000_000, environment=environment)
     try:
         with pytest.raises(ChildEnded, match=r"took more than the 200 MB"):
-            desk.ask("swallow")
-        assert desk.ask("echo next") == "next"
+            child.ask("swallow")
+        assert child.ask("echo next") == "next"
     finally:
-        desk.close()
+        child.close()
 
 
 def test_what_a_dead_process_takes_is_nothing() -> None:

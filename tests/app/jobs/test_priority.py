@@ -27,11 +27,11 @@ def test_stepping_back_twice_is_stepping_back_once() -> None:
 
 
 def test_what_answers_for_the_server_has_less_weight_than_the_server(tmp_path: Path) -> None:
-    desk = ChildProcess("tests.app.jobs.small_answers:answer", log=tmp_path / "log.txt")
+    child = ChildProcess("tests.app.jobs.small_answers:answer", log=tmp_path / "log.txt")
     try:
-        desk.ask("echo hello")
-        assert desk._child is not None
+        child.ask("echo hello")
+        assert child._child is not None
 
-        assert psutil.Process(desk._child.pid).nice() == max(NICE, os.nice(0))
+        assert psutil.Process(child._child.pid).nice() == max(NICE, os.nice(0))
     finally:
-        desk.close()
+        child.close()

@@ -15,17 +15,17 @@ from PIL import Image
 from headswap.app.processes.importing import Imported, ReaderLimits, ReadUpload
 from headswap.app.processes.reader import Reader
 from headswap.data.decode import ImageLimits
-from headswap.errors import TooMuch, UnreadablePicture
+from headswap.errors import TooMuch, UnreadableImage
 from headswap.storage.files import from_json, to_json
 
 # A reader whose decoder does what a picture's name says: the way a hole in a C library shows itself.
 EVIL = """
 import os, signal, time
-from headswap.data import decode as images
+from headswap.data import decode
 from headswap.data import ingest as intake
 from headswap.app.processes import importing
 
-open_image = images.open_image
+open_image = decode.open_image
 
 def evil(data, *, name, wanted_px=None, limits=None):
     if "crash" in name:
@@ -38,7 +38,7 @@ def evil(data, *, name, wanted_px=None, limits=None):
         os.write(2, b"noise of a library\\n" * 1000)
     return open_image(data, name=name, wanted_px=wanted_px, limits=limits)
 
-images.open_image = evil
+decode.open_image = evil
 answer, places = importing.answer, importing.places
 """
 
@@ -82,7 +82,7 @@ def ask(reader: Reader, question: ReadUpload) -> Imported:
     return done
 
 
-def test_pictures_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(
+def test_images_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_on(
     open_reader: Open, tmp_path: Path
 ) -> None:
     done = ask(open_reader(), upload(tmp_path, "a/crash.png", "a/hang.png"))
@@ -95,7 +95,7 @@ def test_pictures_that_end_their_reader_are_left_out_by_name_and_the_rest_goes_o
     assert not (tmp_path / "data" / "reading.txt").exists()
 
 
-def test_a_picture_that_swallows_memory_is_left_out_and_the_reader_lives(
+def test_an_image_that_swallows_memory_is_left_out_and_the_reader_lives(
     open_reader: Open, tmp_path: Path
 ) -> None:
     done = ask(open_reader(), upload(tmp_path, "a/swallow.png"))
@@ -123,11 +123,11 @@ def test_limits_are_held_by_the_reader_whatever_the_question_says(open_reader: O
     question = upload(tmp_path)
 
     with pytest.raises(TooMuch, match=r"upload holds 12 pictures; 5 are allowed here\. Choose fewer"):
-        ask(open_reader(most_pictures=5), question)
+        ask(open_reader(most_images=5), question)
 
 
 def test_adding_to_what_is_there_counts_both(open_reader: Open, tmp_path: Path) -> None:
-    reader = open_reader(most_pictures=14)
+    reader = open_reader(most_images=14)
     question = upload(tmp_path)
     first = ask(reader, question)
     more = upload(tmp_path, "c/1.png", "c/2.png", "c/3.png")
@@ -138,7 +138,7 @@ def test_adding_to_what_is_there_counts_both(open_reader: Open, tmp_path: Path) 
     assert first.added == 12
 
 
-def test_one_picture_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> None:
+def test_one_image_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "at home, 52.5 N"
     Image.new("RGB", (2000, 1000), "red").save(tmp_path / "turned.jpg", exif=exif)
@@ -161,15 +161,15 @@ def test_one_picture_becomes_a_clean_copy(open_reader: Open, tmp_path: Path) -> 
         ("large.png", r"large\.png is 4000 x 3000 pixels; the limit is 10 megapixels"),
     ],
 )
-def test_one_picture_that_cannot_be_read_costs_a_sentence(
+def test_one_image_that_cannot_be_read_costs_a_sentence(
     open_reader: Open, tmp_path: Path, name: str, said: str
 ) -> None:
     Image.new("1", (4000, 3000) if name == "large.png" else (30, 40)).save(tmp_path / name)
     Image.new("RGB", (30, 40)).save(tmp_path / "fine.png")
     (tmp_path / "tries").mkdir()
-    reader = open_reader(picture=ImageLimits(megapixels=10))
+    reader = open_reader(image=ImageLimits(megapixels=10))
 
-    with pytest.raises(UnreadablePicture, match=said):
+    with pytest.raises(UnreadableImage, match=said):
         reader.read_one(tmp_path / name, tmp_path / "tries")
 
     assert reader.read_one(tmp_path / "fine.png", tmp_path / "tries").is_file()

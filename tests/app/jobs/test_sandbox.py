@@ -19,7 +19,7 @@ from headswap.app.processes.importing import ReaderLimits
 from headswap.app.processes.reader import Reader
 from headswap.app.processes.sandbox import Confinement, confinement_here
 from headswap.data.decode import _READERS, Kind
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 
 HERE = confinement_here()
 needs_files = pytest.mark.skipif(
@@ -31,8 +31,8 @@ needs_calls = pytest.mark.skipif(not HERE.calls, reason="no seccomp filter on th
 OBEDIENT = """
 import ctypes, os, signal, socket, subprocess, sys, threading
 from pathlib import Path
-from headswap.data import decode as images
-from headswap.errors import UnreadablePicture
+from headswap.data import decode
+from headswap.errors import UnreadableImage
 from headswap.app.processes import importing
 from headswap.app.processes.importing import places
 
@@ -41,8 +41,8 @@ def obey(data, *, name, wanted_px=None, limits=None):
         exec(data.decode())
     except BaseException as error:
         number = getattr(error, "errno", None)
-        raise UnreadablePicture(f"{type(error).__name__} {number}", remedy="-")
-    raise UnreadablePicture("done", remedy="-")
+        raise UnreadableImage(f"{type(error).__name__} {number}", remedy="-")
+    raise UnreadableImage("done", remedy="-")
 
 importing.read_image = obey
 answer = importing.answer
@@ -58,7 +58,7 @@ class Attempts:
 
     def __call__(self, place: Path, code: str) -> str:
         (place / "code.png").write_text(code)
-        with pytest.raises(UnreadablePicture) as refused:
+        with pytest.raises(UnreadableImage) as refused:
             self.reader.read_one(place / "code.png", place)
         return refused.value.problem
 
@@ -186,7 +186,7 @@ def test_a_confined_reader_still_has_threads_and_its_scratch_folder(
     assert attempt(tmp_path, code) == "done"
 
 
-def test_pictures_of_every_kind_are_read_by_a_confined_reader(tmp_path: Path) -> None:
+def test_images_of_every_kind_are_read_by_a_confined_reader(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     kinds: dict[Kind, dict[str, object]] = {

@@ -122,7 +122,7 @@ def test_people_take_turns_over_time(store: Store) -> None:
     served = []
     while (job := store.assign_next(1)) is not None:
         served.append(job.owner)
-        store.settle(job.id, job.attempt, JobState.DONE)
+        store.finish(job.id, job.attempt, JobState.DONE)
 
     assert served == ["ann", "bob", "ann", "ann"]
 
@@ -140,7 +140,7 @@ def test_a_stale_worker_changes_nothing(store: Store) -> None:
     assert not store.renew(stale.id, stale.attempt)
     assert not store.report(stale.id, stale.attempt, Progress("head", 1, 2))
     assert not store.name_worker(stale.id, stale.attempt, "1:2")
-    assert not store.settle(stale.id, stale.attempt, JobState.DONE, result="old")
+    assert not store.finish(stale.id, stale.attempt, JobState.DONE, result="old")
     assert not store.crashed(stale.id, stale.attempt)
     assert store.get(fresh.id) == before
 
@@ -175,7 +175,7 @@ def test_a_stop_of_the_server_counts_as_no_crash(store: Store) -> None:
     for _ in range(5):
         job = store.assign_next(1)
         assert job is not None
-        store.settle(job.id, job.attempt, JobState.QUEUED)
+        store.finish(job.id, job.attempt, JobState.QUEUED)
 
     assert (store.get(job_id).state, store.get(job_id).crashes) == (JobState.QUEUED, 0)
 
@@ -203,7 +203,7 @@ def test_a_cancelled_job_does_not_wait_again(store: Store, state: JobState) -> N
     job = claimed(store)
     store.request_cancel(job.id)
 
-    store.settle(job.id, job.attempt, state, error=FULL)
+    store.finish(job.id, job.attempt, state, error=FULL)
 
     assert (store.get(job.id).state, store.get(job.id).error) == (JobState.CANCELLED, None)
 
@@ -219,7 +219,7 @@ def test_a_cancelled_job_whose_worker_died_is_cancelled(store: Store) -> None:
 
 def test_a_cancel_that_comes_after_the_result_changes_nothing(store: Store) -> None:
     job = claimed(store)
-    store.settle(job.id, job.attempt, JobState.DONE, result="bundle")
+    store.finish(job.id, job.attempt, JobState.DONE, result="bundle")
 
     store.request_cancel(job.id)
 

@@ -38,7 +38,7 @@ def test_a_problem_of_the_user_fails_the_job_with_its_two_sentences(office: Any)
 
     assert (job.state, job.result) == (JobState.FAILED, "")
     assert (job.error.code, job.error.problem, job.error.remedy) == (
-        "TooFewPictures",
+        "TooFewImages",
         "There is one picture.",
         "Add another.",
     )

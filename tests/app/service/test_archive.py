@@ -35,7 +35,7 @@ class House:
     store: Store
     archive: ProjectArchive
     history: History
-    pictures: Datasets
+    images: Datasets
 
 
 def no_check(owner: str, file: Path) -> None:
@@ -53,33 +53,31 @@ def houses(tmp_path: Path) -> Iterator[tuple[House, House]]:
         history = History(
             projects, Queue(store, LocalRunner()), lambda names: tuple(map(describe_network, names))
         )
-        pictures = Datasets(
+        images = Datasets(
             projects, lambda text: text, sample=root, is_wanted=lambda *_: True, came=lambda: None,
             check_room=lambda *_: None,
         )  # fmt: skip
-        made.append(
-            House(projects, store, archive_of(settings, projects, store, no_check), history, pictures)
-        )
+        made.append(House(projects, store, archive_of(settings, projects, store, no_check), history, images))
     yield made[0], made[1]
     for house in made:
         house.archive.close()
         house.store.close()
 
 
-def taught(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str, str]:
+def trained(house: House, few_drawings: Path, bundle: Path) -> tuple[Project, str, str]:
     """Ada's project with an old run on other pictures, and a new one; ids of both."""
     project = house.projects.create("ada", "Birds / & “vehicles”")
     home = house.projects.folder(project.id)
     manifest = split(ingest(few_drawings, store=home / "images").manifest)
-    for pictures in (manifest, replace(manifest, name="after mending")):
+    for images in (manifest, replace(manifest, name="after mending")):
         folder = house.projects.new_data_folder(project)
-        write_text(folder / "dataset.json", to_json(pictures))
+        write_text(folder / "dataset.json", to_json(images))
         project = house.projects.use_data(project, folder, project.name)
         job = new_job_id()
         place = house.store.folder(job)
         shutil.copytree(bundle, place / "bundle")
         (place / "events.jsonl").write_text('{"sentence":"hello","kind":"note"}\n')
-        keep_figures(place, RunStats(seconds=5.0, parameters=7, size_bytes=28, ms_per_picture=0.5))
+        keep_figures(place, RunStats(seconds=5.0, parameters=7, size_bytes=28, ms_per_image=0.5))
         source = str(house.projects.dataset(project))
         experiment = Experiment(data=DataConfig(source=source, seed=3), model="tf_efficientnet_lite0")
         house.store.adopt("ada", project.id, to_json(experiment), job, "bundle", 1_700_000_000.0)
@@ -104,7 +102,7 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, there = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
 
     file = here.archive.save("ada", project.id, tmp_path / "out")
     shutil.rmtree(here.projects.folder(project.id))
@@ -120,7 +118,7 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
         for name in ("report.json", "weights.safetensors", "seal.json"):
             assert (theirs / name).read_bytes() == (here.store.folder(job.id) / "bundle" / name).read_bytes()
         assert (there.store.folder(row.id) / "events.jsonl").is_file()
-        assert row.ms_per_picture == 0.5
+        assert row.ms_per_image == 0.5
     assert [row.is_shown for row in rows] == [False, True], "the run that was opened is still the one shown"
     assert rows[1].id != old
     found = there.projects.get("bob", opened)
@@ -128,8 +126,8 @@ def test_a_project_opened_elsewhere_has_the_very_same_reports(
     assert found.name == project.name
     assert manifest is not None
     assert manifest.name == "after mending"
-    assert all(manifest.path(picture).is_file() for picture in manifest.pictures)
-    assert there.pictures.thumbnail("bob", opened, manifest.pictures[0].sha256).startswith(b"\xff\xd8")
+    assert all(manifest.path(image).is_file() for image in manifest.images)
+    assert there.images.thumbnail("bob", opened, manifest.images[0].sha256).startswith(b"\xff\xd8")
     shown = [path for path in there.projects.folder(opened).iterdir() if "draft" in path.name]
     assert shown == []
 
@@ -138,7 +136,7 @@ def test_a_run_opened_elsewhere_can_be_saved_and_opened_again(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, there = houses
-    project, *_ = taught(here, few_drawings, bundle)
+    project, *_ = trained(here, few_drawings, bundle)
     once = there.archive.open("bob", here.archive.save("ada", project.id, tmp_path / "1"))
 
     again = there.archive.open("eve", there.archive.save("bob", once, tmp_path / "2"))
@@ -162,11 +160,11 @@ def test_a_refused_file_leaves_nothing_behind(houses: tuple[House, House], tmp_p
     assert there.store.folders() == []
 
 
-def test_a_damaged_run_is_named_and_missing_pictures_are_said(
+def test_a_damaged_run_is_named_and_missing_images_are_said(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, _ = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
     report = here.store.folder(old) / "bundle" / "report.json"
     whole = report.read_bytes()
     report.write_bytes(whole + b" ")
@@ -179,12 +177,12 @@ def test_a_damaged_run_is_named_and_missing_pictures_are_said(
         here.archive.save("ada", project.id, tmp_path / "out")
 
 
-def test_a_deleted_project_takes_its_pictures_and_runs_along_and_nothing_else(
+def test_a_deleted_project_takes_its_images_and_runs_along_and_nothing_else(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, new = taught(here, few_drawings, bundle)
-    other, _, kept = taught(here, few_drawings, bundle)
+    project, old, new = trained(here, few_drawings, bundle)
+    other, _, kept = trained(here, few_drawings, bundle)
 
     with pytest.raises(NotFound):
         here.archive.delete("bob", project.id)
@@ -200,7 +198,7 @@ def test_a_project_that_is_being_taught_is_not_deleted(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, _ = taught(here, few_drawings, bundle)
+    project, old, _ = trained(here, few_drawings, bundle)
     waiting = here.store.get(old, owner="ada").experiment_json
     Queue(here.store, LocalRunner()).submit("ada", project.id, waiting, "again")
 
@@ -210,11 +208,11 @@ def test_a_project_that_is_being_taught_is_not_deleted(
     assert here.projects.folder(project.id).is_dir()
 
 
-def test_a_run_on_other_pictures_is_stale_until_the_pictures_are_back(
+def test_a_run_on_other_images_is_stale_until_the_images_are_back(
     houses: tuple[House, House], few_drawings: Path, bundle: Path
 ) -> None:
     here, _ = houses
-    project, old, new = taught(here, few_drawings, bundle)
+    project, old, new = trained(here, few_drawings, bundle)
     runs = {job: here.store.get(job, owner="ada") for job in (old, new)}
 
     assert here.history.is_stale(project, runs[old])
@@ -226,12 +224,12 @@ def test_only_one_s_own_projects_are_listed_and_saved(
     houses: tuple[House, House], few_drawings: Path, bundle: Path, tmp_path: Path
 ) -> None:
     here, _ = houses
-    project, *_ = taught(here, few_drawings, bundle)
+    project, *_ = trained(here, few_drawings, bundle)
     empty = here.projects.create("ada")
 
     (first, second) = here.archive.known("ada", [project.id, empty.id, project.id, "../x", "0" * 32])
-    assert (first.name, first.pictures, first.classes, first.runs) == (project.name, 24, 3, 2)
-    assert (second.pictures, second.runs, second.last_run_at) == (0, 0, None)
+    assert (first.name, first.images, first.classes, first.runs) == (project.name, 24, 3, 2)
+    assert (second.images, second.runs, second.last_run_at) == (0, 0, None)
     assert here.archive.known("bob", [project.id]) == ()
     assert {line.id for line in here.archive.known("ada", [])} == {project.id, empty.id}, "logged in"
     nobody = here.projects.create("")

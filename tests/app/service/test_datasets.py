@@ -28,10 +28,10 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[ChildProcess]:
-    desk = ChildProcess("headswap.app.processes.importing:answer")
-    yield desk
-    desk.close()
+def child() -> Iterator[ChildProcess]:
+    child = ChildProcess("headswap.app.processes.importing:answer")
+    yield child
+    child.close()
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def projects(tmp_path: Path) -> Projects:
 
 
 @pytest.fixture
-def pictures(projects: Projects, desk: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
+def images(projects: Projects, child: ChildProcess, few_drawings: Path, runs: Runs) -> Datasets:
     return Datasets(
         projects,
-        desk.ask,
+        child.ask,
         sample=few_drawings,
         is_wanted=runs.want,
         came=lambda: None,
@@ -75,35 +75,35 @@ def drawings_of(sample: Path, tmp_path: Path) -> Callable[[str, int, int], Path]
     return make
 
 
-def test_more_pictures_come_beside_those_that_are_there(
-    pictures: Datasets, projects: Projects, project: str, drawings_of: Callable[[str, int, int], Path]
+def test_more_images_come_beside_those_that_are_there(
+    images: Datasets, projects: Projects, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
-    first = pictures.add("ada", project, drawings_of("bug", 0, 3))
+    first = images.add("ada", project, drawings_of("bug", 0, 3))
     named = projects.get("ada", project).name
-    second = pictures.add("ada", project, drawings_of("BUG", 2, 6))
-    third = pictures.add("ada", project, drawings_of("other", 6, 9))
+    second = images.add("ada", project, drawings_of("BUG", 2, 6))
+    third = images.add("ada", project, drawings_of("other", 6, 9))
 
     assert first.counts == {"bug": 3}
     assert second.counts == {"bug": 6}
     assert third.counts == {"bug": 6, "other": 3}
     assert third.part("test")
-    assert pictures.manifest("ada", project) == third
-    assert all(third.path(picture).is_file() for picture in third.pictures)
+    assert images.manifest("ada", project) == third
+    assert all(third.path(image).is_file() for image in third.images)
     assert named == projects.get("ada", project).name == "bug-0-3"
-    change = pictures.last_change("ada", project)
+    change = images.last_change("ada", project)
     assert change is not None
     assert change.sentence == "3 pictures added."
 
 
 def test_what_is_there_already_is_counted_and_not_added_twice(
-    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
+    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
-    pictures.add("ada", project, drawings_of("bug", 0, 4))
+    images.add("ada", project, drawings_of("bug", 0, 4))
 
-    pictures.add("ada", project, drawings_of("bug", 3, 6))
-    some = pictures.last_change("ada", project)
-    pictures.add("ada", project, drawings_of("bug", 0, 6))
-    none = pictures.last_change("ada", project)
+    images.add("ada", project, drawings_of("bug", 3, 6))
+    some = images.last_change("ada", project)
+    images.add("ada", project, drawings_of("bug", 0, 6))
+    none = images.last_change("ada", project)
 
     assert some is not None
     assert some.sentence == "2 pictures added; 1 was there already."
@@ -111,25 +111,25 @@ def test_what_is_there_already_is_counted_and_not_added_twice(
     assert none.sentence == "Nothing was added: every picture was there already."
 
 
-def test_each_deed_can_be_undone_back_to_the_first(pictures: Datasets, project: str) -> None:
-    came = pictures.use_sample("ada", project)
-    bird = next(picture.file for picture in came.pictures if picture.class_name == "bird")
-    assert pictures.last_change("ada", project) is None
+def test_each_deed_can_be_undone_back_to_the_first(images: Datasets, project: str) -> None:
+    came = images.use_sample("ada", project)
+    bird = next(image.file for image in came.images if image.class_name == "bird")
+    assert images.last_change("ada", project) is None
 
-    deeds: list[Callable[[], object]] = [
-        lambda: pictures.rename_class("ada", project, "fruit", "food"),
-        lambda: pictures.relabel("ada", project, (bird,), "vehicle"),
-        lambda: pictures.drop("ada", project, (bird,)),
-        lambda: pictures.merge_classes("ada", project, "vehicle", "food"),
-        lambda: pictures.drop_class("ada", project, "bird"),
-        lambda: pictures.start_over("ada", project),
+    edits: list[Callable[[], object]] = [
+        lambda: images.rename_class("ada", project, "fruit", "food"),
+        lambda: images.relabel("ada", project, (bird,), "vehicle"),
+        lambda: images.drop("ada", project, (bird,)),
+        lambda: images.merge_classes("ada", project, "vehicle", "food"),
+        lambda: images.drop_class("ada", project, "bird"),
+        lambda: images.start_over("ada", project),
     ]
-    seen = [pictures.manifest("ada", project)]
+    seen = [images.manifest("ada", project)]
     said = []
-    for deed in deeds:
-        deed()
-        seen.append(pictures.manifest("ada", project))
-        change = pictures.last_change("ada", project)
+    for edit in edits:
+        edit()
+        seen.append(images.manifest("ada", project))
+        change = images.last_change("ada", project)
         assert change is not None
         said.append(change.sentence)
 
@@ -147,161 +147,161 @@ def test_each_deed_can_be_undone_back_to_the_first(pictures: Datasets, project: 
         "The pictures of vehicle are now in food.", "bird was left out.", "All pictures were taken out.",
     ]  # fmt: skip
     for before, sentence in zip(reversed(seen[:-1]), reversed(said), strict=True):
-        assert pictures.undo("ada", project).sentence == sentence
-        assert pictures.manifest("ada", project) == before
+        assert images.undo("ada", project).sentence == sentence
+        assert images.manifest("ada", project) == before
     with pytest.raises(BadSetting, match=r"There is nothing to undo. The pictures are as they came"):
-        pictures.undo("ada", project)
+        images.undo("ada", project)
 
 
 def test_a_replaced_set_comes_back_and_its_thumbnails_never_go(
-    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
+    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
-    before = pictures.use_sample("ada", project)
+    before = images.use_sample("ada", project)
 
-    after = pictures.replace_all("ada", project, drawings_of("bug", 0, 3))
+    after = images.replace_all("ada", project, drawings_of("bug", 0, 3))
 
     assert after.counts == {"bug": 3}
-    change = pictures.last_change("ada", project)
+    change = images.last_change("ada", project)
     assert change is not None
     assert change.sentence == "3 pictures took the place of those before."
-    for picture in (*before.pictures[:2], *after.pictures[:2]):
-        assert pictures.thumbnail("ada", project, picture.sha256).startswith(b"\xff\xd8")
-    pictures.undo("ada", project)
-    assert pictures.manifest("ada", project) == before
+    for image in (*before.images[:2], *after.images[:2]):
+        assert images.thumbnail("ada", project, image.sha256).startswith(b"\xff\xd8")
+    images.undo("ada", project)
+    assert images.manifest("ada", project) == before
     for wrong in ("0" * 64, "../" * 21 + "x", ""):
         with pytest.raises(NotFound, match="no such picture"):
-            pictures.thumbnail("ada", project, wrong)
+            images.thumbnail("ada", project, wrong)
 
 
-def test_a_finding_is_mended_by_leaving_its_spare_pictures_out(
-    pictures: Datasets, project: str, few_drawings: Path, tmp_path: Path
+def test_a_finding_is_mended_by_leaving_its_spare_images_out(
+    images: Datasets, project: str, few_drawings: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "with copies"
     shutil.copytree(few_drawings, folder)
     for path in sorted((folder / "bird").iterdir())[:2]:
         shutil.copy(path, path.with_stem(f"{path.stem} copy"))
-    came = pictures.add("ada", project, folder)
+    came = images.add("ada", project, folder)
     assert came.counts["bird"] == 10
 
-    mended = pictures.mend("ada", project, "duplicates")
+    mended = images.mend("ada", project, "duplicates")
 
     assert mended.counts["bird"] == 8
     assert "duplicates" not in [finding.code for finding in mended.findings]
     with pytest.raises(NotFound, match="nothing to mend there any more"):
-        pictures.mend("ada", project, "duplicates")
+        images.mend("ada", project, "duplicates")
 
 
 def test_an_upload_that_fails_leaves_everything_as_it_was(
-    pictures: Datasets, projects: Projects, project: str, tmp_path: Path
+    images: Datasets, projects: Projects, project: str, tmp_path: Path
 ) -> None:
-    before = pictures.use_sample("ada", project)
+    before = images.use_sample("ada", project)
     folders = sorted(projects.folder(project).iterdir())
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
 
     with pytest.raises(HeadswapError, match="is not a zip that can be opened"):
-        pictures.add("ada", project, tmp_path / "broken.zip")
+        images.add("ada", project, tmp_path / "broken.zip")
 
-    assert pictures.manifest("ada", project) == before
+    assert images.manifest("ada", project) == before
     assert sorted(projects.folder(project).iterdir()) == folders
 
 
 def test_a_change_during_an_upload_is_refused_and_the_next_upload_waits(
-    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path], desk: ChildProcess
+    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path], child: ChildProcess
 ) -> None:
-    pictures.use_sample("ada", project)
+    images.use_sample("ada", project)
     reading, go_on = Event(), Event()
 
     def slow(question: str) -> str:
         reading.set()
         assert go_on.wait(timeout=120)
-        return desk.ask(question)
+        return child.ask(question)
 
-    pictures._ask = slow
+    images._ask = slow
     uploads = [
-        Thread(target=pictures.add, args=("ada", project, drawings_of(name, first, first + 2)))
+        Thread(target=images.add, args=("ada", project, drawings_of(name, first, first + 2)))
         for name, first in (("bug", 0), ("fly", 2))
     ]
     for upload in uploads:
         upload.start()
     assert reading.wait(timeout=120)
     with pytest.raises(BadSetting, match="Pictures are still being read"):
-        pictures.rename_class("ada", project, "bird", "robin")
+        images.rename_class("ada", project, "bird", "robin")
     go_on.set()
     for upload in uploads:
         upload.join(timeout=120)
 
-    after = pictures.manifest("ada", project)
+    after = images.manifest("ada", project)
     assert after is not None
     assert after.counts == {"bird": 8, "bug": 2, "fly": 2, "fruit": 8, "vehicle": 8}
 
 
 def test_old_datasets_are_let_go_unless_a_run_wants_them(
-    pictures: Datasets, projects: Projects, project: str, runs: Runs
+    images: Datasets, projects: Projects, project: str, runs: Runs
 ) -> None:
-    pictures.use_sample("ada", project)
+    images.use_sample("ada", project)
     names = ["food"]
-    pictures.rename_class("ada", project, "fruit", "food")
+    images.rename_class("ada", project, "fruit", "food")
     for number in range(MOST_CHANGES + 3):
         if number == 0:
             runs.wanted.add(projects.get("ada", project).data or "")
         names.append(f"food {number}")
-        pictures.rename_class("ada", project, names[-2], names[-1])
+        images.rename_class("ada", project, names[-2], names[-1])
 
     kept = {path.name for path in projects.folder(project).glob("data-*")}
 
     assert runs.wanted <= kept
     assert len(kept) == MOST_CHANGES + 2
     for _ in range(MOST_CHANGES):
-        pictures.undo("ada", project)
+        images.undo("ada", project)
     with pytest.raises(BadSetting, match="nothing to undo"):
-        pictures.undo("ada", project)
+        images.undo("ada", project)
 
 
-def test_without_pictures_there_is_nothing_to_mend(pictures: Datasets, project: str) -> None:
+def test_without_images_there_is_nothing_to_mend(images: Datasets, project: str) -> None:
     with pytest.raises(NotFound, match="There are no pictures any more"):
-        pictures.drop_class("ada", project, "mug")
+        images.drop_class("ada", project, "mug")
     with pytest.raises(BadSetting, match="There are no pictures yet"):
-        pictures.for_teaching("ada", project)
+        images.for_teaching("ada", project)
     with pytest.raises(NotFound, match="nothing to mend"):
-        pictures.mend("ada", project, "duplicates")
-    pictures.start_over("ada", project)
-    assert pictures.last_change("ada", project) is None
+        images.mend("ada", project, "duplicates")
+    images.start_over("ada", project)
+    assert images.last_change("ada", project) is None
 
 
 def test_one_class_alone_is_not_taught(
-    pictures: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
+    images: Datasets, project: str, drawings_of: Callable[[str, int, int], Path]
 ) -> None:
-    pictures.add("ada", project, drawings_of("bug", 0, 3))
+    images.add("ada", project, drawings_of("bug", 0, 3))
 
     with pytest.raises(BadSetting, match=r"only bug. Add pictures of a second class"):
-        pictures.for_teaching("ada", project)
+        images.for_teaching("ada", project)
 
-    pictures.add("ada", project, drawings_of("fly", 3, 6))
-    assert pictures.for_teaching("ada", project).is_file()
+    images.add("ada", project, drawings_of("fly", 3, 6))
+    assert images.for_teaching("ada", project).is_file()
 
 
-def test_nobody_mends_what_is_somebody_else_s(pictures: Datasets, project: str, few_drawings: Path) -> None:
-    before = to_json(pictures.use_sample("ada", project))
-    deeds: list[Callable[[], object]] = [
-        lambda: pictures.add("eve", project, few_drawings),
-        lambda: pictures.replace_all("eve", project, few_drawings),
-        lambda: pictures.use_sample("eve", project),
-        lambda: pictures.rename_class("eve", project, "bird", "x"),
-        lambda: pictures.merge_classes("eve", project, "bird", "fruit"),
-        lambda: pictures.drop_class("eve", project, "bird"),
-        lambda: pictures.relabel("eve", project, ("bird/x.png",), "fruit"),
-        lambda: pictures.drop("eve", project, ("bird/x.png",)),
-        lambda: pictures.mend("eve", project, "duplicates"),
-        lambda: pictures.start_over("eve", project),
-        lambda: pictures.undo("eve", project),
-        lambda: pictures.last_change("eve", project),
-        lambda: pictures.manifest("eve", project),
-        lambda: pictures.for_teaching("eve", project),
-        lambda: pictures.thumbnail("eve", project, "0" * 64),
+def test_nobody_mends_what_is_somebody_else_s(images: Datasets, project: str, few_drawings: Path) -> None:
+    before = to_json(images.use_sample("ada", project))
+    edits: list[Callable[[], object]] = [
+        lambda: images.add("eve", project, few_drawings),
+        lambda: images.replace_all("eve", project, few_drawings),
+        lambda: images.use_sample("eve", project),
+        lambda: images.rename_class("eve", project, "bird", "x"),
+        lambda: images.merge_classes("eve", project, "bird", "fruit"),
+        lambda: images.drop_class("eve", project, "bird"),
+        lambda: images.relabel("eve", project, ("bird/x.png",), "fruit"),
+        lambda: images.drop("eve", project, ("bird/x.png",)),
+        lambda: images.mend("eve", project, "duplicates"),
+        lambda: images.start_over("eve", project),
+        lambda: images.undo("eve", project),
+        lambda: images.last_change("eve", project),
+        lambda: images.manifest("eve", project),
+        lambda: images.for_teaching("eve", project),
+        lambda: images.thumbnail("eve", project, "0" * 64),
     ]
-    for deed in deeds:
+    for edit in edits:
         with pytest.raises(NotFound, match="There is no such project"):
-            deed()
-    after = pictures.manifest("ada", project)
+            edit()
+    after = images.manifest("ada", project)
     assert after is not None
     assert to_json(after) == before

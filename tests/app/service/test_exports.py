@@ -58,7 +58,7 @@ def test_every_way_to_ask_is_measured_the_page_among_them(service: Service, run:
     assert view.check == read_check(view.zip_file)
     assert [way.name for way in view.check.ways] == ["page", "bundle", "predict.py", "model.onnx"]
     assert [(way.problem, way.same, way.agrees) for way in view.check.ways] == [("", 16, True)] * 4
-    assert len(view.check.pictures) == 10
+    assert len(view.check.images) == 10
     assert "Running predict.py, without headswap." in sentences
     assert {"README.md", "predict.py", "check/rotated.jpg"} <= {entry.name for entry in view.contents}
     assert [path.name for path in view.zip_file.parent.iterdir()] == [

@@ -44,7 +44,7 @@ class Place:
         job, folder = new_job_id(), None
         folder = self.store.folder(job)
         shutil.copytree(self.bundle, folder / "bundle")
-        figures = RunStats(seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_picture=9.5)
+        figures = RunStats(seconds=seconds, parameters=3_374_851, size_bytes=13_600_000, ms_per_image=9.5)
         keep_figures(folder, figures)
         dataset = self.projects.dataset(project)
         experiment = Experiment(data=DataConfig(source=str(dataset)), model=model)
@@ -68,10 +68,10 @@ def test_a_run_is_listed_with_all_its_figures(place: Place) -> None:
     (row,) = place.history.rows("ada", [project.id])
 
     assert (row.id, row.project_name, row.model, row.state) == (job, "Mugs & pens", LITE, "done")
-    assert row.verdict is not None
-    assert row.verdict.pictures == 24
-    assert row.verdict.interval[0] < row.verdict.accuracy <= row.verdict.interval[1]
-    assert (row.seconds, row.parameters, row.ms_per_picture) == (5.0, 3_374_851, 9.5)
+    assert row.summary is not None
+    assert row.summary.images == 24
+    assert row.summary.interval[0] < row.summary.accuracy <= row.summary.interval[1]
+    assert (row.seconds, row.parameters, row.ms_per_image) == (5.0, 3_374_851, 9.5)
     assert row.depth == "head"
     assert row.is_shown
 
@@ -81,11 +81,11 @@ def test_nobody_sees_the_runs_of_another_or_can_open_or_delete_one(place: Place)
     job = place.run(project)
 
     assert place.history.rows("bob", [project.id, "../../etc", "f" * 32]) == ()
-    for deed in (place.history.show, place.history.delete):
+    for edit in (place.history.show, place.history.delete):
         with pytest.raises(NotFound, match="There is no such run"):
-            deed("bob", job)
+            edit("bob", job)
         with pytest.raises(NotFound, match="There is no such run"):
-            deed("ada", "../" + job)
+            edit("ada", "../" + job)
     with pytest.raises(NotFound, match="There is no such project"):
         place.history.compare("bob", project.id, [LITE])
     assert len(place.history.rows("ada", [project.id])) == 1
@@ -132,7 +132,7 @@ def test_comparing_twice_starts_each_network_once_and_leaves_out_what_is_done(pl
     assert sorted(models) == [LITE, "timm/resnet18", "torchvision/resnet18"]
 
 
-def test_comparing_asks_for_pictures_known_networks_and_not_too_many(place: Place) -> None:
+def test_comparing_asks_for_images_known_networks_and_not_too_many(place: Place) -> None:
     with pytest.raises(BadSetting, match="There are no pictures yet"):
         place.history.compare("ada", place.projects.create("ada").id, [LITE])
     project = place.project()
@@ -167,5 +167,5 @@ def test_a_damaged_report_hides_no_other_run(place: Place) -> None:
 
     rows = {row.id: row for row in place.history.rows("ada", [project.id])}
 
-    assert rows[damaged].verdict is None
-    assert rows[whole].verdict is not None
+    assert rows[damaged].summary is None
+    assert rows[whole].summary is not None

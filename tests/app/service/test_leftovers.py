@@ -62,13 +62,13 @@ def test_a_folder_that_cannot_go_at_once_says_so_and_loses_all_but_what_is_held(
     assert not folder.exists()
 
 
-def test_a_deleted_project_is_gone_for_everybody_while_a_picture_of_it_is_held(
+def test_a_deleted_project_is_gone_for_everybody_while_an_image_of_it_is_held(
     tmp_path: Path, hold: Hold, caplog: pytest.LogCaptureFixture
 ) -> None:
     projects = Projects(tmp_path / "projects")
     project = projects.create("ada")
-    picture = projects.folder(project.id) / "project.json"
-    hold(picture)
+    image = projects.folder(project.id) / "project.json"
+    hold(image)
 
     projects.remove(project)
 
@@ -104,7 +104,7 @@ def test_a_deleted_run_is_tried_again_while_the_server_runs(tmp_path: Path, hold
     store.close()
 
 
-def test_copies_of_tried_pictures_are_found_by_their_age(tmp_path: Path) -> None:
+def test_copies_of_tried_images_are_found_by_their_age(tmp_path: Path) -> None:
     for name in ("tries", "reading"):
         (tmp_path / name / "tmp1").mkdir(parents=True)
         (tmp_path / name / "tmp1" / "given").write_bytes(b"x")

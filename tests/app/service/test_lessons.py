@@ -14,7 +14,7 @@ from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
 from headswap.lessons.config import LessonConfig
 
-TINY = LessonConfig(most_pictures=16, small_px=32, passes=1, draws=2)
+TINY = LessonConfig(most_images=16, small_px=32, epochs=1, draws=2)
 QUICK = "which-layer"  # takes a moment
 
 
@@ -26,14 +26,14 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def course(service: Service) -> str:
+def progress(service: Service) -> str:
     return service.lessons.open("", "").id
 
 
-def finished(service: Service, course: str, lesson: str, owner: str = "") -> LessonView:
+def finished(service: Service, progress: str, lesson: str, owner: str = "") -> LessonView:
     """Wait until it is over, however that ends."""
     deadline = time.monotonic() + 600
-    while (view := service.lessons.look(owner, course, lesson)).run.is_going:
+    while (view := service.lessons.look(owner, progress, lesson)).run.is_going:
         assert time.monotonic() < deadline, view.run
         time.sleep(0.05)
     return view
@@ -45,38 +45,38 @@ def test_the_path_and_the_corner_are_all_of_them() -> None:
     assert len(set(ORDER)) == 11
 
 
-def test_nothing_is_known_before_a_guess(service: Service, course: str) -> None:
-    view = service.lessons.look("", course, QUICK)
+def test_nothing_is_known_before_a_guess(service: Service, progress: str) -> None:
+    view = service.lessons.look("", progress, QUICK)
 
     assert (view.guess, view.result, view.done) == (None, None, ())
     with pytest.raises(BadSetting, match="Nothing was chosen\\. First say what you think"):
-        service.lessons.run("", course, QUICK, -1)
+        service.lessons.run("", progress, QUICK, -1)
     with pytest.raises(BadSetting, match="A riddle has no such answer"):
-        service.lessons.run("", course, "what-is-a-head", 0, (7,))
+        service.lessons.run("", progress, "what-is-a-head", 0, (7,))
 
 
 @pytest.mark.slow
-def test_a_guess_is_run_kept_and_counts_only_once(service: Service, course: str) -> None:
-    service.lessons.run("", course, QUICK, 0)
-    view = finished(service, course, QUICK)
+def test_a_guess_is_run_kept_and_counts_only_once(service: Service, progress: str) -> None:
+    service.lessons.run("", progress, QUICK, 0)
+    view = finished(service, progress, QUICK)
 
     assert view.run.state == "done", view.run
     assert view.result is not None
     assert view.result["answers_wrong_attribute"] == 1000
     assert (view.guess, view.is_right, view.done) == (0, False, (QUICK,))
 
-    service.lessons.run("", course, QUICK, 1)  # again, and another answer
-    again = finished(service, course, QUICK)
+    service.lessons.run("", progress, QUICK, 1)  # again, and another answer
+    again = finished(service, progress, QUICK)
     assert again.guess == 0
     assert again.result is not None
     assert (view.result.seed, again.result.seed) == (0, 1)
-    assert [one.lesson.name for one in service.lessons.summary("", course)] == [QUICK]
+    assert [one.lesson.name for one in service.lessons.summary("", progress)] == [QUICK]
 
 
 @pytest.mark.slow
-def test_the_same_setting_is_run_once_for_everybody(service: Service, course: str) -> None:
-    service.lessons.run("", course, QUICK, 1)
-    first = finished(service, course, QUICK).result
+def test_the_same_setting_is_run_once_for_everybody(service: Service, progress: str) -> None:
+    service.lessons.run("", progress, QUICK, 1)
+    first = finished(service, progress, QUICK).result
     other = service.lessons.open("", "").id
 
     service.lessons.run("", other, QUICK, 2)
@@ -88,29 +88,29 @@ def test_the_same_setting_is_run_once_for_everybody(service: Service, course: st
 
 
 @pytest.mark.slow
-def test_it_runs_on_the_persons_own_pictures_and_never_on_anothers(service: Service) -> None:
+def test_it_runs_on_the_persons_own_images_and_never_on_anothers(service: Service) -> None:
     project = service.new_project("ada").id
     service.use_sample("ada", project)
-    course, bobs = service.lessons.open("ada", "").id, service.lessons.open("bob", "").id
+    progress, bobs = service.lessons.open("ada", "").id, service.lessons.open("bob", "").id
 
     with pytest.raises(NotFound, match="There is no such project"):
         service.lessons.run("bob", bobs, QUICK, 0, project=project)
-    service.lessons.run("ada", course, QUICK, 0, project=project)
-    view = finished(service, course, QUICK, "ada")
+    service.lessons.run("ada", progress, QUICK, 0, project=project)
+    view = finished(service, progress, QUICK, "ada")
 
     assert view.result is not None, view.run
     assert view.is_own
-    assert view.result.pictures == 15  # five of each of three classes
-    assert service.lessons.look("bob", bobs, QUICK, project).own_pictures == ""
-    assert service.lessons.look("ada", course, QUICK, project).own_pictures == "Four kinds of drawings"
+    assert view.result.images == 15  # five of each of three classes
+    assert service.lessons.look("bob", bobs, QUICK, project).own_images == ""
+    assert service.lessons.look("ada", progress, QUICK, project).own_images == "Four kinds of drawings"
 
 
 @pytest.mark.slow
-def test_a_run_is_stopped_and_its_guess_is_kept(service: Service, course: str) -> None:
-    service.lessons.run("", course, "how-many", 1)
-    service.lessons.stop("", course, "how-many")
+def test_a_run_is_stopped_and_its_guess_is_kept(service: Service, progress: str) -> None:
+    service.lessons.run("", progress, "how-many", 1)
+    service.lessons.stop("", progress, "how-many")
 
-    view = service.lessons.look("", course, "how-many")
+    view = service.lessons.look("", progress, "how-many")
     assert not view.run.is_going
     assert (view.guess, view.result) == (1, None)
 
@@ -121,19 +121,19 @@ def test_somebody_who_logs_in_finds_the_same_course_in_another_browser(service: 
     assert service.lessons.open("carla", "").id == first
     assert service.lessons.open("dora", first).id != first
     with pytest.raises(NotFound, match="There is no such course"):
-        service.lessons.course("dora", first)
+        service.lessons.progress("dora", first)
 
 
-def test_starting_over_forgets_guesses_and_the_place(service: Service, course: str) -> None:
-    service.lessons.turn_to("", course, "norms")
-    assert service.lessons.course("", course).at == "norms"
-    assert service.lessons.was_left("", course, QUICK), "an answer for it comes too late"
-    assert not service.lessons.was_left("", course, "norms")
+def test_starting_over_forgets_guesses_and_the_place(service: Service, progress: str) -> None:
+    service.lessons.turn_to("", progress, "norms")
+    assert service.lessons.progress("", progress).at == "norms"
+    assert service.lessons.was_left("", progress, QUICK), "an answer for it comes too late"
+    assert not service.lessons.was_left("", progress, "norms")
 
-    assert service.lessons.reset("", course).at == ORDER[0]
-    assert service.lessons.look("", course, QUICK).guess is None
+    assert service.lessons.reset("", progress).at == ORDER[0]
+    assert service.lessons.look("", progress, QUICK).guess is None
 
 
-def test_an_unknown_experiment_is_refused_with_the_nearest(service: Service, course: str) -> None:
+def test_an_unknown_experiment_is_refused_with_the_nearest(service: Service, progress: str) -> None:
     with pytest.raises(NotFound, match="Did you mean norms"):
-        service.lessons.turn_to("", course, "norm")
+        service.lessons.turn_to("", progress, "norm")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from headswap.app.service.limits import WHOM, Limits, figures, limits_for, table
+from headswap.app.service.limits import PROFILES, Limits, figures, limits_for, table
 from headswap.errors import BadSetting
 
 
-@pytest.mark.parametrize("whom", WHOM)
-def test_every_preset_says_every_figure(whom: str) -> None:
-    rows = table(limits_for(whom))  # type: ignore[arg-type]
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_preset_says_every_figure(profile: str) -> None:
+    rows = table(limits_for(profile))  # type: ignore[arg-type]
 
     assert len(rows) == len(figures()) + 1
     assert all(what and how_much for what, how_much in rows)
@@ -44,7 +44,7 @@ def test_the_table_of_the_documentation_says_the_same() -> None:
     said = {row[4].split("`")[1].strip("-").replace("-", "_"): row[1:4] for row in rows}
 
     for one in fields(Limits):
-        shown = [_plain(getattr(limits_for(whom), one.name), one.name) for whom in WHOM]
+        shown = [_plain(getattr(limits_for(profile), one.name), one.name) for profile in PROFILES]
         assert said[one.name] == shown, one.name
 
 

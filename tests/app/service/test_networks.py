@@ -12,19 +12,19 @@ from headswap.errors import HeadswapError
 
 
 @pytest.fixture(scope="module")
-def desk() -> Iterator[ChildProcess]:
+def child() -> Iterator[ChildProcess]:
     opened = ChildProcess("headswap.app.processes.inference:answer")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def networks(desk: ChildProcess, tmp_path: Path) -> Networks:
-    return Networks(desk, tmp_path / "networks")
+def networks(child: ChildProcess, tmp_path: Path) -> Networks:
+    return Networks(child, tmp_path / "networks")
 
 
 def test_what_was_opened_once_is_known_without_asking_again(
-    desk: ChildProcess, networks: Networks, tmp_path: Path
+    child: ChildProcess, networks: Networks, tmp_path: Path
 ) -> None:
     first = networks.inspect("tf_efficientnet_lite0")
     nobody = ChildProcess("headswap.app.jobs.nothing:answer")
@@ -35,8 +35,8 @@ def test_what_was_opened_once_is_known_without_asking_again(
     assert not nobody.is_warm
     assert first.class_names[0].startswith("tench")
     assert len(first.class_names) == 1000
-    assert first.picture_ms is not None
-    assert first.picture_ms > 0
+    assert first.image_ms is not None
+    assert first.image_ms > 0
 
 
 def test_a_kept_opening_that_is_damaged_is_made_again(networks: Networks, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_weights_that_cannot_be_fetched_now_are_told_when_the_network_is_chosen(
 
 
 def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(networks: Networks) -> None:
-    assert networks.picture_ms("squeezenet1_1") is None
+    assert networks.image_ms("squeezenet1_1") is None
     assert networks.lesson_seconds("squeezenet1_1", 96) == {}
 
     networks.inspect("squeezenet1_1")

@@ -22,7 +22,7 @@ def read(*words: str, **environment: str) -> Options:
 def test_without_a_word_it_serves_one_person_at_this_machine() -> None:
     chosen = read()
 
-    assert (chosen.whom, chosen.door.host, chosen.door.people) == ("me", None, None)
+    assert (chosen.profile, chosen.server_address.host, chosen.server_address.people) == ("me", None, None)
     assert chosen.settings.limits.spare
     assert chosen.settings.protected
     assert chosen.settings.workspace == default_workspace()
@@ -57,13 +57,13 @@ def test_a_browser_opens_for_one_person_at_a_screen_and_nowhere_else(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
 
-    assert read(*words, **environment).door.opens_browser is opens
+    assert read(*words, **environment).server_address.opens_browser is opens
 
 
 def test_windows_and_macos_need_no_display_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     for platform in ("win32", "darwin"):
         monkeypatch.setattr(sys, "platform", platform)
-        assert read().door.opens_browser
+        assert read().server_address.opens_browser
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536"])

@@ -38,7 +38,7 @@ def job(service: Service, project: str) -> str:
     return job
 
 
-def test_several_pictures_are_answered_as_each_alone(service: Service, job: str, sample: Path) -> None:
+def test_several_images_are_answered_as_each_alone(service: Service, job: str, sample: Path) -> None:
     paths = tuple(sorted((sample / "try").glob("*.png")))[:3]
 
     together = service.results.predict("ada", job, paths)
@@ -54,7 +54,7 @@ def test_several_pictures_are_answered_as_each_alone(service: Service, job: str,
             service.results.predict("ada", job, wrong)
 
 
-def test_a_camera_s_picture_is_answered_without_a_file(service: Service, job: str, sample: Path) -> None:
+def test_a_camera_s_image_is_answered_without_a_file(service: Service, job: str, sample: Path) -> None:
     path = sample / "try" / "vehicle_rocket.png"
     frame = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
@@ -66,19 +66,19 @@ def test_a_camera_s_picture_is_answered_without_a_file(service: Service, job: st
             service.results.predict_frame("ada", job, wrong)
 
 
-def test_a_run_shows_the_pictures_it_was_taught_on(service: Service, project: str, job: str) -> None:
+def test_a_run_shows_the_images_it_was_taught_on(service: Service, project: str, job: str) -> None:
     report = service.results.report("ada", job)
     first = report.answers[0]
 
     thumbnails = service.results.thumbnails("ada", job, (first.sha256, "0" * 64, first.sha256))
-    heat = service.results.heat_map("ada", job, service.results.picture_file("ada", job, first.sha256))
+    heat = service.results.heat_map("ada", job, service.results.image_file("ada", job, first.sha256))
 
     assert list(thumbnails) == [first.sha256]
     assert thumbnails[first.sha256][0] == report.classes[first.truth]
     assert thumbnails[first.sha256][1].startswith(b"\xff\xd8")
     assert heat.png.startswith(b"\x89PNG")
     with pytest.raises(NotFound, match="not kept any more"):
-        service.results.picture_file("ada", job, "0" * 64)
+        service.results.image_file("ada", job, "0" * 64)
 
 
 def test_a_doubt_that_is_decided_is_not_brought_up_again(
@@ -93,32 +93,34 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
         LabelIssue(file=one.file, sha256=one.sha256, label=one.truth, suggested=0, sure=0.5)
         for one in report.answers[:2]
     )
-    monkeypatch.setattr("headswap.app.service.results.read_report", lambda _: replace(report, doubts=two))
+    monkeypatch.setattr(
+        "headswap.app.service.results.read_report", lambda _: replace(report, label_issues=two)
+    )
 
-    service.results.settle("ada", job, two[0].sha256)
-    service.results.settle("ada", job, "0" * 64)  # nobody doubted that
+    service.results.dismiss("ada", job, two[0].sha256)
+    service.results.dismiss("ada", job, "0" * 64)  # nobody doubted that
 
-    assert service.results.doubts("ada", job) == two[1:]
-    assert service.results.settled("ada", job) == two[:1]
+    assert service.results.label_issues("ada", job) == two[1:]
+    assert service.results.dismissed("ada", job) == two[:1]
 
-    service.results.unsettle("ada", job, two[0].sha256)
+    service.results.restore("ada", job, two[0].sha256)
 
-    assert service.results.doubts("ada", job) == two
+    assert service.results.label_issues("ada", job) == two
 
 
 def test_nobody_else_is_told_anything(service: Service, job: str, sample: Path) -> None:
-    picture = sample / "try" / "vehicle_rocket.png"
+    image = sample / "try" / "vehicle_rocket.png"
     for ask in (
         lambda: service.results.report("eve", job),
-        lambda: service.results.predict("eve", job, (picture,)),
+        lambda: service.results.predict("eve", job, (image,)),
         lambda: service.results.predict_frame("eve", job, "QQ=="),
-        lambda: service.results.heat_map("eve", job, picture),
+        lambda: service.results.heat_map("eve", job, image),
         lambda: service.results.thumbnails("eve", job, ("0" * 64,)),
-        lambda: service.results.picture_file("eve", job, "0" * 64),
-        lambda: service.results.doubts("eve", job),
-        lambda: service.results.settle("eve", job, "0" * 64),
-        lambda: service.results.unsettle("eve", job, "0" * 64),
-        lambda: service.results.settled("eve", job),
+        lambda: service.results.image_file("eve", job, "0" * 64),
+        lambda: service.results.label_issues("eve", job),
+        lambda: service.results.dismiss("eve", job, "0" * 64),
+        lambda: service.results.restore("eve", job, "0" * 64),
+        lambda: service.results.dismissed("eve", job),
     ):
         with pytest.raises(NotFound, match="There is no such run"):
             ask()

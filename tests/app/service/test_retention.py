@@ -45,11 +45,11 @@ def run(store: Store, project: Project, state: JobState = JobState.DONE) -> str:
     while begun is not None and begun.id != job.id:
         begun = store.assign_next(99)
     if begun is not None and state is not JobState.RUNNING:
-        store.settle(job.id, begun.attempt, state)
+        store.finish(job.id, begun.attempt, state)
     return job.id
 
 
-def test_an_untouched_project_goes_with_its_pictures_and_runs_when_its_time_is_up(
+def test_an_untouched_project_goes_with_its_images_and_runs_when_its_time_is_up(
     projects: Projects, store: Store
 ) -> None:
     project = projects.create("ada")
@@ -192,7 +192,7 @@ def test_of_too_many_features_the_oldest_go_and_none_while_somebody_reads_them(
 
     keep(projects, store, features_gb=0.0025).tidy()
     assert all(path.exists() for path in made)
-    store.settle(working, store.get(working).attempt, JobState.DONE)
+    store.finish(working, store.get(working).attempt, JobState.DONE)
     keep(projects, store).tidy()
     assert all(path.exists() for path in made)
     keep(projects, store, features_gb=0.0025).tidy()

@@ -42,8 +42,8 @@ def test_going_further_tells_of_the_search_and_then_of_the_passes_of_the_run_tha
 
     assert trying.sentence == "Trying on practice pictures how far to go: 1,200 of 4,800 looks."
     assert last.sentence.startswith("Pass 4 of 20. It gets 75 of 76")
-    assert trying.goes_further
-    assert not view(job(search)).goes_further
+    assert trying.finetunes
+    assert not view(job(search)).finetunes
 
 
 def test_the_bar_gives_most_room_to_what_takes_longest() -> None:
@@ -69,8 +69,8 @@ def test_the_last_pass_is_told_once_with_the_figures_of_the_report() -> None:
 
     seen = view(job(None, state=JobState.DONE), HEAD_PASS, EpochEnd(2, 100, 1, 76, 1, 72), before, final)
 
-    assert [one.number for one in seen.passes] == [13, 2, 3]
-    assert seen.passes[-1] == final
+    assert [one.number for one in seen.epochs] == [13, 2, 3]
+    assert seen.epochs[-1] == final
     assert "68 of the 72" in seen.sentence
 
 

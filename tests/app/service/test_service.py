@@ -56,8 +56,8 @@ def test_the_journey_from_sample_to_prediction(
 
     assert service.project("ada", project).done_job == job
     assert view.share == 1.0
-    assert view.passes[-1].exam_right == report.exam_right
-    assert len(view.guesses) == min(6, report.exam_total)
+    assert view.epochs[-1].test_right == report.test_right
+    assert len(view.guesses) == min(6, report.test_total)
     assert set(prediction.probabilities) == {"bird", "fruit", "vehicle"}
     assert prediction.nearest
     assert heat.label == prediction.label
@@ -66,7 +66,7 @@ def test_the_journey_from_sample_to_prediction(
     assert load_bundle(packed).predict(sample / "try" / "vehicle_rocket.png").label == prediction.label
 
 
-def test_pictures_come_as_a_zip_and_a_broken_one_leaves_the_old_ones(
+def test_images_come_as_a_zip_and_a_broken_one_leaves_the_old_ones(
     service: Service, few_drawings: Path, tmp_path: Path
 ) -> None:
     project = service.new_project("ada").id
@@ -74,15 +74,15 @@ def test_pictures_come_as_a_zip_and_a_broken_one_leaves_the_old_ones(
         for path in sorted(few_drawings.rglob("*.png")):
             archive.write(path, f"wrapper/{path.parent.name}/{path.name}")
 
-    manifest = service.add_pictures("ada", project, tmp_path / "my pictures.zip")
+    manifest = service.add_images("ada", project, tmp_path / "my pictures.zip")
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with pytest.raises(HeadswapError):
-        service.add_pictures("ada", project, tmp_path / "broken.zip")
+        service.add_images("ada", project, tmp_path / "broken.zip")
 
     assert manifest.counts == {"bird": 8, "fruit": 8, "vehicle": 8}
     assert service.manifest("ada", project) == manifest
     assert manifest.part("test")
-    small = service.thumbnail("ada", project, manifest.pictures[0].sha256)
+    small = service.thumbnail("ada", project, manifest.images[0].sha256)
     assert small.startswith(b"\xff\xd8")
 
 
@@ -90,21 +90,21 @@ def test_nobody_sees_what_is_somebody_else_s(
     service: Service, done_job: tuple[str, str], sample: Path
 ) -> None:
     project, job = done_job
-    picture = sample / "try" / "vehicle_rocket.png"
+    image = sample / "try" / "vehicle_rocket.png"
     questions: list[Callable[[str, str, str], object]] = [
         lambda who, p, j: service.project(who, p),
         lambda who, p, j: service.rename_project(who, p, "mine"),
         lambda who, p, j: service.choose_model(who, p, "tf_efficientnet_lite0"),
-        lambda who, p, j: service.use_weights(who, p, picture),
+        lambda who, p, j: service.use_weights(who, p, image),
         lambda who, p, j: service.use_sample(who, p),
-        lambda who, p, j: service.add_pictures(who, p, sample),
+        lambda who, p, j: service.add_images(who, p, sample),
         lambda who, p, j: service.manifest(who, p),
         lambda who, p, j: service.thumbnail(who, p, "0" * 64),
         lambda who, p, j: service.start_teaching(who, p),
         lambda who, p, j: service.job(who, j),
         lambda who, p, j: service.cancel(who, j),
         lambda who, p, j: service.report(who, j),
-        lambda who, p, j: service.predict(who, j, picture),
+        lambda who, p, j: service.predict(who, j, image),
         lambda who, p, j: service.export(who, j),
     ]
     for ask in questions:

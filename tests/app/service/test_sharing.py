@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.service.lessons.runs import LessonRunState
-from headswap.app.service.lessons.sharing import MOST_BALLOTS, MOST_OF_AN_ADDRESS
+from headswap.app.service.lessons.sharing import MOST_OF_AN_ADDRESS, MOST_VOTES
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, NotFound
@@ -23,42 +23,42 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 
 @pytest.fixture
-def course(service: Service) -> str:
+def progress(service: Service) -> str:
     found = service.lessons.open("teacher", "").id
     service.lessons.reset("teacher", found)
     service.lessons.turn_to("teacher", found, LESSON)
     return found
 
 
-def test_a_key_shows_the_experiment_that_the_teacher_has_open(service: Service, course: str) -> None:
-    key = service.following.share("teacher", course)
+def test_a_key_shows_the_experiment_that_the_teacher_has_open(service: Service, progress: str) -> None:
+    key = service.following.share("teacher", progress)
 
     seen = service.following.look(key)
     assert seen.lesson is not None
     assert seen.lesson.name == LESSON
-    assert service.following.share("teacher", course) == key, "the link stays"
+    assert service.following.share("teacher", progress) == key, "the link stays"
 
-    service.lessons.turn_to("teacher", course, "norms")
+    service.lessons.turn_to("teacher", progress, "norms")
     after = service.following.look(key).lesson
     assert after is not None
     assert after.name == "norms"
 
 
-def test_a_key_taken_back_reads_like_one_that_never_was(service: Service, course: str) -> None:
-    key = service.following.share("teacher", course)
-    service.following.unshare("teacher", course)
+def test_a_key_taken_back_reads_like_one_that_never_was(service: Service, progress: str) -> None:
+    key = service.following.share("teacher", progress)
+    service.following.unshare("teacher", progress)
 
     for lost in (key, "0" * 32, "", "../course", key.upper(), "x" * 5000):
         with pytest.raises(NotFound, match="There is nothing to follow here"):
             service.following.look(lost)
-    assert service.following.shared("teacher", course) == ""
+    assert service.following.shared("teacher", progress) == ""
 
 
-def test_one_vote_a_browser_changed_until_it_is_closed(service: Service, course: str) -> None:
-    key = service.following.share("teacher", course)
+def test_one_vote_a_browser_changed_until_it_is_closed(service: Service, progress: str) -> None:
+    key = service.following.share("teacher", progress)
     with pytest.raises(BadSetting, match="The vote is closed"):
         service.following.vote(key, ADA, 0)
-    service.following.open_vote("teacher", course, LESSON)
+    service.following.open_vote("teacher", progress, LESSON)
 
     service.following.vote(key, ADA, 0)
     service.following.vote(key, BOB, 1)
@@ -66,37 +66,37 @@ def test_one_vote_a_browser_changed_until_it_is_closed(service: Service, course:
 
     assert mine is not None
     assert (mine.total, mine.counts, mine.mine) == (2, (), 1)
-    teachers = service.following.votes("teacher", course, LESSON)
+    teachers = service.following.votes("teacher", progress, LESSON)
     assert teachers is not None
     assert (teachers.total, teachers.counts) == (2, ()), "on the projector, too"
-    closed = service.following.close_vote("teacher", course, LESSON)
+    closed = service.following.close_vote("teacher", progress, LESSON)
     assert closed is not None
     assert (closed.is_open, closed.counts) == (False, (0, 2, 0))
     with pytest.raises(BadSetting, match="The vote is closed"):
         service.following.vote(key, ADA, 2)
 
 
-def test_what_is_no_answer_or_no_browser_is_not_counted(service: Service, course: str) -> None:
-    key = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+def test_what_is_no_answer_or_no_browser_is_not_counted(service: Service, progress: str) -> None:
+    key = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
 
     for choice in (-1, 3, 99):
         with pytest.raises(BadSetting, match="not counted"):
             service.following.vote(key, ADA, choice)
     with pytest.raises(NotFound):
         service.following.vote(key, "no number", 0)
-    votes = service.following.votes("teacher", course, LESSON)
+    votes = service.following.votes("teacher", progress, LESSON)
     assert votes is not None
     assert votes.total == 0
 
 
 def test_a_vote_cannot_be_filled_without_end(
-    service: Service, course: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, progress: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_BALLOTS", 2)
-    assert MOST_BALLOTS == 300
-    key = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+    monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_VOTES", 2)
+    assert MOST_VOTES == 300
+    key = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
     service.following.vote(key, ADA, 0)
     service.following.vote(key, BOB, 0)
 
@@ -106,13 +106,13 @@ def test_a_vote_cannot_be_filled_without_end(
 
 
 def test_one_address_has_its_share_of_a_vote_and_no_record_tells_which_it_was(
-    service: Service, course: str, monkeypatch: pytest.MonkeyPatch
+    service: Service, progress: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("headswap.app.service.lessons.sharing.MOST_OF_AN_ADDRESS", 2)
-    key = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
-    for ballot in (ADA, BOB):
-        service.following.vote(key, ballot, 0, "10.0.0.77")
+    key = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
+    for voter in (ADA, BOB):
+        service.following.vote(key, voter, 0, "10.0.0.77")
 
     with pytest.raises(BadSetting, match="not counted: 2 are in already"):
         service.following.vote(key, "c" * 32, 0, "10.0.0.77")
@@ -125,11 +125,11 @@ def test_one_address_has_its_share_of_a_vote_and_no_record_tells_which_it_was(
     assert MOST_OF_AN_ADDRESS >= 2 * 30, "a class of 30 behind one router"
 
 
-def test_who_knows_the_answer_votes_no_more(service: Service, course: str) -> None:
-    key = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+def test_who_knows_the_answer_votes_no_more(service: Service, progress: str) -> None:
+    key = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
     service.following.vote(key, ADA, 0)
-    found = service.lessons.look("teacher", course, LESSON)
+    found = service.lessons.look("teacher", progress, LESSON)
     known = replace(found, run=LessonRunState(state="running"))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -142,24 +142,24 @@ def test_who_knows_the_answer_votes_no_more(service: Service, course: str) -> No
     assert (seen.is_open, seen.counts) == (False, (1, 0, 0))
 
 
-def test_a_stranger_opens_closes_and_shares_nothing(service: Service, course: str) -> None:
+def test_a_stranger_opens_closes_and_shares_nothing(service: Service, progress: str) -> None:
     following = service.following
-    for deed in (following.share, following.unshare, following.shared):
+    for edit in (following.share, following.unshare, following.shared):
         with pytest.raises(NotFound, match="There is no such course"):
-            deed("stranger", course)
+            edit("stranger", progress)
     with pytest.raises(NotFound, match="There is no such course"):
-        following.open_vote("stranger", course, LESSON)
+        following.open_vote("stranger", progress, LESSON)
     with pytest.raises(NotFound, match="There is no such run"):
         following.share_job("stranger", "0" * 32)
 
 
-def test_starting_over_forgets_the_votes(service: Service, course: str) -> None:
-    service.following.open_vote("teacher", course, LESSON)
-    assert service.following.votes("teacher", course, LESSON) is not None
+def test_starting_over_forgets_the_votes(service: Service, progress: str) -> None:
+    service.following.open_vote("teacher", progress, LESSON)
+    assert service.following.votes("teacher", progress, LESSON) is not None
 
-    service.lessons.reset("teacher", course)
+    service.lessons.reset("teacher", progress)
 
-    assert service.following.votes("teacher", course, LESSON) is None
+    assert service.following.votes("teacher", progress, LESSON) is None
 
 
 def test_courses_past_their_time_go_with_their_votes_and_links(few_drawings: Path, tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_courses_past_their_time_go_with_their_votes_and_links(few_drawings: Pat
 
     settings = Settings(workspace=tmp_path, sample=few_drawings, limits=Limits(hours_kept=2))
     service = Service(settings)
-    course = service.lessons.open("teacher", "").id
-    key = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+    progress = service.lessons.open("teacher", "").id
+    key = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
     keeping = service._keeping
 
     assert keeping.tidy() == 0
@@ -178,7 +178,7 @@ def test_courses_past_their_time_go_with_their_votes_and_links(few_drawings: Pat
     assert keeping.tidy() == 2  # the course, and the link to it
 
     with pytest.raises(NotFound):
-        service.lessons.course("teacher", course)
+        service.lessons.progress("teacher", progress)
     with pytest.raises(NotFound):
         service.following.look(key)
     assert not list((tmp_path / "lessons" / "courses").iterdir())

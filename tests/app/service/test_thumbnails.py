@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from headswap.app.service.thumbnails import LARGEST_PX, find_picture, thumbnail
+from headswap.app.service.thumbnails import LARGEST_PX, find_image, thumbnail
 
 HASH = "ab" * 32
 
@@ -17,14 +17,14 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_picture_is_found_by_its_hash_in_the_first_store_that_has_it(store: Path) -> None:
-    assert find_picture([store / "none", store], HASH) == store / f"{HASH}.png"
-    assert find_picture([store], "cd" * 32) is None
+def test_an_image_is_found_by_its_hash_in_the_first_store_that_has_it(store: Path) -> None:
+    assert find_image([store / "none", store], HASH) == store / f"{HASH}.png"
+    assert find_image([store], "cd" * 32) is None
 
 
 @pytest.mark.parametrize("wrong", ["", "../" * 22, HASH.upper(), HASH + "\n", f"{HASH}.png"])
 def test_what_is_no_hash_is_never_looked_for(store: Path, wrong: str) -> None:
-    assert find_picture([store], wrong) is None
+    assert find_image([store], wrong) is None
 
 
 @pytest.mark.parametrize(("asked", "given"), [(96, 96), (1, 16), (5000, LARGEST_PX)])

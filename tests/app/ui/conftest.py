@@ -43,7 +43,7 @@ def inspection(card: NetworkCard) -> Inspection:
 
 @pytest.fixture
 def manifest() -> Manifest:
-    pictures = tuple(
+    images = tuple(
         ImageRecord(
             file=f"{name}/{i}.png", source=f"{name}/{i}.png", class_name=name, sha256=f"{len(name)}-{i}",
             width=9, height=9, look="0" * 64, brightness=0.5, part="test" if i == 0 else "train",
@@ -52,7 +52,7 @@ def manifest() -> Manifest:
         for i in range(12)
     )  # fmt: skip
     return Manifest(
-        name="pens", root="/nowhere", classes=(HOSTILE, "mug"), pictures=pictures,
+        name="pens", root="/nowhere", classes=(HOSTILE, "mug"), images=images,
         left_out=(SkippedFile(file="notes<b>.txt", reason="It is not a picture."),),
         findings=(Finding(code="few", sentence="Few pictures. Add some.", files=("mug/1.png", "gone.png")),),
     )  # fmt: skip
@@ -67,9 +67,9 @@ def report() -> Report:
     )
     return Report(
         classes=(HOSTILE, "mug"), method="exam", answers=answers, right=2, total=3, accuracy=2 / 3,
-        interval=(0.21, 0.94), baseline_class=HOSTILE, baseline_accuracy=2 / 3, practice_right=9,
-        practice_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
+        interval=(0.21, 0.94), baseline_class=HOSTILE, baseline_accuracy=2 / 3, train_right=9,
+        train_total=9, class_scores=(), confusion=((1, 1), (0, 1)),
         calibration=Calibration(temperature=1.1, error_before=0.2, error_after=0.1),
-        doubts=(LabelIssue(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
+        label_issues=(LabelIssue(file="d.png", sha256="d", label=0, suggested=1, sure=0.7),),
         advice=(Advice(code="mixed", sentence="Add <pictures>."),),
     )  # fmt: skip

@@ -7,8 +7,8 @@ from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Advice, FinetuneSummary, LearningCurve, Report
 
-FURTHER = FinetuneSummary(
-    asked="auto", depth="head", learning_rate=None, passes=0, planned_passes=0, parts=0, tried=0,
+FINETUNE = FinetuneSummary(
+    asked="auto", depth="head", learning_rate=None, epochs=0, planned_epochs=0, parts=0, tried=0,
     validation=0, right_before=0, right_after=0, sentence="The solved head was kept.",
 )  # fmt: skip
 
@@ -18,7 +18,7 @@ def test_advice_stays_text(report: Report) -> None:
 
 
 def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Report) -> None:
-    weak = replace(report, practice_right=5, accuracy=0.4, interval=(0.7, 0.8), baseline_accuracy=0.3)
+    weak = replace(report, train_right=5, accuracy=0.4, interval=(0.7, 0.8), baseline_accuracy=0.3)
 
     drawn = rendered(advice(advise(weak, (30, 30))))
 
@@ -28,19 +28,19 @@ def test_advice_to_let_more_move_comes_with_a_button_that_sets_it_up(report: Rep
 
 def test_what_came_of_going_further_is_said_as_that(report: Report) -> None:
     said = (
-        Advice(code="further", sentence=FURTHER.sentence),
+        Advice(code="further", sentence=FINETUNE.sentence),
         Advice(code="shortcut", sentence="Brightness alone gets most right."),
         Advice(code="mixed", sentence="Add some."),
     )
 
-    drawn = rendered(advice(replace(report, further=FURTHER, advice=said)))
+    drawn = rendered(advice(replace(report, finetune=FINETUNE, advice=said)))
 
     assert drawn.index("What came of going further.") < drawn.index("The solved head was kept.")
     assert drawn.index("Take care.") < drawn.index("Brightness alone") < drawn.index("Worth trying.")
     assert drawn.count("Worth trying.") == drawn.count("Take care.") == 1
 
 
-def test_whether_more_pictures_would_help_follows_from_what_fewer_gave(report: Report) -> None:
+def test_whether_more_images_would_help_follows_from_what_fewer_gave(report: Report) -> None:
     rising = LearningCurve(fewer=20, fewer_right=20, more=30, more_right=30, total=40, gained=11, lost=1)
     same = LearningCurve(fewer=100, fewer_right=170, more=150, more_right=170, total=200, gained=2, lost=2)
 

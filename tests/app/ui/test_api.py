@@ -36,7 +36,7 @@ def client(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 @pytest.fixture(scope="module")
-def pictures(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zip of class folders with one file that is no picture."""
     packed = tmp_path_factory.mktemp("zip") / "pictures.zip"
     with zipfile.ZipFile(packed, "w") as archive:
@@ -66,9 +66,9 @@ def test_only_the_six_endpoints_are_public(client: Client) -> None:
 
 
 def test_the_example_of_the_readme_works_word_for_word(
-    house: House, pictures: Path, sample: Path, tmp_path: Path
+    house: House, images: Path, sample: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "pictures.zip").write_bytes(pictures.read_bytes())
+    (tmp_path / "pictures.zip").write_bytes(images.read_bytes())
     (tmp_path / "new.jpg").write_bytes((sample / "try" / "vehicle_rocket.png").read_bytes())
     script = example().replace("http://localhost:7860", house.url.rstrip("/"))
     assert script != example()
@@ -91,8 +91,8 @@ def test_the_example_of_the_readme_works_word_for_word(
     assert zipfile.is_zipfile(said[-1])
 
 
-def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, pictures: Path) -> None:
-    job = client.predict(handle_file(pictures), api_name="/start")["job"]
+def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, images: Path) -> None:
+    job = client.predict(handle_file(images), api_name="/start")["job"]
 
     client.predict(job, api_name="/cancel")
     deadline = PATIENCE_S
@@ -103,7 +103,7 @@ def test_a_run_can_be_cancelled_and_has_no_result_then(client: Client, pictures:
     assert (status["result"] is None) == (status["state"] == "cancelled")
     if status["state"] == "cancelled":
         with pytest.raises(AppError, match="This run has no result yet"):
-            client.predict(job, handle_file(pictures), api_name="/predict")
+            client.predict(job, handle_file(images), api_name="/predict")
 
 
 @pytest.mark.parametrize(

@@ -14,23 +14,23 @@ def test_each_class_says_how_many_practise_and_how_many_are_locked_away(manifest
     assert "24 pictures in two classes" in drawn
     assert 'aria-label="mug: 12 pictures, 11 for practice, 1 for the exam"' in drawn
     assert "+ 3" in drawn  # nine of twelve are shown
-    alone = [picture for picture in manifest.pictures if picture.class_name == "mug"]
+    alone = [image for image in manifest.images if image.class_name == "mug"]
     assert "12 pictures in one class" in rendered(
-        class_rows(replace(manifest, classes=("mug",), pictures=tuple(alone)), {})
+        class_rows(replace(manifest, classes=("mug",), images=tuple(alone)), {})
     )
 
 
 def test_the_thumbnails_asked_for_are_the_ones_drawn(manifest: Manifest) -> None:
     shown = shown_images(manifest)
 
-    drawn = rendered(class_rows(manifest, {picture.sha256: f"data:,{picture.sha256}" for picture in shown}))
+    drawn = rendered(class_rows(manifest, {image.sha256: f"data:,{image.sha256}" for image in shown}))
 
     assert len(shown) == 18
     assert drawn.count("<img ") == drawn.count('data-deed="look"') == 18
     assert 'data-file="mug/1.png"' in drawn
 
 
-def test_each_row_offers_more_pictures_the_camera_and_a_closer_look(manifest: Manifest) -> None:
+def test_each_row_offers_more_images_the_camera_and_a_closer_look(manifest: Manifest) -> None:
     drawn = rendered(class_rows(manifest, {}))
 
     for button in ('data-add="mug"', 'data-camera="mug"', 'data-deed="open" data-name="mug"'):

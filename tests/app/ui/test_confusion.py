@@ -18,7 +18,7 @@ def test_the_largest_confusion_is_open_at_first(report: Report) -> None:
     assert [answer.file for answer in answers_of(report, "0-1")] == ["b.png"]
 
 
-def test_a_cell_opens_exactly_the_pictures_that_it_counts(report: Report) -> None:
+def test_a_cell_opens_exactly_the_images_that_it_counts(report: Report) -> None:
     for truth, row in enumerate(report.confusion):
         for said, how_many in enumerate(row):
             assert len(answers_of(report, f"{truth}-{said}")) == how_many

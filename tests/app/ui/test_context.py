@@ -35,19 +35,19 @@ def test_a_project_of_somebody_else_is_not_opened(service: Service) -> None:
         look(service, "bob", theirs.id)
 
 
-def test_a_fresh_project_has_no_pictures_no_classes_and_no_lesson(service: Service) -> None:
-    scene = look(service, "", service.new_project("").id)
+def test_a_fresh_project_has_no_images_no_classes_and_no_lesson(service: Service) -> None:
+    context = look(service, "", service.new_project("").id)
 
-    assert (scene.manifest, scene.job, scene.classes, scene.is_teaching) == (None, None, (), False)
+    assert (context.manifest, context.job, context.classes, context.is_teaching) == (None, None, (), False)
 
 
 def test_what_is_missing_before_a_lesson_is_one_sentence(service: Service, manifest: Manifest) -> None:
-    scene = look(service, "", service.new_project("").id)
-    alone = tuple(replace(p, class_name="mug", part="train") for p in manifest.pictures)
+    context = look(service, "", service.new_project("").id)
+    alone = tuple(replace(p, class_name="mug", part="train") for p in manifest.images)
 
-    assert scene.lacks == "It needs pictures of at least two classes."
-    assert replace(scene, manifest=manifest).lacks == ""
-    one = replace(scene, manifest=replace(manifest, classes=("mug",), pictures=alone))
+    assert context.lacks == "It needs pictures of at least two classes."
+    assert replace(context, manifest=manifest).lacks == ""
+    one = replace(context, manifest=replace(manifest, classes=("mug",), images=alone))
     assert one.lacks == "So far there is only mug. It needs a second class to tell it from."
-    no_exam = replace(scene, manifest=replace(manifest, pictures=alone))
-    assert no_exam.lacks.startswith("There are too few pictures to lock any away for the exam.")
+    no_test = replace(context, manifest=replace(manifest, images=alone))
+    assert no_test.lacks.startswith("There are too few pictures to lock any away for the exam.")

@@ -27,9 +27,9 @@ class Recorder:
 
 
 @pytest.fixture
-def scene(manifest: Manifest) -> PageContext:
+def context(manifest: Manifest) -> PageContext:
     project = ProjectView(
-        id="p", name="mugs", model="m", head_path=None, has_own_weights=False, has_pictures=True, job=None,
+        id="p", name="mugs", model="m", head_path=None, has_own_weights=False, has_images=True, job=None,
         done_job=None,
     )  # fmt: skip
     return PageContext("ada", project, manifest, None)
@@ -43,7 +43,7 @@ class Thumbs:
         return self
 
     @property
-    def pictures(self) -> Thumbs:
+    def images(self) -> Thumbs:
         return self
 
     @staticmethod
@@ -64,7 +64,7 @@ SHARED = cast(PageParts, Thumbs())
 
 
 @pytest.mark.parametrize(
-    ("deed", "call"),
+    ("edit", "call"),
     [
         (Edit("rename", "mug", "", "cup"), ("rename_class", "ada", "p", "mug", "cup")),
         (Edit("merge", "mug", "", "cup"), ("merge_classes", "ada", "p", "mug", "cup")),
@@ -78,10 +78,10 @@ SHARED = cast(PageParts, Thumbs())
     ],
     ids=lambda value: value.verb if isinstance(value, Edit) else "",
 )
-def test_each_button_is_one_verb(deed: Edit, call: tuple[object, ...]) -> None:
+def test_each_button_is_one_verb(edit: Edit, call: tuple[object, ...]) -> None:
     recorder = Recorder()
 
-    do(deed, cast(Datasets, recorder), "ada", "p")
+    do(edit, cast(Datasets, recorder), "ada", "p")
 
     assert recorder.calls == [call]
 
@@ -97,43 +97,45 @@ def test_what_no_button_says_does_nothing() -> None:
 def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
     event = gr.EventData(None, {"deed": "drop", "name": 7, "file": "x" * 9999})
 
-    deed = edit_of(event)
+    edit = edit_of(event)
 
-    assert deed == Edit("drop", "", "x" * LONGEST, "")
+    assert edit == Edit("drop", "", "x" * LONGEST, "")
 
 
-def test_a_closer_look_opens_the_dialog_it_names(scene: PageContext) -> None:
-    assert "12 pictures" in rendered(look_closer(Edit("open", "mug", "", ""), scene, SHARED))
-    assert 'data-file="mug/1.png"' in rendered(look_closer(Edit("look", "", "mug/1.png", ""), scene, SHARED))
-    assert "1 picture<" in rendered(look_closer(Edit("show", "few", "", ""), scene, SHARED))
+def test_a_closer_look_opens_the_dialog_it_names(context: PageContext) -> None:
+    assert "12 pictures" in rendered(look_closer(Edit("open", "mug", "", ""), context, SHARED))
+    assert 'data-file="mug/1.png"' in rendered(
+        look_closer(Edit("look", "", "mug/1.png", ""), context, SHARED)
+    )
+    assert "1 picture<" in rendered(look_closer(Edit("show", "few", "", ""), context, SHARED))
     assert "Take all 24 pictures out?" in rendered(
-        look_closer(Edit("ask-start-over", "", "", ""), scene, SHARED)
+        look_closer(Edit("ask-start-over", "", "", ""), context, SHARED)
     )
     assert "place of your 24 pictures?" in rendered(
-        look_closer(Edit("ask-sample", "", "", ""), scene, SHARED)
+        look_closer(Edit("ask-sample", "", "", ""), context, SHARED)
     )
 
 
-def test_what_is_gone_is_said(scene: PageContext) -> None:
+def test_what_is_gone_is_said(context: PageContext) -> None:
     with pytest.raises(NotFound, match="no such class any more"):
-        look_closer(Edit("open", "fork", "", ""), scene, SHARED)
+        look_closer(Edit("open", "fork", "", ""), context, SHARED)
     with pytest.raises(NotFound, match="no such picture any more"):
-        look_closer(Edit("look", "", "fork.png", ""), scene, SHARED)
+        look_closer(Edit("look", "", "fork.png", ""), context, SHARED)
     with pytest.raises(NotFound, match="no pictures any more"):
         rendered(
-            look_closer(Edit("open", "mug", "", ""), PageContext("ada", scene.project, None, None), SHARED)
+            look_closer(Edit("open", "mug", "", ""), PageContext("ada", context.project, None, None), SHARED)
         )
 
 
-def test_a_mistake_stays_in_the_dialog_where_it_was_made(scene: PageContext) -> None:
+def test_a_mistake_stays_in_the_dialog_where_it_was_made(context: PageContext) -> None:
     refusing = cast(PageParts, Refusing())
 
-    of_class = rendered(do_or_tell(Edit("rename", "mug", "", "<b>"), scene, refusing))
-    of_picture = rendered(do_or_tell(Edit("relabel", "", "mug/1.png", ""), scene, refusing))
+    of_class = rendered(do_or_tell(Edit("rename", "mug", "", "<b>"), context, refusing))
+    of_image = rendered(do_or_tell(Edit("relabel", "", "mug/1.png", ""), context, refusing))
 
-    for dialog in (of_class, of_picture):
+    for dialog in (of_class, of_image):
         assert "There is a class called &lt;b&gt; already." in dialog
         assert "Choose another name." in dialog
     with pytest.raises(BadSetting, match="called <b> already"):
-        rendered(do_or_tell(Edit("undo", "", "", ""), scene, refusing))
-    assert rendered(do_or_tell(Edit("nothing", "", "", ""), scene, refusing)) == ""
+        rendered(do_or_tell(Edit("undo", "", "", ""), context, refusing))
+    assert rendered(do_or_tell(Edit("nothing", "", "", ""), context, refusing)) == ""

@@ -14,17 +14,17 @@ def test_the_sample_set_has_examples_for_each_of_its_classes() -> None:
     assert {name.split("_")[0] for name in names} == {"bird", "bug", "fruit", "vehicle"}
 
 
-def test_pictures_of_other_things_are_no_examples() -> None:
+def test_images_of_other_things_are_no_examples() -> None:
     assert examples_for(("mug", "pen")) == ()
     assert rendered(example_strip((), (), -1)) == ""
 
 
 def test_each_example_says_aloud_what_the_network_says_of_it(tmp_path: Path) -> None:
-    picture = tmp_path / "bird_one.png"
-    picture.write_bytes(b"not decoded here")
+    image = tmp_path / "bird_one.png"
+    image.write_bytes(b"not decoded here")
 
     strip = rendered(
-        example_strip((picture,), (Prediction(file="x", label="bug", probabilities={"bug": 0.6}),), 0)
+        example_strip((image,), (Prediction(file="x", label="bug", probabilities={"bug": 0.6}),), 0)
     )
 
     assert 'aria-label="Example 1: it says bug, 60\u00a0% sure"' in strip

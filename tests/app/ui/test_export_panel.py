@@ -24,7 +24,7 @@ def ready(tmp_path: Path, hostile: str) -> ExportView:
         ),
     ]  # fmt: skip
     ways = [
-        Route(name="page", pictures=2, same=2, largest_difference=1.25e-5),
+        Route(name="page", images=2, same=2, largest_difference=1.25e-5),
         Route(name="model.onnx", problem=f"It has {hostile} in it."),
     ]
     sizes = {"weights.safetensors": 2_500_000, "check/a.png": 100, "check/b.png": 200, "seal.json": 7}
@@ -47,7 +47,7 @@ def test_what_is_in_the_zip_is_named_with_its_purpose_and_size(ready: ExportView
     assert "10\u00a0B" in table
 
 
-def test_each_way_says_on_how_many_pictures_it_is_the_same(ready: ExportView, hostile: str) -> None:
+def test_each_way_says_on_how_many_images_it_is_the_same(ready: ExportView, hostile: str) -> None:
     panel = rendered(agreement(ready.check))
 
     assert "This page" in panel
@@ -59,7 +59,7 @@ def test_each_way_says_on_how_many_pictures_it_is_the_same(ready: ExportView, ho
 
 
 def test_a_difference_beyond_the_bound_is_a_warning(ready: ExportView) -> None:
-    check = check_of([Route(name="predict.py", pictures=2, same=1, largest_difference=0.2)], [])
+    check = check_of([Route(name="predict.py", images=2, same=1, largest_difference=0.2)], [])
 
     panel = rendered(agreement(check))
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headswap.app.ui.steps.findings import checks, pair_pictures, worth_a_look
+from headswap.app.ui.steps.findings import checks, pair_images, worth_a_look
 from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Finding, Manifest, SkippedFile
 
@@ -20,8 +20,8 @@ def test_every_file_left_out_is_named_with_its_reason(manifest: Manifest) -> Non
     assert all(f"{i}.txt" in words for i in range(30))
 
 
-def test_a_finding_shows_the_pictures_it_is_about_and_survives_missing_ones(manifest: Manifest) -> None:
-    assert [picture.file for picture in pair_pictures(manifest)] == ["mug/1.png"]
+def test_a_finding_shows_the_images_it_is_about_and_survives_missing_ones(manifest: Manifest) -> None:
+    assert [image.file for image in pair_images(manifest)] == ["mug/1.png"]
     assert "data:,one" in rendered(checks(manifest, {"3-1": "data:,one"}))
 
 

@@ -16,15 +16,15 @@ from headswap.data.manifest import Manifest
 
 
 def uris(manifest: Manifest) -> dict[str, str]:
-    return {picture.sha256: f"data:,{picture.sha256}" for picture in manifest.pictures}
+    return {image.sha256: f"data:,{image.sha256}" for image in manifest.images}
 
 
-def test_a_class_is_shown_with_every_picture_and_what_can_be_done(manifest: Manifest, hostile: str) -> None:
+def test_a_class_is_shown_with_every_image_and_what_can_be_done(manifest: Manifest, hostile: str) -> None:
     drawn = rendered(class_dialog(manifest, "mug", uris(manifest)))
 
     assert drawn.count('data-deed="look"') == 12
-    for deed in ("rename", "merge", "drop-class"):
-        assert f'data-deed="{deed}" data-name="mug"' in drawn
+    for edit in ("rename", "merge", "drop-class"):
+        assert f'data-deed="{edit}" data-name="mug"' in drawn
     assert "12 pictures" in drawn
     assert hostile not in drawn  # the class it could be merged into
     assert "<option>mug" not in drawn
@@ -38,19 +38,19 @@ def test_one_class_alone_can_only_be_renamed(manifest: Manifest) -> None:
     assert "drop-class" not in drawn
 
 
-def test_very_many_pictures_are_counted_beyond_the_first(manifest: Manifest) -> None:
-    mugs = [picture for picture in manifest.pictures if picture.class_name == "mug"] * 11
+def test_very_many_images_are_counted_beyond_the_first(manifest: Manifest) -> None:
+    mugs = [image for image in manifest.images if image.class_name == "mug"] * 11
 
-    drawn = rendered(class_dialog(replace(manifest, pictures=tuple(mugs)), "mug", uris(manifest)))
+    drawn = rendered(class_dialog(replace(manifest, images=tuple(mugs)), "mug", uris(manifest)))
 
     assert drawn.count('data-deed="look"') == MOST_SHOWN
     assert "And 12 more pictures." in drawn
 
 
-def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest, hostile: str) -> None:
-    picture = replace(manifest.pictures[0], file=f"{hostile}.png")
+def test_an_image_is_shown_large_with_its_class_and_its_part(manifest: Manifest, hostile: str) -> None:
+    image = replace(manifest.images[0], file=f"{hostile}.png")
 
-    drawn = rendered(image_dialog(manifest, picture, "data:,large", mistake=h.p["No."]))
+    drawn = rendered(image_dialog(manifest, image, "data:,large", mistake=h.p["No."]))
 
     assert 'src="data:,large"' in drawn
     assert "Locked away for the exam." in drawn
@@ -61,8 +61,8 @@ def test_a_picture_is_shown_large_with_its_class_and_its_part(manifest: Manifest
     assert hostile not in drawn
 
 
-def test_pictures_of_several_classes_carry_their_names(manifest: Manifest, hostile: str) -> None:
-    drawn = rendered(several_dialog(manifest.pictures, uris(manifest), "24 pictures"))
+def test_images_of_several_classes_carry_their_names(manifest: Manifest, hostile: str) -> None:
+    drawn = rendered(several_dialog(manifest.images, uris(manifest), "24 pictures"))
 
     assert drawn.count(">mug</span>") == 12
     assert hostile not in drawn

@@ -16,7 +16,7 @@ def test_the_new_head_is_as_large_as_the_names_of_the_person(inspection: Inspect
     assert all(f">{name}</text>" in drawn for name in ("bird", "bug", "fruit", "vehicle"))
 
 
-def test_before_there_are_pictures_the_new_head_waits_for_names(inspection: Inspection) -> None:
+def test_before_there_are_images_the_new_head_waits_for_names(inspection: Inspection) -> None:
     drawn = rendered(head_view(inspection, ()))
 
     assert "your names" in drawn

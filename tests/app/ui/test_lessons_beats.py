@@ -23,7 +23,7 @@ RESULT = LessonResult(
     lesson="old-optimizer",
     model=HOSTILE,
     data=HOSTILE,
-    pictures=96,
+    images=96,
     seed=2,
     sentences=("Optimizer first: nothing moved.", "Head first: it fell."),
     numbers=(
@@ -44,7 +44,7 @@ def lesson_called(name: str) -> Lesson:
 def fresh() -> LessonView:
     return LessonView(
         lesson=lesson_called("old-optimizer"), done=(), guess=None, riddles=(), result=None, is_own=False,
-        run=LessonRunState(), seconds=3.0, own_pictures="", own_model="",
+        run=LessonRunState(), seconds=3.0, own_images="", own_model="",
     )  # fmt: skip
 
 
@@ -98,8 +98,8 @@ def test_afterwards_guess_result_numbers_and_origin_are_there_and_harmless(done:
     assert "<img" not in shown
 
 
-def test_a_result_of_own_pictures_does_not_claim_what_is_true_of_the_sample_set(done: LessonView) -> None:
-    own = rendered(predict(replace(done, is_own=True, own_pictures="mine", guess=1), words(done)))
+def test_a_result_of_own_images_does_not_claim_what_is_true_of_the_sample_set(done: LessonView) -> None:
+    own = rendered(predict(replace(done, is_own=True, own_images="mine", guess=1), words(done)))
 
     assert "your guess, and right on the sample set" in own
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from headswap.app.service.lessons.sharing import MOST_OF_AN_ADDRESS
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
-from headswap.app.ui.lessons.follow import BALLOT, Follow
+from headswap.app.ui.lessons.follow import VOTER_COOKIE, Follow
 from tests.loops import run
 
 LESSON, SECRET = "old-optimizer", "kept with the data"
@@ -53,11 +53,11 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ser
 
 @pytest.fixture
 def key(service: Service) -> str:
-    course = service.lessons.open("teacher", "").id
-    service.lessons.reset("teacher", course)
-    service.lessons.turn_to("teacher", course, LESSON)
-    opened = service.following.share("teacher", course)
-    service.following.open_vote("teacher", course, LESSON)
+    progress = service.lessons.open("teacher", "").id
+    service.lessons.reset("teacher", progress)
+    service.lessons.turn_to("teacher", progress, LESSON)
+    opened = service.following.share("teacher", progress)
+    service.following.open_vote("teacher", progress, LESSON)
     return opened
 
 
@@ -86,7 +86,7 @@ def test_a_vote_is_counted_once_a_browser(service: Service, key: str) -> None:
     ada, bob = Phone(service), Phone(service)
     for phone in (ada, bob):
         phone.ask("GET", f"/follow?key={key}")
-        assert phone.cookies.get(BALLOT)
+        assert phone.cookies.get(VOTER_COOKIE)
 
     for phone, choice in ((ada, 0), (bob, 1), (ada, 1)):
         answer = phone.ask("POST", "/follow/vote", data={"key": key, "choice": str(choice)})
@@ -105,19 +105,19 @@ def test_a_vote_is_counted_once_a_browser(service: Service, key: str) -> None:
 def test_a_number_that_this_server_did_not_give_votes_for_nobody(service: Service, key: str) -> None:
     given = Phone(service)
     given.ask("GET", f"/follow?key={key}")
-    ballot, _, sign = str(given.cookies[BALLOT]).partition(".")
+    voter, _, sign = str(given.cookies[VOTER_COOKIE]).partition(".")
     elsewhere = Phone(service, secret="of another server")
     elsewhere.ask("GET", f"/follow?key={key}")
-    made_up = ("a" * 32, f"{'a' * 32}.{sign}", f"{ballot}.", ballot, f"{ballot}.{sign[:-1]}",
-               f"{ballot}.{sign}x", f"{ballot}.\u00e9", str(elsewhere.cookies[BALLOT]))  # fmt: skip
+    made_up = ("a" * 32, f"{'a' * 32}.{sign}", f"{voter}.", voter, f"{voter}.{sign[:-1]}",
+               f"{voter}.{sign}x", f"{voter}.\u00e9", str(elsewhere.cookies[VOTER_COOKIE]))  # fmt: skip
 
     for number in made_up:
         phone = Phone(service)
-        header = {"cookie": f"{BALLOT}={number}".encode()}
+        header = {"cookie": f"{VOTER_COOKIE}={number}".encode()}
         told = phone.ask("POST", "/follow/vote", data={"key": key, "choice": "1"}, headers=header)
         assert told.status_code == 400, number
     again = Phone(service)
-    again.cookies.set(BALLOT, f"{ballot}.{sign}")
+    again.cookies.set(VOTER_COOKIE, f"{voter}.{sign}")
     assert again.ask("POST", "/follow/vote", data={"key": key, "choice": "1"}).status_code == 200
 
     vote = service.following.look(key).vote
@@ -130,7 +130,7 @@ def test_one_address_cannot_fill_a_vote_and_a_class_behind_it_can_vote(service: 
         counted = 0
         for _ in range(most):
             phone = Phone(service, address)
-            phone.cookies.set(BALLOT, signed())
+            phone.cookies.set(VOTER_COOKIE, signed())
             answer = phone.ask("POST", "/follow/vote", data={"key": key, "choice": "0"})
             assert answer.status_code in (200, 409)
             counted += answer.status_code == 200

@@ -41,18 +41,18 @@ def test_it_is_a_page_of_its_own_that_remembers_its_course_and_the_open_project(
 
 def test_it_is_silent_until_something_moves(page: gr.Blocks, service: Service) -> None:
     (timer,) = [one for one in page.blocks.values() if isinstance(one, gr.Timer) and one.page == "learn"]
-    course = service.lessons.open("", "").id
+    progress = service.lessons.open("", "").id
 
     assert not timer.active
-    assert not draw_lesson(service, "", course, "", LessonPlace(lesson="norms")).is_moving
-    service.following.open_vote("", course, "norms")
-    assert draw_lesson(service, "", course, "", LessonPlace(lesson="norms")).is_moving
+    assert not draw_lesson(service, "", progress, "", LessonPlace(lesson="norms")).is_moving
+    service.following.open_vote("", progress, "norms")
+    assert draw_lesson(service, "", progress, "", LessonPlace(lesson="norms")).is_moving
 
 
 def test_a_card_shows_nothing_of_the_experiment_before_it(service: Service) -> None:
-    course = service.lessons.open("", "").id
+    progress = service.lessons.open("", "").id
 
-    drawn = draw_lesson(service, "", course, "", LessonPlace(lesson="tuning")).parts
+    drawn = draw_lesson(service, "", progress, "", LessonPlace(lesson="tuning")).parts
 
     assert "Tuning left to a machine" in rendered(drawn["heading"])
     assert "--depth auto" in rendered(drawn["why"])

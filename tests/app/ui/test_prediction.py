@@ -23,7 +23,7 @@ def test_every_class_gets_a_bar_and_the_first_is_marked() -> None:
 
 def test_a_stranger_is_called_one() -> None:
     drawn = rendered(
-        answer(Prediction(file="x.png", label="a", probabilities={"a": 0.9, "b": 0.1}, unlike=1.4))
+        answer(Prediction(file="x.png", label="a", probabilities={"a": 0.9, "b": 0.1}, ood_score=1.4))
     )
 
     assert "I have not seen anything like this" in drawn

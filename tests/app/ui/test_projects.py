@@ -8,11 +8,11 @@ from headswap.app.service.archive import ProjectLine
 from headswap.app.ui.projects import MOST_KNOWN, known_projects, remembered
 from headswap.app.ui.widgets.html import rendered
 
-LINE = ProjectLine(id="a" * 32, name="Mugs", pictures=60, classes=2, runs=3, last_run_at=None)
+LINE = ProjectLine(id="a" * 32, name="Mugs", images=60, classes=2, runs=3, last_run_at=None)
 
 
 def test_each_project_is_a_button_with_its_facts_and_the_open_one_is_marked() -> None:
-    other = ProjectLine(id="b" * 32, name="New project", pictures=0, classes=0, runs=0, last_run_at=None)
+    other = ProjectLine(id="b" * 32, name="New project", images=0, classes=0, runs=0, last_run_at=None)
 
     drawn = rendered(known_projects((LINE, other), LINE.id))
 
@@ -22,10 +22,10 @@ def test_each_project_is_a_button_with_its_facts_and_the_open_one_is_marked() ->
     assert f'data-project="{other.id}"' in drawn
 
 
-def test_a_project_shows_when_it_was_taught_and_a_few_of_its_pictures() -> None:
-    taught = replace(LINE, last_run_at=1_700_000_000.0)
+def test_a_project_shows_when_it_was_taught_and_a_few_of_its_images() -> None:
+    trained = replace(LINE, last_run_at=1_700_000_000.0)
 
-    drawn = rendered(known_projects((taught,), "", examples={LINE.id: ("data:image/jpeg;base64,AA==",)}))
+    drawn = rendered(known_projects((trained,), "", examples={LINE.id: ("data:image/jpeg;base64,AA==",)}))
 
     assert '<time datetime="2023-11-14T22:13:20Z">' in drawn
     assert '<img src="data:image/jpeg;base64,AA==" alt="">' in drawn
@@ -44,7 +44,7 @@ def test_nothing_is_deleted_without_being_asked_again() -> None:
 def test_a_name_is_text(hostile: str) -> None:
     assert "<img" not in rendered(
         known_projects(
-            (ProjectLine(id="a", name=hostile, pictures=0, classes=0, runs=0, last_run_at=None),), ""
+            (ProjectLine(id="a", name=hostile, images=0, classes=0, runs=0, last_run_at=None),), ""
         )
     )
 

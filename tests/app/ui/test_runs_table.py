@@ -11,20 +11,20 @@ from headswap.app.service.history import RunSummary, RunView
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table, sorted_runs
 from headswap.app.ui.widgets.html import rendered
 
-VERDICT = RunSummary(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, pictures=96, depth="head")
+SUMMARY = RunSummary(accuracy=0.85, interval=(0.64, 0.95), right=17, total=20, images=96, depth="head")
 RUN = RunView(
     id="a" * 32, project="p" * 32, project_name="Mugs", created_at=1_700_000_000.0,
     model="timm/tf_efficientnet_lite0", images_key="mugs", depth="head", state="done", share=1.0,
     problem="", is_shown=True,
-    verdict=VERDICT, seconds=6.2, parameters=3_376_132, size_bytes=13_700_000, ms_per_picture=9.53,
+    summary=SUMMARY, seconds=6.2, parameters=3_376_132, size_bytes=13_700_000, ms_per_image=9.53,
 )  # fmt: skip
 SLOW = replace(
-    RUN, id="b" * 32, model="resnet50", created_at=1_700_000_100.0, ms_per_picture=38.0, is_shown=False,
-    verdict=replace(VERDICT, accuracy=0.95, interval=(0.76, 0.99)),
+    RUN, id="b" * 32, model="resnet50", created_at=1_700_000_100.0, ms_per_image=38.0, is_shown=False,
+    summary=replace(SUMMARY, accuracy=0.95, interval=(0.76, 0.99)),
 )  # fmt: skip
 FAILED = replace(
     RUN, id="c" * 32, model="vgg16", created_at=1_700_000_200.0, state="failed", problem="Not <here>.",
-    is_shown=False, verdict=None, seconds=None, parameters=None, size_bytes=None, ms_per_picture=None,
+    is_shown=False, summary=None, seconds=None, parameters=None, size_bytes=None, ms_per_image=None,
 )  # fmt: skip
 WAITING = replace(FAILED, id="d" * 32, state="queued", problem="", created_at=1_700_000_300.0)
 
@@ -111,7 +111,7 @@ def test_two_measured_runs_are_a_plot_and_one_is_not() -> None:
     assert "resnet50 95 % in 38 ms" in drawn
 
 
-def test_runs_on_other_pictures_are_not_drawn_into_the_same_picture() -> None:
+def test_runs_on_other_images_are_not_drawn_into_the_same_image() -> None:
     other = [
         replace(one, id=one.id[::-1], images_key="pens", project_name="Pens & <co>") for one in (RUN, SLOW)
     ]

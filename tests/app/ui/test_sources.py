@@ -37,7 +37,7 @@ def test_every_file_chooser_offers_the_same_endings() -> None:
         assert re.search(r"\baccept\b", web_text(script))
 
 
-def test_the_picker_keeps_as_much_of_a_picture_as_the_server_does() -> None:
+def test_the_picker_keeps_as_much_of_an_image_as_the_server_does() -> None:
     script = web_text("picker.js")
 
     assert f"SHORTER_SIDE = {STORE_PX}," in script

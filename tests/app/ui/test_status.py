@@ -7,14 +7,14 @@ import pytest
 
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.widgets.html import rendered
-from headswap.app.ui.widgets.status import chip, live_panel, stale_text
+from headswap.app.ui.widgets.status import live_panel, run_status, stale_text
 
 PROJECT = ProjectView(
-    id="p", name="n", model="m", head_path=None, has_own_weights=False, has_pictures=True,
+    id="p", name="n", model="m", head_path=None, has_own_weights=False, has_images=True,
     job="j", done_job=None,
 )  # fmt: skip
 RUNNING = JobView(
-    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, passes=(),
+    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, epochs=(),
     guesses=(), first_guesses=(),
 )  # fmt: skip
 
@@ -31,18 +31,20 @@ RUNNING = JobView(
     ],
 )
 def test_the_chip_says_what_is_true(change: dict[str, object], words: str) -> None:
-    assert words in rendered(chip(PROJECT, replace(RUNNING, **change)))  # type: ignore[arg-type]
+    assert words in rendered(run_status(PROJECT, replace(RUNNING, **change)))  # type: ignore[arg-type]
 
 
-def test_a_result_of_other_pictures_is_marked_and_explained() -> None:
+def test_a_result_of_other_images_is_marked_and_explained() -> None:
     stale = replace(PROJECT, done_job="j", is_stale=True)
 
-    drawn = rendered(chip(stale, replace(RUNNING, state="done")))
+    drawn = rendered(run_status(stale, replace(RUNNING, state="done")))
 
     assert "Taught on the pictures before the change" in drawn
     assert "data-stale" in drawn
     assert "Teach again" in rendered(stale_text(stale))
-    assert "data-stale" not in rendered(chip(replace(stale, is_stale=False), replace(RUNNING, state="done")))
+    assert "data-stale" not in rendered(
+        run_status(replace(stale, is_stale=False), replace(RUNNING, state="done"))
+    )
     assert rendered(stale_text(PROJECT)) == ""
 
 
@@ -56,12 +58,14 @@ def test_a_run_that_failed_at_once_shows_its_reason_and_no_empty_chart() -> None
 
 
 def test_without_a_job_nothing_is_running() -> None:
-    assert "Ready. Nothing is running" in rendered(chip(PROJECT, None))
+    assert "Ready. Nothing is running" in rendered(run_status(PROJECT, None))
 
 
 def test_the_steps_that_are_done_are_ticked() -> None:
-    assert 'data-done="model pictures"' in rendered(chip(PROJECT, RUNNING))
-    assert 'data-done="model pictures teach test"' in rendered(chip(replace(PROJECT, done_job="j"), None))
+    assert 'data-done="model pictures"' in rendered(run_status(PROJECT, RUNNING))
+    assert 'data-done="model pictures teach test"' in rendered(
+        run_status(replace(PROJECT, done_job="j"), None)
+    )
 
 
 def test_the_live_panel_has_a_sentence_and_a_bar_for_a_screen_reader() -> None:

@@ -30,9 +30,9 @@ def test_every_choice_reaches_the_lesson() -> None:
     lesson, share, seed = config_of(chosen)
 
     assert lesson == TrainConfig(
-        depth="last", head="wide", px=160, budget_s=120.0, mirror=True,
-        further=FinetuneConfig(
-            passes=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
+        depth="last", head="wide", px=160, budget_s=120.0, flip=True,
+        finetune=FinetuneConfig(
+            epochs=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
         ),
     )  # fmt: skip
     assert (share, seed) == (0.3, 7)

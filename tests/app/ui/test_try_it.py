@@ -5,16 +5,16 @@ import gradio as gr
 from headswap.app.ui.steps.try_it import NO_ANSWER, build_try_it
 
 
-def test_only_a_picture_that_is_kept_can_be_looked_into() -> None:
+def test_only_an_image_that_is_kept_can_be_looked_into() -> None:
     with gr.Blocks():
         part = build_try_it()
 
     assert part.told("It says mug.")[part.look].visible
     assert not part.told("It says mug.", is_kept=False)[part.look].visible
-    assert part.empty(None)[part.picture] is None
+    assert part.empty(None)[part.image] is None
 
 
-def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_picture_stay() -> None:
+def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_image_stay() -> None:
     with gr.Blocks() as page:
         part = build_try_it()
         before = len(page.blocks)

@@ -28,8 +28,8 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
     run = RunView(
         id="a", project="p", project_name="n", created_at=1_700_000_000.0, model="timm/<b>net", images_key="",
         depth="last", state="done", share=1.0, problem="", is_shown=True, seconds=None, parameters=None,
-        size_bytes=None, ms_per_picture=None,
-        verdict=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, pictures=1, depth="last"),
+        size_bytes=None, ms_per_image=None,
+        summary=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, images=1, depth="last"),
     )  # fmt: skip
 
     words = rendered(of_run(run))
@@ -60,7 +60,7 @@ def test_an_older_report_is_told_by_the_same_sentence_as_a_new_one(report: Repor
     assert "Of 1 answers that it was at least 90\u00a0% sure of, 1 were right." in words
 
 
-def test_the_hardest_picture_comes_first(report: Report) -> None:
+def test_the_hardest_image_comes_first(report: Report) -> None:
     words = rendered(hardest(report, {}))
 
     assert words.index("b.png") < words.index("c.png") < words.index("a.png")

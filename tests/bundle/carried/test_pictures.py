@@ -10,7 +10,7 @@ from PIL import Image
 
 from headswap.data.decode import read_image
 from headswap.data.transforms import prepare, to_float, wanted_px
-from headswap.errors import UnreadablePicture
+from headswap.errors import UnreadableImage
 from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.templates import pictures
 from headswap.network import InputSpec
@@ -21,9 +21,11 @@ SPECS = {
     "as usual": InputSpec(),
     "large": InputSpec(height=480, width=480, resize_px=480, interpolation="bilinear"),
     "squashed, blue first": InputSpec(
-        fit="squash", squash_px=(288, 288), channel_order="BGR", mean=(0.1, 0.2, 0.3)
+        crop_mode="squash", squash_px=(288, 288), channel_order="BGR", mean=(0.1, 0.2, 0.3)
     ),
-    "with a border": InputSpec(fit="border", height=96, width=160, channel_order="BGR", mean=(0.1, 0.5, 0.9)),
+    "with a border": InputSpec(
+        crop_mode="border", height=96, width=160, channel_order="BGR", mean=(0.1, 0.5, 0.9)
+    ),
     "not square": InputSpec(height=128, width=192, resize_px=150, interpolation="lanczos"),
     "grey": InputSpec(channels=1, height=64, width=64, resize_px=64, mean=(0.5,), std=(0.25,)),
     "cut larger than the resize": InputSpec(height=224, width=224, resize_px=200),
@@ -41,7 +43,7 @@ def own(path: Path, spec: InputSpec) -> np.ndarray:
 
 
 def said_by_headswap(path: Path) -> str:
-    with pytest.raises(UnreadablePicture) as refused:
+    with pytest.raises(UnreadableImage) as refused:
         own(path, InputSpec())
     return str(refused.value)
 
@@ -115,7 +117,7 @@ def test_what_headswap_refuses_the_program_refuses_too(shared_data: Path) -> Non
     for path in sorted(path for path in (shared_data / "hazards").rglob("*") if path.is_file()):
         try:
             expected = own(path, InputSpec())
-        except UnreadablePicture:
+        except UnreadableImage:
             refused += 1
             assert told(path) == said_by_headswap(path), path.name
         else:

@@ -54,7 +54,7 @@ def wait(ask: Callable[[], Any], until: Callable[[Any], bool]) -> Any:
 
 @contextmanager
 def server(folder: Path, drawings: Path) -> Iterator[Service]:
-    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(passes=1))
+    settings = Settings(workspace=folder / "workspace", sample=drawings, lesson=LessonConfig(epochs=1))
     with temporary_folder(settings.workspace), Service(settings) as service:
         yield service
 
@@ -72,28 +72,28 @@ class Trip:
     seen: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def picture(self) -> Path:
+    def image(self) -> Path:
         return next((self.drawings / "bird").iterdir())
 
 
-def take_pictures_in(trip: Trip) -> None:
+def take_images_in(trip: Trip) -> None:
     service, trip.project = trip.service, trip.service.new_project("ada").id
-    manifest = service.add_pictures("ada", trip.project, zip_of(trip.drawings, trip.folder / "given.zip"))
+    manifest = service.add_images("ada", trip.project, zip_of(trip.drawings, trip.folder / "given.zip"))
     trip.seen["counts"] = manifest.counts
     trip.seen["left out"] = [left.file for left in manifest.left_out]
 
 
 def mend_them(trip: Trip) -> None:
-    service, pictures = trip.service, trip.service.pictures
+    service, images = trip.service, trip.service.images
     service.rename_project("ada", trip.project, "CON")
     manifest = service.manifest("ada", trip.project)
-    pictures.drop("ada", trip.project, (manifest.pictures[0].file,))
-    pictures.rename_class("ada", trip.project, "CON", "vehicle")
-    pictures.undo("ada", trip.project)
-    pictures.add("ada", trip.project, trip.drawings)  # while their thumbnails were opened, too
-    for one in service.manifest("ada", trip.project).pictures:
+    images.drop("ada", trip.project, (manifest.images[0].file,))
+    images.rename_class("ada", trip.project, "CON", "vehicle")
+    images.undo("ada", trip.project)
+    images.add("ada", trip.project, trip.drawings)  # while their thumbnails were opened, too
+    for one in service.manifest("ada", trip.project).images:
         service.thumbnail("ada", trip.project, one.sha256)
-    pictures.undo("ada", trip.project)
+    images.undo("ada", trip.project)
 
 
 def teach(trip: Trip) -> None:
@@ -103,8 +103,8 @@ def teach(trip: Trip) -> None:
 
 
 def ask(trip: Trip) -> None:
-    trip.seen["label"] = trip.service.predict("ada", trip.job, trip.picture).label
-    trip.service.heat_map("ada", trip.job, trip.picture)
+    trip.seen["label"] = trip.service.predict("ada", trip.job, trip.image).label
+    trip.service.heat_map("ada", trip.job, trip.image)
 
 
 def take_home(trip: Trip) -> None:
@@ -115,9 +115,9 @@ def take_home(trip: Trip) -> None:
 
 
 def learn(trip: Trip) -> None:
-    course, lessons = trip.service.lessons.open("ada", "").id, trip.service.lessons
-    lessons.run("ada", course, "which-layer", 0)
-    view = wait(lambda: lessons.look("ada", course, "which-layer"), lambda one: not one.run.is_going)
+    progress, lessons = trip.service.lessons.open("ada", "").id, trip.service.lessons
+    lessons.run("ada", progress, "which-layer", 0)
+    view = wait(lambda: lessons.look("ada", progress, "which-layer"), lambda one: not one.run.is_going)
     trip.seen["lesson"] = view.result is not None
 
 
@@ -144,11 +144,11 @@ def stop_in_the_middle(trip: Trip) -> None:
 def use_the_shell(trip: Trip) -> None:
     given, packed = str(trip.folder / "given.zip"), str(trip.packed)
     trip.seen["check"] = shell(["check", given])
-    trip.seen["predict"] = shell(["predict", packed, str(trip.picture)])
+    trip.seen["predict"] = shell(["predict", packed, str(trip.image)])
     trip.seen["evaluate"] = shell(["evaluate", packed, given])  # 2: it has seen all of these pictures
 
 
-STAGES = (take_pictures_in, mend_them, teach, ask, take_home, learn, save_open_and_delete, stop_in_the_middle)
+STAGES = (take_images_in, mend_them, teach, ask, take_home, learn, save_open_and_delete, stop_in_the_middle)
 
 
 def main(folder: Path, drawings: Path) -> dict[str, Any]:

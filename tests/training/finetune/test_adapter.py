@@ -70,16 +70,16 @@ def teach(module: nn.Module, noise: Path, tmp_path: Path, depth: Depth, heard: l
     def timing(step: str) -> Iterator[None]:
         yield
 
-    lesson = TrainingTask(
+    task = TrainingTask(
         manifest=manifest,
         intake=replace(ingest(noise), manifest=manifest),
         config=TrainConfig(
-            depth=depth, further=FinetuneConfig(passes=3, learning_rate=1e-3, confirmations=1)
+            depth=depth, finetune=FinetuneConfig(epochs=3, learning_rate=1e-3, confirmations=1)
         ),
         features_folder=tmp_path / "features",
         checkpoints=tmp_path / "unfinished",
     )
-    return train_head(lesson, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
+    return train_head(task, Network(card=card, module=module.eval()), timing=timing, listener=heard.append)
 
 
 @pytest.mark.parametrize("make", [Solvable, NotSolvable])
@@ -90,13 +90,13 @@ def test_the_body_is_bit_for_bit_as_it_was_when_only_the_head_is_taught(
     module = make()
     before = {name: value.clone() for name, value in module.state_dict().items()}
 
-    taught = teach(module, noise, tmp_path, "head", [])
+    trained = teach(module, noise, tmp_path, "head", [])
 
-    heads = (*taught.site.all_paths, *taught.site.tail_paths)
+    heads = (*trained.site.all_paths, *trained.site.tail_paths)
     after = {name: value for name, value in module.state_dict().items() if not name.startswith(heads)}
     assert after
     assert all(torch.equal(before[name], value) for name, value in after.items())
-    assert taught.further is None
+    assert trained.finetune is None
     assert not (tmp_path / "unfinished").exists()
 
 
@@ -107,18 +107,18 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
     torch.manual_seed(0)
     module, heard = make(), []
 
-    taught = teach(module, noise, tmp_path, "everything", heard)
+    trained = teach(module, noise, tmp_path, "everything", heard)
 
-    assert taught.further is not None
-    assert taught.further.asked == "everything"
+    assert trained.finetune is not None
+    assert trained.finetune.asked == "everything"
     assert [event for event in heard if isinstance(event, Progress) and event.step == "finetune"]
     assert list((tmp_path / "unfinished").rglob("tensors.safetensors"))
-    if taught.further.depth != "head":
+    if trained.finetune.depth != "head":
         last = [event for event in heard if isinstance(event, EpochEnd)][-1]
-        assert last.exam_right == int((taught.exam.logits.argmax(1) == taught.exam.labels).sum())
+        assert last.test_right == int((trained.test.logits.argmax(1) == trained.test.labels).sum())
         assert isinstance(heard[heard.index(last) + 1], Guesses)
-        assert taught.practice is not None
-        assert len(taught.practice.labels) == taught.further.validation
+        assert trained.train is not None
+        assert len(trained.train.labels) == trained.finetune.validation
 
 
 def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one(
@@ -134,11 +134,11 @@ def test_a_run_with_other_choices_never_goes_on_from_the_checkpoints_of_this_one
 def test_what_is_kept_is_what_the_network_says(noise: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
 
-    taught = teach(Solvable(), noise, tmp_path, "last", [])
+    trained = teach(Solvable(), noise, tmp_path, "last", [])
 
-    picture = Image.open(noise / taught.exam.files[0]).convert("RGB")
-    pixels = torch.from_numpy(prepare(picture, SPEC).copy()).permute(2, 0, 1)[None] / 255
+    image = Image.open(noise / trained.test.files[0]).convert("RGB")
+    pixels = torch.from_numpy(prepare(image, SPEC).copy()).permute(2, 0, 1)[None] / 255
     pixels = (pixels - torch.tensor(SPEC.mean)[:, None, None]) / torch.tensor(SPEC.std)[:, None, None]
     with torch.no_grad():
-        said = taught.network.module(pixels).softmax(1)[0]
-    assert torch.allclose(said, torch.from_numpy(taught.exam.logits[0]).softmax(0).float(), atol=1e-2)
+        said = trained.network.module(pixels).softmax(1)[0]
+    assert torch.allclose(said, torch.from_numpy(trained.test.logits[0]).softmax(0).float(), atol=1e-2)

@@ -11,7 +11,7 @@ from headswap.training.finetune.checkpoint import Checkpoint, RunCounters, load_
 
 
 def checkpoint(seconds: float) -> Checkpoint:
-    state = RunCounters(stopped="", history=(), best_pass=0, seconds=seconds, scale=1.0, growth=0)
+    state = RunCounters(stopped="", history=(), best_epoch=0, seconds=seconds, scale=1.0, growth=0)
     return Checkpoint(state, {"moving/w": torch.full((2, 3), seconds), "empty": torch.empty(0, 3)})
 
 

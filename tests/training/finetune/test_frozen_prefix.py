@@ -23,7 +23,7 @@ Make = Callable[..., Any]
 CPU = Engine("cpu", "float32")
 
 
-class PassesBy(nn.Module):
+class EpochsBy(nn.Module):
     """What its first stage gives reaches the head by another way too."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class PassesBy(nn.Module):
 
 
 def top_of(room: Any) -> FrozenPrefix:
-    top = find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+    top = find_frozen_prefix(room.module, room.site, room.image_batches.inputs([0, 1]), FinetuneConfig(), CPU)
     assert top is not None
     top.below = CPU
     return top
@@ -46,7 +46,7 @@ def top_of(room: Any) -> FrozenPrefix:
 
 def test_the_top_answers_what_the_whole_network_answers(classroom: Make) -> None:
     room = classroom()
-    batch = room.album.inputs([4, 5, 6])
+    batch = room.image_batches.inputs([4, 5, 6])
 
     top = top_of(room)
 
@@ -57,7 +57,7 @@ def test_the_top_answers_what_the_whole_network_answers(classroom: Make) -> None
 
 def test_a_network_in_which_something_passes_the_cut_is_not_cut() -> None:
     torch.manual_seed(0)
-    module = PassesBy().eval()
+    module = EpochsBy().eval()
     site = swap_head(module, 3, input_size=(3, 16, 16)).site
 
     assert find_frozen_prefix(module, site, torch.randn(2, 3, 16, 16), FinetuneConfig(), CPU) is None
@@ -69,9 +69,9 @@ def test_below_a_wide_head_what_it_reads_of_the_frozen_blocks_is_kept(classroom:
     card = NetworkCard(name="tiny", zoo="test", input=spec, weights=Weights(state="here"))
     network = Network(card=card, module=room.module)
     wide, site = widen(network, room.site, find_taps(network, room.site), 3)
-    batch = room.album.inputs([4, 5, 6])
+    batch = room.image_batches.inputs([4, 5, 6])
 
-    top = find_frozen_prefix(wide.module, site, room.album.inputs([0, 1]), FinetuneConfig(), CPU)
+    top = find_frozen_prefix(wide.module, site, room.image_batches.inputs([0, 1]), FinetuneConfig(), CPU)
 
     assert top is not None
     top.below = CPU
@@ -82,11 +82,13 @@ def test_below_a_wide_head_what_it_reads_of_the_frozen_blocks_is_kept(classroom:
     assert wide.module.known == {}
 
 
-def test_moving_statistics_and_mixed_pictures_need_the_whole_network(classroom: Make) -> None:
+def test_moving_statistics_and_mixed_images_need_the_whole_network(classroom: Make) -> None:
     room = classroom()
 
     for config in (FinetuneConfig(norms="train"), FinetuneConfig(mixup=0.2)):
-        assert find_frozen_prefix(room.module, room.site, room.album.inputs([0, 1]), config, CPU) is None
+        assert (
+            find_frozen_prefix(room.module, room.site, room.image_batches.inputs([0, 1]), config, CPU) is None
+        )
 
 
 def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(classroom: Make) -> None:
@@ -94,17 +96,17 @@ def test_practising_above_the_cut_is_the_same_as_through_the_whole_network(class
     whole, cut = classroom(), classroom()
     for room in (whole, cut):
         room.module.drop.p = 0.0  # its numbers would be drawn in another order
-    drill = cut.drill(plain, depth="last")
+    task = cut.task(plain, depth="last")
     top = top_of(cut)
-    list(top.fill(cut.album, torch.arange(48), 48, plain, seed=0, crops=2))
-    object.__setattr__(drill, "top", top)
+    list(top.fill(cut.image_batches, torch.arange(48), 48, plain, seed=0, crops=2))
+    object.__setattr__(task, "top", top)
 
     trained = [
-        finetune(room.module, room.site, room.album, one, budget=Budget(None))
-        for room, one in ((whole, whole.drill(plain, depth="last")), (cut, drill))
+        finetune(room.module, room.site, room.image_batches, one, budget=Budget(None))
+        for room, one in ((whole, whole.task(plain, depth="last")), (cut, task))
     ]
 
-    assert trained[0].best_pass == trained[1].best_pass > 0
+    assert trained[0].best_epoch == trained[1].best_epoch > 0
     assert torch.allclose(trained[0].last, trained[1].last, atol=1e-4)
     for name, value in cut.module.state_dict().items():
         assert torch.allclose(value, whole.module.state_dict()[name], atol=1e-4)
@@ -125,15 +127,15 @@ def test_memory_decides_how_many_crops_are_kept(classroom: Make, monkeypatch: py
 def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(classroom: Make) -> None:
     room, heard = classroom(120), []
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
-    config = FinetuneConfig(batch_size=8, passes=10, learning_rate=1e-2)
+    config = FinetuneConfig(batch_size=8, epochs=10, learning_rate=1e-2)
 
-    journey = search_finetuning(
-        room.course(TrainConfig(depth="last", further=config), budget_s=30.0),
+    finetuned = search_finetuning(
+        room.setup(TrainConfig(depth="last", finetune=config), budget_s=30.0),
         listener=heard.append,
-        on_pass=lambda result, answer: None,
+        on_epoch=lambda result, answer: None,
     )
 
-    assert journey.moved
+    assert finetuned.moved
     moved = {name for name, value in room.module.state_dict().items() if not torch.equal(before[name], value)}
     assert "fc.weight" in moved
     assert all(name.startswith(("fc", "high")) for name in moved)

@@ -31,9 +31,9 @@ def changed(before: dict[str, Tensor], module: torch.nn.Module) -> set[str]:
     return {name for name, value in module.state_dict().items() if not torch.equal(before[name], value)}
 
 
-def teach(room: Any, drill: FinetuneTask, **more: Any) -> FinetunedRun:
+def teach(room: Any, task: FinetuneTask, **more: Any) -> FinetunedRun:
     return finetune(
-        room.module, room.site, room.album, drill, budget=Budget(more.pop("seconds", None)), **more
+        room.module, room.site, room.image_batches, task, budget=Budget(more.pop("seconds", None)), **more
     )
 
 
@@ -51,7 +51,7 @@ def test_only_the_chosen_depth_moves_and_statistics_never(
     room = classroom()
     before = state_of(room.module)
 
-    teach(room, room.drill(CONFIG, depth=depth, watch=False))
+    teach(room, room.task(CONFIG, depth=depth, watch=False))
 
     moved = changed(before, room.module)
     assert {name.rpartition(".")[0] for name in moved} == moves
@@ -65,15 +65,15 @@ def test_statistics_drift_or_are_measured_anew_only_when_asked(classroom: Make) 
         room = classroom()
         before = state_of(room.module)
 
-        teach(room, room.drill(FinetuneConfig(batch_size=8, norms=norms), watch=False, passes=2))
+        teach(room, room.task(FinetuneConfig(batch_size=8, norms=norms), watch=False, epochs=2))
 
         assert {"low.norm.running_mean", "high.norm.running_var"} <= changed(before, room.module)
 
 
-def test_practice_raises_what_the_network_gets_right(classroom: Make) -> None:
+def test_train_raises_what_the_network_gets_right(classroom: Make) -> None:
     room = classroom(96)
 
-    trained = teach(room, room.drill(CONFIG, passes=12, learning_rate=1e-2))
+    trained = teach(room, room.task(CONFIG, epochs=12, learning_rate=1e-2))
 
     held = room.labels[::4]
     before = int((trained.start.argmax(1) == held).sum())
@@ -86,11 +86,11 @@ def test_practice_raises_what_the_network_gets_right(classroom: Make) -> None:
 def test_the_best_weights_are_in_the_network_not_the_last(classroom: Make) -> None:
     room = classroom(shuffled=True)
 
-    trained = teach(room, room.drill(FinetuneConfig(batch_size=8, patience=3), passes=8, learning_rate=0.05))
+    trained = teach(room, room.task(FinetuneConfig(batch_size=8, patience=3), epochs=8, learning_rate=0.05))
 
-    now = room.module(room.album.inputs(range(0, 48, 4))).detach()
+    now = room.module(room.image_batches.inputs(range(0, 48, 4))).detach()
     assert trained.stopped == "early"
-    assert len(trained.history) == max(trained.best_pass, 4) + 3
+    assert len(trained.history) == max(trained.best_epoch, 4) + 3
     assert torch.equal(now, trained.best)
 
 
@@ -99,21 +99,21 @@ def test_an_absurd_learning_rate_ends_early_with_the_solved_head_kept(classroom:
     room = classroom()
     before = state_of(room.module)
 
-    trained = teach(room, room.drill(CONFIG, learning_rate=rate))
+    trained = teach(room, room.task(CONFIG, learning_rate=rate))
 
     assert trained.stopped in ("diverged", "early", "done")
-    assert trained.best_pass == 0
+    assert trained.best_epoch == 0
     assert not changed(before, room.module)
 
 
-def test_a_picture_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -> None:
+def test_an_image_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
     room.module.middle.register_forward_hook(
         lambda part, inputs, answer: answer * torch.nan if part.training else None
     )
 
-    trained = teach(room, room.drill(CONFIG))
+    trained = teach(room, room.task(CONFIG))
 
     assert trained.stopped == "diverged"
     assert not changed(before, room.module)
@@ -121,24 +121,24 @@ def test_a_picture_that_makes_the_loss_no_number_ends_the_run(classroom: Make) -
 
 def test_a_run_that_was_killed_goes_on_to_the_same_bit(classroom: Make, tmp_path: Path) -> None:
     whole = classroom()
-    teach(whole, whole.drill(CONFIG, passes=5))
-    room, practised = classroom(), 0
+    teach(whole, whole.task(CONFIG, epochs=5))
+    room, trained_on = classroom(), 0
 
-    def stop(pictures: int) -> None:
-        nonlocal practised
-        practised += pictures
-        if practised > 36 * 2 + 10:  # within the third pass
+    def stop(images: int) -> None:
+        nonlocal trained_on
+        trained_on += images
+        if trained_on > 36 * 2 + 10:  # within the third pass
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        teach(room, room.drill(CONFIG, passes=5, folder=tmp_path / "run"), tick=stop)
+        teach(room, room.task(CONFIG, epochs=5, folder=tmp_path / "run"), tick=stop)
     again = classroom()
     seen: list[int] = []
 
     trained = teach(
         again,
-        again.drill(CONFIG, passes=5, folder=tmp_path / "run"),
-        on_pass=lambda result, answer: seen.append(result.number),
+        again.task(CONFIG, epochs=5, folder=tmp_path / "run"),
+        on_epoch=lambda result, answer: seen.append(result.number),
     )
 
     assert seen == [3, 4, 5]
@@ -153,23 +153,23 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
     with pretend_device(device):  # type: ignore[arg-type]
         whole, room, again = classroom(), classroom(), classroom()
 
-        def drill(one: Any, folder: Path | None) -> FinetuneTask:
-            made = one.drill(CONFIG, passes=3, folder=folder)
+        def task(one: Any, folder: Path | None) -> FinetuneTask:
+            made = one.task(CONFIG, epochs=3, folder=folder)
             return replace(made, engine=Engine(device, "float32"))
 
-        teach(whole, drill(whole, None))
-        practised = []
+        teach(whole, task(whole, None))
+        trained_on = []
 
-        def stop(pictures: int) -> None:
-            practised.append(pictures)
-            if len(practised) > 6:  # within the second pass: dropout has drawn on the device
+        def stop(images: int) -> None:
+            trained_on.append(images)
+            if len(trained_on) > 6:  # within the second pass: dropout has drawn on the device
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            teach(room, drill(room, tmp_path / "run"), tick=stop)
+            teach(room, task(room, tmp_path / "run"), tick=stop)
         torch.rand(5, device=device)  # someone else draws in between
 
-        teach(again, drill(again, tmp_path / "run"))
+        teach(again, task(again, tmp_path / "run"))
 
         left, right = whole.module.state_dict(), again.module.state_dict()
         assert all(torch.equal(left[name], right[name]) for name in left)
@@ -177,16 +177,16 @@ def test_a_run_on_a_gpu_that_was_killed_draws_on_where_it_stood(
 
 def test_a_finished_run_is_not_taught_again(classroom: Make, tmp_path: Path) -> None:
     room = classroom()
-    first = teach(room, room.drill(CONFIG, folder=tmp_path / "run"))
+    first = teach(room, room.task(CONFIG, folder=tmp_path / "run"))
     after = state_of(room.module)
     again = classroom()
 
-    practised: list[int] = []
+    trained_on: list[int] = []
 
-    second = teach(again, again.drill(CONFIG, folder=tmp_path / "run"), tick=practised.append)
+    second = teach(again, again.task(CONFIG, folder=tmp_path / "run"), tick=trained_on.append)
 
     assert not changed(after, again.module)
-    assert not practised
+    assert not trained_on
     assert second.history == first.history
     assert torch.equal(second.best, first.best)
 
@@ -198,7 +198,7 @@ def test_the_same_seed_gives_the_same_network_and_disturbs_nobodys_random_number
     torch.manual_seed(7)
 
     for room in rooms:
-        teach(room, room.drill(CONFIG, passes=2))
+        teach(room, room.task(CONFIG, epochs=2))
 
     assert torch.equal(torch.rand(3), expected)
     assert not changed(state_of(rooms[0].module), rooms[1].module)
@@ -208,7 +208,7 @@ def test_when_time_is_up_the_best_until_then_is_kept(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
 
-    trained = teach(room, room.drill(CONFIG), seconds=0.0)
+    trained = teach(room, room.task(CONFIG), seconds=0.0)
 
     assert trained.stopped == "time"
     assert trained.history == ()
@@ -220,18 +220,18 @@ def test_auxiliary_heads_are_switched_off_or_learn_too(classroom: Make, weight: 
     room = classroom(aux=True)
     before = state_of(room.module)
 
-    teach(room, room.drill(FinetuneConfig(batch_size=8, aux_weight=weight), watch=False, passes=2))
+    teach(room, room.task(FinetuneConfig(batch_size=8, aux_weight=weight), watch=False, epochs=2))
 
     moved = changed(before, room.module)
     assert "fc.weight" in moved
     assert ("aux.weight" in moved) is (weight > 0)
 
 
-def test_mixed_pictures_teach_too(classroom: Make) -> None:
+def test_mixed_images_teach_too(classroom: Make) -> None:
     room = classroom()
     before = state_of(room.module)
 
-    trained = teach(room, room.drill(FinetuneConfig(batch_size=8, mixup=0.4), passes=2, watch=False))
+    trained = teach(room, room.task(FinetuneConfig(batch_size=8, mixup=0.4), epochs=2, watch=False))
 
     assert trained.stopped == "done"
     assert "low.conv.weight" in changed(before, room.module)
@@ -243,10 +243,10 @@ def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -
     for room_for in (None, largest // 3):
         room = classroom()
         with pretend_device("cuda", largest_bytes=room_for):
-            drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
-            drill = replace(drill, config=replace(CONFIG, label_smoothing=0.0, batch_size=8))
+            task = replace(room.task(CONFIG, epochs=1, watch=False), engine=Engine("cuda", "float32"))
+            task = replace(task, config=replace(CONFIG, label_smoothing=0.0, batch_size=8))
             room.module.drop.p = 0.0
-            trained = teach(room, drill)
+            trained = teach(room, task)
             assert trained.stopped == "done"
             rooms.append({name: value.cpu() for name, value in room.module.state_dict().items()})
 
@@ -254,14 +254,14 @@ def test_a_full_gpu_takes_a_step_in_parts_and_learns_the_same(classroom: Make) -
     assert all(torch.allclose(whole[name], parts[name], atol=1e-3) for name in whole)
 
 
-def test_a_gpu_with_no_room_for_one_picture_ends_in_one_sentence(classroom: Make) -> None:
+def test_a_gpu_with_no_room_for_one_image_ends_in_one_sentence(classroom: Make) -> None:
     room = classroom()
     with pretend_device("cuda"):
-        drill = replace(room.drill(CONFIG, passes=1, watch=False), engine=Engine("cuda", "float32"))
+        task = replace(room.task(CONFIG, epochs=1, watch=False), engine=Engine("cuda", "float32"))
         room.module.register_forward_pre_hook(_full_while_training)
 
         with pytest.raises(TeachingFailed, match="no room to teach so much of this network"):
-            teach(room, drill)
+            teach(room, task)
 
 
 def _full_while_training(part: torch.nn.Module, inputs: Any) -> None:

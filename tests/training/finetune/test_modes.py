@@ -40,7 +40,9 @@ class Lacking(nn.Module):
 
 def found(room: Any) -> Engine:
     with pretend_device("mps"):
-        return proved(training_engine(), room.module, room.site, room.album.inputs(range(4)), room.labels[:4])
+        return proved(
+            training_engine(), room.module, room.site, room.image_batches.inputs(range(4)), room.labels[:4]
+        )
 
 
 def test_mps_trains_where_its_gradients_are_the_processors(classroom: Make) -> None:

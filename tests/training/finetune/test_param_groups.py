@@ -16,7 +16,7 @@ from headswap.training.finetune.param_groups import build_optimizer, check_parti
 Make = Callable[..., Any]
 
 
-def test_rates_fall_from_the_head_down_to_the_picture(classroom: Make) -> None:
+def test_rates_fall_from_the_head_down_to_the_image(classroom: Make) -> None:
     room = classroom()
 
     groups = moving_groups(room.module, room.site, "everything", FinetuneConfig(stage_decay=0.5))

@@ -13,15 +13,15 @@ CONFIG = FinetuneConfig()
 
 
 def costs(last: float = 1.0) -> Costs:
-    picture = {"everything": 1.0, "norms": 1.0, "last": last}
-    return Costs(picture=picture, setup={"last": 50.0}, rest=75, every=100)  # type: ignore[arg-type]
+    image = {"everything": 1.0, "norms": 1.0, "last": last}
+    return Costs(image=image, setup={"last": 50.0}, rest=75, every=100)  # type: ignore[arg-type]
 
 
 def test_without_a_limit_everything_is_tried_and_confirmed() -> None:
     plan = plan_search("auto", CONFIG, costs(), seconds=math.inf)
 
     assert plan is not None
-    assert (len(plan.candidates), plan.search_passes, plan.passes, plan.confirmations) == (4, 5, 20, 2)
+    assert (len(plan.candidates), plan.search_epochs, plan.epochs, plan.confirmations) == (4, 5, 20, 2)
 
 
 def test_with_less_time_less_is_tried_but_never_more_than_there_is_time_for() -> None:
@@ -41,7 +41,7 @@ def test_where_the_whole_network_is_too_slow_the_last_blocks_learn_alone() -> No
 
     assert plan is not None
     assert plan.depths == {"last"}
-    assert (plan.passes, plan.confirmations) == (20, 2)
+    assert (plan.epochs, plan.confirmations) == (20, 2)
 
 
 @pytest.mark.parametrize("last", [1.0, 0.05])

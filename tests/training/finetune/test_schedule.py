@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from headswap.training.config import FinetuneConfig
-from headswap.training.finetune.param_groups import rate_at, release_pass
+from headswap.training.finetune.param_groups import rate_at, release_epoch
 
 
 def test_stages_begin_one_after_another_from_the_top() -> None:
-    begins = [release_pass(place, 8, 20, 0.3) for place in range(8)]
+    begins = [release_epoch(place, 8, 20, 0.3) for place in range(8)]
 
     assert begins == [0, 0, 1, 2, 3, 4, 5, 6]
 
 
 def test_in_a_short_run_all_begin_at_once() -> None:
-    assert [release_pass(place, 4, 3, 0.2) for place in range(4)] == [0, 0, 0, 0]
-    assert [release_pass(place, 2, 20, 0.5) for place in range(2)] == [0, 0]
+    assert [release_epoch(place, 4, 3, 0.2) for place in range(4)] == [0, 0, 0, 0]
+    assert [release_epoch(place, 2, 20, 0.5) for place in range(2)] == [0, 0]
 
 
 def test_the_rate_rises_and_then_falls_to_nothing() -> None:

@@ -15,13 +15,13 @@ from torch import Tensor
 from headswap.errors import BadSetting, Cancelled
 from headswap.events import Event, Note, Progress
 from headswap.training.config import FinetuneConfig, TrainConfig
+from headswap.training.finetune.candidates import CandidateRunner
 from headswap.training.finetune.compare import leaves_room
 from headswap.training.finetune.plan import Costs
 from headswap.training.finetune.search import FinetuneResult, search_finetuning
-from headswap.training.finetune.trials import CandidateRunner
 
 Make = Callable[..., Any]
-QUICK = FinetuneConfig(batch_size=8, passes=8, checkpoint_every_s=0.0)
+QUICK = FinetuneConfig(batch_size=8, epochs=8, checkpoint_every_s=0.0)
 
 
 def state_of(module: torch.nn.Module) -> dict[str, Tensor]:
@@ -35,24 +35,24 @@ def same(before: dict[str, Tensor], module: torch.nn.Module) -> bool:
 def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more: Any) -> FinetuneResult:
     heard = [] if heard is None else heard
     return search_finetuning(
-        room.course(config, **more), listener=heard.append, on_pass=lambda result, answer: None
+        room.setup(config, **more), listener=heard.append, on_epoch=lambda result, answer: None
     )
 
 
 def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
     room, heard = classroom(120), []
-    rate = FinetuneConfig(batch_size=8, passes=12, learning_rate=1e-2)
+    rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
 
-    journey = go(room, TrainConfig(depth="auto", further=rate), heard)
+    finetuned = go(room, TrainConfig(depth="auto", finetune=rate), heard)
 
-    further = journey.further
-    assert journey.moved
-    assert further.asked == "auto"
-    assert further.depth in ("everything", "last", "norms")
-    assert further.right_after > further.right_before
-    assert further.validation == len(journey.held) == len(journey.logits)
-    assert f"with the solved head {further.right_before}" in further.sentence
-    assert Note(further.sentence) in heard
+    finetune = finetuned.summary
+    assert finetuned.moved
+    assert finetune.asked == "auto"
+    assert finetune.depth in ("everything", "last", "norms")
+    assert finetune.right_after > finetune.right_before
+    assert finetune.validation == len(finetuned.held) == len(finetuned.logits)
+    assert f"with the solved head {finetune.right_before}" in finetune.sentence
+    assert Note(finetune.sentence) in heard
     steps = [event for event in heard if isinstance(event, Progress)]
     assert {event.step for event in steps} == {"finetune"}
     assert all(event.done <= event.total for event in steps)
@@ -62,29 +62,29 @@ def test_auto_keeps_the_solved_head_where_nothing_can_be_gained(classroom: Make)
     room = classroom(60, shuffled=True)
     before = state_of(room.module)
 
-    journey = go(room, TrainConfig(depth="auto", further=QUICK))
+    finetuned = go(room, TrainConfig(depth="auto", finetune=QUICK))
 
-    assert not journey.moved
-    assert journey.further.depth == "head"
-    assert journey.further.sentence.startswith("The solved head was kept.")
+    assert not finetuned.moved
+    assert finetuned.summary.depth == "head"
+    assert finetuned.summary.sentence.startswith("The solved head was kept.")
     assert same(before, room.module)
 
 
 def test_auto_tries_nothing_where_too_few_are_wrong_to_tell_a_better_way_from_chance(classroom: Make) -> None:
     room = classroom(60)
-    nearly = replace(room.course(TrainConfig(depth="auto", further=QUICK)), leaves_room=False)
-    asked_for = replace(room.course(TrainConfig(depth="norms", further=QUICK)), leaves_room=False)
+    nearly = replace(room.setup(TrainConfig(depth="auto", finetune=QUICK)), leaves_room=False)
+    asked_for = replace(room.setup(TrainConfig(depth="norms", finetune=QUICK)), leaves_room=False)
 
-    kept = search_finetuning(nearly, listener=lambda event: None, on_pass=lambda result, answer: None)
-    tried = search_finetuning(asked_for, listener=lambda event: None, on_pass=lambda result, answer: None)
+    kept = search_finetuning(nearly, listener=lambda event: None, on_epoch=lambda result, answer: None)
+    tried = search_finetuning(asked_for, listener=lambda event: None, on_epoch=lambda result, answer: None)
 
-    assert kept.further.tried == 0
-    assert "too few pictures were wrong" in kept.further.sentence
-    assert tried.further.tried > 0
+    assert kept.summary.tried == 0
+    assert "too few pictures were wrong" in kept.summary.sentence
+    assert tried.summary.tried > 0
 
 
 @pytest.mark.parametrize(("wrong", "room"), [(4, False), (5, True)])
-def test_five_wrong_pictures_leave_room_for_a_better_way(wrong: int, room: bool) -> None:
+def test_five_wrong_images_leave_room_for_a_better_way(wrong: int, room: bool) -> None:
     labels = torch.arange(40) % 2
     said = torch.where(torch.arange(40) < wrong, 1 - labels, labels)
 
@@ -95,12 +95,12 @@ def test_an_absurd_rate_ends_with_advice_and_the_solved_head(classroom: Make) ->
     for rate, advice in ((1e30, "Choose 0.001 or less"), (1e9, "Choose 0.001 or less"), (50.0, "")):
         room = classroom()
         before = state_of(room.module)
-        config = FinetuneConfig(batch_size=8, passes=8, learning_rate=rate, patience=2)
+        config = FinetuneConfig(batch_size=8, epochs=8, learning_rate=rate, patience=2)
 
-        journey = go(room, TrainConfig(depth="everything", further=config))
+        finetuned = go(room, TrainConfig(depth="everything", finetune=config))
 
-        assert not journey.moved
-        assert advice in journey.further.sentence
+        assert not finetuned.moved
+        assert advice in finetuned.summary.sentence
         assert same(before, room.module)
 
 
@@ -112,13 +112,13 @@ def test_a_rate_that_is_no_number_is_refused_before_anything_starts() -> None:
         TrainConfig(budget_s=0)
 
 
-def test_too_few_pictures_to_hold_back_leave_the_head_alone(classroom: Make) -> None:
+def test_too_few_images_to_hold_back_leave_the_head_alone(classroom: Make) -> None:
     room = classroom(12)
     before = state_of(room.module)
 
-    journey = go(room, TrainConfig(depth="everything", further=QUICK))
+    finetuned = go(room, TrainConfig(depth="everything", finetune=QUICK))
 
-    assert "can be held back to see whether it helps: too few" in journey.further.sentence
+    assert "can be held back to see whether it helps: too few" in finetuned.summary.sentence
     assert same(before, room.module)
 
 
@@ -126,9 +126,9 @@ def test_without_time_the_solved_head_is_kept_and_the_person_told(classroom: Mak
     room = classroom()
     before = state_of(room.module)
 
-    journey = go(room, TrainConfig(depth="auto", budget_s=1e-3, further=QUICK), budget_s=1e-3)
+    finetuned = go(room, TrainConfig(depth="auto", budget_s=1e-3, finetune=QUICK), budget_s=1e-3)
 
-    assert "There was no time for it" in journey.further.sentence
+    assert "There was no time for it" in finetuned.summary.sentence
     assert same(before, room.module)
 
 
@@ -136,18 +136,18 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
     classroom: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = classroom()
-    costs = Costs(picture={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
+    costs = Costs(image={"everything": 1.0, "last": 1.0, "norms": 1.0}, setup={}, rest=30, every=40)
     monkeypatch.setattr(CandidateRunner, "costs", lambda self, *, measured: costs)
 
-    journey = go(room, TrainConfig(depth="everything", budget_s=60, further=QUICK), budget_s=60)
+    finetuned = go(room, TrainConfig(depth="everything", budget_s=60, finetune=QUICK), budget_s=60)
 
     kept = len(room.labels) / 2
-    assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in journey.further.sentence
+    assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in finetuned.summary.sentence
 
 
 def test_a_budget_is_honoured(classroom: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     room, now = classroom(60), [0.0]
-    long = FinetuneConfig(batch_size=4, passes=1000, learning_rate=1e-2, patience=1000)
+    long = FinetuneConfig(batch_size=4, epochs=1000, learning_rate=1e-2, patience=1000)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])  # only pictures make it go on
 
     def look(module: torch.nn.Module, given: tuple[Tensor]) -> None:
@@ -155,15 +155,15 @@ def test_a_budget_is_honoured(classroom: Make, monkeypatch: pytest.MonkeyPatch) 
 
     room.module.register_forward_pre_hook(look)
 
-    journey = go(room, TrainConfig(depth="everything", budget_s=40.0, further=long), budget_s=40.0)
+    finetuned = go(room, TrainConfig(depth="everything", budget_s=40.0, finetune=long), budget_s=40.0)
 
     assert 20.0 < now[0] <= 40.0
-    assert 3 < journey.further.planned_passes < 1000
+    assert 3 < finetuned.summary.planned_epochs < 1000
 
 
 def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, tmp_path: Path) -> None:
-    rate = FinetuneConfig(batch_size=8, passes=6, learning_rate=1e-2, checkpoint_every_s=0.0)
-    config = TrainConfig(depth="everything", further=rate)
+    rate = FinetuneConfig(batch_size=8, epochs=6, learning_rate=1e-2, checkpoint_every_s=0.0)
+    config = TrainConfig(depth="everything", finetune=rate)
     whole = classroom(60)
     expected = go(whole, config)
     heard = 0
@@ -177,12 +177,12 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, t
     room = classroom(60)
     with pytest.raises(Cancelled):
         search_finetuning(
-            room.course(config, folder=tmp_path), listener=stop, on_pass=lambda result, answer: None
+            room.setup(config, folder=tmp_path), listener=stop, on_epoch=lambda result, answer: None
         )
     again, after = classroom(60), []
-    journey = go(again, config, after, folder=tmp_path)
+    finetuned = go(again, config, after, folder=tmp_path)
 
-    assert journey.further == expected.further
+    assert finetuned.summary == expected.summary
     assert same(state_of(whole.module), again.module)
     assert sum(isinstance(event, Progress) for event in after) < heard + 60
 
@@ -195,9 +195,9 @@ def test_a_stop_leaves_the_network_in_eval_mode_with_its_flags(classroom: Make) 
 
     with pytest.raises(Cancelled):
         search_finetuning(
-            room.course(TrainConfig(depth="last", further=QUICK)),
+            room.setup(TrainConfig(depth="last", finetune=QUICK)),
             listener=stop,
-            on_pass=lambda result, answer: None,
+            on_epoch=lambda result, answer: None,
         )
 
     assert not room.module.training

@@ -1,6 +1,6 @@
 """The experiments as a page shows them: what was guessed, what is run, what came of it, how far one is.
 
-Flow:  owner + course --look--> LessonView;  a guess --run--> the result, read again after a reload
+Flow:  owner + progress --look--> LessonView;  a guess --run--> the result, read again after a reload
 
 A result is shown to anyone who committed to a guess before. Experiments run on the sample set, or on the
 pictures and the network of a project of the same owner. Loads no torch.
@@ -42,14 +42,14 @@ class LessonView:
     """One experiment as it stands for one person."""
 
     lesson: Lesson
-    done: tuple[str, ...]  # of the whole course
+    done: tuple[str, ...]  # of all
     guess: int | None  # None: not committed yet
     riddles: tuple[int, ...]
     result: LessonResult | None  # only after a guess
     is_own: bool  # the result is of the person's own pictures
     run: LessonRunState
     seconds: float  # that it usually takes here
-    own_pictures: str  # name of the person's own, when there are any
+    own_images: str  # name of the person's own, when there are any
     own_model: str
 
     @property
@@ -69,75 +69,77 @@ class Lessons:
 
     def __init__(
         self,
-        courses: ProgressStore,
+        progress_store: ProgressStore,
         projects: Projects,
-        experiments: LessonRuns,
+        runs: LessonRuns,
         base: LessonConfig,
         check_room: Callable[[str], None],
         check_fetch: Callable[[str], None],
     ) -> None:
         """`base` is the setting of the sample set; a project changes its pictures and network."""
         self._check_fetch = check_fetch
-        self._courses, self._projects, self._experiments = courses, projects, experiments
+        self._progress_store, self._projects, self._runs = progress_store, projects, runs
         self._base, self._check_room = base, check_room
-        self._gate = threading.Lock()  # around changes of a course
+        self._lock = threading.Lock()  # around changes of a progress record
 
     def close(self) -> None:
         """Let the child go."""
-        self._experiments.close()
+        self._runs.close()
 
     def warm(self) -> None:
         """Someone will soon run something: have the network and the sample set loaded."""
-        self._experiments.make_ready(self._base)
+        self._runs.make_ready(self._base)
 
-    def open(self, owner: str, course: str) -> ProgressView:
-        """The course that a browser remembers, or a new one."""
-        return self._view(self._courses.open(owner, course))
+    def open(self, owner: str, progress: str) -> ProgressView:
+        """The progress that a browser remembers, or a new one."""
+        return self._view(self._progress_store.open(owner, progress))
 
-    def course(self, owner: str, course: str) -> ProgressView:
+    def progress(self, owner: str, progress: str) -> ProgressView:
         """How far a person is."""
-        return self._view(self._courses.get(owner, course))
+        return self._view(self._progress_store.get(owner, progress))
 
-    def turn_to(self, owner: str, course: str, lesson: str) -> ProgressView:
+    def turn_to(self, owner: str, progress: str, lesson: str) -> ProgressView:
         """Open another experiment; a class that follows sees it too."""
         name = find_lesson(lesson).lesson.name
-        with self._gate:
-            found = self._courses.get(owner, course)
-            return self._view(self._courses.save(replace(found, at=name)) if found.at != name else found)
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
+            return self._view(
+                self._progress_store.save(replace(found, at=name)) if found.at != name else found
+            )
 
-    def was_left(self, owner: str, course: str, lesson: str) -> bool:
+    def was_left(self, owner: str, progress: str, lesson: str) -> bool:
         """Whether another experiment was opened a moment ago: what was asked before it comes too late."""
-        found = self._courses.get(owner, course)
-        fresh = time.time() - self._courses.touched_at(found) < _MOMENT_S
+        found = self._progress_store.get(owner, progress)
+        fresh = time.time() - self._progress_store.touched_at(found) < _MOMENT_S
         return fresh and found.at != lesson
 
-    def look(self, owner: str, course: str, lesson: str, project: str = "") -> LessonView:
+    def look(self, owner: str, progress: str, lesson: str, project: str = "") -> LessonView:
         """One experiment as it stands; with a project of the same owner, what that would run on."""
-        found, what = self._courses.get(owner, course), find_lesson(lesson).lesson
-        walk = found.walk(what.name)
+        found, what = self._progress_store.get(owner, progress), find_lesson(lesson).lesson
+        lesson_state = found.state_of(what.name)
         own = self._own(owner, project)
         setting = self._base
-        if walk is not None and walk.own and own is not None:
+        if lesson_state is not None and lesson_state.own and own is not None:
             setting = self._setting(own)
-        run = self._experiments.state(walk.result, found.id) if walk else LessonRunState()
-        result = self._experiments.result(walk.result) if walk else None
+        run = self._runs.state(lesson_state.result, found.id) if lesson_state else LessonRunState()
+        result = self._runs.result(lesson_state.result) if lesson_state else None
         return LessonView(
             lesson=what,
             done=self._done(found),
-            guess=walk.guess if walk else None,
-            riddles=walk.riddles if walk else (),
+            guess=lesson_state.guess if lesson_state else None,
+            riddles=lesson_state.riddles if lesson_state else (),
             result=result,
-            is_own=walk is not None and walk.own,
+            is_own=lesson_state is not None and lesson_state.own,
             run=run,
-            seconds=self._experiments.usual_s(what.name, setting.model),
-            own_pictures=own.name if own else "",
+            seconds=self._runs.usual_s(what.name, setting.model),
+            own_images=own.name if own else "",
             own_model=own.model if own else "",
         )
 
     def run(
         self,
         owner: str,
-        course: str,
+        progress: str,
         lesson: str,
         choice: int,
         riddles: Sequence[int] = (),
@@ -148,66 +150,66 @@ class Lessons:
 
         Args:
             owner: who asks.
-            course: of theirs.
+            progress: of theirs.
             lesson: name of an experiment.
             choice: place of what the person thinks will happen; counts the first time only.
             riddles: places in the options of each riddle, -1 where none was chosen; likewise.
             project: of theirs, to run on its pictures and network; "": the sample set.
 
         Raises:
-            NotFound: no such course, experiment or project.
+            NotFound: no such progress, experiment or project.
             BadSetting: the choice is none of those offered; the project has no pictures.
         """
         what = find_lesson(lesson).lesson
-        with self._gate:
-            found = self._courses.get(owner, course)
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
             setting = self._base if not project else self._setting(self._projects.get(owner, project))
-            walk = found.walk(what.name) or _committed(what, choice, riddles)
-            if self._experiments.state(walk.result, found.id).is_going:
+            lesson_state = found.state_of(what.name) or _committed(what, choice, riddles)
+            if self._runs.state(lesson_state.result, found.id).is_going:
                 return  # pressed twice
-            if self._experiments.result(walk.result) and walk.own == bool(project):
-                walk = replace(walk, draw=(walk.draw + 1) % DRAWS)
+            if self._runs.result(lesson_state.result) and lesson_state.own == bool(project):
+                lesson_state = replace(lesson_state, draw=(lesson_state.draw + 1) % DRAWS)
             else:
-                walk = replace(walk, draw=0, own=bool(project))
+                lesson_state = replace(lesson_state, draw=0, own=bool(project))
             self._check_room(owner)
             if project and not setting.weights:
                 self._check_fetch(setting.model)
-            setting = replace(setting, seed=self._base.seed + walk.draw)
-            key = self._experiments.key(what.name, setting)
-            self._courses.save(replace(found.having(replace(walk, result=key)), at=what.name))
-        if self._experiments.result(key) is None:
-            self._experiments.start(key, what.name, setting, found.id)
+            setting = replace(setting, seed=self._base.seed + lesson_state.draw)
+            key = self._runs.key(what.name, setting)
+            self._progress_store.save(replace(found.having(replace(lesson_state, result=key)), at=what.name))
+        if self._runs.result(key) is None:
+            self._runs.start(key, what.name, setting, found.id)
 
-    def stop(self, owner: str, course: str, lesson: str) -> None:
+    def stop(self, owner: str, progress: str, lesson: str) -> None:
         """End a run; the guess stays."""
-        found = self._courses.get(owner, course)
-        walk = found.walk(find_lesson(lesson).lesson.name)
-        if walk is not None:
-            self._experiments.leave(walk.result, found.id)
+        found = self._progress_store.get(owner, progress)
+        lesson_state = found.state_of(find_lesson(lesson).lesson.name)
+        if lesson_state is not None:
+            self._runs.leave(lesson_state.result, found.id)
 
-    def summary(self, owner: str, course: str) -> tuple[LessonView, ...]:
+    def summary(self, owner: str, progress: str) -> tuple[LessonView, ...]:
         """Every experiment that has a result, in the order of the walk."""
-        found = self._courses.get(owner, course)
+        found = self._progress_store.get(owner, progress)
         return tuple(self.look(owner, found.id, name) for name in self._done(found))
 
-    def reset(self, owner: str, course: str) -> ProgressView:
+    def reset(self, owner: str, progress: str) -> ProgressView:
         """Forget guesses, results and votes; a class that followed sees nothing any more."""
-        with self._gate:
-            found = self._courses.get(owner, course)
-            for walk in found.walks:
-                self._experiments.leave(walk.result, found.id)
-            self._courses.forget_votes(found)
-            return self._view(self._courses.save(LearnerProgress(id=found.id, owner=found.owner)))
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
+            for lesson_state in found.lesson_states:
+                self._runs.leave(lesson_state.result, found.id)
+            self._progress_store.forget_votes(found)
+            return self._view(self._progress_store.save(LearnerProgress(id=found.id, owner=found.owner)))
 
     # ------------------------------------------------------------------------------
 
-    def _done(self, course: LearnerProgress) -> tuple[str, ...]:
-        done = [walk.lesson for walk in course.walks if self._experiments.has(walk.result)]
+    def _done(self, progress: LearnerProgress) -> tuple[str, ...]:
+        done = [one.lesson for one in progress.lesson_states if self._runs.has(one.result)]
         return tuple(name for name in ORDER if name in done)
 
-    def _view(self, course: LearnerProgress) -> ProgressView:
-        done = self._done(course)
-        return ProgressView(id=course.id, at=course.at or ORDER[0], done=done)
+    def _view(self, progress: LearnerProgress) -> ProgressView:
+        done = self._done(progress)
+        return ProgressView(id=progress.id, at=progress.at or ORDER[0], done=done)
 
     def _own(self, owner: str, project: str) -> Project | None:
         """A project with pictures, if there is one; a browser may remember one that is gone."""

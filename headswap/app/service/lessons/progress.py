@@ -3,7 +3,7 @@
     lessons/courses/ID/course.json      guesses, runs, the key of the class link
     lessons/courses/ID/vote-NAME.json   what a class thinks will happen
 
-A course belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
+A progress record belongs to its owner as a project does; where nobody logs in, its id is the only way to it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ClassVote:
 
     lesson: str
     is_open: bool = True
-    ballots: tuple[CastVote, ...] = ()
+    votes: tuple[CastVote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,29 +62,29 @@ class LearnerProgress:
     id: str
     owner: str
     at: str = ""  # the experiment that was opened last
-    walks: tuple[LessonState, ...] = ()
+    lesson_states: tuple[LessonState, ...] = ()
     key: str = ""  # of the link by which a class follows; "": none
 
-    def walk(self, lesson: str) -> LessonState | None:
+    def state_of(self, lesson: str) -> LessonState | None:
         """What was done with one experiment; None: not begun."""
-        return next((walk for walk in self.walks if walk.lesson == lesson), None)
+        return next((one for one in self.lesson_states if one.lesson == lesson), None)
 
-    def having(self, walk: LessonState) -> LearnerProgress:
-        """The same course with one experiment's part put in or replaced."""
-        others = tuple(one for one in self.walks if one.lesson != walk.lesson)
-        return replace(self, walks=(*others, walk))
+    def having(self, lesson_state: LessonState) -> LearnerProgress:
+        """The same with one experiment's part put in or replaced."""
+        others = tuple(one for one in self.lesson_states if one.lesson != lesson_state.lesson)
+        return replace(self, lesson_states=(*others, lesson_state))
 
 
 class ProgressStore:
-    """All courses of one installation."""
+    """All progress of one installation."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def open(self, owner: str, course: str) -> LearnerProgress:
-        """The course of this id, else the newest of someone who has logged in, else a new one."""
+    def open(self, owner: str, progress: str) -> LearnerProgress:
+        """The progress of this id, else the newest of someone who has logged in, else a new one."""
         with suppress(NotFound):
-            return self.get(owner, course)
+            return self.get(owner, progress)
         own = [one for one in self.all() if one.owner == owner] if owner else []
         if own:
             return max(own, key=self.touched_at)
@@ -96,24 +96,24 @@ class ProgressStore:
             discard(folder)
             raise
 
-    def get(self, owner: str, course: str) -> LearnerProgress:
-        """One course of one owner.
+    def get(self, owner: str, progress: str) -> LearnerProgress:
+        """One record of one owner.
 
         Raises:
             NotFound: there is none, or it is someone else's; nobody can tell which.
         """
-        record = self.folder(course) / _RECORD
+        record = self.folder(progress) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
-            raise _no_such_course()
+            raise _no_such_progress()
         found: LearnerProgress = read_record(LearnerProgress, record)
         if found.owner != owner:
-            raise _no_such_course()
+            raise _no_such_progress()
         if abs(time.time() - record.stat().st_mtime) > TOUCH_S:
             os.utime(record)
         return found
 
     def all(self) -> tuple[LearnerProgress, ...]:
-        """Every course that can be read, of everyone: for the server itself, never for a person."""
+        """Every record that can be read, of everyone: for the server itself, never for a person."""
         found = []
         for folder in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if ID.fullmatch(folder.name) and (folder / _RECORD).is_file() and not is_discarded(folder):
@@ -121,47 +121,47 @@ class ProgressStore:
                     found.append(read_record(LearnerProgress, folder / _RECORD))
         return tuple(found)
 
-    def touched_at(self, course: LearnerProgress) -> float:
+    def touched_at(self, progress: LearnerProgress) -> float:
         """When someone last looked at it, in seconds since 1970; give or take `TOUCH_S`."""
-        return (self.folder(course.id) / _RECORD).stat().st_mtime
+        return (self.folder(progress.id) / _RECORD).stat().st_mtime
 
-    def save(self, course: LearnerProgress) -> LearnerProgress:
+    def save(self, progress: LearnerProgress) -> LearnerProgress:
         """Write the record as a whole; the one before is kept beside it."""
-        write_record(self.folder(course.id) / _RECORD, course)
-        return course
+        write_record(self.folder(progress.id) / _RECORD, progress)
+        return progress
 
-    def remove(self, course: LearnerProgress) -> None:
-        """Let a course go, with its votes."""
-        discard(self.folder(course.id))
+    def remove(self, progress: LearnerProgress) -> None:
+        """Let a record go, with its votes."""
+        discard(self.folder(progress.id))
 
-    def vote(self, course: LearnerProgress, lesson: str) -> ClassVote | None:
-        """What the class of this course said before an experiment; None: it was not asked."""
-        place = self.folder(course.id) / f"vote-{lesson}.json"
+    def vote(self, progress: LearnerProgress, lesson: str) -> ClassVote | None:
+        """What the class said before an experiment; None: it was not asked."""
+        place = self.folder(progress.id) / f"vote-{lesson}.json"
         if not place.is_file():
             return None
         found: ClassVote = read_record(ClassVote, place)
         return found
 
-    def save_vote(self, course: LearnerProgress, vote: ClassVote) -> ClassVote:
+    def save_vote(self, progress: LearnerProgress, vote: ClassVote) -> ClassVote:
         """Write a vote as a whole."""
-        write_record(self.folder(course.id) / f"vote-{vote.lesson}.json", vote)
+        write_record(self.folder(progress.id) / f"vote-{vote.lesson}.json", vote)
         return vote
 
-    def forget_votes(self, course: LearnerProgress) -> None:
-        """Let every vote of a course go."""
-        for place in self.folder(course.id).glob("vote-*.json*"):
+    def forget_votes(self, progress: LearnerProgress) -> None:
+        """Let all of its votes go."""
+        for place in self.folder(progress.id).glob("vote-*.json*"):
             remove(place)
 
-    def folder(self, course: str) -> Path:
-        """The folder of a course.
+    def folder(self, progress: str) -> Path:
+        """The folder of a record.
 
         Raises:
             NotFound: the id is not well-formed; no path is ever built from it.
         """
-        if not ID.fullmatch(course):
-            raise _no_such_course()
-        return self._root / course
+        if not ID.fullmatch(progress):
+            raise _no_such_progress()
+        return self._root / progress
 
 
-def _no_such_course() -> NotFound:
+def _no_such_progress() -> NotFound:
     return NotFound("There is no such course of experiments.", remedy="Open the page again to begin one.")

@@ -1,6 +1,6 @@
 """Experiments at work: one at a time in a child process, each result kept, the same setting run once.
 
-Flow:  key + AskLesson --start--> a thread asks the desk --> lessons/results/KEY.json --result--> LessonResult
+Flow:  key + AskLesson --start--> a thread asks a child --> results/KEY.json --result--> LessonResult
        meanwhile --state--> LessonRunState: waiting, how far, done, why not
 
 Several people may want the same run: they wait together, and it is stopped when the last one leaves.
@@ -82,10 +82,10 @@ class _Run:
 class LessonRuns:
     """Runs and their results, of one installation."""
 
-    def __init__(self, desk: ChildProcess, folder: Path, workspace: Path) -> None:
+    def __init__(self, child: ChildProcess, folder: Path, workspace: Path) -> None:
         """Keep results in `folder`, features in `workspace`; both are safe to delete between runs."""
-        self._desk, self._folder, self._workspace = desk, folder, workspace
-        self._gate = threading.Lock()
+        self._child, self._folder, self._workspace = child, folder, workspace
+        self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._seconds: dict[tuple[str, str], float] = {}  # (lesson, model) -> what it took last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="experiments")
@@ -94,7 +94,7 @@ class LessonRuns:
     def close(self) -> None:
         """Let the child go, even in the middle of a run."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        self._desk.close()
+        self._child.close()
 
     def key(self, lesson: str, setting: LessonConfig) -> str:
         """Two runs with the same key would give the same."""
@@ -117,7 +117,7 @@ class LessonRuns:
 
     def start(self, key: str, lesson: str, setting: LessonConfig, who: str) -> None:
         """Run it, unless it is under way already; `who` waits for it."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is not None and not run.over.is_set() and run.who:
                 run.who.add(who)
@@ -132,7 +132,7 @@ class LessonRuns:
 
     def leave(self, key: str, who: str) -> None:
         """Someone waits no longer; when nobody does, the run ends between two steps."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is None or run.over.is_set():
                 return
@@ -142,7 +142,7 @@ class LessonRuns:
 
     def state(self, key: str, who: str) -> LessonRunState:
         """How the run of this key goes, as someone who waits for it sees it."""
-        with self._gate:
+        with self._lock:
             run = self._runs.get(key)
             if run is not None and (who in run.who or run.over.is_set()):
                 waiting = [one for one in self._runs.values() if not one.over.is_set()]
@@ -155,8 +155,8 @@ class LessonRuns:
 
     def make_ready(self, setting: LessonConfig) -> None:
         """Someone will soon run something: load the network and the pictures."""
-        if not self._desk.is_warm:
-            self._desk.warm()
+        if not self._child.is_warm:
+            self._child.warm()
             question = AskReady(setting=setting, workspace=str(self._workspace))
             self._thread.submit(self._ask_quietly, question)
 
@@ -174,7 +174,7 @@ class LessonRuns:
     def _work(self, key: str, run: _Run) -> None:
         """Runs in the thread; leaves a result, or the reason why there is none."""
         try:
-            with self._gate:
+            with self._lock:
                 if not run.who:
                     run.state = "stopped"
                     return
@@ -203,12 +203,12 @@ class LessonRuns:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        ran: LessonReply = from_json(LessonReply, self._desk.ask(to_json(question)))
+        ran: LessonReply = from_json(LessonReply, self._child.ask(to_json(question)))
         return ran.result
 
     def _ask_quietly(self, question: AskReady) -> None:
         with suppress(HeadswapError):  # anyone who runs one hears why
-            self._desk.ask(to_json(question))
+            self._child.ask(to_json(question))
 
     def _forget_old(self) -> None:
         over = [key for key, run in self._runs.items() if run.over.is_set()]

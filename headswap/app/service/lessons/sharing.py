@@ -1,9 +1,9 @@
-"""A class follows on its phones: a link that shows one course or one run, and takes one vote a browser.
+"""A class follows on its phones: a link shows a person's progress or a run, and takes one vote a browser.
 
-Flow:  owner + course | job --share--> key;  key --look--> FollowView;  key + ballot + choice --vote--> count
+Flow:  owner + progress | job --share--> key;  key --look--> FollowView;  key + voter + choice --vote--> count
 
 The key is the permission: 128 random bits, for reading only. It opens words and figures, never a picture,
-a file or a name, and it can change nothing but the vote of the browser that holds the ballot. What the
+a file or a name, and it can change nothing but the vote of the browser that holds the number. What the
 others said is told when the vote is closed, to the teacher's page too: it stands on the projector. Anyone who
 shares can stop sharing. Loads no torch.
 """
@@ -32,7 +32,7 @@ from headswap.lessons.lesson import Lesson, LessonResult
 from headswap.storage.files import make_folder, remove
 from headswap.storage.records import read_record, write_record
 
-MOST_BALLOTS = 300  # browsers in one vote
+MOST_VOTES = 300  # browsers in one vote
 MOST_OF_AN_ADDRESS = (
     60  # of them behind one address: a class of 30 with two devices each, all behind one router
 )
@@ -47,7 +47,7 @@ class ShareLink:
     key: str
     owner: str
     kind: Kind
-    target: str  # id of the course or job
+    target: str  # id of the progress record or job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class VoteView:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowView:
-    """What a phone sees. Of a course: lesson, vote, run, result. Of a run: sentence, passes, verdict."""
+    """What a phone sees. Of progress: lesson, vote, run, result. Of a run: sentence, passes, verdict."""
 
     lesson: Lesson | None = None
     vote: VoteView | None = None
@@ -71,7 +71,7 @@ class FollowView:
     state: str = ""  # of a job: queued, running, done, failed, cancelled, paused
     sentence: str = ""
     share: float = 0.0
-    passes: tuple[EpochEnd, ...] = ()
+    epochs: tuple[EpochEnd, ...] = ()
     verdict: str = ""
 
     @property
@@ -87,44 +87,44 @@ class Sharing:
     def __init__(
         self,
         root: Path,
-        courses: ProgressStore,
+        progress_store: ProgressStore,
         lessons: Lessons,
         job: Callable[[str, str], JobView],
         report: Callable[[str, str], Report],
     ) -> None:
         """Keep links in `root`; `job` and `report` raise for anyone who does not own them."""
-        self._root, self._courses, self._lessons = root, courses, lessons
+        self._root, self._progress_store, self._lessons = root, progress_store, lessons
         self._job, self._report = job, report
-        self._gate = threading.Lock()  # around changes of a vote or a link
+        self._lock = threading.Lock()  # around changes of a vote or a link
         self._salt = secrets.token_bytes(32)  # no address is kept, and no record tells which it was
 
     # For anyone who shares -------------------------------------------------------------
 
-    def share(self, owner: str, course: str) -> str:
-        """The key by which a class follows a course; the same until it is taken back."""
-        with self._gate:
-            found = self._courses.get(owner, course)
+    def share(self, owner: str, progress: str) -> str:
+        """The key by which a class follows; the same until it is taken back."""
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
             if not found.key or self._link(found.key) is None:
-                found = self._courses.save(replace(found, key=self._new(owner, "course", found.id)))
+                found = self._progress_store.save(replace(found, key=self._new(owner, "course", found.id)))
             return found.key
 
-    def unshare(self, owner: str, course: str) -> None:
-        """Take the link of a course back."""
-        with self._gate:
-            found = self._courses.get(owner, course)
+    def unshare(self, owner: str, progress: str) -> None:
+        """Take the link back."""
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
             if found.key:
                 self._forget(found.key)
-                self._courses.save(replace(found, key=""))
+                self._progress_store.save(replace(found, key=""))
 
-    def shared(self, owner: str, course: str) -> str:
-        """The key of a course, empty while it is not shared."""
-        key = self._courses.get(owner, course).key
+    def shared(self, owner: str, progress: str) -> str:
+        """The key, empty while it is not shared."""
+        key = self._progress_store.get(owner, progress).key
         return key if key and self._link(key) else ""
 
     def share_job(self, owner: str, job: str) -> str:
         """The key by which others follow one run; the same until it is taken back."""
         found = self._job(owner, job)
-        with self._gate:
+        with self._lock:
             known = self._of_job(found.id)
             return known.key if known else self._new(owner, "job", found.id)
 
@@ -139,42 +139,42 @@ class Sharing:
         if known:
             self._forget(known.key)
 
-    def open_vote(self, owner: str, course: str, lesson: str) -> VoteView:
+    def open_vote(self, owner: str, progress: str, lesson: str) -> VoteView:
         """Ask the class: phones that follow may answer, and change it until the vote is closed.
 
         Raises:
             BadSetting: the experiment was run already, so the answer is known.
         """
         what = find_lesson(lesson).lesson
-        with self._gate:
-            found = self._courses.get(owner, course)
-            if what.name in self._lessons.course(owner, course).done:
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
+            if what.name in self._lessons.progress(owner, progress).done:
                 raise BadSetting(
                     "This experiment was run already.", remedy="Ask before it is run, or start over."
                 )
-            vote = self._courses.vote(found, what.name) or ClassVote(lesson=what.name)
-            return _counted(what, self._courses.save_vote(found, replace(vote, is_open=True)))
+            vote = self._progress_store.vote(found, what.name) or ClassVote(lesson=what.name)
+            return _counted(what, self._progress_store.save_vote(found, replace(vote, is_open=True)))
 
-    def close_vote(self, owner: str, course: str, lesson: str) -> VoteView | None:
+    def close_vote(self, owner: str, progress: str, lesson: str) -> VoteView | None:
         """No more answers; what was said stays."""
         what = find_lesson(lesson).lesson
-        with self._gate:
-            found = self._courses.get(owner, course)
-            vote = self._courses.vote(found, what.name)
+        with self._lock:
+            found = self._progress_store.get(owner, progress)
+            vote = self._progress_store.vote(found, what.name)
             if vote is None:
                 return None
-            return _counted(what, self._courses.save_vote(found, replace(vote, is_open=False)))
+            return _counted(what, self._progress_store.save_vote(found, replace(vote, is_open=False)))
 
-    def votes(self, owner: str, course: str, lesson: str) -> VoteView | None:
+    def votes(self, owner: str, progress: str, lesson: str) -> VoteView | None:
         """What the class said so far; None: it was not asked."""
         what = find_lesson(lesson).lesson
-        found = self._courses.get(owner, course)
-        vote = self._courses.vote(found, what.name)
+        found = self._progress_store.get(owner, progress)
+        vote = self._progress_store.vote(found, what.name)
         return _counted(what, vote, is_over=self._is_known(found, what)) if vote else None
 
     # For anyone who has the key ----------------------------------------------------------
 
-    def look(self, key: str, ballot: str = "") -> FollowView:
+    def look(self, key: str, voter: str = "") -> FollowView:
         """What the key opens, as it is now.
 
         Raises:
@@ -184,16 +184,16 @@ class Sharing:
         try:
             if link.kind == "job":
                 return self._look_at_job(link)
-            return self._look_at_course(self._courses.get(link.owner, link.target), ballot)
+            return self._look_at_progress(self._progress_store.get(link.owner, link.target), voter)
         except NotFound as gone:
             raise _nothing() from gone
 
-    def vote(self, key: str, ballot: str, choice: int, address: str = "") -> FollowView:
+    def vote(self, key: str, voter: str, choice: int, address: str = "") -> FollowView:
         """Say what will happen; a second time replaces the first.
 
         Args:
             key: of the link.
-            ballot: the number of the browser.
+            voter: the number of the browser.
             choice: place in the choices of the experiment.
             address: that the browser has in the network; so many may vote from one.
 
@@ -202,28 +202,28 @@ class Sharing:
             BadSetting: nobody asks now, there is no such choice, or there are too many votes.
         """
         link = self._opened(key)
-        if link.kind != "course" or not ID.fullmatch(ballot):
+        if link.kind != "course" or not ID.fullmatch(voter):
             raise _nothing()
-        with self._gate:
-            course = self._courses.get(link.owner, link.target)
-            lesson = self._at(course)
-            vote = self._courses.vote(course, lesson.name)
-            if vote is None or not vote.is_open or self._is_known(course, lesson):
+        with self._lock:
+            progress = self._progress_store.get(link.owner, link.target)
+            lesson = self._at(progress)
+            vote = self._progress_store.vote(progress, lesson.name)
+            if vote is None or not vote.is_open or self._is_known(progress, lesson):
                 raise BadSetting("The vote is closed.", remedy="Watch what happens.")
             if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
-            before = next((one for one in vote.ballots if one.who == ballot), None)
+            before = next((one for one in vote.votes if one.who == voter), None)
             place = before.place if before else self._place(address)
-            others = tuple(one for one in vote.ballots if one is not before)
+            others = tuple(one for one in vote.votes if one is not before)
             beside = sum(one.place == place for one in others)
-            if before is None and (len(others) >= MOST_BALLOTS or beside >= MOST_OF_AN_ADDRESS):
+            if before is None and (len(others) >= MOST_VOTES or beside >= MOST_OF_AN_ADDRESS):
                 raise BadSetting(
                     f"This answer was not counted: {len(others)} are in already.",
                     remedy="Say it aloud, or let the teacher open a new vote.",
                 )
-            mine = CastVote(ballot, choice, place)
-            self._courses.save_vote(course, replace(vote, ballots=(*others, mine)))
-        return self.look(key, ballot)
+            mine = CastVote(voter, choice, place)
+            self._progress_store.save_vote(progress, replace(vote, votes=(*others, mine)))
+        return self.look(key, voter)
 
     def tidy(self) -> int:
         """Remove links to what is gone."""
@@ -247,30 +247,30 @@ class Sharing:
             )
         sentence = job.sentence if job.state != "failed" else "This run failed."
         return FollowView(
-            state=job.state, sentence=sentence, share=job.share, passes=job.passes, verdict=verdict
+            state=job.state, sentence=sentence, share=job.share, epochs=job.epochs, verdict=verdict
         )
 
-    def _look_at_course(self, course: LearnerProgress, ballot: str) -> FollowView:
-        seen = self._lessons.look(course.owner, course.id, self._at(course).name)
-        vote = self._courses.vote(course, seen.lesson.name)
+    def _look_at_progress(self, progress: LearnerProgress, voter: str) -> FollowView:
+        seen = self._lessons.look(progress.owner, progress.id, self._at(progress).name)
+        vote = self._progress_store.vote(progress, seen.lesson.name)
         is_over = seen.run.is_going or seen.result is not None
         return FollowView(
             lesson=seen.lesson,
-            vote=_counted(seen.lesson, vote, is_over=is_over, ballot=ballot) if vote else None,
+            vote=_counted(seen.lesson, vote, is_over=is_over, voter=voter) if vote else None,
             run=seen.run,
             result=None if seen.run.is_going else seen.result,
         )
 
-    def _is_known(self, course: LearnerProgress, lesson: Lesson) -> bool:
+    def _is_known(self, progress: LearnerProgress, lesson: Lesson) -> bool:
         """Whether the experiment runs or was run: its answer is no guess any more."""
-        seen = self._lessons.look(course.owner, course.id, lesson.name)
+        seen = self._lessons.look(progress.owner, progress.id, lesson.name)
         return seen.run.is_going or seen.result is not None
 
     def _place(self, address: str) -> str:
         return hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).hexdigest()
 
-    def _at(self, course: LearnerProgress) -> Lesson:
-        return find_lesson(self._lessons.course(course.owner, course.id).at).lesson
+    def _at(self, progress: LearnerProgress) -> Lesson:
+        return find_lesson(self._lessons.progress(progress.owner, progress.id).at).lesson
 
     def _opened(self, key: str) -> ShareLink:
         link = self._link(key)
@@ -298,7 +298,7 @@ class Sharing:
     def _is_there(self, link: ShareLink) -> bool:
         """Without counting as a look, which would keep it for ever."""
         if link.kind == "course":
-            return self._courses.folder(link.target).is_dir()
+            return self._progress_store.folder(link.target).is_dir()
         with suppress(NotFound):
             self._job(link.owner, link.target)
             return True
@@ -312,13 +312,13 @@ class Sharing:
             remove(self._root / name)
 
 
-def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, ballot: str = "") -> VoteView:
+def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, voter: str = "") -> VoteView:
     """The vote as it may be told: what was said so far would lead those who come later."""
-    said = Counter(one.choice for one in vote.ballots)
-    mine = next((one.choice for one in vote.ballots if ballot and one.who == ballot), None)
+    said = Counter(one.choice for one in vote.votes)
+    mine = next((one.choice for one in vote.votes if voter and one.who == voter), None)
     is_open = vote.is_open and not is_over
     counts = () if is_open else tuple(said[place] for place in range(len(lesson.choices)))
-    return VoteView(is_open=is_open, total=len(vote.ballots), counts=counts, mine=mine)
+    return VoteView(is_open=is_open, total=len(vote.votes), counts=counts, mine=mine)
 
 
 def _nothing() -> NotFound:

@@ -42,26 +42,28 @@ def learning_of(
 ) -> LessonServices:
     """Build it; nothing is started before someone asks."""
     root: Path = settings.workspace / "lessons"
-    desk = ChildProcess(
+    child = ChildProcess(
         "headswap.app.processes.lessons:answer",
         idle_s=120.0,
         timeout_s=_LONGEST_S,
         memory_bytes=settings.for_queue().worker_bytes,
         log=settings.workspace / "logs" / "lessons.jsonl",
     )
-    courses = ProgressStore(root / "courses")
-    experiments = LessonRuns(desk, root, settings.workspace)
-    lessons = Lessons(courses, projects, experiments, settings.lesson, check_room, check_fetch)
-    following = Sharing(root / "links", courses, lessons, job, report)
+    progress_store = ProgressStore(root / "courses")
+    runs = LessonRuns(child, root, settings.workspace)
+    lessons = Lessons(progress_store, projects, runs, settings.lesson, check_room, check_fetch)
+    following = Sharing(root / "links", progress_store, lessons, job, report)
 
     def tidy(now: float, hours: float) -> int:
         """Courses that nobody opened for so long go, with their votes; then results and links to nothing."""
         gone = 0
         if hours > 0:
-            stale = [one for one in courses.all() if (now - courses.touched_at(one)) / 3600 > hours]
-            for course in stale:
-                courses.remove(course)
-            gone = len(stale) + experiments.tidy(hours * 3600, now)
+            stale = [
+                one for one in progress_store.all() if (now - progress_store.touched_at(one)) / 3600 > hours
+            ]
+            for progress in stale:
+                progress_store.remove(progress)
+            gone = len(stale) + runs.tidy(hours * 3600, now)
         return gone + following.tidy()
 
     return LessonServices(lessons, following, tidy)

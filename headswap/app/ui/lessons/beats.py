@@ -52,7 +52,7 @@ def _between(number: Number) -> str:
 
 def heading(view: LessonView) -> h.Renderable:
     """The title, and on what it runs."""
-    on = f"your {view.own_pictures}" if view.is_own and view.own_pictures else "the sample set"
+    on = f"your {view.own_images}" if view.is_own and view.own_images else "the sample set"
     return h.div(".lesson-head")[
         h.h2(".hs-title")[view.lesson.title],
         h.span(".hs-note")[f"runs here in about {seconds(view.seconds)}, on {on}"],
@@ -132,7 +132,7 @@ def see(view: LessonView) -> h.Renderable:
     if result is None:
         waits = "What happens is drawn here, from the numbers of your run."
         return _beat(3, "See", h.p(".hs-note")[waits])
-    pictures = count(result.pictures, "picture")
+    images = count(result.images, "picture")
     return _beat(
         3,
         "See",
@@ -143,7 +143,7 @@ def see(view: LessonView) -> h.Renderable:
         h.details(".numbers")[
             h.summary[f"All {len(result.numbers)} numbers of this run"], numbers_table(result)
         ],
-        h.p(".hs-note")[f"{pictures} of {result.data}, {result.model}, seed {result.seed}"],
+        h.p(".hs-note")[f"{images} of {result.data}, {result.model}, seed {result.seed}"],
     )
 
 
@@ -214,11 +214,11 @@ def _going(view: LessonView) -> h.Renderable:
 
 def _where(view: LessonView) -> h.Renderable | None:
     """On the sample set, or on the person's own pictures and network, once there are any."""
-    if not view.own_pictures or view.lesson.name == "two-heads":
+    if not view.own_images or view.lesson.name == "two-heads":
         return None
     rows = (
         ("sample", "the sample set", not view.is_own),
-        ("own", f"your pictures “{view.own_pictures}”, {view.own_model}", view.is_own),
+        ("own", f"your pictures “{view.own_images}”, {view.own_model}", view.is_own),
     )
     return h.fieldset(".where")[
         h.legend["Run it on"],

@@ -21,7 +21,7 @@ from headswap.app.ui.lessons.shelf import card_body, card_heading, next_text, sh
 from headswap.app.ui.lessons.terms import ExplainedTerms, coded
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.pages import BRAND, page_links, project_name, steps_links
-from headswap.app.ui.widgets.status import chip
+from headswap.app.ui.widgets.status import run_status
 from headswap.app.ui.widgets.text import in_words
 from headswap.lessons.expert_cards import CARDS, ExpertCard
 
@@ -101,26 +101,26 @@ class Drawn:
 
 
 def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderable:
-    """Mark, project, status chip, links, and the five steps below."""
+    """Mark, project, status, links, and the five steps below."""
     return h.fragment[
         h.div(".hs-bar.learn-bar")[
             BRAND,
             project_name(project),
             h.span(".grow"),
-            h.span(".hs-chip")[chip(project, job) if project else None],
+            h.span(".hs-chip")[run_status(project, job) if project else None],
             page_links("learn"),
         ],
         steps_links(project),
     ]
 
 
-def draw_lesson(service: Service, owner: str, course: str, project_id: str, place: LessonPlace) -> Drawn:
+def draw_lesson(service: Service, owner: str, progress: str, project_id: str, place: LessonPlace) -> Drawn:
     """All parts, as they are now."""
-    seen = service.lessons.course(owner, course)
+    seen = service.lessons.progress(owner, progress)
     around: dict[str, h.Node] = {
         "shelf": shelf(seen.done, place.lesson, place.asking),
         "next": None if place.summary else next_text(seen.done, place.lesson),
-        "summary": summary_page(service.lessons.summary(owner, course)) if place.summary else None,
+        "summary": summary_page(service.lessons.summary(owner, progress)) if place.summary else None,
     }
     if place.card is not None:
         return Drawn(around | _card(place.card))
@@ -135,14 +135,14 @@ def _card(card: ExpertCard) -> dict[str, h.Node]:
 def _lesson(
     service: Service,
     owner: str,
-    course: ProgressView,
+    progress: ProgressView,
     project_id: str,
     place: LessonPlace,
     around: dict[str, h.Node],
 ) -> Drawn:
-    view = service.lessons.look(owner, course.id, place.lesson, project_id)
-    vote = service.following.votes(owner, course.id, place.lesson)
-    key = service.following.shared(owner, course.id)
+    view = service.lessons.look(owner, progress.id, place.lesson, project_id)
+    vote = service.following.votes(owner, progress.id, place.lesson)
+    key = service.following.shared(owner, progress.id)
     words = ExplainedTerms(view.lesson.terms)
     beats: dict[str, h.Node] = {
         "heading": heading(view),

@@ -1,4 +1,4 @@
-"""/follow: the page for phones. A class watches one course or one run, and answers when it is asked.
+"""/follow: the page for phones. A class watches someone's progress or a run, and answers when it is asked.
 
 Flow:  GET /follow?key=K --> a page;  GET /follow/now?key=K --> its inside;  POST /follow/vote --> counted
 
@@ -32,16 +32,16 @@ from headswap.app.ui.lessons.follow_draw import follow_inside, follow_page, lost
 from headswap.errors import HeadswapError, NotFound
 
 FOLLOW, NOW, VOTE = "/follow", "/follow/now", "/follow/vote"
-BALLOT = "headswap-ballot"
-BALLOT_S = 24 * 3600  # how long a browser keeps its number
+VOTER_COOKIE = "headswap-ballot"
+VOTER_S = 24 * 3600  # how long a browser keeps its number
 READERS = 4  # threads for all phones together: no crowd of them takes one from the page
 MOST_BYTES = 1000  # of a vote
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
     "form-action 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-Look = Callable[[str, str], FollowView]  # (key, ballot)
-Say = Callable[[str, str, int, str], FollowView]  # (key, ballot, choice, address)
+Look = Callable[[str, str], FollowView]  # (key, voter)
+Say = Callable[[str, str, int, str], FollowView]  # (key, voter, choice, address)
 
 
 class Follow:
@@ -66,9 +66,9 @@ class Follow:
             await self._show(scope, send, whole=path == FOLLOW)
 
     async def _show(self, scope: Scope, send: Send, *, whole: bool) -> None:
-        key, ballot = _asked(scope, "key"), self._ballot(scope)
+        key, voter = _asked(scope, "key"), self._voter(scope)
         try:
-            view = await self._off_the_loop(partial(self._look, key, ballot))
+            view = await self._off_the_loop(partial(self._look, key, voter))
         except NotFound as error:
             await _say(send, 404, lost_page(error.problem, error.remedy) if whole else "")
             return
@@ -79,18 +79,18 @@ class Follow:
             await _say(send, 200, follow_inside(view, key), moving=view.is_moving)
             return
         nonce = secrets.token_urlsafe(16)
-        fresh = "" if ballot else _cookie(self._signed(secrets.token_hex(16)), scope)
+        fresh = "" if voter else _cookie(self._signed(secrets.token_hex(16)), scope)
         await _say(send, 200, follow_page(view, key, nonce), nonce=nonce, cookie=fresh)
 
     async def _take_vote(self, scope: Scope, receive: Receive, send: Send) -> None:
         form = await _form(receive) if scope["method"] == "POST" else None
-        ballot, key = self._ballot(scope), (form or {}).get("key", "")
+        voter, key = self._voter(scope), (form or {}).get("key", "")
         choice = (form or {}).get("choice", "")
-        if form is None or not ballot or not choice.isdecimal() or len(choice) > 3:
+        if form is None or not voter or not choice.isdecimal() or len(choice) > 3:
             await _say(send, 400, "")  # a browser without its number has not opened the page
             return
         try:
-            view = await self._off_the_loop(partial(self._vote, key, ballot, int(choice), place_of(scope)))
+            view = await self._off_the_loop(partial(self._vote, key, voter, int(choice), place_of(scope)))
         except NotFound:
             await _say(send, 404, "")
         except HeadswapError as error:
@@ -101,19 +101,19 @@ class Follow:
             else:
                 await _say(send, 200, follow_inside(view, key), moving=view.is_moving)
 
-    def _signed(self, ballot: str) -> str:
-        return f"{ballot}.{hmac.new(self._secret, ballot.encode(), hashlib.sha256).hexdigest()}"
+    def _signed(self, voter: str) -> str:
+        return f"{voter}.{hmac.new(self._secret, voter.encode(), hashlib.sha256).hexdigest()}"
 
-    def _ballot(self, scope: Scope) -> str:
+    def _voter(self, scope: Scope) -> str:
         """The number that this browser was given; "" when it has none, or made one up."""
         try:
-            found = SimpleCookie(_header(scope, b"cookie")).get(BALLOT)
+            found = SimpleCookie(_header(scope, b"cookie")).get(VOTER_COOKIE)
         except CookieError:
             return ""
         said = str(found.value) if found is not None else ""
-        ballot = said.partition(".")[0]
-        is_ours = ID.fullmatch(ballot) and hmac.compare_digest(said.encode(), self._signed(ballot).encode())
-        return ballot if is_ours else ""
+        voter = said.partition(".")[0]
+        is_ours = ID.fullmatch(voter) and hmac.compare_digest(said.encode(), self._signed(voter).encode())
+        return voter if is_ours else ""
 
     async def _off_the_loop(self, ask: Callable[[], FollowView]) -> FollowView:
         return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
@@ -129,9 +129,9 @@ def _asked(scope: Scope, name: str) -> str:
     return parse_qs(text.decode("latin-1")).get(name, [""])[0]
 
 
-def _cookie(ballot: str, scope: Scope) -> str:
+def _cookie(voter: str, scope: Scope) -> str:
     secure = "; Secure" if scope.get("scheme") == "https" else ""
-    return f"{BALLOT}={ballot}; Path=/; Max-Age={BALLOT_S}; HttpOnly; SameSite=Strict{secure}"
+    return f"{VOTER_COOKIE}={voter}; Path=/; Max-Age={VOTER_S}; HttpOnly; SameSite=Strict{secure}"
 
 
 async def _form(receive: Receive) -> dict[str, str] | None:

@@ -38,10 +38,10 @@ def follow_inside(view: FollowView, key: str) -> str:
 
 
 def _inside(view: FollowView, key: str) -> h.Node:
-    return _course(view, view.lesson, key) if view.lesson is not None else _job(view)
+    return _progress(view, view.lesson, key) if view.lesson is not None else _job(view)
 
 
-def _course(view: FollowView, lesson: Lesson, key: str) -> h.Node:
+def _progress(view: FollowView, lesson: Lesson, key: str) -> h.Node:
     parts: list[h.Node] = [h.h1[lesson.title], h.p(".question")[coded(lesson.question)]]
     if view.vote is not None:
         parts.append(_vote(lesson, view.vote, key))
@@ -98,7 +98,7 @@ def _job(view: FollowView) -> h.Node:
         h.h1["A new head was taught" if view.state == "done" else "A new head is being taught"],
         h.p(".question")[view.verdict] if view.verdict else None,
         _bar(view.share, view.sentence),
-        chart(view.passes, is_over=view.state == "done") if view.passes else None,
+        chart(view.epochs, is_over=view.state == "done") if view.epochs else None,
     )
 
 

@@ -1,8 +1,8 @@
 """/learn: eleven experiments that break it on purpose. Guess, run, see, why; alone or with a class.
 
-Flow:  course id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
+Flow:  id of this browser --service.lessons--> shelf and beats;  a button --> one verb --> drawn again
 
-A page of its own: it remembers its course and which project is open, and looks at the server only while
+A page of its own: it remembers its progress and which project is open, and looks at the server only while
 something runs or a class votes.
 """
 
@@ -36,7 +36,7 @@ class LearnPage:
     """The components of the page, and the service behind it."""
 
     service: Service
-    course: gr.BrowserState
+    progress: gr.BrowserState
     project: gr.BrowserState
     lesson: gr.Textbox
     here: gr.Textbox  # where phones find this page, as the browser says
@@ -52,7 +52,7 @@ class LearnPage:
 
 def build_learn_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
     """Lay out and connect the page, inside its route."""
-    course = gr.BrowserState("", storage_key="headswap-course", secret=secret)
+    progress = gr.BrowserState("", storage_key="headswap-course", secret=secret)
     project = gr.BrowserState("", storage_key="headswap-project", secret=secret)
     lesson, here = (gr.Textbox("", visible="hidden", container=False) for _ in range(2))
     timer = gr.Timer(TICK_S, active=False)
@@ -73,22 +73,22 @@ def build_learn_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
                     piece(name)
         piece("summary")
         piece("next", "hs-next learn-next")
-    known = LearnPage(service, course, project, lesson, here, header, status, parts, timer)
+    known = LearnPage(service, progress, project, lesson, here, header, status, parts, timer)
     _connect(page, known)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks, in which course, with which project open, and where on the page."""
+    """Who asks, with which progress, with which project open, and where on the page."""
 
     owner: str
-    course: str
+    progress: str
     project: str
     place: LessonPlace
 
 
 def _shown(page: LearnPage, asked: Asked) -> Updates:
-    drawn = draw_lesson(page.service, asked.owner, asked.course, asked.project, asked.place)
+    drawn = draw_lesson(page.service, asked.owner, asked.progress, asked.project, asked.place)
     project, job = _open_project(page.service, asked.owner, asked.project)
     is_teaching = job is not None and not job.is_over
     return {
@@ -100,28 +100,28 @@ def _shown(page: LearnPage, asked: Asked) -> Updates:
     }
 
 
-def on_load(page: LearnPage, course: str, project_id: str, here: str, request: gr.Request) -> Updates:
-    """The course of this browser, at the experiment where it was left or that the address names."""
+def on_load(page: LearnPage, progress: str, project_id: str, here: str, request: gr.Request) -> Updates:
+    """The progress of this browser, at the experiment where it was left or that the address names."""
     owner, lessons = owner_of(request), page.service.lessons
-    opened = lessons.open(owner, course)
+    opened = lessons.open(owner, progress)
     lessons.warm()  # while the person reads
     wanted = str(request.query_params.get("lesson", "")) or opened.at
     place = _turned(page.service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
-    return {page.course: opened.id} | _shown(page, Asked(owner, opened.id, project_id, place))
+    return {page.progress: opened.id} | _shown(page, Asked(owner, opened.id, project_id, place))
 
 
 def on_tick(
-    page: LearnPage, course: str, project_id: str, lesson: str, here: str, request: gr.Request
+    page: LearnPage, progress: str, project_id: str, lesson: str, here: str, request: gr.Request
 ) -> Updates:
     """While something runs or a class votes: how far it is."""
     owner = owner_of(request)
-    drawn = _shown(page, Asked(owner, course, project_id, LessonPlace(lesson=lesson, here=here)))
-    return {} if page.service.lessons.was_left(owner, course, lesson) else drawn
+    drawn = _shown(page, Asked(owner, progress, project_id, LessonPlace(lesson=lesson, here=here)))
+    return {} if page.service.lessons.was_left(owner, progress, lesson) else drawn
 
 
-def on_deed(
+def on_action(
     page: LearnPage,
-    course: str,
+    progress: str,
     project_id: str,
     lesson: str,
     here: str,
@@ -129,36 +129,36 @@ def on_deed(
     request: gr.Request,
 ) -> Updates:
     """A button was pressed: it is done, and the page drawn again."""
-    asked = Asked(owner_of(request), course, project_id, LessonPlace(lesson=lesson, here=here))
+    asked = Asked(owner_of(request), progress, project_id, LessonPlace(lesson=lesson, here=here))
     return _shown(page, replace(asked, place=_do(page.service, asked, event)))
 
 
 def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonPlace:
     """One deed; gives the place where the page is afterwards."""
-    owner, course, place = asked.owner, asked.course, asked.place
-    deed, _, what = str(event.chosen).partition(":")
+    owner, progress, place = asked.owner, asked.progress, asked.place
+    action, _, what = str(event.chosen).partition(":")
     lessons, following = service.lessons, service.following
-    match deed:
+    match action:
         case "open":
-            return _turned(service, owner, course, place, what)
+            return _turned(service, owner, progress, place, what)
         case "run":
             on = asked.project if event.where == "own" else ""
             guessed = _number(event.guess), _numbers(event.riddles)
-            lessons.run(owner, course, place.lesson, *guessed, project=on)
+            lessons.run(owner, progress, place.lesson, *guessed, project=on)
         case "stop":
-            lessons.stop(owner, course, place.lesson)
+            lessons.stop(owner, progress, place.lesson)
         case "vote" if what == "open":
-            following.share(owner, course)
-            following.open_vote(owner, course, place.lesson)
+            following.share(owner, progress)
+            following.open_vote(owner, progress, place.lesson)
         case "vote":
-            following.close_vote(owner, course, place.lesson)
+            following.close_vote(owner, progress, place.lesson)
         case "share":
-            following.share(owner, course)
+            following.share(owner, progress)
         case "unshare":
-            following.unshare(owner, course)
+            following.unshare(owner, progress)
         case "reset" if what == "yes":
-            following.unshare(owner, course)
-            return replace(place, lesson=lessons.reset(owner, course).at)
+            following.unshare(owner, progress)
+            return replace(place, lesson=lessons.reset(owner, progress).at)
         case "reset":
             return replace(place, asking=what == "ask")
         case "summary":
@@ -168,23 +168,23 @@ def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonPlace:
 
 def _connect(blocks: gr.Blocks, page: LearnPage) -> None:
     told, in_passing = errors_as_text(page.status), errors_as_text(page.status, clears=False)
-    ids: list[Any] = [page.course, page.project, page.lesson, page.here]
-    begun: list[Any] = [page.course, page.project, page.here]
-    blocks.load(told(on_load, page), begun, [page.course, *page.drawn], js=HERE, **QUIET)
+    ids: list[Any] = [page.progress, page.project, page.lesson, page.here]
+    begun: list[Any] = [page.progress, page.project, page.here]
+    blocks.load(told(on_load, page), begun, [page.progress, *page.drawn], js=HERE, **QUIET)
     page.timer.tick(in_passing(on_tick, page), ids, page.drawn, queue=False, **QUIET)
-    deeds = told(on_deed, page)
+    actions = told(on_action, page)
     for one in page.parts.values():
-        one.click(deeds, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
+        one.click(actions, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
 
 
-def _turned(service: Service, owner: str, course: str, place: LessonPlace, wanted: str) -> LessonPlace:
+def _turned(service: Service, owner: str, progress: str, place: LessonPlace, wanted: str) -> LessonPlace:
     """Another experiment or card; what is none leaves the page where it was."""
     if place.is_card(wanted):
         return LessonPlace(lesson=wanted, here=place.here)
     try:
-        return LessonPlace(lesson=service.lessons.turn_to(owner, course, wanted).at, here=place.here)
+        return LessonPlace(lesson=service.lessons.turn_to(owner, progress, wanted).at, here=place.here)
     except HeadswapError:
-        service.lessons.course(owner, course)  # a course of someone else still reads like none
+        service.lessons.progress(owner, progress)  # someone else's still reads like none
         return place
 
 

@@ -142,14 +142,14 @@ def on_networks(parts: RunsPage) -> Updates:
     return {parts.models: gr.Dropdown(choices=search_choices(parts.service.models()))}
 
 
-def on_deed(
+def on_action(
     parts: RunsPage, project_id: str, known: object, sort: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A button of the table."""
-    deed, _, what = str(event.chosen).partition(":")
+    action, _, what = str(event.chosen).partition(":")
     owner, asking, history = owner_of(request), "", parts.service.history
     more: Updates = {}
-    match deed:
+    match action:
         case "sort":
             sort = next_sort(sort, what)
         case "ask":
@@ -187,7 +187,7 @@ def _connect(page: gr.Blocks, parts: RunsPage) -> None:
     )
     parts.timer.tick(look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
-        told(on_deed, parts), ids[:3],
+        told(on_action, parts), ids[:3],
         [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
         trigger_mode="once", **QUIET,
     ).then(None, parts.go, None, js=GO, **QUIET)  # fmt: skip

@@ -37,11 +37,11 @@ _SORTS: dict[str, tuple[str, Callable[[RunView], float | str | None]]] = {
     "when": ("When", lambda run: run.created_at),
     "network": ("Network", lambda run: run.model.rpartition("/")[2].lower()),
     "depth": ("What moved", lambda run: DEPTHS.get(run.depth, run.depth)),
-    "pictures": ("Pictures", lambda run: run.verdict.pictures if run.verdict else None),
-    "right": ("Right", lambda run: run.verdict.accuracy if run.verdict else None),
+    "pictures": ("Pictures", lambda run: run.summary.images if run.summary else None),
+    "right": ("Right", lambda run: run.summary.accuracy if run.summary else None),
     "seconds": ("Taught in", lambda run: run.seconds),
     "size": ("Size", lambda run: run.size_bytes),
-    "ms": ("One answer", lambda run: run.ms_per_picture),
+    "ms": ("One answer", lambda run: run.ms_per_image),
 }
 FIRST = "-when"
 _DOWN_FIRST = ("when", "right", "pictures")
@@ -107,19 +107,19 @@ def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
     dots = [
         Dot(
             name=run.model.rpartition("/")[2],
-            ms=run.ms_per_picture,
-            accuracy=run.verdict.accuracy,
-            low=run.verdict.interval[0],
-            high=run.verdict.interval[1],
+            ms=run.ms_per_image,
+            accuracy=run.summary.accuracy,
+            low=run.summary.interval[0],
+            high=run.summary.interval[1],
         )
         for run in sorted_runs(runs, "when")
-        if run.verdict and run.ms_per_picture
+        if run.summary and run.ms_per_image
     ]
     if len(dots) < 2:
         return None
-    pictures = next(run.verdict.pictures for run in runs if run.verdict)
+    images = next(run.summary.images for run in runs if run.summary)
     return h.fragment[
-        h.h3[f"{runs[0].project_name}, {count(pictures, 'picture')}"],
+        h.h3[f"{runs[0].project_name}, {count(images, 'picture')}"],
         h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))],
     ]
 
@@ -139,11 +139,11 @@ def _row(run: RunView, several: bool, is_asking: bool) -> h.Renderable:
         ("when", "When", (moment(run.created_at), _note(run.project_name) if several else None)),
         ("network", "Network", (h.code[_breakable(run.model.rpartition("/")[2])], _state(run))),
         ("depth", "What moved", DEPTHS.get(run.depth, run.depth)),
-        ("pictures", "Pictures", f"{run.verdict.pictures:,}" if run.verdict else NOTHING),
+        ("pictures", "Pictures", f"{run.summary.images:,}" if run.summary else NOTHING),
         ("right", "Right", _right(run)),
         ("seconds", "Taught in", seconds(run.seconds) if run.seconds is not None else NOTHING),
         ("size", "Size", (size, _note(millions(run.parameters)) if run.parameters else None)),
-        ("ms", "One answer", f"{run.ms_per_picture:,.3g}\u00a0ms" if run.ms_per_picture else NOTHING),
+        ("ms", "One answer", f"{run.ms_per_image:,.3g}\u00a0ms" if run.ms_per_image else NOTHING),
     )
     return h.tr(class_={"shown": run.is_shown})[
         [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells],
@@ -171,19 +171,19 @@ def _state(run: RunView) -> h.Node:
 
 
 def _right(run: RunView) -> h.Node:
-    verdict = run.verdict
-    if verdict is None:
+    summary = run.summary
+    if summary is None:
         return NOTHING
-    low, high = verdict.interval
+    low, high = summary.interval
     return (
-        h.b[percent(verdict.accuracy)],
+        h.b[percent(summary.accuracy)],
         h.svg(".range", viewBox="0 0 84 10", aria_hidden="true")[
             h.path(d="M0 5H84"),
             h.rect(x=f"{84 * low:.1f}", y="1.5", width=f"{84 * (high - low):.1f}", height=7, rx=2),
-            h.circle(cx=f"{84 * verdict.accuracy:.1f}", cy=5, r=3),
+            h.circle(cx=f"{84 * summary.accuracy:.1f}", cy=5, r=3),
         ],
         h.span(".hs-note")[
-            f"{verdict.right} of {verdict.total}, ",
+            f"{summary.right} of {summary.total}, ",
             h.span[f"probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"],
         ],
     )

@@ -47,11 +47,11 @@ def learning(report: Report) -> h.Renderable | None:
     }[found.trend]
     rows = [
         h.li[
-            h.span[f"{pictures} to practise on"],
+            h.span[f"{images} to practise on"],
             h.span(".meter", aria_hidden="true")[h.i(style=f"width:{100 * share:.0f}%")],
             h.span[percent(share)],
         ]
-        for pictures, share in ((found.fewer, fewer), (found.more, more))
+        for images, share in ((found.fewer, fewer), (found.more, more))
     ]
     return h.div(".hs-panel")[
         h.h2["Would more pictures help? ", term("fewer pictures")],

@@ -17,27 +17,27 @@ SHOWN = 9  # thumbnails of a class; the tenth place says how many more
 
 def shown_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """The pictures whose thumbnails `class_rows` needs."""
-    return tuple(picture for name in manifest.classes for picture in of_class(manifest, name)[:SHOWN])
+    return tuple(image for name in manifest.classes for image in of_class(manifest, name)[:SHOWN])
 
 
 def of_class(manifest: Manifest, name: str) -> tuple[ImageRecord, ...]:
     """The pictures of one class."""
-    return tuple(picture for picture in manifest.pictures if picture.class_name == name)
+    return tuple(image for image in manifest.images if image.class_name == name)
 
 
 def class_rows(
     manifest: Manifest, thumbnails: dict[str, str], change: DatasetEdit | None = None
 ) -> h.Renderable:
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
-    exam = len(manifest.part("test"))
-    practice = len(manifest.pictures) - exam
-    title = f"{count(len(manifest.pictures), 'picture')} in {_classes(len(manifest.classes))}"
+    test = len(manifest.part("test"))
+    train = len(manifest.images) - test
+    title = f"{count(len(manifest.images), 'picture')} in {_classes(len(manifest.classes))}"
     return h.fragment[
         h.div(".hs-row.between.hs-head")[
             h.h2(tabindex="-1")[title],
             h.span(".hs-row.keys")[
-                h.span(".key")[h.i(".kp"), f"{practice} practice ", term("practice")],
-                h.span(".key")[h.i(".ke"), f"{exam} locked away for the exam ", term("exam")],
+                h.span(".key")[h.i(".kp"), f"{train} practice ", term("practice")],
+                h.span(".key")[h.i(".ke"), f"{test} locked away for the exam ", term("exam")],
             ],
         ],
         changed(change),
@@ -74,42 +74,40 @@ def _classes(how_many: int) -> str:
 
 
 def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> h.Renderable:
-    pictures = of_class(manifest, name)
+    images = of_class(manifest, name)
     most = max(manifest.counts.values())
     return h.div(".klass", data_class=name)[
         h.h3(title=name)[name],
-        h.div(".mid")[_split(name, pictures, most), h.div(".thumbs")[_thumbs(name, pictures, thumbnails)]],
-        h.div(".ends")[h.span(".tally.hs-num")[len(pictures)], _ends(name)],
+        h.div(".mid")[_split(name, images, most), h.div(".thumbs")[_thumbs(name, images, thumbnails)]],
+        h.div(".ends")[h.span(".tally.hs-num")[len(images)], _ends(name)],
     ]
 
 
-def _split(name: str, pictures: tuple[ImageRecord, ...], most: int) -> h.Renderable:
+def _split(name: str, images: tuple[ImageRecord, ...], most: int) -> h.Renderable:
     """The bar of a class: as long as the class is large, in two parts."""
-    how_many = len(pictures)
-    exam = sum(picture.part == "test" for picture in pictures)
-    share = (how_many - exam) / max(1, how_many)
-    label = f"{name}: {count(how_many, 'picture')}, {how_many - exam} for practice, {exam} for the exam"
+    how_many = len(images)
+    test = sum(image.part == "test" for image in images)
+    share = (how_many - test) / max(1, how_many)
+    label = f"{name}: {count(how_many, 'picture')}, {how_many - test} for practice, {test} for the exam"
     bar = h.div(".split", role="img", aria_label=label, style=f"width:{100 * how_many / most:.1f}%")
     return bar[
-        h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if exam else None
+        h.i(".p", style=f"flex:{share:.3f}"), h.i(".e", style=f"flex:{1 - share:.3f}") if test else None
     ]
 
 
-def _thumbs(name: str, pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str]) -> h.Node:
+def _thumbs(name: str, images: tuple[ImageRecord, ...], thumbnails: dict[str, str]) -> h.Node:
     """A few pictures, and a button for the rest."""
-    small = [look_button(p, thumbnails[p.sha256]) for p in pictures[:SHOWN] if p.sha256 in thumbnails]
-    if len(pictures) <= SHOWN:
+    small = [look_button(p, thumbnails[p.sha256]) for p in images[:SHOWN] if p.sha256 in thumbnails]
+    if len(images) <= SHOWN:
         return small
-    says = f"All {len(pictures)} pictures of {name}"
+    says = f"All {len(images)} pictures of {name}"
     more = h.button(".plate.more", type="button", data_deed="open", data_name=name, aria_label=says)
-    return [*small, more[f"+ {len(pictures) - SHOWN}"]]
+    return [*small, more[f"+ {len(images) - SHOWN}"]]
 
 
-def look_button(picture: ImageRecord, uri: str) -> h.Renderable:
+def look_button(image: ImageRecord, uri: str) -> h.Renderable:
     """A thumbnail that opens its picture."""
-    return h.button(".look", type="button", data_deed="look", data_file=picture.file)[
-        plate(uri, picture.file)
-    ]
+    return h.button(".look", type="button", data_deed="look", data_file=image.file)[plate(uri, image.file)]
 
 
 def _ends(name: str) -> h.Node:

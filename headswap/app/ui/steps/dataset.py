@@ -13,7 +13,7 @@ from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
 from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
-from headswap.app.ui.steps.findings import checks, enough, pair_pictures, worth_a_look
+from headswap.app.ui.steps.findings import checks, enough, pair_images, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import bound
@@ -28,7 +28,7 @@ from headswap.app.ui.widgets.html import (
     written,
 )
 from headswap.app.ui.widgets.icons import icon
-from headswap.app.ui.widgets.status import busy_status, chip
+from headswap.app.ui.widgets.status import busy_status, run_status
 from headswap.app.ui.widgets.text import in_words
 from headswap.data.decode import ENDINGS
 from headswap.data.manifest import Manifest
@@ -37,7 +37,7 @@ from headswap.data.manifest import Manifest
 # films leaves through the zip upload beside them.
 
 
-def _dialog_foot(*buttons: h.Node) -> h.Renderable:
+def _dialog_footer(*buttons: h.Node) -> h.Renderable:
     return h.div(".hs-row.fixes")[buttons]
 
 
@@ -47,7 +47,7 @@ PLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
         h.p(".hs-soft")[
             "The new ones can stand beside them, or in their place. Undo brings the old ones back."
         ],
-        _dialog_foot(
+        _dialog_footer(
             h.button(".btn.primary", value="add")["Add beside them"],
             h.button(".btn", value="replace")["Put in their place"],
             h.button(".btn.quiet", value="")["Not now"],
@@ -62,7 +62,7 @@ NAME_DIALOG = h.dialog(".hs-dialog.name", aria_labelledby="hs-ask-title")[
             h.input(type="text", maxlength=80, autocomplete="off", list="hs-ask-classes"),
         ],
         h.datalist("#hs-ask-classes"),
-        _dialog_foot(
+        _dialog_footer(
             h.button(".btn.primary", value="add")["Add them"],
             h.button(".btn", value="", formnovalidate=True)["Not now"],
         ),
@@ -102,7 +102,7 @@ CAMERA_DIALOG = h.dialog(".hs-dialog", aria_labelledby="hs-camera-title")[
     h.video(muted=True, playsinline=True, aria_label="What the camera sees"),
     h.p(".hs-soft", role="status", aria_live="polite"),
     h.div(".strip", role="group", aria_label="The pictures taken; press one to take it out"),
-    _dialog_foot(
+    _dialog_footer(
         h.button(".btn.hold", type="button")["Hold to take pictures"],
         h.button(".btn.primary.add", type="button", disabled=True)["Add pictures"],
         h.button(".btn.quiet.away", type="button")["Throw away"],
@@ -209,29 +209,29 @@ def sample_files(sample: Path) -> frozenset[str]:
 
 
 def _files(manifest: Manifest) -> frozenset[str]:
-    return frozenset(picture.file for picture in manifest.pictures)
+    return frozenset(image.file for image in manifest.images)
 
 
-def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
-    manifest = scene.manifest
+    manifest = context.manifest
     is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
         step.in_use: IN_USE if is_sample else None,
-        step.onward: gr.Button(interactive=not scene.lacks),
-        step.say: said(scene.lacks or "Everything needed is here."),
+        step.onward: gr.Button(interactive=not context.lacks),
+        step.say: said(context.lacks or "Everything needed is here."),
         step.view: None,
     }
-    change = shared.service.pictures.last_change(scene.owner, scene.project.id)
+    change = shared.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
         return drawn | {
             step.classes: h.fragment[changed(change), EMPTY],
             step.checks: None,
             step.aside: enough(None),
         }
-    shown = thumbnails(shared.thumbnail, scene, (*shown_images(manifest), *pair_pictures(manifest)))
-    if not scene.lacks and (worth := worth_a_look(manifest)):
+    shown = thumbnails(shared.thumbnail, context, (*shown_images(manifest), *pair_images(manifest)))
+    if not context.lacks and (worth := worth_a_look(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
         drawn[step.say] = said(f"Everything needed is here. {words}")
@@ -245,7 +245,7 @@ def show_dataset(step: DatasetStep, scene: PageContext, shared: PageParts) -> Up
 def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
     """A zip came, from a disk or from `picker.js`."""
     owner, service = owner_of(request), shared.service
-    take = service.replace_pictures if how == REPLACE else service.add_pictures
+    take = service.replace_images if how == REPLACE else service.add_images
     try:
         take(owner, project_id, Path(upload))
     finally:  # refused or not, nobody asks for it again
@@ -255,10 +255,10 @@ def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: g
 
 def on_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The sample set; where there are pictures already, it asks."""
-    scene = shared.look(project_id, request)
-    if scene.manifest is not None:
-        return {step.view: look_closer(Edit("ask-sample", "", "", ""), scene, shared)}
-    shared.service.use_sample(scene.owner, project_id)
+    context = shared.look(project_id, request)
+    if context.manifest is not None:
+        return {step.view: look_closer(Edit("ask-sample", "", "", ""), context, shared)}
+    shared.service.use_sample(context.owner, project_id)
     return shared.show(shared.look(project_id, request))
 
 
@@ -269,22 +269,22 @@ def on_first_sample(step: DatasetStep, shared: PageParts, project_id: str, reque
     return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
 
 
-def on_deed(
+def on_edit(
     step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A button beside the pictures: a closer look, or something is done."""
-    deed, scene = edit_of(event), shared.look(project_id, request)
-    if deed.verb in LOOKS:
-        return {step.view: look_closer(deed, scene, shared)}
-    if dialog := do_or_tell(deed, scene, shared):
+    edit, context = edit_of(event), shared.look(project_id, request)
+    if edit.verb in LOOKS:
+        return {step.view: look_closer(edit, context, shared)}
+    if dialog := do_or_tell(edit, context, shared):
         return {step.view: dialog}
     return shared.show(shared.look(project_id, request))
 
 
 def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
-    """The pictures are read: the chip says what is true again."""
-    scene = shared.look(project_id, request)
-    return written({state: chip(scene.project, scene.job)})
+    """The pictures are read: the status says what is true again."""
+    context = shared.look(project_id, request)
+    return written({state: run_status(context.project, context.job)})
 
 
 def connect_dataset_step(
@@ -292,8 +292,8 @@ def connect_dataset_step(
 ) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
-    to_pictures = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
-    moves = errors_as_text(step.status, to_pictures)
+    to_images = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
+    moves = errors_as_text(step.status, to_images)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [*shared.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
@@ -306,6 +306,6 @@ def connect_dataset_step(
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
-    deeds = told(on_deed, step, shared)
+    edits = told(on_edit, step, shared)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(deeds, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(edits, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -49,99 +49,99 @@ def edit_of(event: gr.EventData) -> Edit:
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable:
+def look_closer(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable:
     """The dialog that a deed opens."""
-    manifest = scene.manifest
+    manifest = context.manifest
     if manifest is None:
         raise NotFound("There are no pictures any more.", remedy="Load the page again.")
-    match deed.verb:
+    match edit.verb:
         case "open":
-            return _class(deed.name, manifest, scene, shared)
+            return _class(edit.name, manifest, context, shared)
         case "look":
-            return _picture(deed.file, manifest, scene, shared)
+            return _image(edit.file, manifest, context, shared)
         case "show":
-            return _several(deed.name, manifest, scene, shared)
+            return _several(edit.name, manifest, context, shared)
         case "ask-sample":
-            question = f"Put the sample set in the place of your {count(len(manifest.pictures), 'picture')}?"
+            question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
-    question = f"Take all {count(len(manifest.pictures), 'picture')} out?"
+    question = f"Take all {count(len(manifest.images), 'picture')} out?"
     return sure_dialog(question, "start-over", "Start over")
 
 
-def do(deed: Edit, pictures: Datasets, owner: str, project: str) -> None:
+def do(edit: Edit, images: Datasets, owner: str, project: str) -> None:
     """Do it."""
-    match deed.verb:
+    match edit.verb:
         case "rename":
-            pictures.rename_class(owner, project, deed.name, deed.value)
+            images.rename_class(owner, project, edit.name, edit.value)
         case "merge":
-            pictures.merge_classes(owner, project, deed.name, deed.value)
+            images.merge_classes(owner, project, edit.name, edit.value)
         case "drop-class":
-            pictures.drop_class(owner, project, deed.name)
+            images.drop_class(owner, project, edit.name)
         case "relabel":
-            pictures.relabel(owner, project, (deed.file,), deed.value)
+            images.relabel(owner, project, (edit.file,), edit.value)
         case "drop":
-            pictures.drop(owner, project, (deed.file,))
+            images.drop(owner, project, (edit.file,))
         case "mend":
-            pictures.mend(owner, project, deed.name)
+            images.mend(owner, project, edit.name)
         case "undo":
-            pictures.undo(owner, project)
+            images.undo(owner, project)
         case "start-over":
-            pictures.start_over(owner, project)
+            images.start_over(owner, project)
         case "sample":
-            pictures.use_sample(owner, project)
+            images.use_sample(owner, project)
 
 
-def do_or_tell(deed: Edit, scene: PageContext, shared: PageParts) -> h.Renderable | None:
+def do_or_tell(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable | None:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
         HeadswapError: a mistake that belongs to no dialog.
     """
     try:
-        do(deed, shared.service.pictures, scene.owner, scene.project.id)
+        do(edit, shared.service.images, context.owner, context.project.id)
     except HeadswapError as mistake:
-        if dialog := _with_mistake(deed, mistake, scene, shared):
+        if dialog := _with_mistake(edit, mistake, context, shared):
             return dialog
         raise
     return None
 
 
 def _with_mistake(
-    deed: Edit, mistake: HeadswapError, scene: PageContext, shared: PageParts
+    edit: Edit, mistake: HeadswapError, context: PageContext, shared: PageParts
 ) -> h.Renderable | None:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
-    if scene.manifest is None:
+    if context.manifest is None:
         return None
-    if deed.name in scene.classes:
-        return _class(deed.name, scene.manifest, scene, shared, said)
-    if any(picture.file == deed.file for picture in scene.manifest.pictures):
-        return _picture(deed.file, scene.manifest, scene, shared, said)
+    if edit.name in context.classes:
+        return _class(edit.name, context.manifest, context, shared, said)
+    if any(image.file == edit.file for image in context.manifest.images):
+        return _image(edit.file, context.manifest, context, shared, said)
     return None
 
 
 def _class(
-    name: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+    name: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
     if name not in manifest.classes:
         raise NotFound("There is no such class any more.", remedy="Load the page again.")
-    small = thumbnails(shared.thumbnail, scene, of_class(manifest, name)[:MOST_SHOWN])
+    small = thumbnails(shared.thumbnail, context, of_class(manifest, name)[:MOST_SHOWN])
     return class_dialog(manifest, name, small, mistake)
 
 
-def _picture(
-    file: str, manifest: Manifest, scene: PageContext, shared: PageParts, mistake: h.Node = None
+def _image(
+    file: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
-    found = next((picture for picture in manifest.pictures if picture.file == file), None)
+    found = next((image for image in manifest.images if image.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
-    pictures = shared.service.pictures  # not from the page's memory: that is for small ones
-    large = image_uri(pictures.thumbnail(scene.owner, scene.project.id, found.sha256, LARGEST_PX))
+    images = shared.service.images  # not from the page's memory: that is for small ones
+    large = image_uri(images.thumbnail(context.owner, context.project.id, found.sha256, LARGEST_PX))
     return image_dialog(manifest, found, large, mistake)
 
 
-def _several(code: str, manifest: Manifest, scene: PageContext, shared: PageParts) -> h.Renderable:
+def _several(code: str, manifest: Manifest, context: PageContext, shared: PageParts) -> h.Renderable:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
-    seen = sorted((p for p in manifest.pictures if p.file in files), key=lambda p: (p.group, p.file))
-    small = thumbnails(shared.thumbnail, scene, seen[:MOST_SHOWN])
+    seen = sorted((p for p in manifest.images if p.file in files), key=lambda p: (p.group, p.file))
+    small = thumbnails(shared.thumbnail, context, seen[:MOST_SHOWN])
     return several_dialog(tuple(seen), small, count(len(seen), "picture"))

@@ -87,8 +87,8 @@ def show_take_home(step: ExportStep, view: ExportView) -> Updates:
 
 
 def _say(view: ExportView) -> h.Renderable:
-    pictures = len(view.check.pictures) if view.check else 0
-    inside = f" It holds {count(pictures, 'picture')} of yours, to check it with." if pictures else ""
+    images = len(view.check.images) if view.check else 0
+    inside = f" It holds {count(images, 'picture')} of yours, to check it with." if images else ""
     words = {
         "ready": f"Packed and checked.{inside}",
         "packing": "Packing and checking.",

@@ -82,9 +82,9 @@ def _head(view: ExportView) -> h.Renderable:
 def _table(view: ExportView) -> h.Renderable:
     sizes = {entry.name: entry.size_bytes for entry in view.contents}
     rows = [(name, words, sizes.pop(name)) for name, words in PURPOSES.items() if name in sizes]
-    pictures = [name for name in sizes if name.startswith("check/")]
-    size = sum(sizes.pop(name) for name in pictures)
-    rows.append(("check/", _pictures_words(view.check), size))
+    images = [name for name in sizes if name.startswith("check/")]
+    size = sum(sizes.pop(name) for name in images)
+    rows.append(("check/", _images_words(view.check), size))
     rows.append(("bundle.json …", f"For headswap itself: {count(len(sizes), 'record')}", sum(sizes.values())))
     return h.table(".zip")[
         h.caption(".hs-vh")["What is in the zip"],
@@ -95,10 +95,10 @@ def _table(view: ExportView) -> h.Renderable:
     ]
 
 
-def _pictures_words(check: ParityCheck | None) -> str:
-    if check is None or not check.pictures:
+def _images_words(check: ParityCheck | None) -> str:
+    if check is None or not check.images:
         return "Pictures to check it with, drawn by headswap"
-    yours = count(len(check.pictures), "picture")
+    yours = count(len(check.images), "picture")
     return f"{yours} of yours and {len(check.drawings)} drawn ones, to check it with"
 
 
@@ -106,7 +106,7 @@ def agreement(check: ParityCheck | None) -> h.Renderable | None:
     """The right panel: each way, on how many pictures it says the same, and the largest difference."""
     if check is None:
         return None
-    asked = count(len(check.pictures) + len(check.drawings), "picture")
+    asked = count(len(check.images) + len(check.drawings), "picture")
     warned = None
     if not check.agree:
         warned = error_html(
@@ -128,7 +128,7 @@ def _way(way: Route) -> h.Renderable:
         problem = h.p(".hs-note")[way.problem]
         return h.li[icon("absent"), name, h.span(".hs-soft")["not run"], problem]
     mark = icon("good", "good") if way.agrees else icon("warn", "warn")
-    return h.li[mark, name, h.span(".hs-soft")[f"same on {way.same} of {way.pictures}"]]
+    return h.li[mark, name, h.span(".hs-soft")[f"same on {way.same} of {way.images}"]]
 
 
 def _largest(check: ParityCheck) -> str:
@@ -140,7 +140,7 @@ def _largest(check: ParityCheck) -> str:
 def example(view: ExportView) -> h.Renderable:
     """How it is used in a terminal, with what it really says of the first picture in the zip."""
     check = view.check
-    said = check.pictures[0] if check and check.pictures else None
+    said = check.images[0] if check and check.images else None
     shares = list(said.probabilities.items())[:EXAMPLE_BARS] if said else []
     wide = max((len(name) for name, _ in shares), default=0)
     lines = "\n".join(f"{name.ljust(wide)}  {round(100 * share):>3} %" for name, share in shares)

@@ -62,13 +62,13 @@ def enough(manifest: Manifest | None) -> h.Renderable:
     aside = h.div(".stack.aside")
     if manifest is None:
         return aside[ADVICE]
-    given = any(picture.given_part for picture in manifest.pictures)
+    given = any(image.given_part for image in manifest.images)
     return aside[ADVICE, TRAIN_AND_TEST if given else None, START_OVER]
 
 
-def pair_pictures(manifest: Manifest) -> tuple[ImageRecord, ...]:
+def pair_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """The pictures shown beside the findings: two each."""
-    by_file = {picture.file: picture for picture in manifest.pictures}
+    by_file = {image.file: image for image in manifest.images}
     return tuple(by_file[f] for finding in manifest.findings for f in finding.files[:2] if f in by_file)
 
 
@@ -85,7 +85,7 @@ def _good(headline: str, words: str) -> h.Renderable:
 
 
 def _finding(manifest: Manifest, finding: Finding, thumbnails: dict[str, str]) -> h.Renderable:
-    by_file = {picture.file: picture for picture in manifest.pictures}
+    by_file = {image.file: image for image in manifest.images}
     seen = [by_file[file] for file in finding.files[:2] if file in by_file]
     pair = [plate(thumbnails[p.sha256], p.file) for p in seen if p.sha256 in thumbnails]
     first, rest = _two_parts(finding.sentence)

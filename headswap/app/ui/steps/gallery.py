@@ -20,7 +20,7 @@ def class_dialog(
     manifest: Manifest, name: str, thumbnails: dict[str, str], mistake: h.Node = None
 ) -> h.Renderable:
     """One class: its pictures, another name, another home, or out."""
-    pictures = of_class(manifest, name)
+    images = of_class(manifest, name)
     others = [h.option[other] for other in manifest.classes if other != name]
     rename = h.form(".fix", data_deed="rename", data_name=name)[
         h.label["Its name", h.input(type="text", maxlength=80, autocomplete="off", value=name)],
@@ -34,60 +34,60 @@ def class_dialog(
         h.button(".btn", type="button", data_deed="drop-class", data_name=name)["Leave the class out"],
     ]
     fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
-    return _dialog(name, count(len(pictures), "picture"), (mistake, fixes, _thumbs(pictures, thumbnails)))
+    return _dialog(name, count(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
 
 
-def image_dialog(manifest: Manifest, picture: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
+def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
     """One picture, large, with its class; another class, or out."""
-    relabel = h.form(".fix", data_deed="relabel", data_file=picture.file)
+    relabel = h.form(".fix", data_deed="relabel", data_file=image.file)
     change = h.button(".btn", type="submit")["Change"]
-    options = [h.option(selected=name == picture.class_name)[name] for name in manifest.classes]
+    options = [h.option(selected=name == image.class_name)[name] for name in manifest.classes]
     typed = h.input(type="text", maxlength=80, autocomplete="off", placeholder="What is it called?")
-    drop = h.button(".btn", type="button", data_deed="drop", data_file=picture.file)
-    back = h.button(".btn.quiet.back", type="button", data_deed="open", data_name=picture.class_name)
+    drop = h.button(".btn", type="button", data_deed="drop", data_file=image.file)
+    back = h.button(".btn.quiet.back", type="button", data_deed="open", data_name=image.class_name)
     large = h.div(".large")[
-        h.span(".plate")[h.img(src=uri, alt=picture.file)],
+        h.span(".plate")[h.img(src=uri, alt=image.file)],
         h.div(".stack.tight")[
             h.p(".hs-soft")[
-                f"{_PARTS[picture.part]} ", h.span(".nowrap")[f"{picture.width} × {picture.height} px."]
+                f"{_PARTS[image.part]} ", h.span(".nowrap")[f"{image.width} × {image.height} px."]
             ],
             relabel[h.label["It is a", h.select[options]], change],
             relabel[h.label["or something new", typed], change],
             h.div(".fix")[h.span(".hs-soft")["Not a good one?"], drop["Leave it out"]],
-            back[f"All of {picture.class_name}"],
+            back[f"All of {image.class_name}"],
         ],
     ]
-    return _dialog(picture.class_name, h.bdi[picture.file], (mistake, large))
+    return _dialog(image.class_name, h.bdi[image.file], (mistake, large))
 
 
-def several_dialog(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> h.Renderable:
+def several_dialog(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> h.Renderable:
     """The pictures that a finding is about, each with its class; a press opens one."""
     below = "Press one to change its class, or to leave it out."
-    return _dialog(title, below, _thumbs(pictures, thumbnails, named=True))
+    return _dialog(title, below, _thumbs(images, thumbnails, named=True))
 
 
-def sure_dialog(question: str, deed: str, label: str) -> h.Renderable:
+def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
     """Asks before all pictures go."""
     body = (
         h.p(".hs-soft")["Undo brings them back."],
         h.div(".hs-row.fixes")[
-            h.button(".btn.primary", type="button", data_deed=deed)[label],
+            h.button(".btn.primary", type="button", data_deed=action)[label],
             h.button(".btn", type="button", data_close=True)["Keep them"],
         ],
     )
     return _dialog(question, None, body)
 
 
-def _thumbs(pictures: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> h.Node:
+def _thumbs(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> h.Node:
     made = [
         h.li[
-            look_button(picture, thumbnails[picture.sha256]),
-            h.span(".hs-note")[picture.class_name] if named else None,
+            look_button(image, thumbnails[image.sha256]),
+            h.span(".hs-note")[image.class_name] if named else None,
         ]
-        for picture in pictures[:MOST_SHOWN]
-        if picture.sha256 in thumbnails
+        for image in images[:MOST_SHOWN]
+        if image.sha256 in thumbnails
     ]
-    more = len(pictures) - MOST_SHOWN
+    more = len(images) - MOST_SHOWN
     return h.ul(".all")[made], more > 0 and h.p(".hs-note")[f"And {count(more, 'more picture')}."]
 
 

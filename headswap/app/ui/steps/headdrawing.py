@@ -40,12 +40,12 @@ def old_names(inspection: Inspection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def wide_drawing(inspection: Inspection, classes: tuple[str, ...], picture: str) -> h.Renderable:
+def wide_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -> h.Renderable:
     """From left to right."""
     spec = inspection.card.input
     width = inspection.site.in_features[0]
     return h.svg(".wide", viewBox="0 0 728 372", role="img", aria_label=_alt(inspection, classes))[
-        landscape(1, 147, 78, picture),
+        landscape(1, 147, 78, image),
         line_of_text(40, 246, f"{spec.width} × {spec.height}", ASIDE_MIDDLE),
         _arrow(84),
         _body_wide(inspection.stages),
@@ -86,13 +86,13 @@ def _new_head_wide(inspection: Inspection, classes: tuple[str, ...]) -> h.Node:
     )
 
 
-def tall_drawing(inspection: Inspection, classes: tuple[str, ...], picture: str) -> h.Renderable:
+def tall_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -> h.Renderable:
     """From top to bottom."""
     spec = inspection.card.input
     title = Lettering(size=16, weight=600, anchor="middle")
     aside = Lettering(size=14, tone="mut", anchor="middle")
     return h.svg(".tall", viewBox="0 0 320 618", role="img", aria_label=_alt(inspection, classes))[
-        landscape(122, 1, 76, picture),
+        landscape(122, 1, 76, image),
         line_of_text(210, 44, f"{spec.width} × {spec.height}", LARGE_ASIDE),
         _body_tall(inspection.stages),
         line_of_text(160, 256, "Body · kept and frozen", title),

@@ -16,16 +16,14 @@ from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
 
 
-def head_view(inspection: Inspection, classes: tuple[str, ...], picture: str = "") -> h.Renderable:
-    """Draw a network opened up; `classes` are the person's own, `picture` a data: URI of one of theirs."""
+def head_view(inspection: Inspection, classes: tuple[str, ...], image: str = "") -> h.Renderable:
+    """Draw a network opened up; `classes` are the person's own, `image` a data: URI of one of theirs."""
     return h.fragment[
         h.div(".hs-row.between")[
             h.h2["The head of ", h.code[inspection.card.name]],
             h.span(".tag.good")[icon("good"), "found and proved"],
         ],
-        h.div(".drawing")[
-            wide_drawing(inspection, classes, picture), tall_drawing(inspection, classes, picture)
-        ],
+        h.div(".drawing")[wide_drawing(inspection, classes, image), tall_drawing(inspection, classes, image)],
         _facts(inspection, classes),
     ]
 

@@ -1,6 +1,6 @@
 """Pictures whose label may be wrong, with the two ways out: make it the other name, or leave it.
 
-Flow:  Doubts --doubts--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
+Flow:  issues --label_issues--> elements; a button sends `fix:HASH`, `leave:HASH` or `undo:HASH`, never a name
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from headswap.evaluation.report import LabelIssue
 SHOWN = 5
 
 
-def doubts(
+def label_issues(
     left: tuple[LabelIssue, ...],
     classes: tuple[str, ...],
     thumbnails: dict[str, str],
@@ -39,7 +39,7 @@ def doubts(
         title,
         h.p(".hs-soft")["It would give these another name. It may be wrong; you decide."],
         said,
-        [_row(doubt, classes, thumbnails) for doubt in left[:SHOWN]],
+        [_row(issue, classes, thumbnails) for issue in left[:SHOWN]],
         h.p(".hs-note")[f"And {number(more)} more."] if more > 0 else None,
     ]
 
@@ -53,26 +53,26 @@ def _decided(done: str, undo: LabelIssue | None) -> h.Renderable:
 
 
 def chosen(
-    left: tuple[LabelIssue, ...], sent: str, settled: tuple[LabelIssue, ...] = ()
+    left: tuple[LabelIssue, ...], sent: str, dismissed: tuple[LabelIssue, ...] = ()
 ) -> tuple[str, LabelIssue] | None:
     """What a button meant: ("fix", "leave" or "undo", the doubt); None when that row is not there."""
-    deed, _, place = sent.partition(":")
-    if deed not in ("fix", "leave", "undo") or not place:
+    action, _, place = sent.partition(":")
+    if action not in ("fix", "leave", "undo") or not place:
         return None
-    among = settled if deed == "undo" else left[:SHOWN]
-    return next(((deed, doubt) for doubt in among if doubt.sha256 == place), None)
+    among = dismissed if action == "undo" else left[:SHOWN]
+    return next(((action, issue) for issue in among if issue.sha256 == place), None)
 
 
-def _row(doubt: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> h.Renderable:
-    label, other = classes[doubt.label], classes[doubt.suggested]
-    fix, leave = f"fix:{doubt.sha256}", f"leave:{doubt.sha256}"
-    makes, leaves = f"Make {doubt.file} {other}", f"Leave {doubt.file} as it is"
+def _row(issue: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> h.Renderable:
+    label, other = classes[issue.label], classes[issue.suggested]
+    fix, leave = f"fix:{issue.sha256}", f"leave:{issue.sha256}"
+    makes, leaves = f"Make {issue.file} {other}", f"Leave {issue.file} as it is"
     return h.div(".doubt")[
-        plate(thumbnails.get(doubt.sha256, ""), doubt.file),
+        plate(thumbnails.get(issue.sha256, ""), issue.file),
         h.p[
             h.b[f"Labelled {label}"],
             h.br,
-            h.span(".hs-soft")[f"It says {other}, {percent(doubt.sure)} sure."],
+            h.span(".hs-soft")[f"It says {other}, {percent(issue.sure)} sure."],
         ],
         h.div(".deeds")[
             h.button(".btn", type="button", data_doubt=fix, aria_label=makes)[f"Make it {short(other, 14)}"],

@@ -95,13 +95,13 @@ def build_model_step() -> ModelStep:
     )
 
 
-def show_network(step: ModelStep, inspection: Inspection, scene: PageContext, shared: PageParts) -> Updates:
+def show_network(step: ModelStep, inspection: Inspection, context: PageContext, shared: PageParts) -> Updates:
     """The head view, with the person's classes growing in."""
-    first = scene.manifest.pictures[:1] if scene.manifest else ()
-    uri = "".join(thumbnails(shared.thumbnail, scene, first).values())
+    first = context.manifest.images[:1] if context.manifest else ()
+    uri = "".join(thumbnails(shared.thumbnail, context, first).values())
     return {
         step.intro: intro(inspection.card, inspection),
-        step.drawing: head_view(inspection, scene.classes, uri),
+        step.drawing: head_view(inspection, context.classes, uri),
         step.evidence: evidence(inspection),
         # Not as its value: that would take away what somebody types meanwhile.
         step.own_path: gr.Textbox(placeholder=", ".join(inspection.site.paths)),
@@ -112,7 +112,7 @@ def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
     service, chosen = shared.service, project.model
     three = service.three_to_start()
     names = tuple(name for _, name in shown_rows(three, chosen))
-    speeds = {name: service.networks.picture_ms(name) for name in names}
+    speeds = {name: service.networks.image_ms(name) for name in names}
     known = service.networks.cards(names)
     return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
 
@@ -169,9 +169,9 @@ def on_weights(
         inspection = service.use_weights(owner, project_id, Path(file))
     finally:
         service.uploads.taken(owner, Path(file))
-    scene = shared.look(project_id, request)
-    shown = shared.show(scene) | show_network(step, inspection, scene, shared)
-    return shown | {step.cards: _cards(shared, scene.project)}
+    context = shared.look(project_id, request)
+    shown = shared.show(context) | show_network(step, inspection, context, shared)
+    return shown | {step.cards: _cards(shared, context.project)}
 
 
 def on_reach(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:

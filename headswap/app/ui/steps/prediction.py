@@ -50,7 +50,7 @@ def answer(prediction: Prediction, near: Near | None = None, report: Report | No
     names = in_words(len(prediction.probabilities))
     new = _bars(prediction.probabilities, f"New head, your {names} names", marks_first=True)
     return h.div(".stack.answered")[
-        _stranger() if prediction.is_unlike else None,
+        _stranger() if prediction.is_ood else None,
         h.p(".live")["It says ", h.b[prediction.label], f", {percent(prediction.sure)} sure."],
         h.div(class_={"versus": bool(prediction.old_head)})[
             h.div[new, _worth(prediction, report) if report else None], _old(prediction)

@@ -12,7 +12,7 @@ import htpy as h
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
-from headswap.app.ui.steps.label_issues import SHOWN, chosen, doubts
+from headswap.app.ui.steps.label_issues import SHOWN, chosen, label_issues
 from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
 from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
@@ -48,17 +48,17 @@ class Footer:
     def outputs(self) -> list[object]:
         return [self.say, self.again, self.onward]
 
-    def show(self, *, is_taught: bool) -> Updates:
+    def show(self, *, is_trained: bool) -> Updates:
         """The next action: there is nothing to take home before something is taught."""
-        words, kind = ("Teach again", "secondary") if is_taught else ("Go to Teach", "primary")
+        words, kind = ("Teach again", "secondary") if is_trained else ("Go to Teach", "primary")
         return {
-            self.say: NOT_GOOD_ENOUGH if is_taught else FIRST_TEACH,
+            self.say: NOT_GOOD_ENOUGH if is_trained else FIRST_TEACH,
             self.again: gr.Button(words, variant=kind),
-            self.onward: gr.Button(visible=is_taught),
+            self.onward: gr.Button(visible=is_trained),
         }
 
 
-def build_foot() -> Footer:
+def build_footer() -> Footer:
     """Lay it out as it is before anything is taught."""
     big: dict[str, Any] = {"size": "lg", "variant": "primary"}
     with gr.Row(elem_classes="hs-next"):
@@ -90,18 +90,19 @@ class ReportStep:
     grid: gr.HTML
     opened: gr.HTML
     hardest: gr.HTML
-    doubts: gr.HTML
+    label_issues: gr.HTML
     where: gr.HTML
     look: gr.Button
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
-    foot: Footer
+    footer: Footer
 
     @property
     def told(self) -> list[object]:
-        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest, self.doubts,
-                self.where, self.look, self.trust, self.advice, *self.foot.outputs]  # fmt: skip
+        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest,
+                self.label_issues, self.where, self.look, self.trust, self.advice,
+                *self.footer.outputs]  # fmt: skip
 
 
 def build_test_step() -> ReportStep:
@@ -123,10 +124,10 @@ def build_test_step() -> ReportStep:
                 fragment(h.h2["Where it looked ", term("map")])
                 where = fragment(INVITATION, name="hs-where")
                 look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
-            doubted = fragment(name="hs-doubts", script=sends("doubt"))
-    foot = build_foot()
+            label_issues = fragment(name="hs-doubts", script=sends("doubt"))
+    footer = build_footer()
     return ReportStep(
-        words, results, status, grid, opened, hardest, doubted, where, look, trust, to_do, tried, foot
+        words, results, status, grid, opened, hardest, label_issues, where, look, trust, to_do, tried, footer
     )
 
 
@@ -138,11 +139,11 @@ def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> d
 
 def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
     """Everything of step 4 except the tried pictures."""
-    cell, left = confusion.first_cell(report), shared.service.results.doubts(owner, job)
+    cell, left = confusion.first_cell(report), shared.service.results.label_issues(owner, job)
     shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
-    wanted = (*(answer.sha256 for answer in shown), *(doubt.sha256 for doubt in left[:SHOWN]))
+    wanted = (*(answer.sha256 for answer in shown), *(issue.sha256 for issue in left[:SHOWN]))
     small = _small(shared, owner, job, wanted)
-    return step.foot.show(is_taught=True) | {
+    return step.footer.show(is_trained=True) | {
         step.verdict: h.fragment[
             verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
         ],
@@ -150,7 +151,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
         step.hardest: verdict.hardest(report, small),
-        step.doubts: doubts(left, report.classes, small),
+        step.label_issues: label_issues(left, report.classes, small),
         step.where: INVITATION,
         step.look: gr.Button(visible=True),
         step.trust: verdict.trust(report),
@@ -162,60 +163,60 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     """A run is done, or there is none."""
     if not job:
         nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-        return nothing | step.foot.show(is_taught=False) | step.tried.empty(None)
-    scene = shared.look(project_id, request)
-    report = shared.service.results.report(scene.owner, job)
+        return nothing | step.footer.show(is_trained=False) | step.tried.empty(None)
+    context = shared.look(project_id, request)
+    report = shared.service.results.report(context.owner, job)
     strip = example_strip(examples_for(report.classes), (), -1)
-    return show_report(step, scene.owner, job, report, shared) | step.tried.empty(strip)
+    return show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
 
 
 def on_cell(
     step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A cell of the grid was pressed: its pictures."""
-    scene, cell = shared.look(project_id, request), str(event.chosen)
-    report = shared.service.results.report(scene.owner, job)
+    context, cell = shared.look(project_id, request), str(event.chosen)
+    report = shared.service.results.report(context.owner, job)
     answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
-    small = _small(shared, scene.owner, job, (answer.sha256 for answer in answers))
+    small = _small(shared, context.owner, job, (answer.sha256 for answer in answers))
     return {step.opened: confusion.opened(report, cell, small)}
 
 
 def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
     """Where it looked in a few exam pictures."""
-    scene, results = shared.look(project_id, request), shared.service.results
-    report = results.report(scene.owner, job)
+    context, results = shared.look(project_id, request), shared.service.results
+    report = results.report(context.owner, job)
     drawn = []
     for answer in looked_at(report):
-        picture = results.picture_file(scene.owner, job, answer.sha256)
+        image = results.image_file(context.owner, job, answer.sha256)
         right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
-        heat = results.heat_map(scene.owner, job, picture, report.classes[answer.label])
+        heat = results.heat_map(context.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
     return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
 
 
-def on_doubt(
+def on_label_issue(
     step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A doubtful label was mended, left or given back."""
-    scene, results = shared.look(project_id, request), shared.service.results
-    left, settled = results.doubts(scene.owner, job), results.settled(scene.owner, job)
-    found = chosen(left, str(event.chosen), settled)
+    context, results = shared.look(project_id, request), shared.service.results
+    left, dismissed = results.label_issues(context.owner, job), results.dismissed(context.owner, job)
+    found = chosen(left, str(event.chosen), dismissed)
     if found is None:
         return {}
-    classes, (deed, doubt) = results.report(scene.owner, job).classes, found
-    label, other = classes[doubt.label], classes[doubt.suggested]
-    if deed == "leave":
-        results.settle(scene.owner, job, doubt.sha256)
-        return _decided(step, shared, scene.owner, job, ("Left as it is.", doubt))
-    if deed == "undo":
-        _relabel(shared, scene, doubt, before=other, after=label)
-        results.unsettle(scene.owner, job, doubt.sha256)
-        told = _decided(step, shared, scene.owner, job, (f"It is called {label} again.", None))
+    classes, (action, issue) = results.report(context.owner, job).classes, found
+    label, other = classes[issue.label], classes[issue.suggested]
+    if action == "leave":
+        results.dismiss(context.owner, job, issue.sha256)
+        return _decided(step, shared, context.owner, job, ("Left as it is.", issue))
+    if action == "undo":
+        _relabel(shared, context, issue, before=other, after=label)
+        results.restore(context.owner, job, issue.sha256)
+        told = _decided(step, shared, context.owner, job, (f"It is called {label} again.", None))
     else:
-        _relabel(shared, scene, doubt, before=label, after=other)
-        results.settle(scene.owner, job, doubt.sha256)
+        _relabel(shared, context, issue, before=label, after=other)
+        results.dismiss(context.owner, job, issue.sha256)
         said = f"It is called {other} now. Teach again to learn from it."
-        told = _decided(step, shared, scene.owner, job, (said, doubt))
+        told = _decided(step, shared, context.owner, job, (said, issue))
     return shared.show(shared.look(project_id, request)) | told
 
 
@@ -223,17 +224,17 @@ def _decided(
     step: ReportStep, shared: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
 ) -> Updates:
     """What is left to decide; `done` says what was decided, and what of it can be taken back."""
-    report, left = shared.service.results.report(owner, job), shared.service.results.doubts(owner, job)
-    small = _small(shared, owner, job, (doubt.sha256 for doubt in left[:SHOWN]))
-    return {step.doubts: doubts(left, report.classes, small, *done)}
+    report, left = shared.service.results.report(owner, job), shared.service.results.label_issues(owner, job)
+    small = _small(shared, owner, job, (issue.sha256 for issue in left[:SHOWN]))
+    return {step.label_issues: label_issues(left, report.classes, small, *done)}
 
 
-def _relabel(shared: PageParts, scene: PageContext, doubt: LabelIssue, *, before: str, after: str) -> None:
+def _relabel(shared: PageParts, context: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
     """Give the picture of a doubt another class, wherever it still has the one before."""
-    same = scene.manifest.pictures if scene.manifest else ()
-    files = tuple(p.file for p in same if p.sha256 == doubt.sha256 and p.class_name == before)
+    same = context.manifest.images if context.manifest else ()
+    files = tuple(p.file for p in same if p.sha256 == issue.sha256 and p.class_name == before)
     if files:
-        shared.service.pictures.relabel(scene.owner, scene.project.id, files, after)
+        shared.service.images.relabel(context.owner, context.project.id, files, after)
 
 
 def on_way(plan: TrainOptions, shared: PageParts, event: gr.EventData) -> Updates:
@@ -251,8 +252,8 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     connect_try_it(step.tried, shared, done_job, filled)
     step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
     step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
-    step.doubts.click(
-        told(on_doubt, step, shared), asked, [*shared.redrawn, step.doubts, step.status], **QUIET
+    step.label_issues.click(
+        told(on_label_issue, step, shared), asked, [*shared.redrawn, step.label_issues, step.status], **QUIET
     )
     moved = [plan.depth, plan.head, shared.tabs, shared.where, step.status]
     step.advice.click(told(on_way, plan, shared), None, moved, js=TO_TOP, **QUIET)

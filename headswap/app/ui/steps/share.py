@@ -21,21 +21,21 @@ def build_share() -> gr.HTML:
     return fragment(classes="hs-share", name="hs-share", script=web_text("copy.js") + web_text("share.js"))
 
 
-def show_share(panel: gr.HTML, scene: PageContext) -> Updates:
+def show_share(panel: gr.HTML, context: PageContext) -> Updates:
     """The offer, closed: the link is shown to anyone who presses it, and is the same again."""
-    return {panel: OFFER if scene.job else None}
+    return {panel: OFFER if context.job else None}
 
 
 def on_share(
     panel: gr.HTML, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """The link is shown, or taken back."""
-    scene, following = shared.look(project_id, request), shared.service.following
-    job = scene.project.job or ""
+    context, following = shared.look(project_id, request), shared.service.following
+    job = context.project.job or ""
     if event.chosen == "unshare":
-        following.unshare_job(scene.owner, job)
-        return show_share(panel, scene)
-    opened = following.share_job(scene.owner, job)
+        following.unshare_job(context.owner, job)
+        return show_share(panel, context)
+    opened = following.share_job(context.owner, job)
     return {panel: link_card(str(event.here), opened, stop="unshare")}
 
 

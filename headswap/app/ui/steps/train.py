@@ -26,7 +26,7 @@ from headswap.app.ui.widgets.html import fragment, next_bar
 from headswap.app.ui.widgets.status import live_panel
 from headswap.app.ui.widgets.text import in_words, number
 
-NO_PICTURES = h.fragment[
+NO_IMAGES = h.fragment[
     h.p(".live")["Pictures first, then the lesson."],
     h.p(".hs-soft")[
         "Add two classes or more in step 2, or use the sample set. The button wakes up when they are here."
@@ -72,7 +72,7 @@ def build_train_step() -> TrainStep:
                     "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
                 )
             status = fragment(classes="status", name="hs-teach-status")
-        live = fragment(live_panel(None, None, NO_PICTURES), name="hs-live", script=LIVE)
+        live = fragment(live_panel(None, None, NO_IMAGES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
     share = build_share()
     _, onward = next_bar(
@@ -95,69 +95,71 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
     ]
 
 
-def show_training(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_training(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
-    job = scene.job
-    label = "Teaching …" if scene.is_teaching else "Teach again" if job else "Teach the new head"
+    job = context.job
+    label = "Teaching …" if context.is_teaching else "Teach again" if job else "Teach the new head"
     return {
-        step.key: f"{scene.project.id}:{scene.project.job or 'first'}",
-        step.start: gr.Button(value=label, interactive=not scene.lacks and not scene.is_teaching),
-        step.stop: gr.Button(visible=scene.is_teaching),
-        step.live: live_panel(job, _chart(scene, job), _invitation(scene)),
-        step.six: six_guesses(job.guesses, job.first_guesses, _watched(scene, job, shared)) if job else None,
-        step.onward: gr.Button(interactive=scene.project.done_job is not None),
+        step.key: f"{context.project.id}:{context.project.job or 'first'}",
+        step.start: gr.Button(value=label, interactive=not context.lacks and not context.is_teaching),
+        step.stop: gr.Button(visible=context.is_teaching),
+        step.live: live_panel(job, _chart(context, job), _invitation(context)),
+        step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, shared))
+        if job
+        else None,
+        step.onward: gr.Button(interactive=context.project.done_job is not None),
     }
 
 
-def _invitation(scene: PageContext) -> h.Renderable:
-    if scene.manifest is None:
-        return NO_PICTURES
-    if scene.lacks:
-        return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[scene.lacks]]
-    pictures, classes = len(scene.manifest.pictures), in_words(len(scene.classes))
+def _invitation(context: PageContext) -> h.Renderable:
+    if context.manifest is None:
+        return NO_IMAGES
+    if context.lacks:
+        return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[context.lacks]]
+    images, classes = len(context.manifest.images), in_words(len(context.classes))
     return h.fragment[
-        h.p(".live")[f"{number(pictures)} pictures in {classes} classes are ready."],
+        h.p(".live")[f"{number(images)} pictures in {classes} classes are ready."],
         h.p(".hs-soft")[
             "Press the button. Then you see how many pictures it gets right that it has never practised on."
         ],
     ]
 
 
-def _chart(scene: PageContext, job: JobView | None) -> h.Renderable | None:
-    if job is None or scene.manifest is None:
+def _chart(context: PageContext, job: JobView | None) -> h.Renderable | None:
+    if job is None or context.manifest is None:
         return None
-    exam = [picture.class_name for picture in scene.manifest.part("test")]
-    counts = {name: exam.count(name) for name in scene.classes}
-    if not exam or not job.passes:
-        return chart(job.passes, is_over=job.is_over)
-    common = max(scene.classes, key=lambda name: scene.manifest.counts[name] if scene.manifest else 0)
-    share = counts[common] / len(exam)
+    test = [image.class_name for image in context.manifest.part("test")]
+    counts = {name: test.count(name) for name in context.classes}
+    if not test or not job.epochs:
+        return chart(job.epochs, is_over=job.is_over)
+    common = max(context.classes, key=lambda name: context.manifest.counts[name] if context.manifest else 0)
+    share = counts[common] / len(test)
     words = f"always saying “{common}”: {100 * share:.0f} %"
-    return chart(job.passes, share, words, is_over=job.is_over)
+    return chart(job.epochs, share, words, is_over=job.is_over)
 
 
-def _watched(scene: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
+def _watched(context: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
     """file -> data: URI of the pictures that are guessed."""
-    if scene.manifest is None:
+    if context.manifest is None:
         return {}
-    by_file = {picture.file: picture for picture in scene.manifest.pictures}
+    by_file = {image.file: image for image in context.manifest.images}
     seen = [by_file[guess.file] for guess in job.guesses if guess.file in by_file]
-    uris = thumbnails(shared.thumbnail, scene, seen, px=240)
-    return {picture.file: uris[picture.sha256] for picture in seen}
+    uris = thumbnails(shared.thumbnail, context, seen, px=240)
+    return {image.file: uris[image.sha256] for image in seen}
 
 
-def show_plan(step: TrainStep, scene: PageContext, shared: PageParts) -> Updates:
+def show_plan(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
-    pictures = len(scene.manifest.pictures) if scene.manifest else 0
-    choices = depth_choices(shared.service.networks.lesson_seconds(scene.project.model, pictures))
+    images = len(context.manifest.images) if context.manifest else 0
+    choices = depth_choices(shared.service.networks.lesson_seconds(context.project.model, images))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
 def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
     """Teach, with what was chosen."""
-    scene = shared.look(project_id, request)
+    context = shared.look(project_id, request)
     lesson, share, seed = config_of(ChosenOptions(*options))
-    shared.service.start_teaching(scene.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    shared.service.start_teaching(context.owner, project_id, lesson, test_share=share, seed=seed, key=key)
     return shared.show(shared.look(project_id, request))
 
 

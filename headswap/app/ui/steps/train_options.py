@@ -45,23 +45,23 @@ class TrainOptions:
     head: gr.Dropdown
     px: gr.Dropdown
     budget: gr.Dropdown
-    passes: gr.Slider
+    epochs: gr.Slider
     rate: gr.Dropdown
     batch: gr.Slider
     copies: gr.CheckboxGroup
-    mirror: gr.Checkbox
+    flip: gr.Checkbox
     share: gr.Slider
     seed: gr.Number
 
     @property
     def inputs(self) -> list[Any]:
-        return [self.depth, self.head, self.px, self.budget, self.passes, self.rate, self.batch, self.copies,
-                self.mirror, self.share, self.seed]  # fmt: skip
+        return [self.depth, self.head, self.px, self.budget, self.epochs, self.rate, self.batch, self.copies,
+                self.flip, self.share, self.seed]  # fmt: skip
 
 
 def build_plan() -> TrainOptions:
     """Lay out the choices."""
-    usual, further = TrainConfig(), FinetuneConfig()
+    usual, finetune = TrainConfig(), FinetuneConfig()
     bare: dict[str, Any] = {"show_label": False, "container": False}
     depth = gr.Radio(depth_choices({}), value=usual.depth, label="What may move", elem_id="hs-depth", **bare)
     with gr.Column(elem_classes="hs-budget hs-field"):
@@ -73,21 +73,21 @@ def build_plan() -> TrainOptions:
         with _field("Picture size", "glasses", "Smaller is faster. Not every network takes every size."):
             px = gr.Dropdown(list(SIZES), value=0, label="Picture size", **bare)
         with _field("Passes", "pass", "The head alone is solved; it takes as many as it needs."):
-            passes = gr.Slider(1, 100, further.passes, step=1, label="Passes", **bare)
+            epochs = gr.Slider(1, 100, finetune.epochs, step=1, label="Passes", **bare)
         with _field("Step size", "rate"):
             rate = gr.Dropdown(list(RATES), value=0.0, label="Step size", **bare)
         with _field("Pictures of one step", "batch"):
-            batch = gr.Slider(8, 128, further.batch_size, step=8, label="Pictures of one step", **bare)
+            batch = gr.Slider(8, 128, finetune.batch_size, step=8, label="Pictures of one step", **bare)
         with _field("Changed copies to practise on", "changed copy"):
             copies = gr.CheckboxGroup(list(COPIES), value=["flip", "crop"], label="Changed copies", **bare)
-            mirror = gr.Checkbox(
-                usual.mirror, label="mean of picture and mirror image, twice the time", container=False
+            flip = gr.Checkbox(
+                usual.flip, label="mean of picture and mirror image, twice the time", container=False
             )
         with _field("Locked away for the exam, %", "exam"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, head, px, budget, passes, rate, batch, copies, mirror, share, seed)
+    return TrainOptions(depth, head, px, budget, epochs, rate, batch, copies, flip, share, seed)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -104,11 +104,11 @@ class ChosenOptions:
     head: HeadChoice
     px: int
     budget: float
-    passes: float
+    epochs: float
     rate: float
     batch: float
     copies: list[str]
-    mirror: bool
+    flip: bool
     share: float
     seed: float
 
@@ -116,8 +116,8 @@ class ChosenOptions:
 def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
     """What was chosen as a lesson, a share and a seed."""
     copies = chosen.copies
-    further = FinetuneConfig(
-        passes=int(chosen.passes),
+    finetune = FinetuneConfig(
+        epochs=int(chosen.epochs),
         learning_rate=chosen.rate or None,
         batch_size=int(chosen.batch),
         flip="flip" in copies,
@@ -129,8 +129,8 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         head=chosen.head,
         px=int(chosen.px) or None,
         budget_s=float(chosen.budget) or None,
-        mirror=chosen.mirror,
-        further=further,
+        flip=chosen.flip,
+        finetune=finetune,
     )
     return lesson, chosen.share / 100, int(chosen.seed or 0)
 

@@ -51,8 +51,8 @@ def _example(path: Path, place: int, said: Prediction | None, chosen: int) -> h.
     if said:
         right = path.stem.split("_")[0] == said.label
         told = (icon("check", "good") if right else icon("cross", "bad"), said.label)
-    picture = h.img(src=image_uri(path.read_bytes(), "png"), alt="")
-    return h.li[button[picture], h.span(".told", aria_hidden="true")[told]]
+    image = h.img(src=image_uri(path.read_bytes(), "png"), alt="")
+    return h.li[button[image], h.span(".told", aria_hidden="true")[told]]
 
 
 MOST_EXAMPLES = 12
@@ -77,7 +77,7 @@ CAMERA = h.div(".livecam")[
 class TryIt:
     """The components."""
 
-    picture: gr.Image
+    image: gr.Image
     camera: gr.HTML
     examples: gr.HTML
     status: gr.HTML
@@ -87,7 +87,7 @@ class TryIt:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.picture, self.examples, self.status, self.answer, self.look, self.heat]
+        return [self.image, self.examples, self.status, self.answer, self.look, self.heat]
 
     @property
     def untold(self) -> Updates:
@@ -96,7 +96,7 @@ class TryIt:
 
     def empty(self, strip: h.Node) -> Updates:
         """Nothing is tried yet."""
-        return self._no_heat(False) | {self.picture: None, self.answer: NO_ANSWER, self.examples: strip}
+        return self._no_heat(False) | {self.image: None, self.answer: NO_ANSWER, self.examples: strip}
 
     def told(self, said: h.Node, *, is_kept: bool = True) -> Updates:
         """An answer; of a camera's picture, which is not kept, no map can be drawn."""
@@ -111,7 +111,7 @@ def build_try_it() -> TryIt:
     fragment(h.h2(".hs-title")["Try a picture of your own"], classes="hs-section")
     with gr.Row(elem_classes="hs-panel try"):
         with gr.Column(elem_classes="stack tight"):
-            picture = gr.Image(
+            image = gr.Image(
                 sources=["upload", "clipboard"], type="filepath", format="png", height=300,
                 label="Picture to try", show_label=False, elem_id="hs-try", buttons=[],
             )  # fmt: skip
@@ -122,7 +122,7 @@ def build_try_it() -> TryIt:
             said = fragment(NO_ANSWER, name="hs-answer")
             look = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
             heat = fragment(name="hs-heat")
-    return TryIt(picture, camera, examples, status, said, look, heat)
+    return TryIt(image, camera, examples, status, said, look, heat)
 
 
 def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
@@ -133,8 +133,8 @@ def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -
     return answer(prediction, near, results.report(owner, job))
 
 
-def _predicted(shared: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
-    return _answered(shared, owner, job, shared.service.results.predict(owner, job, (picture,))[0])
+def _predicted(shared: PageParts, owner: str, job: str, image: Path) -> h.Renderable:
+    return _answered(shared, owner, job, shared.service.results.predict(owner, job, (image,))[0])
 
 
 def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr.Request) -> Updates:
@@ -147,7 +147,7 @@ def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr
     strip = {part.examples: example_strip(paths, said, chosen=0)}
     if most > 1:
         return strip
-    return strip | {part.picture: served(paths[0])} | part.told(_answered(shared, owner, job, said[0]))
+    return strip | {part.image: served(paths[0])} | part.told(_answered(shared, owner, job, said[0]))
 
 
 def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
@@ -155,16 +155,16 @@ def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, re
     owner = owner_of(request)
     paths = examples_for(shared.service.results.report(owner, job).classes)
     path = paths[min(int(event.chosen), len(paths) - 1)]
-    return part.told(_predicted(shared, owner, job, path)) | {part.picture: served(path)}
+    return part.told(_predicted(shared, owner, job, path)) | {part.image: served(path)}
 
 
-def on_picture(
-    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+def on_image(
+    part: TryIt, shared: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
 ) -> Updates:
     """A picture came; one that no browser shows is shown as it was read."""
-    if picture is None:
+    if image is None:
         return part.told(NO_ANSWER, is_kept=False)
-    owner, path = owner_of(request), Path(picture["path"])
+    owner, path = owner_of(request), Path(image["path"])
     said = _predicted(shared, owner, job, path)
     if path.suffix.lower() in SHOWN_BY_BROWSERS:
         return part.told(said)
@@ -181,12 +181,12 @@ def on_frame(part: TryIt, shared: PageParts, job: str, event: gr.EventData, requ
 
 
 def on_look(
-    part: TryIt, shared: PageParts, job: str, picture: dict[str, Any] | None, request: gr.Request
+    part: TryIt, shared: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
 ) -> Updates:
     """Where it looked in the picture that was tried."""
-    if picture is None:
+    if image is None:
         return {part.heat: None}
-    heat = shared.service.results.heat_map(owner_of(request), job, Path(picture["path"]))
+    heat = shared.service.results.heat_map(owner_of(request), job, Path(image["path"]))
     return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
 
 
@@ -194,10 +194,10 @@ def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled:
     """Connect it; `filled` is the event after which the examples are asked."""
     told, untold = errors_as_text(part.status), errors_as_text(part.status, part.untold)
     looks = errors_as_text(part.status, {part.heat: None})(on_look, part, shared)
-    given, outputs = [done_job, part.picture], part.outputs
+    given, outputs = [done_job, part.image], part.outputs
     first = filled.then(told(on_examples, part, shared, 1), done_job, outputs, **PREDICTING)
     first.then(told(on_examples, part, shared, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
     part.examples.click(untold(on_example, part, shared), done_job, outputs, **PREDICTING)
-    part.picture.input(untold(on_picture, part, shared), given, outputs, **UNOPENED, **PREDICTING)
+    part.image.input(untold(on_image, part, shared), given, outputs, **UNOPENED, **PREDICTING)
     part.camera.click(untold(on_frame, part, shared), done_job, outputs, trigger_mode="once", **PREDICTING)
     part.look.click(looks, given, [part.heat, part.status], **UNOPENED, **PREDICTING)

@@ -32,7 +32,7 @@ def verdict(report: Report) -> h.Renderable:
         ""
         if report.method == "exam"
         else f" It was tested several times over, each time on pictures that it had not practised on: the "
-        f"{report.exam_total} that were locked away, {report.exam_right} right, would say too little alone."
+        f"{report.test_total} that were locked away, {report.test_right} right, would say too little alone."
     )
     return h.div(".verdict")[
         h.div[
@@ -49,9 +49,9 @@ def verdict(report: Report) -> h.Renderable:
 def of_run(run: RunView) -> h.Renderable:
     """Whose verdict it is: network, what moved, on how many pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    pictures = f" on {count(run.verdict.pictures, 'picture')}" if run.verdict else ""
+    images = f" on {count(run.summary.images, 'picture')}" if run.summary else ""
     return h.p(".hs-note.of-run")[
-        h.code[run.model.rpartition("/")[2]], f", {depth} taught{pictures}, ", moment(run.created_at)
+        h.code[run.model.rpartition("/")[2]], f", {depth} taught{images}, ", moment(run.created_at)
     ]
 
 

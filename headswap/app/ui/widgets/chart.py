@@ -36,7 +36,7 @@ FRAMES = (ChartFrame(728, 318, 52, 720, 284, "wide"), ChartFrame(320, 250, 50, 3
 
 
 def chart(
-    passes: tuple[EpochEnd, ...],
+    epochs: tuple[EpochEnd, ...],
     baseline: float | None = None,
     baseline_words: str = "",
     *,
@@ -46,35 +46,35 @@ def chart(
 
     A solver that is there early takes no more passes: what is over fills the drawing.
     """
-    if is_over and passes:
-        passes = tuple(replace(one, of=passes[-1].number) for one in passes)
-    return h.fragment[[_drawing(frame, passes, baseline, baseline_words) for frame in FRAMES]]
+    if is_over and epochs:
+        epochs = tuple(replace(one, of=epochs[-1].number) for one in epochs)
+    return h.fragment[[_drawing(frame, epochs, baseline, baseline_words) for frame in FRAMES]]
 
 
-def _words(passes: tuple[EpochEnd, ...]) -> str:
-    if not passes:
+def _words(epochs: tuple[EpochEnd, ...]) -> str:
+    if not epochs:
         return "No pass is over yet."
-    last = passes[-1]
+    last = epochs[-1]
     return (
-        f"After {last.number} of {last.of} passes {last.practice_right} of {last.practice_total} "
+        f"After {last.number} of {last.of} passes {last.train_right} of {last.train_total} "
         "practice pictures "
-        f"and {last.exam_right} of {last.exam_total} exam pictures are right."
+        f"and {last.test_right} of {last.test_total} exam pictures are right."
     )
 
 
 def _drawing(
-    frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float | None, words: str
+    frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float | None, words: str
 ) -> h.Renderable:
     return h.svg(
         class_=["chart", frame.name],
         viewBox=f"0 0 {frame.width} {frame.height}",
         role="img",
-        aria_label=_words(passes),
+        aria_label=_words(epochs),
     )[
         _grid(frame),
-        _baseline(frame, passes, baseline, words) if baseline is not None else None,
-        _ticks(frame, passes[-1].of if passes else 30),
-        _lines(frame, passes) if passes else None,
+        _baseline(frame, epochs, baseline, words) if baseline is not None else None,
+        _ticks(frame, epochs[-1].of if epochs else 30),
+        _lines(frame, epochs) if epochs else None,
     ]
 
 
@@ -100,9 +100,9 @@ def _ticks(frame: ChartFrame, of: int) -> h.Node:
     ]
 
 
-def _baseline(frame: ChartFrame, passes: tuple[EpochEnd, ...], baseline: float, words: str) -> h.Node:
+def _baseline(frame: ChartFrame, epochs: tuple[EpochEnd, ...], baseline: float, words: str) -> h.Node:
     at = frame.y(baseline)
-    height = _free(frame, at - 8, _heights(frame, passes) if passes else ())
+    height = _free(frame, at - 8, _heights(frame, epochs) if epochs else ())
     return (
         h.path(".base", d=f"M{frame.left} {at:.1f}H{frame.right}"),
         h.text(x=frame.right, y=f"{height:.1f}", text_anchor="end")[words],
@@ -118,11 +118,11 @@ def _free(frame: ChartFrame, wanted: float, taken: tuple[float, ...]) -> float:
     return next(free, wanted)
 
 
-def _heights(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> tuple[float, float]:
+def _heights(frame: ChartFrame, epochs: tuple[EpochEnd, ...]) -> tuple[float, float]:
     """Where the names of the practice and the exam line stand."""
-    last = passes[-1]
-    py = frame.y(last.practice_right / max(1, last.practice_total))
-    ey = frame.y(last.exam_right / max(1, last.exam_total))
+    last = epochs[-1]
+    py = frame.y(last.train_right / max(1, last.train_total))
+    ey = frame.y(last.test_right / max(1, last.test_total))
     above, below = sorted((py, ey))
     if _is_late(frame, last):
         above, below = max(26.0, above + 26), max(above + 46, below + 24)
@@ -137,28 +137,26 @@ def _is_late(frame: ChartFrame, last: EpochEnd) -> bool:
     return frame.x(last.number, last.of) > frame.left + 0.62 * (frame.right - frame.left)
 
 
-def _lines(frame: ChartFrame, passes: tuple[EpochEnd, ...]) -> h.Node:
-    last = passes[-1]
-    practice = [
-        (frame.x(p.number, p.of), frame.y(p.practice_right / max(1, p.practice_total))) for p in passes
-    ]
-    exam = [(frame.x(p.number, p.of), frame.y(p.exam_right / max(1, p.exam_total))) for p in passes]
-    (px, py), (ex, ey) = practice[-1], exam[-1]
+def _lines(frame: ChartFrame, epochs: tuple[EpochEnd, ...]) -> h.Node:
+    last = epochs[-1]
+    train = [(frame.x(p.number, p.of), frame.y(p.train_right / max(1, p.train_total))) for p in epochs]
+    test = [(frame.x(p.number, p.of), frame.y(p.test_right / max(1, p.test_total))) for p in epochs]
+    (px, py), (ex, ey) = train[-1], test[-1]
     anchor, away = ("end", -12) if _is_late(frame, last) else ("start", 14)
-    first, second = _heights(frame, passes)
+    first, second = _heights(frame, epochs)
     return (
-        h.polyline(".practice", points=_points(practice)),
-        h.polyline(".exam", points=_points(exam)),
+        h.polyline(".practice", points=_points(train)),
+        h.polyline(".exam", points=_points(test)),
         h.circle(
             cx=f"{px:.1f}", cy=f"{py:.1f}", r=5, fill="var(--hs-surface)", stroke="var(--hs-ink-2)",
             stroke_width=2,
         ),
         h.rect(x=f"{ex - 5:.1f}", y=f"{ey - 5:.1f}", width=10, height=10, fill="var(--hs-accent)"),
         h.text(".lp", x=f"{px + away:.1f}", y=f"{first:.1f}", text_anchor=anchor)[
-            f"practice {last.practice_right} of {last.practice_total}"
+            f"practice {last.train_right} of {last.train_total}"
         ],
         h.text(".le", x=f"{ex + away:.1f}", y=f"{second:.1f}", text_anchor=anchor)[
-            f"exam {last.exam_right} of {last.exam_total}"
+            f"exam {last.test_right} of {last.test_total}"
         ],
     )  # fmt: skip
 

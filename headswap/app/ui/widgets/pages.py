@@ -40,7 +40,7 @@ def current(is_here: bool) -> str | None:
 def steps_links(project: ProjectView | None) -> h.Renderable:
     """The five steps as links, with what is done in them, for a page beside them."""
     done: set[str] = {"model"} if project else set()
-    if project and project.has_pictures:
+    if project and project.has_images:
         done.add("pictures")
     if project and project.done_job:
         done |= {"teach", "test"}

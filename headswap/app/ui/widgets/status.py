@@ -1,4 +1,4 @@
-"""The status chip of the header: always true, and the live sentence and bar of a job."""
+"""The status in the header: always true, and the live sentence and bar of a job."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LESSON = h.p(".hs-soft.lesson")[
 ]  # fmt: skip
 
 
-def chip(project: ProjectView, job: JobView | None) -> h.Renderable:
+def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     """One line; it also carries which steps are done, for the ticks on the tabs."""
     done = ["model"]
-    done += ["pictures"] if project.has_pictures else []
+    done += ["pictures"] if project.has_images else []
     done += ["teach", "test"] if project.done_job else []
     carried: dict[str, str | None] = {
         "data-done": " ".join(done),
@@ -45,7 +45,7 @@ def chip(project: ProjectView, job: JobView | None) -> h.Renderable:
 
 
 def busy_status(words: str) -> h.Renderable:
-    """The chip while the server reads an upload: shown by the browser before it asks."""
+    """The status while the server reads an upload: shown by the browser before it asks."""
     return h.div(".hs-status.busy", data_state="busy")[h.span(".dot.pulse"), h.span[words]]
 
 

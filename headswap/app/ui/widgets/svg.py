@@ -56,14 +56,14 @@ def barcode(x: float, y: float, *, lines: int, pitch: float, upright: bool) -> h
     return h.g(stroke="var(--hs-ink)", stroke_width=2)[strokes]
 
 
-def landscape(x: int, y: int, side: int, picture: str) -> h.Renderable:
+def landscape(x: int, y: int, side: int, image: str) -> h.Renderable:
     """The picture that goes in: one of the person's own, or a drawn placeholder."""
     frame = h.rect(
         x=x, y=y, width=side, height=side, rx=8, fill="var(--hs-plate)", stroke="var(--hs-line-strong)"
     )
-    if picture:
+    if image:
         inner = side - 16
-        return h.fragment[frame, h.image(href=picture, x=x + 8, y=y + 8, width=inner, height=inner)]
+        return h.fragment[frame, h.image(href=image, x=x + 8, y=y + 8, width=inner, height=inner)]
     a, b, low = x + side * 0.14, x + side * 0.86, y + side * 0.78
     hills = (
         f"M{a:.1f} {low:.1f} L{x + side * 0.4:.1f} {y + side * 0.42:.1f} L{x + side * 0.57:.1f} "

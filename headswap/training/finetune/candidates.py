@@ -1,0 +1,226 @@
+"""Try one way of going further on one validation part, again and again from the same beginning.
+
+Flow:  Candidate + validation part
+           --CandidateRunner.run--> FinetunedRun; the network is put back before each try
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from headswap.features.engines import Engine, place
+from headswap.heads.loss import training_loss
+from headswap.heads.site import HeadSite
+from headswap.training.budget import Budget
+from headswap.training.config import TrainConfig
+from headswap.training.finetune.batches import ImageBatches
+from headswap.training.finetune.frozen_prefix import FrozenPrefix, find_frozen_prefix
+from headswap.training.finetune.loop import finetune
+from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
+from headswap.training.finetune.param_groups import Moving
+from headswap.training.finetune.plan import Costs, FinetuneCandidate
+from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, RunConfig, Tick
+from headswap.training.finetune.state import copied
+from headswap.training.linear.solver import folds_of
+
+_MEASURED = 8  # pictures
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FinetuneSetup:
+    """A network with a solved head, and what it may practise on; rows are those of its images."""
+
+    module: nn.Module  # swapped, with the head solved on all practice pictures
+    site: HeadSite
+    image_batches: ImageBatches
+    train: Tensor  # (N,) rows
+    labels: Tensor  # (rows of the images,) int64
+    groups: Sequence[int]  # (N,) near duplicates share one
+    start: Callable[[Tensor], None]  # installs a head solved on some rows only
+    engine: Engine
+    config: TrainConfig
+    seed: int
+    budget: Budget
+    folder: Path | None  # for checkpoints; None: none
+    flip: bool = False  # answers are the mean over picture and mirrored picture
+    leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
+
+
+class CandidateRunner:
+    """Holds the network as it was, and puts it back."""
+
+    def __init__(self, setup: FinetuneSetup) -> None:
+        self.setup = setup
+        self._original = copied(place(setup.module, setup.engine).state_dict())
+        count = max(2, round(1 / setup.config.finetune.validation_share))
+        labels = setup.labels[setup.train]
+        folds = folds_of(labels.numpy(), setup.groups, count, setup.seed)
+        self.parts = [] if folds is None else [torch.from_numpy(folds == one) for one in range(count)]
+        self.parts = [held for held in self.parts if self._is_usable(held, labels)]
+        self.top, self._crops = self._find_top()
+
+    def rows(self, part: int) -> tuple[Tensor, Tensor]:
+        """Rows outside a validation part, and in it."""
+        held = self.parts[part]
+        return self.setup.train[~held], self.setup.train[held]
+
+    def run(self, candidate: FinetuneCandidate, part: int, epochs: int, *, tick: Tick) -> FinetunedRun:
+        """One try, from a head solved without the validation part."""
+        rest, held = self.rows(part)
+        self.put_back()
+        self.setup.start(rest)
+        run_config = RunConfig(
+            depth=candidate.depth,
+            learning_rate=candidate.learning_rate,
+            epochs=epochs,
+            stop_after=epochs,
+        )
+        return self._finetune(run_config, rest, held, f"part{part}", tick, lambda result, answer: None)
+
+    def run_all(
+        self, candidate: FinetuneCandidate, epochs: int, stop_after: int, *, tick: Tick, on_epoch: OnEpoch
+    ) -> FinetunedRun:
+        """The last run: all practice pictures, from the head solved on all of them."""
+        self.put_back()
+        run_config = RunConfig(
+            depth=candidate.depth,
+            learning_rate=candidate.learning_rate,
+            epochs=epochs,
+            stop_after=stop_after,
+        )
+        train = self.setup.train
+        return self._finetune(run_config, train, train[:0], "all", tick, on_epoch)
+
+    @torch.no_grad()
+    def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
+        """The network as it was when the search began, or with the weights of some try."""
+        for name, value in self.setup.module.state_dict().items():
+            value.copy_(self._original[name])
+        if moved is not None:
+            named = dict(self.setup.module.named_parameters(remove_duplicate=False))
+            named |= dict(self.setup.module.named_buffers(remove_duplicate=False))  # type: ignore[arg-type]
+            for name, value in moved.items():
+                named[name].copy_(value)
+
+    def costs(self, *, measured: bool) -> Costs:
+        """What practice takes here; where time is no matter, nothing is measured."""
+        setup = self.setup
+        rest, every = len(self.rows(0)[0]), len(setup.train)
+        if not measured:
+            same: dict[Moving, float] = dict.fromkeys(("everything", "last", "norms"), 1.0)
+            return Costs(image=same, setup={}, rest=rest, every=every)
+        few = setup.train[:_MEASURED].tolist()
+        with borrowed(setup.module, setup.site, setup.config.finetune), own_random(setup.engine, 0):
+            train_mode(setup.module, setup.config.finetune.norms)
+            whole = self._timed(setup.module, setup.image_batches.inputs(few))
+            image: dict[Moving, float] = {"everything": whole, "norms": whole, "last": whole}
+            once: dict[Moving, float] = {}
+            if self.top is not None:
+                begin = time.perf_counter()
+                reached = self.top.reach(setup.image_batches.inputs(few)).to(setup.engine.device)
+                below = (time.perf_counter() - begin) / len(few)
+                once["last"] = below * self.images_below(frozenset({"last"}))
+                train_mode(setup.module, setup.config.finetune.norms)
+                image["last"] = self._timed(self.top.answer, reached)
+        self.put_back()
+        return Costs(image=image, setup=once, rest=rest, every=every)
+
+    def _timed(self, answer: Callable[[Tensor], Any], batch: Tensor) -> float:
+        """Seconds of one picture, there and back; the second of two times."""
+        setup, seconds = self.setup, 0.0
+        targets = setup.labels[setup.train[: len(batch)]].to(setup.engine.device)
+        setup.module.requires_grad_(True)
+        for _ in range(2):
+            begin = time.perf_counter()
+            with precision(setup.engine):
+                placed = batch.to(setup.engine.device, memory_format=_layout(batch))
+                loss = training_loss(answer(placed), targets, setup.site, aux_weight=0.0)
+            loss.backward()
+            float(loss.detach())
+            seconds = time.perf_counter() - begin
+        return seconds / len(batch)
+
+    def images_below(self, depths: frozenset[Moving]) -> int:
+        """How many pictures go through the frozen part once."""
+        if self.top is None or "last" not in depths:
+            return 0
+        looks = 2 if self.setup.flip else 1
+        return looks * len(self.setup.labels) + self._crops * len(self.setup.train)
+
+    def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
+        """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
+        setup, done = self.setup, 0
+        if self.top is None or "last" not in depths:
+            return True
+        self.put_back()
+        builder = self.top.fill(
+            setup.image_batches,
+            setup.train,
+            len(setup.labels),
+            setup.config.finetune,
+            seed=setup.seed,
+            crops=self._crops,
+            flip=setup.flip,
+        )
+        for now in builder:
+            tick(now - done)
+            done = now
+            if setup.budget.left_s <= 0:
+                return False
+        return True
+
+    def _find_top(self) -> tuple[FrozenPrefix | None, int]:
+        """Where the network can be cut, and how many crops of each picture memory allows."""
+        setup = self.setup
+        if setup.config.depth not in ("last", "auto") or not self.parts:
+            return None, 0
+        few = setup.image_batches.inputs(setup.train[:2].tolist())
+        top = find_frozen_prefix(setup.module, setup.site, few, setup.config.finetune, setup.engine)
+        if top is None:
+            return None, 0
+        seen = (2 if setup.flip else 1) * len(setup.labels)
+        crops = top.crops_that_fit(len(setup.train), seen, setup.config.finetune.crops)
+        return (top, crops) if crops else (None, 0)
+
+    def _finetune(
+        self, run_config: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_epoch: OnEpoch
+    ) -> FinetunedRun:
+        setup = self.setup
+        tried = f"{run_config.depth}-{run_config.learning_rate:g}-{run_config.epochs}-{run_config.stop_after}"
+        place_ = f"{name}-{tried}"
+        task = FinetuneTask(
+            run_config=run_config,
+            config=setup.config.finetune,
+            learn=learn,
+            watch=watch,
+            labels=setup.labels,
+            seed=setup.seed,
+            folder=None if setup.folder is None else setup.folder / place_,
+            engine=setup.engine,
+            flip=setup.flip,
+            top=self.top if run_config.depth == "last" else None,
+        )
+        return finetune(
+            setup.module,
+            setup.site,
+            setup.image_batches,
+            task,
+            budget=setup.budget,
+            tick=tick,
+            on_epoch=on_epoch,
+        )
+
+    def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
+        """Whether every class is left to practise on."""
+        return bool(held.any()) and len(labels[~held].unique()) == self.setup.site.num_classes
+
+
+def _layout(batch: Tensor) -> torch.memory_format:
+    return torch.channels_last if batch.dim() == 4 else torch.preserve_format
