@@ -243,7 +243,7 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
     """model.onnx, written and really run; or why there is none."""
     folder = Path(laid.folder)
     try:
-        write_onnx(bundle, folder)
+        write_onnx(bundle, folder / ONNX)
     except NoOnnx as error:
         remove(folder / "predict_onnx.py")
         return Route(name=ONNX, problem=error.problem)

@@ -19,7 +19,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import to_float
 from headswap.evaluation.metrics import calibrated
 from headswap.exports.onnx import write_onnx
-from headswap.exports.package import take_home
+from headswap.exports.package import ONNX, take_home
 from headswap.exports.rebuild import recipe_of
 from headswap.exports.templates import predict
 from headswap.heads.wide import WideNetwork
@@ -116,8 +116,7 @@ def test_its_own_library_and_onnx_build_the_same_network(
 
     assert np.abs(ours).max() > 0
     assert np.allclose(said, ours, atol=1e-5)
-    session = onnxruntime.InferenceSession(
-        str(write_onnx(bundle, tmp_path)), providers=["CPUExecutionProvider"]
-    )
+    write_onnx(bundle, tmp_path / ONNX)
+    session = onnxruntime.InferenceSession(str(tmp_path / ONNX), providers=["CPUExecutionProvider"])
     shown = session.run(["probabilities"], {"pictures": entering})[0]
     assert np.allclose(shown, calibrated(ours, 1.5, bundle.card.even_share), atol=1e-4)
