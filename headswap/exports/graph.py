@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -155,10 +156,9 @@ class HeatMaps(nn.Module):
         """What the blocks gave to (N, classes, rows, columns)."""
         parts = [self._spoken(number, tap, given[tap.path].float()) for number, tap in enumerate(self._taps)]
         *earlier, total = parts
-        rows, columns = total.shape[2], total.shape[3]
+        rows, columns = int(total.shape[2]), int(total.shape[3])  # numbers, also while it is traced
         for part in earlier:
-            across = _shares(part.shape[3], columns).to(part.device)
-            down = _shares(part.shape[2], rows).to(part.device)
+            across, down = _shares(int(part.shape[3]), columns), _shares(int(part.shape[2]), rows)
             total = total + down @ part @ across.T
         return total
 
@@ -178,8 +178,8 @@ class HeatMaps(nn.Module):
 
 def _shares(finer: int, coarser: int) -> Tensor:
     """(coarser, finer): adds up a row of finer places; adaptive pooling, for which ONNX has no word."""
-    shares = torch.zeros(coarser, finer)
+    shares = np.zeros((coarser, finer), np.float32)
     for row in range(coarser):
         start, end = row * finer // coarser, -(-(row + 1) * finer // coarser)
         shares[row, start:end] = finer / coarser / (end - start)
-    return shares
+    return torch.from_numpy(shares)

@@ -60,6 +60,7 @@ def write_onnx(bundle: Bundle, target: Path, *, for_web: bool = False) -> tuple[
                 str(target),
                 dynamo=False,
                 opset_version=OPSET,
+                do_constant_folding=not for_web,  # numbers kept in half precision would be written in single
                 input_names=names[:1],
                 output_names=names[1:],
                 dynamic_axes=None if for_web else {name: {0: "batch"} for name in names},
