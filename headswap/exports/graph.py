@@ -18,13 +18,12 @@ from torch import Tensor, nn
 
 from headswap.bundle.predictor import Bundle
 from headswap.evaluation.ood import NEIGHBOURS
+from headswap.exports.onnx import PLACES, PROBABILITIES, UNLIKE
 from headswap.features.hooks import HookedNetwork
 from headswap.heads.loss import logits_of
 from headswap.heads.site import Tap
 from headswap.heads.wide import NoBlocks, WideNetwork, find_taps, first_tensor, unwidened
 
-PROBABILITIES, UNLIKE, PLACES = "probabilities", "unlike", "places"
-_SAME = 1e-5  # relative error within which the mean of the last maps is what reaches the head
 _TINY = 1e-6  # as in the features of a wide head
 
 

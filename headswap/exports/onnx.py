@@ -18,6 +18,7 @@ from headswap.storage.files import remove
 
 OPSET = 18
 INPUT = "pictures"
+PROBABILITIES, UNLIKE, PLACES = "probabilities", "unlike", "places"  # what a graph answers
 _MOST_BYTES = 1_900_000_000  # one protobuf message holds 2 GB
 
 

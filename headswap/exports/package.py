@@ -228,8 +228,8 @@ def _steps(spec: InputSpec) -> list[str]:
 def bundle_way(bundle: Bundle, laid: LaidOut) -> Route:
     """The bundle asked again, all pictures at once."""
     folder = Path(laid.folder)
-    said = bundle.predict_many([folder / one.file for one in laid.expected])
-    return compare(BUNDLE, laid.expected, [one.probabilities for one in said])
+    said = list(bundle.predict_many([folder / one.file for one in laid.expected]))
+    return compare(BUNDLE, laid.expected, [one.probabilities for one in said], [one.unlike for one in said])
 
 
 def script_way(laid: LaidOut) -> Route:

@@ -38,6 +38,7 @@ class ExpectedAnswer:
     truth: str | None  # the class it was sorted into; None: a drawing of ours
     label: str
     probabilities: dict[str, float]  # most likely first
+    unlike: float | None = None  # over 1: unlike everything trained on; None: the bundle cannot say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Route:
 
     name: str  # page, bundle, predict.py, model.onnx
     pictures: int = 0  # asked
-    same: int = 0  # given the same label, or one that ties with it within the bound
+    same: int = 0  # given the same label and warning, or one that ties with it within the bound
     largest_difference: float | None = None  # of any probability; None: it was not measured
     problem: str = ""  # why not
 
@@ -89,25 +90,46 @@ def _travels(path: Path) -> bool:
 def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
     """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
     return tuple(
-        ExpectedAnswer(file=file, truth=truth, label=said.label, probabilities=said.probabilities)
+        ExpectedAnswer(
+            file=file, truth=truth, label=said.label, probabilities=said.probabilities, unlike=said.unlike
+        )
         for file, truth in truths.items()
         for said in (bundle.predict(folder / file),)
     )
 
 
-def compare(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Mapping[str, float]]) -> Route:
-    """Compare answers, {class: probability} for each picture, with what is expected."""
+def compare(
+    name: str,
+    expected: Sequence[ExpectedAnswer],
+    said: Sequence[Mapping[str, float]],
+    unlike: Sequence[float | None],
+) -> Route:
+    """Compare answers with what is expected.
+
+    Args:
+        name: what to call this way.
+        expected: N answers of the bundle.
+        said: N times {class: probability}.
+        unlike: N times how unlike; None where this way cannot say.
+    """
     differences = [
         abs(answer[label] - share)
         for one, answer in zip(expected, said, strict=True)
         for label, share in one.probabilities.items()
     ]
     same = [
-        max(answer.values()) - answer[one.label] <= BOUND for one, answer in zip(expected, said, strict=True)
+        max(answer.values()) - answer[one.label] <= BOUND and _same_warning(one.unlike, strange)
+        for one, answer, strange in zip(expected, said, unlike, strict=True)
     ]
     return Route(
         name=name, pictures=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
     )
+
+
+def _same_warning(expected: float | None, said: float | None) -> bool:
+    if expected is None or said is None:
+        return expected is said
+    return (expected > 1) == (said > 1) or abs(expected - said) <= BOUND
 
 
 def run_script(
@@ -136,11 +158,12 @@ def run_script(
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"{script} ended without a word."])[-1]
         return Route(name=name, problem=last[:300])
-    answers = {one["file"]: one["probabilities"] for one in json.loads(done.stdout)["predictions"]}
+    answers = {one["file"]: one for one in json.loads(done.stdout)["predictions"]}
     unread = [one.file for one in expected if one.file not in answers]
     if unread:
         return Route(name=name, problem=f"{script} could not read {unread[0]}.")
-    return compare(name, expected, [answers[one.file] for one in expected])
+    said = [answers[one.file] for one in expected]
+    return compare(name, expected, [one["probabilities"] for one in said], [one["unlike"] for one in said])
 
 
 def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> ParityCheck:

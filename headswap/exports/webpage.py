@@ -33,7 +33,7 @@ from headswap.errors import HeadswapError
 from headswap.evaluation.report import Report
 from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.model_card import limit_sentences, verdict_sentences
-from headswap.exports.onnx import INPUT, write_onnx
+from headswap.exports.onnx import INPUT, PROBABILITIES, UNLIKE, write_onnx
 from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
 from headswap.storage.files import replacing, to_plain, write_text
 
@@ -115,8 +115,7 @@ def _page_of(bundle: Bundle, source: Path, *, offline: bool = False) -> tuple[st
         expected = expect(bundle, folder, {path.name: None for path in drawings})
         outputs = write_onnx(bundle, folder / "model.onnx", for_web=True)
         graph = (folder / "model.onnx").read_bytes()
-        said = _asked(bundle, graph, drawings)
-        check = check_of([compare(WEB_PAGE, expected, said)], expected)
+        check = check_of([compare(WEB_PAGE, expected, *_asked(bundle, graph, drawings))], expected)
         facts = {
             "labels": bundle.classes,
             "preprocessing": to_plain(bundle.card.input) | {"wanted_px": wanted_px(bundle.card.input)},
@@ -128,19 +127,23 @@ def _page_of(bundle: Bundle, source: Path, *, offline: bool = False) -> tuple[st
     return _filled(bundle, read_report(source), read_dataset(source), facts, graph, offline=offline), check
 
 
-def _asked(bundle: Bundle, graph: bytes, drawings: Sequence[Path]) -> list[dict[str, float]]:
-    """What the graph itself says of the drawings, prepared here."""
+def _asked(
+    bundle: Bundle, graph: bytes, drawings: Sequence[Path]
+) -> tuple[list[dict[str, float]], list[float | None]]:
+    """What the graph itself says of the drawings, prepared here: probabilities, and how unlike."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    said = []
+    names = [one.name for one in session.get_outputs()]
+    shares, unlike = [], []
     for path in drawings:
         numbers = to_float(bundle.prepare(path)[None], bundle.card.input)
-        (row,) = session.run(["probabilities"], {INPUT: numbers})
-        said.append(dict(zip(bundle.classes, map(float, row[0]), strict=True)))
-    return said
+        said = dict(zip(names, session.run(names, {INPUT: numbers}), strict=True))
+        shares.append(dict(zip(bundle.classes, map(float, said[PROBABILITIES][0]), strict=True)))
+        unlike.append(float(said[UNLIKE][0]) if UNLIKE in said else None)
+    return shares, unlike
 
 
 def _drawing(bundle: Bundle, folder: Path, one: ExpectedAnswer) -> dict[str, object]:

@@ -203,8 +203,8 @@ class Exports:
     def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
         """What this page says of each picture, asked like a picture that someone drops on it."""
         folder = Path(laid.folder)
-        said = [self._predict(owner, job, folder / one.file).probabilities for one in laid.expected]
-        return compare(PAGE, laid.expected, said)
+        said = [self._predict(owner, job, folder / one.file) for one in laid.expected]
+        return compare(PAGE, laid.expected, [one.probabilities for one in said], [one.unlike for one in said])
 
     def _ask(self, question: object) -> str:
         return self._desk.ask(to_json(question))

@@ -20,9 +20,7 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "out", metavar="OUT", help="where it goes: NAME.zip for programs, NAME.html for one web page"
     )
-    sub.add_argument(
-        "--site", action="store_true", help="the zip holds the web page, ready for a web host"
-    )
+    sub.add_argument("--site", action="store_true", help="the zip holds the web page, ready for a web host")
     sub.add_argument(
         "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
     )
