@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from headswap.bundle.format import opened, read_dataset
@@ -10,7 +11,7 @@ from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.exports.package import located, take_home
 from headswap.exports.parity import ParityCheck
-from headswap.exports.webpage import write_page, write_site
+from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
 from headswap.storage.places import why_not_writable
 
 _PAGES = (".html", ".htm")
@@ -52,8 +53,14 @@ def export(
                 remedy="Leave --pictures and --no-onnx out, or name a zip.",
             )
         with opened(Path(bundle)) as folder:
-            write = write_page if is_page else write_site
-            return write(load_bundle(folder, allow_code=allow_code), folder, target)
+            loaded = load_bundle(folder, allow_code=allow_code)
+            if is_page:
+                return write_page(loaded, folder, target)
+            with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
+                page = Path(place) / WEB_PAGE
+                check = write_page(loaded, folder, page)
+                pack_site(page, target)
+                return check
     manifest = None
     if data:
         with opened(Path(bundle)) as folder:

@@ -1,7 +1,7 @@
 """A bundle as one web page: it opens from a file, runs without a connection, and answers the same.
 
 Flow:  Bundle --write_onnx--> graph --split into planes, packed--> page.html with the runtime in it
-       page + what keeps it on a phone + headswap.mjs --write_site--> one zip for any web host
+       page + what keeps it on a phone + headswap.mjs --pack_site--> one zip for any web host
 
 The page reads images itself, byte for byte as headswap does, because browsers decode and shrink in ways
 of their own. It tries six drawings when it is opened and says whether the answers are the same.
@@ -27,7 +27,6 @@ import numpy as np
 
 from headswap.bundle.format import read_dataset, read_report
 from headswap.bundle.predictor import Bundle
-from headswap.data.manifest import Manifest
 from headswap.data.transforms import to_float, wanted_px
 from headswap.errors import HeadswapError
 from headswap.evaluation.report import Report
@@ -55,13 +54,14 @@ class NoPage(HeadswapError):
     """This bundle cannot become a web page; the sentence says why."""
 
 
-def write_page(bundle: Bundle, source: Path, target: Path) -> ParityCheck:
+def write_page(bundle: Bundle, source: Path, target: Path, *, title: str = "") -> ParityCheck:
     """Write a bundle as one HTML file.
 
     Args:
         bundle: a trained network.
         source: its folder, for what is known of it.
         target: the file, replaced as a whole.
+        title: of the page; "": that of the images it was trained on.
 
     Returns:
         How far the graph in the page, run here, agrees with the bundle on the drawings.
@@ -69,23 +69,24 @@ def write_page(bundle: Bundle, source: Path, target: Path) -> ParityCheck:
     Raises:
         NoPage, NoOnnx, DiskFull.
     """
-    page, check = _page_of(bundle, source)
+    page, check = _page_of(bundle, source, title)
     write_text(target, page)
     return check
 
 
-def write_site(bundle: Bundle, source: Path, target: Path) -> ParityCheck:
-    """Write a zip for any web host: the page, what keeps it on a phone, the module for programs.
-
-    Args and raises as `write_page`.
-    """
-    page, check = _page_of(bundle, source, offline=True)
-    with replacing(target) as whole, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, text in sorted({"index.html": page, **dict(_beside(page))}.items()):
+def pack_site(page: Path, target: Path) -> None:
+    """Pack a page for any web host: with what keeps it on a phone, and the module for programs."""
+    text = kept_offline(page.read_text(encoding="utf-8"))
+    with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
+        for name, content in sorted({"index.html": text, **dict(_beside(text))}.items()):
             info = zipfile.ZipInfo(name, date_time=_STILL)
             info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
-            packed.writestr(info, text)
-    return check
+            packed.writestr(info, content)
+
+
+def kept_offline(page: str) -> str:
+    """The page as it is served from an address, beside `service_worker`: it stays on the device."""
+    return page.replace('<html lang="en">', '<html lang="en" data-offline="">', 1)
 
 
 def service_worker(page: str) -> str:
@@ -102,7 +103,7 @@ def _beside(page: str) -> Iterator[tuple[str, str]]:
         yield name, _text(name)
 
 
-def _page_of(bundle: Bundle, source: Path, *, offline: bool = False) -> tuple[str, ParityCheck]:
+def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck]:
     weights = sum(value.nbytes for value in bundle.network.module.state_dict().values()) / 1e6
     if weights > MOST_MB:
         raise NoPage(
@@ -124,7 +125,9 @@ def _page_of(bundle: Bundle, source: Path, *, offline: bool = False) -> tuple[st
             "bound": BOUND,
             "drawings": [_drawing(bundle, folder, one) for one in expected],
         }
-    return _filled(bundle, read_report(source), read_dataset(source), facts, graph, offline=offline), check
+    manifest = read_dataset(source)
+    title = title or manifest.name or ", ".join(bundle.classes)
+    return _filled(bundle, read_report(source), len(manifest.part("train")), facts, graph, title), check
 
 
 def _asked(
@@ -153,15 +156,13 @@ def _drawing(bundle: Bundle, folder: Path, one: ExpectedAnswer) -> dict[str, obj
     }
 
 
-def _filled(
-    bundle: Bundle, report: Report, manifest: Manifest, facts: object, graph: bytes, *, offline: bool
-) -> str:
+def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: bytes, title: str) -> str:
     """The page, with everything in its place."""
     page, style = '"use strict";\n' + _joined(_IN_PAGE), _text("page.css")
     policy = {
         "default-src": "'none'",
         "script-src": f"{_allowed(page)} blob: 'wasm-unsafe-eval'",
-        "worker-src": "blob: 'self'" if offline else "blob:",
+        "worker-src": "blob: 'self'",
         "style-src": _allowed(style),
         "img-src": "data: blob:",
         "media-src": "blob: mediastream:",
@@ -174,13 +175,12 @@ def _filled(
     names = [html.escape(name) for name in bundle.classes]
     licence = bundle.card.licence
     return Template(_text("page.html")).substitute(
-        offline=' data-offline=""' if offline else "",
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
-        title=html.escape(manifest.name or ", ".join(bundle.classes)),
+        title=html.escape(title),
         names=f"{', '.join(names[:-1])} and {names[-1]}",
         verdict=_items(verdict_sentences(report)),
         limits=_items(limit_sentences(report)),
-        trained=f"{len(manifest.part('train'))} pictures",
+        trained=f"{trained} pictures",
         network=html.escape(bundle.card.model.partition("/")[2]),
         licence=f"Licence of its pretrained weights: {html.escape(licence)}." if licence else "",
         style=style,

@@ -10,7 +10,6 @@ import onnxruntime
 import pytest
 import torch
 
-import headswap
 from headswap.bundle.format import MEMORY, pack, read_card
 from headswap.bundle.heatmap import heat_of
 from headswap.bundle.predictor import load_bundle
@@ -35,11 +34,9 @@ NETWORKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def wide(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("wide") / "b"
-    headswap.train(few_drawings, out=place, workspace=place.parent / "w", head="wide")
-    return place
+@pytest.fixture
+def wide(wide_bundle: Path) -> Path:
+    return wide_bundle
 
 
 def test_the_card_says_what_the_head_reads_and_the_bundle_is_a_network_like_any_other(wide: Path) -> None:

@@ -15,7 +15,7 @@ async function unpacked(text) {
 }
 
 // The four bytes of each number lie apart in the file, which makes it a twelfth smaller and loses nothing.
-function joined(planes, length) {
+function fromPlanes(planes, length) {
   const count = planes.length / 4;
   const bytes = new Uint8Array(planes.length);
   for (let plane = 0; plane < 4; plane++) {
@@ -31,7 +31,7 @@ async function start(given) {
   ort.env.wasm.numThreads = 1; // more of them need headers that a file and most hosts do not send
   ort.env.wasm.proxy = false;
   ort.env.logLevel = "error";
-  session = await ort.InferenceSession.create(joined(planes, facts.modelBytes), {
+  session = await ort.InferenceSession.create(fromPlanes(planes, facts.modelBytes), {
     executionProviders: ["wasm"],
     graphOptimizationLevel: "all",
   });
