@@ -82,7 +82,7 @@ class DeployedNetwork(nn.Module):
         last = features[:, self._site.last_features]
         rooted = last.sign() * last.abs().sqrt()
         embeddings = rooted / rooted.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        known = self.known.float()  # type: ignore[operator]
+        known = self.get_buffer("known").float()
         squared = (2.0 - 2.0 * embeddings @ known.T).clamp_min(0.0)  # (N, M)
         count = min(NEIGHBOURS, known.shape[0])
         nearest: Tensor = squared.topk(count, dim=1, largest=False).values

@@ -52,7 +52,7 @@ class ExportedPages:
         if found is None:
             await self._app(scope, receive, send)
             return
-        key, file = found["key"], found["file"]
+        key, file = found.groups()
         if scope["method"] not in ("GET", "HEAD"):
             answer: Response = PlainTextResponse("", 405)
         elif file is None:  # the page asks for sw.js beside it
