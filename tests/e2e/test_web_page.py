@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -178,6 +184,56 @@ def test_a_camera_that_is_denied_and_a_file_that_is_no_picture_are_said_in_words
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
     page.set_input_files("input[type=file] >> nth=0", tmp_path / "cut.jpg")
     page.wait_for_selector("#note:text('cut.jpg is ')")
+
+
+@pytest.mark.parametrize("width", [320, 360, 1100])
+def test_axe_finds_nothing_in_light_and_dark(width: int, pages: dict[str, Path], open_page: OpenPage) -> None:
+    page = open_page(pages["wide"].as_uri(), viewport={"width": width, "height": 800}, bypass_csp=True)
+    proof(page)
+    answer(page, sorted((SAMPLE / "try").iterdir())[0])
+    page.check("#where")
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        judged = Axe().run(page).response
+        assert judged["passes"], "axe has judged nothing"
+        assert [one["id"] for one in judged["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_program_asks_the_network_through_the_module(
+    bundle: Path, open_page: OpenPage, browser: Browser, tmp_path: Path
+) -> None:
+    export(bundle, tmp_path / "site.zip", site=True)
+    with zipfile.ZipFile(tmp_path / "site.zip") as packed:
+        packed.extractall(tmp_path / "site")
+    picture = SAMPLE / "try" / "bird_hen_01.png"
+    expected = load_bundle(bundle).predict(picture)
+
+    with served(tmp_path / "site") as url:
+        page = new_profile(browser).new_page()
+        page.goto(f"{url}example.html")
+        page.wait_for_selector("#file:not([disabled])", timeout=WAIT_MS)
+        assert "bird" in page.inner_text("#said")
+        page.set_input_files("#file", picture)
+        page.wait_for_selector(f"#said:has-text('{expected.label}'):not(:has-text('It knows'))")
+        page.context.close()
+        assert answer(open_page(url), picture)["label"] == expected.label
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A web host of plain files, on this machine only."""
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as host:
+        Thread(target=host.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{host.server_port}/"
+        host.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing on the console of a test."""
 
 
 def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
