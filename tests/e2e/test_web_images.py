@@ -31,7 +31,7 @@ from tests.e2e.web_images import (
 
 pytestmark = pytest.mark.browser
 
-REAL = 500  # of some two thousand; all of them: python -m tests.e2e.web_images
+REAL = 300  # of some two thousand; all of them: python -m tests.e2e.web_images
 
 
 @pytest.fixture(scope="module")
