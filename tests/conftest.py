@@ -116,3 +116,13 @@ def bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPat
     place = tmp_path_factory.mktemp("bundles") / "drawings"
     headswap.teach(few_drawings, out=place, workspace=workspace)
     return place
+
+
+@pytest.fixture(scope="session")
+def wide_bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a head that reads every block."""
+    import headswap
+
+    place = tmp_path_factory.mktemp("bundles") / "wide"
+    headswap.train(few_drawings, out=place, workspace=workspace, head="wide")
+    return place

@@ -1,15 +1,20 @@
-"""`headswap.export`: from a bundle to the zip that a person takes along."""
+"""`headswap.export`: from a bundle to the zip or the web page that a person takes along."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from headswap.bundle.format import opened, read_dataset
+from headswap.bundle.predictor import load_bundle
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.exports.package import located, take_home
 from headswap.exports.parity import ParityCheck
+from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
 from headswap.storage.places import why_not_writable
+
+_PAGES = (".html", ".htm")
 
 
 def export(
@@ -18,23 +23,44 @@ def export(
     *,
     data: str | Path | None = None,
     onnx: bool = True,
+    site: bool = False,
     allow_code: bool = False,
     listener: Listener = silent,
 ) -> ParityCheck:
-    """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree.
+    """Pack a bundle to be taken along, and measure that everything in it agrees with the bundle.
 
     Args:
         bundle: the folder or zip that `train` wrote.
-        out: where the zip goes; must end in .zip. What is there is replaced as a whole.
-        data: the images it was trained on: ten of these travel along and are checked. None: drawings only.
+        out: where it goes, replaced as a whole. A name that ends in .html gives one web page; .zip gives
+            predict.py, ONNX and a model card.
+        data: the images it was trained on: ten of these travel in the zip and are checked. None: drawings
+            only.
         onnx: whether to write model.onnx.
+        site: the zip holds the web page, ready for a web host, instead of the programs.
         allow_code: let a bundle trained on your own code import that code.
         listener: hears how far it is.
 
     Raises:
-        BundleDamaged, BadSetting, BadUpload, DiskFull.
+        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page.
     """
-    target = _writable(Path(out))
+    target = Path(out)
+    is_page = target.suffix.lower() in _PAGES
+    _check(target, is_page=is_page)
+    if is_page or site:
+        if data or not onnx:
+            raise BadSetting(
+                "A web page carries no pictures and always the whole network.",
+                remedy="Leave --pictures and --no-onnx out, or name a zip.",
+            )
+        with opened(Path(bundle)) as folder:
+            loaded = load_bundle(folder, allow_code=allow_code)
+            if is_page:
+                return write_page(loaded, folder, target)
+            with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
+                page = Path(place) / WEB_PAGE
+                check = write_page(loaded, folder, page)
+                pack_site(page, target)
+                return check
     manifest = None
     if data:
         with opened(Path(bundle)) as folder:
@@ -44,12 +70,13 @@ def export(
     )
 
 
-def _writable(out: Path) -> Path:
+def _check(out: Path, *, is_page: bool) -> None:
     reason = why_not_writable(out)
     if reason:
-        raise BadSetting(f"{out} cannot be written: {reason}.", remedy="Choose another place for the zip.")
-    if out.suffix.lower() != ".zip" or out.is_dir():
-        raise BadSetting(f"{out} is not the name of a zip.", remedy="Let it end in .zip.")
+        raise BadSetting(f"{out} cannot be written: {reason}.", remedy="Choose another place.")
+    if out.is_dir() or not (is_page or out.suffix.lower() == ".zip"):
+        raise BadSetting(
+            f"{out} is not the name of a zip or a web page.", remedy="Let it end in .zip or .html."
+        )
     if not out.resolve().parent.is_dir():
         raise BadSetting(f"There is no folder {out.resolve().parent}.", remedy="Make it first.")
-    return out

@@ -42,12 +42,12 @@ def model_card(facts: CardFacts) -> str:
         "## Use it",
         _use(facts),
         "## How good it is",
-        "\n".join(f"- {plain(sentence)}" for sentence in _verdict(facts.report)),
+        "\n".join(f"- {plain(sentence)}" for sentence in verdict_sentences(facts.report)),
         _class_table(facts),
         "## What it was taught on",
         _data(facts.manifest),
         "## Limits",
-        "\n".join(f"- {plain(sentence)}" for sentence in _limits(facts.report)),
+        "\n".join(f"- {plain(sentence)}" for sentence in limit_sentences(facts.report)),
         *_label_issues(facts.report),
         "## Do all ways to ask it say the same?",
         _agreement(facts.check),
@@ -94,7 +94,8 @@ def _use(facts: CardFacts) -> str:
     )
 
 
-def _verdict(report: Report) -> Iterator[str]:
+def verdict_sentences(report: Report) -> Iterator[str]:
+    """How good it is."""
     yield headline(report)
     yield f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
     yield f"Of the pictures it practised on it gets {report.train_right} of {report.train_total} right."
@@ -128,7 +129,8 @@ def _data(manifest: Manifest) -> str:
     )
 
 
-def _limits(report: Report) -> Iterator[str]:
+def limit_sentences(report: Report) -> Iterator[str]:
+    """What it cannot do."""
     yield "It answers with one of its names whatever it is shown, also for a picture of something else."
     yield "The figures hold for pictures like those it was taught on: same camera, same surroundings."
     for shortcut in report.shortcuts:

@@ -38,7 +38,7 @@ from headswap.exports.parity import (
     Route,
     check_of,
     choose_images,
-    compare,
+    compare_predictions,
     expect,
     run_script,
 )
@@ -228,8 +228,8 @@ def _steps(spec: InputSpec) -> list[str]:
 def bundle_way(bundle: Bundle, laid: LaidOut) -> Route:
     """The bundle asked again, all pictures at once."""
     folder = Path(laid.folder)
-    said = bundle.predict_many([folder / one.file for one in laid.expected])
-    return compare(BUNDLE, laid.expected, [one.probabilities for one in said])
+    said = list(bundle.predict_many([folder / one.file for one in laid.expected]))
+    return compare_predictions(BUNDLE, laid.expected, said)
 
 
 def script_way(laid: LaidOut) -> Route:
@@ -243,7 +243,7 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
     """model.onnx, written and really run; or why there is none."""
     folder = Path(laid.folder)
     try:
-        write_onnx(bundle, folder)
+        write_onnx(bundle, folder / ONNX)
     except NoOnnx as error:
         remove(folder / "predict_onnx.py")
         return Route(name=ONNX, problem=error.problem)

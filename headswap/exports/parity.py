@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.field_types import keys_on_disk
@@ -35,10 +36,13 @@ _WITHOUT = (  # started in the zip's folder, with some packages hidden
 class ExpectedAnswer:
     """What the bundle says of one picture of the zip."""
 
+    __pydantic_config__ = keys_on_disk(ood_score="unlike")
+
     file: str  # inside the zip's folder
     truth: str | None  # the class it was sorted into; None: a drawing of ours
     label: str
     probabilities: dict[str, float]  # most likely first
+    ood_score: float | None = None  # over 1: unlike everything trained on; None: the bundle cannot say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +53,7 @@ class Route:
 
     name: str  # page, bundle, predict.py, model.onnx
     images: int = 0  # asked
-    same: int = 0  # given the same label, or one that ties with it within the bound
+    same: int = 0  # given the same label and warning, or one that ties with it within the bound
     largest_difference: float | None = None  # of any probability; None: it was not measured
     problem: str = ""  # why not
 
@@ -94,25 +98,55 @@ def _travels(path: Path) -> bool:
 def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
     """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
     return tuple(
-        ExpectedAnswer(file=file, truth=truth, label=said.label, probabilities=said.probabilities)
+        ExpectedAnswer(
+            file=file,
+            truth=truth,
+            label=said.label,
+            probabilities=said.probabilities,
+            ood_score=said.ood_score,
+        )
         for file, truth in truths.items()
         for said in (bundle.predict(folder / file),)
     )
 
 
-def compare(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Mapping[str, float]]) -> Route:
-    """Compare answers, {class: probability} for each picture, with what is expected."""
+def compare(
+    name: str,
+    expected: Sequence[ExpectedAnswer],
+    said: Sequence[Mapping[str, float]],
+    ood_scores: Sequence[float | None],
+) -> Route:
+    """Compare answers with what is expected.
+
+    Args:
+        name: what to call this way.
+        expected: N answers of the bundle.
+        said: N times {class: probability}.
+        ood_scores: N times how unlike; None where this way cannot say.
+    """
     differences = [
         abs(answer[label] - share)
         for one, answer in zip(expected, said, strict=True)
         for label, share in one.probabilities.items()
     ]
     same = [
-        max(answer.values()) - answer[one.label] <= BOUND for one, answer in zip(expected, said, strict=True)
+        max(answer.values()) - answer[one.label] <= BOUND and _same_warning(one.ood_score, strange)
+        for one, answer, strange in zip(expected, said, ood_scores, strict=True)
     ]
     return Route(
         name=name, images=len(expected), same=sum(same), largest_difference=max(differences, default=0.0)
     )
+
+
+def compare_predictions(name: str, expected: Sequence[ExpectedAnswer], said: Sequence[Prediction]) -> Route:
+    """The same for answers of the bundle itself."""
+    return compare(name, expected, [one.probabilities for one in said], [one.ood_score for one in said])
+
+
+def _same_warning(expected: float | None, said: float | None) -> bool:
+    if expected is None or said is None:
+        return expected is said
+    return (expected > 1) == (said > 1) or abs(expected - said) <= BOUND
 
 
 def run_script(
@@ -141,11 +175,12 @@ def run_script(
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"{script} ended without a word."])[-1]
         return Route(name=name, problem=last[:300])
-    answers = {one["file"]: one["probabilities"] for one in json.loads(done.stdout)["predictions"]}
+    answers = {one["file"]: one for one in json.loads(done.stdout)["predictions"]}
     unread = [one.file for one in expected if one.file not in answers]
     if unread:
         return Route(name=name, problem=f"{script} could not read {unread[0]}.")
-    return compare(name, expected, [answers[one.file] for one in expected])
+    said = [answers[one.file] for one in expected]
+    return compare(name, expected, [one["probabilities"] for one in said], [one["unlike"] for one in said])
 
 
 def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> ParityCheck:

@@ -10,7 +10,6 @@ whatever differs from the taught network (counts, layers that were dropped) is w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,7 @@ class RebuildRecipe:
     without: tuple[str, ...] = ()  # layers that are built and then dropped
     counts: tuple[tuple[str, str, Plain | tuple[Plain, ...]], ...] = ()  # (layer, attribute, value)
     taps: tuple[Tap, ...] = ()  # blocks that a wide head reads
-    last: tuple[tuple[str, int], ...] = ()  # the network's own heads and their features, which it reads too
+    last: tuple[tuple[str, int], ...] = ()  # where the last features arrive, and how many
     features: int = 0  # that a wide head reads
     num_classes: int
     outputs: tuple[str, ...]  # where the answers lie in what the network gives
@@ -74,7 +73,7 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
         library=library,
         name=name,
         taps=site.taps,
-        last=tuple(_last(bundle.network.module)),
+        last=_last(bundle),
         features=sum(site.in_features) if site.taps else 0,
         num_classes=len(card.classes),
         outputs=site.outputs,
@@ -90,12 +89,16 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
     return _with_differences(recipe, bare, bundle.network.module)
 
 
-def _last(module: nn.Module) -> Iterator[tuple[str, int]]:
-    """The network's own heads, where a wide one reads what reaches them."""
-    from headswap.heads.wide import WideNetwork
+def _last(bundle: Bundle) -> tuple[tuple[str, int], ...]:
+    """Where the last features arrive: at the network's own heads; (): they are no layers."""
+    from headswap.heads.wide import WideNetwork, unwidened
 
-    if isinstance(module, WideNetwork):
-        yield from zip(module.site.paths, module.site.in_features, strict=True)
+    module = bundle.network.module
+    site = module.site if isinstance(module, WideNetwork) else bundle.card.site
+    layers = dict(unwidened(module).named_modules(remove_duplicate=False))
+    if not all(path in layers for path in site.paths):
+        return ()
+    return tuple(zip(site.paths, site.in_features, strict=True))
 
 
 def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:

@@ -10,6 +10,7 @@ import pytest
 from headswap.bundle.predictor import load_bundle
 from headswap.evaluation.metrics import calibrated
 from headswap.exports.onnx import NoOnnx, write_onnx
+from headswap.exports.package import ONNX
 from tests.bundle.conftest import Untaught
 
 
@@ -19,9 +20,8 @@ def test_any_number_of_images_goes_in_and_calibrated_probabilities_come_out(
     bundle = load_bundle(untaught("timm/deit_tiny_distilled_patch16_224"))
     images = np.random.default_rng(0).integers(0, 255, (3, 224, 224, 3), dtype=np.uint8)
 
-    session = onnxruntime.InferenceSession(
-        str(write_onnx(bundle, tmp_path)), providers=["CPUExecutionProvider"]
-    )
+    write_onnx(bundle, tmp_path / ONNX)
+    session = onnxruntime.InferenceSession(str(tmp_path / ONNX), providers=["CPUExecutionProvider"])
     from headswap.data.transforms import to_float
 
     said = session.run(["probabilities"], {"pictures": to_float(images, bundle.card.input)})[0]
@@ -36,11 +36,12 @@ def test_the_same_network_gives_the_same_file_and_no_path_of_this_machine(
     untaught: Untaught, tmp_path: Path
 ) -> None:
     bundle = load_bundle(untaught("timm/test_vit"))
-    (tmp_path / "again").mkdir()
 
-    first = write_onnx(bundle, tmp_path).read_bytes()
+    write_onnx(bundle, tmp_path / ONNX)
+    write_onnx(bundle, tmp_path / "again.onnx")
 
-    assert write_onnx(bundle, tmp_path / "again").read_bytes() == first
+    first = (tmp_path / ONNX).read_bytes()
+    assert (tmp_path / "again.onnx").read_bytes() == first
     assert str(Path(__file__).parents[2]).encode() not in first
     assert b"site-packages" not in first
 
@@ -56,5 +57,5 @@ def test_what_onnx_has_no_word_for_is_said_in_one_sentence(untaught: Untaught, t
     strange = replace(bundle, network=replace(bundle.network, module=Strange()))
 
     with pytest.raises(NoOnnx, match=r"test_vit does something that cannot be written as ONNX: .*eig"):
-        write_onnx(strange, tmp_path)
+        write_onnx(strange, tmp_path / ONNX)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,6 @@ import onnxruntime
 import pytest
 import torch
 
-import headswap
 from headswap.bundle.format import REFERENCE, pack, read_card
 from headswap.bundle.heatmap import heat_of
 from headswap.bundle.predictor import load_bundle
@@ -19,7 +18,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.transforms import to_float
 from headswap.evaluation.metrics import calibrated
 from headswap.exports.onnx import write_onnx
-from headswap.exports.package import take_home
+from headswap.exports.package import ONNX, take_home
 from headswap.exports.rebuild import recipe_of
 from headswap.exports.templates import predict
 from headswap.heads.wide import WideNetwork
@@ -35,11 +34,9 @@ NETWORKS = (
 )
 
 
-@pytest.fixture(scope="module")
-def wide(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("wide") / "b"
-    headswap.train(few_drawings, out=place, workspace=place.parent / "w", head="wide")
-    return place
+@pytest.fixture
+def wide(wide_bundle: Path) -> Path:
+    return wide_bundle
 
 
 def test_the_card_says_what_the_head_reads_and_the_bundle_is_a_network_like_any_other(wide: Path) -> None:
@@ -118,8 +115,7 @@ def test_its_own_library_and_onnx_build_the_same_network(
 
     assert np.abs(ours).max() > 0
     assert np.allclose(said, ours, atol=1e-5)
-    session = onnxruntime.InferenceSession(
-        str(write_onnx(bundle, tmp_path)), providers=["CPUExecutionProvider"]
-    )
+    write_onnx(bundle, tmp_path / ONNX)
+    session = onnxruntime.InferenceSession(str(tmp_path / ONNX), providers=["CPUExecutionProvider"])
     shown = session.run(["probabilities"], {"pictures": entering})[0]
     assert np.allclose(shown, calibrated(ours, 1.5, bundle.card.even_share), atol=1e-4)

@@ -17,6 +17,7 @@ from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewImages
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.exports.onnx import write_onnx
+from headswap.exports.package import ONNX
 from headswap.features.bank import BankBuilder, FeatureBank
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
@@ -174,9 +175,10 @@ def test_taught_on_flipped_images_too_it_says_the_same_of_both_everywhere(
 
     assert bundle.card.flip
     assert there.probabilities == pytest.approx(back.probabilities, abs=1e-5)
-    session = onnxruntime.InferenceSession(str(write_onnx(bundle, tmp_path)))
+    write_onnx(bundle, tmp_path / ONNX)
+    session = onnxruntime.InferenceSession(str(tmp_path / ONNX))
     given = to_float(bundle.prepare(drawing)[None], bundle.card.input)
-    (said,) = session.run(None, {"pictures": given})
+    (said,) = session.run(["probabilities"], {"pictures": given})
     assert dict(zip(bundle.classes, said[0].tolist(), strict=True)) == pytest.approx(
         there.probabilities, abs=1e-4
     )

@@ -17,6 +17,7 @@ from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
 from headswap.exports.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
 from headswap.exports.parity import Route
+from headswap.exports.webpage import write_page
 from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
 
@@ -55,7 +56,17 @@ class AskSeal:
     kind: Literal["seal"] = "seal"
 
 
-Question = AskLayOut | AskWay | AskSeal
+@dataclass(frozen=True)
+class AskPage:
+    """Write a web page."""
+
+    bundle: str
+    target: str
+    title: str
+    kind: Literal["page"] = "page"
+
+
+Question = AskLayOut | AskWay | AskSeal | AskPage
 
 
 def answer(question_json: str) -> str:
@@ -73,6 +84,8 @@ def answer(question_json: str) -> str:
             return to_json(onnx_way(_bundle(question.bundle), laid))
         case AskSeal(_, laid, ways, title, target):
             return to_json(seal_up(source, laid, ways, title=title, target=Path(target)))
+        case AskPage(_, target, title):
+            return to_json(write_page(_bundle(question.bundle), source, Path(target), title=title))
 
 
 def _images(source: Path, dataset: str) -> Manifest | None:

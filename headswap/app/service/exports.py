@@ -1,4 +1,4 @@
-"""What a run leaves to be taken home: one zip, packed and checked once, kept beside the run.
+"""What a run leaves to be taken home: a zip, and a web page, packed and checked once, kept beside the run.
 
 Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
 
@@ -16,12 +16,13 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.exporting import AskLayOut, AskSeal, AskWay, WayName
+from headswap.app.processes.exporting import AskLayOut, AskPage, AskSeal, AskWay, WayName
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.settings import Settings
@@ -29,12 +30,15 @@ from headswap.bundle.format import read_card
 from headswap.bundle.prediction import Prediction
 from headswap.errors import HeadswapError
 from headswap.exports.package import BUNDLE, ONNX, PAGE, SCRIPT, LaidOut, read_check, zip_name
-from headswap.exports.parity import ParityCheck, Route, compare
+from headswap.exports.parity import ParityCheck, Route, compare_predictions
+from headswap.exports.webpage import pack_site
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json
 
 Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
-_FOLDER = "take-home"
+_Tell = Callable[[str, float], None]  # (what is going on, share done)
+_Steps = Callable[[Path, _Tell], None]  # (a folder to work in, ...)
+_FOLDER, _PAGE_FOLDER = "take-home", "web-page"
 _LONGEST_S = 1800.0  # for someone who waits for the file
 _WAYS: tuple[tuple[WayName, str, float], ...] = (
     (BUNDLE, "Asking the packed weights.", 0.35),
@@ -67,12 +71,26 @@ class ExportView:
     remedy: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class WebPageView:
+    """How far the web page of a run is."""
+
+    state: Literal["not begun", "packing", "ready", "failed"]
+    page: Path | None = None  # one HTML file, when ready
+    site: Path | None = None  # the zip for a web host, when ready
+    problem: str = ""  # when failed
+    remedy: str = ""
+
+
 @dataclass(kw_only=True)
 class _Packing:
-    """One zip in the making; changed by its thread, read by everyone."""
+    """One file in the making; changed by its thread, read by everyone."""
 
     view: ExportView = ExportView(state="packing", sentence="Waiting for its turn.")
     over: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, sentence: str, share: float) -> None:
+        self.view = replace(self.view, sentence=sentence, share=share)
 
 
 def packing_process(settings: Settings) -> ChildProcess:
@@ -87,7 +105,7 @@ def packing_process(settings: Settings) -> ChildProcess:
 
 
 class Exports:
-    """The zips of one installation. One is packed at a time."""
+    """The zips and web pages of one installation. One is packed at a time."""
 
     def __init__(
         self, store: Store, projects: Projects, results: Results, predict: Predict, child: ChildProcess
@@ -95,7 +113,7 @@ class Exports:
         self._store, self._projects, self._results = store, projects, results
         self._predict, self._child = predict, child
         self._lock = threading.Lock()
-        self._under_way: dict[str, _Packing] = {}  # job -> what is packed now, or failed last
+        self._under_way: dict[Path, _Packing] = {}  # target -> what is packed now, or failed last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
 
     def close(self) -> None:
@@ -109,18 +127,12 @@ class Exports:
         Raises:
             NotFound: there is no such run, or it has no result yet.
         """
-        target = self._target(owner, job)
-        with self._lock:
-            packing = self._under_way.get(job)
-            if target.is_file() or (packing and not packing.over.is_set()):
-                return self._seen(job, target)
-            self._under_way[job] = packing = _Packing()
-            self._thread.submit(self._pack, owner, job, target, packing)
-        return packing.view
+        target = self._zip(owner, job)
+        return self._begin(target, partial(self._steps, owner, job, target)) or self._seen(target)
 
     def view(self, owner: str, job: str) -> ExportView:
         """Whether the zip is there, or how far it is."""
-        return self._seen(job, self._target(owner, job))
+        return self._seen(self._zip(owner, job))
 
     def file(self, owner: str, job: str) -> Path:
         """The zip, when it is there.
@@ -129,7 +141,7 @@ class Exports:
             HeadswapError: it could not be packed, or takes too long.
         """
         self.begin(owner, job)
-        packing = self._under_way.get(job)
+        packing = self._under_way.get(self._zip(owner, job))
         if packing and not packing.over.wait(_LONGEST_S):
             raise HeadswapError("The zip is not packed yet.", remedy="Ask again later.")
         view = self.view(owner, job)
@@ -137,16 +149,52 @@ class Exports:
             raise HeadswapError(view.problem, remedy=view.remedy)
         return view.zip_file
 
-    def _target(self, owner: str, job: str) -> Path:
+    def begin_page(self, owner: str, job: str) -> WebPageView:
+        """Make the web page of a run, unless it is there or under way already.
+
+        Raises:
+            NotFound: there is no such run, or it has no result yet.
+        """
+        target = self._page(owner, job)
+        self._begin(target, partial(self._page_steps, owner, job, target))
+        return self.page_view(owner, job)
+
+    def page_view(self, owner: str, job: str) -> WebPageView:
+        """Whether the web page is there, or how far it is."""
+        page = self._page(owner, job)
+        site = page.with_name(f"{page.stem}-site.zip")
+        packing = self._under_way.get(page)
+        if page.is_file() and site.is_file() and not (packing and not packing.over.is_set()):
+            return WebPageView(state="ready", page=page, site=site)
+        if packing is None:
+            return WebPageView(state="not begun")
+        return WebPageView(state=packing.view.state, problem=packing.view.problem, remedy=packing.view.remedy)
+
+    def _zip(self, owner: str, job: str) -> Path:
+        return self._store.folder(job) / _FOLDER / f"{self._name(owner, job)}.zip"
+
+    def _page(self, owner: str, job: str) -> Path:
+        return self._store.folder(job) / _PAGE_FOLDER / f"{self._name(owner, job)}.html"
+
+    def _name(self, owner: str, job: str) -> str:
         bundle = self._results.bundle(owner, job)  # raises for a stranger
-        name = zip_name(self._title(owner, job), read_card(bundle).model)
-        return self._store.folder(job) / _FOLDER / f"{name}.zip"
+        return zip_name(self._title(owner, job), read_card(bundle).model)
 
     def _title(self, owner: str, job: str) -> str:
         return self._projects.get(owner, self._store.get(job, owner=owner).project).name
 
-    def _seen(self, job: str, target: Path) -> ExportView:
-        packing = self._under_way.get(job)
+    def _begin(self, target: Path, steps: _Steps) -> ExportView | None:
+        """Start to pack; None: it is there, or under way already."""
+        with self._lock:
+            packing = self._under_way.get(target)
+            if target.is_file() or (packing and not packing.over.is_set()):
+                return None
+            self._under_way[target] = packing = _Packing()
+            self._thread.submit(self._pack, target, packing, steps)
+        return packing.view
+
+    def _seen(self, target: Path) -> ExportView:
+        packing = self._under_way.get(target)
         if packing and not packing.over.is_set():
             return packing.view
         if target.is_file():
@@ -159,17 +207,17 @@ class Exports:
             )
         return packing.view if packing else ExportView(state="not begun")
 
-    def _pack(self, owner: str, job: str, target: Path, packing: _Packing) -> None:
-        """Runs in the thread; leaves a zip, or the reason why there is none."""
+    def _pack(self, target: Path, packing: _Packing, steps: _Steps) -> None:
+        """Runs in the thread; leaves a file, or the reason why there is none."""
         work = target.parent / f"work-{secrets.token_hex(4)}"
         try:
-            shutil.rmtree(target.parent, ignore_errors=True)  # an older name, or half a zip
+            shutil.rmtree(target.parent, ignore_errors=True)  # an older name, or half a file
             work.mkdir(parents=True)
-            self._steps(owner, job, target, work, packing)
+            steps(work, packing.tell)
         except HeadswapError as error:
             packing.view = replace(packing.view, state="failed", problem=error.problem, remedy=error.remedy)
         except Exception as error:  # told to the person, and written down with its traceback
-            logger.exception("packing %s", job)
+            logger.exception("packing %s", target)
             packing.view = replace(
                 packing.view,
                 state="failed",
@@ -180,10 +228,7 @@ class Exports:
             shutil.rmtree(work, ignore_errors=True)
             packing.over.set()
 
-    def _steps(self, owner: str, job: str, target: Path, work: Path, packing: _Packing) -> None:
-        def tell(sentence: str, share: float) -> None:
-            packing.view = replace(packing.view, sentence=sentence, share=share)
-
+    def _steps(self, owner: str, job: str, target: Path, work: Path, tell: _Tell) -> None:
         bundle = str(self._results.bundle(owner, job))
         tell("Laying out the files.", 0.05)
         experiment: Experiment = from_json(Experiment, self._store.get(job, owner=owner).experiment_json)
@@ -200,11 +245,19 @@ class Exports:
         title = self._title(owner, job)
         self._ask(AskSeal(bundle, laid, tuple(ways), title, str(target)))
 
+    def _page_steps(self, owner: str, job: str, target: Path, work: Path, tell: _Tell) -> None:
+        tell("Writing the network into a page, and asking it.", 0.1)
+        draft = work / target.name
+        self._ask(AskPage(str(self._results.bundle(owner, job)), str(draft), self._title(owner, job)))
+        tell("Packing it for a web host.", 0.8)
+        pack_site(draft, target.with_name(f"{target.stem}-site.zip"))
+        draft.replace(target)
+
     def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
         """What this page says of each picture, asked like a picture that someone drops on it."""
         folder = Path(laid.folder)
-        said = [self._predict(owner, job, folder / one.file).probabilities for one in laid.expected]
-        return compare(PAGE, laid.expected, said)
+        said = [self._predict(owner, job, folder / one.file) for one in laid.expected]
+        return compare_predictions(PAGE, laid.expected, said)
 
     def _ask(self, question: object) -> str:
         return self._child.ask(to_json(question))

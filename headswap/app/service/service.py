@@ -39,7 +39,7 @@ from headswap.app.service.views import JobView, ProjectView, RemainingTime, view
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting, HeadswapError
+from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.evaluation.report import Report
 from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
@@ -283,6 +283,17 @@ class Service:
     def export(self, owner: str, job: str) -> Path:
         """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
         return self.take_home.file(owner, job)
+
+    def exported_page(self, key: str) -> Path:
+        """The web page that a link opens.
+
+        Raises:
+            NotFound: there is no such link, or no page any more.
+        """
+        page = self.take_home.page_view(*self.following.page_of(key)).page
+        if page is None:
+            raise NotFound("This page is not here any more.", remedy="Ask for the link again.")
+        return page
 
     def _view(self, project: Project) -> ProjectView:
         job, done = self.history.current(project), self.history.shown(project)

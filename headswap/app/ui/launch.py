@@ -24,6 +24,7 @@ from starlette.middleware import Middleware
 from headswap.app.service.accounts import AccessCodes
 from headswap.app.service.options import ServerAddress, is_local
 from headswap.app.service.service import Service
+from headswap.app.ui.exported import ExportedPages
 from headswap.app.ui.gateway.counting import UploadCounter, UploadRoom
 from headswap.app.ui.gateway.headers import inline_scripts
 from headswap.app.ui.gateway.middleware import Gateway, ServedPages
@@ -124,7 +125,11 @@ def _before_gradio(
     )
     secret = browser_secret(service.settings.workspace)
     following = service.following
-    return [gateway, Middleware(Follow, look=following.look, vote=following.vote, secret=secret)]
+    return [
+        gateway,
+        Middleware(Follow, look=following.look, vote=following.vote, secret=secret),
+        Middleware(ExportedPages, page_of=service.exported_page),
+    ]
 
 
 def address(page: gr.Blocks, server_address: ServerAddress) -> str:

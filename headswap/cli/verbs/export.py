@@ -1,4 +1,4 @@
-"""`headswap export BUNDLE OUT.zip`: one zip that predicts the same anywhere, and the proof in it."""
+"""`headswap export BUNDLE OUT`: a zip or a web page that predicts the same anywhere, and the proof."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "export", run)
     add_bundle(sub)
-    sub.add_argument("out", metavar="OUT.zip", help="where the zip goes")
+    sub.add_argument(
+        "out", metavar="OUT", help="where it goes: NAME.zip for programs, NAME.html for one web page"
+    )
+    sub.add_argument("--site", action="store_true", help="the zip holds the web page, ready for a web host")
     sub.add_argument(
         "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
     )
@@ -25,7 +28,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
-    """Pack a bundle with predict.py, ONNX and a model card, and measure that they agree."""
+    """Pack a bundle as a zip of programs or as a web page, and measure that all of it agrees."""
     from headswap.cli.progress import Bars
     from headswap.exports.export import export
 
@@ -36,6 +39,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             out,
             data=choices.pictures,
             onnx=not choices.no_onnx,
+            site=choices.site,
             allow_code=choices.allow_code,
             listener=bars,
         )

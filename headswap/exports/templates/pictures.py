@@ -1,6 +1,6 @@
 """Pictures -> numbers, as they were prepared when the network was taught; and the questions' frame.
 
-Flow:  file --read--> upright RGB --prepare--> (1, C, H, W) float32 --a network--> probabilities --> text
+Flow:  file --read--> upright RGB --prepare--> (1, C, H, W) float32 --a network--> answers --> text
 
 Used by predict.py and predict_onnx.py. Needs pillow and numpy; HEIC pictures need pillow-heif as well.
 Every number comes from preprocessing.json and labels.json beside this file.
@@ -36,6 +36,7 @@ MOST_MEGAPIXELS = 200.0  # larger pictures are refused before they are decoded
 MOST_MEMORY = 1_800_000_000  # bytes that decoding one may take
 MOST_BYTES = 200 * 2**20  # of a file
 MOST_LONG = 100.0  # strips longer than this times their width are refused, too
+AT_ONCE = 16  # pictures that go through the network together
 LEAST_PX = 256  # a JPEG is never reduced below twice this side
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
@@ -85,7 +86,8 @@ class Problem(Exception):
 def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]]) -> int:
     """Name the pictures of a command line; returns the exit code.
 
-    `open_network` takes the folder and gives a function from (1, C, H, W) float32 to probabilities.
+    `open_network` takes the folder and gives a function from (N, C, H, W) float32 to (N, classes)
+    probabilities and (N,) numbers that say how unlike each is, or None.
     """
     for stream in (sys.stdout, sys.stderr):  # letters that the encoding of a pipe lacks are escaped
         if isinstance(stream, TextIOWrapper):
@@ -132,23 +134,35 @@ def answers(
     files: list[Path], labels: list[str], spec: dict[str, Any], network: Callable[[Any], Any]
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """What the network says of each file, most likely first, and the files that cannot be read."""
-    said, left_out = [], []
+    said: list[dict[str, Any]] = []
+    left_out: list[dict[str, str]] = []
+    waiting: list[tuple[Path, Any]] = []
     for file in files:
         try:
-            pixels = to_numbers(prepare(read(file, spec), spec), spec)
+            waiting.append((file, to_numbers(prepare(read(file, spec), spec), spec)))
         except Problem as problem:
             left_out.append({"file": str(file), "reason": str(problem)})
-            continue
-        row = network(pixels)
-        order = np.argsort(-row, kind="stable")
-        said.append(
-            {
-                "file": str(file),
-                "label": labels[order[0]],
-                "probabilities": {labels[number]: float(row[number]) for number in order},
-            }
-        )
-    return said, left_out
+        if len(waiting) == AT_ONCE:
+            said.extend(asked(waiting, labels, network))
+            waiting = []
+    return [*said, *asked(waiting, labels, network)], left_out
+
+
+def asked(
+    batch: list[tuple[Path, Any]], labels: list[str], network: Callable[[Any], Any]
+) -> Iterator[dict[str, Any]]:
+    """What the network says of a few files at once."""
+    if not batch:
+        return
+    rows, unlike = network(np.concatenate([numbers for _, numbers in batch]))
+    for number, (file, _) in enumerate(batch):
+        order = np.argsort(-rows[number], kind="stable")
+        yield {
+            "file": str(file),
+            "label": labels[order[0]],
+            "probabilities": {labels[place]: float(rows[number][place]) for place in order},
+            "unlike": None if unlike is None else float(unlike[number]),
+        }
 
 
 def lines(said: list[dict[str, Any]]) -> Iterator[str]:
@@ -157,9 +171,13 @@ def lines(said: list[dict[str, Any]]) -> Iterator[str]:
         shares = said[0]["probabilities"]
         wide = max(len(name) for name in shares)
         yield from (f"{name:<{wide}}  {round(100 * share):>3} %" for name, share in shares.items())
+        if (said[0]["unlike"] or 0.0) > 1.0:
+            yield "It is unlike anything the network was taught on: take the answer as a guess."
     else:
         for one in said:
-            yield f"{one['file']}: {one['label']} ({round(100 * one['probabilities'][one['label']])} %)"
+            warning = ", unlike anything it was taught on" if (one["unlike"] or 0.0) > 1.0 else ""
+            share = round(100 * one["probabilities"][one["label"]])
+            yield f"{one['file']}: {one['label']} ({share} %{warning})"
 
 
 def load(folder: Path, name: str) -> Any:

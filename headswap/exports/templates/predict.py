@@ -24,7 +24,7 @@ NUMBERS = {  # safetensors' names -> torch's
 
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
-    """A function from (1, C, H, W) float32 to the probabilities of every class."""
+    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
     import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
 
     recipe = pictures.load(folder, "network.json")
@@ -51,15 +51,53 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
         ) from error
     module.eval()
 
-    def probabilities(numbers: Any) -> Any:
-        with torch.inference_mode():
-            picture = torch.from_numpy(numbers)
-            views = [picture, picture.flip(-1)] if recipe["mirror"] else [picture]
-            logits = torch.stack([verdict(module(view), recipe) for view in views]).mean(dim=0)
-        answer = (logits.double() / recipe["temperature"]).softmax(dim=1)[0].numpy()
-        return (1.0 - recipe["even_share"]) * answer + recipe["even_share"] / len(answer)
+    known, threshold = remembered(folder / "memory.safetensors") if recipe["last"] else (None, None)
 
-    return probabilities
+    def answer(numbers: Any) -> tuple[Any, Any]:
+        with torch.inference_mode():
+            pictures = torch.from_numpy(numbers)
+            views = [pictures, pictures.flip(-1)] if recipe["mirror"] else [pictures]
+            runs = [run(module, view, recipe) for view in views]
+            logits = torch.stack([logits for logits, _ in runs]).mean(dim=0)
+            strange = None
+            if threshold is not None:
+                last = torch.stack([last for _, last in runs]).mean(dim=0)
+                strange = (distances(last, known) / threshold).numpy()
+        shares = (logits.double() / recipe["temperature"]).softmax(dim=1).numpy()
+        return (1.0 - recipe["even_share"]) * shares + recipe["even_share"] / shares.shape[1], strange
+
+    return answer
+
+
+def run(module: Any, pictures: Any, recipe: dict[str, Any]) -> tuple[Any, Any]:
+    """(N, classes) logits and, from the same run, the (N, D) last features, where they can be caught."""
+    import torch
+
+    body = module.body if recipe["taps"] else module
+    read: dict[str, Any] = {}
+    hooks = [listen_before(body, path, width, read) for path, width in recipe["last"]]
+    try:
+        logits = verdict(module(pictures), recipe)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return logits, torch.cat([read[path] for path, _ in recipe["last"]], dim=1) if read else None
+
+
+def remembered(path: Path) -> tuple[Any, float | None]:
+    """What the pictures it was taught on look like, (M, D), and the distance beyond which one is unlike."""
+    if not path.is_file():
+        return None, None
+    tensors, words = read_tensors(path)
+    return tensors["looks"].float(), json.loads(words["facts"])["alarm"]
+
+
+def distances(last: Any, known: Any) -> Any:
+    """(N, D) features to how far each is from the three nearest that are known, on average."""
+    looks = last.sign() * last.abs().sqrt()
+    looks = looks / looks.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    squared = (2.0 - 2.0 * looks @ known.T).clamp_min(0.0)
+    return squared.topk(min(3, len(known)), dim=1, largest=False).values.sqrt().mean(dim=1)
 
 
 def bare_network(recipe: dict[str, Any]) -> Any:
@@ -94,13 +132,13 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
         def forward(self, pictures: Any) -> Any:
             read: dict[str, Any] = {}
             hooks = [listen(tap, read) for tap in recipe["taps"]]
-            hooks += [listen_before(path, width, read) for path, width in recipe["last"]]
+            hooks += [listen_before(body, path, width, read) for path, width in recipe["last"]]
             try:
                 self.body(pictures)
             finally:
                 for hook in hooks:
                     hook.remove()
-            order = [tap["path"] for tap in recipe["taps"]] + ["before " + path for path, _ in recipe["last"]]
+            order = [f"after {tap['path']}" for tap in recipe["taps"]] + [path for path, _ in recipe["last"]]
             return self.head(torch.cat([read[name] for name in order], dim=1))
 
     def listen(tap: dict[str, Any], read: dict[str, Any]) -> Any:
@@ -110,20 +148,23 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
             value, places = given.float(), {"NCHW": (2, 3), "NHWC": (1, 2), "NTC": (1,)}[tap["layout"]]
             mean = value.mean(dim=places)
             spread = ((value.square().mean(dim=places) - mean.square()).clamp_min(0) + 1e-6).sqrt()
-            read[tap["path"]] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
+            read[f"after {tap['path']}"] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
 
         return body.get_submodule(tap["path"]).register_forward_hook(hook)
 
-    def listen_before(path: str, width: int, read: dict[str, Any]) -> Any:
-        def hook(part: Any, arguments: Any) -> None:
-            value = arguments[0]
-            if value.ndim > 2:
-                value = value.movedim(1 if value.shape[1] == width else -1, 1).flatten(2).mean(dim=2)
-            read["before " + path] = value.float()
-
-        return body.get_submodule(path).register_forward_pre_hook(hook)
-
     return _Wide()
+
+
+def listen_before(body: Any, path: str, width: int, read: dict[str, Any]) -> Any:
+    """Keep what reaches a layer, averaged over its places."""
+
+    def hook(part: Any, arguments: Any) -> None:
+        value = arguments[0]
+        if value.ndim > 2:
+            value = value.movedim(1 if value.shape[1] == width else -1, 1).flatten(2).mean(dim=2)
+        read[path] = value.float()
+
+    return body.get_submodule(path).register_forward_pre_hook(hook)
 
 
 def fill(module: Any, recipe: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:

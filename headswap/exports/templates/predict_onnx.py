@@ -3,7 +3,8 @@
     python predict_onnx.py picture.jpg [more.png a-folder] [--json]
 
 model.onnx takes `pictures`, (N, C, H, W) float32, prepared as preprocessing.json says, and gives
-`probabilities`, (N, classes) float32, calibrated, in the order of labels.json.
+`probabilities`, (N, classes) float32, calibrated, in the order of labels.json, and in most cases
+`unlike`, (N,) float32: over 1 where a picture is unlike everything the network was taught on.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
-    """A function from (1, C, H, W) float32 to the probabilities of every class."""
+    """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
     import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
 
     if not (folder / "model.onnx").is_file():
@@ -31,7 +32,13 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
     session = onnxruntime.InferenceSession(
         str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
     )
-    return lambda numbers: session.run(["probabilities"], {"pictures": numbers})[0][0]
+    names = [one.name for one in session.get_outputs()]
+
+    def answer(numbers: Any) -> tuple[Any, Any]:
+        said = dict(zip(names, session.run(names, {"pictures": numbers}), strict=True))
+        return said["probabilities"], said.get("unlike")
+
+    return answer
 
 
 if __name__ == "__main__":

@@ -26,5 +26,5 @@ def test_the_code_is_drawn_inside_the_page_dark_on_light() -> None:
 
 
 def test_an_address_that_only_this_machine_knows_is_said_to_be_one() -> None:
-    assert "this machine only" in rendered(link_card("http://127.0.0.1:7860/follow", KEY, stop="unshare"))
-    assert "this machine only" not in rendered(link_card("https://class.local/follow", KEY, stop="unshare"))
+    assert "this machine only" in rendered(link_card("http://127.0.0.1:7860/follow?key=1", stop="unshare"))
+    assert "this machine only" not in rendered(link_card("https://class.local/follow?key=1", stop="unshare"))

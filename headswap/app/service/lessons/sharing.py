@@ -37,7 +37,8 @@ MOST_OF_AN_ADDRESS = (
     60  # of them behind one address: a class of 30 with two devices each, all behind one router
 )
 
-Kind = Literal["course", "job"]
+Kind = Literal["course", "job", "page"]
+JobKind = Literal["job", "page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class ShareLink:
     key: str
     owner: str
     kind: Kind
-    target: str  # id of the progress record or job
+    target: str  # id of the progress record, or of the job that is watched or whose web page is opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,21 +122,21 @@ class Sharing:
         key = self._progress_store.get(owner, progress).key
         return key if key and self._link(key) else ""
 
-    def share_job(self, owner: str, job: str) -> str:
-        """The key by which others follow one run; the same until it is taken back."""
+    def share_job(self, owner: str, job: str, kind: JobKind = "job") -> str:
+        """The key by which others follow one run or open its web page; the same until it is taken back."""
         found = self._job(owner, job)
         with self._lock:
-            known = self._of_job(found.id)
-            return known.key if known else self._new(owner, "job", found.id)
+            known = self._of_job(found.id, kind)
+            return known.key if known else self._new(owner, kind, found.id)
 
-    def shared_job(self, owner: str, job: str) -> str:
+    def shared_job(self, owner: str, job: str, kind: JobKind = "job") -> str:
         """The key of a run, empty while it is not shared."""
-        known = self._of_job(self._job(owner, job).id)
+        known = self._of_job(self._job(owner, job).id, kind)
         return known.key if known else ""
 
-    def unshare_job(self, owner: str, job: str) -> None:
+    def unshare_job(self, owner: str, job: str, kind: JobKind = "job") -> None:
         """Take the link of a run back."""
-        known = self._of_job(self._job(owner, job).id)
+        known = self._of_job(self._job(owner, job).id, kind)
         if known:
             self._forget(known.key)
 
@@ -181,12 +182,25 @@ class Sharing:
             NotFound: there is no such key, or it was taken back, or what it opened is gone.
         """
         link = self._opened(key)
+        if link.kind == "page":
+            raise _nothing()
         try:
             if link.kind == "job":
                 return self._look_at_job(link)
             return self._look_at_progress(self._progress_store.get(link.owner, link.target), voter)
         except NotFound as gone:
             raise _nothing() from gone
+
+    def page_of(self, key: str) -> tuple[str, str]:
+        """Owner and job whose web page the key opens.
+
+        Raises:
+            NotFound: there is no such key, or it was taken back, or the run is gone.
+        """
+        link = self._opened(key)
+        if link.kind != "page" or not self._is_there(link):
+            raise _nothing()
+        return link.owner, link.target
 
     def vote(self, key: str, voter: str, choice: int, address: str = "") -> FollowView:
         """Say what will happen; a second time replaces the first.
@@ -304,8 +318,8 @@ class Sharing:
             return True
         return False
 
-    def _of_job(self, job: str) -> ShareLink | None:
-        return next((link for link in self._all() if link.kind == "job" and link.target == job), None)
+    def _of_job(self, job: str, kind: JobKind) -> ShareLink | None:
+        return next((link for link in self._all() if (link.kind, link.target) == (kind, job)), None)
 
     def _forget(self, key: str) -> None:
         for name in (f"{key}.json", f"{key}.json.before"):

@@ -32,6 +32,7 @@ BESIDE_THE_API = frozenset(
     {LOGIN, LOGOUT, HEALTH, "/config", "/favicon.ico", "/theme.css", "/robots.txt", "/manifest.json",
      "/follow", "/follow/now", "/follow/vote"}
 )  # fmt: skip
+EXPORTED_PAGE = re.compile(r"/net/([0-9a-f]{32})(/|/sw\.js)?")  # key, file
 PUBLIC_FOLDERS = ("/assets/", "/static/")  # gradio's own scripts and styles
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 MOST_BODY_BYTES = 16_000_000  # of a question; files come another way
@@ -83,7 +84,7 @@ def is_open(route: str, pages: Iterable[str] = ()) -> bool:
     if route.startswith(API):
         way = route.removeprefix(API)
         return way.startswith("file=") or way.split("/")[0] in BEFORE_LOG_IN | AFTER_LOG_IN
-    if route.startswith(PUBLIC_FOLDERS):
+    if route.startswith(PUBLIC_FOLDERS) or EXPORTED_PAGE.fullmatch(route):
         return True
     return route in BESIDE_THE_API or route.removesuffix("/") in BESIDE_THE_API or is_page(route, pages)
 
@@ -92,7 +93,7 @@ def is_before_log_in(route: str) -> bool:
     """Whether strangers may go there; gradio's scripts are for those who see its pages."""
     if route.startswith(API):
         return route.removeprefix(API).split("/")[0] in BEFORE_LOG_IN
-    return route.removesuffix("/") in BESIDE_THE_API
+    return route.removesuffix("/") in BESIDE_THE_API or bool(EXPORTED_PAGE.fullmatch(route))
 
 
 def is_page(route: str, pages: Iterable[str] = ()) -> bool:

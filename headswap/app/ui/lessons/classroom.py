@@ -11,7 +11,7 @@ import htpy as h
 
 from headswap.app.service.lessons.lessons import LessonView
 from headswap.app.service.lessons.sharing import VoteView
-from headswap.app.ui.widgets.qr import link_card
+from headswap.app.ui.widgets.qr import follow_url, link_card
 from headswap.app.ui.widgets.text import count, percent
 
 
@@ -23,7 +23,7 @@ def class_panel(view: LessonView, vote: VoteView | None, key: str, here: str) ->
         h.div(".stack")[
             vote_bars(view.lesson.choices, vote) if vote else None,
             h.div(".hs-row")[_vote_button(view, vote), None if key else share],
-            link_card(here, key, stop="unshare") if key else None,
+            link_card(follow_url(here, key), stop="unshare") if key else None,
         ],
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import htpy as h
@@ -49,7 +50,12 @@ def answer(prediction: Prediction, near: Near | None = None, report: Report | No
     """Draw one prediction; `near` are the nearest practice pictures, `report` says what sureness is worth."""
     names = in_words(len(prediction.probabilities))
     new = _bars(prediction.probabilities, f"New head, your {names} names", marks_first=True)
-    return h.div(".stack.answered")[
+    whole = {  # for programs that read the page
+        "data_label": prediction.label,
+        "data_probabilities": json.dumps(prediction.probabilities, ensure_ascii=False),
+        "data_unlike": "" if prediction.ood_score is None else str(prediction.ood_score),
+    }
+    return h.div(".stack.answered", **whole)[
         _stranger() if prediction.is_ood else None,
         h.p(".live")["It says ", h.b[prediction.label], f", {percent(prediction.sure)} sure."],
         h.div(class_={"versus": bool(prediction.old_head)})[

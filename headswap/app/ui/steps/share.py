@@ -11,7 +11,7 @@ import htpy as h
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
-from headswap.app.ui.widgets.qr import link_card
+from headswap.app.ui.widgets.qr import follow_url, link_card
 
 OFFER = h.button(".link", type="button", data_do="share")["Let others follow this run on their phones"]
 
@@ -36,7 +36,7 @@ def on_share(
         following.unshare_job(context.owner, job)
         return show_share(panel, context)
     opened = following.share_job(context.owner, job)
-    return {panel: link_card(str(event.here), opened, stop="unshare")}
+    return {panel: link_card(follow_url(str(event.here), opened), stop="unshare")}
 
 
 def on_other_run(panel: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:

@@ -26,10 +26,21 @@ _ONLY_HERE_WARNING = h.p(".tag.warn")[
 ]
 
 
+WATCH = h.fragment[
+    h.b["Phones that open this may watch, and nothing else."], " No log-in, no pictures, no names."
+]
+
+
 def follow_url(here: str, key: str) -> str:
     """The address of the page for phones; `here` is what the browser says of itself, and is not trusted."""
     base = here if _HERE.fullmatch(here) else "/follow"
     return f"{base}?key={key}"
+
+
+def page_url(here: str, key: str) -> str:
+    """The address of a run's web page; `here` as in `follow_url`."""
+    base = here if _HERE.fullmatch(here) else "/net"
+    return f"{base}/{key}/"
 
 
 @lru_cache(maxsize=64)
@@ -39,16 +50,12 @@ def qr_code(text: str) -> Markup:
     return Markup(drawn.replace("<svg ", '<svg role="img" aria-label="QR code of the link" ', 1))
 
 
-def link_card(here: str, key: str, *, stop: str) -> h.Renderable:
+def link_card(url: str, *, stop: str, words: h.Node = WATCH) -> h.Renderable:
     """The code, the link, what it shows, and how to take it back; `stop` is the deed of that button."""
-    url = follow_url(here, key)
     return h.div(".link-card")[
         h.div(".qr")[qr_code(url)],
         h.div(".stack.tight")[
-            h.p[
-                h.b["Phones that open this may watch, and nothing else."],
-                " No log-in, no pictures, no names.",
-            ],
+            h.p[words],
             h.code(".url")[url],
             urlsplit(url).hostname in _ONLY_HERE and _ONLY_HERE_WARNING,
             h.div(".hs-row")[

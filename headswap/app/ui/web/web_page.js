@@ -1,0 +1,9 @@
+// The web page of a run: a button with `data-do` sends its deed and where others find this page.
+element.addEventListener('click', (happened) => {
+  const button = happened.target.closest('button');
+  if (!button || button.disabled) return;
+  if (button.matches('[data-copy]')) copy(button);
+  else if (button.matches('[data-do]')) {
+    trigger('click', { chosen: button.dataset.do, here: new URL('net', window.location.href).href });
+  }
+});

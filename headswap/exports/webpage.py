@@ -1,0 +1,222 @@
+"""A bundle as one web page: it opens from a file, runs without a connection, and answers the same.
+
+Flow:  Bundle --write_onnx--> graph --split into planes, packed--> page.html with the runtime in it
+       page + what keeps it on a phone + headswap.mjs --pack_site--> one zip for any web host
+
+The page reads images itself, byte for byte as headswap does, because browsers decode and shrink in ways
+of their own. It tries six drawings when it is opened and says whether the answers are the same.
+Nobody's images travel in it: only the drawings, and embeddings of the training images inside the graph.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import html
+import json
+import re
+import tempfile
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from headswap.bundle.format import read_dataset, read_report
+from headswap.bundle.predictor import Bundle
+from headswap.data.transforms import to_float, wanted_px
+from headswap.errors import HeadswapError
+from headswap.evaluation.report import Report
+from headswap.exports.edge_cases import draw_edge_cases
+from headswap.exports.model_card import limit_sentences, verdict_sentences
+from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES, write_onnx
+from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
+from headswap.storage.files import replacing, to_plain, write_text
+
+MOST_MB = 40.0  # of weights: a phone fetches and holds the page as a whole
+WEB_PAGE = "page.html"
+_HOME = files("headswap.exports") / "web"
+_VENDOR = {  # written by .ci/runtime
+    "runtime.js.gz": "77387d83f6b787f4bb86a1acab3191f41bd0941ab35de6c47cc2b97ee1efe932",
+    "runtime.wasm.gz": "9a202915ab712f2ac4504f9fd8c634d244a11e9f9e734361471a1fe6e7f984c0",
+}
+_IN_WORKER = ("jpeg.js", "png.js", "images.js", "network.js")
+_IN_PAGE = ("client.js", "heat.js", "page.js")
+_IMPORTS = re.compile(r"^import .*;\n", re.MULTILINE)
+_EXPORTS = re.compile(r"^export (?=async|class|const|function|let)", re.MULTILINE)
+_STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
+
+
+class NoPage(HeadswapError):
+    """This bundle cannot become a web page; the sentence says why."""
+
+
+def write_page(bundle: Bundle, source: Path, target: Path, *, title: str = "") -> ParityCheck:
+    """Write a bundle as one HTML file.
+
+    Args:
+        bundle: a trained network.
+        source: its folder, for what is known of it.
+        target: the file, replaced as a whole.
+        title: of the page; "": that of the images it was trained on.
+
+    Returns:
+        How far the graph in the page, run here, agrees with the bundle on the drawings.
+
+    Raises:
+        NoPage, NoOnnx, DiskFull.
+    """
+    page, check = _page_of(bundle, source, title)
+    write_text(target, page)
+    return check
+
+
+def pack_site(page: Path, target: Path) -> None:
+    """Pack a page for any web host: with what keeps it on a phone, and the module for programs."""
+    text = kept_offline(page.read_text(encoding="utf-8"))
+    with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
+        for name, content in sorted({"index.html": text, **dict(_beside(text))}.items()):
+            info = zipfile.ZipInfo(name, date_time=_STILL)
+            info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
+            packed.writestr(info, content)
+
+
+def kept_offline(page: str) -> str:
+    """The page as it is served from an address, beside `service_worker`: it stays on the device."""
+    return page.replace('<html lang="en">', '<html lang="en" data-offline="">', 1)
+
+
+def service_worker(page: str) -> str:
+    """The script that keeps a page on a device; it must lie beside the page, as sw.js."""
+    version = hashlib.sha256(page.encode()).hexdigest()[:16]
+    return Template(_text("sw.js")).substitute(version=version, files=json.dumps(["./"]))
+
+
+def _beside(page: str) -> Iterator[tuple[str, str]]:
+    """What a web host serves beside the page."""
+    yield "sw.js", service_worker(page)
+    yield "headswap.mjs", _text("client.js") + "\n" + _text("open.js")
+    for name in ("headswap.d.mts", "example.html", "p5.html", "README.md"):
+        yield name, _text(name)
+
+
+def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck]:
+    weights = sum(value.nbytes for value in bundle.network.module.state_dict().values()) / 1e6
+    if weights > MOST_MB:
+        raise NoPage(
+            f"This network has {weights:.0f} MB of weights; a web page holds at most {MOST_MB:.0f} MB.",
+            remedy="Take the zip instead, or train a smaller network such as the one marked Fast.",
+        )
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        drawings = draw_edge_cases(folder)
+        expected = expect(bundle, folder, {path.name: None for path in drawings})
+        outputs = write_onnx(bundle, folder / "model.onnx", for_web=True)
+        graph = (folder / "model.onnx").read_bytes()
+        check = check_of([compare(WEB_PAGE, expected, *_asked(bundle, graph, drawings))], expected)
+        facts = {
+            "labels": bundle.classes,
+            "preprocessing": to_plain(bundle.card.input) | {"wanted_px": wanted_px(bundle.card.input)},
+            "outputs": outputs,
+            "modelBytes": len(graph),
+            "bound": BOUND,
+            "drawings": [_drawing(bundle, folder, one) for one in expected],
+        }
+    manifest = read_dataset(source)
+    title = title or manifest.name or ", ".join(bundle.classes)
+    return _filled(bundle, read_report(source), len(manifest.part("train")), facts, graph, title), check
+
+
+def _asked(
+    bundle: Bundle, graph: bytes, drawings: Sequence[Path]
+) -> tuple[list[dict[str, float]], list[float | None]]:
+    """What the graph itself says of the drawings, prepared here: probabilities, and how unlike."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_outputs()]
+    shares, ood_scores = [], []
+    for path in drawings:
+        numbers = to_float(bundle.prepare(path)[None], bundle.card.input)
+        said = dict(zip(names, session.run(names, {INPUT: numbers}), strict=True))
+        shares.append(dict(zip(bundle.classes, map(float, said[PROBABILITIES][0]), strict=True)))
+        ood_scores.append(float(said[OOD_SCORE][0]) if OOD_SCORE in said else None)
+    return shares, ood_scores
+
+
+def _drawing(bundle: Bundle, folder: Path, one: ExpectedAnswer) -> dict[str, object]:
+    return {
+        "bytes": b64encode((folder / one.file).read_bytes()).decode(),
+        "probabilities": [one.probabilities[name] for name in bundle.classes],
+    }
+
+
+def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: bytes, title: str) -> str:
+    """The page, with everything in its place."""
+    page, style = '"use strict";\n' + _joined(_IN_PAGE), _text("page.css")
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"{_allowed(page)} blob: 'wasm-unsafe-eval'",
+        "worker-src": "blob: 'self'",
+        "style-src": _allowed(style),
+        "img-src": "data: blob:",
+        "media-src": "blob: mediastream:",
+        "connect-src": "'none'",  # the browser itself sees to it that nothing leaves the page
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    runtime = gzip.decompress(_vendored("runtime.js.gz")).decode()
+    program = f'"use strict";\n{runtime}(() => {{\n{_joined(_IN_WORKER)}}})();\n'
+    names = [html.escape(name) for name in bundle.classes]
+    licence = bundle.card.licence
+    return Template(_text("page.html")).substitute(
+        policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
+        title=html.escape(title),
+        names=f"{', '.join(names[:-1])} and {names[-1]}",
+        verdict=_items(verdict_sentences(report)),
+        limits=_items(limit_sentences(report)),
+        trained=f"{trained} pictures",
+        network=html.escape(bundle.card.model.partition("/")[2]),
+        licence=f"Licence of its pretrained weights: {html.escape(licence)}." if licence else "",
+        style=style,
+        facts=json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c"),
+        program=program,
+        wasm=b64encode(_vendored("runtime.wasm.gz")).decode(),
+        model=b64encode(gzip.compress(_planes(graph), 9, mtime=0)).decode(),
+        page=page,
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Modules as one script: a page that is a file cannot import."""
+    return "".join(_EXPORTS.sub("", _IMPORTS.sub("", _text(name))) for name in names)
+
+
+def _allowed(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _items(sentences: Iterator[str]) -> str:
+    return "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+
+
+def _planes(data: bytes) -> bytes:
+    """The first bytes of all numbers, then the second ones, ...: alike bytes pack better side by side."""
+    padded = np.frombuffer(data + bytes(-len(data) % 4), np.uint8)
+    return padded.reshape(-1, 4).T.tobytes()
+
+
+def _text(name: str) -> str:
+    return (_HOME / name).read_text(encoding="utf-8")
+
+
+def _vendored(name: str) -> bytes:
+    data = (_HOME / "vendor" / name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != _VENDOR[name]:
+        raise NoPage(f"{name} of this headswap is damaged.", remedy="Install headswap again.")
+    return data

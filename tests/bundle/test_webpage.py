@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import re
+import zipfile
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from headswap import export
+from headswap.bundle.predictor import load_bundle
+from headswap.errors import BadSetting
+from headswap.exports import webpage
+from headswap.exports.webpage import NoPage
+from tests.bundle.conftest import Untaught
+
+NAMES = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) +\*?(\w+)", re.MULTILINE)
+MOST_BYTES = 22_000_000  # of the page of EfficientNet-Lite0
+
+
+@pytest.fixture(scope="module")
+def page(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("page") / "mine.html"
+    check = export(bundle, place)
+    assert check.agree
+    assert check.ways[0].largest_difference is not None
+    assert check.ways[0].largest_difference < 1e-5
+    return place
+
+
+def test_the_same_bundle_gives_the_same_bytes_and_few_of_them(
+    page: Path, bundle: Path, tmp_path: Path
+) -> None:
+    export(bundle, tmp_path / "again.html")
+
+    assert (tmp_path / "again.html").read_bytes() == page.read_bytes()
+    assert page.stat().st_size <= MOST_BYTES
+
+
+def test_neither_a_file_name_nor_a_place_of_this_machine_travels(
+    page: Path, bundle: Path, few_drawings: Path
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    names = [one.file for one in load_bundle(bundle).dataset.images]
+
+    assert names
+    assert not [name for name in names if name in text]
+    assert str(few_drawings) not in text
+
+
+def test_names_are_text_and_run_nothing(bundle: Path, tmp_path: Path) -> None:
+    title = '<script>alert(1)</script> & "mugs"'
+    webpage.write_page(load_bundle(bundle), bundle, tmp_path / "p.html", title=title)
+
+    text = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;mugs&quot;" in text
+
+
+def test_the_zip_for_a_web_host_is_whole_and_the_same_every_time(bundle: Path, tmp_path: Path) -> None:
+    export(bundle, tmp_path / "site.zip", site=True)
+    export(bundle, tmp_path / "again.zip", site=True)
+
+    assert (tmp_path / "site.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "site.zip") as packed:
+        assert sorted(packed.namelist()) == [
+            "README.md", "example.html", "headswap.d.mts", "headswap.mjs", "index.html", "p5.html", "sw.js",
+        ]  # fmt: skip
+        assert 'data-offline=""' in packed.read("index.html").decode()
+        assert "$" not in packed.read("sw.js").decode()
+
+
+def test_a_network_too_large_for_a_phone_is_refused_in_words(untaught: Untaught, tmp_path: Path) -> None:
+    with pytest.raises(NoPage, match=r"This network has \d+ MB of weights; a web page holds at most 40 MB"):
+        export(untaught("timm/resnet18"), tmp_path / "p.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [{"onnx": False}, {"data": "pictures"}])
+def test_what_a_page_has_no_room_for_is_refused(
+    more: dict[str, object], bundle: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(BadSetting, match="A web page carries no pictures"):
+        export(bundle, tmp_path / "p.html", **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scripts", [webpage._IN_WORKER, webpage._IN_PAGE])
+def test_scripts_that_become_one_share_no_name_and_leave_no_import(scripts: tuple[str, ...]) -> None:
+    home = files("headswap.exports") / "web"
+    names = [name for script in scripts for name in NAMES.findall((home / script).read_text("utf-8"))]
+
+    assert len(names) == len(set(names))
+    joined = webpage._joined(scripts)
+    assert not re.search(r"^(import|export)\b", joined, re.MULTILINE)
+    assert "</script" not in joined
