@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from headswap.bundle.format import opened, read_dataset
-from headswap.bundle.predictor import load_bundle
+from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
 from headswap.exports.package import located, take_home
 from headswap.exports.parity import ParityCheck
+from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
 from headswap.storage.places import why_not_writable
 
+ZipForm = Literal["programs", "site", "teachable-machine"]
 _PAGES = (".html", ".htm")
 
 
@@ -23,7 +26,7 @@ def export(
     *,
     data: str | Path | None = None,
     onnx: bool = True,
-    site: bool = False,
+    form: ZipForm = "programs",
     allow_code: bool = False,
     listener: Listener = silent,
 ) -> ParityCheck:
@@ -31,36 +34,35 @@ def export(
 
     Args:
         bundle: the folder or zip that `train` wrote.
-        out: where it goes, replaced as a whole. A name that ends in .html gives one web page; .zip gives
-            predict.py, ONNX and a model card.
+        out: where it goes, replaced as a whole. A name that ends in .html gives one web page; .zip what
+            `form` says.
         data: the images it was trained on: ten of these travel in the zip and are checked. None: drawings
             only.
         onnx: whether to write model.onnx.
-        site: the zip holds the web page, ready for a web host, instead of the programs.
+        form: of a zip. "programs": predict.py, ONNX and a model card; "site": the web page, ready for a web
+            host; "teachable-machine": Teachable Machine's format, for Scratch, ml5 and others.
         allow_code: let a bundle trained on your own code import that code.
         listener: hears how far it is.
 
     Raises:
-        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page.
+        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page; NoTeachableMachine.
     """
     target = Path(out)
     is_page = target.suffix.lower() in _PAGES
     _check(target, is_page=is_page)
-    if is_page or site:
+    if is_page or form != "programs":
         if data or not onnx:
             raise BadSetting(
-                "A web page carries no pictures and always the whole network.",
-                remedy="Leave --pictures and --no-onnx out, or name a zip.",
+                "Only the zip of programs takes pictures along, or leaves model.onnx out.",
+                remedy="Leave --pictures and --no-onnx out.",
             )
         with opened(Path(bundle)) as folder:
             loaded = load_bundle(folder, allow_code=allow_code)
             if is_page:
                 return write_page(loaded, folder, target)
-            with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-                page = Path(place) / WEB_PAGE
-                check = write_page(loaded, folder, page)
-                pack_site(page, target)
-                return check
+            if form == "site":
+                return _site(loaded, folder, target)
+            return write_teachable_machine(loaded, target, title=read_dataset(folder).name)
     manifest = None
     if data:
         with opened(Path(bundle)) as folder:
@@ -68,6 +70,14 @@ def export(
     return take_home(
         Path(bundle), target, manifest=manifest, onnx=onnx, allow_code=allow_code, listener=listener
     )
+
+
+def _site(bundle: Bundle, folder: Path, target: Path) -> ParityCheck:
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
+        page = Path(place) / WEB_PAGE
+        check = write_page(bundle, folder, page)
+        pack_site(page, target)
+    return check
 
 
 def _check(out: Path, *, is_page: bool) -> None:

@@ -25,12 +25,14 @@ from numpy.typing import NDArray
 from headswap.bundle.predictor import Bundle
 from headswap.errors import HeadswapError
 from headswap.exports.onnx import INPUT, OPSET
+from headswap.exports.parity import ParityCheck, Route, check_of
 from headswap.storage.files import replacing
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 FILES = ("model.json", "metadata.json", "weights.bin")
+_NOT_RUN = "It runs in browsers only, whose way to shrink pictures makes its answers differ somewhat."
 _SCALE = 127.0  # the library gives value / 127 - 1
 _STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
 _README = """# For Scratch, ml5, PictoBlox and others that read Teachable Machine's format
@@ -112,13 +114,16 @@ class Topology:
         return json.dumps(record)
 
 
-def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> None:
+def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> ParityCheck:
     """Write a zip with a bundle in Teachable Machine's format.
 
     Args:
         bundle: a trained network.
         target: the zip, replaced as a whole.
         title: what the model is called.
+
+    Returns:
+        That it was not run: it needs a browser and that library.
 
     Raises:
         NoTeachableMachine: its head reads every layer, or it has a layer that the format does not know.
@@ -144,6 +149,7 @@ def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> None
             info = zipfile.ZipInfo(name, date_time=_STILL)
             info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
             packed.writestr(info, content)
+    return check_of([Route(name="Teachable Machine's format", problem=_NOT_RUN)], ())
 
 
 def topology_of(bundle: Bundle) -> tuple[Topology, str]:

@@ -58,8 +58,8 @@ def test_names_are_text_and_run_nothing(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_the_zip_for_a_web_host_is_whole_and_the_same_every_time(bundle: Path, tmp_path: Path) -> None:
-    export(bundle, tmp_path / "site.zip", site=True)
-    export(bundle, tmp_path / "again.zip", site=True)
+    export(bundle, tmp_path / "site.zip", form="site")
+    export(bundle, tmp_path / "again.zip", form="site")
 
     assert (tmp_path / "site.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
@@ -80,7 +80,7 @@ def test_a_network_too_large_for_a_phone_is_refused_in_words(untaught: Untaught,
 def test_what_a_page_has_no_room_for_is_refused(
     more: dict[str, object], bundle: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadSetting, match="A web page carries no pictures"):
+    with pytest.raises(BadSetting, match="Only the zip of programs takes pictures along"):
         export(bundle, tmp_path / "p.html", **more)  # type: ignore[arg-type]
 
 

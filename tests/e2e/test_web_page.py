@@ -204,7 +204,7 @@ def test_axe_finds_nothing_in_light_and_dark(width: int, pages: dict[str, Path],
 def test_a_program_asks_the_network_through_the_module(
     bundle: Path, open_page: OpenPage, browser: Browser, tmp_path: Path
 ) -> None:
-    export(bundle, tmp_path / "site.zip", site=True)
+    export(bundle, tmp_path / "site.zip", form="site")
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
         packed.extractall(tmp_path / "site")
     picture = SAMPLE / "try" / "bird_hen_01.png"

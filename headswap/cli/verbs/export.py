@@ -12,6 +12,8 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 if TYPE_CHECKING:
     from headswap.exports.parity import ParityCheck
 
+FORMS = ("programs", "site", "teachable-machine")  # of `headswap.export`, whose module is imported late
+
 
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
@@ -20,7 +22,12 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "out", metavar="OUT", help="where it goes: NAME.zip for programs, NAME.html for one web page"
     )
-    sub.add_argument("--site", action="store_true", help="the zip holds the web page, ready for a web host")
+    sub.add_argument(
+        "--form",
+        choices=FORMS,
+        default="programs",
+        help="of a zip: programs, the web page for a web host, or Teachable Machine's format",
+    )
     sub.add_argument(
         "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
     )
@@ -39,7 +46,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             out,
             data=choices.pictures,
             onnx=not choices.no_onnx,
-            site=choices.site,
+            form=choices.form,
             allow_code=choices.allow_code,
             listener=bars,
         )
