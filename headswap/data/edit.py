@@ -19,7 +19,7 @@ from dataclasses import replace
 from headswap.data.checks import check
 from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
-from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.manifest import ImageRecord, Manifest, Part
 from headswap.data.split import split, with_groups
 from headswap.errors import BadSetting, NotFound, TooFewPictures
 
@@ -113,7 +113,7 @@ def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -
         if image.sha256 not in there:
             file = _free_name(f"{name}/{image.file.rpartition('/')[2]}", taken)
             taken.add(file)
-            part = None if has_parts else "train"
+            part: Part | None = None if has_parts else "train"
             renamed.append(replace(image, file=file, class_name=name, given_part=part))
     return settled(replace(manifest, pictures=tuple(renamed)))
 

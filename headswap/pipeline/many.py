@@ -170,9 +170,9 @@ def pack_sorted(
     with replacing(target) as file, zipfile.ZipFile(file, "w") as packed:  # images are packed already
         for one, path in said:
             wanted = f"{folder_of(one, least_sure)}/{PurePosixPath(one.file).stem}{path.suffix}"
-            name = _free_name(PurePosixPath(wanted), lambda place: str(place) in taken)
-            taken.add(str(name))
-            packed.write(path, str(name))
+            place = _free_name(PurePosixPath(wanted), lambda place: str(place) in taken)
+            taken.add(str(place))
+            packed.write(path, str(place))
         packed.writestr(TABLE, csv_of([one for one, _ in said], classes))
     return target
 

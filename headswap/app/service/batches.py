@@ -202,17 +202,11 @@ class Batches:
         """
         return self._answers(self._batch(owner, project))
 
-    def image(self, owner: str, project: str, sha256: str, px: int) -> bytes:
-        """A small JPEG of a tried picture.
-
-        Raises:
-            NotFound: no such picture was tried.
-        """
-        answers = self.answers(owner, project)
-        found = next((one for one in answers.manifest.pictures if one.sha256 == sha256), None)
-        if found is None:
-            raise _nothing_tried()
-        return thumbnail(answers.manifest.path(found), px)
+    def thumbnails(self, owner: str, project: str, sha256s: Iterable[str], px: int = 160) -> dict[str, bytes]:
+        """sha256 -> a small JPEG, of those that were tried."""
+        manifest, wanted = self.answers(owner, project).manifest, set(sha256s)
+        chosen = {one.sha256: one for one in manifest.pictures if one.sha256 in wanted}
+        return {sha256: thumbnail(manifest.path(one), px) for sha256, one in chosen.items()}
 
     def table(self, owner: str, project: str) -> Path:
         """What it said of each, as CSV: the table of `headswap predict --csv`."""

@@ -101,7 +101,9 @@ def test_every_picture_is_answered_under_its_name_and_what_is_none_is_named(
     alone = service.results.predict("ada", taught[1], (found.manifest.path(found.tried[3].image),))[0]
     assert alone.probabilities == pytest.approx(found.tried[3].said.probabilities, abs=1e-4)
     sha256 = found.tried[0].image.sha256
-    assert service.batches.image("ada", tried, sha256, 96).startswith(b"\xff\xd8")
+    small = service.batches.thumbnails("ada", tried, (sha256, "0" * 64))
+    assert list(small) == [sha256]
+    assert small[sha256].startswith(b"\xff\xd8")
 
 
 def test_the_table_and_the_folders_are_those_of_the_shell(service: Service, tried: str) -> None:
@@ -250,11 +252,10 @@ def test_nobody_looks_at_what_somebody_else_tried(
         lambda: held.view("eve", tried),
         lambda: held.stop("eve", tried),
         lambda: held.answers("eve", tried),
-        lambda: held.image("eve", tried, "0" * 64, 96),
+        lambda: held.thumbnails("eve", tried, ("0" * 64,)),
         lambda: held.table("eve", tried),
         lambda: held.label("eve", tried, ("0" * 64,), "bird"),
         lambda: held.forget("eve", tried),
-        lambda: held.image("ada", tried, "0" * 64, 96),
     )
     for ask in asks:
         with pytest.raises(HeadswapError):
