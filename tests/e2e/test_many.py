@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser
 
 from tests.e2e.house import SAMPLE, House, Visit, visiting
+from tests.e2e.test_access import Judge
 
 pytestmark = pytest.mark.browser
 
@@ -92,18 +93,24 @@ def test_many_pictures_are_shown_by_class_the_doubtful_first_and_can_be_filtered
 
 
 def test_one_of_them_is_opened_large_with_its_bars_and_leads_to_the_next(tried: Visit) -> None:
-    page = tried.page
+    page, judge = tried.page, Judge(tried)
     first = page.locator("#hs-many .look").first.get_attribute("title") or ""
+    page.locator("#hs-many .pick input").first.check()
+    tried.wait("#hs-many .it-is")
+    judge.look("test, many tried")
+    page.locator("#hs-many .pick input").first.uncheck()
 
     page.locator("#hs-many .look").first.click()
 
     dialog = "#hs-many-view dialog[open]"
     tried.wait(f"{dialog} .bars")
     tried.wait(f"{dialog} img[alt='{first}']")
+    judge.look("test, one of many large")
     page.click(f"{dialog} button:has-text('Next picture')")
     tried.wait(f"{dialog} .large .plate img:not([alt='{first}'])")
     page.keyboard.press("Escape")
     tried.wait(dialog, state="detached")
+    assert judge.found == [], "\n".join(judge.found)
 
 
 def test_table_and_folders_are_those_of_the_shell(tried: Visit) -> None:
