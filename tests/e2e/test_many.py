@@ -108,6 +108,7 @@ def test_one_of_them_is_opened_large_with_its_bars_and_leads_to_the_next(tried: 
     judge.look("test, one of many large")
     page.click(f"{dialog} button:has-text('Next picture')")
     tried.wait(f"{dialog} .large .plate img:not([alt='{first}'])")
+    tried.wait(f"{dialog} h2:focus")  # it is open, and not only drawn
     page.keyboard.press("Escape")
     tried.wait(dialog, state="detached")
     assert judge.found == [], "\n".join(judge.found)

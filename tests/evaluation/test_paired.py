@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from headswap.evaluation import report as reports
 from headswap.evaluation.metrics import exact_mcnemar
 from headswap.evaluation.paired import compare_reports
-from headswap.evaluation.report import Report, TestAnswer
 
 
-def report(classes: tuple[str, ...], said: dict[str, tuple[str, str]]) -> Report:
+def report(classes: tuple[str, ...], said: dict[str, tuple[str, str]]) -> reports.Report:
     """image -> (what it is, what was said)."""
     answers = tuple(
-        TestAnswer(
+        reports.TestAnswer(
             file=f"{name}.png", sha256=name, truth=classes.index(truth),
             probabilities=tuple(float(one == label) for one in classes),
         )
         for name, (truth, label) in said.items()
     )  # fmt: skip
     right = sum(answer.is_right for answer in answers)
-    return Report(
+    return reports.Report(
         classes=classes, method="exam", answers=answers, right=right, total=len(answers), accuracy=0.5,
         interval=(0.0, 1.0), baseline_class=classes[0], baseline_accuracy=0.5, practice_right=1,
         practice_total=1, class_scores=(), confusion=(), calibration=None,
