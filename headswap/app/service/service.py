@@ -88,12 +88,9 @@ class Service:
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
         self._keeping = Retention(
-            self._projects,
-            self._store,
-            settings.limits,
+            self._projects, self._store, settings.limits, waiting=self.uploads.waiting_bytes,
             also=lambda now, hours: learning.tidy(now, hours) + self.batches.tidy(),
-            waiting=self.uploads.waiting_bytes,
-        )
+        )  # fmt: skip
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.pictures = Datasets(
             self._projects,
