@@ -1,6 +1,7 @@
 """Change a set of pictures without opening one: rename, merge, drop, relabel, put together.
 
-Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, drop_images, join--> Manifest
+Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, label_images, drop_images, join-->
+       Manifest
 
 Every change gives a new manifest, grouped, checked and drawn again; the old one stays as it
 was, which is what makes each of them undoable. Names are compared as an upload compares
@@ -12,13 +13,13 @@ Knows records only: opens no picture, writes no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from headswap.data.checks import check
 from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
-from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.manifest import ImageRecord, Manifest, Part
 from headswap.data.split import split, with_groups
 from headswap.errors import BadSetting, NotFound, TooFewImages
 
@@ -83,6 +84,35 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
     name = _known(manifest, name) or valid_name(name)
     images = (replace(image, class_name=name) if image.file in files else image for image in manifest.images)
     return finished(replace(manifest, images=tuple(images)))
+
+
+def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -> Manifest:
+    """Add images that a person has named, to be trained on; one that is there, byte for byte, is renamed.
+
+    What is added is never drawn for the test, unless its class has nothing else: the test stays what it
+    was, and two runs can be compared on it.
+
+    Args:
+        manifest: what is there.
+        images: kept in the same store (the same `root`).
+        name: of the class, a known one or a new one.
+
+    Raises:
+        BadSetting: the name cannot be one.
+    """
+    name = _known(manifest, name) or valid_name(name)
+    named = {image.sha256: image for image in images}
+    there = {image.sha256 for image in manifest.images}
+    renamed = [replace(one, class_name=name) if one.sha256 in named else one for one in manifest.images]
+    has_parts = any(image.given_part not in (None, "train") for image in manifest.images)
+    taken = {image.file for image in manifest.images}
+    for image in named.values():
+        if image.sha256 not in there:
+            file = _free_name(f"{name}/{image.file.rpartition('/')[2]}", taken)
+            taken.add(file)
+            part: Part | None = None if has_parts else "train"
+            renamed.append(replace(image, file=file, class_name=name, given_part=part))
+    return finished(replace(manifest, images=tuple(renamed)))
 
 
 def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:

@@ -173,7 +173,8 @@ def ingest(  # noqa: PLR0913
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
         sink: is handed every prepared picture as it comes.
         threads: for decoding; None: as many as the processors this process may use.
-        min_classes: fewer is refused (1 to evaluate or predict).
+        min_classes: fewer is refused (1 to evaluate). 0: nobody has sorted the images; they are of no class,
+            and neither grouped nor checked.
         policy: limits, and who watches over the decoding; None: the person's own pictures.
         listener: hears `Progress` of step "pictures".
 
@@ -207,7 +208,8 @@ def ingest(  # noqa: PLR0913
         left_out=tuple(left_out),
         findings=upload.findings,
     )
-    return IngestedImages(manifest=check(with_groups(manifest)), prepared=prepared)
+    manifest = check(with_groups(manifest)) if min_classes else manifest
+    return IngestedImages(manifest=manifest, prepared=prepared)
 
 
 def _collect(
@@ -330,7 +332,7 @@ def _check_upload(upload: Upload, source: Path, store: Path | None, policy: Read
 def _check_enough(
     upload: Upload, classes: tuple[str, ...], left_out: list[SkippedFile], min_classes: int
 ) -> None:
-    if len(classes) >= min_classes and classes:
+    if len(classes) >= min_classes and (classes or not min_classes):
         return
     why = f" ({_mostly_because(left_out)})" if left_out else ""
     seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"

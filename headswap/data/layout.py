@@ -1,6 +1,7 @@
 """File names -> classes and parts, by the folders they lie in.
 
 Flow:  relative names --arrange--> FolderLayout (placed files, left-out files, findings)
+       names of files that nobody has sorted --unsorted--> the same, of no class
 
 Knows wrapper folders, train / validation / test folders, the litter of operating systems,
 and that "Cats" and "cats" are one class. Looks at names only: opens nothing.
@@ -88,6 +89,12 @@ def arrange(names: Iterable[str]) -> FolderLayout:
         for path, folder, part in homes
     )
     return FolderLayout(placed=placed, left_out=tuple(left_out), findings=findings)
+
+
+def unsorted(names: Iterable[str]) -> FolderLayout:
+    """Every file at any depth, of no class: what their folders are called means nothing."""
+    placed = tuple(PlacedFile(file=name, class_name="") for name in sorted(names) if not is_litter(name))
+    return FolderLayout(placed=placed, left_out=(), findings=())
 
 
 def class_name(folder: str) -> str:

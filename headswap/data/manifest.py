@@ -33,7 +33,7 @@ class ImageRecord:
     )
     group: int = -1  # near duplicates share a group; -1: not grouped yet
     part: Part = "train"
-    given_part: Part | None = None  # from train/val/test folders
+    given_part: Part | None = None  # from train/val/test folders, or "train": a person named it after a try
 
 
 @dataclass(frozen=True, kw_only=True)

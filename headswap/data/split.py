@@ -4,7 +4,8 @@ Flow:  Manifest --split--> Manifest with a part for every picture
 
 Fixed before any network runs, by class and look alone, so that every network is compared on
 the same exam. Near duplicates that are found stay on one side, even across classes; the order of files on
-the disk plays no role. Parts that were given as folders are respected; what crosses them is told.
+the disk plays no role. Parts that were given as folders are respected; what crosses them is told. Without
+such folders, a picture that a person added to be learned from is never drawn: the exam stays what it was.
 A run that is repeated takes the parts and groups that its bundle recorded.
 
 Knows records only: opens no picture.
@@ -49,10 +50,10 @@ def split(
     given = _given(manifest)
     if given is not None:
         return given
-    parts = _draw(manifest, shares, seed)
+    parts = _draw(replace(manifest, images=_drawn_from(manifest)), shares, seed)
     return replace(
         manifest,
-        images=tuple(replace(image, part=parts[image.group]) for image in manifest.images),
+        images=tuple(replace(image, part=parts.get(image.group, "train")) for image in manifest.images),
     )
 
 
@@ -94,6 +95,12 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
         left_out=recorded.left_out,
         findings=recorded.findings,
     )
+
+
+def _drawn_from(manifest: Manifest) -> tuple[ImageRecord, ...]:
+    """Without what was given to train on, where its class has others: adding that moves nothing else."""
+    free = {image.class_name for image in manifest.images if image.given_part != "train"}
+    return tuple(p for p in manifest.images if p.given_part != "train" or p.class_name not in free)
 
 
 def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
-from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter
+from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, unsorted
 from headswap.data.manifest import Finding, SkippedFile
 from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, TooFewImages, UnreadableImage
@@ -40,6 +40,10 @@ class Upload:
 @contextmanager
 def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
     """Open a folder or a zip and place its files.
+
+    Args:
+        source: the folder or zip.
+        min_classes: fewer is refused; 0: nobody has sorted the files, and their folders mean nothing.
 
     Raises:
         BadUpload: there is nothing there, nothing usable in it, or it is not safe.
@@ -64,7 +68,7 @@ def _upload(
     read: Callable[[PlacedFile], bytes],
     min_classes: int,
 ) -> Upload:
-    layout = arrange(names)
+    layout = arrange(names) if min_classes else unsorted(names)
     _check_classes(source, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,
@@ -86,7 +90,8 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
             remedy="Put the pictures of each class into a folder named after the class.",
         )
     if not classes:
-        raise BadUpload(f"{title} holds no pictures.", remedy=_HOW)
+        how = _HOW if min_classes else "Give a folder, a zip or a few pictures."
+        raise BadUpload(f"{title} holds no pictures.", remedy=how)
     if len(classes) < min_classes:
         raise TooFewImages(
             f"{title} holds one class only: {shown_name(classes[0])}.",

@@ -51,6 +51,24 @@ def wilson_interval(right: int, total: int, *, z: float = 1.959964) -> tuple[flo
     return low, high
 
 
+def exact_mcnemar(gained: int, lost: int) -> float:
+    """How often chance alone gives a difference as large between two classifiers on the same images.
+
+    Args:
+        gained: images that only the second has right.
+        lost: images that only the first has right.
+
+    Returns:
+        Two-sided p-value in [0, 1]; 1 where nothing differs.
+
+    Source:
+        McNemar (1947), Psychometrika 12, 153-157, with the exact binomial distribution.
+    """
+    flips = gained + lost
+    tail = sum(math.comb(flips, count) for count in range(min(gained, lost) + 1))
+    return min(1.0, tail / (1 << flips) * 2)
+
+
 def confusion_matrix(truth: Labels, said: Labels, num_classes: int) -> NDArray[np.int64]:
     """(C, C) counts; row: what it was, column: what was said."""
     counts = np.zeros((num_classes, num_classes), dtype=np.int64)

@@ -345,10 +345,13 @@ def _concat(made: Topology, given: _Given) -> str:
 
 
 def _max_pool(made: Topology, given: _Given) -> str:
-    if any(given.attribute("pads", (0,))) or given.attribute("ceil_mode", 0):
+    kinds = {layer["name"]: layer["class_name"] for layer in made.layers}
+    # A border of zeros changes no maximum of what is never below zero.
+    is_safe = not any(given.attribute("pads", (0,))) or kinds[given.sources[0]] == "ReLU"
+    if not is_safe or given.attribute("ceil_mode", 0):
         raise _Unknown("the format has no such pooling")
     return made.add(
-        "MaxPooling2D", given.sources, pool_size=list(given.attribute("kernel_shape", (2, 2))),
+        "MaxPooling2D", [_padded(made, given)], pool_size=list(given.attribute("kernel_shape", (2, 2))),
         strides=list(given.attribute("strides", (1, 1))), padding="valid", data_format="channels_last",
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Many pictures at once: those of folders, zips and lists are answered, and sorted into classes if asked.
 
 Flow:  Bundle + folders, zips, files --answers--> (name, picture, Prediction | why it cannot be read)
-       --csv_of--> a table;  --sort--> copies in one folder for each class
+       --csv_of--> a table;  --sort--> copies in one folder for each class;  --pack_sorted--> a zip of them
 
 A batch is in memory at a time. Nothing is moved or changed: pictures are copied.
 """
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import zipfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
 
 from headswap.data.manifest import SkippedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
-from headswap.storage.files import copy, make_folder, write_bytes, write_text
+from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
 
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
@@ -33,6 +35,7 @@ _MOST_SURE = 1.0
 
 ImageSource = Path | bytes  # a file, or what a zip holds
 Source = Path | Callable[[], bytes]  # a file, or what reads it from its zip
+Place = TypeVar("Place", Path, PurePosixPath)
 Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as it was found
 
 
@@ -134,7 +137,7 @@ def sort(
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
-        folder = OOD if said.is_ood else NOT_SURE if said.sure < least_sure else said.label
+        folder = folder_of(said, least_sure)
         _put(image, make_folder(place / folder), Path(name).name)
         counts[folder] += 1
         kept.append(said)
@@ -142,9 +145,40 @@ def sort(
     return SortedImages(out=str(place), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
 
 
+def folder_of(said: Prediction, least_sure: float) -> str:
+    """Where a sorted image goes: to its class, or apart when it is unlike all, or not sure enough."""
+    return OOD if said.is_ood else NOT_SURE if said.sure < least_sure else said.label
+
+
+def pack_sorted(
+    said: Sequence[tuple[Prediction, Path]], classes: Sequence[str], target: Path, *, least_sure: float
+) -> Path:
+    """The folders and the table of `sort`, in one zip.
+
+    Args:
+        said: what was said of each image, under its name, and the file to pack.
+        classes: of the bundle.
+        target: the zip; it is written as a whole.
+        least_sure: images that it is less sure of are kept apart, in [0, 1].
+
+    Raises:
+        BadSetting: a class cannot be the name of a folder.
+    """
+    for name in classes:
+        _check_folder_name(name)
+    taken: set[str] = set()
+    with replacing(target) as file, zipfile.ZipFile(file, "w") as packed:  # images are packed already
+        for one, path in said:
+            wanted = f"{folder_of(one, least_sure)}/{PurePosixPath(one.file).stem}{path.suffix}"
+            place = _free_name(PurePosixPath(wanted), lambda place: str(place) in taken)
+            taken.add(str(place))
+            packed.write(path, str(place))
+        packed.writestr(TABLE, csv_of([one for one, _ in said], classes))
+    return target
+
+
 def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
     """The name of every picture, with its path or a function that reads it."""
-    import zipfile
     from functools import partial
 
     from headswap.data.layout import is_litter
@@ -166,14 +200,17 @@ def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:
     """Copy a picture into a folder, beside others of the same name."""
-    stem, ending, number, target = Path(name).stem, Path(name).suffix, 1, folder / name
-    while target.exists():
-        number += 1
-        target = folder / f"{stem}-{number}{ending}"
+    target = _free_name(folder / name, Path.exists)
     if isinstance(image, bytes):
         write_bytes(target, image)
     else:
         copy(image, target)
+
+
+def _free_name(wanted: Place, is_taken: Callable[[Place], bool]) -> Place:
+    """The name, or the first of name-2, name-3, ... that is free."""
+    names = (wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([wanted], names) if not is_taken(name))
 
 
 def _check_folder_name(name: str) -> None:

@@ -13,6 +13,7 @@ from headswap.data.edit import (
     drop_images,
     finished,
     join,
+    label_images,
     merge_classes,
     relabel,
     rename_class,
@@ -155,3 +156,24 @@ def test_folders_that_decide_the_test_go_on_deciding(manifest: Manifest) -> None
 
     assert {p.file for p in renamed.part("test")} == {p.file for p in given.part("test")}
     assert all(p.file.endswith("5.jpg") for p in renamed.part("test"))
+
+
+def test_what_a_person_names_is_added_to_train_on_or_gets_its_right_class(manifest: Manifest) -> None:
+    new, there = images("", 2, tag="tried"), manifest.images[0]
+    exam = {one.sha256 for one in manifest.part("test")}
+
+    named = label_images(manifest, (*new, there), " MUG ")
+
+    assert named.counts == {"cup": 19, "mug": 15, "pen": 20}
+    assert {one.part for one in named.images if one.sha256 in {each.sha256 for each in new}} == {"train"}
+    assert {one.sha256 for one in named.part("test") if one.sha256 != there.sha256} == exam - {there.sha256}
+    assert len({one.file for one in named.images}) == len(named.images)
+    assert label_images(named, new, "bowl").counts == {"bowl": 2, "cup": 19, "mug": 13, "pen": 20}
+
+
+def test_beside_folders_for_an_exam_what_is_named_gets_no_part_of_its_own(manifest: Manifest) -> None:
+    given = [replace(one, given_part="test" if i < 5 else "train") for i, one in enumerate(manifest.images)]
+
+    named = label_images(replace(manifest, images=tuple(given)), images("", 1, tag="tried"), "cup")
+
+    assert [(one.given_part, one.part) for one in named.images[-1:]] == [(None, "train")]

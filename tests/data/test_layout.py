@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from headswap.data.layout import FolderLayout, arrange, class_key, class_name
+from headswap.data.layout import FolderLayout, arrange, class_key, class_name, unsorted
 
 # What people, systems and attackers call folders.
 NAMES = [
@@ -131,3 +131,10 @@ def test_forty_names_stay_apart() -> None:
 
     assert len(NAMES) == 40
     assert len(distinct) == 39, "only the two forms of größe are one"
+
+
+def test_what_nobody_has_sorted_is_taken_at_any_depth_and_of_no_class() -> None:
+    laid_out = unsorted(["b.jpg", "day 1/a.jpg", "train/x/c.jpg", "__MACOSX/._b.jpg", ".hidden.png"])
+
+    assert [placed.file for placed in laid_out.placed] == ["b.jpg", "day 1/a.jpg", "train/x/c.jpg"]
+    assert {(placed.class_name, placed.given_part) for placed in laid_out.placed} == {("", None)}

@@ -204,3 +204,28 @@ def test_near_duplicates_across_given_folders_are_found() -> None:
     others = [image(3, "dog", given="train"), image(4, "dog", given="test")]
 
     assert crossing(manifest(*near, *others)) == (near[1],)
+
+
+def test_what_a_person_adds_to_train_on_moves_nothing_of_the_exam() -> None:
+    before = split(many(cat=30, dog=30))
+    added = [
+        image(1000 + number, name, given="train") for number, name in enumerate(["cat"] * 9 + ["dog"] * 5)
+    ]
+    new = [image(2000 + number, "cow", given="train") for number in range(5)]
+
+    after = split(replace(before, classes=("cat", "cow", "dog"), images=(*before.images, *added, *new)))
+
+    kept = {each.sha256 for each in after.part("test") if each.class_name != "cow"}
+    assert kept == {each.sha256 for each in before.part("test")}
+    assert sizes(after, "test")["cow"] == 1, "a class that has nothing else is examined too"
+
+
+def test_what_is_added_stays_on_the_side_of_its_near_duplicates() -> None:
+    before = split(many(cat=30, dog=30))
+    twin = next(each for each in before.part("test") if each.class_name == "cat")
+    added = image(1000, "cat", given="train", group=twin.group)
+
+    after = split(replace(before, images=(*before.images, added)))
+
+    assert next(each.part for each in after.images if each.sha256 == added.sha256) == "test"
+    assert {each.sha256 for each in before.part("test")} < {each.sha256 for each in after.part("test")}

@@ -16,7 +16,7 @@ import headswap
 from headswap.bundle.prediction import Prediction
 from headswap.errors import BadSetting, Cancelled, UnreadableImage
 from headswap.events import Event, Progress
-from headswap.pipeline.many import NOT_SURE, OOD, TABLE, csv_of, sort
+from headswap.pipeline.many import NOT_SURE, OOD, TABLE, csv_of, pack_sorted, sort
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,26 @@ def test_a_class_that_is_no_name_of_a_folder_writes_nothing(
     with pytest.raises(BadSetting, match="cannot be the name of a folder"):
         sort(strange, holiday, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_zip_has_the_same_folders_and_keeps_two_of_one_name_apart(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").write_bytes(b"a picture")
+
+    def said(file: str, sure: float, unlike: float = 0.5) -> tuple[Prediction, Path]:
+        shares = {"a": sure, "b": 1 - sure}
+        return Prediction(file=file, label="a", probabilities=shares, unlike=unlike), tmp_path / "x.jpg"
+
+    all_said = [said("1/x.heic", 0.9), said("2/x.png", 0.9), said("y.jpg", 0.6), said("z.jpg", 0.9, 2.0)]
+
+    packed = pack_sorted(all_said, ["a", "b"], tmp_path / "out.zip", least_sure=0.7)
+
+    with zipfile.ZipFile(packed) as found:
+        names = [f"{NOT_SURE}/y.jpg", f"{OOD}/z.jpg", "a/x-2.jpg", "a/x.jpg", TABLE]
+        assert sorted(found.namelist()) == sorted(names)
+        assert found.read(TABLE).decode() == csv_of([one for one, _ in all_said], ["a", "b"])
+    with pytest.raises(BadSetting, match="cannot be the name of a folder"):
+        pack_sorted(all_said, ["..", "b"], tmp_path / "bad.zip", least_sure=0.7)
+    assert not (tmp_path / "bad.zip").exists()
 
 
 def test_a_folder_that_is_there_is_left_alone(bundle: Path, holiday: Path, tmp_path: Path) -> None:

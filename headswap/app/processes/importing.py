@@ -59,6 +59,7 @@ class ReadUpload:
     dataset: str  # the dataset.json to write
     name: str  # what the data set is called
     before: str = ""  # the dataset.json that this one adds to; empty: none
+    is_sorted: bool = True  # its folders are classes; False: nobody has sorted it, it is to be tried
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     one_by_one: bool = False  # after a death: so that the next one names its cause
     skip: tuple[str, ...] = ()  # files that ended earlier readers
@@ -133,7 +134,7 @@ def _take_in(question: ReadUpload) -> str:
             Path(question.source),
             store=Path(question.store),
             threads=1 if question.one_by_one else _threads(limits),
-            min_classes=1,  # the second class may come later
+            min_classes=1 if question.is_sorted else 0,  # the second class may come later
             policy=ReadPolicy(
                 limits=limits.image,
                 most_images=limits.most_images,
@@ -142,7 +143,8 @@ def _take_in(question: ReadUpload) -> str:
                 end=watch.end,
             ),
         ).manifest
-    manifest = join(before, came) if before else split(replace(came, name=question.name))
+    came = replace(came, name=question.name)
+    manifest = join(before, came) if before else split(came) if question.is_sorted else came
     if 0 < limits.most_images < len(manifest.images):
         raise TooMuch(
             f"Together these are {len(manifest.images):,} pictures; {limits.most_images:,} are allowed here.",

@@ -25,7 +25,7 @@ from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
-from headswap.storage.files import discard, from_json, to_json
+from headswap.storage.files import copy, discard, from_json, to_json
 from headswap.storage.records import read_record, write_record
 
 MOST_CHANGES = 30  # that can be undone
@@ -116,6 +116,32 @@ class Datasets:
         """Say of what class pictures are."""
         sentence = f"{_many(files)} now in {shown_name(name.strip())}."
         return self._change(owner, project, sentence, lambda there: mend.relabel(there, files, name))
+
+    def label(self, owner: str, project: str, tried: Manifest, name: str) -> Manifest:
+        """Add tried pictures to those of a class; one that is there already gets that class.
+
+        Args:
+            owner, project: whose pictures change.
+            tried: kept in a store of their own; they are copied.
+            name: of a class, a known one or a new one.
+
+        Raises:
+            BadSetting: the name cannot be one.
+        """
+        count = len(tried.images)
+        sentence = (
+            f"{_images(count)} named: {'it is' if count == 1 else 'they are'} {shown_name(name.strip())}."
+        )
+
+        def change(there: Manifest) -> Manifest:
+            named = mend.label_images(there, tried.images, name)
+            for image in tried.images:
+                if not there.path(image).exists():
+                    self._check_room(owner, tried.path(image))
+                    copy(tried.path(image), there.path(image))
+            return named
+
+        return self._change(owner, project, sentence, change)
 
     def drop(self, owner: str, project: str, files: tuple[str, ...]) -> Manifest:
         """Leave pictures out."""

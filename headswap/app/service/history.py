@@ -106,6 +106,18 @@ class History:
         project = self._projects.get(owner, found.project)
         return self._row(found, project, self.shown(project))
 
+    def before(self, owner: str, job: str) -> RunView | None:
+        """The run of the same project that was done last before this one was asked for.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        found = self._store.get(job, owner=owner)
+        project = self._projects.get(owner, found.project)
+        done = [one for one in self._of(project) if one.state is JobState.DONE]
+        earlier = next((one for one in done if one.sequence < found.sequence), None)
+        return self._row(earlier, project, None) if earlier else None
+
     def shown(self, project: Project) -> Job | None:
         """The run whose report Test shows: the one that was opened last, else the newest that is done."""
         done = [job for job in self._of(project) if job.state is JobState.DONE]

@@ -18,6 +18,7 @@ from pathlib import Path
 from headswap.storage.files import DISCARDED, discard
 
 TRIED = ("tries", "reading")  # of pictures that someone tries: gone with the answer
+BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or with the server
 TRIED_S = 600.0  # longer than any answer takes
 _WHERE = ("jobs", "projects", "lessons/courses")
 

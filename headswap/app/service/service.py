@@ -22,6 +22,7 @@ from headswap.app.processes.guard import SafeInference
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.reader import Reader
 from headswap.app.service.archive import archive_of
+from headswap.app.service.batches import Batches
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.exports import Exports, packing_process
 from headswap.app.service.fetching import FetchPolicy
@@ -87,12 +88,9 @@ class Service:
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
         self._keeping = Retention(
-            self._projects,
-            self._store,
-            settings.limits,
-            also=learning.tidy,
-            waiting=self.uploads.waiting_bytes,
-        )
+            self._projects, self._store, settings.limits, waiting=self.uploads.waiting_bytes,
+            also=lambda now, hours: learning.tidy(now, hours) + self.batches.tidy(),
+        )  # fmt: skip
         self.archive = archive_of(settings, self._projects, self._store, self._keeping.check_room)
         self.images = Datasets(
             self._projects,
@@ -102,6 +100,10 @@ class Service:
             came=self._queue.warm,
             check_room=self._keeping.check_room,
         )
+        self.batches = Batches(
+            self._projects, self.results, self.images, self.uploads, self._reader.ask,
+            self._keeping.check_room,
+        )  # fmt: skip
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
@@ -112,6 +114,7 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self._keeping.stop()
+        self.batches.close()
         self._supervisor.stop(stop_workers=True)
         self._inference.close()
         self._reader.close()

@@ -139,7 +139,8 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared:
     connect_model_step(steps.model, shared, _connect_network(keys.network, steps, shared))
     for button, to in (
         (steps.model.onward, "pictures"), (steps.images.onward, "teach"), (steps.teach.onward, "test"),
-        (steps.test.footer.again, "teach"), (steps.test.footer.onward, "home"),
+        (steps.test.many.again, "teach"), (steps.test.footer.again, "teach"),
+        (steps.test.footer.onward, "home"),
     ):  # fmt: skip
         _connect_move(button, to, shared)
     shared.tabs.select(_on_tab, None, shared.where, queue=False, **QUIET)

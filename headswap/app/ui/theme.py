@@ -87,6 +87,7 @@ def page_head() -> str:
         "pictures.css",
         "take_home.css",
         "steps.css",
+        "many.css",
         "runs.css",
         "learn.css",
     )

@@ -106,6 +106,21 @@ def test_an_old_run_is_brought_back_with_its_network_until_something_newer_is_ta
     assert place.history.shown(place.projects.get("ada", project.id)).id == new  # type: ignore[union-attr]
 
 
+def test_the_run_before_is_the_last_one_of_the_project_that_was_done_earlier(place: Place) -> None:
+    project, other = place.project(), place.project()
+    first, second = place.run(project), place.run(project, model="resnet50")
+    alone = place.run(other)
+
+    before = place.history.before("ada", second)
+
+    assert before is not None
+    assert (before.id, before.model) == (first, LITE)
+    assert place.history.before("ada", first) is None
+    assert place.history.before("ada", alone) is None
+    with pytest.raises(NotFound, match="There is no such run"):
+        place.history.before("bob", second)
+
+
 def test_a_deleted_run_leaves_nothing_and_one_that_waits_is_not_deleted(place: Place) -> None:
     project = place.project()
     job = place.run(project)

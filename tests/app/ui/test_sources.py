@@ -7,6 +7,7 @@ import re
 from importlib.resources import files
 
 from headswap.app.ui.steps.dataset import PICKER
+from headswap.app.ui.steps.try_many import CHOOSER
 from headswap.app.ui.widgets.html import rendered, vendored, web_text
 from headswap.data.decode import ENDINGS, ImageLimits
 from headswap.data.layout import looks_like_an_image
@@ -30,15 +31,16 @@ def test_what_others_wrote_is_what_they_published_and_its_licence_travels_with_i
 
 
 def test_every_file_chooser_offers_the_same_endings() -> None:
-    assert f'data-endings="{",".join(ENDINGS)}"' in rendered(PICKER)
+    for piece in (PICKER, CHOOSER):
+        assert f'data-endings="{",".join(ENDINGS)}"' in rendered(piece)
     assert all(looks_like_an_image(f"x{ending.upper()}") for ending in ENDINGS)
-    for script in ("picker.js", "deeds.js", "live.js"):
+    for script in ("picker.js", "deeds.js", "live.js", "many.js"):
         assert "accept: 'image/*'" not in web_text(script)
         assert re.search(r"\baccept\b", web_text(script))
 
 
-def test_the_picker_keeps_as_much_of_an_image_as_the_server_does() -> None:
-    script = web_text("picker.js")
+def test_what_is_packed_keeps_as_much_of_a_picture_as_the_server_does() -> None:
+    script = web_text("pack.js")
 
     assert f"SHORTER_SIDE = {STORE_PX}," in script
     assert f"LARGEST_PICTURE = {ImageLimits().size_bytes:_}," in script

@@ -21,9 +21,9 @@ from headswap.app.ui.widgets.html import (
     announce,
     fragment,
     next_bar,
+    packing,
     rendered,
     said,
-    vendored,
     web_text,
     written,
 )
@@ -160,7 +160,7 @@ def build_dataset_step() -> DatasetStep:
         with gr.Column(elem_classes="drop"):
             gr.HTML(
                 html_template=rendered(PICKER),
-                js_on_load=f"{vendored('client-zip')}\n{web_text('picker.js')}",
+                js_on_load=packing("picker.js"),
                 apply_default_css=False,
                 elem_id="hs-picker",
             )

@@ -34,7 +34,7 @@ def class_dialog(
         h.button(".btn", type="button", data_deed="drop-class", data_name=name)["Leave the class out"],
     ]
     fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
-    return _dialog(name, count(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
+    return dialog(name, count(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
 
 
 def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.Node = None) -> h.Renderable:
@@ -57,13 +57,13 @@ def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.No
             back[f"All of {image.class_name}"],
         ],
     ]
-    return _dialog(image.class_name, h.bdi[image.file], (mistake, large))
+    return dialog(image.class_name, h.bdi[image.file], (mistake, large))
 
 
 def several_dialog(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], title: str) -> h.Renderable:
     """The pictures that a finding is about, each with its class; a press opens one."""
     below = "Press one to change its class, or to leave it out."
-    return _dialog(title, below, _thumbs(images, thumbnails, named=True))
+    return dialog(title, below, _thumbs(images, thumbnails, named=True))
 
 
 def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
@@ -75,7 +75,7 @@ def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
             h.button(".btn", type="button", data_close=True)["Keep them"],
         ],
     )
-    return _dialog(question, None, body)
+    return dialog(question, None, body)
 
 
 def _thumbs(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> h.Node:
@@ -91,7 +91,8 @@ def _thumbs(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, name
     return h.ul(".all")[made], more > 0 and h.p(".hs-note")[f"And {count(more, 'more picture')}."]
 
 
-def _dialog(title: str, below: h.Node, body: h.Node) -> h.Renderable:
+def dialog(title: str, below: h.Node, body: h.Node) -> h.Renderable:
+    """A headline with a line below it, a way to close, and what it is about."""
     return h.dialog(".hs-dialog", aria_labelledby="hs-view-title")[
         h.div(".hs-row.between.top")[
             h.div[

@@ -12,8 +12,11 @@ import htpy as h
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
+from headswap.app.ui.steps.batch_grid import GridChoice
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, label_issues
 from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
+from headswap.app.ui.steps.report_change import SHOWN as MOST_FLIPS
+from headswap.app.ui.steps.report_change import change_panel
 from headswap.app.ui.steps.train_options import TrainOptions
 from headswap.app.ui.steps.try_it import (
     PREDICTING,
@@ -24,10 +27,12 @@ from headswap.app.ui.steps.try_it import (
     example_strip,
     examples_for,
 )
+from headswap.app.ui.steps.try_many import TryMany, build_try_many, connect_try_many, show_many
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, said, sends, web_text
 from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.text import image_uri
+from headswap.evaluation.paired import compare_reports
 from headswap.evaluation.report import LabelIssue, Report
 
 # The foot of step 4: teach first, or teach again, or take it home.
@@ -86,6 +91,7 @@ class ReportStep:
 
     verdict: gr.HTML
     results: gr.Column
+    change: gr.HTML  # since the run before
     status: gr.HTML
     grid: gr.HTML
     opened: gr.HTML
@@ -96,11 +102,12 @@ class ReportStep:
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
+    many: TryMany
     footer: Footer
 
     @property
     def told(self) -> list[object]:
-        return [self.verdict, self.results, self.status, self.grid, self.opened, self.hardest,
+        return [self.verdict, self.results, self.change, self.status, self.grid, self.opened, self.hardest,
                 self.label_issues, self.where, self.look, self.trust, self.advice,
                 *self.footer.outputs]  # fmt: skip
 
@@ -110,7 +117,8 @@ def build_test_step() -> ReportStep:
     words = fragment(NOTHING_YET, name="hs-verdict", script=web_text("times.js"))
     with gr.Column(visible=False, elem_classes="results") as results:
         status = fragment(classes="status", name="hs-test-status")
-        tried = build_try_it()
+        change = fragment(name="hs-since", classes="since-before")
+        tried, many = build_try_it(), build_try_many()
         with gr.Row(elem_classes="hs-half"):
             with gr.Column(elem_classes="hs-panel"):
                 grid = fragment(name="hs-grid", script=sends("cell"))
@@ -127,7 +135,21 @@ def build_test_step() -> ReportStep:
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
     footer = build_footer()
     return ReportStep(
-        words, results, status, grid, opened, hardest, label_issues, where, look, trust, to_do, tried, footer
+        words,
+        results,
+        change,
+        status,
+        grid,
+        opened,
+        hardest,
+        label_issues,
+        where,
+        look,
+        trust,
+        to_do,
+        tried,
+        many,
+        footer,
     )
 
 
@@ -135,6 +157,17 @@ def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> d
     """sha256 -> data: URI of the pictures that a report shows."""
     found = shared.service.results.thumbnails(owner, job, sha256s)
     return {sha256: image_uri(data) for sha256, (_, data) in found.items()}
+
+
+def _change(shared: PageParts, owner: str, job: str, report: Report) -> h.Renderable | None:
+    """What the run before said of the same pictures; nothing where there is none, or none in common."""
+    history, results = shared.service.history, shared.service.results
+    before = history.before(owner, job)
+    if before is None or before.summary is None:  # its bundle is damaged
+        return None
+    change = compare_reports(results.report(owner, before.id), report)
+    shown = _small(shared, owner, job, (flip.sha256 for flip in change.flips[:MOST_FLIPS]))
+    return change_panel(change, before, history.row(owner, job), shown) if change.common else None
 
 
 def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
@@ -148,6 +181,7 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
             verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
         ],
         step.results: gr.Column(visible=True),
+        step.change: _change(shared, owner, job, report),
         step.grid: confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
         step.hardest: verdict.hardest(report, small),
@@ -163,11 +197,12 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     """A run is done, or there is none."""
     if not job:
         nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
-        return nothing | step.footer.show(is_trained=False) | step.tried.empty(None)
+        return nothing | step.footer.show(is_trained=False) | step.tried.empty(None) | step.many.empty
     context = shared.look(project_id, request)
     report = shared.service.results.report(context.owner, job)
     strip = example_strip(examples_for(report.classes), (), -1)
-    return show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
+    drawn = show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
+    return drawn | show_many(step.many, shared, context, GridChoice())
 
 
 def on_cell(
@@ -248,8 +283,10 @@ def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox,
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     told = errors_as_text(step.status)
     asked: list[Any] = [shared.project_id, done_job]
-    filled = done_job.change(told(on_done, step, shared), asked, [*step.told, *step.tried.outputs], **QUIET)
+    drawn = [*step.told, *step.tried.outputs, *step.many.outputs]
+    filled = done_job.change(told(on_done, step, shared), asked, drawn, **QUIET)
     connect_try_it(step.tried, shared, done_job, filled)
+    connect_try_many(step.many, shared, done_job)
     step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
     step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
     step.label_issues.click(

@@ -125,7 +125,7 @@ def build_try_it() -> TryIt:
     return TryIt(image, camera, examples, status, said, look, heat)
 
 
-def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
+def answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
     """A prediction with its nearest practice pictures, and what its sureness is worth."""
     results = shared.service.results
     found = results.thumbnails(owner, job, prediction.nearest, 96)
@@ -133,8 +133,8 @@ def _answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -
     return answer(prediction, near, results.report(owner, job))
 
 
-def _predicted(shared: PageParts, owner: str, job: str, image: Path) -> h.Renderable:
-    return _answered(shared, owner, job, shared.service.results.predict(owner, job, (image,))[0])
+def _predicted(shared: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
+    return answered(shared, owner, job, shared.service.results.predict(owner, job, (picture,))[0])
 
 
 def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr.Request) -> Updates:
@@ -147,7 +147,7 @@ def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr
     strip = {part.examples: example_strip(paths, said, chosen=0)}
     if most > 1:
         return strip
-    return strip | {part.image: served(paths[0])} | part.told(_answered(shared, owner, job, said[0]))
+    return strip | {part.image: served(paths[0])} | part.told(answered(shared, owner, job, said[0]))
 
 
 def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
@@ -177,7 +177,7 @@ def on_frame(part: TryIt, shared: PageParts, job: str, event: gr.EventData, requ
     """The camera sent what it sees."""
     owner = owner_of(request)
     prediction = shared.service.results.predict_frame(owner, job, str(event.frame))
-    return part.told(_answered(shared, owner, job, prediction), is_kept=False)
+    return part.told(answered(shared, owner, job, prediction), is_kept=False)
 
 
 def on_look(

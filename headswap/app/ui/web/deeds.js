@@ -4,6 +4,7 @@
 const send = (source, value) => {
   const { deed, name = '', file = '' } = source.dataset;
   if (!/^(open|look|show|ask)/.test(deed)) globalThis.headswap.didSomething = true;
+  globalThis.headswap.lastDeed = deed;
   trigger('click', { deed, name, file, value });
 };
 const chooser = Object.assign(document.createElement('input'), { type: 'file', multiple: true });
@@ -65,7 +66,7 @@ const opened = () => {
   dialog.addEventListener('click', (pressed) => { if (pressed.target === dialog) dialog.close(); });
   dialog.showModal();
 };
-if (element.closest('#hs-view')) watch('value', opened);
+if (element.closest('#hs-view, #hs-many-view')) watch('value', opened);
 
 // After a deed the button that did it may be gone: whoever uses the keyboard goes on at Undo, or at the top.
 if (element.closest('#hs-classes')) watch('value', () => {

@@ -65,6 +65,11 @@ def vendored(name: str) -> str:
     return f"/* {web_text(f'vendor/{name}-LICENSE.txt')}*/\n{web_text(f'vendor/{name}.js')}"
 
 
+def packing(name: str) -> str:
+    """A script that makes zips of what a person chooses, behind what it needs for that."""
+    return "\n".join((vendored("client-zip"), web_text("pack.js"), web_text(name)))
+
+
 def next_bar(words: str, label: str, name: str) -> tuple[gr.HTML, gr.Button]:
     """The foot of a step: one sentence and the one next action; on a phone it sticks to the bottom."""
     with gr.Row(elem_classes="hs-next"):
