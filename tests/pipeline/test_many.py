@@ -131,7 +131,7 @@ def test_a_zip_has_the_same_folders_and_keeps_two_of_one_name_apart(tmp_path: Pa
 
     def said(file: str, sure: float, unlike: float = 0.5) -> tuple[Prediction, Path]:
         shares = {"a": sure, "b": 1 - sure}
-        return Prediction(file=file, label="a", probabilities=shares, unlike=unlike), tmp_path / "x.jpg"
+        return Prediction(file=file, label="a", probabilities=shares, ood_score=unlike), tmp_path / "x.jpg"
 
     all_said = [said("1/x.heic", 0.9), said("2/x.png", 0.9), said("y.jpg", 0.6), said("z.jpg", 0.9, 2.0)]
 
