@@ -144,7 +144,8 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     small = _small(shared, owner, job, wanted)
     return step.foot.show(is_taught=True) | {
         step.verdict: h.fragment[
-            verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
+            verdict.verdict(report),
+            verdict.of_run(shared.service.history.row(owner, job), report.practice_total),
         ],
         step.results: gr.Column(visible=True),
         step.grid: confusion.grid(report, cell),

@@ -46,12 +46,12 @@ def verdict(report: Report) -> h.Renderable:
     ]
 
 
-def of_run(run: RunView) -> h.Renderable:
-    """Whose verdict it is: network, what moved, on how many pictures, when."""
+def of_run(run: RunView, practised: int) -> h.Renderable:
+    """Whose verdict it is: network, what moved, on how many practice pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    pictures = f" on {count(run.verdict.pictures, 'picture')}" if run.verdict else ""
+    pictures = count(practised, "practice picture")
     return h.p(".hs-note.of-run")[
-        h.code[run.model.rpartition("/")[2]], f", {depth} taught{pictures}, ", moment(run.created_at)
+        h.code[run.model.rpartition("/")[2]], f", {depth} taught on {pictures}, ", moment(run.created_at)
     ]
 
 
