@@ -57,10 +57,11 @@ def house(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterato
 
 @pytest.fixture(scope="session")
 def locked(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[tuple[House, str]]:
-    """A house behind a log-in, and the code of ada."""
+    """A house behind a log-in where no network may be fetched, and the code of ada."""
     folder = tmp_path_factory.mktemp("locked")
     codes = add(folder / "class.json", ("ada",))
-    with app_running(folder / "workspace", "--auth", str(folder / "class.json")) as running:
+    options = ("--auth", str(folder / "class.json"), "--networks", "here")
+    with app_running(folder / "workspace", *options) as running:
         yield running, codes["ada"]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import Browser, TimeoutError
 
 from headswap.app.ui.widgets.text import number
 from headswap.pipeline.inspect import inspect_network
-from tests.e2e.house import WAIT_MS, Visit
+from tests.e2e.house import WAIT_MS, House, Visit, new_profile
 
 pytestmark = pytest.mark.browser
 
@@ -76,3 +76,27 @@ def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> No
     visit.wait("#hs-head .facts:has-text('1280 → 4')")
     assert "5,124 numbers to learn" in visit.page.inner_text("#hs-head .facts")
     assert "ms a picture here" in visit.page.inner_text(".card:has(:checked)")
+
+
+def test_a_network_that_may_not_be_fetched_is_marked_before_and_told_when_it_is_chosen(
+    browser: Browser, locked: tuple[House, str]
+) -> None:
+    house, code = locked
+    context = new_profile(browser)
+    visit = Visit(context.new_page(), "")
+    page = visit.page
+    page.goto(house.url)
+    page.fill("input >> nth=0", "ada")
+    page.fill("input[type=password]", code)
+    page.keyboard.press("Enter")
+    visit.wait("#hs-head svg.wide")
+    visit.wait("#hs-cards .state")
+    visit.look_for("#hs-search", "hardcorenas_a")
+    visit.wait("[role=option]:has-text('✕ hardcorenas_a')")
+
+    choose(visit, "timm/hardcorenas_a")
+
+    visit.wait("#hs-cards .card:has(:checked):has-text('may not be fetched here')")
+    visit.wait("#hs-model .mistake:has-text('it may not be fetched here')")
+    assert "whoever started the server" in page.inner_text("#hs-model .mistake")
+    context.close()

@@ -84,6 +84,9 @@ def test_a_folder_keeps_its_class_names_and_a_hostile_one_is_text(
     page = visit.page
     assert set(classes(visit)) == {"red pens", "ünïcode 猫", HOSTILE}
     assert "19 pictures in three classes" in page.inner_text("#hs-classes h2")
+    mark = page.locator("#hs-classes .keys .q i").first.bounding_box()
+    assert mark is not None
+    assert mark["width"] == mark["height"], "a ? in a circle"
     assert "broken.jpg" in page.inner_text("#hs-checks .left-out")
     assert ".DS_Store" not in page.inner_text("#hs-checks")
     visit.wait("#hs-new-head:has-text('→ 3')")
@@ -422,6 +425,7 @@ def test_loose_images_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> No
     page.fill("#hs-picker dialog input", "pen")
     page.keyboard.press("Enter")
     visit.wait("[data-class=pen]")
+    assert page.inner_text("#hs-picker .packing").startswith("1 file, ")
 
     assert classes(visit) == {"my mug": 3, "pen": 1}
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -45,8 +45,12 @@ class FetchPolicy:
                 self._check_allowed(card)
                 self._check_room(card)
 
+    def may_fetch(self, card: NetworkCard) -> bool:
+        """Whether the rule allows this network; whether there is room is asked when it is taught."""
+        return bool({ANY, card.name, card.full_name} & set(self.networks))
+
     def _check_allowed(self, card: NetworkCard) -> None:
-        if not {ANY, card.name, card.full_name} & set(self.networks):
+        if not self.may_fetch(card):
             raise WeightsNotHere(
                 f"{card.name} is not on this machine, and it may not be fetched here.",
                 remedy="Pick one marked ✓, or ask whoever started the server to allow it with --networks.",

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from headswap.app.service.fetching import FetchPolicy
 from headswap.app.ui.widgets.cards import model_cards, search_choices, weights_tag
 from headswap.app.ui.widgets.html import rendered
 from headswap.network import NetworkCard, Weights
 
 THREE = (("Small", "tf_efficientnet_lite0"), ("Balanced", "torchvision/resnet50"))
+ANY_NETWORK, NO_NETWORK = (
+    FetchPolicy(networks=rule, cards=lambda _: (), fetched_bytes=lambda: 0).may_fetch
+    for rule in (("any",), ("here",))
+)
 
 
 def test_what_a_library_does_not_state_is_neither_guessed_nor_listed(card: NetworkCard) -> None:
@@ -34,16 +39,34 @@ def test_a_chosen_network_that_is_none_of_the_three_gets_a_card(card: NetworkCar
 
 
 def test_where_the_weights_are_is_said_with_a_word(card: NetworkCard) -> None:
-    assert "on this machine" in rendered(weights_tag(replace(card, weights=Weights(state="here"))))
-    assert "not available offline" in rendered(
-        weights_tag(replace(card, weights=Weights(state="not available")))
-    )
+    for allowed in (ANY_NETWORK, NO_NETWORK):
+        here, lost = (replace(card, weights=Weights(state=state)) for state in ("here", "not available"))
+        assert "on this machine" in rendered(weights_tag(here, allowed))
+        assert "not available offline" in rendered(weights_tag(lost, allowed))
+
+
+def test_a_network_that_may_not_be_fetched_says_so_before_it_is_chosen(card: NetworkCard) -> None:
+    drawn = rendered(model_cards(THREE, (card,), "tf_efficientnet_lite0", may_fetch=NO_NETWORK))
+
+    assert "may not be fetched here" in drawn
+    assert "to fetch" not in drawn
 
 
 def test_networks_on_this_machine_are_found_first(card: NetworkCard) -> None:
     here = replace(card, name="zzz", zoo="timm", weights=Weights(state="here"))
 
-    assert search_choices((card, here)) == [
+    assert search_choices((card, here), ANY_NETWORK) == [
         ("✓ zzz  (timm)", "timm/zzz"),
         ("⬇ resnet50  (torchvision)", "torchvision/resnet50"),
+    ]
+
+
+def test_networks_that_cannot_be_had_are_marked_and_found_last(card: NetworkCard) -> None:
+    gone = replace(card, name="aaa", weights=Weights(state="not available"))
+    other = replace(card, name="abc")
+
+    assert search_choices((gone, other, card), lambda one: one == card) == [
+        ("⬇ resnet50  (torchvision)", "torchvision/resnet50"),
+        ("✕ aaa  (torchvision)", "torchvision/aaa"),
+        ("✕ abc  (torchvision)", "torchvision/abc"),
     ]

@@ -29,12 +29,12 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
         id="a", project="p", project_name="n", created_at=1_700_000_000.0, model="timm/<b>net", images_key="",
         depth="last", state="done", share=1.0, problem="", is_shown=True, seconds=None, parameters=None,
         size_bytes=None, ms_per_image=None,
-        summary=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, images=1, depth="last"),
+        summary=RunSummary(accuracy=0.5, interval=(0, 1), right=1, total=2, images=3, depth="last"),
     )  # fmt: skip
 
-    words = rendered(of_run(run))
+    words = rendered(of_run(run, 1))
 
-    assert "<code>&lt;b&gt;net</code>, head and last blocks taught on 1 picture," in words
+    assert "<code>&lt;b&gt;net</code>, head and last blocks taught on 1 practice picture," in words
     assert 'datetime="2023-11-14T22:13:20Z"' in words
 
 

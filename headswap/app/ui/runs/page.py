@@ -19,7 +19,7 @@ from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.projects import QUIET, remembered
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
-from headswap.app.ui.widgets.cards import search_choices
+from headswap.app.ui.widgets.cards import MARKS_TEXT, search_choices
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, sends, web_text
 from headswap.app.ui.widgets.pages import BRAND, page_links
@@ -96,7 +96,7 @@ def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
         with gr.Column(elem_classes="hs-panel runs-compare"):
             fragment(COMPARE)
             models = gr.Dropdown(
-                [], multiselect=True, label="Networks", info="Those marked ✓ are on this machine.",
+                [], multiselect=True, label="Networks", info=MARKS_TEXT,
                 elem_id="hs-compare-models",
             )  # fmt: skip
             said = fragment(classes="status", name="hs-compare-status")
@@ -139,7 +139,8 @@ def on_look(
 
 def on_networks(parts: RunsPage) -> Updates:
     """Every network that can be compared."""
-    return {parts.models: gr.Dropdown(choices=search_choices(parts.service.models()))}
+    service = parts.service
+    return {parts.models: gr.Dropdown(choices=search_choices(service.models(), service.fetching.may_fetch))}
 
 
 def on_action(

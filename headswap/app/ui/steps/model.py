@@ -12,7 +12,7 @@ import htpy as h
 from headswap.app.service.views import Inspection, ProjectView
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.headview import evidence, head_view, intro
-from headswap.app.ui.widgets.cards import model_cards, search_choices, shown_rows
+from headswap.app.ui.widgets.cards import MARKS_TEXT, model_cards, search_choices, shown_rows
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar, web_text
 
@@ -66,7 +66,7 @@ def build_model_step() -> ModelStep:
             search = gr.Dropdown(
                 [], value=None, label="Any other network", filterable=True, elem_id="hs-search",
                 allow_custom_value=True,
-                info="Every architecture of torchvision and timm. ✓ on this machine, ⬇ to be fetched.",
+                info=f"Every architecture of torchvision and timm. {MARKS_TEXT}",
             )  # fmt: skip
             with gr.Accordion("Your own weights", open=False, elem_classes="hs-fold", elem_id="hs-own"):
                 fragment(OWN_WEIGHTS)
@@ -114,7 +114,10 @@ def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
     names = tuple(name for _, name in shown_rows(three, chosen))
     speeds = {name: service.networks.image_ms(name) for name in names}
     known = service.networks.cards(names)
-    return model_cards(three, known, chosen, speeds, has_own_weights=project.has_own_weights)
+    return model_cards(
+        three, known, chosen, speeds,
+        has_own_weights=project.has_own_weights, may_fetch=service.fetching.may_fetch,
+    )  # fmt: skip
 
 
 def on_cards(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
@@ -128,7 +131,11 @@ def on_list(step: ModelStep, listed: gr.State, shared: PageParts, is_listed: boo
     """Every network, for the search; once: a list that comes again closes under the hands of who searches."""
     if is_listed:
         return {}
-    return {step.search: gr.Dropdown(choices=search_choices(shared.service.models())), listed: True}
+    service = shared.service
+    return {
+        step.search: gr.Dropdown(choices=search_choices(service.models(), service.fetching.may_fetch)),
+        listed: True,
+    }
 
 
 def _choose(
@@ -175,9 +182,13 @@ def on_weights(
 
 
 def on_reach(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
-    """Whether the chosen weights can be had at all."""
-    project = shared.service.project(owner_of(request), project_id)
-    problem = "" if project.has_own_weights else shared.service.networks.out_of_reach(project.model)
+    """Whether the chosen weights can be had at all: are here, or may be fetched, and their server answers."""
+    service = shared.service
+    project = service.project(owner_of(request), project_id)
+    if project.has_own_weights:
+        return {}
+    service.fetching.check(project.model)
+    problem = service.networks.out_of_reach(project.model)
     return {step.status: error_html(problem, OFFLINE)} if problem else {}
 
 

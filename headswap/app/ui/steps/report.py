@@ -178,7 +178,8 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
     small = _small(shared, owner, job, wanted)
     return step.footer.show(is_trained=True) | {
         step.verdict: h.fragment[
-            verdict.verdict(report), verdict.of_run(shared.service.history.row(owner, job))
+            verdict.verdict(report),
+            verdict.of_run(shared.service.history.row(owner, job), report.train_total),
         ],
         step.results: gr.Column(visible=True),
         step.change: _change(shared, owner, job, report),

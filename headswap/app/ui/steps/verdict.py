@@ -46,12 +46,12 @@ def verdict(report: Report) -> h.Renderable:
     ]
 
 
-def of_run(run: RunView) -> h.Renderable:
-    """Whose verdict it is: network, what moved, on how many pictures, when."""
+def of_run(run: RunView, trained_on: int) -> h.Renderable:
+    """Whose verdict it is: network, what moved, on how many practice pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    images = f" on {count(run.summary.images, 'picture')}" if run.summary else ""
+    images = count(trained_on, "practice picture")
     return h.p(".hs-note.of-run")[
-        h.code[run.model.rpartition("/")[2]], f", {depth} taught{images}, ", moment(run.created_at)
+        h.code[run.model.rpartition("/")[2]], f", {depth} taught on {images}, ", moment(run.created_at)
     ]
 
 

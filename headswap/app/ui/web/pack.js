@@ -76,7 +76,7 @@ async function pack(files, says) {
   const zip = await downloadZip(entries()).blob();
   if (!tops.size) { says.textContent = left ? 'None of these files can be sent: they cannot be read, or are too large to be pictures.' : 'There is nothing in that folder.'; return null; }
   const name = tops.size === 1 && depth > 2 ? [...tops][0] : 'My pictures';
-  says.textContent = `${done - left} files, ${(zip.size / 1e6).toFixed(1)} MB to send` + (left ? `; ${left} left here: not to be read, or too large to be pictures` : '');
+  says.textContent = `${done - left} ${done - left === 1 ? 'file' : 'files'}, ${(zip.size / 1e6).toFixed(1)} MB to send` + (left ? `; ${left} left here: not to be read, or too large to be pictures` : '');
   return new File([zip], `${name}.zip`, { type: 'application/zip' });
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import htpy as h
@@ -12,6 +12,9 @@ from headswap.app.ui.widgets.text import file_size, millions
 from headswap.network import NetworkCard
 
 OWN_WEIGHTS = h.span(".tag.good")[icon("good"), "your own weights"]
+MayFetch = Callable[[NetworkCard], bool]  # whether this installation allows it
+MARKS = "✓⬇✕"  # in this order in the list
+MARKS_TEXT = "✓ on this machine, ⬇ to be fetched, ✕ not to be had here."
 LEGEND = h.legend(".hs-eyebrow")["Three to start with"]
 
 
@@ -22,6 +25,7 @@ def model_cards(
     speeds: Mapping[str, float | None] = MappingProxyType({}),
     *,
     has_own_weights: bool = False,
+    may_fetch: MayFetch = lambda _: True,
 ) -> h.Renderable:
     """Draw the three; a chosen network that is none of them gets a card of its own below.
 
@@ -31,13 +35,17 @@ def model_cards(
         chosen: name of the project's network, with or without its zoo.
         speeds: milliseconds of a picture on this machine, of those that were opened up here.
         has_own_weights: the chosen network has the person's own weights, not the published ones.
+        may_fetch: the rule for those that are not on this machine.
     """
     by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
     drawn = []
     for word, name in shown_rows(three, chosen):
         is_chosen = name.split("/")[-1] == chosen.split("/")[-1]
-        own = OWN_WEIGHTS if is_chosen and has_own_weights else None
-        drawn.append(_card(word, name, by_name.get(name), speeds.get(name), is_chosen=is_chosen, tag=own))
+        card = by_name.get(name)
+        tag = weights_tag(card, may_fetch) if card else None
+        if is_chosen and has_own_weights:
+            tag = OWN_WEIGHTS
+        drawn.append(_card(word, name, card, speeds.get(name), is_chosen=is_chosen, tag=tag))
     return h.fieldset(".cards")[LEGEND, drawn]
 
 
@@ -48,19 +56,25 @@ def shown_rows(three: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[s
     return (*three, ("Your choice", chosen))
 
 
-def search_choices(known: tuple[NetworkCard, ...]) -> list[tuple[str, str]]:
+def search_choices(known: tuple[NetworkCard, ...], may_fetch: MayFetch) -> list[tuple[str, str]]:
     """(what the search box shows, full name) of every network, those on this machine first."""
-    order = {"here": 0, "to fetch": 1, "not available": 2}
-    mark = {"here": "✓ ", "to fetch": "⬇ ", "not available": ""}
-    ranked = sorted(known, key=lambda card: (order[card.weights.state], card.name))
-    return [(f"{mark[card.weights.state]}{card.name}  ({card.zoo})", card.full_name) for card in ranked]
+
+    def mark(card: NetworkCard) -> str:
+        if card.weights.state == "here":
+            return "✓"
+        return "⬇" if card.weights.state == "to fetch" and may_fetch(card) else "✕"
+
+    ranked = sorted(known, key=lambda card: (MARKS.index(mark(card)), card.name))
+    return [(f"{mark(card)} {card.name}  ({card.zoo})", card.full_name) for card in ranked]
 
 
-def weights_tag(card: NetworkCard) -> h.Renderable:
+def weights_tag(card: NetworkCard, may_fetch: MayFetch) -> h.Renderable:
     """Where the weights are, with an icon and words."""
     state = card.weights.state
     if state == "here":
         return h.span(".tag.good")[icon("good"), "on this machine"]
+    if state == "to fetch" and not may_fetch(card):
+        return h.span(".tag.hs-soft")[icon("absent"), "may not be fetched here"]
     if state == "to fetch":
         size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
         return h.span(".tag.hs-soft")[icon("fetch"), f"{size} to fetch"]
@@ -80,7 +94,6 @@ def _card(
     if card is not None:
         speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
         facts = (millions(card.parameters), speed, card.licence or "", str(card.year or ""))
-        tag = tag or weights_tag(card)
     return h.label(".card")[
         h.input(type="radio", name="hs-network", value=name, checked=is_chosen),
         h.strong[word],
