@@ -1,6 +1,6 @@
 """README.md of the zip: what it is, how good, what it was taught on, its limits, how to use it.
 
-Flow:  BundleCard + Report + Manifest + ParityCheck --model_card--> Markdown
+Flow:  BundleCard + Report + Manifest + ParityCheck --model_card--> Markdown, with metadata for the Hub
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def model_card(facts: CardFacts) -> str:
     card = facts.card
     library, _, network = card.model.partition("/")
     parts = [
-        f"# {plain(facts.title)}",
+        f"{_metadata(facts)}\n\n# {plain(facts.title)}",
         f"A picture classifier for {_names(card.classes)}. The body is `{network}` of {library} with "
         f"{card.parameters:,} numbers in all; its head was replaced"
         f"{' by one that reads every layer' if card.site.taps else ''} and taught with headswap.",
@@ -55,6 +55,29 @@ def model_card(facts: CardFacts) -> str:
         _licence(card),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _metadata(facts: CardFacts) -> str:
+    """What the Hub of Hugging Face reads at the top of a card: task, library, licence, accuracy."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    library = facts.card.model.partition("/")[0]
+    accuracy = EvalResult(
+        task_type="image-classification",
+        dataset_type="imagefolder",
+        dataset_name=facts.title,
+        metric_type="accuracy",
+        metric_value=round(facts.report.accuracy, 4),
+    )
+    data = ModelCardData(
+        model_name=facts.title,
+        pipeline_tag="image-classification",
+        library_name=library if library in ("timm", "transformers") else "pytorch",
+        license=facts.card.licence or "unknown",
+        tags=["image-classification", "headswap", library],
+        eval_results=[accuracy],
+    )
+    return f"---\n{data.to_yaml().strip()}\n---"
 
 
 def requirements(card: BundleCard) -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 
 from headswap.bundle.format import read_card, read_dataset, read_report
 from headswap.evaluation.report import LabelIssue, Shortcut
@@ -23,10 +24,22 @@ def facts(bundle: Path) -> CardFacts:
     )  # fmt: skip
 
 
+def test_the_hub_reads_its_task_library_licence_and_accuracy(facts: CardFacts) -> None:
+    awkward = replace(facts, title='mugs: "red" & blue\n---\n# no')
+
+    data = ModelCard(model_card(awkward)).data
+
+    assert data.pipeline_tag == "image-classification"
+    assert (data.library_name, data.license) == ("timm", "apache-2.0")
+    assert data.model_name == awkward.title
+    (judged,) = data.eval_results or []
+    assert judged.metric_value == pytest.approx(facts.report.accuracy, abs=1e-4)
+
+
 def test_it_says_what_it_is_how_good_and_what_it_was_taught_on(facts: CardFacts) -> None:
     text = model_card(facts)
 
-    assert text.startswith("# My &lt;b>drawings\n")
+    assert "\n---\n\n# My &lt;b>drawings\n" in text
     assert "`tf_efficientnet_lite0` of timm" in text
     assert "the true figure is probably" in text
     assert "| bird | 8 |" in text
