@@ -16,7 +16,7 @@ from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
 from headswap.storage.places import why_not_writable
 
-ZipForm = Literal["programs", "site", "teachable-machine"]
+ZipForm = Literal["programs", "openvino", "site", "teachable-machine"]
 _PAGES = (".html", ".htm")
 
 
@@ -39,7 +39,8 @@ def export(
         data: the images it was trained on: ten of these travel in the zip and are checked. None: drawings
             only.
         onnx: whether to write model.onnx.
-        form: of a zip. "programs": predict.py, ONNX and a model card; "site": the web page, ready for a web
+        form: of a zip. "programs": predict.py, ONNX and a model card; "openvino": the same with OpenVINO's
+            model.xml besides; "site": the web page, ready for a web
             host; "teachable-machine": Teachable Machine's format, for Scratch, ml5 and others.
         allow_code: let a bundle trained on your own code import that code.
         listener: hears how far it is.
@@ -50,7 +51,7 @@ def export(
     target = Path(out)
     is_page = target.suffix.lower() in _PAGES
     _check(target, is_page=is_page)
-    if is_page or form != "programs":
+    if is_page or form in ("site", "teachable-machine"):
         if data or not onnx:
             raise BadSetting(
                 "Only the zip of programs takes pictures along, or leaves model.onnx out.",
@@ -68,7 +69,13 @@ def export(
         with opened(Path(bundle)) as folder:
             manifest = located(read_dataset(folder), Path(data))
     return take_home(
-        Path(bundle), target, manifest=manifest, onnx=onnx, allow_code=allow_code, listener=listener
+        Path(bundle),
+        target,
+        manifest=manifest,
+        onnx=onnx,
+        openvino=form == "openvino",
+        allow_code=allow_code,
+        listener=listener,
     )
 
 

@@ -74,3 +74,23 @@ def write_onnx(bundle: Bundle, target: Path, *, for_web: bool = False) -> tuple[
             remedy="Use predict.py.",
         ) from error
     return deployed.outputs
+
+
+def write_openvino(bundle: Bundle, target: Path) -> None:
+    """Write the same graph as OpenVINO's model.xml, with model.bin beside it, in single precision.
+
+    Raises:
+        NoOnnx: openvino is not installed, or as `write_onnx`.
+    """
+    if find_spec("openvino") is None:
+        raise NoOnnx(
+            "The package openvino is not installed.", remedy="Install it with `pip install openvino`."
+        )
+    import openvino
+
+    between = target.with_suffix(".onnx.part")
+    write_onnx(bundle, between)
+    try:
+        openvino.save_model(openvino.convert_model(str(between)), str(target), compress_to_fp16=False)
+    finally:
+        remove(between)

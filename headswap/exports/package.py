@@ -2,9 +2,9 @@
 
 Flow:  bundle --lay_out--> folder --write_onnx, run_script--> Ways --seal_up--> zip
 
-    NAME/  README.md predict.py predict_onnx.py pictures.py requirements.txt
+    NAME/  README.md predict.py predict_onnx.py predict_openvino.py pictures.py requirements.txt
            decoding_memory.py netpbm.py rgb.py: headswap's own, as they are
-           labels.json preprocessing.json network.json weights.safetensors model.onnx
+           labels.json preprocessing.json network.json weights.safetensors model.onnx model.xml model.bin
            check.json check/*            and what the bundle itself holds
 
 The same bundle, pictures and versions give the same bytes. headswap opens the zip like any bundle.
@@ -31,7 +31,7 @@ from headswap.errors import BadUpload
 from headswap.events import Listener, Progress, silent
 from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.model_card import CardFacts, model_card, requirements
-from headswap.exports.onnx import NoOnnx, write_onnx
+from headswap.exports.onnx import NoOnnx, write_onnx, write_openvino
 from headswap.exports.parity import (
     ExpectedAnswer,
     ParityCheck,
@@ -60,9 +60,10 @@ PAGE: Final = "page"
 BUNDLE: Final = "bundle"
 SCRIPT: Final = "predict.py"
 ONNX: Final = "model.onnx"
+OPENVINO: Final = "model.xml"
 # The programs in the zip; what needs nothing of headswap is carried as it is.
 PROGRAMS: Final = {
-    "headswap.exports.templates": ("pictures.py", "predict.py", "predict_onnx.py"),
+    "headswap.exports.templates": ("pictures.py", "predict.py", "predict_onnx.py", "predict_openvino.py"),
     "headswap.data": ("decoding_memory.py", "netpbm.py", "rgb.py"),
 }
 _ENDING = re.compile(r"\.[a-z0-9]{2,5}")
@@ -96,6 +97,7 @@ def take_home(
     *,
     manifest: Manifest | None = None,
     onnx: bool = True,
+    openvino: bool = False,
     allow_code: bool = False,
     listener: Listener = silent,
 ) -> ParityCheck:
@@ -106,6 +108,7 @@ def take_home(
         target: where the zip goes; what is there is replaced as a whole.
         manifest: the pictures it was taught on, where they still are; None: drawings only.
         onnx: whether to write model.onnx.
+        openvino: whether to write model.xml and model.bin.
         allow_code: let a bundle that was taught on one's own code import it.
         listener: hears `Progress` of step "save" in parts.
 
@@ -126,6 +129,8 @@ def take_home(
         listener(Progress("save", 2, 4, unit="parts"))
         if onnx:
             ways.append(onnx_way(loaded, laid))
+        if openvino:
+            ways.append(openvino_way(loaded, laid))
         listener(Progress("save", 3, 4, unit="parts"))
         check = seal_up(source, laid, ways, title=title, target=target)
         listener(Progress("save", 4, 4, unit="parts"))
@@ -256,11 +261,24 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
     )
 
 
+def openvino_way(bundle: Bundle, laid: LaidOut) -> Route:
+    """model.xml and model.bin, written and really run; or why there are none."""
+    folder = Path(laid.folder)
+    try:
+        write_openvino(bundle, folder / OPENVINO)
+    except NoOnnx as error:
+        remove(folder / "predict_openvino.py")
+        return Route(name=OPENVINO, problem=error.problem)
+    hidden = ("headswap", "torch", "timm", "torchvision", "onnxruntime")
+    return run_script(folder, "predict_openvino.py", laid.expected, name=OPENVINO, hidden=hidden)
+
+
 def seal_up(source: Path, laid: LaidOut, ways: Sequence[Route], *, title: str, target: Path) -> ParityCheck:
     """Write check.json and the model card, and pack all of it, by rename."""
     folder = Path(laid.folder)
-    if not any(way.name == ONNX for way in ways):
-        remove(folder / "predict_onnx.py")
+    for name, script in ((ONNX, "predict_onnx.py"), (OPENVINO, "predict_openvino.py")):
+        if not any(way.name == name for way in ways):
+            remove(folder / script)
     check = check_of(ways, laid.expected)
     write_text(folder / CHECK, to_json(check, indent=1))
     facts = CardFacts(

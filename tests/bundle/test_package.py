@@ -155,6 +155,19 @@ def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(
         assert said.label == expected.label
 
 
+def test_openvino_is_written_run_and_compared_on_wish(bundle: Path, tmp_path: Path) -> None:
+    check = headswap.export(bundle, tmp_path / "o.zip", form="openvino", onnx=False)
+
+    (route,) = (way for way in check.ways if way.name == "model.xml")
+    assert route.agrees
+    assert route.largest_difference is not None
+    assert route.largest_difference < 1e-4
+    with zipfile.ZipFile(tmp_path / "o.zip") as packed:
+        names = {name.partition("/")[2] for name in packed.namelist()}
+    assert {"model.xml", "model.bin", "predict_openvino.py"} <= names
+    assert not {"model.onnx", "predict_onnx.py", "model.onnx.part"} & names
+
+
 def test_without_onnx_nothing_of_it_is_in_the_zip(untaught: Untaught, tmp_path: Path) -> None:
     check = take_home(untaught("timm/test_vit"), tmp_path / "o.zip", onnx=False)
 

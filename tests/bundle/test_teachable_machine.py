@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from torch.nn.functional import conv2d, pad
 
 from headswap import export
 from headswap.bundle.predictor import load_bundle
+from headswap.cli.verbs.export import FORMS
+from headswap.exports.export import ZipForm
 from headswap.exports.teachable_machine import FILES, NoTeachableMachine, topology_of
 from tests.bundle.conftest import Untaught
 
@@ -108,6 +110,10 @@ LAYERS: dict[str, Any] = {
     "GlobalAveragePooling2D": lambda inputs, _own, _config: inputs[0].mean(dim=(2, 3)),
     "Dense": mixed,
 }
+
+
+def test_the_shell_offers_every_form_of_a_zip() -> None:
+    assert get_args(ZipForm) == FORMS
 
 
 def test_a_head_that_reads_every_layer_is_refused_in_words(wide_bundle: Path, tmp_path: Path) -> None:

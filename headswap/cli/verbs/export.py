@@ -12,7 +12,12 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 if TYPE_CHECKING:
     from headswap.exports.parity import ParityCheck
 
-FORMS = ("programs", "site", "teachable-machine")  # of `headswap.export`, whose module is imported late
+FORMS = (
+    "programs",
+    "openvino",
+    "site",
+    "teachable-machine",
+)  # of `headswap.export`, whose module is imported late
 
 
 def add(verbs: Verbs) -> None:
@@ -26,7 +31,7 @@ def add(verbs: Verbs) -> None:
         "--form",
         choices=FORMS,
         default="programs",
-        help="of a zip: programs, the web page for a web host, or Teachable Machine's format",
+        help="of a zip: programs, these with OpenVINO, the page for a web host, Teachable Machine's format",
     )
     sub.add_argument(
         "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
