@@ -79,8 +79,46 @@ def test_it_is_packed_once_and_anew_under_another_name(service: Service, run: tu
     assert service.take_home.view("ada", job).zip_file == first
 
 
+def test_a_web_page_is_made_once_and_opened_by_its_own_link_only(
+    service: Service, run: tuple[str, str]
+) -> None:
+    _, job = run
+    assert service.take_home.page_view("ada", job).state == "not begun"
+
+    view = service.take_home.begin_page("ada", job)
+    deadline = time.monotonic() + PATIENCE_S
+    while view.state == "packing":
+        assert time.monotonic() < deadline, view
+        time.sleep(0.05)
+        view = service.take_home.page_view("ada", job)
+
+    assert view.state == "ready", (view.problem, view.remedy)
+    assert view.page is not None
+    assert view.site is not None
+    assert sorted(path.name for path in view.page.parent.iterdir()) == sorted(
+        (view.page.name, view.site.name)
+    )
+    assert "<h1>My Drawings</h1>" in view.page.read_text(encoding="utf-8")
+    made_at = view.page.stat().st_mtime_ns
+    assert service.take_home.begin_page("ada", job).page == view.page
+    assert view.page.stat().st_mtime_ns == made_at
+
+    key, watched = service.following.share_job("ada", job, "page"), service.following.share_job("ada", job)
+    assert service.exported_page(key) == view.page
+    for lost in (watched, "0" * 32):
+        with pytest.raises(NotFound, match="There is nothing to follow here"):
+            service.exported_page(lost)
+    with pytest.raises(NotFound, match="There is nothing to follow here"):
+        service.following.look(key)
+    service.following.unshare_job("ada", job, "page")
+    with pytest.raises(NotFound, match="There is nothing to follow here"):
+        service.exported_page(key)
+    assert service.following.shared_job("ada", job) == watched
+
+
 def test_nobody_packs_or_sees_what_is_somebody_else_s(service: Service, run: tuple[str, str]) -> None:
-    for ask in (service.take_home.begin, service.take_home.view, service.take_home.file):
+    packs = service.take_home
+    for ask in (packs.begin, packs.view, packs.file, packs.begin_page, packs.page_view):
         with pytest.raises(NotFound, match="There is no such run"):
             ask("eve", run[1])
 
