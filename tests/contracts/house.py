@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from headswap.app.service.service import Service
+from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError
 
 SECRET = "Adas geheimes Projekt"  # her project's name; it must never be seen by Bob
 NOBODY = "0123456789abcdef" * 2  # a well-formed id that was never given
+
+
+NOTHING_TRIED = Manifest(name="tried", root="", classes=("bird",), images=())
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Work:
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
             "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "kind": "page", "chosen": "all", "tried": NOTHING_TRIED,
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, CDPSession, Page, Route, sync_playwrigh
 from headswap.data.transforms import wanted_px
 from headswap.exports.templates import pictures
 from headswap.network import InputSpec
+from headswap.storage.files import to_plain
 from tests.e2e import made_images as made
 from tests.e2e.house import FLAGS, ROOT, chromium_path
 from tests.e2e.made_images import mosaic, saved
@@ -37,12 +37,12 @@ GREY = replace(BASE, channels=1, mean=(0.5,), std=(0.5,))
 SPECS = (
     *(replace(BASE, interpolation=name) for name in ("nearest", "bilinear", "bicubic", "lanczos")),
     *(replace(BASE, interpolation=name) for name in ("box", "hamming")),
-    replace(BASE, fit="border"),
-    replace(BASE, fit="border", height=192, width=256, channel_order="BGR"),
-    replace(BASE, fit="border", interpolation="nearest", height=97, width=60),
-    replace(BASE, fit="squash"),
-    replace(BASE, fit="squash", squash_px=(250, 240), height=240, width=224),
-    replace(BASE, fit="squash", squash_px=(180, 200), interpolation="bilinear"),  # smaller than the cut
+    replace(BASE, crop_mode="border"),
+    replace(BASE, crop_mode="border", height=192, width=256, channel_order="BGR"),
+    replace(BASE, crop_mode="border", interpolation="nearest", height=97, width=60),
+    replace(BASE, crop_mode="squash"),
+    replace(BASE, crop_mode="squash", squash_px=(250, 240), height=240, width=224),
+    replace(BASE, crop_mode="squash", squash_px=(180, 200), interpolation="bilinear"),  # smaller than the cut
     replace(BASE, height=192, width=256, resize_px=219),
     replace(BASE, height=256, width=192, resize_px=219, interpolation="bilinear"),
     replace(BASE, channel_order="BGR"),
@@ -52,8 +52,8 @@ SPECS = (
     replace(BASE, height=518, width=518, resize_px=518),
     replace(BASE, height=28, width=28, resize_px=28),
     GREY,
-    replace(GREY, fit="border", mean=(0.3,), std=(0.2,)),
-    replace(GREY, fit="squash", interpolation="nearest"),
+    replace(GREY, crop_mode="border", mean=(0.3,), std=(0.2,)),
+    replace(GREY, crop_mode="squash", interpolation="nearest"),
 )  # fmt: skip
 
 RUN = """async ([cases, spec]) => {
@@ -134,8 +134,7 @@ def answer(route: Route) -> None:
 
 def as_json(spec: InputSpec) -> dict[str, Any]:
     """What preprocessing.json holds."""
-    record: dict[str, Any] = json.loads(json.dumps(asdict(spec)))
-    return record | {"wanted_px": wanted_px(spec)}
+    return to_plain(spec) | {"wanted_px": wanted_px(spec)}
 
 
 def by_python(data: bytes, spec: dict[str, Any], place: Path) -> list[Any]:
