@@ -103,7 +103,7 @@ def test_every_way_of_preparing_gives_the_same_numbers(
     page: Page, tmp_path: Path, sample: Path, spec: InputSpec
 ) -> None:
     drawings = [
-        made.drawing(*size) for size in ((640, 480), (37, 190), (160, 299), (224, 224), (1, 1), (90, 31))
+        made.drawing(*size) for size in ((640, 480), (37, 190), (300, 299), (224, 224), (1, 1), (90, 31))
     ]
     cases = [(str(one.size), made.saved(one, "PNG")) for one in drawings]
     cases += read(files_under(sample)[::20])
