@@ -143,6 +143,10 @@ def test_mistakes_are_one_sentence(unpacked: Path) -> None:
     assert nothing.stderr.strip() == (
         "nothing.png cannot be read: No such file or directory. Give the path of a picture."
     )
+    some = ask(unpacked, "predict_onnx.py", "nothing.png", "check/rotated.jpg")
+    assert some.returncode == 3
+    assert "check/rotated.jpg" not in some.stderr
+    assert some.stdout
 
 
 def test_headswap_opens_the_zip_and_the_unpacked_folder_like_any_bundle(

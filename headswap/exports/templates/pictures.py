@@ -36,6 +36,7 @@ MOST_MEGAPIXELS = 200.0  # larger pictures are refused before they are decoded
 MOST_MEMORY = 1_800_000_000  # bytes that decoding one may take
 MOST_BYTES = 200 * 2**20  # of a file
 MOST_LONG = 100.0  # strips longer than this times their width are refused, too
+SOME_LEFT_OUT = 3  # an exit code that no failing Python gives
 AT_ONCE = 16  # pictures that go through the network together
 LEAST_PX = 256  # a JPEG is never reduced below twice this side
 ENDINGS = (
@@ -84,7 +85,7 @@ class Problem(Exception):
 
 
 def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]]) -> int:
-    """Name the pictures of a command line; returns the exit code.
+    """Name the pictures of a command line; returns the exit code: 2 for none, 3 for some that cannot be read.
 
     `open_network` takes the folder and gives a function from (N, C, H, W) float32 to (N, classes)
     probabilities and (N,) numbers that say how unlike each is, or None.
@@ -109,7 +110,7 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
     else:
         print("\n".join(lines(said)), end="\n" if said else "")
         print("\n".join(left["reason"] for left in left_out), end="\n" if left_out else "", file=sys.stderr)
-    return 0 if said else 2
+    return SOME_LEFT_OUT if said and left_out else 0 if said else 2
 
 
 def found(names: list[str]) -> Iterator[Path]:
