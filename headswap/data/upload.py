@@ -19,6 +19,7 @@ from pathlib import Path
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, unsorted
 from headswap.data.manifest import Finding, SkippedFile
+from headswap.data.table import labels_from_table
 from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, TooFewImages, UnreadableImage
 
@@ -69,6 +70,8 @@ def _upload(
     min_classes: int,
 ) -> Upload:
     layout = arrange(names) if min_classes else unsorted(names)
+    if min_classes and len({placed.class_name for placed in layout.placed}) < 2:  # folders do not say them
+        layout = _by_table(layout, names, read)
     _check_classes(source, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,
@@ -80,6 +83,18 @@ def _upload(
     )
 
 
+def _by_table(
+    layout: FolderLayout, names: tuple[str, ...], read: Callable[[PlacedFile], bytes]
+) -> FolderLayout:
+    """The classes of a table beside the pictures; as it is where there is none, or one folder says enough."""
+    try:
+        return labels_from_table(names, lambda name: read(PlacedFile(file=name, class_name=""))) or layout
+    except BadUpload:
+        if layout.placed:  # it may be about something else
+            return layout
+        raise
+
+
 def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None:
     title = shown_name(source.resolve().name)
     classes = sorted({placed.class_name for placed in layout.placed})
@@ -87,7 +102,8 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
     if not classes and loose:
         raise BadUpload(
             f"{title} holds {len(loose)} pictures but no class folders.",
-            remedy="Put the pictures of each class into a folder named after the class.",
+            remedy="Put the pictures of each class into a folder named after the class, or a table beside them: "
+            "labels.csv with the columns file and label.",
         )
     if not classes:
         how = _HOW if min_classes else "Give a folder, a zip or a few pictures."

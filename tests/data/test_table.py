@@ -1,0 +1,128 @@
+"""Labels of a table become classes and parts."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from headswap.data.ingest import ingest
+from headswap.data.layout import FolderLayout
+from headswap.data.table import labels_from_table
+from headswap.errors import BadUpload
+
+IMAGES = [f"images/{number}.jpg" for number in range(6)]
+
+
+def of(text: str, *, name: str = "labels.csv", images: list[str] = IMAGES) -> FolderLayout:
+    layout = labels_from_table([*images, name], {name: text.encode()}.__getitem__)
+    assert layout is not None
+    return layout
+
+
+def classes(layout: FolderLayout) -> dict[str, str]:
+    return {placed.file: placed.class_name for placed in layout.placed}
+
+
+def test_a_table_names_files_by_path_by_name_or_without_the_ending() -> None:
+    wanted = {"images/0.jpg": "mug", "images/1.jpg": "pen", "images/2.jpg": "mug"}
+
+    for way in ("images/{}.jpg", "{}.jpg", "{}", "./images/{}.jpg", "images\\{}.jpg"):
+        rows = [f"{way.format(number)},{name}" for number, name in enumerate(("mug", "pen", "mug"))]
+        assert classes(of("file,label\n" + "\n".join(rows))) == wanted, way
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_any_usual_separator_and_any_name_of_the_columns(separator: str) -> None:
+    lines = ("id breed age", "0 boxer 13", "1 poodle 9", "2 boxer 15", "3 poodle 11")
+
+    layout = of("\ufeff" + "\r\n".join(line.replace(" ", separator) for line in lines), name="train.csv")
+
+    assert set(classes(layout).values()) == {"boxer", "poodle"}
+    assert layout.findings[0].sentence == 'The classes are those of train.csv: its columns "id" and "breed".'
+
+
+def test_image_folders_of_hugging_face_keep_their_parts() -> None:
+    images = ["train/a.png", "train/b.png", "test/a.png"]
+    tables = {
+        "train/metadata.jsonl": b'{"file_name": "a.png", "label": "cat"}\n'
+        b'{"file_name": "b.png", "label": 1}\n',
+        "test/metadata.csv": b"file_name,label\na.png,Cat\n",
+    }
+
+    layout = labels_from_table([*images, *tables], tables.__getitem__)
+
+    assert layout is not None
+    assert {one.file: (one.class_name, one.given_part) for one in layout.placed} == {
+        "train/a.png": ("cat", "train"), "train/b.png": ("1", "train"), "test/a.png": ("cat", "test"),
+    }  # fmt: skip
+
+
+def test_a_column_of_parts_is_no_class() -> None:
+    layout = of("file,split,label\n0,train,a\n1,test,b\n2,train,b\n3,val,a")
+
+    assert [one.given_part for one in layout.placed] == ["train", "test", "train", "validation"]
+
+
+def test_what_is_not_understood_is_named() -> None:
+    layout = of("file,label\n0,mug\n1,\n2,mug\n2,pen\n2,pen\n77.jpg,mug\n3,pen\n4,mug")
+
+    assert classes(layout) == {"images/0.jpg": "mug", "images/3.jpg": "pen", "images/4.jpg": "mug"}
+    assert {left.file: left.reason for left in layout.left_out} == {
+        "images/1.jpg": "1.jpg has no class in labels.csv.",
+        "images/2.jpg": "2.jpg has two classes in labels.csv.",
+        "77.jpg": "77.jpg stands in labels.csv, but is not there.",
+        "images/5.jpg": "5.jpg has no row in the table.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\nx,y\n", "names none of the pictures"),
+        ("file,tall,old\n0,1,0\n1,0,0\n2,1,1\n3,0,1\n", "cannot be told"),
+        ("file\n0\n1\n", "cannot be told"),
+        ("", "names none of the pictures"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_with_an_example(text: str, said: str) -> None:
+    with pytest.raises(BadUpload, match=said):
+        of(text)
+
+
+def test_a_broken_line_of_json_is_counted() -> None:
+    with pytest.raises(BadUpload, match=r"Line 2 of metadata.jsonl is no JSON object"):
+        of('{"file_name": "0.jpg", "label": "a"}\n[1]\n', name="metadata.jsonl")
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_a_folder_or_zip_with_a_table_is_taught_like_class_folders(is_zip: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "things"
+    (folder / "images").mkdir(parents=True)
+    for number in range(6):
+        Image.new("RGB", (64, 64), (40 * number, 200 - 30 * number, 90)).save(folder / IMAGES[number])
+    rows = "\n".join(f"{number}.jpg,{'mug' if number % 2 else 'pen'}" for number in range(6))
+    (folder / "labels.csv").write_text(f"file,label\n{rows}\n", encoding="utf-8")
+    source = folder
+    if is_zip:
+        source = tmp_path / "things.zip"
+        with zipfile.ZipFile(source, "w") as packed:
+            for path in sorted(folder.rglob("*.*")):
+                packed.write(path, path.relative_to(folder).as_posix())
+
+    manifest = ingest(source, store=tmp_path / "store" if is_zip else None).manifest
+
+    assert manifest.counts == {"mug": 3, "pen": 3}
+    assert [finding.code for finding in manifest.findings][:1] == ["table"]
+
+
+def test_a_table_about_something_else_beside_class_folders_changes_nothing(tmp_path: Path) -> None:
+    for name in ("mug", "pen"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.new("RGB", (64, 64), (40 * number, 90, 90)).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "prices.csv").write_text("thing,price\nmug,3\n")
+
+    assert ingest(tmp_path).manifest.counts == {"mug": 3, "pen": 3}
