@@ -102,8 +102,8 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
     if not classes and loose:
         raise BadUpload(
             f"{title} holds {len(loose)} pictures but no class folders.",
-            remedy="Put the pictures of each class into a folder named after the class, or a table beside them: "
-            "labels.csv with the columns file and label.",
+            remedy="Put the pictures of each class into a folder named after the class, or a table beside "
+            "them: labels.csv with the columns file and label.",
         )
     if not classes:
         how = _HOW if min_classes else "Give a folder, a zip or a few pictures."

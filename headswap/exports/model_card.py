@@ -47,7 +47,7 @@ def model_card(facts: CardFacts) -> str:
         "## What it was taught on",
         _data(facts.manifest),
         "## Limits",
-        "\n".join(f"- {plain(sentence)}" for sentence in limit_sentences(facts.report)),
+        "\n".join(f"- {plain(sentence)}" for sentence in (*limit_sentences(facts.report), *_advice(facts))),
         *_label_issues(facts.report),
         "## Do all ways to ask it say the same?",
         _agreement(facts.check),
@@ -55,6 +55,11 @@ def model_card(facts: CardFacts) -> str:
         _licence(card),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _advice(facts: CardFacts) -> tuple[str, ...]:
+    """What whoever trains it next may do about it."""
+    return tuple(one.sentence for one in facts.report.advice)
 
 
 def _metadata(facts: CardFacts) -> str:
@@ -161,7 +166,6 @@ def limit_sentences(report: Report) -> Iterator[str]:
             f"Its classes can be told by {shortcut.name} alone in {shortcut.right} of {shortcut.total} "
             f"pictures: {shortcut.lesson}"
         )
-    yield from (one.sentence for one in report.advice)
 
 
 def _label_issues(report: Report) -> Iterator[str]:
