@@ -71,6 +71,19 @@ def zip_of(place: Path, names: list[str]) -> Path:
     return place
 
 
+def test_a_table_beside_the_images_says_their_classes(visit: Visit, tmp_path: Path) -> None:
+    folder = tmp_path / "my things"
+    (folder / "photos").mkdir(parents=True)
+    for number in range(12):
+        (folder / "photos" / f"{number}.jpg").write_bytes(image(number))
+    rows = [f"{number}.jpg;{'mug' if number % 3 else 'pen'}" for number in range(12)]
+    (folder / "labels.csv").write_text("\n".join(["file;label", *rows]), encoding="utf-8")
+
+    give_folder(visit, folder)
+
+    assert classes(visit) == {"mug": 8, "pen": 4}
+
+
 def test_a_folder_keeps_its_class_names_and_a_hostile_one_is_text(
     visit: Visit, class_folders: FolderOf
 ) -> None:
