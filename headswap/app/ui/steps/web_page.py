@@ -66,7 +66,8 @@ def build_web_page() -> WebPageParts:
 
 def show_web_page(parts: WebPageParts, view: WebPageView | None, link: h.Node = None) -> Updates:
     """How far it is, or what there is to take; None: no run has a result."""
-    files = ((parts.page, view.page), (parts.site, view.site)) if view else ()
+    # Where there is no run, nothing of another project may stay to be downloaded.
+    files = ((parts.page, view.page if view else None), (parts.site, view.site if view else None))
     return {
         parts.panel: web_page_panel(view) if view else None,
         parts.timer: gr.Timer(active=view is not None and view.state == "packing"),
@@ -88,7 +89,7 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
     if view.state == "ready":
         return PANEL(data_state="ready")[
             WORDS,
-            h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"],],
+            h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"]],
             CAMERA,
         ]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
@@ -110,7 +111,7 @@ def _shown(parts: WebPageParts, shared: PageParts, job: str, request: gr.Request
     return show_web_page(parts, view, card)
 
 
-def on_deed(
+def on_press(
     parts: WebPageParts, shared: PageParts, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """One of the buttons."""
@@ -133,12 +134,12 @@ def on_web_page_tick(parts: WebPageParts, shared: PageParts, job: str, request: 
 def connect_web_page(parts: WebPageParts, shared: PageParts, done_job: gr.Textbox) -> None:
     """Connect the panel."""
     look = errors_as_text(parts.status)(on_web_page, parts, shared)
-    deed = errors_as_text(parts.status)(on_deed, parts, shared)
+    press = errors_as_text(parts.status)(on_press, parts, shared)
     tick = errors_as_text(parts.status, {parts.timer: gr.update(active=False)})(
         on_web_page_tick, parts, shared
     )
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], parts.outputs, **quiet)
     for source in (parts.panel, parts.link):
-        source.click(deed, done_job, parts.outputs, trigger_mode="once", **quiet)
+        source.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
     parts.timer.tick(tick, done_job, parts.outputs, **quiet)
