@@ -201,7 +201,7 @@ def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
         return nothing | step.footer.show(is_trained=False) | step.tried.empty(None) | step.many.empty
     context = shared.look(project_id, request)
     report = shared.service.results.report(context.owner, job)
-    strip = example_strip(examples_for(report.classes), (), -1)
+    strip = example_strip(examples_for(report.classes), job)
     drawn = show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
     return drawn | show_many(step.many, shared, context, GridChoice())
 

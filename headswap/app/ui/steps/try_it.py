@@ -30,29 +30,40 @@ def examples_for(classes: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(path for path in sorted(FOLDER.iterdir()) if path.stem.split("_")[0] in classes)
 
 
-def example_strip(paths: tuple[Path, ...], said: tuple[Prediction, ...], chosen: int) -> h.Renderable | None:
-    """Buttons with the pictures, and below each what the network says of it; a button sends its number."""
+def example_strip(paths: tuple[Path, ...], job: str) -> h.Renderable | None:
+    """Buttons with the pictures of a run; a button sends its number.
+
+    What the network says of them comes later, in `examples_said`: a strip that was drawn again for that
+    would take the button away from under a finger, and the mark with it.
+    """
     if not paths:
         return None
-    shown = [_example(path, i, said[i] if i < len(said) else None, chosen) for i, path in enumerate(paths)]
-    return h.fragment[h.h3["Examples it has never seen"], h.ul(".examples")[shown]]
+    shown = [_example(path, i) for i, path in enumerate(paths)]
+    return h.fragment[h.h3["Examples it has never seen"], h.ul(".examples", data_run=job)[shown]]
 
 
-def _example(path: Path, place: int, said: Prediction | None, chosen: int) -> h.Renderable:
-    spoken = f": it says {said.label}, {percent(said.sure)} sure" if said else ""
+def _example(path: Path, place: int) -> h.Renderable:
     button = h.button(
-        ".plate",
-        type="button",
-        data_example=place,
-        aria_pressed=str(place == chosen).lower(),
-        aria_label=f"Example {place + 1}{spoken}",
+        ".plate", type="button", data_example=place, aria_pressed="false", aria_label=f"Example {place + 1}"
     )
-    told: h.Node = "…"
-    if said:
-        right = path.stem.split("_")[0] == said.label
-        told = (icon("check", "good") if right else icon("cross", "bad"), said.label)
-    image = h.img(src=image_uri(path.read_bytes(), "png"), alt="")
-    return h.li[button[image], h.span(".told", aria_hidden="true")[told]]
+    return h.li[
+        button[h.img(src=image_uri(path.read_bytes(), "png"), alt="")],
+        h.span(".told", aria_hidden="true")["…"],
+    ]
+
+
+def examples_said(
+    paths: tuple[Path, ...], said: tuple[Prediction, ...], job: str, chosen: int | None
+) -> h.Renderable:
+    """What `said.js` writes below the pictures, and which of them it marks (None: leave the mark)."""
+    answers = [_said(path, i, one) for i, (path, one) in enumerate(zip(paths, said, strict=False))]
+    return h.ul(hidden=True, data_run=job, data_chosen=chosen)[answers]
+
+
+def _said(path: Path, place: int, said: Prediction) -> h.Renderable:
+    right = path.stem.split("_")[0] == said.label
+    spoken = f"Example {place + 1}: it says {said.label}, {percent(said.sure)} sure"
+    return h.li(data_spoken=spoken)[icon("check", "good") if right else icon("cross", "bad"), said.label]
 
 
 MOST_EXAMPLES = 12
@@ -80,6 +91,7 @@ class TryIt:
     image: gr.Image
     camera: gr.HTML
     examples: gr.HTML
+    said: gr.HTML
     status: gr.HTML
     answer: gr.HTML
     look: gr.Button
@@ -87,7 +99,7 @@ class TryIt:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.image, self.examples, self.status, self.answer, self.look, self.heat]
+        return [self.image, self.examples, self.said, self.status, self.answer, self.look, self.heat]
 
     @property
     def untold(self) -> Updates:
@@ -96,7 +108,12 @@ class TryIt:
 
     def empty(self, strip: h.Node) -> Updates:
         """Nothing is tried yet."""
-        return self._no_heat(False) | {self.image: None, self.answer: NO_ANSWER, self.examples: strip}
+        return self._no_heat(False) | {
+            self.image: None,
+            self.answer: NO_ANSWER,
+            self.examples: strip,
+            self.said: None,
+        }
 
     def told(self, said: h.Node, *, is_kept: bool = True) -> Updates:
         """An answer; of a camera's picture, which is not kept, no map can be drawn."""
@@ -117,12 +134,13 @@ def build_try_it() -> TryIt:
             )  # fmt: skip
             camera = fragment(CAMERA, name="hs-live-camera", script=web_text("live.js"))
             examples = fragment(name="hs-examples", script=sends("example"))
+            examples_told = fragment(script=web_text("said.js"))
         with gr.Column(elem_classes="stack"):
             status = fragment(classes="status", name="hs-try-status")
             said = fragment(NO_ANSWER, name="hs-answer")
             look = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
             heat = fragment(name="hs-heat")
-    return TryIt(image, camera, examples, status, said, look, heat)
+    return TryIt(image, camera, examples, examples_told, status, said, look, heat)
 
 
 def answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
@@ -144,10 +162,10 @@ def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr
     if not paths:
         return {}
     said = results.predict(owner, job, paths[:most])
-    strip = {part.examples: example_strip(paths, said, chosen=0)}
+    below = {part.said: examples_said(paths, said, job, 0 if most == 1 else None)}
     if most > 1:
-        return strip
-    return strip | {part.image: served(paths[0])} | part.told(answered(shared, owner, job, said[0]))
+        return below
+    return below | {part.image: served(paths[0])} | part.told(answered(shared, owner, job, said[0]))
 
 
 def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
