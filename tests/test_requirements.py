@@ -24,6 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 NAMES = {"PIL": "pillow"}  # of a package, where it is not that of the module
 THE_PAGE = ("app/ui/", "app/serve.py")  # rooms that may import what [app] brings
 OPTIONAL = {  # an extra: the modules that import it, inside a function
+    "film": ("data/film.py",),
     "fast": ("features/onnx_backend.py", "exports/onnx.py"),
     "transformers": ("zoos/transformers_zoo.py",),
 }

@@ -22,6 +22,7 @@ from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
+from headswap.data.upload import store_for
 from headswap.errors import TooFewImages
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Progress, silent
@@ -90,7 +91,7 @@ def evaluate_bundle(
     spec = bundle.card.input
     intake = ingest(
         data,
-        store=workspace / "unpacked" if data.is_file() else None,
+        store=store_for(data, workspace),
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
         min_classes=1,

@@ -41,6 +41,7 @@ def check(manifest: Manifest) -> Manifest:
         _unbalanced,
         _same_bytes,
         _alike,
+        _films,
         _given_parts,
         _giveaways,
     )
@@ -109,9 +110,9 @@ def _same_bytes(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _alike(manifest: Manifest) -> Iterator[Finding]:
-    members: dict[int, dict[str, ImageRecord]] = defaultdict(dict)  # group -> one picture of each sha256
+    members: dict[int, dict[str, ImageRecord]] = defaultdict(dict)  # group -> one of each sha256 or film
     for image in manifest.images:
-        members[image.group].setdefault(image.sha256, image)
+        members[image.group].setdefault(image.film or image.sha256, image)
     alike = [tuple(group.values()) for number, group in members.items() if number >= 0 and len(group) > 1]
     if not alike:
         return
@@ -132,6 +133,33 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
             sentence=f"{hold} of near duplicates with more than one class, such as {such_as}: "
             "look at the labels.",
             files=tuple(image.file for group in mixed for image in group),
+        )
+
+
+def _films(manifest: Manifest) -> Iterator[Finding]:
+    frames = [image for image in manifest.images if image.film]
+    if not frames:
+        return
+    films = len({image.film for image in frames})
+    yield Finding(
+        code="films",
+        sentence=f"{len(frames)} of the pictures are frames of {films} {'film' if films == 1 else 'films'}. "
+        "Each film stays together, for practice or in the exam. Frames of one film are alike: more films "
+        "tell more than longer ones, and the report's range, which counts every frame, is too narrow.",
+        files=tuple(image.file for image in frames),
+    )
+    groups: dict[str, set[int]] = defaultdict(set)
+    for image in manifest.images:
+        groups[image.class_name].add(image.group)
+    filmed = {image.class_name for image in frames}
+    lone = tuple(name for name in manifest.classes if name in filmed and len(groups[name]) == 1)
+    if lone:
+        yield Finding(
+            code="one-film",
+            sentence=f"All pictures of {_listed([shown_name(name) for name in lone])} come from one film. "
+            "What is practised on is never in the exam, and a film counts as one: film once more, elsewhere, "
+            "or add pictures.",
+            classes=lone,
         )
 
 

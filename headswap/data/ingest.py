@@ -29,7 +29,9 @@ from numpy.typing import NDArray
 
 from headswap.data import decode
 from headswap.data.checks import check
-from headswap.data.decode import ImageLimits
+from headswap.data.decode import Decoded, ImageLimits
+from headswap.data.film import MEMORY_BYTES as FILM_BYTES
+from headswap.data.film import frames_of, is_film
 from headswap.data.fingerprint import fingerprint_of
 from headswap.data.layout import PlacedFile, looks_like_an_image
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
@@ -161,12 +163,12 @@ def ingest(  # noqa: PLR0913
     policy: ReadPolicy | None = None,
     listener: Listener = silent,
 ) -> IngestedImages:
-    """Read a folder of class folders, or a zip of one.
+    """Read a folder of class folders, or a zip of one. A film gives many images, which share a group.
 
     Args:
         source: the folder or zip.
         store: a folder to keep the pictures in, named by the sha256 of their original bytes:
-            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip.
+            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip and for films.
             None: a folder is read in place.
         prepare: turns a picture into a network's input while it is at hand.
         wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
@@ -223,23 +225,25 @@ def _collect(
     if plan.sink is not None:
         plan.sink.expect(total)
     for done, result in enumerate(_in_order(plan, threads), start=1):
-        if isinstance(result, SkippedFile):
-            left_out.append(result)
-        else:
-            images.append(result.image)
-            if result.prepared is not None:
+        for one in result:
+            if isinstance(one, SkippedFile):
+                left_out.append(one)
+                continue
+            images.append(one.image)
+            if one.prepared is not None:
                 if plan.sink is not None:
-                    plan.sink.add(result.image.sha256, result.prepared)
-                if plan.room.take(result.prepared.nbytes):
-                    prepared[result.image.sha256] = result.prepared
+                    plan.sink.add(one.image.sha256, one.prepared)
+                if plan.room.take(one.prepared.nbytes):
+                    prepared[one.image.sha256] = one.prepared
+        _check_count(plan.upload, len(images), plan.policy)
         listener(Progress("pictures", done, total))
     return images, left_out, prepared
 
 
-def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
+def _in_order(plan: _Plan, threads: int) -> Iterator[tuple[_Taken | SkippedFile, ...]]:
     """Decode in threads with a bounded look-ahead; results come in the order of the files."""
     sink = plan.sink
-    waiting: deque[Future[_Taken | SkippedFile]] = deque()
+    waiting: deque[Future[tuple[_Taken | SkippedFile, ...]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
             for placed in plan.upload.placed:
@@ -253,32 +257,60 @@ def _in_order(plan: _Plan, threads: int) -> Iterator[_Taken | SkippedFile]:
                 future.cancel()
 
 
-def _take(plan: _Plan, placed: PlacedFile) -> _Taken | SkippedFile:
-    """One file: read, decode, look, prepare, keep."""
+def _take(plan: _Plan, placed: PlacedFile) -> tuple[_Taken | SkippedFile, ...]:
+    """One file: read, decode, look, prepare, keep. Of a film, each of its frames."""
     name = placed.file.rsplit("/", 1)[-1]
     if placed.file in plan.policy.skip:
-        return SkippedFile(
-            file=placed.file, reason=f"{decode.shown_name(name)} stopped the program that reads pictures."
-        )
+        return _left(placed, f"{decode.shown_name(name)} stopped the program that reads pictures.")
     plan.policy.begin(placed.file)
     try:
         data = plan.upload.read(placed)
+        if is_film(name):
+            with plan.decoding.hold(FILM_BYTES):
+                return _take_film(plan, placed, data, name)
         opened = decode.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.policy.limits)
         with plan.decoding.hold(opened.memory_bytes):
-            return _look(plan, placed, data, opened.decode())
+            return (_look(plan, placed, hashlib.sha256(data).hexdigest(), opened.decode()),)
     except UnreadableImage as error:
-        return SkippedFile(file=placed.file, reason=error.problem)
+        return _left(placed, error.problem)
     except MemoryError:  # a reader of strangers' pictures has a limit
-        return SkippedFile(
-            file=placed.file, reason=f"{decode.shown_name(name)} needs more memory than there is."
-        )
+        return _left(placed, f"{decode.shown_name(name)} needs more memory than there is.")
     finally:
         plan.policy.end(placed.file)
 
 
-def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: decode.Decoded) -> _Taken:
+def _left(placed: PlacedFile, reason: str) -> tuple[SkippedFile]:
+    return (SkippedFile(file=placed.file, reason=reason),)
+
+
+def _take_film(plan: _Plan, placed: PlacedFile, data: bytes, name: str) -> tuple[_Taken | SkippedFile, ...]:
+    """The frames of a film, named by their time in it."""
+    if plan.store is None:
+        return _left(placed, f"{decode.shown_name(name)} is a film, and nowhere is named to keep its frames.")
+
+    def alive() -> None:  # whoever watches counts from the last frame, not from the first
+        plan.policy.end(placed.file)
+        plan.policy.begin(placed.file)
+
+    film = hashlib.sha256(data).hexdigest()
+    taken: list[_Taken] = []
+    for frame in frames_of(data, name=name, shorter_px=STORE_PX, alive=alive):
+        alive()
+        at = PlacedFile(
+            file=f"{placed.file} {frame.at_s:05.1f}s.jpg",
+            class_name=placed.class_name,
+            given_part=placed.given_part,
+        )
+        sha256 = hashlib.sha256(f"{film} {frame.at_s:.3f}".encode()).hexdigest()
+        width, height = frame.image.size
+        decoded = Decoded(image=frame.image, kind="JPEG", width=width, height=height)
+        taken.append(_look(plan, at, sha256, decoded, film=film))
+    return tuple(taken)
+
+
+def _look(plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, film: str = "") -> _Taken:
     """A decoded picture: its look, its copy in the store, its input for the network."""
-    image, sha256 = decoded.image, hashlib.sha256(data).hexdigest()
+    image = decoded.image
     look = fingerprint_of(image)
     kept = placed.file
     if plan.store is not None:
@@ -296,6 +328,7 @@ def _look(plan: _Plan, placed: PlacedFile, data: bytes, decoded: decode.Decoded)
         brightness=look.brightness,
         border=look.border,
         thumbnail=look.thumbnail,
+        film=film,
         given_part=placed.given_part,
     )
     return _Taken(image=record, prepared=prepared)
@@ -319,14 +352,18 @@ def processors() -> int:
 
 
 def _check_upload(upload: Upload, source: Path, store: Path | None, policy: ReadPolicy) -> None:
-    if 0 < policy.most_images < len(upload.placed):
+    _check_count(upload, len(upload.placed), policy)
+    if store is None and not upload.in_place:
+        raise BadUpload(f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in.")
+
+
+def _check_count(upload: Upload, images: int, policy: ReadPolicy) -> None:
+    if 0 < policy.most_images < images:
         raise TooMuch(
-            f"{decode.shown_name(upload.name)} holds {len(upload.placed):,} pictures; "
+            f"{decode.shown_name(upload.name)} holds {images:,} pictures; "
             f"{policy.most_images:,} are allowed here.",
             remedy="Choose fewer pictures of each class.",
         )
-    if store is None and not upload.in_place:
-        raise BadUpload(f"{source.name} is a zip.", remedy="Name a folder that its pictures may be kept in.")
 
 
 def _check_enough(

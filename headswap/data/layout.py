@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from headswap.data.decode import ENDINGS, shown_name
+from headswap.data.film import FILM_ENDINGS, is_film
 from headswap.data.manifest import Finding, Part, SkippedFile
 
 PART_NAMES: dict[str, Part] = {
@@ -61,7 +62,7 @@ def arrange(names: Iterable[str]) -> FolderLayout:
     Args:
         names: paths relative to the source, with forward slashes, in any order.
     """
-    paths = sorted(tuple(name.split("/")) for name in names if not is_litter(name))
+    paths, left_out = _without_moving_halves(sorted(tuple(n.split("/")) for n in names if not is_litter(n)))
     images = [path for path in paths if looks_like_an_image(path[-1])] or paths
     depth = _unwrap(images, 0)
     stem = images[0][:depth] if images else ()
@@ -71,7 +72,6 @@ def arrange(names: Iterable[str]) -> FolderLayout:
     inner_parts = not parts and _classes_hold_parts(images, depth)
 
     homes: list[tuple[Steps, str, Part | None]] = []  # path, class folder, part
-    left_out: list[SkippedFile] = []
     for path in paths:
         top = path[depth] if len(path) > depth + 1 and path[:depth] == stem else None
         level = class_depth.get(top, depth) if top is not None else depth
@@ -93,8 +93,9 @@ def arrange(names: Iterable[str]) -> FolderLayout:
 
 def unsorted(names: Iterable[str]) -> FolderLayout:
     """Every file at any depth, of no class: what their folders are called means nothing."""
-    placed = tuple(PlacedFile(file=name, class_name="") for name in sorted(names) if not is_litter(name))
-    return FolderLayout(placed=placed, left_out=(), findings=())
+    paths, left_out = _without_moving_halves(sorted(tuple(n.split("/")) for n in names if not is_litter(n)))
+    placed = tuple(PlacedFile(file="/".join(path), class_name="") for path in paths)
+    return FolderLayout(placed=placed, left_out=tuple(left_out), findings=())
 
 
 def class_name(folder: str) -> str:
@@ -116,8 +117,28 @@ def is_litter(name: str) -> bool:
 
 
 def looks_like_an_image(name: str) -> bool:
-    """By its ending only: enough to tell a picture that was lost from a note beside the pictures."""
-    return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES))
+    """By its ending only: enough to tell a picture or film that was lost from a note beside the pictures."""
+    return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES, *FILM_ENDINGS))
+
+
+def _without_moving_halves(paths: list[Steps]) -> tuple[list[Steps], list[SkippedFile]]:
+    """Leave out the short film that a phone keeps beside a live photo: it shows the same once more."""
+    photos = {_stem(path): path[-1] for path in paths if path[-1].lower().endswith(ENDINGS)}
+    halves = [path for path in paths if is_film(path[-1]) and _stem(path) in photos]
+    left_out = [
+        SkippedFile(
+            file="/".join(path),
+            reason=f"{shown_name(path[-1])} is the moving part of {shown_name(photos[_stem(path)])}.",
+        )
+        for path in halves
+    ]
+    gone = set(halves)
+    return [path for path in paths if path not in gone], left_out
+
+
+def _stem(path: Steps) -> Steps:
+    """A path without its ending, in one case."""
+    return (*path[:-1], path[-1].rpartition(".")[0].casefold())
 
 
 def _unwrap(images: Sequence[Steps], depth: int) -> int:

@@ -22,7 +22,7 @@ class ImageRecord:
     file: str  # the name the person knows, relative, with forward slashes
     source: str  # where its bytes are, relative to the manifest's root
     class_name: str
-    sha256: str  # of the bytes
+    sha256: str  # of the bytes; of a frame: of its film and its time in it
     width: int  # px, after rotation
     height: int
     look: str  # 256-bit difference hash, 64 hex digits
@@ -31,7 +31,8 @@ class ImageRecord:
     thumbnail: str = (
         ""  # `look.Look.thumbnail`; empty: made by version 0.1, or in a bundle, which shows nobody
     )
-    group: int = -1  # near duplicates share a group; -1: not grouped yet
+    film: str = ""  # sha256 of the film that this is a frame of; empty: a picture of its own
+    group: int = -1  # near duplicates and frames of one film share a group; -1: not grouped yet
     part: Part = "train"
     given_part: Part | None = None  # from train/val/test folders, or "train": a person named it after a try
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from headswap.data.decode import shown_name
@@ -58,12 +58,29 @@ def split(
 
 
 def with_groups(manifest: Manifest) -> Manifest:
-    """Number the groups of near duplicates, once."""
+    """Number the groups of near duplicates and of frames of one film, once."""
     if all(image.group >= 0 for image in manifest.images):
         return manifest
-    numbers = group_alike(manifest.images)
+    numbers = _films_whole(manifest.images, group_alike(manifest.images))
     pairs = zip(manifest.images, numbers, strict=True)
     return replace(manifest, images=tuple(replace(image, group=number) for image, number in pairs))
+
+
+def _films_whole(images: Sequence[ImageRecord], numbers: Sequence[int]) -> tuple[int, ...]:
+    """Put all groups that hold frames of the same film together: whoever has seen one has seen them all."""
+    leader = {number: number for number in numbers}
+
+    def first(number: int) -> int:
+        while leader[number] != number:
+            number = leader[number]
+        return number
+
+    seen: dict[str, int] = {}  # film -> a group with a frame of it
+    for image, number in zip(images, numbers, strict=True):
+        if image.film:
+            low, high = sorted((first(number), first(seen.setdefault(image.film, number))))
+            leader[high] = low
+    return tuple(first(number) for number in numbers)
 
 
 def crossing(manifest: Manifest) -> tuple[ImageRecord, ...]:

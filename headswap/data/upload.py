@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
+from headswap.data.film import is_film
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, unsorted
 from headswap.data.manifest import Finding, SkippedFile
 from headswap.data.table import labels_from_table
@@ -36,6 +37,16 @@ class Upload:
     left_out: tuple[SkippedFile, ...]
     findings: tuple[Finding, ...]
     read: Callable[[PlacedFile], bytes]
+
+
+def store_for(source: Path, folder: Path) -> Path | None:
+    """Where below `folder` a source's pictures must be kept to be read again; None: they are read in place.
+
+    A zip's pictures and a film's frames are no files that could be opened once more.
+    """
+    if source.is_dir() and not any(is_film(name) for _, _, files in os.walk(source) for name in files):
+        return None
+    return folder / "unpacked"
 
 
 @contextmanager

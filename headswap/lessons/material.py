@@ -27,6 +27,7 @@ from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, to_float, wanted_px
+from headswap.data.upload import store_for
 from headswap.errors import BadSetting, BadUpload, TooFewImages
 from headswap.events import Listener, Progress, silent
 from headswap.features.bank import fill_bank
@@ -159,7 +160,7 @@ class Material:
         if source.name == _DATASET and source.is_file():
             kept: Manifest = read_record(Manifest, source)
             return kept
-        store = self.workspace / "unpacked" if source.is_file() else None
+        store = store_for(source, self.workspace)
         return ingest(source, store=store, listener=self.listener).manifest
 
     @cached_property

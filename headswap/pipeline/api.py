@@ -72,9 +72,10 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
         BadUpload, TooFewImages.
     """
     from headswap.data.ingest import ingest
+    from headswap.data.upload import store_for
 
     source = Path(data)
-    store = _workspace(workspace) / "unpacked" if source.is_file() else None
+    store = store_for(source, _workspace(workspace))
     return ingest(source, store=store, listener=listener).manifest
 
 

@@ -22,6 +22,7 @@ from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
+from headswap.data.upload import store_for
 from headswap.errors import BadSetting, HeadswapError, TooFewImages
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, Progress, silent
@@ -159,7 +160,7 @@ def _task_of(
             continue  # its row will say why
     intake = ingest(
         data,
-        store=workspace / "unpacked" if data.is_file() else None,
+        store=store_for(data, workspace),
         prepare=(lambda image: prepare(image, spec)) if spec else None,
         wanted_px=wanted_px(spec) if spec else None,
         listener=listener,

@@ -22,6 +22,7 @@ from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
+from headswap.data.upload import store_for
 from headswap.errors import BadSetting, TooFewImages
 from headswap.evaluation.report import Report
 from headswap.events import Listener, Note, Progress, silent
@@ -66,7 +67,7 @@ def read_images(
         return IngestedImages(manifest=manifest, prepared={})
     return ingest(
         source,
-        store=workspace / "unpacked" if source.is_file() else None,
+        store=store_for(source, workspace),
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
         keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
@@ -315,7 +316,7 @@ def _parted(
     if not manifest.part("test"):
         raise TooFewImages(
             "There are too few pictures to lock any away for the exam.",
-            remedy="Give each class at least two different pictures; ten or more are better.",
+            remedy="Give each class at least two different pictures, or films; ten or more are better.",
         )
     for finding in manifest.findings:
         if finding.code in _TOLD:

@@ -26,6 +26,7 @@ from typing import Literal
 from headswap.app.processes.sandbox import Places
 from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_image
 from headswap.data.edit import join
+from headswap.data.film import import_film_reader
 from headswap.data.ingest import ReadPolicy, ingest, processors
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
@@ -104,6 +105,7 @@ def places(question_json: str) -> Places:
     """What a question is about: an upload and its data set, or the scratch folder of all single pictures."""
     question: Question = from_json(Question, question_json)
     import_readers()
+    import_film_reader()
     with one_blas_thread():  # finds the pools, which it cannot later
         pass
     if not isinstance(question, ReadUpload):

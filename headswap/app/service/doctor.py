@@ -30,9 +30,9 @@ NEEDED = (
     "onnxruntime", "pydantic", "psutil",
 )  # fmt: skip
 PAGE = (  # of the extra "app": the core does without
-    "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe",
+    "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe", "av",
 )  # fmt: skip
-EXTRAS = ("transformers", "openvino")
+EXTRAS = ("transformers", "openvino", "av")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,9 @@ class PageContext:
             only = shown_name(self.classes[0])
             return f"So far there is only {only}. It needs a second class to tell it from."
         if self.manifest and not self.manifest.part("test"):
-            return "There are too few pictures to lock any away for the exam. Two of each are the least."
+            few = "There are too few pictures to lock any away for the exam."
+            is_filmed = any(image.film for image in self.manifest.images)
+            return f"{few} {'Film each class at least twice.' if is_filmed else 'Two of each are the least.'}"
         return ""
 
     @property

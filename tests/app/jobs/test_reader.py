@@ -17,6 +17,7 @@ from headswap.app.processes.reader import Reader
 from headswap.data.decode import ImageLimits
 from headswap.errors import TooMuch, UnreadableImage
 from headswap.storage.files import from_json, to_json
+from tests.data.films import disc
 
 # A reader whose decoder does what a picture's name says: the way a hole in a C library shows itself.
 EVIL = """
@@ -104,6 +105,20 @@ def test_an_image_that_swallows_memory_is_left_out_and_the_reader_lives(
         "swallow.png needs more memory than there is."
     ]
     assert done.came == 12
+
+
+def test_a_film_is_read_by_the_confined_reader_and_one_that_ends_it_is_named(
+    open_reader: Open, tmp_path: Path
+) -> None:
+    question = upload(tmp_path, "a/crash.png")
+    with zipfile.ZipFile(question.source, "a") as archive:
+        archive.writestr("b/turning.mp4", disc(seconds=2.0))
+
+    done = ask(open_reader(), question)
+
+    assert [left.file for left in done.manifest.left_out] == ["a/crash.png"]
+    assert sum(1 for image in done.manifest.images if image.file.startswith("b/turning.mp4 ")) == 4
+    assert done.came == 16
 
 
 def test_more_deaths_than_a_mistake_explains_refuse_the_upload(open_reader: Open, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.status import busy_status, run_status
 from headswap.app.ui.widgets.text import in_words
 from headswap.data.decode import ENDINGS
+from headswap.data.film import FILM_ENDINGS
 from headswap.data.manifest import Manifest
 
 # Where images come from: the marks that `picker.js` and `camera.js` bring to life. What a person chooses or
@@ -74,7 +75,7 @@ PICKER = h.fragment[
         "One folder per class: its name becomes the name the network will say. Large pictures are made "
         "smaller on your machine before they travel."
     ],
-    h.div(".hs-row.choosers", data_endings=",".join(ENDINGS))[
+    h.div(".hs-row.choosers", data_endings=",".join((*ENDINGS, *FILM_ENDINGS)))[
         h.button(".btn.folder", type="button")["Choose a folder"],
         h.input(type="file", webkitdirectory=True, multiple=True, hidden=True),
         h.button(".btn.loose", type="button")["Choose pictures"],

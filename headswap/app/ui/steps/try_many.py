@@ -33,6 +33,7 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text, kinds_of
 from headswap.app.ui.widgets.html import fragment, packing, rendered, served, web_text
 from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import ENDINGS
+from headswap.data.film import FILM_ENDINGS
 from headswap.errors import HeadswapError, NotFound
 
 TICK_S = 0.7
@@ -42,7 +43,7 @@ CHOOSER = h.div(".stack.tight")[
         "Photos that nobody has sorted. It says what it sees in each, and you look where it is not sure. "
         "Large pictures are made smaller on your machine before they travel."
     ],
-    h.div(".hs-row", data_endings=",".join(ENDINGS))[
+    h.div(".hs-row", data_endings=",".join((*ENDINGS, *FILM_ENDINGS)))[
         h.button(".btn", type="button", data_choose=True)["Choose pictures or a zip"],
         h.input(type="file", multiple=True, hidden=True, aria_label="Pictures or a zip to try"),
         h.button(".btn", type="button", data_choose=True)["Choose a folder"],

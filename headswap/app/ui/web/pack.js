@@ -5,7 +5,7 @@ const SHORTER_SIDE = 640, SMALL_BYTES = 200_000, LARGEST_PICTURE = 209_715_200, 
 const SHRINKS = /\.(jpe?g|png|webp|bmp|avif)$/i, HIDDEN = /(^|\/)(\.|__MACOSX|Thumbs\.db|desktop\.ini)/;
 const endings = element.querySelector('[data-endings]').dataset.endings.split(',');
 const isPicture = (name) => endings.some((ending) => name.toLowerCase().endsWith(ending));
-const accept = ['image/*', ...endings].join(',');
+const accept = ['image/*', 'video/*', ...endings].join(',');
 globalThis.headswap = { ...globalThis.headswap, accept, isPicture };
 
 // A canvas has 8 bits, and reads a 12-bit camera in a 16-bit PNG as black; the server does not.
