@@ -73,7 +73,7 @@ PICKER = h.fragment[
     h.div(".hs-row.heading")[icon("folder"), h.h2["Drop a folder, a zip or loose pictures"]],
     h.p(".hs-soft")[
         "One folder per class: its name becomes the name the network will say. Large pictures are made "
-        "smaller on your machine before they travel."
+        "smaller on your machine before they travel. Of a film, the sharpest pictures are taken."
     ],
     h.div(".hs-row.choosers", data_endings=",".join((*ENDINGS, *FILM_ENDINGS)))[
         h.button(".btn.folder", type="button")["Choose a folder"],
