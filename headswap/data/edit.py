@@ -133,9 +133,7 @@ def take_labelled(manifest: Manifest, images: Iterable[ImageRecord]) -> Manifest
     names = {image.sha256: image.class_name for image in named}
     there = {image.sha256 for image in manifest.images}
     taken = {image.file for image in manifest.images}
-    all_images = [
-        replace(one, class_name=names.get(one.sha256, one.class_name)) for one in manifest.images
-    ]
+    all_images = [replace(one, class_name=names.get(one.sha256, one.class_name)) for one in manifest.images]
     for image in named:
         if image.sha256 not in there:
             file = _free_name(f"{image.class_name}/{image.file.rpartition('/')[2]}", taken)

@@ -3,15 +3,17 @@
 Flow:  (N, D) features --likeness_tree--> LikenessTree
        features + tree + labels so far --advise--> LabelAdvice: questions, and groups that look alike
 
-Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. Half of
-the questions are typical images of the largest groups of which nothing is known yet, as TypiClust chooses; half
-are images that the head solved so far is least sure of, one from each of as many groups, so that none
-asks the same twice. As soon as there is a head, groups are what it is sure of, where the nearest named image agrees.
+Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. Half
+of the questions are typical images of the largest groups of which nothing is known yet, as TypiClust chooses;
+half are images that the head solved so far is least sure of, one from each of as many groups, so that none
+asks the same twice. As soon as there is a head, the first groups are what it is sure of, where the nearest
+named image agrees.
 
 Knows features and labels only: no image, no file, no person. benchmarks/label_help.py measures it.
 
 Source:
-    TypiClust: Hacohen, Dekel & Weinshall (2022), arXiv:2202.02794. Margin: Scheffer, Decomain & Wrobel (2001).
+    TypiClust: Hacohen, Dekel & Weinshall (2022), arXiv:2202.02794.
+    Margin: Scheffer, Decomain & Wrobel (2001), "Active hidden Markov models for information extraction".
     Least sure ones spread over clusters: Citovsky et al. (2021), arXiv:2107.14263.
 """
 
@@ -31,8 +33,8 @@ from headswap.training.label_advice import AlikeGroup, LabelAdvice
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
-SURE = 0.8  # probability from which images are offered together
-GROUP_OF = 12  # images of a group, on average
+SURE = 0.9  # probability from which images are offered together
+GROUP_OF = 6  # images of a group, on average
 FEWEST, MOST = 3, 24  # images of a group that is offered
 _MOST_MERGED = 3_000  # images in the tree; more hang on the nearest of these
 _NEIGHBOURS = 20  # that say how typical an image is, as TypiClust counts them
@@ -182,9 +184,14 @@ def _doubtful_ones(tree: LikenessTree, guess: _Guess, count: int) -> list[int]:
 
 
 def _said_alike(tree: LikenessTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
-    """For each class what the head is sure of, where the nearest named image is of that class too."""
+    """For each class what the head is sure of, where those it looks like are named, and of that class too.
+
+    A head that knows two classes is sure of all others, too: it has no word for them.
+    """
+    group, named = groups_of(tree, _usual_groups(tree)), labels.numpy()
     nearest, _ = _nearest(tree.directions[guess.rows], tree.directions[known])
-    agreed = (guess.probability >= SURE) & (labels.numpy()[known[nearest]] == guess.label)
+    agreed = (guess.probability >= SURE) & (named[known[nearest]] == guess.label)
+    agreed &= np.isin(group[guess.rows], group[known])
     groups = []
     for label in np.unique(guess.label):
         places = np.flatnonzero(agreed & (guess.label == label))
@@ -196,7 +203,7 @@ def _said_alike(tree: LikenessTree, guess: _Guess, labels: Tensor, known: Rows) 
 
 def _unknown_groups(tree: LikenessTree, known: Rows, rest: list[int]) -> list[AlikeGroup]:
     """Groups in which nothing is named, the tightest first."""
-    group = groups_of(tree, max(2, len(tree.leaf) // GROUP_OF))
+    group = groups_of(tree, _usual_groups(tree))
     covered, left, found = set(group[known].tolist()), np.asarray(rest, np.int64), []
     for number in np.unique(group[left]) if rest else ():
         rows = left[group[left] == number]
@@ -212,6 +219,10 @@ def _directions(features: Tensor) -> NDArray[np.float32]:
     values = features.numpy()
     standard = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-6)
     return np.asarray(standard / (np.linalg.norm(standard, axis=1, keepdims=True) + 1e-12), np.float32)
+
+
+def _usual_groups(tree: LikenessTree) -> int:
+    return max(2, len(tree.leaf) // GROUP_OF)
 
 
 def _by_typicality(tree: LikenessTree, rows: Rows) -> Rows:

@@ -87,7 +87,7 @@ class AskHeatMap:
 
 @dataclass(frozen=True)
 class LookAtUnlabelled:
-    """Let the body see some images of a data set that nobody has sorted; `count` 0: all were seen, group them."""
+    """Let the body see some images that nobody has sorted; `count` 0: all were seen, group them."""
 
     dataset: str
     start: int

@@ -166,6 +166,8 @@ class Datasets:
                     copy(labelled.path(image), there.path(image))
             folder = self._projects.new_data_folder(found)
             write_record(folder / _DATASET, manifest)
+            if path is None and found.name == NEW_PROJECT:
+                found = replace(found, name=labelled.name[:LONGEST_NAME])
             self._use(found, folder.name, sentence)
             self._came()
             return manifest

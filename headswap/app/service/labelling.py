@@ -1,6 +1,6 @@
 """Pictures that nobody has sorted: grouped by likeness, named by a person, and then like any others.
 
-Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child looks at them
+Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
        a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen anew
        --finish--> the named ones are the project's pictures; the others stay here, without a name
@@ -36,11 +36,12 @@ from headswap.app.service.uploads import Uploads
 from headswap.data.edit import valid_name
 from headswap.data.layout import class_key
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting, HeadswapError, NotFound
+from headswap.errors import BadSetting, HeadswapError, NotFound, NotSorted
 from headswap.storage.files import discard, from_json, is_discarded, make_folder, to_json
 from headswap.storage.records import read_record, write_record
 from headswap.training.label_advice import LabelAdvice
 
+HELP, REPLACE = "help", "replace"  # words of `picker.js`
 AT_ONCE = 16  # pictures in one question: others get their turn between two
 _FOLDER, _DATASET, _IMAGES, _LABELS = "unlabelled-", "dataset.json", "images", "labels.json"
 
@@ -114,6 +115,28 @@ class Labelling:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # Coming ---------------------------------------------------------------------------
+
+    def bring(self, owner: str, project: str, upload: Path, how: str = "") -> None:
+        """Take in an upload of the page; one that says no classes waits here for its names.
+
+        Args:
+            owner, project: whose pictures come.
+            upload: a zip.
+            how: "replace": in the place of what is there; "help": nobody has sorted them; else beside it.
+        """
+        if how == HELP:
+            self.begin(owner, project, upload)
+            return
+        try:
+            take = self._images.replace_all if how == REPLACE else self._images.add
+            take(owner, project, upload)
+        except NotSorted:
+            self.begin(owner, project, upload)
+            return
+        except BaseException:  # refused: nobody asks for it again
+            self._uploads.taken(owner, upload)
+            raise
+        self._uploads.taken(owner, upload)
 
     def begin(self, owner: str, project: str, upload: Path) -> LabelView:
         """Take in pictures that nobody has sorted, and look which are alike.
@@ -262,9 +285,14 @@ class Labelling:
             known = {one.sha256 for one in _manifest(folder).images}
             chosen = tuple(dict.fromkeys(one for one in sha256s if one in known))
             if not chosen:
-                raise BadSetting("No picture was chosen.", remedy="Choose one or more, then say what they are.")
+                raise BadSetting(
+                    "No picture was chosen.", remedy="Choose one or more, then say what they are."
+                )
             spelled = None if name is None else _spelled(state.classes, name)
-            state = replace(state, steps=(*state.steps, LabelStep(sha256s=chosen, name=spelled)))
+            step = LabelStep(sha256s=chosen, name=spelled)
+            if state.steps[-1:] == (step,):  # a button was pressed twice
+                return self.view(owner, project)
+            state = replace(state, steps=(*state.steps, step))
             if state.needs_advice:
                 state = self._advised(folder, state)
             write_record(folder / _LABELS, state)
@@ -313,7 +341,7 @@ class Labelling:
         store, dataset = one.folder / _IMAGES, one.folder / _DATASET
         question = ReadUpload(str(upload), str(store), str(dataset), upload.stem, is_sorted=False)
         try:
-            self._read(to_json(question))
+            self._read(to_json(question))  # a reader that one picture takes down leaves it out by name
         finally:
             self._uploads.taken(project.owner, upload)
 
