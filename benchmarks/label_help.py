@@ -1,16 +1,16 @@
-"""How far some of the labels lead: asked in random order, as Label with help asks, and with whole groups named.
+"""How far some of the labels lead: in random order, as Label with help asks, and with whole groups named.
 
     python -m benchmarks.label_help DATA... [--model NAME] [--seeds 5] [--bank FOLDER] [--json FILE]
 
-The body runs once over a set. For each seed a fold of four (stratified, near duplicates whole) is held out; the
-labels of the others are what a person may be asked for. A head is solved on the answers and judged on the fold;
-"all labels" is a head solved on all of them. An answer is one press, and the budget is a share of the images:
+The body runs once over a set. For each seed a fold of four (stratified, near duplicates whole) is held out;
+the labels of the others are what a person may be asked for. A head is solved on the answers and judged on the
+fold; "all labels" is a head solved on all of them. An answer is one press, the budget a share of the images:
 
     random     one image after another, in random order
     questions  those of `advise`, asked again after ten answers
-    groups     of each advice first its groups, then its questions. Where six of ten images of a group are of one class
-               the person takes out those that are not, one answer each, and names the rest with one more;
-               any other group costs one answer and names nothing.
+    groups     of each advice first its groups, then its questions. Where six of ten images of a group are of
+               one class the person takes out those that are not, one answer each, and names the rest with
+               one more; any other group costs one answer and names nothing.
 
 Classes and images are known to the person, who makes no mistakes.
 """
@@ -81,7 +81,7 @@ class Person:
     tree: LikenessTree
     budget: int
     answers: int = 0
-    slowest_s: float = 0.0
+    slowest_s: float = 0.0  # of the processor
 
     def __post_init__(self) -> None:
         self.labels = torch.full_like(self.truth, -1)
@@ -91,9 +91,9 @@ class Person:
         return self.answers >= self.budget or bool((self.labels >= 0).all())
 
     def advice(self) -> LabelAdvice:
-        begin = time.perf_counter()
+        begin = time.process_time()
         found = advise(self.features, self.tree, self.labels)
-        self.slowest_s = max(self.slowest_s, time.perf_counter() - begin)
+        self.slowest_s = max(self.slowest_s, time.process_time() - begin)
         return found
 
     def name(self, rows: Sequence[int]) -> None:
@@ -150,7 +150,7 @@ class Row:
     answers: int
     labelled: int  # images
     accuracy: float  # on the fold held out
-    slowest_s: float  # of an advice, its head included
+    slowest_s: float  # of the processor, for an advice, its head included
 
 
 def accuracy(features: Tensor, labels: Tensor, test: LabelledSet, held: Tensor) -> float:
@@ -218,10 +218,9 @@ def show(rows: Sequence[Row]) -> None:
     for way in WAYS:
         named = statistics.mean(r.labelled / r.images for r in rows if (r.way, r.share) == (way, SHARES[-1]))
         reached = sum(mean(d, way, SHARES[-1]) >= 0.95 * mean(d, "all labels", 1.0) for d in sets)
-        print(
-            f"{way}: {SHARES[-1]:.0%} answers name {named:.0%} of the images; 95 % reached on {reached} of {len(sets)}"
-        )
-    print(f"slowest advice: {max(row.slowest_s for row in rows):.2f} s")
+        words = f"{named:.0%} of the images; 95 % reached on {reached} of {len(sets)}"
+        print(f"{way}: {SHARES[-1]:.0%} answers name {words}")
+    print(f"slowest advice: {max(row.slowest_s for row in rows):.2f} s of the processor")
 
 
 def main() -> int:

@@ -33,12 +33,13 @@ from headswap.training.label_advice import AlikeGroup, LabelAdvice
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
-SURE = 0.9  # probability from which images are offered together
+RIGHT = 0.9  # of named images, where unseen a head is as sure as of what it offers
 GROUP_OF = 6  # images of a group, on average
 FEWEST, MOST = 3, 24  # images of a group that is offered
 _MOST_MERGED = 3_000  # images in the tree; more hang on the nearest of these
 _NEIGHBOURS = 20  # that say how typical an image is, as TypiClust counts them
 _POOL = 5  # times as many doubtful images are looked at as are asked
+_LEAST_PROVED = 5  # named images, for a head to be believed
 _AT_ONCE = 512  # rows of a distance matrix
 
 Rows = NDArray[np.int64]
@@ -139,6 +140,7 @@ class _Guess:
     label: Rows  # (R,)
     probability: NDArray[np.float32]  # (R,), of the label
     margin: NDArray[np.float32]  # (R,), to the second label
+    least_sure: float  # probability from which the head is to be believed
 
     @classmethod
     def of(cls, features: Tensor, labels: Tensor, known: Rows, rest: Rows) -> _Guess | None:
@@ -153,11 +155,24 @@ class _Guess:
         )
         said = _softmax(head, features[torch.from_numpy(rest)])  # (R, C)
         best = np.sort(said, axis=1)[:, ::-1]
-        return cls(rest, classes[said.argmax(axis=1)], best[:, 0], best[:, 0] - best[:, 1])
+        margin = best[:, 0] - best[:, 1]
+        return cls(rest, classes[said.argmax(axis=1)], best[:, 0], margin, _least_sure(head, own))
 
 
 def _softmax(head: SolvedHead, features: Tensor) -> NDArray[np.float32]:
     return np.asarray((features @ head.weight.T + head.bias).softmax(dim=1).numpy())
+
+
+def _least_sure(head: SolvedHead, labels: Rows) -> float:
+    """The lowest probability above which heads that never saw the named images have `RIGHT` of them right."""
+    if head.fold_logits is None:
+        return np.inf
+    said = head.fold_logits.softmax(dim=1).numpy()  # (K, C)
+    sure, right = said.max(axis=1), said.argmax(axis=1) == labels
+    order = np.argsort(-sure, kind="stable")
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(share >= RIGHT)
+    return float(sure[order[good[-1]]]) if len(good) and good[-1] + 1 >= _LEAST_PROVED else np.inf
 
 
 def _typical_ones(tree: LikenessTree, known: Rows, rest: Rows, count: int) -> list[int]:
@@ -184,13 +199,13 @@ def _doubtful_ones(tree: LikenessTree, guess: _Guess, count: int) -> list[int]:
 
 
 def _said_alike(tree: LikenessTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
-    """For each class what the head is sure of, where those it looks like are named, and of that class too.
+    """For each class what the head is to be believed, where those it looks like are named, and so too.
 
     A head that knows two classes is sure of all others, too: it has no word for them.
     """
     group, named = groups_of(tree, _usual_groups(tree)), labels.numpy()
     nearest, _ = _nearest(tree.directions[guess.rows], tree.directions[known])
-    agreed = (guess.probability >= SURE) & (named[known[nearest]] == guess.label)
+    agreed = (guess.probability >= guess.least_sure) & (named[known[nearest]] == guess.label)
     agreed &= np.isin(group[guess.rows], group[known])
     groups = []
     for label in np.unique(guess.label):

@@ -105,10 +105,7 @@ class Service:
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
-        self.labelling = Labelling(
-            self._projects, self.images, self.uploads, self._reader.ask, self._inference.ask,
-            check_room=self._keeping.check_room, check_fetch=self.fetching.check,
-        )  # fmt: skip
+        self.labelling = self._labelling()
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
@@ -324,6 +321,12 @@ class Service:
 
     def _check_room(self, owner: str) -> None:
         self._keeping.check_room(owner)
+
+    def _labelling(self) -> Labelling:
+        return Labelling(
+            self._projects, self.images, self.uploads, self._reader.ask, self._inference.ask,
+            check_room=self._keeping.check_room, check_fetch=self.fetching.check,
+        )  # fmt: skip
 
     def _guard(self) -> SafeInference:
         ours = (self.settings.workspace / "projects", self.settings.sample.parent)
