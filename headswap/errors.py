@@ -66,6 +66,10 @@ class BadUpload(HeadswapError):
     """A folder or zip as a whole cannot be used."""
 
 
+class NotSorted(BadUpload):
+    """Images without a word of what they show: no class folders, no table."""
+
+
 class TooMuch(HeadswapError):
     """More than this installation allows one person."""
 

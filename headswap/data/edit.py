@@ -1,6 +1,7 @@
 """Change a set of pictures without opening one: rename, merge, drop, relabel, put together.
 
-Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, label_images, drop_images, join-->
+Flow:  Manifest --rename_class, merge_classes, drop_class, relabel, label_images,
+       take_labelled, drop_images, join-->
        Manifest
 
 Every change gives a new manifest, grouped, checked and drawn again; the old one stays as it
@@ -113,6 +114,33 @@ def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -
             part: Part | None = None if has_parts else "train"
             renamed.append(replace(image, file=file, class_name=name, given_part=part))
     return finished(replace(manifest, images=tuple(renamed)))
+
+
+def take_labelled(manifest: Manifest, images: Iterable[ImageRecord]) -> Manifest:
+    """Add images with the classes that a person gave them, drawn for train and test like all others.
+
+    One that is there, byte for byte, gets its new class; a class that is known keeps its spelling.
+
+    Args:
+        manifest: what is there; may be empty.
+        images: kept in the same store (the same `root`), each with its class.
+    """
+    spelling = {class_key(name): name for name in manifest.classes}
+    named = [
+        replace(image, class_name=spelling.get(class_key(image.class_name), image.class_name))
+        for image in images
+    ]
+    names = {image.sha256: image.class_name for image in named}
+    there = {image.sha256 for image in manifest.images}
+    taken = {image.file for image in manifest.images}
+    all_images = [replace(one, class_name=names.get(one.sha256, one.class_name)) for one in manifest.images]
+    for image in named:
+        if image.sha256 not in there:
+            file = _free_name(f"{image.class_name}/{image.file.rpartition('/')[2]}", taken)
+            taken.add(file)
+            there.add(image.sha256)
+            all_images.append(replace(image, file=file))
+    return finished(replace(manifest, images=tuple(all_images)))
 
 
 def drop_images(manifest: Manifest, files: Collection[str]) -> Manifest:

@@ -22,7 +22,7 @@ from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, u
 from headswap.data.manifest import Finding, SkippedFile
 from headswap.data.table import labels_from_table
 from headswap.data.zip_reader import open_archive
-from headswap.errors import BadUpload, TooFewImages, UnreadableImage
+from headswap.errors import BadUpload, NotSorted, TooFewImages, UnreadableImage
 
 _HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
 
@@ -111,7 +111,7 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
     classes = sorted({placed.class_name for placed in layout.placed})
     loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
     if not classes and loose:
-        raise BadUpload(
+        raise NotSorted(
             f"{title} holds {len(loose)} pictures but no class folders.",
             remedy="Put the pictures of each class into a folder named after the class, or a table beside "
             "them: labels.csv with the columns file and label.",

@@ -47,7 +47,7 @@ class Work:
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
             "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
-            "kind": "page", "chosen": "all", "tried": NOTHING_TRIED,
+            "kind": "page", "chosen": "all", "tried": NOTHING_TRIED, "labelled": NOTHING_TRIED, "left": 0,
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip

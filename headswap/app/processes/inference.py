@@ -1,4 +1,4 @@
-"""What the inference process answers: which networks there are, their heads, predictions, heat-maps.
+"""What the inference process answers: which networks there are, their heads, predictions, heat-maps, labels.
 
 Flow:  question (JSON) --answer--> answer (JSON)
 
@@ -85,11 +85,42 @@ class AskHeatMap:
     kind: Literal["heat-map"] = "heat-map"
 
 
+@dataclass(frozen=True)
+class LookAtUnlabelled:
+    """Let the body see some images that nobody has sorted; `count` 0: all were seen, group them."""
+
+    dataset: str
+    start: int
+    count: int
+    model: str
+    head_path: str | None = None
+    weights: str | None = None  # the person's own weight file
+    kind: Literal["look"] = "look"
+
+
+@dataclass(frozen=True)
+class AskAdvice:
+    """What should a person be asked about these images?"""
+
+    dataset: str
+    labels: tuple[int, ...]  # of each image; -1: nobody has said
+    skipped: tuple[int, ...] = ()
+    kind: Literal["advice"] = "advice"
+
+
 # What comes here is ours, or a reader's clean copy: a large picture without compression.
 _READ_BEFORE = ImageLimits(size_bytes=2**40, memory_bytes=0)
 
 Question = (
-    AskModels | AskCards | AskFetched | AskInspection | AskPredictions | PredictCameraImage | AskHeatMap
+    AskModels
+    | AskCards
+    | AskFetched
+    | AskInspection
+    | AskPredictions
+    | PredictCameraImage
+    | AskHeatMap
+    | LookAtUnlabelled
+    | AskAdvice
 )
 
 
@@ -134,6 +165,24 @@ def answer(question_json: str) -> str:
             return to_json(_bundle(bundle).predict(b64decode(image)))
         case AskHeatMap(bundle, image, label):
             return to_json(heat_map(_bundle(bundle), Path(image), label=label))
+        case LookAtUnlabelled() | AskAdvice():
+            return _answer_about_unlabelled(question)
+
+
+def _answer_about_unlabelled(question: LookAtUnlabelled | AskAdvice) -> str:
+    from headswap.pipeline.labelling import advise_on, write_features, write_likeness  # loads torch
+
+    dataset = Path(question.dataset)
+    if isinstance(question, AskAdvice):
+        return to_json(advise_on(dataset, question.labels, question.skipped))
+    if question.count:
+        write_features(
+            dataset, question.start, question.count, model=question.model,
+            head_path=question.head_path, weights=question.weights,
+        )  # fmt: skip
+    else:
+        write_likeness(dataset)
+    return ""
 
 
 @lru_cache(maxsize=3)

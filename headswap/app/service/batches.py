@@ -172,7 +172,7 @@ class Batches:
             return BatchView()
         batch.seen_at = time.monotonic()
         if batch.view.state == "reading":
-            return replace(batch.view, done=_already_read(batch.folder / NOTES))
+            return replace(batch.view, done=already_read(batch.folder / NOTES))
         return batch.view
 
     def stop(self, owner: str, project: str) -> None:
@@ -325,7 +325,7 @@ def _chunks(images: Sequence[ImageRecord]) -> Iterable[Sequence[ImageRecord]]:
     return (images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE))
 
 
-def _already_read(notes: Path) -> int:
+def already_read(notes: Path) -> int:
     """How many files the reader has done with."""
     try:
         return sum(line.startswith(_READ) for line in notes.read_text(encoding="utf-8").splitlines())

@@ -25,7 +25,7 @@ from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
-from headswap.storage.files import copy, discard, from_json, to_json
+from headswap.storage.files import copy, discard, from_json, make_folder, to_json
 from headswap.storage.records import read_record, write_record
 
 MOST_CHANGES = 30  # that can be undone
@@ -142,6 +142,35 @@ class Datasets:
             return named
 
         return self._change(owner, project, sentence, change)
+
+    def take_labelled(self, owner: str, project: str, labelled: Manifest, left: int = 0) -> Manifest:
+        """Take over pictures that a person has named, beside those that are there; the first ones, too.
+
+        Args:
+            owner, project: whose pictures change.
+            labelled: kept in a store of their own; they are copied.
+            left: how many of those beside them have no name, to be told.
+        """
+        rest = f" {_images(left)} without a name {'is' if left == 1 else 'are'} not used." if left else ""
+        named = len(labelled.images)
+        sentence = f"{_images(named)} taken over with {'its name' if named == 1 else 'their names'}.{rest}"
+        with self._alone(owner, project, PATIENCE_S) as found:
+            path, store = self._projects.dataset(found), self._projects.folder(found.id) / _IMAGES
+            empty = Manifest(name=labelled.name, root=str(store), classes=(), images=())
+            there = _manifest(path) if path else empty
+            manifest = mend.take_labelled(there, labelled.images)
+            make_folder(Path(there.root))
+            for image in labelled.images:
+                if not there.path(image).exists():
+                    self._check_room(owner, labelled.path(image))
+                    copy(labelled.path(image), there.path(image))
+            folder = self._projects.new_data_folder(found)
+            write_record(folder / _DATASET, manifest)
+            if path is None and found.name == NEW_PROJECT:
+                found = replace(found, name=labelled.name[:LONGEST_NAME])
+            self._use(found, folder.name, sentence)
+            self._came()
+            return manifest
 
     def drop(self, owner: str, project: str, files: tuple[str, ...]) -> Manifest:
         """Leave pictures out."""

@@ -28,6 +28,7 @@ from headswap.app.service.exports import Exports, packing_process
 from headswap.app.service.fetching import FetchPolicy
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
+from headswap.app.service.labelling import Labelling
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
@@ -104,6 +105,7 @@ class Service:
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
+        self.labelling = self._labelling()
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
@@ -115,6 +117,7 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._keeping.stop()
         self.batches.close()
+        self.labelling.close()
         self._supervisor.stop(stop_workers=True)
         self._inference.close()
         self._reader.close()
@@ -318,6 +321,12 @@ class Service:
 
     def _check_room(self, owner: str) -> None:
         self._keeping.check_room(owner)
+
+    def _labelling(self) -> Labelling:
+        return Labelling(
+            self._projects, self.images, self.uploads, self._reader.ask, self._inference.ask,
+            check_room=self._keeping.check_room, check_fetch=self.fetching.check,
+        )  # fmt: skip
 
     def _guard(self) -> SafeInference:
         ours = (self.settings.workspace / "projects", self.settings.sample.parent)

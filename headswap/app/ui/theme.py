@@ -88,6 +88,7 @@ def page_head() -> str:
         "take_home.css",
         "steps.css",
         "many.css",
+        "label.css",
         "runs.css",
         "learn.css",
     )

@@ -15,6 +15,12 @@ from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_
 from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
 from headswap.app.ui.steps.findings import checks, enough, pair_images, worth_a_look
 from headswap.app.ui.steps.headview import new_head_words
+from headswap.app.ui.steps.label_help import (
+    LabelHelp,
+    build_label_help,
+    connect_label_help,
+    show_labelling,
+)
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.handlers import bound
 from headswap.app.ui.widgets.html import (
@@ -65,7 +71,10 @@ NAME_DIALOG = h.dialog(".hs-dialog.name", aria_labelledby="hs-ask-title")[
         h.datalist("#hs-ask-classes"),
         _dialog_footer(
             h.button(".btn.primary", value="add")["Add them"],
-            h.button(".btn", value="", formnovalidate=True)["Not now"],
+            h.button(".btn", value="help", formnovalidate=True)[
+                "They show different things: label with help"
+            ],
+            h.button(".btn.quiet", value="", formnovalidate=True)["Not now"],
         ),
     ]
 ]
@@ -126,7 +135,7 @@ EMPTY = h.div(".hs-empty")[
     ],
     new_class("The first class"),
 ]
-ADD, REPLACE = "add", "replace"  # words of `picker.js`
+ADD = "add"  # a word of `picker.js`; others are those of `service.labelling`
 IN_USE = h.span(".tag.good")[icon("good"), "In use"]
 
 
@@ -146,11 +155,13 @@ class DatasetStep:
     view: gr.HTML
     say: gr.HTML
     onward: gr.Button
+    label: LabelHelp
 
     @property
     def outputs(self) -> list[object]:
         return [
             self.classes, self.checks, self.aside, self.say, self.onward, self.sample, self.in_use, self.view,
+            *self.label.outputs,
         ]  # fmt: skip
 
 
@@ -181,14 +192,16 @@ def build_dataset_step() -> DatasetStep:
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
     status = fragment(classes="status", name="hs-pictures-status")
-    script = web_text("deeds.js")
+    label, script = build_label_help(), web_text("deeds.js")
     classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
     with gr.Row(elem_classes="hs-section hs-half"):
         checked = fragment(name="hs-checks", script=script)
         aside = fragment(enough(None), name="hs-enough", script=script)
     view = fragment(name="hs-view", script=script)
     say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
-    return DatasetStep(intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward)
+    return DatasetStep(
+        intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward, label
+    )
 
 
 def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
@@ -223,6 +236,7 @@ def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> 
         step.onward: gr.Button(interactive=not context.lacks),
         step.say: said(context.lacks or "Everything needed is here."),
         step.view: None,
+        **show_labelling(step.label, context, shared),
     }
     change = shared.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
@@ -245,12 +259,7 @@ def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> 
 
 def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
     """A zip came, from a disk or from `picker.js`."""
-    owner, service = owner_of(request), shared.service
-    take = service.replace_images if how == REPLACE else service.add_images
-    try:
-        take(owner, project_id, Path(upload))
-    finally:  # refused or not, nobody asks for it again
-        service.uploads.taken(owner, Path(upload))
+    shared.service.labelling.bring(owner_of(request), project_id, Path(upload), how)
     return shared.show(shared.look(project_id, request))
 
 
@@ -307,6 +316,7 @@ def connect_dataset_step(
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
+    connect_label_help(step.label, shared)
     edits = told(on_edit, step, shared)
     for piece in (step.classes, step.checks, step.aside, step.view):
         piece.click(edits, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

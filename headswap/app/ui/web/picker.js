@@ -33,9 +33,11 @@ async function take(found, { beside = false } = {}) {
   if (!how) return;
   if (isZip) return handOver(files[0][1], how);
   if (loose.length) {
+    asks.querySelector('[value=help]').hidden = loose.length < files.length;  // folders say what is in them
     const name = await nameFor(loose.length);
-    if (!name) return;
-    for (const entry of loose) entry[0] = `${name}/${entry[0]}`;
+    if (name === null) how = 'help';  // nobody has sorted them
+    else if (!name) return;
+    if (how !== 'help') for (const entry of loose) entry[0] = `${name}/${entry[0]}`;
   }
   const zip = await pack(files, says);
   if (zip) handOver(zip, how);
@@ -60,7 +62,7 @@ function nameFor(count) {
   answer.value = '';
   asks.returnValue = '';
   asks.showModal();
-  return new Promise((done) => asks.addEventListener('close', () => done(asks.returnValue === 'add' ? folderOf(answer.value) : ''), { once: true }));
+  return new Promise((done) => asks.addEventListener('close', () => done(asks.returnValue === 'help' ? null : asks.returnValue === 'add' ? folderOf(answer.value) : ''), { once: true }));
 }
 
 const classes = () => [...document.querySelectorAll('#hs-classes [data-class]')].map((row) => row.dataset.class);

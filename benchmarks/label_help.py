@@ -1,0 +1,254 @@
+"""How far some of the labels lead: in random order, as Label with help asks, and with whole groups named.
+
+    python -m benchmarks.label_help DATA... [--model NAME] [--seeds 5] [--bank FOLDER] [--json FILE]
+
+The body runs once over a set. For each seed a fold of four (stratified, near duplicates whole) is held out;
+the labels of the others are what a person may be asked for. A head is solved on the answers and judged on the
+fold; "all labels" is a head solved on all of them. An answer is one press, the budget a share of the images:
+
+    random     one image after another, in random order
+    questions  those of `advise`, asked again after ten answers
+    groups     of each advice first its groups, then its questions. Where six of ten images of a group are of
+               one class the person takes out those that are not, one answer each, and names the rest with
+               one more; any other group costs one answer and names nothing.
+
+Classes and images are known to the person, who makes no mistakes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.accuracy import machine
+from headswap.data.ingest import ingest
+from headswap.data.transforms import prepare, wanted_px
+from headswap.errors import HeadswapError
+from headswap.features.autotune import extractor_for
+from headswap.features.bank import fill_bank
+from headswap.features.engines import choose_engine
+from headswap.heads.detect import locate_head
+from headswap.network import Network
+from headswap.training.label_advice import LabelAdvice
+from headswap.training.labelling import QUESTIONS, LikenessTree, advise, likeness_tree
+from headswap.training.linear.solver import fit_head, folds_of
+from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
+
+SHARES = (0.1, 0.2, 0.3)
+FOLDS, MIXED = 4, 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """One set, or some of its images."""
+
+    name: str
+    features: Tensor  # (N, D)
+    labels: Tensor  # (N,)
+    groups: NDArray[np.int64]  # (N,), near duplicates share a number
+
+
+def read(folder: Path, network: Network, bank_folder: Path) -> LabelledSet:
+    spec = network.input
+    intake = ingest(folder, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
+    images, classes = intake.manifest.images, intake.manifest.classes
+    body = extractor_for(network, locate_head(network).site, bank_folder, choose_engine())
+    shas = [image.sha256 for image in images]
+    bank = fill_bank(body, shas, lambda number: intake.prepared[shas[number]], folder=bank_folder)
+    labels = torch.tensor([classes.index(image.class_name) for image in images])
+    groups = np.array([image.group for image in images])
+    return LabelledSet(folder.resolve().name, bank.features, labels, groups)
+
+
+@dataclass(eq=False)
+class Person:
+    """Who knows every label, and how much was asked of them."""
+
+    features: Tensor
+    truth: Tensor
+    tree: LikenessTree
+    budget: int
+    answers: int = 0
+    slowest_s: float = 0.0  # of the processor
+
+    def __post_init__(self) -> None:
+        self.labels = torch.full_like(self.truth, -1)
+
+    @property
+    def is_done(self) -> bool:
+        return self.answers >= self.budget or bool((self.labels >= 0).all())
+
+    def advice(self) -> LabelAdvice:
+        begin = time.process_time()
+        found = advise(self.features, self.tree, self.labels)
+        self.slowest_s = max(self.slowest_s, time.process_time() - begin)
+        return found
+
+    def name(self, rows: Sequence[int]) -> None:
+        """One by one."""
+        for row in rows:
+            if not self.is_done:
+                self.labels[row] = self.truth[row]
+                self.answers += 1
+
+    def name_together(self, rows: Sequence[int]) -> None:
+        """With one press, after those of other classes are taken out; the budget may end it before."""
+        names, counts = self.truth[list(rows)].unique(return_counts=True)
+        label = int(names[counts.argmax()])
+        same = [row for row in rows if int(self.truth[row]) == label]
+        if len(same) < MIXED * len(rows):
+            self.answers += 1
+        elif self.answers + len(rows) - len(same) + 1 <= self.budget:
+            self.answers += len(rows) - len(same) + 1
+            self.labels[same] = label
+
+
+def by_random(person: Person, seed: int) -> None:
+    person.name(np.random.default_rng(seed).permutation(len(person.truth)).tolist())
+
+
+def by_questions(person: Person, seed: int) -> None:
+    while not person.is_done:
+        person.name(person.advice().questions)
+
+
+def by_groups(person: Person, seed: int) -> None:
+    while not person.is_done:
+        advice, begin = person.advice(), person.answers
+        for group in advice.groups:
+            if not person.is_done and person.answers - begin < QUESTIONS:
+                person.name_together(group.rows)
+        person.name(person.advice().questions if advice.groups else advice.questions)
+
+
+WAYS: dict[str, Callable[[Person, int], None]] = {
+    "random": by_random, "questions": by_questions, "groups": by_groups,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way with one seed."""
+
+    data: str
+    seed: int
+    way: str
+    share: float  # of the images that could be asked; 1: all labels
+    images: int  # that could be asked
+    answers: int
+    labelled: int  # images
+    accuracy: float  # on the fold held out
+    slowest_s: float  # of the processor, for an advice, its head included
+
+
+def accuracy(features: Tensor, labels: Tensor, test: LabelledSet, held: Tensor) -> float:
+    classes, own = labels.unique(return_inverse=True)
+    if len(classes) < 2:
+        return float((test.labels[held] == classes[0]).double().mean())
+    head = fit_head(features, own, num_classes=len(classes))
+    said = classes[(test.features[held] @ head.weight.T + head.bias).argmax(dim=1)]
+    return float((said == test.labels[held]).double().mean())
+
+
+def measure(whole: LabelledSet, seed: int) -> list[Row]:
+    folds = folds_of(whole.labels.numpy(), whole.groups.tolist(), FOLDS, seed)
+    assert folds is not None, f"{whole.name} has too few images"
+    held = torch.from_numpy(folds == 0)
+    features, truth = whole.features[~held], whole.labels[~held]
+    tree, count = likeness_tree(features), len(truth)
+    best = accuracy(features, truth, whole, held)
+    rows = [Row(whole.name, seed, "all labels", 1.0, count, count, count, best, 0.0)]
+    for way, ask in WAYS.items():
+        for share in SHARES:
+            person = Person(features, truth, tree, int(share * count))
+            ask(person, seed)
+            known = person.labels >= 0
+            found = accuracy(features[known], person.labels[known], whole, held)
+            rows.append(
+                Row(
+                    whole.name,
+                    seed,
+                    way,
+                    share,
+                    count,
+                    person.answers,
+                    int(known.sum()),
+                    found,
+                    person.slowest_s,
+                )
+            )
+    return rows
+
+
+def show(rows: Sequence[Row]) -> None:
+    sets = list(dict.fromkeys(row.data for row in rows))
+
+    def mean(data: str, way: str, share: float) -> float:
+        return statistics.mean(r.accuracy for r in rows if (r.data, r.way, r.share) == (data, way, share))
+
+    columns = [(way, share) for share in SHARES for way in WAYS]
+    print(
+        "\n| share of the accuracy with all labels | all labels | "
+        + " | ".join(f"{w} {s:.0%}" for w, s in columns)
+        + " |"
+    )
+    print("|---|" + "--:|" * (len(columns) + 1))
+    for data in sets:
+        best = mean(data, "all labels", 1.0)
+        cells = [f"{mean(data, way, share) / best:.3f}" for way, share in columns]
+        count = next(row.images for row in rows if row.data == data)
+        print(f"| {data}, {count} images to ask | {best:.3f} | {' | '.join(cells)} |")
+    cells = [
+        f"{statistics.mean(mean(data, way, share) / mean(data, 'all labels', 1.0) for data in sets):.3f}"
+        for way, share in columns
+    ]
+    print(f"| mean | | {' | '.join(cells)} |\n")
+    for way in WAYS:
+        named = statistics.mean(r.labelled / r.images for r in rows if (r.way, r.share) == (way, SHARES[-1]))
+        reached = sum(mean(d, way, SHARES[-1]) >= 0.95 * mean(d, "all labels", 1.0) for d in sets)
+        words = f"{named:.0%} of the images; 95 % reached on {reached} of {len(sets)}"
+        print(f"{way}: {SHARES[-1]:.0%} answers name {words}")
+    print(f"slowest advice: {max(row.slowest_s for row in rows):.2f} s of the processor")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", nargs="+", type=Path)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--bank", type=Path, help="a folder that keeps features for the next time")
+    parser.add_argument("--json", type=Path, help="every measurement")
+    choices = parser.parse_args()
+    rows: list[Row] = []
+    try:
+        network = load_network(choices.model)
+        with tempfile.TemporaryDirectory() as name:
+            for folder in choices.data:
+                one = read(folder, network, choices.bank or Path(name))
+                for seed in range(choices.seeds):
+                    rows += measure(one, seed)
+                print(f"{one.name} done", file=sys.stderr, flush=True)
+    except HeadswapError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{network.name}, {choices.seeds} seeds; {machine()}")
+    show(rows)
+    if choices.json:
+        choices.json.write_text("[\n" + ",\n".join(json.dumps(asdict(row)) for row in rows) + "\n]\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""Images that nobody has sorted: their features, kept in files, and what to ask a person about them.
+
+Flow:  dataset.json --write_features, a few images at a time--> rows-N.safetensors
+                    --write_likeness--> likeness.safetensors: features, and which images look alike
+       likeness + labels so far --advise_on--> LabelAdvice
+
+What is on the disk is not computed again, so a pass that was cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from headswap.data.manifest import Manifest
+from headswap.data.store import reread
+from headswap.data.transforms import prepare, wanted_px
+from headswap.errors import NotFound, TeachingFailed
+from headswap.features.engines import choose_engine
+from headswap.features.extractor import Extractor
+from headswap.heads.detect import locate_head
+from headswap.storage.files import remove, write_bytes
+from headswap.storage.records import read_record
+from headswap.training.label_advice import LabelAdvice
+from headswap.training.labelling import LikenessTree, advise, likeness_tree
+from headswap.zoos.catalogue import load_network
+
+LIKENESS = "likeness.safetensors"
+_ROWS = "rows-*.safetensors"
+
+
+def write_features(
+    dataset: Path, start: int, count: int, *, model: str, head_path: str | None, weights: str | None
+) -> None:
+    """Let the body see some images of a data set, unless it has seen them.
+
+    Args:
+        dataset: a dataset.json; features are kept beside it.
+        start: number of the first image.
+        count: how many, at least 1; those after the last are none.
+        model: the network, as a zoo names it.
+        head_path: the person's own choice of its head; None: found.
+        weights: the person's own weight file; None: pretrained.
+
+    Raises:
+        UnreadableImage: an image has gone.
+        TeachingFailed: features are no finite numbers.
+    """
+    place = dataset.parent / f"rows-{start:07}.safetensors"
+    if place.exists():
+        return
+    manifest, body = _manifest(dataset), _body(model, head_path, weights)
+    spec = body.network.input
+    images = manifest.images[start : start + count]
+    ready = [prepare(reread(manifest, image, wanted_px=wanted_px(spec)), spec) for image in images]
+    features = body.features(np.stack(ready))
+    if not bool(torch.isfinite(features).all()):
+        raise TeachingFailed(
+            f"{body.network.name} gives features that are not numbers (NaN or infinite).",
+            remedy="Choose another network in step 1, and try again.",
+        )
+    write_bytes(place, save({"features": features}))
+
+
+def write_likeness(dataset: Path) -> None:
+    """Put the features of all images into one file, with the order in which they look alike."""
+    files = sorted(dataset.parent.glob(_ROWS))
+    features = torch.cat([load_file(file)["features"] for file in files])
+    if len(features) != len(_manifest(dataset).images):
+        raise TeachingFailed("Some of the images were not looked at.", remedy="Choose them again.")
+    tree = likeness_tree(features)
+    parts = {
+        "features": features,
+        "merges": torch.from_numpy(tree.merges),
+        "leaf": torch.from_numpy(tree.leaf),
+    }
+    write_bytes(dataset.parent / LIKENESS, save(parts))
+    for file in files:
+        remove(file)
+
+
+def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] = ()) -> LabelAdvice:
+    """What to ask next.
+
+    Args:
+        dataset: a dataset.json with a likeness beside it.
+        labels: of each image a class in [0, C), or -1.
+        skipped: rows that a person could not name.
+
+    Raises:
+        NotFound: there is no likeness yet.
+    """
+    place = dataset.parent / LIKENESS
+    if not place.is_file():
+        raise NotFound("These pictures are not grouped yet.", remedy="Wait until they are.")
+    features, tree = _likeness(place)
+    return advise(features, tree, torch.tensor(labels), skipped=skipped)
+
+
+@lru_cache(maxsize=2)
+def _likeness(place: Path) -> tuple[Tensor, LikenessTree]:
+    """Written once; who labels asks again and again."""
+    parts = load_file(place)
+    return parts["features"], LikenessTree.of(
+        parts["features"], merges=parts["merges"].numpy(), leaf=parts["leaf"].numpy()
+    )
+
+
+@lru_cache(maxsize=2)
+def _manifest(dataset: Path) -> Manifest:
+    manifest: Manifest = read_record(Manifest, dataset)
+    return manifest
+
+
+@lru_cache(maxsize=1)
+def _body(model: str, head_path: str | None, weights: str | None) -> Extractor:
+    network = load_network(model, weights=Path(weights) if weights else None)
+    site = locate_head(network, path=head_path).site
+    return Extractor(network, site, choose_engine())

@@ -1,0 +1,194 @@
+"""Pictures that nobody has sorted, with the real reader and the real backbone: grouped, named, taken over."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headswap.app.service.labelling import LabelView
+from headswap.app.service.labels import LabelProgress
+from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
+from headswap.errors import BadSetting, NotFound
+
+KINDS, EACH = ("bird", "fruit", "vehicle"), 8
+
+
+@pytest.fixture(scope="module")
+def unsorted(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip of 24 drawings of three kinds in one heap, and a file that is no picture."""
+    place = tmp_path_factory.mktemp("unsorted") / "heap.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for kind in KINDS:
+            for number, path in enumerate(sorted((sample / "train" / kind).iterdir())[:EACH]):
+                archive.write(path, f"{kind[0]}{number}{path.suffix}")
+        archive.writestr("broken.jpg", b"\xff\xd8 no picture")
+    return place
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("labelling")
+
+
+@pytest.fixture(scope="module")
+def service(workspace: Path, sample: Path) -> Iterator[Service]:
+    with Service(Settings(workspace=workspace, sample=sample)) as running:
+        yield running
+
+
+def over(service: Service, project: str) -> LabelView:
+    deadline = time.monotonic() + 600
+    while (view := service.labelling.view("ada", project)).is_busy:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return view
+
+
+def progress(service: Service, project: str) -> LabelProgress:
+    found = service.labelling.view("ada", project).progress
+    assert found is not None
+    return found
+
+
+def truth(found: LabelProgress, sha256: str) -> str:
+    return next(kind for kind in KINDS if kind[0] == found.images[sha256].file[0])
+
+
+@pytest.fixture(scope="module")
+def begun(service: Service, unsorted: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A project whose pictures wait for their names."""
+    project = service.new_project("ada").id
+    service.labelling.begin("ada", project, copied(unsorted, tmp_path_factory.mktemp("upload")))
+    assert over(service, project).state == "ready"
+    return project
+
+
+def copied(upload: Path, folder: Path) -> Path:
+    return Path(shutil.copy(upload, folder / upload.name))
+
+
+@pytest.fixture
+def waiting(service: Service, begun: str) -> Iterator[str]:
+    """The same, with no answer given, before and after."""
+    yield begun
+    while progress(service, begun).state.steps:
+        service.labelling.undo("ada", begun)
+
+
+def test_a_heap_is_grouped_and_what_is_no_picture_is_named(service: Service, waiting: str) -> None:
+    found = progress(service, waiting)
+
+    assert (found.total, found.named) == (24, 0)
+    assert [left.file for left in found.manifest.left_out] == ["broken.jpg"]
+    assert len(found.state.questions) == 10
+    assert found.state.groups
+    assert all(one.name == "" for one in found.state.groups)
+    sha256 = found.state.questions[0]
+    small = service.labelling.thumbnails("ada", waiting, (sha256, "0" * 64))
+    assert list(small) == [sha256]
+    assert small[sha256].startswith(b"\xff\xd8")
+
+
+def test_answers_are_kept_asked_anew_after_ten_and_taken_back_one_by_one(
+    service: Service, waiting: str
+) -> None:
+    def answer() -> None:
+        found = progress(service, waiting)
+        sha256 = found.state.open_questions[0]
+        service.labelling.name("ada", waiting, (sha256,), truth(found, sha256))
+
+    while len(progress(service, waiting).state.classes) < 2:
+        answer()
+    begun = len(progress(service, waiting).state.steps)
+    assert progress(service, waiting).state.advised_at == begun  # a second class: there is a head now
+    for _ in range(9):
+        answer()
+    assert progress(service, waiting).state.advised_at == begun
+
+    unclear = progress(service, waiting).state.open_questions[0]
+    service.labelling.skip("ada", waiting, unclear)
+
+    after = progress(service, waiting).state
+    assert after.advised_at == begun + 10
+    assert after.skipped == {unclear}
+    assert not set(after.questions) & set(after.labels)
+    assert progress(service, waiting).named == begun + 9
+    service.labelling.undo("ada", waiting)
+    assert progress(service, waiting).state.skipped == set()
+    service.labelling.undo("ada", waiting)
+    assert progress(service, waiting).named == begun + 8
+
+
+def test_a_group_gets_its_name_with_one_press_and_the_spelling_that_is_known(
+    service: Service, waiting: str
+) -> None:
+    group = progress(service, waiting).state.groups[0]
+
+    service.labelling.name("ada", waiting, group.sha256s, " Bird ")
+    service.labelling.name("ada", waiting, (progress(service, waiting).state.open_questions[0],), "bird")
+
+    found = progress(service, waiting)
+    assert found.named == len(group.sha256s) + 1
+    assert found.state.classes == ("Bird",)
+    assert group not in found.state.open_groups
+    with pytest.raises(BadSetting, match="No picture was chosen"):
+        service.labelling.name("ada", waiting, ("0" * 64,), "bird")
+    with pytest.raises(BadSetting, match="A class cannot be called"):
+        service.labelling.name("ada", waiting, group.sha256s, "a/b")
+
+
+def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
+    service: Service, waiting: str
+) -> None:
+    found = progress(service, waiting)
+    for sha256, image in found.images.items():
+        if image.file[1] in "01234":
+            service.labelling.name("ada", waiting, (sha256,), truth(found, sha256))
+
+    taken = service.labelling.finish("ada", waiting)
+
+    assert taken.counts == {"bird": 5, "fruit": 5, "vehicle": 5}
+    assert taken.part("test")
+    assert all(taken.path(one).is_file() for one in taken.images)
+    change = service.images.last_change("ada", waiting)
+    assert change is None  # nothing was there before
+    more = next(sha for sha, image in found.images.items() if image.file[1] == "7")
+    service.labelling.name("ada", waiting, (more,), "kite")
+    assert service.labelling.finish("ada", waiting).counts == {**taken.counts, "kite": 1}
+    change = service.images.last_change("ada", waiting)
+    assert change is not None
+    assert change.sentence == (
+        "16 pictures taken over with their names. 8 pictures without a name are not used."
+    )
+    service.images.undo("ada", waiting)
+    assert service.manifest("ada", waiting) == taken
+
+
+def test_nothing_is_lost_when_the_server_stops_in_the_middle_of_a_pass(
+    unsorted: Path, sample: Path, tmp_path: Path
+) -> None:
+    settings = Settings(workspace=tmp_path / "again", sample=sample)
+    with Service(settings) as running:
+        project = running.new_project("ada").id
+        running.labelling.begin("ada", project, copied(unsorted, tmp_path))
+        while running.labelling.view("ada", project).state in ("waiting", "reading"):
+            time.sleep(0.01)
+
+    with Service(settings) as running:
+        assert over(running, project).state == "ready"
+        sha256 = progress(running, project).state.questions[0]
+        running.labelling.name("ada", project, (sha256,), "bird")
+    with Service(settings) as running:
+        assert progress(running, project).state.labels == {sha256: "bird"}
+        with pytest.raises(BadSetting, match="Other pictures wait for their names"):
+            running.labelling.begin("ada", project, copied(unsorted, tmp_path))
+        running.labelling.forget("ada", project)
+        assert running.labelling.view("ada", project).state == "none"
+        with pytest.raises(NotFound, match="No pictures wait for a name"):
+            running.labelling.finish("ada", project)
