@@ -27,6 +27,7 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
     "--mirror": "mirror",
     "--fit": "fit",
     "--px": "px",
+    "--no-features": "no_features",
 }
 
 
@@ -73,6 +74,12 @@ def add(verbs: Verbs) -> None:
         type=int,
         metavar="N",
         help="show the network pictures of N×N px: smaller is faster; convolutional networks take many sizes",
+    )
+    sub.add_argument(
+        "--no-features",
+        action="store_true",
+        help="keep no features of the pictures in the bundle: its classes can then not be changed later "
+        "without the pictures (headswap edit)",
     )
     add_weights(sub)
     sub.add_argument(
@@ -135,6 +142,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             flip=choices.mirror,
             crop_mode=choices.fit,
             px=choices.px,
+            keep_features=not choices.no_features,
         ),
         workspace=choices.workspace,
         listener=bars,
