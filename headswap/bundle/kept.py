@@ -35,6 +35,7 @@ class KeptFeatures:
 
     rows: NDArray[np.int64]  # (M,) places in the images of dataset.json, rising
     features: Floats32  # (M, D), of all that the head reads, as `HeadSite.in_features` counts them
+    engine: str  # that made them, by its name: other images must go through the same one
 
 
 def rows_to_keep(manifest: Manifest, width: int) -> list[int]:
@@ -79,7 +80,7 @@ def save_kept(path: Path, kept: KeptFeatures) -> None:
         "step": step.astype(np.float32),
         "rows": kept.rows.astype(np.int64),
     }
-    write_bytes(path, save(tensors))
+    write_bytes(path, save(tensors, metadata={"engine": kept.engine}))
 
 
 def read_kept(path: Path, images: int, widths: Sequence[int]) -> KeptFeatures | None:
@@ -100,7 +101,8 @@ def read_kept(path: Path, images: int, widths: Sequence[int]) -> KeptFeatures | 
     try:
         with safe_open(path, framework="np") as file:
             numbers, low, step, rows = (file.get_tensor(name) for name in ("features", "low", "step", "rows"))
-    except (SafetensorError, OSError) as error:
+            engine = (file.metadata() or {})["engine"]
+    except (SafetensorError, OSError, KeyError) as error:
         raise _damaged(path, "it cannot be read") from error
     width = sum(widths)
     if numbers.dtype != np.uint8 or numbers.shape != (len(rows), width):
@@ -118,7 +120,7 @@ def read_kept(path: Path, images: int, widths: Sequence[int]) -> KeptFeatures | 
     ):
         raise _damaged(path, "it names images that dataset.json does not")
     roots = numbers * step + low
-    return KeptFeatures(rows=rows, features=np.sign(roots) * roots * roots)
+    return KeptFeatures(rows=rows, features=np.sign(roots) * roots * roots, engine=engine)
 
 
 def kept_images(path: Path) -> int:

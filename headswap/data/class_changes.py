@@ -111,8 +111,8 @@ def with_images(
     """Add images behind those that are recorded.
 
     Images of a new class are drawn for the test as in any run. Images of a class that is there are trained
-    on, so that its test stays what it was. What is among the recorded ones, byte for byte, is left out, and so
-    is a near duplicate of a test image.
+    on, so that its test stays what it was. What is among the recorded ones, byte for byte, is left out, and
+    so is a near duplicate of a test image.
 
     Args:
         manifest: recorded, with parts and groups.

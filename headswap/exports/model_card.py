@@ -165,10 +165,10 @@ def _kept(facts: CardFacts) -> Iterator[str]:
     if facts.kept:
         size = facts.kept * sum(facts.card.site.in_features) / 1e6
         yield (
-            f"`features.safetensors` keeps the features of {facts.kept} of these pictures ({size:.1f} MB): what "
-            "the body makes of each, so that classes can be added, removed or merged later without the pictures "
-            "(`headswap edit`). No picture can be seen in them, but they tell roughly what each showed. Where "
-            "that is too much, teach with `--no-features`."
+            f"`features.safetensors` keeps the features of {facts.kept} of these pictures ({size:.1f} MB): "
+            "what the body makes of each, so that classes can be added, removed or merged later without the "
+            "pictures (`headswap edit`). No picture can be seen in them, but they tell roughly what each "
+            "showed. Where that is too much, teach with `--no-features`."
         )
 
 

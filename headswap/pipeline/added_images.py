@@ -21,9 +21,9 @@ from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import open_upload
 from headswap.errors import BadUpload
-from headswap.events import Listener, Progress, silent
-from headswap.features.engines import choose_engine, exact
-from headswap.features.extractor import Extractor
+from headswap.events import Listener, Note, Progress, silent
+from headswap.features.autotune import extractor_for
+from headswap.features.engines import nearest_engine
 
 _BATCH = 16  # images
 _MOST_SHOWN = 8  # images on which a new head is proved
@@ -35,7 +35,8 @@ class AddedReader:
 
     bundle: Bundle
     sources: Sequence[Path]
-    workspace: Path  # where a zip is unpacked
+    workspace: Path  # where a zip is unpacked, and translations for engines are kept
+    engine: str  # that made the features which are known
     listener: Listener = silent
     left_out: list[SkippedFile] = field(default_factory=list)
     _intake: IngestedImages | None = field(default=None, init=False)
@@ -78,7 +79,12 @@ class AddedReader:
         """(M, D) features of images of the source that was read last, by the body of the bundle."""
         card = self.bundle.card
         network = self.bundle.network.seeing(card.input)
-        body = Extractor(network, card.site, exact(choose_engine()), flip=card.flip)
+        engine = nearest_engine(self.engine)
+        if engine.name != self.engine:
+            self.listener(
+                Note(f"This machine has no engine {self.engine}: {engine.name} sees the new pictures.")
+            )
+        body = extractor_for(network, card.site, self.workspace / "features", engine, flip=card.flip)
         parts = [np.empty((0, body.width), np.float32)]
         for start in range(0, len(images), _BATCH):
             batch = np.stack([self._prepared(image) for image in images[start : start + _BATCH]])

@@ -22,6 +22,7 @@ from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.evaluate import EvaluationInputs, build_report, temperature_of
 from headswap.evaluation.report import Advice, Report
+from headswap.features.engines import choose_engine, exact
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
@@ -113,7 +114,8 @@ def _remembered(
     if not kept:
         return reference, None
     mine = features[np.searchsorted(wanted, kept)]
-    return reference, KeptFeatures(rows=np.array(kept, np.int64), features=mine)
+    engine = trained.engine if trained.diagnostics else exact(choose_engine()).name
+    return reference, KeptFeatures(rows=np.array(kept, np.int64), features=mine, engine=engine)
 
 
 def _features(

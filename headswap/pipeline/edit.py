@@ -113,8 +113,9 @@ def edit(  # noqa: PLR0913
         done = _rename(before, names, said, place)
     else:
         target = Path(workspace) if workspace else user_cache_path("headswap")
-        reading = AddedReader(before.bundle, sources, workspace=target, listener=listener)
-        done = _solve_again(before, names, said, place, reading)
+        kept = _kept_in(before)
+        reading = AddedReader(before.bundle, sources, target, engine=kept.engine, listener=listener)
+        done = _solve_again(before, kept, (names, said), place, reading)
     return replace(done, seconds=round(time.perf_counter() - begin, 3))
 
 
@@ -171,11 +172,15 @@ def _with_names(report: Report, names: Mapping[str, str | None], manifest: Manif
 
 
 def _solve_again(
-    before: _Opened, names: Mapping[str, str | None], said: Sequence[str], place: Path, reading: AddedReader
+    before: _Opened,
+    kept: KeptFeatures,
+    wanted: tuple[Mapping[str, str | None], Sequence[str]],
+    place: Path,
+    reading: AddedReader,
 ) -> EditOutcome:
-    """Another head, solved on what is kept and on what is added."""
-    _check_kept(before)
-    images = _put_together(before, names, reading)
+    """Another head, solved on what is kept and on what is added; `wanted`: new names, and words for them."""
+    names, said = wanted
+    images = _put_together(before, kept, names, reading)
     recorded = sum(names[image.class_name] is not None for image in before.dataset.images)
     fresh = images.manifest.images[recorded:]
     if reading.sources and not fresh:
@@ -191,8 +196,8 @@ def _solve_again(
     )  # fmt: skip
 
 
-def _check_kept(before: _Opened) -> None:
-    """Refuse what no head can be solved for."""
+def _kept_in(before: _Opened) -> KeptFeatures:
+    """What a bundle keeps; refused where no head can be solved on it."""
     if before.bundle.card.l2 is None:
         raise BadSetting(
             "The head of this bundle is more than one linear layer, so it cannot be solved on features.",
@@ -205,15 +210,17 @@ def _check_kept(before: _Opened) -> None:
             remedy="Teach it once more with the pictures, then its classes can be changed without them; "
             "renaming works.",
         )
+    return before.kept
 
 
-def _put_together(before: _Opened, names: Mapping[str, str | None], reading: AddedReader) -> KnownImages:
+def _put_together(
+    before: _Opened, kept: KeptFeatures, names: Mapping[str, str | None], reading: AddedReader
+) -> KnownImages:
     """What is kept of the classes that stay, then what is added."""
-    assert before.kept is not None
     manifest, rows = with_classes(before.dataset, names)
     places = {row: number for number, row in enumerate(rows)}
-    stays = np.array([int(row) in places for row in before.kept.rows])
-    known, features = [places[int(row)] for row in before.kept.rows[stays]], [before.kept.features[stays]]
+    stays = np.array([int(row) in places for row in kept.rows])
+    known, features = [places[int(row)] for row in kept.rows[stays]], [kept.features[stays]]
     data = before.experiment.data
     for source in reading.sources:
         more, start = reading.read(source), len(manifest.images)
@@ -222,7 +229,9 @@ def _put_together(before: _Opened, names: Mapping[str, str | None], reading: Add
         features.append(reading.features(given))
         reading.left_out += [*more.left_out, *left]
     manifest = replace(manifest, left_out=(*manifest.left_out, *reading.left_out))
-    return KnownImages(manifest=manifest, rows=tuple(known), features=np.concatenate(features))
+    return KnownImages(
+        manifest=manifest, rows=tuple(known), features=np.concatenate(features), engine=kept.engine
+    )
 
 
 def _added_in_words(images: Sequence[ImageRecord]) -> list[str]:

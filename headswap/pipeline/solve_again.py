@@ -51,6 +51,7 @@ class KnownImages:
     manifest: Manifest  # with parts and groups
     rows: tuple[int, ...]  # M of its images, rising
     features: NDArray[np.float32]  # (M, D), theirs
+    engine: str  # that made them
 
     @property
     def known(self) -> Manifest:
@@ -143,7 +144,9 @@ def save_again(
         report,
         images.manifest,
         reference=remember([known.images[row] for row in rows], looks[rows], looks[test], old),
-        kept=KeptFeatures(rows=np.array(images.rows, np.int64)[kept], features=images.features[kept]),
+        kept=KeptFeatures(
+            rows=np.array(images.rows, np.int64)[kept], features=images.features[kept], engine=images.engine
+        ),
     )
 
 
