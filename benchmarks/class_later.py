@@ -157,7 +157,8 @@ def main() -> None:
     choices = parser.parse_args()
     trials: list[Trial] = []
     print(
-        "| | later | again | points | 95 % | class, later | class, again | later, s | again, s | kept, MB |"
+        "| | classes | later | again | points | 95 % | the class, later | again | s, later | the slowest "
+        "| s, again | MB kept |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     for source in choices.data:
