@@ -1,6 +1,6 @@
 """Images that join a bundle: read, prepared for its network, and run through its body once.
 
-Flow:  folder or zip --AddedReader.read--> Manifest --AddedReader.features--> (M, D) of its images
+Flow:  folder or zip --AddedReader.read--> IngestedImages --AddedReader.features--> (M, D) of its images
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from headswap.bundle.predictor import Bundle
 from headswap.data.ingest import IngestedImages, ingest
 from headswap.data.layout import class_name
-from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.split import with_groups
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
@@ -39,7 +39,6 @@ class AddedReader:
     engine: str  # that made the features which are known
     listener: Listener = silent
     left_out: list[SkippedFile] = field(default_factory=list)
-    _intake: IngestedImages | None = field(default=None, init=False)
     _shown: list[NDArray[np.uint8]] = field(default_factory=list, init=False)
 
     @property
@@ -47,7 +46,7 @@ class AddedReader:
         """A few of the images as the network sees them, (M, H, W, C) uint8; None: there are none."""
         return np.stack(self._shown) if self._shown else None
 
-    def read(self, source: Path) -> Manifest:
+    def read(self, source: Path) -> IngestedImages:
         """Every image of a source, with its class.
 
         Raises:
@@ -72,11 +71,10 @@ class AddedReader:
             if not images:
                 reason = manifest.left_out[0].reason if manifest.left_out else ""
                 raise BadUpload(f"No picture of {name} can be read.", remedy=reason)
-        self._intake = replace(intake, manifest=manifest)
-        return manifest
+        return replace(intake, manifest=manifest)
 
-    def features(self, images: Sequence[ImageRecord]) -> NDArray[np.float32]:
-        """(M, D) features of images of the source that was read last, by the body of the bundle."""
+    def features(self, intake: IngestedImages, images: Sequence[ImageRecord]) -> NDArray[np.float32]:
+        """(M, D) features of some images of a source, by the body of the bundle."""
         card = self.bundle.card
         network = self.bundle.network.seeing(card.input)
         engine = nearest_engine(self.engine)
@@ -87,19 +85,18 @@ class AddedReader:
         body = extractor_for(network, card.site, self.workspace / "features", engine, flip=card.flip)
         parts = [np.empty((0, body.width), np.float32)]
         for start in range(0, len(images), _BATCH):
-            batch = np.stack([self._prepared(image) for image in images[start : start + _BATCH]])
+            batch = np.stack([self._prepared(intake, image) for image in images[start : start + _BATCH]])
             parts.append(body.features(batch).numpy())
             self._shown += list(batch[: max(0, _MOST_SHOWN - len(self._shown))])
             self.listener(Progress("features", start + len(batch), len(images)))
         return np.concatenate(parts)
 
-    def _prepared(self, image: ImageRecord) -> NDArray[np.uint8]:
-        assert self._intake is not None, "read first"
-        ready = self._intake.prepared.get(image.sha256)
+    def _prepared(self, intake: IngestedImages, image: ImageRecord) -> NDArray[np.uint8]:
+        ready = intake.prepared.get(image.sha256)
         if ready is not None:
             return ready
         spec = self.bundle.card.input
-        return prepare(reread(self._intake.manifest, image, wanted_px=wanted_px(spec)), spec)
+        return prepare(reread(intake.manifest, image, wanted_px=wanted_px(spec)), spec)
 
 
 def _is_one_class(source: Path) -> bool:

@@ -224,10 +224,12 @@ def _put_together(
     data = before.experiment.data
     for source in reading.sources:
         more, start = reading.read(source), len(manifest.images)
-        manifest, given, left = with_images(manifest, more.images, test_share=data.test_share, seed=data.seed)
+        manifest, given, left = with_images(
+            manifest, more.manifest.images, test_share=data.test_share, seed=data.seed
+        )
         known += range(start, len(manifest.images))
-        features.append(reading.features(given))
-        reading.left_out += [*more.left_out, *left]
+        features.append(reading.features(more, given))
+        reading.left_out += [*more.manifest.left_out, *left]
     manifest = replace(manifest, left_out=(*manifest.left_out, *reading.left_out))
     return KnownImages(
         manifest=manifest, rows=tuple(known), features=np.concatenate(features), engine=kept.engine

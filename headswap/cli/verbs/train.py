@@ -58,6 +58,24 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
     )
+    _add_view(sub)
+    sub.add_argument(
+        "--no-features",
+        action="store_true",
+        help="keep no features of the pictures in the bundle: its classes can then not be changed later "
+        "without the pictures (headswap edit)",
+    )
+    add_weights(sub)
+    sub.add_argument(
+        "--head",
+        metavar="last|wide|auto|LAYER",
+        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
+        "better (the default); or the name of a layer to take as the head instead of finding it",
+    )
+
+
+def _add_view(sub: argparse.ArgumentParser) -> None:
+    """How pictures are shown to the network."""
     sub.add_argument(
         "--mirror",
         action="store_true",
@@ -74,19 +92,6 @@ def add(verbs: Verbs) -> None:
         type=int,
         metavar="N",
         help="show the network pictures of N×N px: smaller is faster; convolutional networks take many sizes",
-    )
-    sub.add_argument(
-        "--no-features",
-        action="store_true",
-        help="keep no features of the pictures in the bundle: its classes can then not be changed later "
-        "without the pictures (headswap edit)",
-    )
-    add_weights(sub)
-    sub.add_argument(
-        "--head",
-        metavar="last|wide|auto|LAYER",
-        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
-        "better (the default); or the name of a layer to take as the head instead of finding it",
     )
 
 
