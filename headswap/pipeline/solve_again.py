@@ -250,6 +250,8 @@ def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     known, recorded = len(images.known.part("train")), len(images.manifest.part("train"))
     of_all = f"{known} training pictures" if known == recorded else f"{known} of {recorded} training pictures"
     body = " Its body was taught the classes of before, not these." if moved else ""
+    if "float32" not in images.engine:
+        body += " Pictures are judged by features in half precision: the network may answer a few otherwise."
     return (
         f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
         f"{of_all}, without the old pictures.{body} The figures are of the new head; those of before no "
