@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headswap.network import NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
     from headswap.pipeline.compare import Comparison, compare
+    from headswap.pipeline.edit import EditOutcome, edit
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
@@ -44,6 +45,7 @@ __all__ = [
     "Bundle",
     "BundleEvaluation",
     "Comparison",
+    "EditOutcome",
     "FinetuneConfig",
     "HeadSite",
     "HeadswapError",
@@ -60,6 +62,7 @@ __all__ = [
     "TrainConfig",
     "check",
     "compare",
+    "edit",
     "evaluate",
     "export",
     "find_head",
@@ -80,6 +83,7 @@ _HOMES = {
     "Bundle": "headswap.bundle.predictor",
     "BundleEvaluation": "headswap.bundle.evaluate",
     "Comparison": "headswap.pipeline.compare",
+    "EditOutcome": "headswap.pipeline.edit",
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
     "Inspection": "headswap.pipeline.inspect",
@@ -95,6 +99,7 @@ _HOMES = {
     "TrainConfig": "headswap.training.config",
     "check": "headswap.pipeline.api",
     "compare": "headswap.pipeline.compare",
+    "edit": "headswap.pipeline.edit",
     "evaluate": "headswap.pipeline.api",
     "export": "headswap.exports.export",
     "find_head": "headswap.heads.detect",

@@ -22,6 +22,7 @@ OTHERWISE = {  # an argument of the shell and its parameter, where the words mus
     ("export", "no_onnx"): "onnx",
     ("teach", "mirror"): "flip",
     ("teach", "fit"): "crop_mode",
+    ("teach", "no_features"): "keep_features",
 }
 SHELL_MATTERS = {
     "help",

@@ -5,6 +5,7 @@
       experiment.json      every choice of the run
       weights.safetensors  the whole network, body and new head
       memory.safetensors   looks of practice pictures, the old head (may be missing)
+      features.safetensors what a later change of classes needs of the pictures (may be missing)
       report.json          how good it is
       dataset.json         which pictures, by hash, in which part
       seal.json            sha256 and size of each of these
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headswap.bundle.kept import KeptFeatures, read_kept, save_kept
 from headswap.bundle.reference import ReferenceFeatures, save_reference
 from headswap.data.manifest import Manifest
 from headswap.errors import BundleDamaged
@@ -46,8 +48,10 @@ from headswap.storage.files import (
 FORMAT = 1
 EXPERIMENT = "experiment.json"
 REFERENCE = "memory.safetensors"
+KEPT = "features.safetensors"
 _CARD, _WEIGHTS, _REPORT, _DATASET = "bundle.json", "weights.safetensors", "report.json", "dataset.json"
-PARTS = (_CARD, EXPERIMENT, REFERENCE, _WEIGHTS, _REPORT, _DATASET, SEAL)  # nothing else in one is ever used
+# Nothing else in a bundle is ever used.
+PARTS = (_CARD, EXPERIMENT, REFERENCE, KEPT, _WEIGHTS, _REPORT, _DATASET, SEAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +76,10 @@ class BundleCard:
     versions: dict[str, str]
     parameters: int
     licence: str | None
+    edits: tuple[str, ...] = ()  # what became of its classes after it was taught, in words
 
 
-def save_bundle(
+def save_bundle(  # noqa: PLR0913
     place: Path,
     network: Network,
     card: BundleCard,
@@ -83,6 +88,7 @@ def save_bundle(
     manifest: Manifest,
     *,
     reference: ReferenceFeatures | None = None,
+    kept: KeptFeatures | None = None,
 ) -> None:
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model
@@ -92,6 +98,8 @@ def save_bundle(
         write_by_library(weights, lambda: save_model(network.module, str(weights)))
         if reference is not None:
             save_reference(draft / REFERENCE, reference)
+        if kept is not None:
+            save_kept(draft / KEPT, kept)
         write_text(draft / _CARD, to_json(card, indent=1))
         write_text(draft / EXPERIMENT, experiment_json)
         write_text(draft / _REPORT, to_json(report, indent=1))
@@ -148,6 +156,12 @@ def read_dataset(folder: Path) -> Manifest:
     """Which pictures a bundle was taught and examined on; no pictures, no paths."""
     manifest: Manifest = from_json(Manifest, read_sealed(folder, _DATASET))
     return manifest
+
+
+def read_features(folder: Path) -> KeptFeatures | None:
+    """What a bundle keeps of its images for a later change of its classes; None: nothing."""
+    images, site = len(read_dataset(folder).images), read_card(folder).site
+    return read_kept(folder / KEPT, images, site.in_features)
 
 
 def weights_of(folder: Path) -> Path:

@@ -1,8 +1,9 @@
 """The same verbs from a shell.
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
-             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | export BUNDLE OUT.zip
-             | engines MODEL | lesson [NAME] | serve | users add|list|remove FILE [NAME...] | doctor
+             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | edit BUNDLE OUT
+             | export BUNDLE OUT.zip | engines MODEL | lesson [NAME] | serve
+             | users add|list|remove FILE [NAME...] | doctor
 
 Each verb is a module of headswap/cli/verbs/; here they are gathered, run and printed.
 Progress goes to stderr. With --json the last line of stdout is one JSON object, in ASCII: it
@@ -29,6 +30,7 @@ from headswap.cli.verbs import (
     check,
     compare,
     doctor,
+    edit,
     engines,
     evaluate,
     export,
@@ -52,6 +54,7 @@ VERBS = (
     predict,
     sort,
     evaluate,
+    edit,
     export,
     engines,
     lesson,

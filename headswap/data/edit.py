@@ -109,7 +109,7 @@ def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -
     taken = {image.file for image in manifest.images}
     for image in named.values():
         if image.sha256 not in there:
-            file = _free_name(f"{name}/{image.file.rpartition('/')[2]}", taken)
+            file = free_name(f"{name}/{image.file.rpartition('/')[2]}", taken)
             taken.add(file)
             part: Part | None = None if has_parts else "train"
             renamed.append(replace(image, file=file, class_name=name, given_part=part))
@@ -171,7 +171,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
     for image in more.images:
         name = spelling.get(class_key(image.class_name), image.class_name)
         if (image.sha256, name) not in there:
-            file = _free_name(image.file, taken)
+            file = free_name(image.file, taken)
             taken.add(file)
             added.append(replace(image, file=file, class_name=name))
     return finished(
@@ -240,7 +240,7 @@ def _keeping(manifest: Manifest, kept: list[ImageRecord]) -> Manifest:
     return finished(replace(manifest, images=tuple(kept)))
 
 
-def _free_name(file: str, taken: Collection[str]) -> str:
+def free_name(file: str, taken: Collection[str]) -> str:
     """a/b.jpg, or a/b (2).jpg when that is taken."""
     if file not in taken:
         return file

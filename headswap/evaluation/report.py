@@ -15,7 +15,7 @@ from typing import Literal
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
-    "further", "head", "view",  # what happened in this run
+    "further", "head", "view", "changed",  # what happened in this run, and since
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only
@@ -158,7 +158,7 @@ class Advice:
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:
         """What stands over it."""
-        if self.code in ("further", "head", "view"):
+        if self.code in ("further", "head", "view", "changed"):
             return "happened"
         return "warning" if self.code in ("baseline", "shortcut", "twins", "near-duplicates") else "to do"
 

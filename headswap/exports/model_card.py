@@ -28,6 +28,7 @@ class CardFacts:
     report: Report
     manifest: Manifest
     check: ParityCheck
+    kept: int = 0  # images whose features the bundle keeps
 
 
 def model_card(facts: CardFacts) -> str:
@@ -46,6 +47,8 @@ def model_card(facts: CardFacts) -> str:
         _class_table(facts),
         "## What it was taught on",
         _data(facts.manifest),
+        *_kept(facts),
+        *_edits(facts.card),
         "## Limits",
         "\n".join(f"- {plain(sentence)}" for sentence in (*limit_sentences(facts.report), *_advice(facts))),
         *_label_issues(facts.report),
@@ -155,6 +158,25 @@ def _data(manifest: Manifest) -> str:
         f"{len(manifest.images)} pictures: {train} to practise on, {test} locked away for the exam. "
         f"{near}{left} `dataset.json` names every picture by its sha256."
     )
+
+
+def _kept(facts: CardFacts) -> Iterator[str]:
+    """What the bundle keeps of its pictures."""
+    if facts.kept:
+        size = facts.kept * sum(facts.card.site.in_features) / 1e6
+        yield (
+            f"`features.safetensors` keeps the features of {facts.kept} of these pictures ({size:.1f} MB): "
+            "what the body makes of each, so that classes can be added, removed or merged later without the "
+            "pictures (`headswap edit`). No picture can be seen in them, but they tell roughly what each "
+            "showed. Where that is too much, teach with `--no-features`."
+        )
+
+
+def _edits(card: BundleCard) -> Iterator[str]:
+    """What became of it since."""
+    if card.edits:
+        rows = "\n".join(f"- {plain(one)}" for one in card.edits)
+        yield f"Its classes were changed after it was taught, without the pictures of before:\n\n{rows}"
 
 
 def limit_sentences(report: Report) -> Iterator[str]:

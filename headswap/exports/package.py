@@ -23,7 +23,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from headswap.bundle.format import PARTS, opened, read_card, read_dataset, read_report
+from headswap.bundle.format import KEPT, PARTS, opened, read_card, read_dataset, read_report
+from headswap.bundle.kept import kept_images
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
@@ -287,6 +288,7 @@ def seal_up(source: Path, laid: LaidOut, ways: Sequence[Route], *, title: str, t
         report=read_report(source),
         manifest=read_dataset(source),
         check=check,
+        kept=kept_images(source / KEPT),
     )
     write_text(folder / "README.md", model_card(facts))
     _pack(folder, target)

@@ -133,6 +133,19 @@ def engine_named(name: str) -> Engine | None:
     return next((engine for engine in every if engine.name == name), None)
 
 
+def nearest_engine(name: str) -> Engine:
+    """The engine of that name; where this machine has none, the one whose numbers are nearest to its own.
+
+    A head may be solved on features of some images beside those of others only where one engine made both:
+    what half precision is off by is much the same for all images, and would tell the two apart. Torch rounds
+    to bfloat16 on any processor, slowly where that emulates it.
+    """
+    found = engine_named(name)
+    if found is not None:
+        return found
+    return Engine("cpu", "bfloat16", folded=True) if "bfloat16" in name else exact(choose_engine())
+
+
 def place(module: nn.Module, engine: Engine) -> nn.Module:
     """Move a module, in place, to the engine's device, with channels last where convolutions gain by it.
 

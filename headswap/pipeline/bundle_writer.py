@@ -7,16 +7,22 @@ Nothing of this machine goes into a bundle: no paths, only names and hashes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headswap.bundle.format import FORMAT, BundleCard, save_bundle
+from headswap.bundle.kept import KeptFeatures, rows_to_keep
 from headswap.bundle.reference import PretrainedNames, ReferenceFeatures, remember, rows_to_remember
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.evaluate import EvaluationInputs, build_report, temperature_of
 from headswap.evaluation.report import Advice, Report
+from headswap.features.engines import choose_engine, exact
 from headswap.network import InputSpec, Network
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
@@ -78,28 +84,47 @@ def bind(
     """Leave a sealed bundle at a place that must not exist yet."""
     card = _card(experiment, network, trained, report)
     words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
-    reference = _reference(task, trained, network)
-    save_bundle(place, network, card, words, report, task.manifest, reference=reference)
+    reference, kept = _remembered(task, trained, network)
+    save_bundle(place, network, card, words, report, task.manifest, reference=reference, kept=kept)
 
 
-def _reference(task: TrainingTask, trained: TrainingResult, network: Network) -> ReferenceFeatures | None:
-    """What the bundle remembers of its practice pictures; None when its features cannot be caught."""
+def _remembered(
+    task: TrainingTask, trained: TrainingResult, network: Network
+) -> tuple[ReferenceFeatures | None, KeptFeatures | None]:
+    """What the bundle remembers of its images, to compare and to change its classes later.
+
+    None where features cannot be caught; nothing for a change where nobody wants it, or where no head is
+    solved on features.
+    """
     manifest, old = task.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
-    if trained.diagnostics is None:
-        features = features_of(task, trained.site, network, [*rows, *test], flip=trained.flip)
-        if features is None:
-            return None
-        features = features[:, columns]
-    else:
-        features, head = trained.diagnostics.features[[*rows, *test]], trained.diagnostics.old_head
-        if head is not None and len(network.class_names) == len(head.weight):
-            old = PretrainedNames(
-                weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names
-            )
+    keeps = task.config.keep_features and trained.l2 is not None
+    kept = rows_to_keep(manifest, sum(trained.site.in_features)) if keeps else []
+    wanted = sorted({*rows, *test, *kept})
+    features = _features(task, trained, network, wanted)
+    if features is None:
+        return None, None
+    head = trained.diagnostics.old_head if trained.diagnostics else None
+    if head is not None and len(network.class_names) == len(head.weight):
+        old = PretrainedNames(weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names)
     images = [manifest.images[row] for row in rows]
-    return remember(images, features[: len(rows)], features[len(rows) :], old)
+    train_looks, test_looks = (features[np.searchsorted(wanted, part)][:, columns] for part in (rows, test))
+    reference = remember(images, train_looks, test_looks, old)
+    if not kept:
+        return reference, None
+    mine = features[np.searchsorted(wanted, kept)]
+    engine = trained.engine if trained.diagnostics else exact(choose_engine()).name
+    return reference, KeptFeatures(rows=np.array(kept, np.int64), features=mine, engine=engine)
+
+
+def _features(
+    task: TrainingTask, trained: TrainingResult, network: Network, rows: Sequence[int]
+) -> NDArray[np.float32] | None:
+    """(M, D) of all that the head reads, by the body as it is now, of rows of the manifest."""
+    if trained.diagnostics is None:
+        return features_of(task, trained.site, network, rows, flip=trained.flip)
+    return np.asarray(trained.diagnostics.features[list(rows)].numpy())
 
 
 def _card(experiment: Experiment, network: Network, trained: TrainingResult, report: Report) -> BundleCard:
@@ -117,7 +142,7 @@ def _card(experiment: Experiment, network: Network, trained: TrainingResult, rep
         engine=trained.engine,
         l2=trained.l2,
         body_sha256=network.weights_sha256,
-        versions=_versions(),
+        versions=versions_here(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
         licence=network.card.licence,
     )
@@ -149,7 +174,8 @@ def _replay(trained: TrainingResult, spec: InputSpec) -> ReplayedChoices:
     )
 
 
-def _versions() -> dict[str, str]:
+def versions_here() -> dict[str, str]:
+    """Of the packages that make a bundle, as they are installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}

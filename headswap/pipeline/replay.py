@@ -68,6 +68,8 @@ def train_again(
 def _differences(card: BundleCard, known: Manifest, place: Path) -> Iterator[str]:
     """What is not as it was when a run is repeated."""
     now, images = read_card(place), read_dataset(place)
+    if card.edits:
+        yield "The classes of that bundle were changed after it was taught, so the head is another one."
     if {(p.sha256, p.class_name) for p in images.images} != {(p.sha256, p.class_name) for p in known.images}:
         yield "The pictures are not the same as then, so the head is another one."
     if now.body_sha256 != card.body_sha256:

@@ -102,6 +102,7 @@ class TrainConfig:
     folds: int = 4  # of that cross-validation
     batch_size: int = 16  # pictures a body sees at once; more is slower on processors
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
+    keep_features: bool = True  # in the bundle, so that classes can be changed later without the images
 
     @property
     def chooses_view(self) -> bool:

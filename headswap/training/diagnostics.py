@@ -52,7 +52,7 @@ class OldHead:
 class Diagnostics:
     """What was learned beside the head."""
 
-    features: NDArray[np.float32]  # (N, D) last features, in the order of the manifest
+    features: Tensor  # (N, W) float32, all that the head reads, in the order of the manifest
     cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough
     by_last: SplitLogits | None  # the same by the last features, for doubts; None: the head reads no more
     learning: LearningCurve | None
@@ -124,7 +124,7 @@ def diagnose(
     looks = features[:, site.last_features].contiguous()
     halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
-        features=looks.numpy(),
+        features=features,
         cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
         by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),

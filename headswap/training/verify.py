@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
@@ -52,16 +53,45 @@ def prove_in(
     few = [task.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
     images = np.stack([task.prepared(image, network) for image in few])
     largest = float(logits.abs().max())
+    found = installed(network, site, heads, images, largest=largest, flip=task.config.flip)
+    if found is None:
+        return None
+    proved, features, body = found
+    return HeadProof(heads=proved, order=order, features=features, body=body)
+
+
+def installed(
+    network: Network,
+    site: HeadSite,
+    heads: LinearHeads,
+    images: NDArray[np.uint8],
+    *,
+    largest: float,
+    flip: bool,
+) -> tuple[LinearHeads, Tensor, Extractor] | None:
+    """Write a solution into its network and let that run; None: it says something else.
+
+    Args:
+        network: swapped.
+        site: of its new head.
+        heads: solved.
+        images: (M, H, W, C) uint8, prepared.
+        largest: logit that the heads gave, in size: a head before a ReLU is lifted by ten times as much.
+        flip: whether answers are the mean over image and mirrored image.
+
+    Returns:
+        The heads as the network combines them, (M, D) features of the images, and the network as it ran.
+    """
     for bias_offset in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
         if bias_offset and not all(has_bias(network.module, site)):
             break
         heads = replace(heads, bias_offset=bias_offset)
         install(network.module, site, heads)
-        body = Extractor(network, site, exact(choose_engine()), flip=task.config.flip)
+        body = Extractor(network, site, exact(choose_engine()), flip=flip)
         features, answers = body.look(images)
         proved = agree(heads, features, answers)
         if proved is not None:
-            return HeadProof(heads=proved, order=order, features=features, body=body)
+            return proved, features, body
     return None
 
 

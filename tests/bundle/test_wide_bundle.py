@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
+import headswap
 from headswap.bundle.format import REFERENCE, pack, read_card
 from headswap.bundle.heatmap import heat_of
 from headswap.bundle.predictor import load_bundle
@@ -85,6 +88,27 @@ def test_every_program_of_the_zip_agrees(wide: Path, few_images: Manifest, tmp_p
     assert all(way.same == way.images for way in check.ways)
     with zipfile.ZipFile(tmp_path / "b.zip") as archive:
         assert b"its head was replaced by one that reads every layer and" in archive.read("b/README.md")
+
+
+def test_every_program_agrees_after_its_classes_were_changed(
+    wide: Path, sample: Path, workspace: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bug").mkdir()
+    for path in sorted((sample / "train" / "bug").iterdir())[:8]:
+        shutil.copy(path, tmp_path / "bug")
+    edited = tmp_path / "b"
+    headswap.edit(wide, edited, add=tmp_path / "bug", remove="fruit", workspace=workspace)
+
+    check = take_home(edited, tmp_path / "b.zip")
+
+    assert check.agree
+    assert {way.name for way in check.ways} == {"bundle", "predict.py", "model.onnx"}
+    assert all(way.same == way.images for way in check.ways)
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        card = archive.read("b/README.md").decode()
+        assert "keeps the features of 24 of these pictures (0.1 MB)" in card
+        assert "- removed fruit\n- added 8 pictures of bug" in card
+        assert json.loads(archive.read("b/labels.json")) == ["bird", "bug", "vehicle"]
 
 
 def test_a_heat_map_is_drawn(wide: Path, sample: Path) -> None:

@@ -6,9 +6,11 @@ import torch
 from headswap.features import engines
 from headswap.features.engines import (
     Engine,
+    choose_engine,
     engine_named,
     engines_here,
     exact,
+    nearest_engine,
     needs_every_core,
     relative_error,
 )
@@ -21,6 +23,18 @@ def test_an_engine_of_this_machine_is_found_again_by_its_name(engine: Engine) ->
 
 def test_an_engine_of_another_machine_is_not_found() -> None:
     assert engine_named("torch-tpu-bfloat16") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("torch-cpu-bfloat16-folded", "torch-cpu-bfloat16-folded"),
+        ("openvino-tpu-bfloat16", "torch-cpu-bfloat16-folded"),  # rounds as it did
+        ("torch-tpu-float32", exact(choose_engine()).name),
+    ],
+)
+def test_for_an_engine_that_is_not_here_the_nearest_is_taken(name: str, near: str) -> None:
+    assert nearest_engine(name).name == near
 
 
 def test_only_torch_in_single_precision_without_folding_is_exact() -> None:

@@ -27,6 +27,7 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
     "--mirror": "mirror",
     "--fit": "fit",
     "--px": "px",
+    "--no-features": "no_features",
 }
 
 
@@ -57,6 +58,24 @@ def add(verbs: Verbs) -> None:
     sub.add_argument(
         "--budget", type=float, metavar="SECONDS", help="for the whole run; the best found by then is kept"
     )
+    _add_view(sub)
+    sub.add_argument(
+        "--no-features",
+        action="store_true",
+        help="keep no features of the pictures in the bundle: its classes can then not be changed later "
+        "without the pictures (headswap edit)",
+    )
+    add_weights(sub)
+    sub.add_argument(
+        "--head",
+        metavar="last|wide|auto|LAYER",
+        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
+        "better (the default); or the name of a layer to take as the head instead of finding it",
+    )
+
+
+def _add_view(sub: argparse.ArgumentParser) -> None:
+    """How pictures are shown to the network."""
     sub.add_argument(
         "--mirror",
         action="store_true",
@@ -73,13 +92,6 @@ def add(verbs: Verbs) -> None:
         type=int,
         metavar="N",
         help="show the network pictures of N×N px: smaller is faster; convolutional networks take many sizes",
-    )
-    add_weights(sub)
-    sub.add_argument(
-        "--head",
-        metavar="last|wide|auto|LAYER",
-        help="what the new head reads: the last layer, every layer, or whichever cross-validation finds "
-        "better (the default); or the name of a layer to take as the head instead of finding it",
     )
 
 
@@ -135,6 +147,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             flip=choices.mirror,
             crop_mode=choices.fit,
             px=choices.px,
+            keep_features=not choices.no_features,
         ),
         workspace=choices.workspace,
         listener=bars,

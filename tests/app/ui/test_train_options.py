@@ -25,7 +25,7 @@ def test_what_nobody_touched_is_the_usual_lesson() -> None:
 
 
 def test_every_choice_reaches_the_lesson() -> None:
-    chosen = ChosenOptions("last", "wide", 160, 120, 12, 0.003, 16, ["mixup"], True, 30, 7)
+    chosen = ChosenOptions("last", "wide", 160, 120, 12, 0.003, 16, ["mixup"], True, 30, 7, False)
 
     lesson, share, seed = config_of(chosen)
 
@@ -34,6 +34,7 @@ def test_every_choice_reaches_the_lesson() -> None:
         finetune=FinetuneConfig(
             epochs=12, learning_rate=0.003, batch_size=16, flip=False, least_crop=1.0, mixup=0.2
         ),
+        keep_features=False,
     )  # fmt: skip
     assert (share, seed) == (0.3, 7)
 

@@ -52,11 +52,12 @@ class TrainOptions:
     flip: gr.Checkbox
     share: gr.Slider
     seed: gr.Number
+    keep: gr.Checkbox
 
     @property
     def inputs(self) -> list[Any]:
         return [self.depth, self.head, self.px, self.budget, self.epochs, self.rate, self.batch, self.copies,
-                self.flip, self.share, self.seed]  # fmt: skip
+                self.flip, self.share, self.seed, self.keep]  # fmt: skip
 
 
 def build_plan() -> TrainOptions:
@@ -87,7 +88,11 @@ def build_plan() -> TrainOptions:
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
         with _field("Seed", "seed", "The same seed gives the same result."):
             seed = gr.Number(0, label="Seed", precision=0, **bare)
-    return TrainOptions(depth, head, px, budget, epochs, rate, batch, copies, flip, share, seed)
+        keep = gr.Checkbox(
+            usual.keep_features, label="the zip keeps what a change of its classes needs (no pictures)",
+            container=False,
+        )  # fmt: skip
+    return TrainOptions(depth, head, px, budget, epochs, rate, batch, copies, flip, share, seed, keep)
 
 
 def depth_choices(seconds: dict[Depth, float]) -> list[tuple[str, str]]:
@@ -111,6 +116,7 @@ class ChosenOptions:
     flip: bool
     share: float
     seed: float
+    keep: bool
 
 
 def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
@@ -131,6 +137,7 @@ def config_of(chosen: ChosenOptions) -> tuple[TrainConfig, float, int]:
         budget_s=float(chosen.budget) or None,
         flip=chosen.flip,
         finetune=finetune,
+        keep_features=chosen.keep,
     )
     return lesson, chosen.share / 100, int(chosen.seed or 0)
 
