@@ -32,7 +32,7 @@ NEEDED = (
 PAGE = (  # of the extra "app": the core does without
     "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe",
 )  # fmt: skip
-EXTRAS = ("transformers", "openvino")
+EXTRAS = ("transformers", "openvino", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 
 
 @dataclass(frozen=True, kw_only=True)
