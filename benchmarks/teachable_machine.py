@@ -6,8 +6,10 @@
 
 in.js makes both libraries known to the page: `window.tf = require("@tensorflow/tfjs")` and
 `window.tmImage = require("@teachablemachine/image")`. The bundle's head must be a plain one (`headswap teach
---head last`). Each photo is asked twice: with the pixels that headswap prepared, and as the library prepares
-it. Chromium of the system, nothing leaves 127.0.0.1.
+--head last`).
+
+Each photo is asked three times: with the pixels that headswap prepared, as the library prepares it, and as
+headswap reckons that it does. Chromium of the system, nothing leaves 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from headswap import export
 from headswap.bundle.predictor import Bundle, load_bundle
+from headswap.data.decode import read_image
+from headswap.exports.canvas import canvas_pixels
 
 SAME_PIXELS = """async ([values, size]) => {
   const image = tf.tensor(values, [1, size, size, 3]).div(127).sub(1);
@@ -47,7 +51,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def main() -> None:
     choices = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     choices.add_argument("bundle", type=Path)
-    choices.add_argument("photos", type=Path)
+    choices.add_argument("photos", type=Path, help="a folder of JPEG files")
     choices.add_argument("--library", type=Path, required=True)
     choices.add_argument("--most", type=int, default=30, help="photos")
     chosen = choices.parse_args()
@@ -78,7 +82,8 @@ def compare(bundle: Bundle, photos: list[Path], page: Page, url: str) -> None:
         f"async () => {{ window.model = await tmImage.load('{url}model.json', '{url}metadata.json'); }}"
     )
     size = bundle.card.input.height
-    ways: dict[str, list[tuple[float, bool]]] = {"same pixels": [], "same photo": []}
+    ways: dict[str, list[tuple[float, bool]]] = {"same pixels": [], "same photo": [], "reckoned": []}
+    apart: list[float] = []  # between the photo as the library prepares it and as that is reckoned
     for number, photo in enumerate(photos):
         said = bundle.predict(photo).probabilities
         expected = np.array([said[name] for name in bundle.classes])
@@ -86,7 +91,9 @@ def compare(bundle: Bundle, photos: list[Path], page: Page, url: str) -> None:
         asked = {
             "same pixels": page.evaluate(SAME_PIXELS, pixels),
             "same photo": page.evaluate(SAME_PHOTO, f"{url}{number}.jpg"),
+            "reckoned": reckoned(bundle, photo),
         }
+        apart.append(float(np.abs(np.subtract(asked["same photo"], asked["reckoned"])).max()))
         for way, given in asked.items():
             row = np.array(given)
             ways[way].append((float(np.abs(row - expected).max()), row.argmax() == expected.argmax()))
@@ -95,6 +102,13 @@ def compare(bundle: Bundle, photos: list[Path], page: Page, url: str) -> None:
         differences = [one for one, _ in found]
         same = sum(one for _, one in found)
         print(f"| {way} | {same} of {len(found)} | {max(differences):.1e} | {np.median(differences):.1e} |")
+    print(f"reckoned and real: largest difference {max(apart):.1e}, median {np.median(apart):.1e}")
+
+
+def reckoned(bundle: Bundle, photo: Path) -> list[float]:
+    seen = canvas_pixels(read_image(photo.read_bytes(), name=photo.name), bundle.card.input.height)
+    (said,) = bundle.predict_prepared([photo.name], seen[None])
+    return [said.probabilities[name] for name in bundle.classes]
 
 
 if __name__ == "__main__":

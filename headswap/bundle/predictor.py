@@ -85,7 +85,7 @@ class Bundle:
             pairs = list(zip(chunk, prepared, strict=True))
             files = [_name(image) for image, one in pairs if not isinstance(one, UnreadableImage)]
             readable = [one for one in prepared if not isinstance(one, UnreadableImage)]
-            answers = iter(self._answers(files, np.stack(readable)) if readable else ())
+            answers = iter(self.predict_prepared(files, np.stack(readable)) if readable else ())
             for image, one in pairs:
                 yield image, one if isinstance(one, UnreadableImage) else next(answers)
 
@@ -95,7 +95,7 @@ class Bundle:
         except UnreadableImage as problem:
             return problem
 
-    def _answers(self, files: Sequence[str], images: NDArray[np.uint8]) -> list[Prediction]:
+    def predict_prepared(self, files: Sequence[str], images: NDArray[np.uint8]) -> list[Prediction]:
         """The answers for (N, H, W, C) uint8, named after their files."""
         features, logits = self.features_and_logits(images)
         rows = calibrated(logits, self.card.temperature, self.card.even_share)

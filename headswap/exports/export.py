@@ -10,13 +10,14 @@ from headswap.bundle.format import opened, read_dataset
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.errors import BadSetting
 from headswap.events import Listener, silent
+from headswap.exports.litert import check_litert
 from headswap.exports.package import located, take_home
 from headswap.exports.parity import ParityCheck
 from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
 from headswap.storage.places import why_not_writable
 
-ZipForm = Literal["programs", "openvino", "site", "teachable-machine"]
+ZipForm = Literal["programs", "openvino", "litert", "site", "teachable-machine"]
 _PAGES = (".html", ".htm")
 
 
@@ -36,23 +37,26 @@ def export(
         bundle: the folder or zip that `train` wrote.
         out: where it goes, replaced as a whole. A name that ends in .html gives one web page; .zip what
             `form` says.
-        data: the images it was trained on: ten of these travel in the zip and are checked. None: drawings
-            only.
+        data: the images it was trained on: ten of these travel in the zip of programs and are checked; on its
+            test it is measured how far other programs differ. None: drawings only.
         onnx: whether to write model.onnx.
         form: of a zip. "programs": predict.py, ONNX and a model card; "openvino": the same with OpenVINO's
-            model.xml besides; "site": the web page, ready for a web
-            host; "teachable-machine": Teachable Machine's format, for Scratch, ml5 and others.
+            model.xml besides; "litert": with LiteRT's model.tflite and, given `data`, a smaller one of eight
+            bits whose accuracy was measured; "site": the web page, ready for a web host;
+            "teachable-machine": Teachable Machine's format, for Scratch, ml5 and others.
         allow_code: let a bundle trained on your own code import that code.
-        listener: hears how far it is.
+        listener: hears how far it is, and what the smaller network loses, before the zip is written.
 
     Raises:
-        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page; NoTeachableMachine.
+        BundleDamaged, BadSetting, BadUpload, DiskFull; NoPage, NoOnnx of a web page; NoTeachableMachine;
+        NoLiteRt where the extra "lite" is missing.
     """
     target = Path(out)
     is_page = target.suffix.lower() in _PAGES
     _check(target, is_page=is_page)
     if is_page or form in ("site", "teachable-machine"):
-        if data or not onnx:
+        takes_images = form == "teachable-machine" and not is_page
+        if (data and not takes_images) or not onnx:
             raise BadSetting(
                 "Only the zip of programs takes pictures along, or leaves model.onnx out.",
                 remedy="Leave --pictures and --no-onnx out.",
@@ -63,7 +67,11 @@ def export(
                 return write_page(loaded, folder, target)
             if form == "site":
                 return _site(loaded, folder, target)
-            return write_teachable_machine(loaded, target, title=read_dataset(folder).name)
+            dataset = read_dataset(folder)
+            manifest = located(dataset, Path(data)) if data else None
+            return write_teachable_machine(loaded, target, title=dataset.name, manifest=manifest)
+    if form == "litert":
+        check_litert()
     manifest = None
     if data:
         with opened(Path(bundle)) as folder:
@@ -73,7 +81,7 @@ def export(
         target,
         manifest=manifest,
         onnx=onnx,
-        openvino=form == "openvino",
+        also=form if form in ("openvino", "litert") else None,
         allow_code=allow_code,
         listener=listener,
     )

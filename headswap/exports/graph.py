@@ -25,6 +25,7 @@ from headswap.heads.site import Tap
 from headswap.heads.wide import NoBlocks, WideNetwork, find_taps, first_tensor, unwidened
 
 _TINY = 1e-6  # as in the features of a wide head
+_FAR = 8.0  # no squared distance between two embeddings is over 4
 
 
 class DeployedNetwork(nn.Module):
@@ -85,7 +86,7 @@ class DeployedNetwork(nn.Module):
         known = self.get_buffer("known").float()
         squared = (2.0 - 2.0 * embeddings @ known.T).clamp_min(0.0)  # (N, M)
         count = min(NEIGHBOURS, known.shape[0])
-        nearest: Tensor = squared.topk(count, dim=1, largest=False).values
+        nearest = _smallest(squared, count)
         return nearest.sqrt().mean(dim=1) / float(self.threshold or 1.0)
 
 
@@ -173,6 +174,16 @@ class HeatMaps(nn.Module):
         if bool(by_spread.any()):
             found = found + nn.functional.conv2d(maps * (maps - mean) / (variance + _TINY).sqrt(), by_spread)
         return found / places
+
+
+def _smallest(values: Tensor, count: int) -> Tensor:
+    """(N, M) of at most 4 to (N, count), the smallest first; without a sort, which LiteRT cannot do."""
+    places = torch.arange(values.shape[1])
+    found = []
+    for _ in range(count):
+        found.append(values.amin(dim=1))
+        values = values.masked_fill(places == values.argmin(dim=1, keepdim=True), _FAR)
+    return torch.stack(found, dim=1)
 
 
 def _shares(finer: int, coarser: int) -> Tensor:

@@ -14,6 +14,7 @@ from headswap.data.split import crossing
 from headswap.evaluation.report import Report
 from headswap.evaluation.summary import headline
 from headswap.exports.parity import ParityCheck
+from headswap.exports.quantized import verdict
 
 _MOST_NAMED = 20  # doubted pictures that are named
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
@@ -117,6 +118,10 @@ def _use(facts: CardFacts) -> str:
     onnx = ""
     if any(way.name == "model.onnx" and not way.problem for way in facts.check.ways):
         onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
+    if any(way.name == "model.tflite" and not way.problem for way in facts.check.ways):
+        onnx += (
+            "python predict_litert.py picture.jpg   # ai-edge-litert, pillow, numpy; --int8: the smaller\n"
+        )
     return (
         "```sh\npip install -r requirements.txt\npython predict.py picture.jpg          # or several, or a "
         f"folder; --json for machines\n{onnx}headswap predict . picture.jpg         # where headswap is "
@@ -217,6 +222,8 @@ def _agreement(check: ParityCheck) -> str:
             rows[-1] += f"\n| {way.name} | not run | {plain(way.problem)} |"
         else:
             rows[-1] += f"\n| {way.name} | {way.same} of {way.images} | {way.largest_difference:.1e} |"
+    if check.int8:
+        rows.append(f"The smaller network is another one, judged by itself. {verdict(check.int8)}")
     return "\n\n".join(rows)
 
 

@@ -5,6 +5,7 @@ Flow:  bundle --lay_out--> folder --write_onnx, run_script--> Ways --seal_up--> 
     NAME/  README.md predict.py predict_onnx.py predict_openvino.py pictures.py requirements.txt
            decoding_memory.py netpbm.py rgb.py: headswap's own, as they are
            labels.json preprocessing.json network.json weights.safetensors model.onnx model.xml model.bin
+           predict_litert.py model.tflite model_int8.tflite
            check.json check/*            and what the bundle itself holds
 
 The same bundle, pictures and versions give the same bytes. headswap opens the zip like any bundle.
@@ -21,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from headswap.bundle.format import KEPT, PARTS, opened, read_card, read_dataset, read_report
 from headswap.bundle.kept import kept_images
@@ -29,8 +30,9 @@ from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import wanted_px
 from headswap.errors import BadUpload
-from headswap.events import Listener, Progress, silent
+from headswap.events import Listener, Note, Progress, silent
 from headswap.exports.edge_cases import draw_edge_cases
+from headswap.exports.litert import NoLiteRt, write_judged_int8, write_litert
 from headswap.exports.model_card import CardFacts, model_card, requirements
 from headswap.exports.onnx import NoOnnx, write_onnx, write_openvino
 from headswap.exports.parity import (
@@ -43,6 +45,7 @@ from headswap.exports.parity import (
     expect,
     run_script,
 )
+from headswap.exports.quantized import QuantizedCheck, verdict
 from headswap.exports.rebuild import CannotRebuild, recipe_of
 from headswap.network import InputSpec
 from headswap.storage.files import (
@@ -62,9 +65,17 @@ BUNDLE: Final = "bundle"
 SCRIPT: Final = "predict.py"
 ONNX: Final = "model.onnx"
 OPENVINO: Final = "model.xml"
+LITERT: Final = "model.tflite"
+INT8: Final = "model_int8.tflite"
 # The programs in the zip; what needs nothing of headswap is carried as it is.
 PROGRAMS: Final = {
-    "headswap.exports.templates": ("pictures.py", "predict.py", "predict_onnx.py", "predict_openvino.py"),
+    "headswap.exports.templates": (
+        "pictures.py",
+        "predict.py",
+        "predict_onnx.py",
+        "predict_openvino.py",
+        "predict_litert.py",
+    ),
     "headswap.data": ("decoding_memory.py", "netpbm.py", "rgb.py"),
 }
 _ENDING = re.compile(r"\.[a-z0-9]{2,5}")
@@ -98,7 +109,7 @@ def take_home(
     *,
     manifest: Manifest | None = None,
     onnx: bool = True,
-    openvino: bool = False,
+    also: Literal["openvino", "litert"] | None = None,
     allow_code: bool = False,
     listener: Listener = silent,
 ) -> ParityCheck:
@@ -109,12 +120,13 @@ def take_home(
         target: where the zip goes; what is there is replaced as a whole.
         manifest: the pictures it was taught on, where they still are; None: drawings only.
         onnx: whether to write model.onnx.
-        openvino: whether to write model.xml and model.bin.
+        also: a further format. "openvino": model.xml and model.bin; "litert": model.tflite and, where the
+            test images are at hand, model_int8.tflite.
         allow_code: let a bundle that was taught on one's own code import it.
         listener: hears `Progress` of step "save" in parts.
 
     Raises:
-        BundleDamaged, BadSetting, DiskFull.
+        BundleDamaged, BadSetting, DiskFull; NoLiteRt where its extra is missing.
     """
     import tempfile
 
@@ -130,10 +142,14 @@ def take_home(
         listener(Progress("save", 2, 4, unit="parts"))
         if onnx:
             ways.append(onnx_way(loaded, laid))
-        if openvino:
+        int8 = None
+        if also == "openvino":
             ways.append(openvino_way(loaded, laid))
+        if also == "litert":
+            found, int8 = litert_ways(loaded, laid, manifest, listener)
+            ways.extend(found)
         listener(Progress("save", 3, 4, unit="parts"))
-        check = seal_up(source, laid, ways, title=title, target=target)
+        check = seal_up(source, laid, ways, title=title, target=target, int8=int8)
         listener(Progress("save", 4, 4, unit="parts"))
         return check
 
@@ -274,13 +290,46 @@ def openvino_way(bundle: Bundle, laid: LaidOut) -> Route:
     return run_script(folder, "predict_openvino.py", laid.expected, name=OPENVINO, hidden=hidden)
 
 
-def seal_up(source: Path, laid: LaidOut, ways: Sequence[Route], *, title: str, target: Path) -> ParityCheck:
+def litert_ways(
+    bundle: Bundle, laid: LaidOut, manifest: Manifest | None, listener: Listener = silent
+) -> tuple[list[Route], QuantizedCheck | None]:
+    """model.tflite, written and really run, and what became of model_int8.tflite.
+
+    What the smaller one loses is said to the listener, before anything is handed over.
+    """
+    folder = Path(laid.folder)
+    try:
+        write_litert(bundle, folder / LITERT)
+    except NoLiteRt as error:
+        remove(folder / "predict_litert.py")
+        return [Route(name=LITERT, problem=error.problem)], None
+    hidden = ("headswap", "torch", "timm", "torchvision", "onnxruntime", "openvino")
+    full = run_script(folder, "predict_litert.py", laid.expected, name=LITERT, hidden=hidden)
+    try:
+        int8 = write_judged_int8(bundle, folder / LITERT, folder / INT8, manifest)
+    except NoLiteRt as error:
+        return [full, Route(name=INT8, problem=error.problem)], None
+    if int8.is_costly:
+        listener(Note(verdict(int8)))
+    return [full], int8
+
+
+def seal_up(
+    source: Path,
+    laid: LaidOut,
+    ways: Sequence[Route],
+    *,
+    title: str,
+    target: Path,
+    int8: QuantizedCheck | None = None,
+) -> ParityCheck:
     """Write check.json and the model card, and pack all of it, by rename."""
     folder = Path(laid.folder)
-    for name, script in ((ONNX, "predict_onnx.py"), (OPENVINO, "predict_openvino.py")):
+    scripts = {ONNX: "predict_onnx.py", OPENVINO: "predict_openvino.py", LITERT: "predict_litert.py"}
+    for name, script in scripts.items():
         if not any(way.name == name for way in ways):
             remove(folder / script)
-    check = check_of(ways, laid.expected)
+    check = check_of(ways, laid.expected, int8)
     write_text(folder / CHECK, to_json(check, indent=1))
     facts = CardFacts(
         title=title,

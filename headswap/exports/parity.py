@@ -19,6 +19,7 @@ from pathlib import Path
 from headswap.bundle.prediction import Prediction
 from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import ImageRecord, Manifest
+from headswap.exports.quantized import QuantizedCheck
 from headswap.field_types import keys_on_disk
 
 BOUND = 0.001  # of any probability: a tenth of the last digit that the page shows
@@ -57,6 +58,7 @@ class Route:
     same: int = 0  # given the same label and warning, or one that ties with it within the bound
     largest_difference: float | None = None  # of any probability; None: it was not measured
     problem: str = ""  # why not
+    note: str = ""  # how it was measured, where that is not by running it
 
     @property
     def agrees(self) -> bool:
@@ -76,6 +78,7 @@ class ParityCheck:
     ways: tuple[Route, ...]
     images: tuple[ExpectedAnswer, ...]  # of the data set, exam pictures first
     drawings: tuple[ExpectedAnswer, ...]  # of kinds on which programs disagree
+    int8: QuantizedCheck | None = None  # the smaller network, where one travels along
 
 
 def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
@@ -99,15 +102,18 @@ def _travels(path: Path) -> bool:
 def expect(bundle: Bundle, folder: Path, truths: Mapping[str, str | None]) -> tuple[ExpectedAnswer, ...]:
     """Let the bundle itself answer, picture by picture, for {file in the folder: class or None}."""
     return tuple(
-        ExpectedAnswer(
-            file=file,
-            truth=truth,
-            label=said.label,
-            probabilities=said.probabilities,
-            ood_score=said.ood_score,
-        )
-        for file, truth in truths.items()
-        for said in (bundle.predict(folder / file),)
+        expected_answer(file, truth, bundle.predict(folder / file)) for file, truth in truths.items()
+    )
+
+
+def expected_answer(file: str, truth: str | None, said: Prediction) -> ExpectedAnswer:
+    """A prediction of the bundle, to compare with."""
+    return ExpectedAnswer(
+        file=file,
+        truth=truth,
+        label=said.label,
+        probabilities=said.probabilities,
+        ood_score=said.ood_score,
     )
 
 
@@ -184,7 +190,9 @@ def run_script(
     return compare(name, expected, [one["probabilities"] for one in said], [one["unlike"] for one in said])
 
 
-def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> ParityCheck:
+def check_of(
+    ways: Sequence[Route], expected: Sequence[ExpectedAnswer], int8: QuantizedCheck | None = None
+) -> ParityCheck:
     """Put what was measured together."""
     measured = [way for way in ways if way.largest_difference is not None]
     return ParityCheck(
@@ -193,4 +201,5 @@ def check_of(ways: Sequence[Route], expected: Sequence[ExpectedAnswer]) -> Parit
         ways=tuple(ways),
         images=tuple(one for one in expected if one.truth is not None),
         drawings=tuple(one for one in expected if one.truth is None),
+        int8=int8,
     )

@@ -23,16 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.bundle.predictor import Bundle
+from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError
+from headswap.exports.canvas import library_way
 from headswap.exports.onnx import INPUT, OPSET
-from headswap.exports.parity import ParityCheck, Route, check_of
-from headswap.storage.files import replacing
+from headswap.exports.parity import ParityCheck, check_of
+from headswap.storage.files import replacing, to_json
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
 FILES = ("model.json", "metadata.json", "weights.bin")
-_NOT_RUN = "It runs in browsers only, whose way to shrink pictures makes its answers differ somewhat."
 _SCALE = 127.0  # the library gives value / 127 - 1
 _STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
 _README = """# For Scratch, ml5, PictoBlox and others that read Teachable Machine's format
@@ -40,7 +41,9 @@ _README = """# For Scratch, ml5, PictoBlox and others that read Teachable Machin
 Put model.json, metadata.json and weights.bin into one folder of a web host, and give the folder's address
 where the program asks for the link of a Teachable Machine model.
 
-These programs shrink pictures as the browser likes, so their answers differ somewhat from headswap's.
+These programs cut and shrink pictures in their own way, so their answers differ from headswap's:
+of {images} pictures they name {same} the same, and the largest difference of a probability is {largest:.3f}.
+{note}
 The web page of headswap (`headswap export BUNDLE page.html`) gives the same answers.
 """
 
@@ -114,16 +117,20 @@ class Topology:
         return json.dumps(record)
 
 
-def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> ParityCheck:
+def write_teachable_machine(
+    bundle: Bundle, target: Path, *, title: str, manifest: Manifest | None = None
+) -> ParityCheck:
     """Write a zip with a bundle in Teachable Machine's format.
 
     Args:
         bundle: a trained network.
         target: the zip, replaced as a whole.
         title: what the model is called.
+        manifest: the images it was trained on, where they still are; None: drawings have to do.
 
     Returns:
-        That it was not run: it needs a browser and that library.
+        How far the answers of the library that loads it differ, by its own way to prepare pictures: on up to
+        100 images of the test, else on drawings.
 
     Raises:
         NoTeachableMachine: its head reads every layer, or it has a layer that the format does not know.
@@ -138,8 +145,13 @@ def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> Pari
         "labels": bundle.classes,
         "imageSize": bundle.card.input.height,
     }
+    way = library_way(bundle, manifest)
+    check = check_of([way], ())  # no names of pictures: it is made to be published
     contents: dict[str, str | bytes] = {
-        "README.md": _README,
+        "README.md": _README.format(
+            images=way.images, same=way.same, largest=way.largest_difference, note=way.note
+        ),
+        "check.json": to_json(check, indent=1),
         "metadata.json": json.dumps(metadata, ensure_ascii=False),
         "model.json": topology.model_json(last),
         "weights.bin": b"".join(value.tobytes() for _, value in topology.weights),
@@ -149,7 +161,7 @@ def write_teachable_machine(bundle: Bundle, target: Path, *, title: str) -> Pari
             info = zipfile.ZipInfo(name, date_time=_STILL)
             info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
             packed.writestr(info, content)
-    return check_of([Route(name="Teachable Machine's format", problem=_NOT_RUN)], ())
+    return check
 
 
 def topology_of(bundle: Bundle) -> tuple[Topology, str]:

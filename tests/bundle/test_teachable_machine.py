@@ -20,12 +20,13 @@ from tests.bundle.conftest import Untaught
 Numbers = dict[str, torch.Tensor]
 
 
-@pytest.fixture
-def plain(few_drawings: Path, workspace: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def plain(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import headswap
 
-    headswap.train(few_drawings, out=tmp_path / "plain", workspace=workspace, head="last")
-    return tmp_path / "plain"
+    place = tmp_path_factory.mktemp("plain") / "plain"
+    headswap.train(few_drawings, out=place, workspace=workspace, head="last")
+    return place
 
 
 def test_its_layers_say_what_the_bundle_says_of_the_same_pixels(
@@ -47,6 +48,30 @@ def test_its_layers_say_what_the_bundle_says_of_the_same_pixels(
         said = run(model, weights, (seen / 127 - 1).movedim(-1, 0)[None])[0]
         expected = bundle.predict(picture).probabilities
         assert dict(zip(bundle.classes, said.tolist(), strict=True)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("with_pictures", [False, True])
+def test_how_far_the_library_differs_is_told_and_travels_without_names_of_pictures(
+    plain: Path, few_drawings: Path, tmp_path: Path, with_pictures: bool
+) -> None:
+    data = few_drawings if with_pictures else None
+
+    check = export(plain, tmp_path / "tm.zip", form="teachable-machine", data=data)
+
+    (way,) = check.ways
+    assert way.name == "@teachablemachine/image"
+    assert way.largest_difference is not None
+    assert 0.001 < way.largest_difference < 1
+    assert not check.agree
+    assert ("Only drawings were at hand" in way.note) is not with_pictures
+    assert (way.images == 4) is not with_pictures
+    with zipfile.ZipFile(tmp_path / "tm.zip") as packed:
+        inside = json.loads(packed.read("check.json"))
+        readme = packed.read("README.md").decode()
+    assert inside["ways"][0]["largest_difference"] == way.largest_difference
+    assert inside["pictures"] == inside["drawings"] == []
+    assert f"of {way.images} pictures they name {way.same} the same" in readme
+    assert f"{way.largest_difference:.3f}" in readme
 
 
 def run(model: dict[str, Any], weights: np.ndarray, images: torch.Tensor) -> torch.Tensor:

@@ -11,10 +11,12 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 
 if TYPE_CHECKING:
     from headswap.exports.parity import ParityCheck
+    from headswap.exports.quantized import QuantizedCheck
 
 FORMS = (
     "programs",
     "openvino",
+    "litert",
     "site",
     "teachable-machine",
 )  # of `headswap.export`, whose module is imported late
@@ -31,10 +33,13 @@ def add(verbs: Verbs) -> None:
         "--form",
         choices=FORMS,
         default="programs",
-        help="of a zip: programs, these with OpenVINO, the page for a web host, Teachable Machine's format",
+        help="of a zip: programs, these with OpenVINO or LiteRT, the page for a host, Teachable Machine's",
     )
     sub.add_argument(
-        "--pictures", metavar="DATA", help="what it was taught on: ten of these travel along and are checked"
+        "--pictures",
+        metavar="DATA",
+        help="what it was taught on: ten of these travel along and are checked; "
+        "a smaller LiteRT network is judged on its exam",
     )
     sub.add_argument("--no-onnx", action="store_true", help="leave model.onnx out")
 
@@ -71,9 +76,26 @@ def _record(check: ParityCheck) -> dict[str, Any]:
                 "pictures": way.images,
                 "largest_difference": way.largest_difference,
                 "problem": way.problem,
+                "note": way.note,
             }
             for way in check.ways
         ],
+        "int8": _int8(check.int8) if check.int8 else None,
+    }
+
+
+def _int8(check: QuantizedCheck) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "bytes": check.size_bytes,
+        "pictures": check.images,
+        "right": check.right,
+        "right_full": check.right_full,
+        "low": check.low,
+        "high": check.high,
+        "lost_points": check.lost_points,
+        "same": check.same,
+        "largest_difference": check.largest_difference,
     }
 
 
@@ -84,5 +106,11 @@ def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
         else:
             same = f"same answer on {way.same} of {way.images}"
             yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
+            if way.note:
+                yield way.note
+    if check.int8:
+        from headswap.exports.quantized import verdict
+
+        yield verdict(check.int8)
     differ = f"they differ by more than {check.bound:g}: see check.json"
     yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

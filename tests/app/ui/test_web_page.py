@@ -21,6 +21,7 @@ def test_nothing_of_another_run_stays_to_be_downloaded(tmp_path: Path) -> None:
         gone: Any = [show_web_page(parts, view) for view in (None, WebPageView(state="not begun"))]
 
     assert "Open it on phones" in rendered(there[parts.panel])
+    assert 'class="hs-panel web-page" data-state="ready"' in rendered(there[parts.panel])
     for button in (parts.page, parts.site):
         assert there[button].visible
         assert [(seen[button].visible, seen[button].value) for seen in gone] == [(False, None)] * 2

@@ -17,7 +17,6 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, served, web_text
 from headswap.app.ui.widgets.qr import link_card, page_url
 
-PANEL = h.div(".hs-panel.web-page")
 WORDS = h.fragment[
     h.h2["Or as a web page"],
     h.p(".hs-soft.reading")[
@@ -31,6 +30,11 @@ OPENED = h.fragment[
 CAMERA = h.p(".hs-note")[
     "Browsers lend the camera to https addresses only: start headswap with a certificate, or put the page on "
     "a web host. Elsewhere a phone takes a photo instead."
+]
+SCRATCH = h.p(".hs-note")[
+    "For Scratch, ml5 and other programs that load models of Teachable Machine: ",
+    h.code["headswap export BUNDLE tm.zip --form teachable-machine"],
+    ". They prepare pictures in their own way, so their answers differ; the export says how far.",
 ]
 TICK_S = 1.0
 
@@ -83,17 +87,22 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
     """What it is, and the button that makes it."""
     make = h.button(".btn", type="button", data_do="make")["Make the web page"]
     if view.state == "packing":
-        return PANEL(data_state="packing")[
+        return _panel("packing")[
             WORDS, h.p(".live", role="status")["The web page is being made and tried. It takes some seconds."]
         ]
     if view.state == "ready":
-        return PANEL(data_state="ready")[
+        return _panel("ready")[
             WORDS,
             h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"]],
             CAMERA,
+            SCRATCH,
         ]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
-    return PANEL(data_state=view.state.replace(" ", "-"))[WORDS, problem, make]
+    return _panel(view.state.replace(" ", "-"))[WORDS, problem, make]
+
+
+def _panel(state: str) -> h.Element:
+    return h.div(".hs-panel.web-page", data_state=state)
 
 
 def on_web_page(parts: WebPageParts, shared: PageParts, job: str, where: str, request: gr.Request) -> Updates:

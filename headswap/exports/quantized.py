@@ -1,0 +1,104 @@
+"""What a network in whole numbers of eight bits loses, measured on the test images.
+
+Flow:  answers of the bundle and of the smaller network --count_right--> QuantizedCheck --verdict--> text
+
+Rounded weights answer differently by more than any bound of `headswap.exports.parity`, so this network is not
+one more way to get the same answers: it is another network, and its accuracy is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headswap.evaluation.metrics import wilson_interval
+from headswap.field_types import keys_on_disk
+
+if TYPE_CHECKING:
+    from headswap.exports.parity import ExpectedAnswer, Route
+
+MOST_LOST_POINTS = 1.0  # more than this is said in words that cannot be missed
+LEAST_SAVED = 0.4  # of the size: whoever takes a less exact network wants a smaller one
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedCheck:
+    """How well the smaller network does on the images that were not trained on."""
+
+    __pydantic_config__ = keys_on_disk(images="pictures")
+
+    name: str  # of its file
+    size_bytes: int
+    full_size_bytes: int  # of the same network in single precision
+    images: int  # of the test, at least 1
+    right: int
+    right_full: int  # by the bundle itself
+    same: int  # given the same label and warning as by the bundle
+    largest_difference: float  # of any probability
+    low: float  # its accuracy lies between these two, 95 times of 100
+    high: float
+
+    @property
+    def lost_points(self) -> float:
+        """Percentage points of accuracy; below zero where it happens to do better."""
+        return 100 * (self.right_full - self.right) / self.images
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether it loses more than one point."""
+        return self.lost_points > MOST_LOST_POINTS
+
+
+def count_right(
+    way: Route,
+    expected: Sequence[ExpectedAnswer],
+    said: Sequence[tuple[str, float | None]],
+    *,
+    sizes: tuple[int, int],
+) -> QuantizedCheck:
+    """Count what is right.
+
+    Args:
+        way: the smaller network compared with the bundle on N test images.
+        expected: N answers of the bundle, each with its true class.
+        said: N times the label that the smaller network gives, and how unlike the image is to it.
+        sizes: bytes of its file, and of the same network in single precision.
+
+    Raises:
+        TooFewImages: N is 0.
+    """
+    pairs = list(zip(said, expected, strict=True))
+    right = sum(label == one.truth for (label, _), one in pairs)
+    low, high = wilson_interval(right, len(expected))
+    same = [
+        label == one.label and ((ood_score or 0.0) > 1) == ((one.ood_score or 0.0) > 1)
+        for (label, ood_score), one in pairs
+    ]
+    return QuantizedCheck(
+        name=way.name,
+        size_bytes=sizes[0],
+        full_size_bytes=sizes[1],
+        images=len(expected),
+        right=right,
+        right_full=sum(one.label == one.truth for one in expected),
+        same=sum(same),
+        largest_difference=way.largest_difference or 0.0,
+        low=low,
+        high=high,
+    )
+
+
+def verdict(check: QuantizedCheck) -> str:
+    """What whoever takes it should know first."""
+    size = f"{check.size_bytes / 1e6:.1f} MB instead of {check.full_size_bytes / 1e6:.1f}"
+    accuracy = f"{check.right / check.images:.0%} ({check.low:.0%} to {check.high:.0%})"
+    loss = "it loses nothing"
+    if check.lost_points:
+        loss = f"it {'loses' if check.lost_points > 0 else 'gains'} {abs(check.lost_points):.1f} points"
+    names = f"{check.name} ({size}) names {check.right} of the {check.images} pictures of the exam right"
+    return (
+        f"{'Careful: ' if check.is_costly else ''}{names}, {accuracy}, the network itself "
+        f"{check.right_full}: {loss}. Its answer is the same on {check.same} of {check.images}; its "
+        f"probabilities differ by up to {check.largest_difference:.3f}."
+    )
