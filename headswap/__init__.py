@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from headswap.lessons.lesson import LessonResult
     from headswap.network import NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
-    from headswap.pipeline.compare import Comparison, compare
+    from headswap.pipeline.compare import compare
+    from headswap.pipeline.comparison import Comparison
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
@@ -79,7 +80,7 @@ __all__ = [
 _HOMES = {
     "Bundle": "headswap.bundle.predictor",
     "BundleEvaluation": "headswap.bundle.evaluate",
-    "Comparison": "headswap.pipeline.compare",
+    "Comparison": "headswap.pipeline.comparison",
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
     "Inspection": "headswap.pipeline.inspect",

@@ -31,6 +31,7 @@ from headswap.app.service.history import History
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
+from headswap.app.service.races import Races, racing_process
 from headswap.app.service.results import Results
 from headswap.app.service.retention import Retention
 from headswap.app.service.settings import Settings
@@ -104,6 +105,9 @@ class Service:
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
+        self.races = Races(
+            self._projects, racing_process(settings), root, self.fetching, self._keeping.check_room
+        )
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
@@ -115,6 +119,7 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self._keeping.stop()
         self.batches.close()
+        self.races.close()
         self._supervisor.stop(stop_workers=True)
         self._inference.close()
         self._reader.close()
@@ -250,6 +255,16 @@ class Service:
         if found.shown:
             self._projects.save(replace(found, shown=None))
         return job
+
+    def take_winner(self, owner: str, project: str) -> tuple[str, ...]:
+        """Make the network that has won the race the project's own, and queue a run of it; the run's id.
+
+        Raises:
+            NotFound: there is no such project, or no race with a winner.
+        """
+        winner = self.races.winner(owner, project)
+        self.choose_model(owner, project, winner)
+        return self.history.compare(owner, project, (winner,))
 
     def warm(self) -> None:
         """Someone is here: have a worker, the readers and the process that predicts ready."""

@@ -1,0 +1,234 @@
+"""The rules of a race: how many pictures in which round, who goes on, who has won and why. No files, no networks.
+
+Flow:  Runners with their judgements --survivors--> RaceRound, those who go on     the last ones --decide--> Decision
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headswap.data.manifest import ImageRecord
+from headswap.evaluation.metrics import paired_interval, wilson_interval
+from headswap.network import NetworkCard
+from headswap.pipeline.comparison import ComparisonRow, RaceRound, RoundFigure
+
+if TYPE_CHECKING:
+    from headswap.pipeline.judging import Judgement
+
+LEAST_IMAGES, LEAST_OF_CLASS = (
+    96,
+    8,
+)  # in a round, in all and of each class; what there is, where that is less
+_AS_FAST = 1.1  # times the milliseconds of the fastest count as the same: two measurements differ by as much
+
+
+@dataclass(eq=False, kw_only=True)
+class Runner:
+    """One network in a race; changed from round to round."""
+
+    card: NetworkCard
+    ms: float  # one prediction here
+    parameters: int
+    size_bytes: int
+    note: str = ""
+    seconds: float = 0.0  # that it took so far
+    computed: int = 0  # pictures that its body has seen
+    engine: str | None = None  # that runs its body: features of two engines are never mixed
+    judged: Judgement | None = None  # in the last round that it ran in
+
+    @property
+    def model(self) -> str:
+        return self.card.full_name
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @property
+    def right(self) -> int:
+        return self.judged.right if self.judged else 0
+
+    def row(self) -> ComparisonRow:
+        """As far as it is known."""
+        judged = self.judged
+        total = len(judged.labels) if judged else 0
+        return ComparisonRow(
+            model=self.model,
+            state="done",
+            right=self.right,
+            total=total,
+            accuracy=self.right / total if total else None,
+            interval=wilson_interval(self.right, total) if total else None,
+            seconds=round(self.seconds, 2),
+            computed=self.computed,
+            parameters=self.parameters,
+            size_bytes=self.size_bytes,
+            ms_per_image=round(self.ms, 2),
+            head=judged.head if judged else "last",
+            right_last=judged.right_last if judged else 0,
+            note=self.note,
+            licence=self.card.licence,
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decision:
+    """Who has won."""
+
+    winner: Runner
+    words: str
+
+
+def round_images(images: int, classes: int, networks: int) -> tuple[int, ...]:
+    """How many pictures each round has: twice as many each time, at the end all; two networks at least end it.
+
+    Args:
+        images: of the training part.
+        classes: of them.
+        networks: that begin; with two or fewer, or few pictures, there is one round.
+    """
+    if not networks:
+        return ()
+    halvings = max(0, math.ceil(math.log2(networks)) - 1)
+    least = max(LEAST_IMAGES, LEAST_OF_CLASS * classes)
+    parts = (images >> number for number in range(halvings, 0, -1))
+    return (*(part for part in parts if part >= least), images)
+
+
+def some_of(images: Sequence[ImageRecord], share: float, seed: int) -> list[ImageRecord]:
+    """A share of each class, near duplicates together, drawn by what pictures show and not by their order.
+
+    A larger share holds the smaller ones, so their features are used again.
+
+    Args:
+        images: with their groups.
+        share: in (0, 1].
+        seed: another seed, another draw.
+    """
+    groups: dict[int, list[ImageRecord]] = defaultdict(list)
+    for image in images:
+        groups[image.group].append(image)
+    there = Counter(name for members in groups.values() for name in {one.class_name for one in members})
+    wanted = {
+        name: max(min(count, LEAST_OF_CLASS), math.ceil(share * count)) for name, count in there.items()
+    }
+    taken: Counter[str] = Counter()
+    chosen: set[int] = set()
+    for number in sorted(groups, key=lambda number: _lot(groups[number], seed)):
+        names = {one.class_name for one in groups[number]}
+        if any(taken[name] < wanted[name] for name in names):
+            chosen.add(number)
+            taken.update(names)
+    return [image for image in images if image.group in chosen]
+
+
+def _lot(members: Sequence[ImageRecord], seed: int) -> str:
+    first = min(image.sha256 for image in members)
+    return hashlib.sha256(f"race {seed} {first}".encode()).hexdigest()
+
+
+def survivors(runners: Sequence[Runner], images: int, *, is_last: bool) -> tuple[RaceRound, list[Runner]]:
+    """What a round has shown, and who goes on.
+
+    The better half goes on, and who is tied with the leader and faster: on a tie it would be taken. Of the
+    others no one could win any more, but by chance.
+
+    Args:
+        runners: judged on the same pictures; at least one.
+        images: how many.
+        is_last: nobody is dropped any more.
+    """
+    ranked = sorted(runners, key=lambda one: (-one.right, _loss(one)))
+    leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))
+    figures, kept = [], []
+    for place, runner in enumerate(ranked):
+        behind, interval, is_tie = _gap(leader, runner)
+        goes_on = is_last or place < half or (is_tie and runner.ms < leader.ms)
+        if goes_on:
+            kept.append(runner)
+        figures.append(
+            RoundFigure(
+                model=runner.model,
+                right=runner.right,
+                total=images,
+                interval=wilson_interval(runner.right, images),
+                head=runner.judged.head if runner.judged else "last",
+                behind=behind,
+                behind_interval=interval,
+                is_tie=is_tie,
+                is_kept=goes_on,
+                words="" if runner is leader else _words(leader, interval, is_tie=is_tie, goes_on=goes_on),
+            )
+        )
+    return RaceRound(images=images, figures=tuple(figures)), kept
+
+
+def _words(leader: Runner, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
+    if is_tie and not goes_on:
+        return f"within chance as good as {leader.name}, and slower"
+    if is_tie:
+        return f"within chance as good as {leader.name}"
+    may_be_chance = ", which may be chance" if interval[0] <= 0 else ""
+    return f"behind {leader.name}{may_be_chance}"
+
+
+def decide(runners: Sequence[Runner], last: RaceRound) -> Decision:
+    """The winner among those of the last round.
+
+    Args:
+        runners: of that round; at least one.
+        last: its figures, the best first.
+    """
+    by_name = {runner.model: runner for runner in runners}
+    leader = by_name[last.figures[0].model]
+    tied = [by_name[figure.model] for figure in last.figures if figure.is_tie]
+    limit = _AS_FAST * min(runner.ms for runner in tied)
+    winner = min(
+        (runner for runner in tied if runner.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
+    )
+    return Decision(winner=winner, words=_verdict(leader, winner, tied, last))
+
+
+def _verdict(leader: Runner, winner: Runner, tied: Sequence[Runner], last: RaceRound) -> str:
+    best = last.figures[0]
+    if len(last.figures) == 1:
+        return f"{winner.name} is the only network that could be judged; it is right in {best.accuracy:.1%}."
+    others = [runner.name for runner in tied if runner is not winner]
+    if others:
+        gain = "faster" if winner.ms * _AS_FAST < min(r.ms for r in tied if r is not winner) else "no slower"
+        figure = next(one for one in last.figures if one.model == winner.model)
+        return (
+            f"{winner.name} ({figure.accuracy:.1%} right) and {' and '.join(others)} are equally good here: "
+            f"they differ by no more than chance explains. {winner.name} is taken, as it is {gain} or smaller: "
+            f"{winner.ms:.1f} ms for one prediction, {winner.size_bytes / 1e6:.0f} MB."
+        )
+    second = last.figures[1]
+    low, high = second.behind_interval
+    chance = "; that may still be chance" if low <= 0 else ""
+    return (
+        f"{winner.name} is right most often: {best.accuracy:.1%}. The next, {second.model.partition("/")[2]}, is "
+        f"{100 * second.behind:.1f} points behind (probably {100 * low:.1f} to {100 * high:.1f}{chance})."
+    )
+
+
+def _gap(leader: Runner, other: Runner) -> tuple[float, tuple[float, float], bool]:
+    """How far one is behind, with its interval, and whether that is within its standard error."""
+    ahead, behind = leader.judged, other.judged
+    if ahead is None or behind is None or other is leader:
+        return 0.0, (0.0, 0.0), True
+    right, also = ahead.logits.argmax(1) == ahead.labels, behind.logits.argmax(1) == behind.labels
+    gained, lost, total = int((right & ~also).sum()), int((also & ~right).sum()), len(right)
+    low, _ = paired_interval(gained, lost, total, z=1.0)
+    return (gained - lost) / total, paired_interval(gained, lost, total), low <= 0
+
+
+def _loss(runner: Runner) -> float:
+    from headswap.training.finetune.compare import score_held_out
+
+    judged = runner.judged
+    return score_held_out(judged.logits, judged.labels).loss if judged else math.inf
