@@ -53,7 +53,7 @@ _HEADER = (
 def _line(row: ComparisonRow, race: Race) -> str:
     number, figure = _last_of(row.model, race)
     low, high = row.interval or (0.0, 1.0)
-    became = "TAKEN" if row.model == race.winner else figure.words if figure else ""
+    became = figure.words if figure else ""
     name = row.model.partition("/")[2]
     return (
         f"{name:32} {number:>5} {row.total:>11,} {row.accuracy or 0:>7.1%} {f'{low:.0%} to {high:.0%}':>11} "

@@ -51,15 +51,15 @@ def compare(  # noqa: PLR0913
 
     Args:
         data: a folder of class folders, or a zip of one.
-        models: names of networks; or "auto": a race among all whose weights are on this machine. It is decided
-            inside the training part, on some of its pictures first and on all of them at the end; the
-            winner alone answers the test (`Comparison.race`).
+        models: names of networks; or "auto": a race among all whose weights are on this machine. It is
+            decided inside the training part, on some of its pictures first and on all of them at the end;
+            the winner alone answers the test (`Comparison.race`).
         folds: 2 or more; the same for every network, near duplicates on one side.
         seed: drives the folds, and in a race the split that `train` makes with the same seed.
         fetch: a race includes a short list of good networks, which are downloaded (some 390 MB).
         most_ms: a race leaves out what takes longer for one prediction on this machine, in milliseconds.
         most_mb: a race leaves out larger weights, in millions of bytes.
-        any_use: a race leaves out whatever has no licence, by its library's own statement, that allows any use.
+        any_use: a race leaves out whatever has no licence that allows any use, as its library states it.
         workspace: where features and finished rows are kept; None: the system's cache folder.
         listener: hears the progress of each; what it raises ends that network and is passed on, except
             a KeyboardInterrupt, after which the rows so far are returned.

@@ -1,13 +1,13 @@
 """A race among networks on the pictures of one person: which is the right one here?
 
 Flow:  networks within the limits --line up--> pace of each here
-       part of the training pictures --judge--> the better half goes on, with twice as many pictures, to all of them
+       part of the training pictures --judge--> the better half goes on, with twice as many, to all of them
        the last ones --decided--> the winner, which alone answers the test, once
 
-Successive halving: a network that is behind on few pictures is not run over many. Features are kept by content,
-so the next round computes only what is new. What decides is the share of right answers in
-cross-validation inside the training part, compared picture by picture. A difference within its standard error
-is a tie, and of tied networks the fastest is taken, of equally fast ones the smallest
+Successive halving: a network that is behind on few pictures is not run over many. Features are kept by
+content, so the next round computes only what is new. What decides is the share of right answers in
+cross-validation inside the training part, compared picture by picture. A difference within its standard
+error is a tie, and of tied networks the fastest is taken, of equally fast ones the smallest
 (docs/decisions/0039-a-race-among-networks.md).
 
 Source:
@@ -18,7 +18,7 @@ Source:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -85,8 +85,8 @@ def race(
         setting: limits, folds, seed.
         workspace: where features are kept.
         settings: where weights come from.
-        listener: hears notes and progress; what it raises is passed on, except a KeyboardInterrupt, after which
-            what is known by then is returned.
+        listener: hears notes and progress; what it raises is passed on, except a KeyboardInterrupt, after
+            which what is known by then is returned.
         on_row: told what became of each network as soon as that is known.
 
     Raises:
@@ -166,6 +166,7 @@ class _Course:
             last = self._race(train, self._lined_up())
             decision = decide(last, self._rounds[-1]) if last else None
             if decision is not None:
+                self._rounds[-1] = decision.last
                 outcome = replace(outcome, winner=decision.winner.model, words=decision.words)
                 outcome = replace(outcome, test=self._examined(decision.winner, train, test))
         except KeyboardInterrupt:
@@ -246,7 +247,7 @@ class _Course:
         )
 
     def _source(self, card: NetworkCard) -> FeatureSource:
-        """A network from memory, or loaded; there are never more bytes of them than allowed, except of one."""
+        """A network from memory, or loaded; only so many bytes of them stay, or a single one."""
         from headswap.features.latency import size_of
         from headswap.heads.detect import locate_head
         from headswap.training.head_choice import source_of
@@ -278,7 +279,7 @@ class _Course:
     ) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
         from headswap.training.config import HeadKind, TrainConfig
-        from headswap.training.head_choice import choose_head
+        from headswap.training.head_choice import ChosenHead, choose_head
         from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
 
         task, source, count = self._task, self._source(winner.card), len(train)
@@ -294,12 +295,9 @@ class _Course:
                 config=TrainConfig(), groups=[image.group for image in train], seed=task.seed,
             )  # fmt: skip
 
-        kind, heads = "last", None
-        if source.is_wide:
-            chosen = choose_head(solve, labels[:count])
-            kind, heads = chosen.kind, chosen.heads
-        heads = heads or solve(kind)
-        said = heads.logits(bank.features[count:, source.reads(kind).columns]).argmax(1)
+        chosen = choose_head(solve, labels[:count]) if source.is_wide else ChosenHead(kind="last")
+        heads = chosen.heads or solve(chosen.kind)
+        said = heads.logits(bank.features[count:, source.reads(chosen.kind).columns]).argmax(1)
         right = int((said == labels[count:]).sum())
         return TestFigure(right=right, total=len(test), interval=wilson_interval(right, len(test)))
 
@@ -308,7 +306,7 @@ class _Course:
         if self._on_row:
             self._on_row(row)
 
-    def _ordered(self, outcome: Race) -> Iterable[ComparisonRow]:
+    def _ordered(self, outcome: Race) -> list[ComparisonRow]:
         """The winner, then who came furthest and was right most often, then who did not run."""
 
         def place(row: ComparisonRow) -> tuple[bool, bool, int, float, str]:

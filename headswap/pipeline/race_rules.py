@@ -1,6 +1,9 @@
-"""The rules of a race: how many pictures in which round, who goes on, who has won and why. No files, no networks.
+"""The rules of a race: how many pictures in which round, who goes on, who has won and why.
 
-Flow:  Runners with their judgements --survivors--> RaceRound, those who go on     the last ones --decide--> Decision
+Flow:  Runners with their judgements --survivors--> RaceRound, and those who go on
+       the last ones --decide--> Decision
+
+Knows no files, and nothing of how a network is run.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headswap.data.manifest import ImageRecord
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 LEAST_IMAGES, LEAST_OF_CLASS = (
     96,
     8,
-)  # in a round, in all and of each class; what there is, where that is less
+)  # in a round: in all, and of each class, as far as there are so many
 _AS_FAST = 1.1  # times the milliseconds of the fastest count as the same: two measurements differ by as much
 
 
@@ -82,10 +85,13 @@ class Decision:
 
     winner: Runner
     words: str
+    last: RaceRound  # the last round, which now says what became of the leader
 
 
 def round_images(images: int, classes: int, networks: int) -> tuple[int, ...]:
-    """How many pictures each round has: twice as many each time, at the end all; two networks at least end it.
+    """How many pictures each round has: twice as many each time, at the end all.
+
+    At least two networks are left for the last round, where there were two.
 
     Args:
         images: of the training part.
@@ -185,35 +191,54 @@ def decide(runners: Sequence[Runner], last: RaceRound) -> Decision:
         last: its figures, the best first.
     """
     by_name = {runner.model: runner for runner in runners}
-    leader = by_name[last.figures[0].model]
     tied = [by_name[figure.model] for figure in last.figures if figure.is_tie]
     limit = _AS_FAST * min(runner.ms for runner in tied)
     winner = min(
         (runner for runner in tied if runner.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
     )
-    return Decision(winner=winner, words=_verdict(leader, winner, tied, last))
+    return Decision(winner=winner, words=_verdict(winner, tied, last), last=_told(last, winner))
 
 
-def _verdict(leader: Runner, winner: Runner, tied: Sequence[Runner], last: RaceRound) -> str:
+def _told(last: RaceRound, winner: Runner) -> RaceRound:
+    """With words for the winner, and for a leader that is not."""
+    lost = f"within chance as good as {winner.name}, and slower or larger"
+    figures = tuple(
+        replace(figure, words="taken")
+        if figure.model == winner.model
+        else replace(figure, words=figure.words or lost)
+        for figure in last.figures
+    )
+    return replace(last, figures=figures)
+
+
+def _verdict(winner: Runner, tied: Sequence[Runner], last: RaceRound) -> str:
     best = last.figures[0]
     if len(last.figures) == 1:
         return f"{winner.name} is the only network that could be judged; it is right in {best.accuracy:.1%}."
-    others = [runner.name for runner in tied if runner is not winner]
+    others = [runner for runner in tied if runner is not winner]
     if others:
-        gain = "faster" if winner.ms * _AS_FAST < min(r.ms for r in tied if r is not winner) else "no slower"
         figure = next(one for one in last.figures if one.model == winner.model)
+        names = " and ".join(runner.name for runner in others)
         return (
-            f"{winner.name} ({figure.accuracy:.1%} right) and {' and '.join(others)} are equally good here: "
-            f"they differ by no more than chance explains. {winner.name} is taken, as it is {gain} or smaller: "
+            f"{winner.name} ({figure.accuracy:.1%} right) and {names} are equally good here: they differ by "
+            f"no more than chance explains. {winner.name} is taken, as it is {_gain(winner, others)}: "
             f"{winner.ms:.1f} ms for one prediction, {winner.size_bytes / 1e6:.0f} MB."
         )
     second = last.figures[1]
+    follower = second.model.partition("/")[2]
     low, high = second.behind_interval
     chance = "; that may still be chance" if low <= 0 else ""
     return (
-        f"{winner.name} is right most often: {best.accuracy:.1%}. The next, {second.model.partition("/")[2]}, is "
+        f"{winner.name} is right most often: {best.accuracy:.1%}. The next, {follower}, is "
         f"{100 * second.behind:.1f} points behind (probably {100 * low:.1f} to {100 * high:.1f}{chance})."
     )
+
+
+def _gain(winner: Runner, others: Sequence[Runner]) -> str:
+    """What speaks for it among those that are as good."""
+    if all(_AS_FAST * winner.ms < other.ms for other in others):
+        return "faster"
+    return "smaller" if all(winner.size_bytes < other.size_bytes for other in others) else "faster or smaller"
 
 
 def _gap(leader: Runner, other: Runner) -> tuple[float, tuple[float, float], bool]:

@@ -1,9 +1,9 @@
 """Which networks may race against each other: those whose weights are here, and a short list to be fetched.
 
-Flow:  NetworkLimits --candidates--> Candidates: cards in the order they race, and who is left out, with the reason
+Flow:  NetworkLimits --candidates--> Candidates: the cards of all that race, and who is left out and why
 
-What the library states of a network (its licence, what it weighs) is asked first and costs nothing; how fast it
-is can only be measured, and is measured elsewhere.
+What the library states of a network (its licence, what it weighs) is asked first and costs nothing; how
+fast it is can only be measured, and is measured elsewhere.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Find the right network: the panel of /runs with its limits, its button, and what comes of it.
 
-Flow:  limits --Races.begin--> a race in the background --timer--> drawn again;  *Take this one* --> a run of it
+Flow:  limits --Races.begin--> a race in the background --timer--> drawn again
+       *Take this one* --Service.take_winner--> a run of the winner
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ INTRO = h.fragment[
     h.h2["Find the right network"],
     h.p(".hs-soft.reading")[
         "The networks on this machine race on the pictures of the project that is open: over some of the "
-        "practice pictures first, the better half over all of them. The exam is locked away; the winner alone "
-        "sits it, once. Leave a limit empty for none. You may close this page."
+        "practice pictures first, the better half over all of them. The exam is locked away; the winner "
+        "alone sits it, once. Leave a limit empty for none. You may close this page."
     ],
 ]
 FETCH = "Fetch good ones too"

@@ -1,4 +1,4 @@
-"""A race among networks drawn: how far it is; then why one is taken, a table, a plot, and the press that takes it.
+"""A race among networks: how far it is; then why one is taken, a table, a plot, and the press that takes it.
 
 Flow:  RaceView --race_panel--> elements
 
@@ -58,10 +58,10 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         ],
         _plot(found),
         h.p(".hs-note.reading")[
-            f"Decided on {count(race.train_images, 'practice picture')}, each judged by a head that never saw "
-            "it, compared picture by picture. The stroke through each dot is where the true figure probably "
-            "lies; a network that dropped out early was judged on fewer pictures. Licences are the libraries' "
-            "own statements."
+            f"Decided on {count(race.train_images, 'practice picture')}, each judged by a head that never "
+            "saw it, compared picture by picture. The stroke through each dot is where the true figure "
+            "probably lies; a network that dropped out early was judged on fewer pictures. Licences are the "
+            "libraries' own statements."
         ],
     ]
 
