@@ -24,8 +24,8 @@ from pathlib import Path
 
 from headswap.features import autotune
 from headswap.pipeline.comparison import Comparison, RaceRound
-from headswap.pipeline.judging import check_foldable, judge, task_of
 from headswap.pipeline.race import RaceSetting, race
+from headswap.pipeline.scoring import check_foldable, score_network, task_of
 from headswap.zoos.candidates import NetworkLimits, candidates
 from headswap.zoos.catalogue import load_network
 from headswap.zoos.zoo import ZooSettings
@@ -70,7 +70,7 @@ def to_the_end(data: Path, names: list[str], workspace: Path, settings: ZooSetti
     for name in names:
         network = load_network(name, settings=settings)
         source = source_of(network, locate_head(network), "auto", len(images))
-        right[name] = judge(task, source, images, lambda event: None).right / len(images)
+        right[name] = score_network(task, source, images, lambda event: None).right / len(images)
     return right
 
 

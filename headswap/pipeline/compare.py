@@ -23,7 +23,14 @@ from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow
-from headswap.pipeline.judging import NOT_LINEAR, JudgingTask, check_foldable, comparison_of, judge, task_of
+from headswap.pipeline.scoring import (
+    NOT_LINEAR,
+    ScoringTask,
+    check_foldable,
+    comparison_of,
+    score_network,
+    task_of,
+)
 from headswap.storage.files import from_json, to_json, write_text
 from headswap.zoos.candidates import NetworkLimits
 from headswap.zoos.catalogue import describe_network, load_network
@@ -116,7 +123,7 @@ def _names_of(models: Sequence[str], limits: NetworkLimits) -> tuple[str, ...]:
     return names
 
 
-def _row(task: JudgingTask, name: str, listener: Listener) -> ComparisonRow:
+def _row(task: ScoringTask, name: str, listener: Listener) -> ComparisonRow:
     """A network's row: kept from an earlier comparison, or made now; never an error of one network."""
     try:
         start = time.perf_counter()
@@ -138,14 +145,14 @@ def _read(kept: Path) -> ComparisonRow:
     return row
 
 
-def _key(task: JudgingTask, full_name: str) -> str:
+def _key(task: ScoringTask, full_name: str) -> str:
     """Another picture, label, fold or network is another row."""
     lines = [f"{image.sha256} {image.class_name} {image.group}" for image in task.manifest.images]
     words = (str(_FORMAT), full_name, str(task.folds), str(task.seed), *lines)
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:32]
 
 
-def _measure(task: JudgingTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
+def _measure(task: ScoringTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
     """Run the body, solve heads in folds, measure."""
     from headswap.features.latency import pace_of, size_of
     from headswap.heads.detect import locate_head
@@ -157,7 +164,7 @@ def _measure(task: JudgingTask, network: Network, start: float, listener: Listen
     located = locate_head(network)
     linear = can_hold(network.module, located.site, located.site.num_classes)
     source = source_of(network, located, "auto", len(images))
-    judged = judge(task, source, images, listener)
+    judged = score_network(task, source, images, listener)
     seconds = time.perf_counter() - start
     network, _ = source.with_head(judged.head, swap_located(located, len(task.manifest.classes)))
     parameters, size_bytes = size_of(network.module)

@@ -1,8 +1,8 @@
 """A race among networks on the pictures of one person: which is the right one here?
 
 Flow:  networks within the limits --line up--> pace of each here
-       part of the training pictures --judge--> the better half goes on, with twice as many, to all of them
-       the last ones --decided--> the winner, which alone answers the test, once
+       some of the training pictures --score_network--> the better half goes on with twice as many, up to all
+       the last ones --decide--> the winner, which alone answers the test, once
 
 Successive halving: a network that is behind on few pictures is not run over many. Features are kept by
 content, so the next round computes only what is new. What decides is the share of right answers in
@@ -31,16 +31,16 @@ from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, Progress, silent
 from headswap.network import Network, NetworkCard
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RaceRound, TestFigure
-from headswap.pipeline.judging import (
+from headswap.pipeline.race_rules import Racer, decide, round_images, some_of, survivors
+from headswap.pipeline.scoring import (
     NOT_LINEAR,
-    JudgingTask,
+    ScoringTask,
     bank_of,
     check_foldable,
     comparison_of,
-    judge,
+    score_network,
     task_of,
 )
-from headswap.pipeline.race_rules import Runner, decide, round_images, some_of, survivors
 from headswap.zoos.candidates import SHORT_LIST, Candidates, NetworkLimits, candidates
 from headswap.zoos.catalogue import DEFAULT_SETTINGS, load_network
 from headswap.zoos.zoo import ZooSettings
@@ -142,7 +142,7 @@ class _Course:
 
     def __init__(
         self,
-        task: JudgingTask,
+        task: ScoringTask,
         limits: NetworkLimits,
         entrants: Candidates,
         listener: Listener,
@@ -174,62 +174,62 @@ class _Course:
         outcome = replace(outcome, rounds=tuple(self._rounds))
         return comparison_of(self._task, self._ordered(outcome), stopped=stopped, race=outcome)
 
-    def _lined_up(self) -> list[Runner]:
+    def _lined_up(self) -> list[Racer]:
         """Everyone who can be loaded and is fast enough."""
-        runners = []
+        racers = []
         cards = self._entrants.cards
         for number, card in enumerate(cards, start=1):
             self._listener(Note(f"Lining up {card.full_name} ({number} of {len(cards)})"))
-            runner = self._tried(card, partial(self._measured, card))
-            reason = self._limits.reason_against_pace(runner.ms) if runner else ""
-            if runner and reason:
-                self._loaded.pop(runner.model, None)
-                self._tell(replace(runner.row(), state="not done", reason=f"left out: {reason}"))
-            elif runner:
-                runners.append(runner)
-        return runners
+            racer = self._tried(card, partial(self._measured, card))
+            reason = self._limits.reason_against_pace(racer.ms) if racer else ""
+            if racer and reason:
+                self._loaded.pop(racer.model, None)
+                self._tell(replace(racer.row(), state="not done", reason=f"left out: {reason}"))
+            elif racer:
+                racers.append(racer)
+        return racers
 
-    def _race(self, train: Sequence[ImageRecord], runners: list[Runner]) -> list[Runner]:
+    def _race(self, train: Sequence[ImageRecord], racers: list[Racer]) -> list[Racer]:
         """Round after round; those of the last one."""
-        sizes = round_images(len(train), len(self._task.manifest.classes), len(runners))
-        self._total = sum(max(2, len(runners) >> number) for number in range(len(sizes))) if runners else 0
+        sizes = round_images(len(train), len(self._task.manifest.classes), len(racers))
+        self._total = sum(max(2, len(racers) >> number) for number in range(len(sizes))) if racers else 0
         for number, size in enumerate(sizes, start=1):
             images = some_of(train, size / len(train), self._task.seed)
-            words = f"Round {number} of {len(sizes)}: {len(runners)} networks, {len(images)} of {len(train)}"
+            words = f"Round {number} of {len(sizes)}: {len(racers)} networks, {len(images)} of {len(train)}"
             self._listener(Note(f"{words} training pictures."))
-            runners = [runner for runner in runners if self._judged(runner, images)]
-            if not runners:
+            racers = [racer for racer in racers if self._judged(racer, images)]
+            if not racers:
                 break
             is_last = number == len(sizes)
-            result, kept = survivors(runners, len(images), is_last=is_last)
+            result, kept = survivors(racers, len(images), is_last=is_last)
             self._rounds.append(result)
-            for runner in runners:
-                if runner not in kept:
-                    self._loaded.pop(runner.model, None)
-                if runner not in kept or is_last:
-                    self._tell(runner.row())
-            runners = kept
-        return runners
+            for racer in racers:
+                if racer not in kept:
+                    self._loaded.pop(racer.model, None)
+                if racer not in kept or is_last:
+                    self._tell(racer.row())
+            racers = kept
+        return racers
 
-    def _judged(self, runner: Runner, images: Sequence[ImageRecord]) -> bool:
+    def _judged(self, racer: Racer, images: Sequence[ImageRecord]) -> bool:
         """Whether it could be."""
         self._listener(Progress("race", self._done, max(self._total, self._done + 1), unit="networks"))
-        self._listener(Note(runner.model))
+        self._listener(Note(racer.model))
         start = time.perf_counter()
 
         def go() -> bool:
-            source = self._source(runner.card)
-            runner.judged = judged = judge(self._task, source, images, self._listener, runner.engine)
-            runner.engine, runner.computed = judged.engine, runner.computed + judged.computed
+            source = self._source(racer.card)
+            racer.judged = judged = score_network(self._task, source, images, self._listener, racer.engine)
+            racer.engine, racer.computed = judged.engine, racer.computed + judged.computed
             return True
 
-        done = self._tried(runner.card, go)
-        runner.seconds += time.perf_counter() - start
+        done = self._tried(racer.card, go)
+        racer.seconds += time.perf_counter() - start
         self._done += 1
         self._listener(Progress("race", self._done, max(self._total, self._done), unit="networks"))
         return bool(done)
 
-    def _measured(self, card: NetworkCard) -> Runner:
+    def _measured(self, card: NetworkCard) -> Racer:
         from headswap.features.latency import size_of
 
         start = time.perf_counter()
@@ -237,7 +237,7 @@ class _Course:
         plain = source.plain
         ms = _pace(plain, self._task.ready(plain, self._task.manifest.part("train")[0]))
         parameters, size_bytes = size_of(plain.module)
-        return Runner(
+        return Racer(
             card=card,
             ms=ms,
             parameters=parameters,
@@ -275,7 +275,7 @@ class _Course:
         return None
 
     def _examined(
-        self, winner: Runner, train: Sequence[ImageRecord], test: Sequence[ImageRecord]
+        self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]
     ) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
         from headswap.training.config import HeadKind, TrainConfig

@@ -1,6 +1,6 @@
 """The rules of a race: how many pictures in which round, who goes on, who has won and why.
 
-Flow:  Runners with their judgements --survivors--> RaceRound, and those who go on
+Flow:  Racers with their judgements --survivors--> RaceRound, and those who go on
        the last ones --decide--> Decision
 
 Knows no files, and nothing of how a network is run.
@@ -21,7 +21,7 @@ from headswap.network import NetworkCard
 from headswap.pipeline.comparison import ComparisonRow, RaceRound, RoundFigure
 
 if TYPE_CHECKING:
-    from headswap.pipeline.judging import Judgement
+    from headswap.pipeline.scoring import NetworkScore
 
 LEAST_IMAGES, LEAST_OF_CLASS = (
     96,
@@ -31,7 +31,7 @@ _AS_FAST = 1.1  # times the milliseconds of the fastest count as the same: two m
 
 
 @dataclass(eq=False, kw_only=True)
-class Runner:
+class Racer:
     """One network in a race; changed from round to round."""
 
     card: NetworkCard
@@ -42,7 +42,7 @@ class Runner:
     seconds: float = 0.0  # that it took so far
     computed: int = 0  # pictures that its body has seen
     engine: str | None = None  # that runs its body: features of two engines are never mixed
-    judged: Judgement | None = None  # in the last round that it ran in
+    judged: NetworkScore | None = None  # in the last round that it ran in
 
     @property
     def model(self) -> str:
@@ -83,7 +83,7 @@ class Runner:
 class Decision:
     """Who has won."""
 
-    winner: Runner
+    winner: Racer
     words: str
     last: RaceRound  # the last round, which now says what became of the leader
 
@@ -138,43 +138,43 @@ def _lot(members: Sequence[ImageRecord], seed: int) -> str:
     return hashlib.sha256(f"race {seed} {first}".encode()).hexdigest()
 
 
-def survivors(runners: Sequence[Runner], images: int, *, is_last: bool) -> tuple[RaceRound, list[Runner]]:
+def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[RaceRound, list[Racer]]:
     """What a round has shown, and who goes on.
 
     The better half goes on, and who is tied with the leader and faster: on a tie it would be taken. Of the
     others no one could win any more, but by chance.
 
     Args:
-        runners: judged on the same pictures; at least one.
+        racers: judged on the same pictures; at least one.
         images: how many.
         is_last: nobody is dropped any more.
     """
-    ranked = sorted(runners, key=lambda one: (-one.right, _loss(one)))
+    ranked = sorted(racers, key=lambda one: (-one.right, _loss(one)))
     leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))
     figures, kept = [], []
-    for place, runner in enumerate(ranked):
-        behind, interval, is_tie = _gap(leader, runner)
-        goes_on = is_last or place < half or (is_tie and runner.ms < leader.ms)
+    for place, racer in enumerate(ranked):
+        behind, interval, is_tie = _gap(leader, racer)
+        goes_on = is_last or place < half or (is_tie and racer.ms < leader.ms)
         if goes_on:
-            kept.append(runner)
+            kept.append(racer)
         figures.append(
             RoundFigure(
-                model=runner.model,
-                right=runner.right,
+                model=racer.model,
+                right=racer.right,
                 total=images,
-                interval=wilson_interval(runner.right, images),
-                head=runner.judged.head if runner.judged else "last",
+                interval=wilson_interval(racer.right, images),
+                head=racer.judged.head if racer.judged else "last",
                 behind=behind,
                 behind_interval=interval,
                 is_tie=is_tie,
                 is_kept=goes_on,
-                words="" if runner is leader else _words(leader, interval, is_tie=is_tie, goes_on=goes_on),
+                words="" if racer is leader else _words(leader, interval, is_tie=is_tie, goes_on=goes_on),
             )
         )
     return RaceRound(images=images, figures=tuple(figures)), kept
 
 
-def _words(leader: Runner, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
+def _words(leader: Racer, interval: tuple[float, float], *, is_tie: bool, goes_on: bool) -> str:
     if is_tie and not goes_on:
         return f"within chance as good as {leader.name}, and slower"
     if is_tie:
@@ -183,23 +183,23 @@ def _words(leader: Runner, interval: tuple[float, float], *, is_tie: bool, goes_
     return f"behind {leader.name}{may_be_chance}"
 
 
-def decide(runners: Sequence[Runner], last: RaceRound) -> Decision:
+def decide(racers: Sequence[Racer], last: RaceRound) -> Decision:
     """The winner among those of the last round.
 
     Args:
-        runners: of that round; at least one.
+        racers: of that round; at least one.
         last: its figures, the best first.
     """
-    by_name = {runner.model: runner for runner in runners}
+    by_name = {racer.model: racer for racer in racers}
     tied = [by_name[figure.model] for figure in last.figures if figure.is_tie]
-    limit = _AS_FAST * min(runner.ms for runner in tied)
+    limit = _AS_FAST * min(racer.ms for racer in tied)
     winner = min(
-        (runner for runner in tied if runner.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
+        (racer for racer in tied if racer.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
     )
     return Decision(winner=winner, words=_verdict(winner, tied, last), last=_told(last, winner))
 
 
-def _told(last: RaceRound, winner: Runner) -> RaceRound:
+def _told(last: RaceRound, winner: Racer) -> RaceRound:
     """With words for the winner, and for a leader that is not."""
     lost = f"within chance as good as {winner.name}, and slower or larger"
     figures = tuple(
@@ -211,14 +211,14 @@ def _told(last: RaceRound, winner: Runner) -> RaceRound:
     return replace(last, figures=figures)
 
 
-def _verdict(winner: Runner, tied: Sequence[Runner], last: RaceRound) -> str:
+def _verdict(winner: Racer, tied: Sequence[Racer], last: RaceRound) -> str:
     best = last.figures[0]
     if len(last.figures) == 1:
         return f"{winner.name} is the only network that could be judged; it is right in {best.accuracy:.1%}."
-    others = [runner for runner in tied if runner is not winner]
+    others = [racer for racer in tied if racer is not winner]
     if others:
         figure = next(one for one in last.figures if one.model == winner.model)
-        names = " and ".join(runner.name for runner in others)
+        names = " and ".join(racer.name for racer in others)
         return (
             f"{winner.name} ({figure.accuracy:.1%} right) and {names} are equally good here: they differ by "
             f"no more than chance explains. {winner.name} is taken, as it is {_gain(winner, others)}: "
@@ -234,14 +234,14 @@ def _verdict(winner: Runner, tied: Sequence[Runner], last: RaceRound) -> str:
     )
 
 
-def _gain(winner: Runner, others: Sequence[Runner]) -> str:
+def _gain(winner: Racer, others: Sequence[Racer]) -> str:
     """What speaks for it among those that are as good."""
     if all(_AS_FAST * winner.ms < other.ms for other in others):
         return "faster"
     return "smaller" if all(winner.size_bytes < other.size_bytes for other in others) else "faster or smaller"
 
 
-def _gap(leader: Runner, other: Runner) -> tuple[float, tuple[float, float], bool]:
+def _gap(leader: Racer, other: Racer) -> tuple[float, tuple[float, float], bool]:
     """How far one is behind, with its interval, and whether that is within its standard error."""
     ahead, behind = leader.judged, other.judged
     if ahead is None or behind is None or other is leader:
@@ -252,8 +252,8 @@ def _gap(leader: Runner, other: Runner) -> tuple[float, tuple[float, float], boo
     return (gained - lost) / total, paired_interval(gained, lost, total), low <= 0
 
 
-def _loss(runner: Runner) -> float:
+def _loss(racer: Racer) -> float:
     from headswap.training.finetune.compare import score_held_out
 
-    judged = runner.judged
+    judged = racer.judged
     return score_held_out(judged.logits, judged.labels).loss if judged else math.inf

@@ -6,19 +6,19 @@ import torch
 
 from headswap.data.manifest import ImageRecord
 from headswap.network import InputSpec, NetworkCard, Weights
-from headswap.pipeline.judging import Judgement
-from headswap.pipeline.race_rules import Runner, decide, round_images, some_of, survivors
+from headswap.pipeline.race_rules import Racer, decide, round_images, some_of, survivors
+from headswap.pipeline.scoring import NetworkScore
 
 
-def a_runner(name: str, wrong: range, *, ms: float = 10.0, mb: float = 20.0, images: int = 100) -> Runner:
+def a_racer(name: str, wrong: range, *, ms: float = 10.0, mb: float = 20.0, images: int = 100) -> Racer:
     """It answers 100 pictures of two classes; those of `wrong` wrongly."""
     labels = torch.arange(images) % 2
     said = labels.clone()
     said[list(wrong)] = 1 - said[list(wrong)]
     logits = 4.0 * torch.nn.functional.one_hot(said, 2).float()
     card = NetworkCard(name=name, zoo="timm", input=InputSpec(), weights=Weights(state="here"))
-    judged = Judgement(logits=logits, labels=labels, head="last", right_last=0, computed=0, engine="torch")
-    return Runner(card=card, ms=ms, parameters=1, size_bytes=int(1e6 * mb), judged=judged)
+    judged = NetworkScore(logits=logits, labels=labels, head="last", right_last=0, computed=0, engine="torch")
+    return Racer(card=card, ms=ms, parameters=1, size_bytes=int(1e6 * mb), judged=judged)
 
 
 def an_image(number: int, name: str, group: int) -> ImageRecord:
@@ -51,15 +51,15 @@ def test_a_part_has_every_class_whole_groups_and_is_in_every_larger_part() -> No
 
 
 def test_the_better_half_goes_on_with_whoever_is_as_good_and_faster() -> None:
-    runners = [
-        a_runner("best", range(4)),
-        a_runner("second", range(5), ms=30),
-        a_runner("as-good-and-fast", range(1, 6), ms=2),
-        a_runner("as-good-and-slow", range(1, 6), ms=90),
-        a_runner("bad", range(40), ms=1),
+    racers = [
+        a_racer("best", range(4)),
+        a_racer("second", range(5), ms=30),
+        a_racer("as-good-and-fast", range(1, 6), ms=2),
+        a_racer("as-good-and-slow", range(1, 6), ms=90),
+        a_racer("bad", range(40), ms=1),
     ]
 
-    result, kept = survivors(runners, 100, is_last=False)
+    result, kept = survivors(racers, 100, is_last=False)
 
     assert {one.name for one in kept} == {"best", "second", "as-good-and-fast"}
     words = {one.model: one.words for one in result.figures}
@@ -72,8 +72,8 @@ def test_the_better_half_goes_on_with_whoever_is_as_good_and_faster() -> None:
 
 
 def test_of_equally_good_networks_the_faster_is_taken_and_the_tie_is_said() -> None:
-    runners = [a_runner("slow", range(4), ms=40), a_runner("fast", range(1, 6), ms=5)]
-    result, kept = survivors(runners, 100, is_last=True)
+    racers = [a_racer("slow", range(4), ms=40), a_racer("fast", range(1, 6), ms=5)]
+    result, kept = survivors(racers, 100, is_last=True)
 
     decision = decide(kept, result)
 
@@ -86,8 +86,8 @@ def test_of_equally_good_networks_the_faster_is_taken_and_the_tie_is_said() -> N
 
 
 def test_of_equally_good_and_fast_networks_the_smaller_is_taken() -> None:
-    runners = [a_runner("large", range(4), ms=10, mb=90), a_runner("small", range(4), ms=10.5, mb=9)]
-    result, kept = survivors(runners, 100, is_last=True)
+    racers = [a_racer("large", range(4), ms=10, mb=90), a_racer("small", range(4), ms=10.5, mb=9)]
+    result, kept = survivors(racers, 100, is_last=True)
 
     decision = decide(kept, result)
 
@@ -96,8 +96,8 @@ def test_of_equally_good_and_fast_networks_the_smaller_is_taken() -> None:
 
 
 def test_a_clear_winner_is_taken_however_slow_and_its_lead_is_said() -> None:
-    runners = [a_runner("good", range(2), ms=90, mb=90), a_runner("poor", range(20), ms=1, mb=1)]
-    result, kept = survivors(runners, 100, is_last=True)
+    racers = [a_racer("good", range(2), ms=90, mb=90), a_racer("poor", range(20), ms=1, mb=1)]
+    result, kept = survivors(racers, 100, is_last=True)
 
     decision = decide(kept, result)
 
@@ -107,13 +107,13 @@ def test_a_clear_winner_is_taken_however_slow_and_its_lead_is_said() -> None:
 
 
 def test_a_lead_that_may_be_chance_is_called_one() -> None:
-    runners = [a_runner("good", range(2), ms=90), a_runner("poor", range(1, 6), ms=1)]
-    result, kept = survivors(runners, 100, is_last=True)
+    racers = [a_racer("good", range(2), ms=90), a_racer("poor", range(1, 6), ms=1)]
+    result, kept = survivors(racers, 100, is_last=True)
 
     assert "that may still be chance" in decide(kept, result).words
 
 
 def test_a_network_alone_is_said_to_be_alone() -> None:
-    result, kept = survivors([a_runner("one", range(3))], 100, is_last=True)
+    result, kept = survivors([a_racer("one", range(3))], 100, is_last=True)
 
     assert decide(kept, result).words == "one is the only network that could be judged; it is right in 97.0%."

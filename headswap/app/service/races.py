@@ -72,17 +72,6 @@ class _Run:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def racing_process(settings: Settings) -> ChildProcess:
-    """A child that runs races; soon let go, it holds several networks."""
-    return ChildProcess(
-        "headswap.app.processes.racing:answer",
-        idle_s=20.0,
-        timeout_s=_LONGEST_S,
-        memory_bytes=settings.for_queue().worker_bytes,
-        log=settings.workspace / "logs" / "racing.jsonl",
-    )
-
-
 class Races:
     """The races of all projects, the last one of each."""
 
@@ -213,6 +202,20 @@ class Races:
             run.remedy = "Try again; the server's log says more."
         finally:
             discard(run.folder)
+
+
+def races_of(
+    settings: Settings, projects: Projects, policy: FetchPolicy, check_room: Callable[[str], None]
+) -> Races:
+    """The races of an installation, and a child that runs them; soon let go, it holds several networks."""
+    child = ChildProcess(
+        "headswap.app.processes.racing:answer",
+        idle_s=20.0,
+        timeout_s=_LONGEST_S,
+        memory_bytes=settings.for_queue().worker_bytes,
+        log=settings.workspace / "logs" / "racing.jsonl",
+    )
+    return Races(projects, child, settings.workspace, policy, check_room)
 
 
 def _read(record: Path) -> KeptRace | None:

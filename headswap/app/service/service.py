@@ -31,7 +31,7 @@ from headswap.app.service.history import History
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
-from headswap.app.service.races import Races, racing_process
+from headswap.app.service.races import races_of
 from headswap.app.service.results import Results
 from headswap.app.service.retention import Retention
 from headswap.app.service.settings import Settings
@@ -105,9 +105,7 @@ class Service:
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
-        self.races = Races(
-            self._projects, racing_process(settings), root, self.fetching, self._keeping.check_room
-        )
+        self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:

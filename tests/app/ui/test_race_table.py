@@ -57,7 +57,7 @@ def test_what_is_of_other_pictures_says_so_and_nothing_is_drawn_of_nothing() -> 
     assert "The pictures have changed" in rendered(
         race_panel(RaceView(state="done", found=a_race(), is_stale=True))
     )
-    assert rendered(race_panel(RaceView())) == ""
+    assert rendered(race_panel(RaceView())) == '<div class="race-panel" data-state="none"></div>'
     assert "too small" in rendered(
         race_panel(RaceView(state="failed", problem="It is too small.", remedy="Take another."))
     )

@@ -29,7 +29,7 @@ def race_panel(view: RaceView) -> h.Node:
     if view.state == "failed":
         return error_html(view.problem, view.remedy)
     if view.found is None or view.found.race is None:
-        return None
+        return h.div(".race-panel", data_state=view.state)
     return _over(view, view.found, view.found.race)
 
 
@@ -71,15 +71,15 @@ def _verdict(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
         words = "Stopped before the end." if found.stopped else "No network could be judged."
         return h.p(".live", role="status")[words]
     test = race.test
-    exam = None
+    sentence = None
     if test is not None:
         low, high = test.interval
-        exam = (
+        sentence = (
             f" In the exam, which the race never looked at, it has {test.right} of {test.total} right: "
             f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%."
         )
     return h.div[
-        h.p(".live.reading", role="status")[prose(race.words), exam],
+        h.p(".live.reading", role="status")[prose(race.words), sentence],
         h.p(".hs-soft")["The pictures have changed since; run it again."] if view.is_stale else None,
         h.button(".btn.primary.big", type="button", data_race="take")["Take this one"],
     ]

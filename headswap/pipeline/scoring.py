@@ -1,7 +1,9 @@
 """Judge a network by heads that never saw what they answer: the step that a comparison and a race share.
 
-Flow:  data --task_of--> JudgingTask      network --source--> features of some pictures, from disk where they
-       are known --judge--> Judgement: answers out of fold of a plain and a wide head, and which is better
+Flow:  data --task_of--> ScoringTask
+       a network, some pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
+
+Features come from the disk where they are known, and are the very same ones that teaching uses.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ DATASET = "dataset.json"  # as the page keeps the pictures of a project
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgingTask:
+class ScoringTask:
     """What every network of one comparison has to do."""
 
     manifest: Manifest
@@ -63,7 +65,7 @@ class JudgingTask:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Judgement:
+class NetworkScore:
     """What the better head of a network says of some pictures, none of which it was solved on."""
 
     logits: Tensor  # (N, C)
@@ -87,7 +89,7 @@ def task_of(
     workspace: Path,
     settings: ZooSettings,
     listener: Listener,
-) -> JudgingTask:
+) -> ScoringTask:
     """Read the pictures once, prepared for the first of the networks that there is."""
     spec = None
     for name in names:
@@ -97,7 +99,7 @@ def task_of(
         except HeadswapError:
             continue  # its row will say why
     intake = _read(data, spec, workspace, listener)
-    return JudgingTask(
+    return ScoringTask(
         manifest=intake.manifest,
         prepared=intake.prepared,
         spec=spec,
@@ -135,13 +137,13 @@ def check_foldable(classes: Sequence[str], images: Sequence[ImageRecord]) -> Non
             )
 
 
-def judge(
-    task: JudgingTask,
+def score_network(
+    task: ScoringTask,
     source: FeatureSource,
     images: Sequence[ImageRecord],
     listener: Listener,
     engine: str | None = None,
-) -> Judgement:
+) -> NetworkScore:
     """Run the body over what it has not seen yet, solve heads in folds, and take the better kind.
 
     Args:
@@ -158,7 +160,7 @@ def judge(
     logits = _answers(task, source, bank, images, listener)
     is_wide = "wide" in logits and is_clearly_better(logits["last"], logits["wide"], labels)
     better: HeadKind = "wide" if is_wide else "last"
-    return Judgement(
+    return NetworkScore(
         logits=logits[better],
         labels=labels,
         head=better,
@@ -169,7 +171,7 @@ def judge(
 
 
 def bank_of(
-    task: JudgingTask,
+    task: ScoringTask,
     source: FeatureSource,
     images: Sequence[ImageRecord],
     listener: Listener,
@@ -191,7 +193,7 @@ def bank_of(
 
 
 def _answers(
-    task: JudgingTask,
+    task: ScoringTask,
     source: FeatureSource,
     bank: FeatureBank,
     images: Sequence[ImageRecord],
@@ -220,7 +222,7 @@ def _answers(
 
 
 def comparison_of(
-    task: JudgingTask, rows: Sequence[ComparisonRow], *, stopped: bool, race: Race | None = None
+    task: ScoringTask, rows: Sequence[ComparisonRow], *, stopped: bool, race: Race | None = None
 ) -> Comparison:
     """The rows with what they are measured against."""
     manifest = task.manifest
