@@ -1,7 +1,7 @@
 """Judge a network by heads that never saw what they answer: the step that a comparison and a race share.
 
 Flow:  data --task_of--> ScoringTask
-       a network, some pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
+       a network, pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
 
 Features come from the disk where they are known, and are the very same ones that teaching uses.
 """
