@@ -132,7 +132,16 @@ def presses(work: Work) -> tuple[str, ...]:
     """What a press may say: a place, an id, a deed with an id."""
     deeds = ("delete", "stop", "open", "ask", "sort", "drop", "undo", "settle")
     learned = ("open:norms", "run", "vote:open", "vote:close", "share", "unshare", "reset:yes", "summary")
-    return ("0:0", work.project, work.job, *(f"{deed}:{work.job}" for deed in deeds), *learned, "make", "take", "stop")
+    return (
+        "0:0",
+        work.project,
+        work.job,
+        *(f"{deed}:{work.job}" for deed in deeds),
+        *learned,
+        "make",
+        "take",
+        "stop",
+    )
 
 
 def call(block: Any, who: str, work: Work, chosen: str) -> Callable[[], Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,16 +133,18 @@ def test_limits_that_nobody_keeps_to_are_said_with_a_reason(drawings: Path, shel
     assert "fetch" in caught.value.remedy
 
 
-def test_a_network_that_is_too_slow_is_listed_with_its_pace(
+def test_a_network_that_is_too_slow_is_listed_with_its_pace_and_nobody_wins(
     drawings: Path, shelf: ZooSettings, tmp_path: Path
 ) -> None:
-    limits = replace(LIMITS, most_ms=1e-6)
+    setting = RaceSetting(limits=NetworkLimits(most_mb=7, most_ms=1e-6))
 
-    found = race(drawings, RaceSetting(limits=limits), workspace=tmp_path, settings=shelf)
+    found = race(drawings, setting, workspace=tmp_path, settings=shelf)
 
+    rows = {row.model: row for row in found.rows}
     assert found.race is not None
-    assert found.race.winner == ""
-    assert "ms here, more than 1e-06" in next(row.reason for row in found.rows if row.model == LITE)
+    assert (found.race.winner, found.best) == ("", None)
+    assert "ms here, more than 1e-06" in rows[BLIND].reason
+    assert rows[LITE].reason == "left out: its weights have 19 MB, more than 7"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,14 @@ def test_only_what_may_be_fetched_is_and_only_where_one_agrees(tmp_path: Path) -
     assert {card.full_name for card in offline.cards} == names
 
 
+def test_a_measured_pace_is_held_against_the_limit() -> None:
+    limits = NetworkLimits(most_ms=20)
+
+    assert limits.reason_against_pace(20.0) == ""
+    assert limits.reason_against_pace(20.26) == "one prediction takes 20.3 ms here, more than 20"
+    assert NetworkLimits().reason_against_pace(9000.0) == ""
+
+
 def test_a_limit_that_is_no_number_above_nothing_is_refused() -> None:
     with pytest.raises(BadSetting, match=r"most_ms is -1\.0\. Choose a number above 0, such as 50"):
         NetworkLimits(most_ms=-1.0)

@@ -210,7 +210,7 @@ def races_of(
     """The races of an installation, and a child that runs them; soon let go, it holds several networks."""
     child = ChildProcess(
         "headswap.app.processes.racing:answer",
-        idle_s=20.0,
+        idle_s=60.0,
         timeout_s=_LONGEST_S,
         memory_bytes=settings.for_queue().worker_bytes,
         log=settings.workspace / "logs" / "racing.jsonl",

@@ -86,12 +86,12 @@ def _verdict(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
 
 
 def _row(row: ComparisonRow, race: Race) -> h.Renderable:
-    figure = _last_of(row.model, race)
+    number, figure = _last_of(row.model, race)
     is_winner = row.model == race.winner
     if is_winner:
         became: h.Node = h.span(".tag.good")[icon("good"), "taken"]
     else:
-        became = row.reason if row.state != "done" else (figure.words if figure else NOTHING)
+        became = row.reason if row.state != "done" else _became(number, figure)
     cells: tuple[tuple[str, str, h.Node], ...] = (
         ("network", "Network", (h.code[row.model.partition("/")[2] or row.model], _note(row))),
         ("right", "Right", _right(row)),
@@ -136,10 +136,17 @@ def _behind(figure: RoundFigure | None) -> h.Node:
     )
 
 
-def _last_of(model: str, race: Race) -> RoundFigure | None:
-    """Its figure in the last round that it ran in."""
-    figures = (figure for one in reversed(race.rounds) for figure in one.figures if figure.model == model)
-    return next(figures, None)
+def _became(number: int, figure: RoundFigure | None) -> str:
+    if figure is None:
+        return NOTHING
+    return figure.words if figure.is_kept else f"out in round {number}: {figure.words}"
+
+
+def _last_of(model: str, race: Race) -> tuple[int, RoundFigure | None]:
+    """The last round that it ran in, from 1, and its figure there."""
+    rounds = reversed(list(enumerate(race.rounds, start=1)))
+    figures = ((number, figure) for number, one in rounds for figure in one.figures if figure.model == model)
+    return next(figures, (0, None))
 
 
 def _plot(found: Comparison) -> h.Node:
