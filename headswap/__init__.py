@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headswap.network import NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
     from headswap.pipeline.compare import compare
-    from headswap.pipeline.comparison import Comparison
+    from headswap.pipeline.comparison import Comparison, Race
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
@@ -56,6 +56,7 @@ __all__ = [
     "ParityCheck",
     "Prediction",
     "Predictions",
+    "Race",
     "Report",
     "SwapRecord",
     "TrainConfig",
@@ -91,6 +92,7 @@ _HOMES = {
     "ParityCheck": "headswap.exports.parity",
     "Prediction": "headswap.bundle.prediction",
     "Predictions": "headswap.pipeline.api",
+    "Race": "headswap.pipeline.comparison",
     "Report": "headswap.evaluation.report",
     "SwapRecord": "headswap.heads.swap",
     "TrainConfig": "headswap.training.config",
