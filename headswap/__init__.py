@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from headswap.lessons.lesson import LessonResult
     from headswap.network import NetworkCard
     from headswap.pipeline.api import Predictions, check, evaluate, inspect, models, predict, teach, train
-    from headswap.pipeline.compare import Comparison, compare
+    from headswap.pipeline.compare import compare
+    from headswap.pipeline.comparison import Comparison, Race
     from headswap.pipeline.edit import EditOutcome, edit
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.many import sort
@@ -57,6 +58,7 @@ __all__ = [
     "ParityCheck",
     "Prediction",
     "Predictions",
+    "Race",
     "Report",
     "SwapRecord",
     "TrainConfig",
@@ -82,7 +84,7 @@ __all__ = [
 _HOMES = {
     "Bundle": "headswap.bundle.predictor",
     "BundleEvaluation": "headswap.bundle.evaluate",
-    "Comparison": "headswap.pipeline.compare",
+    "Comparison": "headswap.pipeline.comparison",
     "EditOutcome": "headswap.pipeline.edit",
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
@@ -94,6 +96,7 @@ _HOMES = {
     "ParityCheck": "headswap.exports.parity",
     "Prediction": "headswap.bundle.prediction",
     "Predictions": "headswap.pipeline.api",
+    "Race": "headswap.pipeline.comparison",
     "Report": "headswap.evaluation.report",
     "SwapRecord": "headswap.heads.swap",
     "TrainConfig": "headswap.training.config",

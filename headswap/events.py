@@ -16,7 +16,17 @@ from typing import Literal
 from headswap.field_types import keys_on_disk
 
 Step = Literal[
-    "fetch", "load", "pictures", "features", "views", "head", "finetune", "evaluate", "save", "predict"
+    "fetch",
+    "load",
+    "pictures",
+    "features",
+    "views",
+    "head",
+    "finetune",
+    "evaluate",
+    "save",
+    "predict",
+    "race",
 ]
 
 
@@ -58,6 +68,8 @@ def text_of_step(step: Step) -> StepWords:
             return StepWords("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
         case "predict":  # no part of a run: it has a bar of its own
             return StepWords("answering", "{done} of {total} pictures are answered.", (1.0, 1.0), (1.0, 1.0))
+        case "race":  # nor is this
+            return StepWords("racing", "{done} of {total} turns are over.", (1.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from headswap.data.manifest import ImageRecord, SkippedFile
 from headswap.data.split import with_groups
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
-from headswap.data.upload import open_upload
+from headswap.data.upload import open_upload, store_for
 from headswap.errors import BadUpload
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.autotune import extractor_for
@@ -55,7 +55,7 @@ class AddedReader:
         spec, one_class = self.bundle.card.input, _is_one_class(source)
         intake = ingest(
             source,
-            store=self.workspace / "unpacked" if source.is_file() else None,
+            store=store_for(source, self.workspace),
             prepare=lambda image: prepare(image, spec),
             wanted_px=wanted_px(spec),
             min_classes=0 if one_class else 1,

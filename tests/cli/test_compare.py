@@ -45,3 +45,40 @@ def test_a_plot_that_cannot_be_written_is_said_before_the_work(
     assert shell("compare", few_drawings, "--models", LITE, "--plot", tmp_path / plot) == 2
 
     assert sentence in capsys.readouterr().err
+
+
+def test_a_race_ends_with_one_table_and_the_command_that_takes_the_winner(
+    few_drawings: Path, tmp_path: Path, shell: Callable[..., int], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # what this machine has fetched does not race
+    plot = tmp_path / "race.svg"
+
+    code = shell(
+        "compare", few_drawings, "--models", "auto", "--most-mb", 19, "--any-use", "--seed", 7, "--plot", plot
+    )
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert f"{LITE} is the only network that could be judged" in said
+    assert "Decided on 18 training pictures" in said
+    assert "On the 6 test pictures, which the race never looked at" in said
+    assert f"  headswap train {few_drawings} --model timm/{LITE} --seed 7" in said
+    assert LITE in ElementTree.parse(plot).getroot().attrib["aria-label"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("auto", "--most-ms", "0"), "most_ms is 0.0. Choose a number above 0"),
+        ((LITE, "--fetch"), "Limits and fetching are for a race among networks"),
+        ((LITE, "auto"), "auto was given beside names of networks"),
+    ],
+)
+def test_choices_of_a_race_that_do_not_go_together_are_one_sentence(
+    words: tuple[str, ...], sentence: str, few_drawings: Path, shell: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert shell("compare", few_drawings, "--models", *words) == 2
+
+    assert sentence in capsys.readouterr().err

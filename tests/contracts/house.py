@@ -14,6 +14,7 @@ from typing import Any
 from headswap.app.service.service import Service
 from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError
+from headswap.zoos.candidates import NetworkLimits
 
 SECRET = "Adas geheimes Projekt"  # her project's name; it must never be seen by Bob
 NOBODY = "0123456789abcdef" * 2  # a well-formed id that was never given
@@ -49,6 +50,7 @@ class Work:
             "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
             "kind": "page", "chosen": "all", "tried": NOTHING_TRIED, "labelled": NOTHING_TRIED, "left": 0,
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
+            "limits": NetworkLimits(), "most_ms": 0.001, "most_mb": None, "any_use": False, "fetch": False,
             "known": [self.project], "ids": [self.project], "sort": "", "asking": self.job,
         }  # fmt: skip
 

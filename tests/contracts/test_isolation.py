@@ -26,7 +26,7 @@ OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Networks.out_of_reach", "Networks.image_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
-    "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy",
+    "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy", "Races.close", "Races.fetchable",
     "Sharing.look", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
     "History.current", "History.is_stale", "History.newest",
     "History.shown",  # these take a Project, which only its owner can get
@@ -45,7 +45,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote|Batches|label|Labelling"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote|Batches|label|Labelling|Races.begin|take_winner"
 )
 
 
@@ -132,7 +132,16 @@ def presses(work: Work) -> tuple[str, ...]:
     """What a press may say: a place, an id, a deed with an id."""
     deeds = ("delete", "stop", "open", "ask", "sort", "drop", "undo", "settle")
     learned = ("open:norms", "run", "vote:open", "vote:close", "share", "unshare", "reset:yes", "summary")
-    return ("0:0", work.project, work.job, *(f"{deed}:{work.job}" for deed in deeds), *learned, "make")
+    return (
+        "0:0",
+        work.project,
+        work.job,
+        *(f"{deed}:{work.job}" for deed in deeds),
+        *learned,
+        "make",
+        "take",
+        "stop",
+    )
 
 
 def call(block: Any, who: str, work: Work, chosen: str) -> Callable[[], Any]:

@@ -10,6 +10,7 @@ from headswap.evaluation.metrics import (
     even_share,
     expected_calibration_error,
     fit_temperature,
+    paired_interval,
     softmax,
     wilson_interval,
 )
@@ -93,3 +94,11 @@ def test_with_two_classes_the_share_is_the_rule_of_succession() -> None:
     told, plain = calibrated(logits, 1.0, even_share(10, 2)), softmax(logits)
 
     assert np.allclose(told, (10 * plain + 1) / 12)
+
+
+def test_the_interval_of_a_paired_difference_is_never_narrowed_to_nothing() -> None:
+    low, high = paired_interval(10, 2, 100)
+
+    assert (low, high) == pytest.approx((0.0108, 0.1460), abs=1e-4)
+    assert paired_interval(2, 10, 100) == pytest.approx((-high, -low))
+    assert paired_interval(0, 0, 100)[1] > 0.01, "a hundred equal answers do not prove equality"

@@ -95,3 +95,10 @@ def test_numbers_that_are_none_are_refused() -> None:
 
     with pytest.raises(TeachingFailed, match="not numbers"):
         fit_ridge(features, labels, num_classes=3)
+
+
+def test_features_that_are_the_same_for_every_image_give_a_head_that_knows_nothing() -> None:
+    head = fit_ridge(torch.ones(12, 40), torch.arange(12) % 3, num_classes=3, config=TrainConfig())
+
+    assert torch.isfinite(head.weight).all()
+    assert head.weight.abs().max() < 1e-6

@@ -32,6 +32,7 @@ from headswap.app.service.labelling import Labelling
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import THREE_TO_START, Networks
 from headswap.app.service.projects import Project, Projects
+from headswap.app.service.races import races_of
 from headswap.app.service.results import Results
 from headswap.app.service.retention import Retention
 from headswap.app.service.settings import Settings
@@ -106,6 +107,7 @@ class Service:
             self._keeping.check_room,
         )  # fmt: skip
         self.labelling = self._labelling()
+        self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 
     def __enter__(self) -> Self:
@@ -118,6 +120,7 @@ class Service:
         self._keeping.stop()
         self.batches.close()
         self.labelling.close()
+        self.races.close()
         self._supervisor.stop(stop_workers=True)
         self._inference.close()
         self._reader.close()
@@ -253,6 +256,16 @@ class Service:
         if found.shown:
             self._projects.save(replace(found, shown=None))
         return job
+
+    def take_winner(self, owner: str, project: str) -> tuple[str, ...]:
+        """Make the network that has won the race the project's own, and queue a run of it; the run's id.
+
+        Raises:
+            NotFound: there is no such project, or no race with a winner.
+        """
+        winner = self.races.winner(owner, project)
+        self.choose_model(owner, project, winner)
+        return self.history.compare(owner, project, (winner,))
 
     def warm(self) -> None:
         """Someone is here: have a worker, the readers and the process that predicts ready."""

@@ -1,4 +1,4 @@
-"""`headswap compare DATA --models A B C`: which network fits these pictures, how fast, how large."""
+"""`headswap compare DATA --models A B C|auto`: which network fits these pictures, how fast, how large."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
+from headswap.cli.race_table import race_words
 from headswap.cli.verb import VerbAnswer, Verbs, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.places import why_not_writable
 from headswap.training.config import HeadKind
 
 if TYPE_CHECKING:
-    from headswap.pipeline.compare import Comparison, ComparisonRow
+    from headswap.pipeline.comparison import Comparison, ComparisonRow
 
 
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "compare", run)
     sub.add_argument("data", help="a folder of class folders, or a zip")
-    sub.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="networks of any zoo")
+    sub.add_argument(
+        "--models", nargs="+", required=True, metavar="MODEL", help="networks of any zoo, or auto"
+    )
+    race = sub.add_argument_group(
+        "a race, with --models auto", "among the networks whose weights are here; the fitting one is named"
+    )
+    race.add_argument("--fetch", action="store_true", help="download a short list of good ones too")
+    race.add_argument("--most-ms", type=float, metavar="N", help="at most N ms for one prediction here")
+    race.add_argument("--most-mb", type=float, metavar="N", help="at most N MB of weights")
+    race.add_argument("--any-use", action="store_true", help="only those whose licence allows any use")
     sub.add_argument("--folds", type=int, default=5, help="parts of the pictures; default: %(default)s")
     sub.add_argument("--seed", type=int, default=0, help="drives the folds; default: %(default)s")
     sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
@@ -44,12 +54,18 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             models=choices.models,
             folds=choices.folds,
             seed=choices.seed,
+            fetch=choices.fetch,
+            most_ms=choices.most_ms,
+            most_mb=choices.most_mb,
+            any_use=choices.any_use,
             workspace=choices.workspace,
             listener=bars,
         )
     if plot is not None:
         _draw(found, plot)
-    return VerbAnswer(_record_of(found), _words(found), code=130 if found.stopped else 0)
+    return VerbAnswer(
+        _record_of(found), _words(found, choices.data, choices.seed), code=130 if found.stopped else 0
+    )
 
 
 def _draw(found: Comparison, plot: Path) -> None:
@@ -83,7 +99,11 @@ def _record_of(found: Comparison) -> dict[str, Any]:
     return record
 
 
-def _words(found: Comparison) -> str:
+def _words(found: Comparison, data: str, seed: int) -> str:
+    return _table(found) if found.race is None else race_words(found, found.race, data, seed)
+
+
+def _table(found: Comparison) -> str:
     lines = [
         f"{'network':36} {'right':>7}  {'probably':>11} {'seconds':>8} {'MB':>7} {'numbers':>12} {'ms':>7}  "
         "head reads"

@@ -114,6 +114,7 @@ def _solutions(
     rows, targets = roots * (images - middle), roots * (wanted - usual)
     gram = rows @ rows.T
     length = gram.diagonal().mean()
+    length = torch.where(length > 0, length, torch.ones_like(length))  # 0: every picture looks the same to it
     for l2 in l2_grid:
         kept = torch.linalg.cholesky(gram + l2 * length * torch.eye(len(gram), dtype=gram.dtype))
         weight = rows.T @ torch.cholesky_solve(targets, kept)

@@ -18,6 +18,7 @@ from headswap.app.service.history import RunView
 from headswap.app.service.service import Service
 from headswap.app.ui.context import Updates, owner_of
 from headswap.app.ui.projects import QUIET, remembered
+from headswap.app.ui.runs.race import RacePanel, build_race_panel, connect_race
 from headswap.app.ui.runs.table import FIRST, next_sort, runs_plot, runs_table
 from headswap.app.ui.widgets.cards import MARKS_TEXT, search_choices
 from headswap.app.ui.widgets.errors import errors_as_text
@@ -93,6 +94,7 @@ def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
         table = fragment(name="hs-runs", script=sends("run") + web_text("times.js"))
         with gr.Column(elem_classes="hs-panel runs-plot", visible=False) as plotted:
             plot = fragment(name="hs-runs-plot")
+        race = build_race_panel(service, project_id)
         with gr.Column(elem_classes="hs-panel runs-compare"):
             fragment(COMPARE)
             models = gr.Dropdown(
@@ -107,7 +109,7 @@ def build_runs_page(page: gr.Blocks, service: Service, *, secret: str) -> None:
         service, project_id, known, sort, asking, go, status, table, plotted, plot, models, compare, said,
         timer,
     )  # fmt: skip
-    _connect(page, parts)
+    _connect(page, parts, race)
 
 
 def show_runs(parts: RunsPage, runs: tuple[RunView, ...], sort: str, asking: str = "") -> Updates:
@@ -178,7 +180,7 @@ def on_compare(
     return _drawn(parts, owner, project_id, known, sort) | told
 
 
-def _connect(page: gr.Blocks, parts: RunsPage) -> None:
+def _connect(page: gr.Blocks, parts: RunsPage, race: RacePanel) -> None:
     told, said = errors_as_text(parts.status), errors_as_text(parts.said)
     ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
     look = told(on_look, parts)
@@ -196,3 +198,4 @@ def _connect(page: gr.Blocks, parts: RunsPage) -> None:
         said(on_compare, parts), [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once",
         **QUIET,
     )  # fmt: skip
+    connect_race(page, race, look, ids, [*parts.drawn, parts.status])

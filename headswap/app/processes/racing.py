@@ -1,0 +1,86 @@
+"""Run a race among networks in a process of its own.
+
+Flow:  AskRace (JSON) --answer--> Comparison (JSON);  meanwhile  folder/progress.json <-- how far it is
+                                                          folder/stop          --> it ends between two steps
+
+Runs in a `ChildProcess`. Importing this file loads no torch.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from headswap.errors import HeadswapError
+from headswap.events import Event, Note, Progress
+from headswap.pipeline.race import RaceSetting, race
+from headswap.storage.files import from_json, to_json, write_text
+from headswap.zoos.candidates import NetworkLimits
+
+PROGRESS, STOP = "progress.json", "stop"
+_TELL_S = 0.3  # between two notes of how far it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskRace:
+    """Find the right network."""
+
+    dataset: str  # dataset.json of a project
+    limits: NetworkLimits
+    may_fetch: tuple[str, ...]  # of the short list
+    workspace: str  # features are kept here
+    folder: str  # of this race: progress comes out, a stop goes in
+    kind: Literal["race"] = "race"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceProgress:
+    """How far a race is."""
+
+    sentence: str
+    share: float  # of all turns, in [0, 1]
+
+
+class _Telling:
+    """Listens to a race: notes how far it is, and ends it when someone says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._told_at = folder, 0.0
+        self._round, self._turn, self._share = "", "", 0.0
+
+    def __call__(self, event: Event) -> None:
+        if (self._folder / STOP).exists():
+            raise KeyboardInterrupt  # what is known by now is given back
+        match event:
+            case Note(sentence) if sentence.startswith("Round "):
+                self._round = sentence
+            case Note(sentence):
+                self._turn = sentence
+            case Progress("race", done, total):
+                self._share = done / total if total else 0.0
+            case Progress("fetch", done, total):
+                self._turn = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
+            case _:
+                pass
+        now = time.monotonic()
+        if now - self._told_at >= _TELL_S:
+            self._told_at = now
+            words = f"{self._round} {self._turn}".strip()
+            with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
+                write_text(self._folder / PROGRESS, to_json(RaceProgress(sentence=words, share=self._share)))
+
+
+def answer(question_json: str) -> str:
+    """Run one race; called in the child process."""
+    question: AskRace = from_json(AskRace, question_json)
+    setting = RaceSetting(limits=question.limits, may_fetch=question.may_fetch)
+    found = race(
+        Path(question.dataset),
+        setting,
+        workspace=Path(question.workspace),
+        listener=_Telling(Path(question.folder)),
+    )
+    return to_json(found)

@@ -1,0 +1,166 @@
+"""A race among networks: how far it is; then why one is taken, a table, a plot, and the press that takes it.
+
+Flow:  RaceView --race_panel--> elements
+
+Elements only: no gradio, no service.
+"""
+
+from __future__ import annotations
+
+import htpy as h
+from markupsafe import Markup
+
+from headswap.app.service.races import RaceView
+from headswap.app.ui.widgets.errors import error_html
+from headswap.app.ui.widgets.icons import icon
+from headswap.app.ui.widgets.text import count, file_size, percent, prose
+from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure
+from headswap.plots.scatter import Dot, scatter
+
+NOTHING = "–"
+_HEADS = {"last": "head reads the last layer", "wide": "head reads every layer"}
+_COLUMNS = ("Network", "Right", "Behind the best", "One answer", "Size", "Licence", "What became of it")
+
+
+def race_panel(view: RaceView) -> h.Node:
+    """Whatever there is to see of a race."""
+    if view.is_busy:
+        return _under_way(view)
+    if view.state == "failed":
+        return error_html(view.problem, view.remedy)
+    if view.found is None or view.found.race is None:
+        return h.div(".race-panel", data_state=view.state)
+    return _over(view, view.found, view.found.race)
+
+
+def _under_way(view: RaceView) -> h.Renderable:
+    share = f"{100 * view.share:.0f}"
+    bar = h.div(
+        ".bar", role="progressbar", aria_valuenow=share, aria_valuemin=0, aria_valuemax=100, aria_label="Race"
+    )
+    return h.div(".race-panel", data_state=view.state)[
+        h.p(".live", role="status")[view.sentence],
+        h.div(".hs-row.progress")[
+            bar[h.i(style=f"width:{share}%")],
+            h.span(".hs-num")[percent(view.share)],
+            h.button(".btn", type="button", data_race="stop")["Stop"],
+        ],
+    ]
+
+
+def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
+    return h.div(".race-panel", data_state="done", data_winner=race.winner)[
+        _verdict(view, found, race),
+        h.table(".runs.race")[
+            h.caption(".hs-vh")[count(len(found.rows), "network")],
+            h.thead[h.tr[[h.th(scope="col")[words] for words in _COLUMNS]]],
+            h.tbody[[_row(row, race) for row in found.rows]],
+        ],
+        _plot(found),
+        h.p(".hs-note.reading")[
+            f"Decided on {count(race.train_images, 'practice picture')}, each judged by a head that never "
+            "saw it, compared picture by picture. The stroke through each dot is where the true figure "
+            "probably lies; a network that dropped out early was judged on fewer pictures. Licences are the "
+            "libraries' own statements."
+        ],
+    ]
+
+
+def _verdict(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
+    if not race.winner:
+        words = "Stopped before the end." if found.stopped else "No network could be judged."
+        return h.p(".live", role="status")[words]
+    test = race.test
+    sentence = None
+    if test is not None:
+        low, high = test.interval
+        sentence = (
+            f" In the exam, which the race never looked at, it has {test.right} of {test.total} right: "
+            f"{percent(test.accuracy)}, probably {100 * low:.0f}–{100 * high:.0f}\u00a0%."
+        )
+    return h.div[
+        h.p(".live.reading", role="status")[prose(race.words), sentence],
+        h.p(".hs-soft")["The pictures have changed since; run it again."] if view.is_stale else None,
+        h.button(".btn.primary.big", type="button", data_race="take")["Take this one"],
+    ]
+
+
+def _row(row: ComparisonRow, race: Race) -> h.Renderable:
+    number, figure = _last_of(row.model, race)
+    is_winner = row.model == race.winner
+    if is_winner:
+        became: h.Node = h.span(".tag.good")[icon("good"), "taken"]
+    else:
+        became = row.reason if row.state != "done" else _became(number, figure)
+    cells: tuple[tuple[str, str, h.Node], ...] = (
+        ("network", "Network", (h.code[row.model.partition("/")[2] or row.model], _note(row))),
+        ("right", "Right", _right(row)),
+        ("behind", "Behind", _behind(figure)),
+        ("ms", "One answer", f"{row.ms_per_image:,.3g}\u00a0ms" if row.ms_per_image else NOTHING),
+        ("size", "Size", file_size(row.size_bytes) if row.size_bytes else NOTHING),
+        ("licence", "Licence", row.licence or "not stated" if row.state == "done" else NOTHING),
+        ("became", "Became", became),
+    )
+    return h.tr(class_={"shown": is_winner})[
+        [h.td(class_=f"of-{name}", data_label=label)[value] for name, label, value in cells]
+    ]
+
+
+def _note(row: ComparisonRow) -> h.Node:
+    words = [_HEADS[row.head]] if row.total else []
+    words += [row.note] if row.note else []
+    return [h.span(".hs-note")[one] for one in words]
+
+
+def _right(row: ComparisonRow) -> h.Node:
+    if row.accuracy is None or row.interval is None:
+        return NOTHING
+    low, high = row.interval
+    return (
+        h.b[percent(row.accuracy)],
+        h.span(".hs-note")[
+            f"{row.right} of {row.total}, ", h.span[f"probably {100 * low:.0f}–{100 * high:.0f}\u00a0%"]
+        ],
+    )
+
+
+def _behind(figure: RoundFigure | None) -> h.Node:
+    if figure is None:
+        return NOTHING
+    if figure.behind_interval == (0.0, 0.0):
+        return "the best"
+    low, high = figure.behind_interval
+    return (
+        f"{100 * figure.behind:.1f} points",
+        h.span(".hs-note")[f"probably {100 * low:.1f} to {100 * high:.1f}"],
+    )
+
+
+def _became(number: int, figure: RoundFigure | None) -> str:
+    if figure is None:
+        return NOTHING
+    return figure.words if figure.is_kept else f"out in round {number}: {figure.words}"
+
+
+def _last_of(model: str, race: Race) -> tuple[int, RoundFigure | None]:
+    """The last round that it ran in, from 1, and its figure there."""
+    rounds = reversed(list(enumerate(race.rounds, start=1)))
+    figures = ((number, figure) for number, one in rounds for figure in one.figures if figure.model == model)
+    return next(figures, (0, None))
+
+
+def _plot(found: Comparison) -> h.Node:
+    dots = [
+        Dot(
+            name=row.model.partition("/")[2],
+            ms=row.ms_per_image,
+            accuracy=row.accuracy,
+            low=row.interval[0],
+            high=row.interval[1],
+        )
+        for row in found.rows
+        if row.ms_per_image and row.accuracy is not None and row.interval is not None
+    ]
+    if len(dots) < 2:
+        return None
+    return h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))]

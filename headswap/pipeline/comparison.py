@@ -1,0 +1,111 @@
+"""What comparing networks gives: a row for each, and of a race its rounds and its end. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from headswap.data.manifest import SkippedFile
+from headswap.field_types import keys_on_disk
+from headswap.training.config import HeadKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonRow:
+    """One network."""
+
+    __pydantic_config__ = keys_on_disk(ms_per_image="ms_per_picture")
+
+    model: str  # zoo/name, or the name as it was asked for when there is none
+    state: Literal["done", "not done"]
+    reason: str = ""  # why not
+    right: int = 0  # pictures, each judged by a head that never saw it
+    total: int = 0
+    accuracy: float | None = None
+    interval: tuple[float, float] | None = None  # where the true share lies, 95 of 100 times
+    seconds: float | None = None  # to load, to run the body and to solve, when it was measured
+    computed: int = 0  # pictures that the body had to look at; of the others features were at hand
+    parameters: int | None = None
+    size_bytes: int | None = None
+    ms_per_image: float | None = None  # one prediction, the best of two tries
+    head: HeadKind = "last"  # what the better head reads: the last features, or every block too
+    right_last: int = 0  # by a head that reads the last features alone
+    note: str = ""
+    licence: str | None = None  # of the weights, as the library states it; None: not stated
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundFigure:
+    """One network in one round of a race, beside the one that was right most often in it."""
+
+    model: str
+    right: int  # pictures, each judged by a head that never saw it
+    total: int
+    interval: tuple[float, float]  # where the true share lies, 95 of 100 times
+    head: HeadKind
+    behind: float  # how much smaller its share of right answers is, on the same pictures; 0: it leads
+    behind_interval: tuple[float, float]  # where that difference lies, 95 of 100 times
+    is_tie: bool  # the difference is within its standard error
+    is_kept: bool  # for the next round
+    words: str  # what became of it and why
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.total
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceRound:
+    """One round: some of the training pictures, the same for every network."""
+
+    images: int
+    figures: tuple[RoundFigure, ...]  # the best first
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestFigure:
+    """The winner on pictures that the race never looked at."""
+
+    __test__ = False  # no test, whatever a collector of tests makes of its name
+
+    right: int
+    total: int
+    interval: tuple[float, float]
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.total
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """How a race among networks went."""
+
+    train_images: int  # it was decided on these alone
+    test_images: int  # of which the winner alone answers, once
+    rounds: tuple[RaceRound, ...]
+    winner: str = ""  # full name; "": it was stopped, or no network could be judged
+    words: str = ""  # why the winner is taken, in sentences
+    test: TestFigure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What came of comparing networks, in the order that they were asked for; of a race, the winner first."""
+
+    counts: dict[str, int]  # pictures of each class
+    folds: int
+    rows: tuple[ComparisonRow, ...]
+    left_out: tuple[SkippedFile, ...]
+    baseline_class: str  # always saying this
+    baseline_accuracy: float  # would get so many right
+    stopped: bool = False  # by the person, before all were judged
+    race: Race | None = None  # with models="auto"; its rows are of the last round that each network ran in
+
+    @property
+    def best(self) -> ComparisonRow | None:
+        """The winner of a race; else the most accurate, of equals the fastest."""
+        if self.race is not None:
+            return next((row for row in self.rows if row.model == self.race.winner), None)
+        done = [row for row in self.rows if row.accuracy is not None]
+        return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_image or 0), default=None)

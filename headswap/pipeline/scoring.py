@@ -1,0 +1,240 @@
+"""Judge a network by heads that never saw what they answer: the step that a comparison and a race share.
+
+Flow:  data --task_of--> ScoringTask
+       a network, pictures --score_network--> NetworkScore: answers out of fold of the better of its heads
+
+Features come from the disk where they are known, and are the very same ones that teaching uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.data.ingest import IngestedImages, ingest
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.store import reread
+from headswap.data.transforms import prepare, wanted_px
+from headswap.data.upload import store_for
+from headswap.errors import HeadswapError, TooFewImages
+from headswap.events import Listener, Progress
+from headswap.network import InputSpec, Network
+from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
+from headswap.storage.records import read_record
+from headswap.training.config import HeadKind
+from headswap.zoos.catalogue import describe_network
+from headswap.zoos.zoo import ZooSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from headswap.features.bank import FeatureBank
+    from headswap.training.head_choice import FeatureSource
+
+NOT_LINEAR = "judged by one linear layer; its own head is more than that"
+DATASET = "dataset.json"  # as the page keeps the pictures of a project
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringTask:
+    """What every network of one comparison has to do."""
+
+    manifest: Manifest
+    prepared: Mapping[str, NDArray[np.uint8]]  # sha256 -> (H, W, C), for networks with this input:
+    spec: InputSpec | None
+    folds: int
+    seed: int
+    workspace: Path
+    settings: ZooSettings
+
+    def labels(self, images: Sequence[ImageRecord]) -> Tensor:
+        """(N,) int64."""
+        import torch
+
+        return torch.tensor([self.manifest.label(image) for image in images])
+
+    def ready(self, network: Network, image: ImageRecord) -> NDArray[np.uint8]:
+        """A picture as the network wants it: from memory where it is there, or read again."""
+        known = self.prepared.get(image.sha256) if network.input == self.spec else None
+        if known is not None:
+            return known
+        return prepare(reread(self.manifest, image, wanted_px(network.input)), network.input)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NetworkScore:
+    """What the better head of a network says of some pictures, none of which it was solved on."""
+
+    logits: Tensor  # (N, C)
+    labels: Tensor  # (N,)
+    head: HeadKind
+    right_last: int  # by the plain head
+    computed: int  # pictures that the body had to see
+    engine: str  # what ran the body
+
+    @property
+    def right(self) -> int:
+        return int((self.logits.argmax(1) == self.labels).sum())
+
+
+def task_of(
+    data: Path,
+    names: Sequence[str],
+    *,
+    folds: int,
+    seed: int,
+    workspace: Path,
+    settings: ZooSettings,
+    listener: Listener,
+) -> ScoringTask:
+    """Read the pictures once, prepared for the first of the networks that there is."""
+    spec = None
+    for name in names:
+        try:
+            spec = describe_network(name, settings=settings).input
+            break
+        except HeadswapError:
+            continue  # its row will say why
+    intake = _read(data, spec, workspace, listener)
+    return ScoringTask(
+        manifest=intake.manifest,
+        prepared=intake.prepared,
+        spec=spec,
+        folds=folds,
+        seed=seed,
+        workspace=workspace,
+        settings=settings,
+    )
+
+
+def _read(data: Path, spec: InputSpec | None, workspace: Path, listener: Listener) -> IngestedImages:
+    if data.name == DATASET and data.is_file():
+        manifest: Manifest = read_record(Manifest, data)
+        return IngestedImages(manifest=manifest, prepared={})
+    return ingest(
+        data,
+        store=store_for(data, workspace),
+        prepare=(lambda image: prepare(image, spec)) if spec else None,
+        wanted_px=wanted_px(spec) if spec else None,
+        listener=listener,
+    )
+
+
+def check_foldable(classes: Sequence[str], images: Sequence[ImageRecord]) -> None:
+    """Whether every class can be judged by heads that never saw a picture.
+
+    Raises:
+        TooFewImages: a class has not two pictures that differ.
+    """
+    for name in classes:
+        if len({image.group for image in images if image.class_name == name}) < 2:
+            raise TooFewImages(
+                f"{name} has not two pictures that differ, so no head can be judged on one it never saw.",
+                remedy="Add pictures of it; ten or more are better.",
+            )
+
+
+def score_network(
+    task: ScoringTask,
+    source: FeatureSource,
+    images: Sequence[ImageRecord],
+    listener: Listener,
+    engine: str | None = None,
+) -> NetworkScore:
+    """Run the body over what it has not seen yet, solve heads in folds, and take the better kind.
+
+    Args:
+        task: folds, seed, and where features are kept.
+        source: of the network.
+        images: N, at least two that differ of each class.
+        listener: hears progress.
+        engine: that ran the body on some of the pictures before; None: whatever is fastest here.
+    """
+    from headswap.training.head_choice import is_clearly_better
+
+    labels = task.labels(images)
+    bank = bank_of(task, source, images, listener, engine)
+    logits = _answers(task, source, bank, images, listener)
+    is_wide = "wide" in logits and is_clearly_better(logits["last"], logits["wide"], labels)
+    better: HeadKind = "wide" if is_wide else "last"
+    return NetworkScore(
+        logits=logits[better],
+        labels=labels,
+        head=better,
+        right_last=int((logits["last"].argmax(1) == labels).sum()),
+        computed=bank.computed,
+        engine=bank.engine,
+    )
+
+
+def bank_of(
+    task: ScoringTask,
+    source: FeatureSource,
+    images: Sequence[ImageRecord],
+    listener: Listener,
+    engine: str | None = None,
+) -> FeatureBank:
+    """The features of some pictures: the very same ones that teaching uses."""
+    from headswap.features.autotune import extractor_for
+    from headswap.features.bank import fill_bank
+    from headswap.features.engines import engine_named
+
+    folder = task.workspace / "features"
+    return fill_bank(
+        extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None),
+        [image.sha256 for image in images],
+        lambda number: task.ready(source.plain, images[number]),
+        folder=folder,
+        listener=listener,
+    )
+
+
+def _answers(
+    task: ScoringTask,
+    source: FeatureSource,
+    bank: FeatureBank,
+    images: Sequence[ImageRecord],
+    listener: Listener,
+) -> dict[HeadKind, Tensor]:
+    """(N, C) answers out of fold of each kind of head."""
+    from headswap.training.linear.cross_validation import cross_validate
+    from headswap.training.linear.heads import has_bias
+
+    kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    logits: dict[HeadKind, Tensor] = {}
+    for number, kind in enumerate(kinds):
+        listener(Progress("head", number, len(kinds), unit="heads"))
+        reading = source.reads(kind)
+        logits[kind] = cross_validate(
+            bank.features[:, reading.columns],
+            task.labels(images),
+            [image.group for image in images],
+            reading.site,
+            has_bias=has_bias(reading.network.module, reading.site),
+            folds=task.folds,
+            seed=task.seed,
+        )
+    listener(Progress("head", len(kinds), len(kinds), unit="heads"))
+    return logits
+
+
+def comparison_of(
+    task: ScoringTask, rows: Sequence[ComparisonRow], *, stopped: bool, race: Race | None = None
+) -> Comparison:
+    """The rows with what they are measured against."""
+    manifest = task.manifest
+    common = max(manifest.counts, key=lambda name: manifest.counts[name])
+    return Comparison(
+        counts=manifest.counts,
+        folds=task.folds,
+        rows=tuple(rows),
+        left_out=manifest.left_out,
+        baseline_class=common,
+        baseline_accuracy=manifest.counts[common] / len(manifest.images),
+        stopped=stopped,
+        race=race,
+    )
