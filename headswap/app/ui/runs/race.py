@@ -27,7 +27,7 @@ INTRO = h.fragment[
     h.p(".hs-soft.reading")[
         "The networks on this machine race on the pictures of the project that is open: over some of the "
         "practice pictures first, the better half over all of them. The exam is locked away; the winner "
-        "alone sits it, once. Leave a limit empty for none. You may close this page."
+        "alone sits it, once. A limit of 0, or none at all, lets everyone in. You may close this page."
     ],
 ]
 FETCH = "Fetch good ones too"
