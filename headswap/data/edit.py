@@ -136,7 +136,7 @@ def take_labelled(manifest: Manifest, images: Iterable[ImageRecord]) -> Manifest
     all_images = [replace(one, class_name=names.get(one.sha256, one.class_name)) for one in manifest.images]
     for image in named:
         if image.sha256 not in there:
-            file = _free_name(f"{image.class_name}/{image.file.rpartition('/')[2]}", taken)
+            file = free_name(f"{image.class_name}/{image.file.rpartition('/')[2]}", taken)
             taken.add(file)
             there.add(image.sha256)
             all_images.append(replace(image, file=file))

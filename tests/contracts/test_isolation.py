@@ -26,7 +26,8 @@ OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Networks.out_of_reach", "Networks.image_ms", "Networks.fetched_bytes", "Service.room_of",
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
-    "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy", "Races.close", "Races.fetchable",
+    "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy", "Races.close",
+    "Races.fetchable",
     "Sharing.look", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
     "History.current", "History.is_stale", "History.newest",
     "History.shown",  # these take a Project, which only its owner can get
