@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from headswap.errors import TooFewImages
+from headswap.evaluation import metrics
+from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     calibrated,
     confusion_matrix,
@@ -93,3 +95,26 @@ def test_with_two_classes_the_share_is_the_rule_of_succession() -> None:
     told, plain = calibrated(logits, 1.0, even_share(10, 2)), softmax(logits)
 
     assert np.allclose(told, (10 * plain + 1) / 12)
+
+
+def test_a_table_looked_at_in_parts_says_what_the_whole_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(210) % 7
+    logits = (random.normal(size=(210, 7)) + 2.5 * np.eye(7)[labels]).astype(np.float32)
+    labels[::15] = (labels[::15] + 1) % 7
+
+    def everything() -> tuple[float, np.ndarray, np.ndarray, float, tuple[tuple[int, int], ...]]:
+        told = calibrated(logits, 1.3, 0.01)
+        error, odds = expected_calibration_error(told, labels), wrong_label_odds(labels, logits)
+        return fit_temperature(logits, labels), told, odds, error, label_issues_of(labels, told)
+
+    temperature, told, odds, error, issues = everything()
+    monkeypatch.setattr(metrics, "_CELLS", 70)  # ten rows
+    parts = everything()
+
+    assert parts[0] == pytest.approx(temperature, rel=1e-6)
+    assert np.array_equal(parts[1], told)
+    assert np.allclose(parts[2], odds, rtol=1e-9)
+    assert parts[3] == error
+    assert parts[4] == issues
+    assert len(issues) > 5
