@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from headswap.data.alignment import ThumbnailArray, near_pairs
 from headswap.data.fingerprint import is_thumbnail, thumbnail_arrays
 from headswap.data.manifest import ImageRecord
+from headswap.data.union_find import DisjointSets, Labels
 from headswap.threads import product
 
 FAR = 24  # bits
@@ -38,8 +39,6 @@ _FITTING = 2 / 3  # of the pairs across two groups, for these to be joined
 _PARTNERS = 6  # pairs that are known of a picture, about: more cannot be asked of it
 _CELLS = 2**21  # comparisons at once: bounds the memory whatever the number of pictures
 
-Labels = NDArray[np.int64]
-
 
 def group_alike(images: Sequence[ImageRecord]) -> tuple[int, ...]:
     """Number the groups of near duplicates, from 0 in the order of their first picture.
@@ -51,7 +50,7 @@ def group_alike(images: Sequence[ImageRecord]) -> tuple[int, ...]:
     bits = _bits([images[at] for at in order])
     same = _same_bytes([images[at].sha256 for at in order])
     names = [images[at].class_name for at in order]
-    labels = _connect(bits, same.copy(), FAR)
+    labels = _connect(bits, same, FAR)
     labels = _join_aligned(labels, same, [images[at].thumbnail for at in order])
     for far in _STRICTER:
         for label in _swallowing(labels, same, names):
@@ -73,21 +72,24 @@ def _join_aligned(labels: Labels, same: Labels, thumbnails: Sequence[str]) -> La
     fits = pairs.correlation >= np.interp(pairs.detail, (_LITTLE, _MUCH), (_FIT_OF_FEW, _FIT))
     order = np.lexsort((pairs.second, pairs.first, -pairs.correlation))
     ends = [(int(rows[pairs.first[at]]), int(rows[pairs.second[at]])) for at in order if fits[at]]
-    fitting = {frozenset(pair) for pair in ends}
-    members = {
-        label: [row for row in np.flatnonzero(labels == label).tolist() if same[row] == row]
-        for label in {int(labels[end]) for pair in ends for end in pair}
-    }
+    partners: dict[int, set[int]] = defaultdict(set)
     for a, b in ends:
-        one, other = sorted((int(labels[a]), int(labels[b])))
+        partners[a].add(b)
+        partners[b].add(a)
+    groups = DisjointSets(labels)
+    members: dict[int, list[int]] = defaultdict(list)  # of each group, each content once
+    for row in np.flatnonzero(same == np.arange(len(same))).tolist():
+        members[int(labels[row])].append(row)
+    for a, b in ends:
+        one, other = sorted((groups.find(a), groups.find(b)))
         if one == other:
             continue
-        across = sum(frozenset((x, y)) in fitting for x in members[one] for y in members[other])
-        sizes = sorted((len(members[one]), len(members[other])))
-        if across >= _FITTING * sizes[0] * min(sizes[1], _PARTNERS):
-            members[one] += members[other]
-            labels[labels == other] = one
-    return labels
+        few, many = sorted((one, other), key=lambda label: len(members[label]))
+        across = sum(groups.find(y) == many for x in members[few] for y in partners.get(x, ()))
+        if across >= _FITTING * len(members[few]) * min(len(members[many]), _PARTNERS):
+            members[one] += members.pop(other)
+            groups.join(np.array([one, other]))
+    return groups.labels
 
 
 def near_any(images: Sequence[ImageRecord], known: Sequence[ImageRecord]) -> NDArray[np.bool_]:
@@ -118,9 +120,8 @@ def _near(distance: NDArray[np.float32], both: NDArray[np.float32], far: int) ->
 
 def _regroup(bits: NDArray[np.uint8], same: Labels, members: Labels, far: int) -> Labels:
     """Form the groups of a few pictures again; labels are places in the whole."""
-    _, local = np.unique(same, return_inverse=True)
-    first = np.array([np.flatnonzero(local == label)[0] for label in local])  # a member's own place
-    return members[_connect(bits, first, far)]
+    _, first, local = np.unique(same, return_index=True, return_inverse=True)
+    return members[_connect(bits, first[local], far)]
 
 
 def _same_bytes(hashes: Sequence[str]) -> Labels:
@@ -145,6 +146,7 @@ def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
     """Join labels of near looks; N x N distances in blocks, only where the bit counts allow it."""
     if far < 0:
         return labels
+    groups = DisjointSets(labels)
     counts = bits.sum(axis=1, dtype=np.float32)
     order = np.argsort(counts, kind="stable")
     sorted_bits, sorted_counts = bits[order].astype(np.float32), counts[order]
@@ -156,7 +158,5 @@ def _connect(bits: NDArray[np.uint8], labels: Labels, far: int) -> Labels:
         distance = both - 2 * product(sorted_bits[start:stop], sorted_bits[start:end].T)
         near = _near(distance, both, far)
         for row in np.flatnonzero(near.sum(axis=1) > 1):
-            joined = np.unique(labels[order[start + np.flatnonzero(near[row])]])
-            if len(joined) > 1:
-                labels[np.isin(labels, joined)] = joined[0]
-    return labels
+            groups.join(order[start + np.flatnonzero(near[row])])
+    return groups.labels

@@ -20,12 +20,12 @@ from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     Floats,
     Labels,
+    Logits,
     calibrated,
     confusion_matrix,
     even_share,
     expected_calibration_error,
     fit_temperature,
-    softmax,
     wilson_interval,
 )
 from headswap.evaluation.report import (
@@ -45,6 +45,7 @@ ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over a
 _FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
+_MOST_PROBABILITIES, _LIKELIEST = 2**20, 20  # in a report; of each answer where all would be more
 _HALVES = 2  # for the temperature of a cross-validated verdict
 
 
@@ -55,7 +56,23 @@ class SplitLogits:
     files: Sequence[str]
     sha256s: Sequence[str]
     labels: Labels  # (N,)
-    logits: Floats  # (N, C)
+    logits: Logits  # (N, C)
+
+
+@dataclass(frozen=True, eq=False)
+class _Calibrated:
+    """(N, C) probabilities that are reckoned when they are looked at."""
+
+    logits: Logits
+    temperature: float
+    share: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.logits.shape
+
+    def __getitem__(self, rows: slice) -> Floats:
+        return calibrated(self.logits[rows], self.temperature, self.share)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,11 +182,19 @@ def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats
 
 
 def _answers(judged: SplitLogits, probabilities: Floats) -> tuple[TestAnswer, ...]:
-    rows = zip(judged.files, judged.sha256s, judged.labels, probabilities, strict=True)
-    return tuple(
-        TestAnswer(file=file, sha256=sha256, truth=int(label), probabilities=tuple(map(float, row)))
-        for file, sha256, label, row in rows
-    )
+    """Each with all its probabilities, or, where these are millions, with those that are worth a look."""
+    all_of_them = probabilities.size <= _MOST_PROBABILITIES
+
+    def answer(file: str, sha256: str, truth: int, row: Floats) -> TestAnswer:
+        if all_of_them:
+            return TestAnswer(file=file, sha256=sha256, truth=truth, probabilities=tuple(row.tolist()))
+        best = np.argsort(-row, kind="stable")[:_LIKELIEST]
+        among = tuple(sorted({truth, *best.tolist()}))
+        some = tuple(row[list(among)].tolist())
+        return TestAnswer(file=file, sha256=sha256, truth=truth, probabilities=some, among=among)
+
+    rows = zip(judged.files, judged.sha256s, judged.labels.tolist(), probabilities, strict=True)
+    return tuple(answer(*one) for one in rows)
 
 
 def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassScore, ...]:
@@ -190,7 +215,7 @@ def _class_scores(classes: Sequence[str], confusion: np.ndarray) -> tuple[ClassS
 def _calibration(judged: SplitLogits, probabilities: Floats, temperature: float) -> Calibration:
     return Calibration(
         temperature=temperature,
-        error_before=expected_calibration_error(softmax(judged.logits), judged.labels),
+        error_before=expected_calibration_error(_Calibrated(judged.logits, 1.0, 0.0), judged.labels),
         error_after=expected_calibration_error(probabilities, judged.labels),
     )
 
@@ -207,7 +232,7 @@ def _issues_of(judged: SplitLogits | None, temperature: float, share: float) -> 
     """Pictures whose label is more probably wrong than right, by heads that never saw them; surest first."""
     if judged is None:
         return ()
-    probabilities = calibrated(judged.logits, temperature, share)
+    probabilities = _Calibrated(judged.logits, temperature, share)
     odds = wrong_label_odds(judged.labels, judged.logits)
     found = [
         pair for pair in label_issues_of(judged.labels, probabilities) if odds[pair[0]] > _MORE_LIKELY_WRONG
@@ -218,7 +243,7 @@ def _issues_of(judged: SplitLogits | None, temperature: float, share: float) -> 
             sha256=judged.sha256s[row],
             label=int(judged.labels[row]),
             suggested=suggested,
-            sure=float(probabilities[row, suggested]),
+            sure=float(probabilities[slice(row, row + 1)][0, suggested]),
         )
         for row, suggested in found[:_MOST_ISSUES]
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from headswap.evaluation.metrics import Floats, Labels, softmax
+from headswap.evaluation.metrics import Floats, Labels, Logits, Rows, row_slices, softmax
 
 # Before a picture is looked at: about one label in thirty is wrong, as in the test sets of ten well-known
 # data sets (Northcutt, Athalye and Mueller 2021, arXiv:2103.14749: 3.3 % on average). As Beta(2, 31).
@@ -23,7 +23,7 @@ _TEMPERATURES = np.geomspace(0.25, 4.0, 25)  # how much surer or less sure than 
 _SHARES = np.geomspace(1e-3, 0.5, 30)  # of labels that are wrong
 
 
-def label_issues_of(labels: Labels, probabilities: Floats) -> tuple[tuple[int, int], ...]:
+def label_issues_of(labels: Labels, probabilities: Rows) -> tuple[tuple[int, int], ...]:
     """Say which labels are doubted and what they should perhaps be.
 
     A picture is doubted when another class is believed at least as much as that class is
@@ -36,22 +36,30 @@ def label_issues_of(labels: Labels, probabilities: Floats) -> tuple[tuple[int, i
     Returns:
         (row, suggested class) of each, by how much less the label is believed than the best class.
     """
-    rows, classes = np.arange(len(labels)), probabilities.shape[1]
-    usual = np.array(
-        [probabilities[labels == c, c].mean() if (labels == c).any() else np.inf for c in range(classes)]
-    )
-    believed = np.where(probabilities >= usual - 1e-9, probabilities, 0.0)  # (N, C)
-    suggested = believed.argmax(axis=1)
-    wrong = (believed.max(axis=1) > 0) & (suggested != labels)
-    margin = probabilities[rows, labels] - probabilities.max(axis=1)
+    count, classes = len(labels), probabilities.shape[1]
+    parts = row_slices(count, classes)
+    own = np.concatenate([_of_their_own(labels[part], probabilities[part]) for part in parts])  # (N,)
+    usual = np.array([own[labels == c].mean() if (labels == c).any() else np.inf for c in range(classes)])
+    suggested, wrong, margin = np.zeros(count, np.int64), np.zeros(count, np.bool_), np.zeros(count)
+    for part in parts:
+        some = probabilities[part]
+        believed = np.where(some >= usual - 1e-9, some, 0.0)  # (n, C)
+        suggested[part] = believed.argmax(axis=1)
+        wrong[part] = (believed.max(axis=1) > 0) & (suggested[part] != labels[part])
+        margin[part] = own[part] - some.max(axis=1)
     for c in range(classes):  # a class must keep a picture
-        own = np.flatnonzero(labels == c)
-        if len(own) and wrong[own].all():
-            wrong[own[np.argmax(probabilities[own, c])]] = False
+        rows = np.flatnonzero(labels == c)
+        if len(rows) and wrong[rows].all():
+            wrong[rows[np.argmax(own[rows])]] = False
     return tuple((int(row), int(suggested[row])) for row in np.argsort(margin, kind="stable") if wrong[row])
 
 
-def wrong_label_odds(labels: Labels, logits: Floats) -> Floats:
+def _of_their_own(labels: Labels, table: Floats) -> Floats:
+    """(n,) what (n, C) rows say of the class that each image is labelled with."""
+    return np.asarray(table[np.arange(len(labels)), labels])
+
+
+def wrong_label_odds(labels: Labels, logits: Logits) -> Floats:
     """How probable it is that each label is wrong, after what the head's own errors explain.
 
     A label is right, and then the head believes it as often as its sureness says, or, with a share that is
@@ -65,9 +73,13 @@ def wrong_label_odds(labels: Labels, logits: Floats) -> Floats:
     Returns:
         (N,) probabilities.
     """
-    rows, classes = np.arange(len(labels)), logits.shape[1]
+    count, classes = logits.shape
     shares = _SHARES[:, None]  # (S, 1)
-    believed = [softmax(logits / temperature)[rows, labels] for temperature in _TEMPERATURES]  # T times (N,)
+    believed = np.zeros((len(_TEMPERATURES), count))  # (T, N)
+    for part in row_slices(count, classes):
+        exact = np.asarray(logits[part], np.float64)
+        for number, temperature in enumerate(_TEMPERATURES):
+            believed[number, part] = _of_their_own(labels[part], softmax(exact / temperature))
 
     def both(own: Floats) -> tuple[Floats, Floats]:
         """(S, N): how likely the labels are, and the part of it in which they are wrong."""

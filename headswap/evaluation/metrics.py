@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,31 @@ from numpy.typing import NDArray
 from headswap.errors import TooFewImages
 
 Floats = NDArray[np.float64]
+Logits = NDArray[np.floating]  # float32 or float64; reckoned with in float64
 Labels = NDArray[np.int64]
 
+_CELLS = 2**21  # numbers of a table that are looked at together: bounds the memory whatever its length
 
-def softmax(logits: Floats) -> Floats:
+
+class Rows(Protocol):
+    """An (N, C) table that is made or read some rows at a time; any array is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> Floats: ...
+
+
+def row_slices(count: int, width: int) -> list[slice]:
+    """Parts of an (N, C) table, in order, which together are all of it."""
+    size = max(1, _CELLS // width)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def softmax(logits: Logits) -> Floats:
     """(N, C) logits to probabilities; rows sum to 1."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exact = np.asarray(logits, np.float64)
+    shifted = np.exp(exact - exact.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
@@ -98,7 +118,7 @@ def confusion_matrix(truth: Labels, said: Labels, num_classes: int) -> NDArray[n
     return counts
 
 
-def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bins: int = 15) -> float:
+def expected_calibration_error(probabilities: Rows, labels: Labels, *, num_bins: int = 15) -> float:
     """Measure how far confidence is from accuracy.
 
     Pictures are grouped by the confidence of their top class; each group adds
@@ -122,8 +142,11 @@ def expected_calibration_error(probabilities: Floats, labels: Labels, *, num_bin
         raise TooFewImages(
             "There are no exam pictures.", remedy="Add pictures, or lock a larger share away for the exam."
         )
-    confidence = probabilities.max(axis=1)  # (N,)
-    correct = probabilities.argmax(axis=1) == labels  # (N,)
+    confidence, correct = np.zeros(len(labels)), np.zeros(len(labels), np.bool_)
+    for part in row_slices(*probabilities.shape):
+        some = probabilities[part]
+        confidence[part] = some.max(axis=1)
+        correct[part] = some.argmax(axis=1) == labels[part]
     bins = np.clip(np.ceil(confidence * num_bins).astype(int), 1, num_bins)  # (N,) in 1..num_bins
     gaps = np.bincount(bins, weights=correct - confidence, minlength=num_bins + 1)  # sums, not means
     return float(np.abs(gaps).sum() / len(labels))
@@ -146,7 +169,7 @@ def even_share(images: int, classes: int) -> float:
     return classes / ((classes - 1) * (max(1, images) + 2))
 
 
-def calibrated(logits: Floats, temperature: float, share: float) -> Floats:
+def calibrated(logits: Logits, temperature: float, share: float) -> Floats:
     """(N, C) logits to probabilities whose sureness fits; rows sum to 1.
 
     Args:
@@ -154,10 +177,14 @@ def calibrated(logits: Floats, temperature: float, share: float) -> Floats:
         temperature: from `fit_temperature`.
         share: from `even_share`; 0 spreads nothing.
     """
-    return np.asarray((1.0 - share) * softmax(logits / temperature) + share / logits.shape[1])
+    found = np.empty(logits.shape)
+    for part in row_slices(*logits.shape):
+        exact = np.asarray(logits[part], np.float64)
+        found[part] = (1.0 - share) * softmax(exact / temperature) + share / logits.shape[1]
+    return found
 
 
-def fit_temperature(logits: Floats, labels: Labels) -> float:
+def fit_temperature(logits: Logits, labels: Labels) -> float:
     """The number to divide logits by so that sureness fits (temperature scaling).
 
     A label counts as right (n + 1) / (n + 2) times: without that, pictures that are all answered rightly
@@ -176,16 +203,18 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    rows, (count, classes) = np.arange(len(labels)), logits.shape
-    share = even_share(count, classes)
-    targets = np.full(logits.shape, share / classes)  # (N, C)
-    targets[rows, labels] += 1.0 - share
+    count, classes = logits.shape
+    share, parts = even_share(count, classes), row_slices(count, classes)
+
+    def loss_of(part: slice, temperature: float) -> float:
+        scaled = np.asarray(logits[part], np.float64) / temperature
+        scaled -= scaled.max(axis=1, keepdims=True)
+        scaled -= np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+        right = scaled[np.arange(len(scaled)), labels[part]].sum()
+        return float(-((1.0 - share) * right + share / classes * scaled.sum()))
 
     def loss(log_temperature: float) -> float:
-        scaled = logits / math.exp(log_temperature)
-        largest = scaled.max(axis=1, keepdims=True)
-        log_likely = scaled - largest - np.log(np.exp(scaled - largest).sum(axis=1, keepdims=True))
-        return float(-(targets * log_likely).sum() / count)
+        return float(sum(loss_of(part, math.exp(log_temperature)) for part in parts) / count)
 
     found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
     return math.exp(float(found.x))

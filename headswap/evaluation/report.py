@@ -34,11 +34,13 @@ class TestAnswer:
     sha256: str
     truth: int  # index into Report.classes
     probabilities: tuple[float, ...]  # calibrated, one per class
+    among: tuple[int, ...] = ()  # the classes that these are of, ascending; (): all, in order
 
     @property
     def label(self) -> int:
         """The class it chose; the first of equals."""
-        return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+        place = max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+        return self.among[place] if self.among else place
 
     @property
     def is_right(self) -> bool:
@@ -47,7 +49,12 @@ class TestAnswer:
     @property
     def sure(self) -> float:
         """Confidence in its choice, in [0, 1]."""
-        return self.probabilities[self.label]
+        return max(self.probabilities)
+
+    @property
+    def believed(self) -> float:
+        """How much its true class was believed, in [0, 1]."""
+        return self.probabilities[self.among.index(self.truth) if self.among else self.truth]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +217,7 @@ class Report:
     @property
     def hardest(self) -> tuple[TestAnswer, ...]:
         """Exam pictures by how little the true class was believed, worst first."""
-        return tuple(sorted(self.answers, key=lambda answer: answer.probabilities[answer.truth]))
+        return tuple(sorted(self.answers, key=lambda answer: answer.believed))
 
 
 def trust_in(calibration: Calibration | None) -> Trust:

@@ -6,6 +6,7 @@ Flow:  Report --summary_of--> sentences, the most important first
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headswap.evaluation.metrics import Floats, Labels
 from headswap.evaluation.report import Calibration, Report, trust_in
@@ -49,8 +50,8 @@ def reliability_of(report: Report) -> str:
     """The sentence of a report; reckoned for those of older versions, which kept none."""
     if report.reliability or not report.answers:
         return report.reliability
-    probabilities = np.array([answer.probabilities for answer in report.answers])
-    return reliability(probabilities, np.array([a.truth for a in report.answers]), report.calibration)
+    sureness = np.array([answer.sure for answer in report.answers])
+    return _reliability(sureness, np.array([a.is_right for a in report.answers]), report.calibration)
 
 
 def reliability(probabilities: Floats, labels: Labels, calibration: Calibration | None) -> str:
@@ -61,11 +62,16 @@ def reliability(probabilities: Floats, labels: Labels, calibration: Calibration 
         labels: (N,).
         calibration: None when there were too few pictures to correct its sureness.
     """
-    rough = f" With {len(labels)} pictures this is a rough figure." if len(labels) < _ROUGH else ""
+    return _reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, calibration)
+
+
+def _reliability(sureness: Floats, is_right: NDArray[np.bool_], calibration: Calibration | None) -> str:
+    """The same of (N,) answers: how sure each is, and whether it is right."""
+    rough = f" With {len(is_right)} pictures this is a rough figure." if len(is_right) < _ROUGH else ""
     if calibration is None:
         return f"There were too few pictures to correct its sureness: take it as a hint.{rough}"
-    sure = probabilities.max(axis=1) >= _SURE
-    right = int((probabilities.argmax(axis=1) == labels)[sure].sum())
+    sure = sureness >= _SURE
+    right = int(is_right[sure].sum())
     seen = f" Of {int(sure.sum())} answers that it was at least {_SURE:.0%} sure of, {right} were right."
     seen = seen if sure.any() else f" It was never {_SURE:.0%} sure."
     trust = trust_in(calibration)

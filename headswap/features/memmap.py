@@ -1,6 +1,7 @@
 """A row of numbers for each picture: in memory while they are few, else in a file without a name.
 
 Flow:  rows, width --matrix--> Tensor to fill;  Tensor + wanted rows --taken--> Tensor of these rows
+       Tensor + wanted columns --columns_of--> Tensor of these columns
 
 So the memory of a run does not grow with its pictures: the system keeps of the file what it has
 room for, and the file is gone with the last tensor that uses it, or with the process.
@@ -43,6 +44,14 @@ def taken(numbers: Tensor, rows: Tensor) -> Tensor:
         some = places[start : start + _AT_ONCE]
         torch.index_select(numbers, 0, some, out=found[start : start + len(some)])
     return found
+
+
+def columns_of(numbers: Tensor, columns: slice) -> Tensor:
+    """Some columns of (N, D) float32, side by side."""
+    some = numbers[:, columns]
+    if some.is_contiguous():  # all of them
+        return some
+    return matrix(*some.shape).copy_(some)
 
 
 def _mapped(size: int) -> mmap.mmap:

@@ -148,7 +148,7 @@ def find_taps(network: Network, site: HeadSite, *, most_features: int = MOST_FEA
         ) from error
     found = _without_repetition(_chains_joined(module, seen, site.input_size), seen, last)
     room = most_features - sum(site.in_features)
-    taps = next(chosen for chosen in _thinned(found) if sum(tap.width for tap in chosen) <= room)
+    taps = next((chosen for chosen in _thinned(found) if sum(tap.width for tap in chosen) <= room), ())
     if len(taps) < _FEWEST_BLOCKS:
         raise NoBlocks(
             f"{network.name} has no blocks that can be told apart, so no head can read them.",

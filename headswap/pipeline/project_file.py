@@ -32,7 +32,7 @@ from headswap.data.layout import class_name
 from headswap.data.manifest import Manifest
 from headswap.data.zip_reader import ZipLimits, ZipReader, open_archive
 from headswap.errors import BadProject, BadUpload, HeadswapError, UnreadableImage
-from headswap.evaluation.report import Report
+from headswap.evaluation.report import Report, TestAnswer
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import SEAL, Seal, SealedFile, check_seal, from_json, replacing, to_json
 
@@ -242,9 +242,15 @@ def _is_whole(report: Report) -> bool:
     """Whether every number of a report points to a class that it has."""
     count = len(report.classes)
     rows = len(report.confusion) == count and all(len(row) == count for row in report.confusion)
-    answers = all(0 <= a.truth < count and len(a.probabilities) == count for a in report.answers)
+    answers = all(_is_whole_answer(answer, count) for answer in report.answers)
     label_issues = all(0 <= d.label < count and 0 <= d.suggested < count for d in report.label_issues)
     return count > 0 and rows and answers and label_issues and len(report.class_scores) == count
+
+
+def _is_whole_answer(answer: TestAnswer, count: int) -> bool:
+    among = answer.among or tuple(range(count))
+    inside = 0 <= answer.truth < count and all(0 <= number < count for number in among)
+    return inside and answer.truth in among and len(answer.probabilities) == len(among)
 
 
 def _check_image(path: Path, limits: ImageLimits | None) -> None:

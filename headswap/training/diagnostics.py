@@ -24,7 +24,7 @@ from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
-from headswap.features.memmap import taken
+from headswap.features.memmap import columns_of, taken
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.training.config import TrainConfig
@@ -121,7 +121,7 @@ def diagnose(
     if work <= _MOST_WORK and int(test.sum()) < ENOUGH_FOR_A_TEST and not given:
         judged = out_of_fold(torch.ones_like(test), _FOLDS)
     train = torch.tensor([image.part == "train" for image in manifest.images])
-    looks = features[:, site.last_features].contiguous()
+    looks = columns_of(features, site.last_features)
     halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
     return Diagnostics(
         features=features,

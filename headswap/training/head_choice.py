@@ -18,16 +18,16 @@ from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.heads.detect import Located
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadSite, Tap
 from headswap.heads.swap import SwapRecord
 from headswap.heads.trainable import head_parameters
-from headswap.heads.wide import NoBlocks, find_taps, widen
+from headswap.heads.wide import MOST_FEATURES, NoBlocks, find_taps, widen
 from headswap.network import Network
 from headswap.training.config import HeadChoice, HeadKind
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
 
-MOST_NUMBERS = 2**28  # of wide features in all, 1 GB; with more pictures, auto stays with the last features
+MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -104,25 +104,43 @@ def source_of(network: Network, located: Located, head: HeadChoice, images: int)
 
     Raises:
         NoBlocks: the head must be wide, and this network has no blocks that can be told apart.
+        BadSetting: the head must be wide, and there are too many images even for two blocks.
     """
     plain = FeatureSource(located=located, network=network, site=located.site, plain=network)
     own = located.site
     if head == "last" or (head == "auto" and not can_hold(network.module, own, own.num_classes)):
         return plain
     try:
-        wide, site = widen(network, located.site, find_taps(network, located.site))
-    except NoBlocks:
+        taps = find_taps(network, own)
+        room = most_features(images) - sum(own.in_features)
+        if sum(tap.width for tap in taps) > room:
+            taps = _within_budget(network, own, images)
+    except (NoBlocks, BadSetting):
         if head == "wide":
             raise
         return plain
-    if images * sum(site.in_features) > MOST_NUMBERS:
-        if head == "wide":
-            raise BadSetting(
-                f"A wide head over {images} images needs {images * sum(site.in_features) * 4 / 1e9:.0f} GB.",
-                remedy="Take fewer images, or the plain head: it needs a fraction of that.",
-            )
-        return plain
+    wide, site = widen(network, own, taps)
     return FeatureSource(located=located, network=wide, site=site, plain=network)
+
+
+def most_features(images: int) -> int:
+    """How many features a wide head may read, last ones included: half as many for twice the images.
+
+    The number of images is rounded up to a power of two, so that a few more or less, such as files that
+    cannot be read, leave the head what it is.
+    """
+    return min(MOST_FEATURES, MOST_NUMBERS // (1 << max(0, images - 1).bit_length()))
+
+
+def _within_budget(network: Network, site: HeadSite, images: int) -> tuple[Tap, ...]:
+    """Fewer blocks of a network that has some, as many as the features of so many images leave room for."""
+    try:
+        return find_taps(network, site, most_features=most_features(images))
+    except NoBlocks as error:
+        raise BadSetting(
+            f"Features for a wide head over {images} images would fill more than 1 GB.",
+            remedy="Take fewer images, or the plain head: it needs a fraction of that.",
+        ) from error
 
 
 def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> ChosenHead:

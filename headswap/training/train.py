@@ -22,7 +22,7 @@ from headswap.events import Listener, Note, silent
 from headswap.features.autotune import extractor_for
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import engine_named
-from headswap.features.memmap import taken
+from headswap.features.memmap import columns_of, taken
 from headswap.heads.detect import locate_head
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
@@ -140,7 +140,7 @@ def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:
     """The features that a head reads."""
     if reading.columns == slice(None):
         return bank
-    return replace(bank, features=bank.features[:, reading.columns].contiguous())
+    return replace(bank, features=columns_of(bank.features, reading.columns))
 
 
 def _viewed(

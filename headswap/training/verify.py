@@ -52,7 +52,7 @@ def prove_in(
     order = margins.argsort(stable=True)
     few = [task.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
     images = np.stack([task.prepared(image, network) for image in few])
-    largest = float(logits.abs().max())
+    largest = max(abs(float(end)) for end in logits.aminmax())
     found = installed(network, site, heads, images, largest=largest, flip=task.config.flip)
     if found is None:
         return None
@@ -110,7 +110,7 @@ def training_result_of(
         site=site,
         test=split_logits(task, "test", logits[test]),
         train=None if folds is None else split_logits(task, "train", folds),
-        train_right=int((logits[train].argmax(1) == labels[train]).sum()),
+        train_right=int((logits.argmax(1) == labels)[train].sum()),
         engine=bank.engine,
         l2=heads.solved[0].l2,
         network=network,
@@ -127,7 +127,7 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
 
     Args:
         proof: what its heads say is what the network says.
-        logits: (N, C) of these heads by the features of the bank.
+        logits: (N, C) of these heads by the features of the bank; the rows looked at are written over.
     """
     order = proof.order[: int(task.rows("test").sum())]  # (E,)
     test = [task.manifest.images[row] for row in order.tolist()]
@@ -135,7 +135,7 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
     margins = best[:, 0] - best[:, 1]
     size = max(1, task.config.batch_size // 2)  # a number is twice as large: no more memory than before
     builder = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
-    logits, worst, start = logits.clone(), 0.0, 0
+    worst, start = 0.0, 0
     builder.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
     while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):
         part = slice(start, start + max(_PROOF_IMAGES, start // 4))  # growing: each is a round trip
@@ -166,5 +166,5 @@ def split_logits(task: TrainingTask, part: str, logits: Tensor) -> SplitLogits:
         files=[image.file for image in images],
         sha256s=[image.sha256 for image in images],
         labels=task.labels(images).numpy(),
-        logits=logits.double().numpy(),
+        logits=logits.numpy(),
     )

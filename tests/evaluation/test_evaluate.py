@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headswap.data.manifest import ImageRecord, Manifest, Part
+from headswap.evaluation import evaluate
 from headswap.evaluation.evaluate import EvaluationInputs, SplitLogits, build_report, temperature_of
 from headswap.evaluation.metrics import calibrated
 from headswap.evaluation.report import LearningCurve, Report
@@ -249,3 +250,32 @@ def test_a_report_survives_json() -> None:
     report = report_of(cross_validated(inputs_of([0, 1], [0, 1]), [0] * 20 + [1] * 10 + [0, 1]))
 
     assert from_json(Report, to_json(report)) == report
+
+
+def test_of_millions_of_probabilities_a_report_keeps_the_likeliest_and_the_true_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classes, random = 30, np.random.default_rng(0)
+    images = tuple(
+        replace(manifest_of([0]).images[0], file=str(number), class_name=f"{number % classes:02d}",
+                part="test" if number < 60 else "train")
+        for number in range(90)
+    )  # fmt: skip
+    names = tuple(f"{number:02d}" for number in range(classes))
+    manifest = Manifest(name="", root="", classes=names, images=images)
+    labels = np.arange(60) % classes
+    logits = random.normal(size=(60, classes)) + np.eye(classes)[labels]
+    files = [image.file for image in images[:60]]
+    test = SplitLogits(files=files, sha256s=files, labels=labels, logits=logits)
+    inputs = EvaluationInputs(manifest=manifest, test=test, train=None, train_right=30)
+    full = build_report(inputs, temperature=1.0)
+    monkeypatch.setattr(evaluate, "_MOST_PROBABILITIES", 60 * classes - 1)
+
+    short = from_json(Report, to_json(build_report(inputs, temperature=1.0)))
+
+    assert {len(one.probabilities) for one in short.answers} == {20, 21}  # the true one may be unlikely
+    assert [(a.label, a.sure, a.believed) for a in short.answers] == [
+        (a.label, a.sure, a.believed) for a in full.answers
+    ]
+    assert [one.file for one in short.hardest] == [one.file for one in full.hardest]
+    assert replace(short, answers=()) == replace(full, answers=())

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from headswap.errors import TooFewImages
+from headswap.evaluation import metrics
+from headswap.evaluation.label_issues import label_issues_of, wrong_label_odds
 from headswap.evaluation.metrics import (
     calibrated,
     confusion_matrix,
@@ -102,3 +104,26 @@ def test_the_interval_of_a_paired_difference_is_never_narrowed_to_nothing() -> N
     assert (low, high) == pytest.approx((0.0108, 0.1460), abs=1e-4)
     assert paired_interval(2, 10, 100) == pytest.approx((-high, -low))
     assert paired_interval(0, 0, 100)[1] > 0.01, "a hundred equal answers do not prove equality"
+
+
+def test_a_table_looked_at_in_parts_says_what_the_whole_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(210) % 7
+    logits = (random.normal(size=(210, 7)) + 2.5 * np.eye(7)[labels]).astype(np.float32)
+    labels[::15] = (labels[::15] + 1) % 7
+
+    def everything() -> tuple[float, np.ndarray, np.ndarray, float, tuple[tuple[int, int], ...]]:
+        told = calibrated(logits, 1.3, 0.01)
+        error, odds = expected_calibration_error(told, labels), wrong_label_odds(labels, logits)
+        return fit_temperature(logits, labels), told, odds, error, label_issues_of(labels, told)
+
+    temperature, told, odds, error, issues = everything()
+    monkeypatch.setattr(metrics, "_CELLS", 70)  # ten rows
+    parts = everything()
+
+    assert parts[0] == pytest.approx(temperature, rel=1e-6)
+    assert np.array_equal(parts[1], told)
+    assert np.allclose(parts[2], odds, rtol=1e-9)
+    assert parts[3] == error
+    assert parts[4] == issues
+    assert len(issues) > 5

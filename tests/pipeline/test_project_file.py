@@ -197,10 +197,19 @@ def test_a_record_that_does_not_fit_is_refused(
     assert sentence in refused(sealed({**members, RECORD: record}))
 
 
+@pytest.mark.parametrize(
+    ("written", "altered"),
+    [
+        (b'"truth": 2', b'"truth": 99'),
+        (b'"among": []', b'"among": [0, 1]'),
+        (b'"among": []', b'"among": [99]'),
+    ],
+)
 def test_a_report_that_points_to_classes_it_has_not_is_refused(
-    members: Members, refused: Callable[[Members], str]
+    written: bytes, altered: bytes, members: Members, refused: Callable[[Members], str]
 ) -> None:
-    report = members["runs/0/bundle/report.json"].replace(b'"truth": 2', b'"truth": 99')
+    report = members["runs/0/bundle/report.json"].replace(written, altered)
+    assert altered in report
     inner = {
         n.removeprefix("runs/0/bundle/"): d for n, d in members.items() if n.startswith("runs/0/bundle/")
     }

@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from headswap.errors import BadSetting
 from headswap.heads.detect import locate_head
 from headswap.heads.wide import NoBlocks, WideNetwork
 from headswap.network import InputSpec, Network, NetworkCard, Weights
+from headswap.training import head_choice
 from headswap.training.config import HeadChoice, HeadKind, ReplayedChoices, TrainConfig, replayed
-from headswap.training.head_choice import MOST_NUMBERS, choose_head, source_of
+from headswap.training.head_choice import MOST_NUMBERS, choose_head, most_features, source_of
 from headswap.training.linear.heads import LinearHeads
 from headswap.training.linear.solver import SolvedHead
 
@@ -36,6 +38,31 @@ class Forgetful(nn.Module):
         grey = x.mean((1, 2, 3), keepdim=True).expand_as(found)
         answer: Tensor = self.fc((found * 1e-6 + grey).mean((2, 3)))
         return answer
+
+
+class Deep(nn.Module):
+    """Six blocks in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*(Block(3 if first else 8) for first in (True, *[False] * 5)))
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.fc(self.blocks(x).mean((2, 3)))
+        return answer
+
+
+class Block(nn.Module):
+    """Two filters."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(width, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.two(self.one(x).relu()).relu()
+        return found
 
 
 @pytest.fixture
@@ -150,6 +177,25 @@ def test_with_very_many_images_the_head_stays_plain() -> None:
     network = network_of(Forgetful())
 
     assert not source_of(network, locate_head(network), "auto", images=MOST_NUMBERS).is_wide
+    with pytest.raises(BadSetting, match="Take fewer images"):
+        source_of(network, locate_head(network), "wide", images=MOST_NUMBERS)
+
+
+def test_a_wide_head_over_many_images_reads_fewer_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of(Deep())
+    located = locate_head(network)
+    all_of_them = source_of(network, located, "wide", images=100).site
+    width = sum(all_of_them.in_features)
+    monkeypatch.setattr(head_choice, "MOST_NUMBERS", 128 * (width - 1))
+
+    fewer = [source_of(network, located, "wide", images=images).site for images in (100, 128)]
+    as_many = source_of(network, located, "wide", images=64).site
+
+    assert as_many.taps == all_of_them.taps
+    assert 2 <= len(fewer[0].taps) < len(all_of_them.taps)
+    assert fewer[0].taps == fewer[1].taps  # a few images more change nothing
+    assert fewer[0].taps[-1] == all_of_them.taps[-1]
+    assert most_features(10) == 128 * (width - 1) // 16
 
 
 def test_a_run_of_an_older_version_is_repeated_with_a_plain_head() -> None:

@@ -23,6 +23,7 @@ from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 from headswap.training.finetune.batches import ImageBatches
 
+_AT_ONCE = 4096  # images
 _FEWEST_WRONG = 5  # 4 mended and none spoilt may still be chance: 1 in 16 (sign test)
 
 
@@ -95,10 +96,15 @@ def leaves_room(logits: Tensor, labels: Tensor) -> bool:
 
 def score_held_out(logits: Tensor, labels: Tensor) -> HeldOutScore:
     """Of (V, C) finite logits and (V,) labels, V at least 1; every class counts the same."""
-    exact = logits.double()
-    calibrated = exact / fit_temperature(exact.numpy(), labels.numpy())
-    losses = -calibrated.log_softmax(dim=1)[torch.arange(len(labels)), labels]
+    heat = fit_temperature(logits.numpy(), labels.numpy())
+    parts = zip(logits.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True)
+    losses = torch.cat([_losses(some.double() / heat, theirs) for some, theirs in parts])
     return HeldOutScore(logits.argmax(dim=1) == labels, losses * balance(labels, logits.shape[1])[labels])
+
+
+def _losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """(n,) cross-entropy of each image."""
+    return -logits.log_softmax(dim=1)[torch.arange(len(labels)), labels]
 
 
 def balance(labels: Tensor, num_classes: int) -> Tensor:

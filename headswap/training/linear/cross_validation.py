@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from headswap.errors import TooFewImages
+from headswap.features.memmap import matrix, taken
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
-from headswap.training.linear.heads import fit_heads
+from headswap.training.linear.heads import LinearHeads, fit_heads
 from headswap.training.linear.solver import folds_of
 
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which the penalty is chosen once
@@ -53,10 +54,9 @@ def cross_validate(  # noqa: PLR0913
     """
     config, classes = config or TrainConfig(), int(labels.max()) + 1
 
-    def solve(rows: Tensor, how: TrainConfig) -> tuple[Tensor | None, Tensor]:
-        """Out-of-fold logits of some rows, and what the head of these rows says of all."""
-        heads = fit_heads(
-            features[rows],
+    def solve(rows: Tensor, how: TrainConfig) -> LinearHeads:
+        return fit_heads(
+            taken(features, rows),
             labels[rows],
             site,
             num_classes=classes,
@@ -65,7 +65,6 @@ def cross_validate(  # noqa: PLR0913
             groups=np.asarray(groups)[rows.numpy()].tolist(),
             seed=seed,
         )
-        return heads.fold_logits, heads.logits(features)
 
     numbers = folds_of(labels.numpy(), groups, folds, seed)
     if numbers is None:
@@ -74,11 +73,11 @@ def cross_validate(  # noqa: PLR0913
         )
     all_rows = torch.ones(len(labels), dtype=torch.bool)
     if len(labels) * min(features.shape) * classes > _MOST_WORK:
-        logits, _ = solve(all_rows, replace(config, folds=folds))
+        logits = solve(all_rows, replace(config, folds=folds)).fold_logits
         if logits is not None:
             return logits
-    judged = torch.zeros(len(labels), classes)
+    judged = matrix(len(labels), classes)
     for number in np.unique(numbers):
         held = torch.from_numpy(numbers == number)
-        judged[held] = solve(~held, config)[1][held]
+        judged[held] = solve(~held, config).logits(taken(features, held))
     return judged

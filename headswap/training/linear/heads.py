@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from headswap.features.memmap import columns_of, matrix
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
 from headswap.training.linear.ridge import fit_ridge
 from headswap.training.linear.solver import SolvedHead, Watch, fit_head
 
+_AT_ONCE = 4096  # images
 AGREEMENT = 1e-3  # largest difference of a probability between the solved head and the network
 
 
@@ -39,16 +41,26 @@ class LinearHeads:
 
     def logits(self, features: Tensor) -> Tensor:
         """(N, D) features of all heads side by side to (N, C) logits."""
-        parts = features.split(self.widths, dim=1)
-        each = [part @ head.weight.T + head.bias for part, head in zip(parts, self.solved, strict=True)]
-        return torch.stack(each).mean(dim=0) * self.factor
+        found = matrix(len(features), len(self.solved[0].bias))
+        for images, some in zip(features.split(_AT_ONCE), found.split(_AT_ONCE), strict=True):
+            parts = zip(images.split(self.widths, dim=1), self.solved, strict=True)
+            each = [part @ head.weight.T + head.bias for part, head in parts]
+            torch.mul(torch.stack(each).mean(dim=0), self.factor, out=some)
+        return found
 
     @property
     def fold_logits(self) -> Tensor | None:
         """(N, C): each practice picture judged by heads that never saw it; None: too few pictures."""
         each = [head.fold_logits for head in self.solved]
         known = [logits for logits in each if logits is not None]
-        return torch.stack(known).mean(dim=0) * self.factor if len(known) == len(each) else None
+        if len(known) < len(each):
+            return None
+        if len(known) == 1 and self.factor == 1.0:
+            return known[0]
+        found = matrix(*known[0].shape)
+        for some, *parts in zip(found.split(_AT_ONCE), *(one.split(_AT_ONCE) for one in known), strict=True):
+            torch.mul(torch.stack(parts).mean(dim=0), self.factor, out=some)
+        return found
 
 
 def fit_heads(  # noqa: PLR0913
@@ -68,7 +80,7 @@ def fit_heads(  # noqa: PLR0913
     parts = features.split(site.in_features, dim=1)
     solved = tuple(
         solve(
-            part.contiguous(),
+            columns_of(part, slice(None)),
             labels,
             num_classes=num_classes,
             config=config,

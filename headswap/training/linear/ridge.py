@@ -7,19 +7,25 @@ it fills the rest of the space: least squares with a penalty does that better th
 (docs/decisions/0031-a-wide-head.md), and in closed form. Penalties are compared by cross-validation, near
 duplicates in one fold, by the loss after calibration; every class counts the same. The answers are then
 scaled so that a softmax of them is as sure as it should be.
+
+The normal equations are sums over blocks of images, as those of `solver` are; for a head that must not see a
+fold, the other folds' are added. Images are at most `MOST_IMAGES` here, so their answers fit into memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.evaluation.metrics import fit_temperature
 from headswap.training.config import TrainConfig
+from headswap.training.linear.blocks import Block, RowBlocks
 from headswap.training.linear.solver import (
     SolvedHead,
     Span,
@@ -65,33 +71,29 @@ def fit_ridge(  # noqa: PLR0913
         )
     l2_grid = _L2_GRID if config.l2 is None else (config.l2,)
     with few_threads(features.shape, num_classes):
-        return _fit(span_of(features, centre=True), labels, num_classes, l2_grid, folds, watch)
+        span = span_of(features, labels, num_classes, folds, centre=True)
+        return _fit(span, labels, l2_grid, watch)
 
 
-def _fit(
-    span: Span,
-    labels: Tensor,
-    num_classes: int,
-    l2_grid: Sequence[float],
-    folds: NDArray[np.int64],
-    watch: Watch | None,
-) -> SolvedHead:
-    images = span.coordinates.double()  # (N, R)
-    weights = balanced(labels, num_classes).sum(dim=0).double()  # (N,)
-    wanted = torch.nn.functional.one_hot(labels, num_classes).double() * 2 - 1  # (N, C)
-    logits = torch.zeros(len(l2_grid), *wanted.shape, dtype=torch.double)
-    for fold in np.unique(folds):
-        held = torch.from_numpy(folds == fold)
-        seen = _solutions(images[~held], wanted[~held], weights[~held], l2_grid)
-        for number, (weight, bias) in enumerate(seen):
-            logits[number, held] = images[held] @ weight + bias
+def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | None) -> SolvedHead:
+    images, numbers = span.images, torch.arange(len(labels))
+    sums = _sums_of(images)
+    logits = torch.zeros(len(l2_grid), len(labels), images.num_classes, dtype=torch.double)
+    for fold in sums:
+        seen = [others for other, others in sums.items() if other != fold]
+        solutions = list(_solutions(seen, l2_grid))
+        for block in images.blocks:
+            if block.fold == fold:
+                for number, (weight, bias) in enumerate(solutions):
+                    logits[number, block.places] = block.rows.double() @ weight + bias
     temperatures = [fit_temperature(each.numpy(), labels.numpy()) for each in logits]
+    weights = balanced(labels, images.num_classes).double()  # (N,)
     losses = [
-        float(-((each / heat).log_softmax(dim=1)[torch.arange(len(labels)), labels] * weights).mean())
+        float(-((each / heat).log_softmax(dim=1)[numbers, labels] * weights).mean())
         for each, heat in zip(logits, temperatures, strict=True)
     ]
     best = int(np.argmin(losses))
-    weight, bias = next(_solutions(images, wanted, weights, l2_grid[best : best + 1]))
+    weight, bias = next(_solutions(list(sums.values()), l2_grid[best : best + 1]))
     solution = torch.cat([weight.T, bias[:, None]], dim=1) / temperatures[best]  # (C, R + 1)
     found = span.unfold(solution.float())
     if watch is not None:
@@ -104,18 +106,44 @@ def _fit(
     )
 
 
-def _solutions(
-    images: Tensor, wanted: Tensor, weights: Tensor, l2_grid: Sequence[float]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """(R, C) weights and (C,) biases for each penalty."""
-    share = (weights / weights.sum())[:, None]
-    middle, usual = (share * images).sum(dim=0), (share * wanted).sum(dim=0)
-    roots = weights.sqrt()[:, None]
-    rows, targets = roots * (images - middle), roots * (wanted - usual)
-    gram = rows @ rows.T
-    length = gram.diagonal().mean()
-    length = torch.where(length > 0, length, torch.ones_like(length))  # 0: every picture looks the same to it
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What least squares asks of some images, in double precision; each as often as it weighs."""
+
+    images: int
+    squares: Tensor  # (1 + R, 1 + R): of rows with rows, a 1 before each
+    products: Tensor  # (1 + R, C): of the same with what is wanted, 1 for the class of an image, else -1
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(self.images + other.images, self.squares + other.squares, self.products + other.products)
+
+
+def _sums_of(images: RowBlocks) -> dict[int, _Sums]:
+    """Of each fold, block after block."""
+    found: dict[int, _Sums] = {}
+
+    def deed(block: Block) -> _Sums:
+        rows = torch.nn.functional.pad(block.rows, (1, 0), value=1.0).double()
+        wanted = torch.nn.functional.one_hot(block.labels, images.num_classes).double() * 2 - 1
+        weighed = rows.T * block.weights
+        return _Sums(len(rows), weighed @ rows, weighed @ wanted)
+
+    for block, sums in images.in_order(deed):
+        found[block.fold] = found[block.fold] + sums if block.fold in found else sums
+    return found
+
+
+def _solutions(parts: Sequence[_Sums], l2_grid: Sequence[float]) -> Iterator[tuple[Tensor, Tensor]]:
+    """(R, C) weights and (C,) biases for each penalty, by the images of some folds."""
+    seen = reduce(add, parts)
+    total = seen.squares[0, 0]
+    middle, usual = seen.squares[0, 1:] / total, seen.products[0] / total
+    squares = seen.squares[1:, 1:] - total * torch.outer(middle, middle)
+    products = seen.products[1:] - total * torch.outer(middle, usual)
+    length, raw = squares.diagonal().sum() / seen.images, seen.squares.diagonal()[1:].sum() / seen.images
+    # Where every picture looks the same to the network, only rounding is left of the length.
+    length = torch.where(length > 1e-10 * raw, length, torch.ones_like(length))
     for l2 in l2_grid:
-        kept = torch.linalg.cholesky(gram + l2 * length * torch.eye(len(gram), dtype=gram.dtype))
-        weight = rows.T @ torch.cholesky_solve(targets, kept)
+        kept = torch.linalg.cholesky(squares + l2 * length * torch.eye(len(squares), dtype=squares.dtype))
+        weight = torch.cholesky_solve(products, kept)
         yield weight, usual - middle @ weight

@@ -2,11 +2,14 @@
 
 Flow:  (N, D) features + labels --fit_head--> SolvedHead (weight, bias, out-of-fold logits)
 
-The features are standardised and, when pictures are fewer than features, turned into the
-span of the pictures by the eigenvectors of their Gram matrix: an exact change of basis,
+The features are standardised and, when images are fewer than features and not many, turned
+into the span of the images by the eigenvectors of their Gram matrix: an exact change of basis,
 after which the problem is (N, <= N) however wide the network is. The penalty is chosen by
 cross-validation; near duplicates stay in one fold. Strong penalties are solved first and
 each solution starts the next. The scale is folded back, so the head is one linear layer.
+
+Images are never looked at but in blocks (`blocks`), whose sums make every loss and slope, so no
+table of images times classes is in memory (docs/decisions/0040-blocks.md).
 
 Every class counts the same, however few its pictures are: with 1 picture to 100 a class
 would otherwise hardly ever be named (docs/log.md).
@@ -17,27 +20,32 @@ pictures whose label may be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from headswap.errors import TeachingFailed, TooFewImages
-from headswap.features.memmap import matrix, taken
 from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
+from headswap.training.linear.blocks import RowBlocks, by_fold, moments, standardised
+from headswap.training.linear.lock_step import in_lock_step
+from headswap.training.linear.logistic import held_out_logits, held_out_losses, loss_and_slope
 
+Floats = NDArray[np.float32]
+_LossAndSlope = tuple[float, NDArray[np.float64]]
 Watch = Callable[[Tensor, Tensor], None]  # weight (C, D), bias (C,) after each pass of the last solve
 _FINAL_ITERATIONS, _FOLD_ITERATIONS = 100, 40
 _FINAL_FALL, _FOLD_FALL = 1e-9, 1e-6  # of the loss, relative, below which a solve is over; folds only compare
 _SMALL = 2e7  # N * R * C below which one thread is faster than waking others
 _AT_ONCE = 4096  # pictures
+MOST_IN_SPAN = 2_000  # images: a change of basis asks for a table of images times images
+_SEARCH_BYTES, _SEARCHES_BYTES = 200, 2**30  # of each number that L-BFGS looks for; of all folds in step
 _PLAIN_L2 = 0.1  # when there are too few pictures to choose by cross-validation
 
 
@@ -52,11 +60,20 @@ class SolvedHead:
     fold_losses: tuple[float, ...]  # mean cross-entropy of each penalty, in the order of the settings
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """What is minimised, and until when."""
+
+    l2: float
+    iterations: int
+    fall: float  # of the loss, relative, below which it is over
+
+
 @dataclass(frozen=True, eq=False)
 class Span:
-    """Standardised features in a basis no wider than the pictures are many."""
+    """Standardised features in blocks, in a basis no wider than the images are many where these are few."""
 
-    coordinates: Tensor  # (N, R)
+    images: RowBlocks  # (N, R), by fold
     basis: Tensor | None  # (D, R); None: the basis is the features themselves
     mean: Tensor  # (D,)
     scale: Tensor  # (D,)
@@ -67,39 +84,6 @@ class Span:
         weight = solution[:, :-1] if self.basis is None else solution[:, :-1] @ self.basis.T
         weight = weight / self.scale  # (C, D)
         return weight, solution[:, -1] - weight @ self.mean
-
-
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    """Pictures in some basis and the classes they should get.
-
-    A row for each class, everywhere but in the coordinates: classes are few, and a product or a softmax
-    along few numbers takes three to fifteen times as long as the same one across them.
-    """
-
-    coordinates: Tensor  # (N, R)
-    targets: Tensor  # (C, N), one-hot times the weight of each picture
-    intercept: bool
-
-    @cached_property
-    def weights(self) -> Tensor:
-        """(1, N), what each picture counts."""
-        return self.targets.sum(dim=0, keepdim=True)
-
-    def logits(self, solution: Tensor) -> Tensor:
-        """(C, N), by a (C, R + 1) solution whose last column is the bias."""
-        return torch.addmm(solution[:, -1:], solution[:, :-1], self.coordinates.T)
-
-    def loss_and_slope(self, solution: Tensor, l2: float) -> tuple[float, Tensor]:
-        """Of a (C, R + 1) solution."""
-        weight, count = solution[:, :-1], len(self.coordinates)
-        log_likely = self.logits(solution).log_softmax(dim=0)  # (C, N)
-        loss = -torch.dot(log_likely.view(-1), self.targets.view(-1)) / count
-        error = log_likely.exp_().mul_(self.weights).sub_(self.targets).div_(count)  # (C, N)
-        slope = torch.empty_like(solution)
-        torch.addmm(weight, error, self.coordinates, beta=l2, out=slope[:, :-1])
-        slope[:, -1] = error.sum(dim=1) * float(self.intercept)
-        return float(loss + l2 / 2 * weight.square().sum()), slope
 
 
 def fit_head(  # noqa: PLR0913
@@ -133,27 +117,33 @@ def fit_head(  # noqa: PLR0913
     check_features(features, labels, num_classes)
     with few_threads(features.shape, num_classes):
         folds = folds_of(labels.numpy(), groups, config.folds, seed)
-        return _fit(span_of(features, centre=intercept), balanced(labels, num_classes), config, folds, watch)
+        span = span_of(features, labels, num_classes, folds, centre=intercept)
+        return _fit(span, config, folded=folds is not None, watch=watch)
 
 
-def _fit(
-    span: Span, targets: Tensor, config: TrainConfig, folds: NDArray[np.int64] | None, watch: Watch | None
-) -> SolvedHead:
-    problem = _Problem(span.coordinates, targets, bool(span.centred))
+def _fit(span: Span, config: TrainConfig, *, folded: bool, watch: Watch | None) -> SolvedHead:
+    images, centred = span.images, span.centred
     asked = set(config.l2_grid) if config.l2 is None else {*config.l2_grid, config.l2}
     l2_grid = sorted(asked, reverse=True)
     plain = config.l2 or _PLAIN_L2
     l2 = min(l2_grid, key=lambda value: abs(np.log10(value / plain)))
     fold_logits, losses = None, {}
-    if folds is not None:
-        logits = _cross_validate(problem, l2_grid, folds)  # (S, C, N)
-        per_l2 = -(logits.log_softmax(1) * targets).sum(1).mean(-1)  # (S,)
+    if folded:
+        solutions = _cross_validate(images, l2_grid, centred)
+        per_l2 = held_out_losses(images, solutions)  # (S,)
         best = int(per_l2.argmin()) if config.l2 is None else l2_grid.index(config.l2)
-        l2, fold_logits = l2_grid[best], logits[best].T.contiguous()
+        l2 = l2_grid[best]
+        fold_logits = held_out_logits(images, {fold: found[best] for fold, found in solutions.items()})
         losses = dict(zip(l2_grid, per_l2.tolist(), strict=True))
+        del solutions
     tell = None if watch is None else lambda solution: watch(*span.unfold(solution))
-    solution = _solve(problem, l2, iterations=_FINAL_ITERATIONS, fall=_FINAL_FALL, tell=tell)
-    weight, bias = span.unfold(solution)
+
+    def ask(solution: Floats) -> _LossAndSlope:
+        return _answers(images, {0: solution}, {0: None}, centred)[0]
+
+    rule = _Rule(l2, _FINAL_ITERATIONS, _FINAL_FALL)
+    solution = _minimum(ask, _zeros(images), rule, tell=tell)
+    weight, bias = span.unfold(torch.from_numpy(solution))
     return SolvedHead(
         weight, bias, l2, fold_logits, tuple(losses[value] for value in config.l2_grid if losses)
     )
@@ -186,25 +176,35 @@ def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
 
 
 def balanced(labels: Tensor, num_classes: int) -> Tensor:
-    """(C, N) one-hot columns, weighted: every class has the same sum, and a column weighs 1 on average."""
+    """(N,) what each image counts: every class has the same sum, and an image weighs 1 on average."""
     counts = torch.bincount(labels, minlength=num_classes)
-    weights = len(labels) / (num_classes * counts)  # (C,)
-    return (one_hot(labels, num_classes) * weights[labels, None]).T.contiguous()
+    return (len(labels) / (num_classes * counts))[labels]
 
 
-def span_of(features: Tensor, *, centre: bool) -> Span:
-    """Standardise (N, D) features, in a basis no wider than N."""
-    mean = features.mean(dim=0) if centre else torch.zeros(features.shape[1])
-    scale = (features.var(dim=0, unbiased=False) + 1e-8).sqrt()
+def span_of(
+    features: Tensor, labels: Tensor, num_classes: int, folds: NDArray[np.int64] | None, *, centre: bool
+) -> Span:
+    """Standardise (N, D) features and lay them into blocks, in a basis no wider than N where N is small."""
+    mean, variance = moments(features)
+    mean = mean.float() if centre else torch.zeros(features.shape[1])
+    scale = (variance.float() + 1e-8).sqrt()
     scale = torch.maximum(scale, scale.mean() * 1e-3)  # a feature that never moves must not be blown up
-    count, width = features.shape
-    standard = torch.sub(features, mean, out=matrix(count, width)).div_(scale)  # (N, D)
-    if count >= width:
-        return Span(standard, None, mean, scale, centre)
-    values, vectors = torch.linalg.eigh((standard @ standard.T).double())  # Gram matrix, ascending
+    order, in_folds = by_fold(folds, len(features))
+    rows, basis = standardised(features, order, mean, scale), None
+    if len(features) < min(features.shape[1], MOST_IN_SPAN):
+        rows, basis = _narrowed(rows)
+    images = RowBlocks(
+        rows, labels[order], balanced(labels, num_classes)[order], in_folds, order, num_classes=num_classes
+    )
+    return Span(images, basis, mean, scale, centre)
+
+
+def _narrowed(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, R) coordinates in the span of (N, D) rows, and (D, R) its basis."""
+    values, vectors = torch.linalg.eigh((rows @ rows.T).double())  # Gram matrix, ascending
     keep = values > values[-1].clamp_min(1e-12) * 1e-7
     vectors, roots = vectors[:, keep].float(), values[keep].sqrt().float()  # (N, R), (R,)
-    return Span(vectors * roots, (standard.T @ vectors) / roots, mean, scale, centre)
+    return vectors * roots, (rows.T @ vectors) / roots
 
 
 def folds_of(
@@ -225,51 +225,76 @@ def folds_of(
     return np.array([fold_of_group[group] for group in members.tolist()])
 
 
-def _cross_validate(problem: _Problem, l2_grid: Sequence[float], folds: NDArray[np.int64]) -> Tensor:
-    """(S, C, N) logits, each column by heads that never saw that picture."""
-    logits = torch.zeros(len(l2_grid), *problem.targets.shape)
-    for fold in np.unique(folds):
-        held = torch.from_numpy(folds == fold)
-        seen, unseen = (
-            _Problem(taken(problem.coordinates, rows), problem.targets[:, rows], problem.intercept)
-            for rows in (~held, held)
-        )
-        solution = None
+def _cross_validate(images: RowBlocks, l2_grid: Sequence[float], centred: bool) -> dict[int, Tensor]:
+    """(S, C, R + 1) solutions for each fold, by the images of the others; the folds go in step."""
+    folds, shape = list(images.counts), _zeros(images).shape
+    at_once = max(1, _SEARCHES_BYTES // (_SEARCH_BYTES * math.prod(shape)))
+    found: dict[int, Tensor] = {}
+
+    def search(ask: Callable[[Floats], _LossAndSlope]) -> Tensor:
+        solutions, solution = torch.empty(len(l2_grid), *shape), _zeros(images)
         for number, l2 in enumerate(l2_grid):
-            solution = _solve(seen, l2, iterations=_FOLD_ITERATIONS, fall=_FOLD_FALL, start=solution)
-            logits[number, :, held] = unseen.logits(solution)
-    return logits
+            solution = _minimum(ask, solution, _Rule(l2, _FOLD_ITERATIONS, _FOLD_FALL))
+            solutions[number] = torch.from_numpy(solution)
+        return solutions
+
+    for start in range(0, len(folds), at_once):
+        some = folds[start : start + at_once]
+
+        def answer(asked: dict[int, Floats], some: Sequence[int] = some) -> dict[int, _LossAndSlope]:
+            return _answers(images, asked, dict(enumerate(some)), centred)
+
+        found.update(zip(some, in_lock_step([search] * len(some), answer), strict=True))
+    return found
 
 
-def _solve(
-    problem: _Problem,
-    l2: float,
+def _answers(
+    images: RowBlocks, asked: Mapping[int, Floats], left_out: Mapping[int, int | None], centred: bool
+) -> dict[int, _LossAndSlope]:
+    """Mean loss and slope of (C, R + 1) solutions, each over the images of all folds but the one left out."""
+    solutions = torch.stack([torch.from_numpy(solution) for solution in asked.values()])
+    folds = [left_out[number] for number in asked]
+    losses, slopes = loss_and_slope(images, solutions, folds)
+    if not centred:
+        slopes[..., -1] = 0.0
+    counts = [len(images.labels) - (0 if fold is None else images.counts[fold]) for fold in folds]
+    return {
+        number: (float(loss) / count, slope.div_(count).numpy())
+        for number, loss, slope, count in zip(asked, losses, slopes, counts, strict=True)
+    }
+
+
+def _zeros(images: RowBlocks) -> Floats:
+    return np.zeros((images.num_classes, images.rows.shape[1] + 1), np.float32)
+
+
+def _minimum(
+    ask: Callable[[Floats], _LossAndSlope],
+    start: Floats,
+    rule: _Rule,
     *,
-    iterations: int,
-    fall: float,
-    start: Tensor | None = None,
     tell: Callable[[Tensor], None] | None = None,
-) -> Tensor:
-    """Minimise mean cross-entropy + l2 / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1)."""
+) -> Floats:
+    """Minimise mean cross-entropy + l2 / 2 |W|^2 by L-BFGS; the bias is free. (C, R + 1) float32."""
     from scipy.optimize import minimize  # torch.optim would import its compiler: 2 s
 
-    shape = len(problem.targets), problem.coordinates.shape[1] + 1
-
-    def loss_and_slope(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        loss, slope = problem.loss_and_slope(torch.from_numpy(flat).float().view(shape), l2)
-        return loss, slope.double().view(-1).numpy()
+    def penalised(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        solution = flat.astype(np.float32).reshape(start.shape)
+        loss, slope = ask(solution)
+        weight = solution[:, :-1].astype(np.float64)
+        slope[:, :-1] += rule.l2 * weight
+        return loss + rule.l2 / 2 * float(np.vdot(weight, weight)), slope.ravel()
 
     def on_epoch(flat: NDArray[np.float64]) -> None:
         if tell is not None:
-            tell(torch.from_numpy(flat.copy()).float().view(shape))
+            tell(torch.from_numpy(flat.astype(np.float32)).view(start.shape))
 
-    first = torch.zeros(shape) if start is None else start
     found = minimize(
-        loss_and_slope,
-        first.double().view(-1).numpy(),
+        penalised,
+        start.ravel().astype(np.float64),
         jac=True,
         method="L-BFGS-B",
         callback=on_epoch,
-        options={"maxiter": iterations, "maxcor": 10, "gtol": 1e-5, "ftol": fall},
+        options={"maxiter": rule.iterations, "maxcor": 10, "gtol": 1e-5, "ftol": rule.fall},
     )
-    return torch.from_numpy(found.x).float().view(shape)
+    return np.asarray(found.x.astype(np.float32).reshape(start.shape))

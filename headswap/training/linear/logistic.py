@@ -1,0 +1,112 @@
+"""What multinomial logistic regression asks of row blocks: losses, slopes and answers.
+
+Flow:  RowBlocks + solutions --loss_and_slope--> loss and slope of each
+       RowBlocks + solutions of each fold --held_out_losses, held_out_logits--> of images not seen
+
+A row for each class, everywhere but in the images themselves: classes are few, and a product or a softmax
+along few numbers takes three to fifteen times as long as the same one across them. Several solutions, such
+as those of all folds, are looked at in one pass. Penalties are not of the images and stand in `solver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from headswap.features.memmap import matrix
+from headswap.training.linear.blocks import Block, RowBlocks
+
+
+def loss_and_slope(
+    images: RowBlocks, solutions: Tensor, left_out: Sequence[int | None]
+) -> tuple[Tensor, Tensor]:
+    """Sums over the images, in double precision.
+
+    Args:
+        images: N rows of R numbers.
+        solutions: (F, C, R + 1) float32; the last column is the bias.
+        left_out: the fold that each of them must not see; None: it sees all.
+
+    Returns:
+        (F,) cross-entropy, and (F, C, R + 1) its slope, each image as often as it weighs.
+    """
+    weights, biases = solutions[..., :-1].contiguous(), solutions[..., -1:].contiguous()
+    losses = torch.zeros(len(solutions), dtype=torch.double)
+    slopes = torch.zeros(solutions.shape, dtype=torch.double)
+
+    def deed(block: Block) -> tuple[list[int], Tensor, Tensor, Tensor] | None:
+        asked = [number for number, fold in enumerate(left_out) if fold != block.fold]
+        if not asked:
+            return None
+        all_of_them = len(asked) == len(left_out)
+        chosen = (weights, biases) if all_of_them else (weights[asked], biases[asked])
+        return asked, *_block_sums(block, *chosen)
+
+    for _, answer in images.in_order(deed):
+        if answer is not None:
+            for number, loss, slope, bias_slope in zip(*answer, strict=True):
+                losses[number] += loss
+                slopes[number, :, :-1] += slope
+                slopes[number, :, -1] += bias_slope
+    return losses, slopes
+
+
+def _block_sums(block: Block, weights: Tensor, biases: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(F,) losses, (F, C, R) and (F, C) slopes over one block, by (F, C, R) weights and (F, C, 1) biases."""
+    count, (several, classes, width) = len(block.labels), weights.shape
+    likely = _logits(block, weights, biases).log_softmax(dim=1)  # (F, C, n)
+    own = block.labels.expand(several, 1, count)
+    loss = -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
+    error = likely.exp_().mul_(block.weights).scatter_add_(1, own, -block.weights.expand(several, 1, count))
+    slope = error.view(several * classes, count) @ block.rows
+    return loss, slope.view(several, classes, width), error.sum(dim=2)
+
+
+def _logits(block: Block, weights: Tensor, biases: Tensor) -> Tensor:
+    """(F, C, n)."""
+    several, classes, width = weights.shape
+    flat = torch.addmm(biases.reshape(-1, 1), weights.reshape(-1, width), block.rows.T)
+    return flat.view(several, classes, len(block.labels))
+
+
+def held_out_losses(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tensor:
+    """Mean cross-entropy of each penalty over images that its heads have not seen.
+
+    Args:
+        images: N rows of R numbers.
+        solutions: (S, C, R + 1) float32 for each fold: of every penalty, by the images of the other folds.
+
+    Returns:
+        (S,) float64; each image counts as much as it weighs.
+    """
+    total = torch.zeros(len(next(iter(solutions.values()))), dtype=torch.double)
+
+    def deed(block: Block) -> Tensor:
+        mine = solutions[block.fold]
+        likely = _logits(block, mine[..., :-1], mine[..., -1:]).log_softmax(dim=1)
+        own = block.labels.expand(len(mine), 1, len(block.labels))
+        return -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
+
+    for _, losses in images.in_order(deed):
+        total += losses
+    return total / len(images.labels)
+
+
+def held_out_logits(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tensor:
+    """(N, C) float32 in the order that the images were given in; in a file when they are many.
+
+    Args:
+        images: N rows of R numbers.
+        solutions: (C, R + 1) float32 for each fold, by the images of the other folds.
+    """
+    found = matrix(len(images.labels), images.num_classes)
+
+    def deed(block: Block) -> Tensor:
+        mine = solutions[block.fold][None]
+        return _logits(block, mine[..., :-1], mine[..., -1:])[0]
+
+    for block, logits in images.in_order(deed):
+        found[block.places] = logits.T
+    return found
