@@ -149,7 +149,7 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
         images: how many.
         is_last: nobody is dropped any more.
     """
-    ranked = sorted(racers, key=lambda one: (-one.right, _loss(one)))
+    ranked = sorted(racers, key=lambda one: (-one.right, round(_loss(one), 6), one.ms))  # no rounding decides
     leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))
     figures, kept = [], []
     for place, racer in enumerate(ranked):

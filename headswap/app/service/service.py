@@ -70,11 +70,9 @@ class Service:
         self.networks = Networks(self._inference, root / "networks")
         self.results = Results(self._store, self._guard(), small_jpeg)
         self.fetching = FetchPolicy(
-            networks=settings.networks,
-            weights_gb=settings.limits.weights_gb,
-            cards=self.networks.cards,
+            networks=settings.networks, weights_gb=settings.limits.weights_gb, cards=self.networks.cards,
             fetched_bytes=self.networks.fetched_bytes,
-        )
+        )  # fmt: skip
         self.history = History(self._projects, self._queue, self.networks.cards, self.fetching.check)
         self.take_home = Exports(
             self._store, self._projects, self.results, self.predict, packing_process(settings)

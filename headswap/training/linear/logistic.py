@@ -67,7 +67,9 @@ def _block_sums(block: Block, weights: Tensor, biases: Tensor) -> tuple[Tensor, 
 def _logits(block: Block, weights: Tensor, biases: Tensor) -> Tensor:
     """(F, C, n)."""
     several, classes, width = weights.shape
-    flat = torch.addmm(biases.reshape(-1, 1), weights.reshape(-1, width), block.rows.T)
+    flat = torch.addmm(
+        biases.reshape(several * classes, 1), weights.reshape(several * classes, width), block.rows.T
+    )
     return flat.view(several, classes, len(block.labels))
 
 
