@@ -11,8 +11,10 @@ from tests.soak.board import SHORT, Line, added, line, read_scores, table, write
 from tests.soak.trials import TRIALS
 
 QUICK = ("damage", "starts", "cancels", "workers", "queues", "hostile", "mutated")
-ELSEWHERE = ("writes", "steady")  # tests/faults plays every scene; a minute of steady use says nothing
-WITH_NETWORKS = ("teachings", "servers", "clients")
+# tests/faults plays every scene; a minute of steady use says nothing; workers that are killed while they
+# train, and many people at once, are walked in the browser (tests/e2e/test_teaching.py, test_learn_class.py).
+ELSEWHERE = ("writes", "steady", "teachings", "clients")
+WITH_NETWORKS = ("servers",)
 # Of a machine, not of the code: measured by the long form alone.
 SPEED = ("page and poll, 95 of 100", "told to end (SIGTERM)")
 

@@ -52,25 +52,6 @@ def test_nobody_has_won_before_a_race_and_none_is_run_without_pictures(service: 
     assert service.races.view("ada", empty) == RaceView()
 
 
-def test_a_race_is_run_once_kept_and_its_winner_is_taken(service: Service, project: str) -> None:
-    begun = service.races.begin("ada", project, LIMITS)
-    assert begun.is_busy
-
-    view = over(service, project)
-
-    assert (view.state, view.problem) == ("done", "")
-    assert view.found is not None
-    assert view.found.race is not None
-    assert view.found.race.winner == LITE
-    assert service.races.views("ada", (project,)) == (view,)
-
-    started = service.take_winner("ada", project)
-
-    assert [row.model for row in service.history.rows("ada", (project,))] == [LITE]
-    assert len(started) == 1
-    assert service.take_winner("ada", project) == (), "a second press adds nothing"
-
-
 def test_limits_that_nobody_keeps_to_are_told(service: Service, project: str) -> None:
     service.races.begin("ada", project, NetworkLimits(most_mb=1e-6))
 

@@ -30,6 +30,7 @@ from headswap.app.ui.widgets.errors import error_html, errors_as_text
 from headswap.app.ui.widgets.html import fragment, packing, rendered, web_text
 from headswap.app.ui.widgets.text import image_uri
 from headswap.data.decode import ENDINGS
+from headswap.data.film import FILM_ENDINGS
 
 TICK_S = 0.7
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -39,7 +40,7 @@ CHOOSER = h.div(".stack.tight.label-chooser")[
         "Bring pictures as they are. It puts together what looks alike, you name whole groups, and then it "
         "asks about those that teach it most."
     ],
-    h.div(".hs-row", data_endings=",".join(ENDINGS))[
+    h.div(".hs-row", data_endings=",".join((*ENDINGS, *FILM_ENDINGS)))[
         h.button(".btn", type="button", data_choose=True)["Choose unsorted pictures or a zip"],
         h.input(type="file", multiple=True, hidden=True, aria_label="Pictures or a zip to be labelled"),
         h.button(".btn", type="button", data_choose=True)["Choose an unsorted folder"],
