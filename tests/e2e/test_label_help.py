@@ -69,7 +69,7 @@ def answer(visit: Visit) -> None:
         standing_after(visit, lambda: visit.page.press("#hs-label-card .asked input", "Enter"))
 
 
-def test_a_heap_is_named_by_groups_and_digits_and_taught_with(visit: Visit, heap: Path) -> None:
+def test_a_heap_is_named_by_groups_and_digits_and_becomes_the_projects_pictures(visit: Visit, heap: Path) -> None:
     page, judge = visit.page, Judge(visit)
     visit.open_step("pictures")
     page.set_input_files("#hs-label-choose input[webkitdirectory]", heap)
@@ -98,6 +98,4 @@ def test_a_heap_is_named_by_groups_and_digits_and_taught_with(visit: Visit, heap
     visit.open_step("pictures")
     assert page.inner_text("#hs-classes h2").startswith(f"{named.split()[0]} pictures in ")
     assert "stay here without a name, and are not used" in page.inner_text("#hs-label-card .ends-of")
-    visit.open_step("teaching")
-    visit.teach()
     assert judge.found == [], "\n".join(judge.found)
