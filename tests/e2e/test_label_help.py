@@ -1,4 +1,4 @@
-"""Drawings that nobody has sorted: named by groups, then one by one with digit keys, and taught with."""
+"""Drawings that nobody has sorted: named by groups, then one by one with digit keys."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def answer(visit: Visit) -> None:
         standing_after(visit, lambda: visit.page.press("#hs-label-card .asked input", "Enter"))
 
 
-def test_a_heap_is_named_by_groups_and_digits_and_becomes_the_projects_pictures(visit: Visit, heap: Path) -> None:
+def test_a_heap_is_named_by_groups_and_digits_and_is_a_set_of_classes(visit: Visit, heap: Path) -> None:
     page, judge = visit.page, Judge(visit)
     visit.open_step("pictures")
     page.set_input_files("#hs-label-choose input[webkitdirectory]", heap)
