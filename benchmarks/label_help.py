@@ -42,7 +42,7 @@ from headswap.features.engines import choose_engine
 from headswap.heads.detect import locate_head
 from headswap.network import Network
 from headswap.training.label_advice import LabelAdvice
-from headswap.training.labelling import QUESTIONS, LikenessTree, advise, likeness_tree
+from headswap.training.labelling import QUESTIONS, ClusterTree, advise, cluster_tree
 from headswap.training.linear.solver import fit_head, folds_of
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
@@ -78,7 +78,7 @@ class Person:
 
     features: Tensor
     truth: Tensor
-    tree: LikenessTree
+    tree: ClusterTree
     budget: int
     answers: int = 0
     slowest_s: float = 0.0  # of the processor
@@ -167,7 +167,7 @@ def measure(whole: LabelledSet, seed: int) -> list[Row]:
     assert folds is not None, f"{whole.name} has too few images"
     held = torch.from_numpy(folds == 0)
     features, truth = whole.features[~held], whole.labels[~held]
-    tree, count = likeness_tree(features), len(truth)
+    tree, count = cluster_tree(features), len(truth)
     best = accuracy(features, truth, whole, held)
     rows = [Row(whole.name, seed, "all labels", 1.0, count, count, count, best, 0.0)]
     for way, ask in WAYS.items():

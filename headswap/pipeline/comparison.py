@@ -7,6 +7,7 @@ from typing import Literal
 
 from headswap.data.manifest import SkippedFile
 from headswap.field_types import keys_on_disk
+from headswap.plots.scatter import Dot
 from headswap.training.config import HeadKind
 
 
@@ -109,3 +110,18 @@ class Comparison:
             return next((row for row in self.rows if row.model == self.race.winner), None)
         done = [row for row in self.rows if row.accuracy is not None]
         return min(done, key=lambda row: (-(row.accuracy or 0), row.ms_per_image or 0), default=None)
+
+
+def dots_of(found: Comparison) -> list[Dot]:
+    """Accuracy against speed: one dot for each network that was judged and timed."""
+    return [
+        Dot(
+            name=row.model.partition("/")[2],
+            ms=row.ms_per_image,
+            accuracy=row.accuracy,
+            low=row.interval[0],
+            high=row.interval[1],
+        )
+        for row in found.rows
+        if row.ms_per_image and row.accuracy is not None and row.interval is not None
+    ]

@@ -1,7 +1,7 @@
 """Images that nobody has sorted: their features, kept in files, and what to ask a person about them.
 
 Flow:  dataset.json --write_features, a few images at a time--> rows-N.safetensors
-                    --write_likeness--> likeness.safetensors: features, and which images look alike
+                    --write_clusters--> likeness.safetensors: features, and which images look alike
        likeness + labels so far --advise_on--> LabelAdvice
 
 What is on the disk is not computed again, so a pass that was cut off goes on where it was.
@@ -27,7 +27,7 @@ from headswap.heads.detect import locate_head
 from headswap.storage.files import remove, write_bytes
 from headswap.storage.records import read_record
 from headswap.training.label_advice import LabelAdvice
-from headswap.training.labelling import LikenessTree, advise, likeness_tree
+from headswap.training.labelling import ClusterTree, advise, cluster_tree
 from headswap.zoos.catalogue import load_network
 
 LIKENESS = "likeness.safetensors"
@@ -67,13 +67,13 @@ def write_features(
     write_bytes(place, save({"features": features}))
 
 
-def write_likeness(dataset: Path) -> None:
+def write_clusters(dataset: Path) -> None:
     """Put the features of all images into one file, with the order in which they look alike."""
     files = sorted(dataset.parent.glob(_ROWS))
     features = torch.cat([load_file(file)["features"] for file in files])
     if len(features) != len(_manifest(dataset).images):
         raise TeachingFailed("Some of the images were not looked at.", remedy="Choose them again.")
-    tree = likeness_tree(features)
+    tree = cluster_tree(features)
     parts = {
         "features": features,
         "merges": torch.from_numpy(tree.merges),
@@ -98,15 +98,15 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     place = dataset.parent / LIKENESS
     if not place.is_file():
         raise NotFound("These pictures are not grouped yet.", remedy="Wait until they are.")
-    features, tree = _likeness(place)
+    features, tree = _read_clusters(place)
     return advise(features, tree, torch.tensor(labels), skipped=skipped)
 
 
 @lru_cache(maxsize=2)
-def _likeness(place: Path) -> tuple[Tensor, LikenessTree]:
+def _read_clusters(place: Path) -> tuple[Tensor, ClusterTree]:
     """Written once; who labels asks again and again."""
     parts = load_file(place)
-    return parts["features"], LikenessTree.of(
+    return parts["features"], ClusterTree.of(
         parts["features"], merges=parts["merges"].numpy(), leaf=parts["leaf"].numpy()
     )
 

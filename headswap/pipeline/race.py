@@ -168,7 +168,7 @@ class _Course:
             if decision is not None:
                 self._rounds[-1] = decision.last
                 outcome = replace(outcome, winner=decision.winner.model, words=decision.words)
-                outcome = replace(outcome, test=self._examined(decision.winner, train, test))
+                outcome = replace(outcome, test=self._tested(decision.winner, train, test))
         except KeyboardInterrupt:
             stopped = True
         outcome = replace(outcome, rounds=tuple(self._rounds))
@@ -274,9 +274,7 @@ class _Course:
         self._tell(ComparisonRow(model=card.full_name, state="not done", reason=reason))
         return None
 
-    def _examined(
-        self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]
-    ) -> TestFigure:
+    def _tested(self, winner: Racer, train: Sequence[ImageRecord], test: Sequence[ImageRecord]) -> TestFigure:
         """The head that training would solve, on pictures that the race has never looked at."""
         from headswap.training.config import HeadKind, TrainConfig
         from headswap.training.head_choice import ChosenHead, choose_head

@@ -1,6 +1,6 @@
 """Which images a person should name next, and which of them may be named at once.
 
-Flow:  (N, D) features --likeness_tree--> LikenessTree
+Flow:  (N, D) features --cluster_tree--> ClusterTree
        features + tree + labels so far --advise--> LabelAdvice: questions, and groups that look alike
 
 Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. Half
@@ -46,7 +46,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class LikenessTree:
+class ClusterTree:
     """Images, and in which order the likest of them are put together."""
 
     directions: NDArray[np.float32]  # (N, D), standardised, of length one
@@ -54,12 +54,12 @@ class LikenessTree:
     leaf: Rows  # (N,) in [0, M): where an image hangs
 
     @classmethod
-    def of(cls, features: Tensor, *, merges: NDArray[np.float64], leaf: Rows) -> LikenessTree:
+    def of(cls, features: Tensor, *, merges: NDArray[np.float64], leaf: Rows) -> ClusterTree:
         """A tree that was kept, and the features it was made of."""
         return cls(_directions(features), merges, leaf)
 
 
-def likeness_tree(features: Tensor, *, seed: int = 0) -> LikenessTree:
+def cluster_tree(features: Tensor, *, seed: int = 0) -> ClusterTree:
     """Put images together by likeness.
 
     Args:
@@ -81,14 +81,14 @@ def likeness_tree(features: Tensor, *, seed: int = 0) -> LikenessTree:
         chosen = np.sort(np.random.default_rng(seed).choice(count, _MOST_MERGED, replace=False))
     leaf = _nearest(directions, directions[chosen])[0] if len(chosen) < count else chosen
     if len(chosen) < 2:
-        return LikenessTree(directions, np.empty((0, 4)), leaf)
+        return ClusterTree(directions, np.empty((0, 4)), leaf)
     apart = _distances(directions[chosen], directions[chosen]).astype(np.float64)
     np.fill_diagonal(apart, 0)
     apart = np.maximum(apart, apart.T)  # rounding must not make two of one distance
-    return LikenessTree(directions, linkage(squareform(apart, checks=False), "ward"), leaf)
+    return ClusterTree(directions, linkage(squareform(apart, checks=False), "ward"), leaf)
 
 
-def groups_of(tree: LikenessTree, count: int) -> Rows:
+def groups_of(tree: ClusterTree, count: int) -> Rows:
     """(N,) group numbers, at most `count` different ones."""
     from scipy.cluster.hierarchy import fcluster
 
@@ -99,7 +99,7 @@ def groups_of(tree: LikenessTree, count: int) -> Rows:
 
 def advise(
     features: Tensor,
-    tree: LikenessTree,
+    tree: ClusterTree,
     labels: Tensor,
     *,
     skipped: Collection[int] = (),
@@ -109,7 +109,7 @@ def advise(
 
     Args:
         features: (N, D) float32, those of the tree.
-        tree: of `likeness_tree`.
+        tree: of `cluster_tree`.
         labels: (N,) int64 in [0, C), or -1: nobody has said yet.
         skipped: rows that a person could not name; they are asked last, and offered in no group.
         count: questions, 1 or more; fewer come where fewer images are left.
@@ -122,9 +122,9 @@ def advise(
     late = [row for row in sorted(set(skipped)) if row not in named]
     rest = np.setdiff1d(np.flatnonzero(labels.numpy() < 0), np.asarray(late, np.int64))
     sure = _Guess.of(features, labels, known, rest)
-    questions = _typical_ones(tree, known, rest, count // 2 if sure else count)
+    questions = _most_typical(tree, known, rest, count // 2 if sure else count)
     if sure:
-        questions += [row for row in _doubtful_ones(tree, sure, count) if row not in questions]
+        questions += [row for row in _least_confident(tree, sure, count) if row not in questions]
     questions += [row for row in rest.tolist() if row not in questions][: max(0, count - len(questions))]
     groups = _said_alike(tree, sure, labels, known) if sure else []
     offered = {row for group in groups for row in group.rows}
@@ -175,7 +175,7 @@ def _least_sure(head: SolvedHead, labels: Rows) -> float:
     return float(sure[order[good[-1]]]) if len(good) and good[-1] + 1 >= _LEAST_PROVED else np.inf
 
 
-def _typical_ones(tree: LikenessTree, known: Rows, rest: Rows, count: int) -> list[int]:
+def _most_typical(tree: ClusterTree, known: Rows, rest: Rows, count: int) -> list[int]:
     """The most typical image of each of the largest groups in which nothing is named."""
     if not count or not len(rest):
         return []
@@ -186,7 +186,7 @@ def _typical_ones(tree: LikenessTree, known: Rows, rest: Rows, count: int) -> li
     return [int(_by_typicality(tree, rest[group[rest] == number])[0]) for number in fresh[:count]]
 
 
-def _doubtful_ones(tree: LikenessTree, guess: _Guess, count: int) -> list[int]:
+def _least_confident(tree: ClusterTree, guess: _Guess, count: int) -> list[int]:
     """Of the least sure images the least sure of each of `count` groups, then the others."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
@@ -198,7 +198,7 @@ def _doubtful_ones(tree: LikenessTree, guess: _Guess, count: int) -> list[int]:
     return [*dict.fromkeys([*(row for row in pool.tolist() if row in first.values()), *pool.tolist()])]
 
 
-def _said_alike(tree: LikenessTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
+def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -> list[AlikeGroup]:
     """For each class what the head is to be believed, where those it looks like are named, and so too.
 
     A head that knows two classes is sure of all others, too: it has no word for them.
@@ -216,7 +216,7 @@ def _said_alike(tree: LikenessTree, guess: _Guess, labels: Tensor, known: Rows) 
     return sorted(groups, key=lambda one: -len(one.rows))
 
 
-def _unknown_groups(tree: LikenessTree, known: Rows, rest: list[int]) -> list[AlikeGroup]:
+def _unknown_groups(tree: ClusterTree, known: Rows, rest: list[int]) -> list[AlikeGroup]:
     """Groups in which nothing is named, the tightest first."""
     group = groups_of(tree, _usual_groups(tree))
     covered, left, found = set(group[known].tolist()), np.asarray(rest, np.int64), []
@@ -236,15 +236,15 @@ def _directions(features: Tensor) -> NDArray[np.float32]:
     return np.asarray(standard / (np.linalg.norm(standard, axis=1, keepdims=True) + 1e-12), np.float32)
 
 
-def _usual_groups(tree: LikenessTree) -> int:
+def _usual_groups(tree: ClusterTree) -> int:
     return max(2, len(tree.leaf) // GROUP_OF)
 
 
-def _by_typicality(tree: LikenessTree, rows: Rows) -> Rows:
+def _by_typicality(tree: ClusterTree, rows: Rows) -> Rows:
     return np.asarray(rows[np.argsort(_mean_distance(tree, rows), kind="stable")])
 
 
-def _mean_distance(tree: LikenessTree, rows: Rows) -> NDArray[np.float32]:
+def _mean_distance(tree: ClusterTree, rows: Rows) -> NDArray[np.float32]:
     """(R,): of each image to its nearest neighbours among these; 0 for one alone."""
     neighbours = min(_NEIGHBOURS, len(rows) - 1)
     if neighbours < 1:

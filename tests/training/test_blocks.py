@@ -48,14 +48,14 @@ def solutions() -> Tensor:
     return torch.randn(FOLDS, CLASSES, WIDTH + 1, generator=torch.Generator().manual_seed(2))
 
 
-def last_first(deed: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
+def last_first(work: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
     for number in reversed(numbers):
-        yield number, deed(number)
+        yield number, work(number)
 
 
-def many_at_once(deed: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
+def many_at_once(work: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
     with ThreadPoolExecutor(4) as pool:
-        asked = {pool.submit(deed, number): number for number in numbers}
+        asked = {pool.submit(work, number): number for number in numbers}
         for done in as_completed(asked):
             yield asked[done], done.result()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.training import labelling
-from headswap.training.labelling import MOST, advise, groups_of, likeness_tree
+from headswap.training.labelling import MOST, advise, cluster_tree, groups_of
 
 EACH, WIDTH = 20, 16
 
@@ -31,7 +31,7 @@ def named(truth: Tensor, rows: list[int]) -> Tensor:
 def test_what_looks_alike_is_one_group() -> None:
     features, truth = heaps()
 
-    group = groups_of(likeness_tree(features), 4)
+    group = groups_of(cluster_tree(features), 4)
 
     assert len({(one, int(label)) for one, label in zip(group.tolist(), truth, strict=True)}) == 4
 
@@ -39,7 +39,7 @@ def test_what_looks_alike_is_one_group() -> None:
 def test_before_any_answer_the_first_questions_are_one_of_each_heap() -> None:
     features, truth = heaps()
 
-    advice = advise(features, likeness_tree(features), torch.full_like(truth, -1), count=4)
+    advice = advise(features, cluster_tree(features), torch.full_like(truth, -1), count=4)
 
     assert sorted(int(truth[row]) for row in advice.questions) == [0, 1, 2, 3]
     assert all(one.label is None and len(one.rows) <= MOST for one in advice.groups)
@@ -50,7 +50,7 @@ def test_what_was_never_named_is_asked_before_more_of_the_same() -> None:
     features, truth = heaps()
     known = [*range(3), *range(EACH, EACH + 3)]  # two heaps of four
 
-    advice = advise(features, likeness_tree(features), named(truth, known), count=4)
+    advice = advise(features, cluster_tree(features), named(truth, known), count=4)
 
     assert {2, 3} <= {int(truth[row]) for row in advice.questions[:2]}
 
@@ -59,7 +59,7 @@ def test_a_head_offers_what_it_knows_and_has_no_word_for_what_it_does_not() -> N
     features, truth = heaps()
     known = [*range(6), *range(EACH, EACH + 6)]
 
-    advice = advise(features, likeness_tree(features), named(truth, known))
+    advice = advise(features, cluster_tree(features), named(truth, known))
 
     offered = [one for one in advice.groups if one.label is not None]
     assert {one.label for one in offered} == {0, 1}
@@ -71,7 +71,7 @@ def test_a_head_that_is_often_wrong_offers_nothing() -> None:
     features, truth = heaps(spread=30.0)  # noise
     known = list(range(0, len(truth), 4))
 
-    advice = advise(features, likeness_tree(features), named(truth, known))
+    advice = advise(features, cluster_tree(features), named(truth, known))
 
     assert not [one for one in advice.groups if one.label is not None]
 
@@ -81,7 +81,7 @@ def test_what_nobody_can_tell_comes_last_and_in_no_group() -> None:
     labels = truth.clone()
     labels[[0, 1, 2, 30]] = -1
 
-    advice = advise(features, likeness_tree(features), labels, skipped=(1, 30))
+    advice = advise(features, cluster_tree(features), labels, skipped=(1, 30))
 
     assert set(advice.questions[:2]) == {0, 2}
     assert advice.questions[2:] == (1, 30)
@@ -91,7 +91,7 @@ def test_what_nobody_can_tell_comes_last_and_in_no_group() -> None:
 def test_when_all_are_named_nothing_is_asked() -> None:
     features, truth = heaps()
 
-    advice = advise(features, likeness_tree(features), truth)
+    advice = advise(features, cluster_tree(features), truth)
 
     assert (advice.questions, advice.groups) == ((), ())
 
@@ -99,16 +99,16 @@ def test_when_all_are_named_nothing_is_asked() -> None:
 def test_one_image_is_asked_and_none_is_refused() -> None:
     one = torch.ones(1, WIDTH)
 
-    assert advise(one, likeness_tree(one), torch.tensor([-1])).questions == (0,)
+    assert advise(one, cluster_tree(one), torch.tensor([-1])).questions == (0,)
     with pytest.raises(BadSetting, match="There are no images to label"):
-        likeness_tree(torch.empty(0, WIDTH))
+        cluster_tree(torch.empty(0, WIDTH))
 
 
 def test_where_there_are_thousands_some_stand_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labelling, "_MOST_MERGED", 30)
     features, truth = heaps()
 
-    tree = likeness_tree(features)
+    tree = cluster_tree(features)
 
     assert len(tree.merges) == 29
     group = groups_of(tree, 4)
@@ -124,7 +124,7 @@ def test_it_finds_rare_classes_that_random_order_misses() -> None:
     noise = 0.5 * random.standard_normal((len(truth), WIDTH)) / WIDTH**0.5
     features = torch.tensor(centres + noise, dtype=torch.float32)
 
-    asked = advise(features, likeness_tree(features), torch.full_like(truth, -1), count=15).questions
+    asked = advise(features, cluster_tree(features), torch.full_like(truth, -1), count=15).questions
     by_chance = [len(truth[random.choice(len(truth), 15, replace=False)].unique()) for _ in range(20)]
 
     assert len(truth[list(asked)].unique()) > max(by_chance)

@@ -170,7 +170,7 @@ def answer(question_json: str) -> str:
 
 
 def _answer_about_unlabelled(question: LookAtUnlabelled | AskAdvice) -> str:
-    from headswap.pipeline.labelling import advise_on, write_features, write_likeness  # loads torch
+    from headswap.pipeline.labelling import advise_on, write_clusters, write_features  # loads torch
 
     dataset = Path(question.dataset)
     if isinstance(question, AskAdvice):
@@ -181,7 +181,7 @@ def _answer_about_unlabelled(question: LookAtUnlabelled | AskAdvice) -> str:
             head_path=question.head_path, weights=question.weights,
         )  # fmt: skip
     else:
-        write_likeness(dataset)
+        write_clusters(dataset)
     return ""
 
 

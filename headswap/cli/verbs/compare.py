@@ -69,20 +69,11 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
 
 def _draw(found: Comparison, plot: Path) -> None:
-    from headswap.plots.scatter import Dot, svg_file
+    from headswap.pipeline.comparison import dots_of
+    from headswap.plots.scatter import svg_file
     from headswap.storage.files import write_text
 
-    dots = [
-        Dot(
-            name=row.model.partition("/")[2],
-            ms=row.ms_per_image,
-            accuracy=row.accuracy,
-            low=row.interval[0],
-            high=row.interval[1],
-        )
-        for row in found.rows
-        if row.ms_per_image is not None and row.accuracy is not None and row.interval is not None
-    ]
+    dots = dots_of(found)
     if not dots:
         raise BadSetting("No network could be judged, so there is nothing to draw.", remedy=_why(found))
     write_text(plot, svg_file(dots, "Accuracy against speed"))

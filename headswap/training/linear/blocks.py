@@ -1,6 +1,6 @@
 """Rows of images in blocks, whose sums are added in one order wherever and whenever they were made.
 
-Flow:  (N, R) rows + labels + folds --RowBlocks--> blocks;  deed + blocks --in_order--> one answer each
+Flow:  (N, R) rows + labels + folds --RowBlocks--> blocks;  work + blocks --in_order--> one answer each
 
 The order that fixes every bit: images stand by fold, in a fold as they were given; a block holds at most
 `rows_at_once` of one fold; what a block gives in single precision is added up in double precision, block
@@ -30,17 +30,17 @@ Answer = TypeVar("Answer")
 
 
 class Each(Protocol):
-    """Whoever does one deed for each of some numbers: every one exactly once, in any order."""
+    """Does one piece of work for each of some numbers: every one exactly once, in any order."""
 
     def __call__(
-        self, deed: Callable[[int], Answer], numbers: Sequence[int]
+        self, work: Callable[[int], Answer], numbers: Sequence[int]
     ) -> Iterator[tuple[int, Answer]]: ...
 
 
-def here(deed: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
+def here(work: Callable[[int], Answer], numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
     """In this thread, one after another."""
     for number in numbers:
-        yield number, deed(number)
+        yield number, work(number)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +86,11 @@ class RowBlocks:
         stops = counts.cumsum(0)
         return list(zip(folds.tolist(), (stops - counts).tolist(), stops.tolist(), strict=True))
 
-    def in_order(self, deed: Callable[[Block], Answer]) -> Iterator[tuple[Block, Answer]]:
-        """What a deed gives for each block, in their order, however it comes; early ones wait."""
+    def in_order(self, work: Callable[[Block], Answer]) -> Iterator[tuple[Block, Answer]]:
+        """What the work gives for each block, in their order, however it comes; early ones wait."""
         early: dict[int, Answer] = {}
         blocks, due = self.blocks, 0
-        for number, answer in self.each(lambda number: deed(blocks[number]), range(len(blocks))):
+        for number, answer in self.each(lambda number: work(blocks[number]), range(len(blocks))):
             early[number] = answer
             while due in early:
                 yield blocks[due], early.pop(due)

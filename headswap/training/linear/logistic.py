@@ -36,7 +36,7 @@ def loss_and_slope(
     losses = torch.zeros(len(solutions), dtype=torch.double)
     slopes = torch.zeros(solutions.shape, dtype=torch.double)
 
-    def deed(block: Block) -> tuple[list[int], Tensor, Tensor, Tensor] | None:
+    def work(block: Block) -> tuple[list[int], Tensor, Tensor, Tensor] | None:
         asked = [number for number, fold in enumerate(left_out) if fold != block.fold]
         if not asked:
             return None
@@ -44,7 +44,7 @@ def loss_and_slope(
         chosen = (weights, biases) if all_of_them else (weights[asked], biases[asked])
         return asked, *_block_sums(block, *chosen)
 
-    for _, answer in images.in_order(deed):
+    for _, answer in images.in_order(work):
         if answer is not None:
             for number, loss, slope, bias_slope in zip(*answer, strict=True):
                 losses[number] += loss
@@ -85,13 +85,13 @@ def held_out_losses(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
     """
     total = torch.zeros(len(next(iter(solutions.values()))), dtype=torch.double)
 
-    def deed(block: Block) -> Tensor:
+    def work(block: Block) -> Tensor:
         mine = solutions[block.fold]
         likely = _logits(block, mine[..., :-1], mine[..., -1:]).log_softmax(dim=1)
         own = block.labels.expand(len(mine), 1, len(block.labels))
         return -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
 
-    for _, losses in images.in_order(deed):
+    for _, losses in images.in_order(work):
         total += losses
     return total / len(images.labels)
 
@@ -105,10 +105,10 @@ def held_out_logits(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
     """
     found = matrix(len(images.labels), images.num_classes)
 
-    def deed(block: Block) -> Tensor:
+    def work(block: Block) -> Tensor:
         mine = solutions[block.fold][None]
         return _logits(block, mine[..., :-1], mine[..., -1:])[0]
 
-    for block, logits in images.in_order(deed):
+    for block, logits in images.in_order(work):
         found[block.places] = logits.T
     return found

@@ -122,13 +122,13 @@ def _sums_of(images: RowBlocks) -> dict[int, _Sums]:
     """Of each fold, block after block."""
     found: dict[int, _Sums] = {}
 
-    def deed(block: Block) -> _Sums:
+    def work(block: Block) -> _Sums:
         rows = torch.nn.functional.pad(block.rows, (1, 0), value=1.0).double()
         wanted = torch.nn.functional.one_hot(block.labels, images.num_classes).double() * 2 - 1
         weighed = rows.T * block.weights
         return _Sums(len(rows), weighed @ rows, weighed @ wanted)
 
-    for block, sums in images.in_order(deed):
+    for block, sums in images.in_order(work):
         found[block.fold] = found[block.fold] + sums if block.fold in found else sums
     return found
 

@@ -14,8 +14,8 @@ from headswap.app.service.races import RaceView
 from headswap.app.ui.widgets.errors import error_html
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count, file_size, percent, prose
-from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure
-from headswap.plots.scatter import Dot, scatter
+from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure, dots_of
+from headswap.plots.scatter import scatter
 
 NOTHING = "–"
 _HEADS = {"last": "head reads the last layer", "wide": "head reads every layer"}
@@ -150,17 +150,7 @@ def _last_of(model: str, race: Race) -> tuple[int, RoundFigure | None]:
 
 
 def _plot(found: Comparison) -> h.Node:
-    dots = [
-        Dot(
-            name=row.model.partition("/")[2],
-            ms=row.ms_per_image,
-            accuracy=row.accuracy,
-            low=row.interval[0],
-            high=row.interval[1],
-        )
-        for row in found.rows
-        if row.ms_per_image and row.accuracy is not None and row.interval is not None
-    ]
+    dots = dots_of(found)
     if len(dots) < 2:
         return None
     return h.div(".drawing")[Markup(scatter(dots)), Markup(scatter(dots, narrow=True))]
