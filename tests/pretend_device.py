@@ -381,6 +381,15 @@ def _fakes(here: _Here, capability: tuple[int, int]) -> dict[str, Any]:
             "_check_bf16_tensor_supported": lambda *_: True,  # older cards emulate it
         }
         fakes = {}
+    # What asks for "the accelerator" would start the driver, which a build of torch for GPUs looks for.
+    fakes |= {
+        "torch.accelerator.is_available": lambda: True,
+        "torch.accelerator.current_accelerator": lambda *_, **__: torch.device(here.name),
+        "torch.accelerator.current_device_index": lambda: 0,
+        "torch.accelerator.device_count": lambda: 1,
+        "torch.accelerator.synchronize": lambda *_: None,
+        "torch.accelerator.current_stream": lambda *_: SimpleNamespace(is_capturing=lambda: False),
+    }
     # A wrapped tensor in inference mode has no version counter, which some views ask for.
     fakes["torch.inference_mode"] = without_gradients
     return fakes | {f"torch.{here.name}.{name}": fake for name, fake in common.items()}
