@@ -94,5 +94,9 @@ class NotFound(HeadswapError):
     """A project, job or picture that does not exist, or belongs to someone else."""
 
 
+class FinishEarly(Exception):
+    """The person asked for the best that was found so far: raised by a listener at an epoch's progress."""
+
+
 class Cancelled(Exception):
     """The person asked to stop. Not an error: raised by a listener between two steps."""

@@ -82,6 +82,11 @@ class Progress:
     unit: str = "pictures"
     kind: Literal["progress"] = "progress"
 
+    @property
+    def has_best(self) -> bool:
+        """Whether epochs are trained, so there is a best so far: a listener may raise `FinishEarly`."""
+        return self.step == "finetune" or (self.step == "head" and self.unit == "passes")
+
 
 @dataclass(frozen=True)
 class EpochEnd:

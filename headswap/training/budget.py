@@ -15,7 +15,12 @@ class Budget:
 
     @property
     def is_limited(self) -> bool:
-        return self._limit < math.inf
+        return self._limit < math.inf and not self.was_ended
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether somebody did not want to wait any longer."""
+        return self._limit == -math.inf
 
     @property
     def left_s(self) -> float:
@@ -25,6 +30,10 @@ class Budget:
     def spend(self, seconds: float) -> None:
         """Count time that passed elsewhere: in a process that was killed and is resumed here."""
         self._begin -= seconds
+
+    def end(self) -> None:
+        """There is no time left: somebody wants what there is."""
+        self._limit = -math.inf
 
     def keep_back(self, seconds: float) -> None:
         """Set time aside for what comes after: the exam, saving."""

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from headswap.data.manifest import ImageRecord
 from headswap.data.transforms import to_float
-from headswap.errors import TeachingFailed
+from headswap.errors import FinishEarly, TeachingFailed
 from headswap.events import EpochEnd, Listener, Progress
 from headswap.features.devices import full_precision, upload
 from headswap.features.engines import choose_engine, exact, place
@@ -98,7 +98,10 @@ def train_through(  # noqa: PLR0913
             schedule.step()
             test_right = int((answer_all(test).argmax(1) == test_labels).sum())
             listener(EpochEnd(number, _EPOCHS, right, len(train), test_right, len(test)))
-            listener(Progress("head", number, _EPOCHS, "passes"))
+            try:
+                listener(Progress("head", number, _EPOCHS, "passes"))
+            except FinishEarly:
+                break
         return GradientResult(answer_all(train), answer_all(test), engine.name)
 
 

@@ -41,11 +41,10 @@ HANDLERS_OF_THE_PAGE_ALONE = {
     "on_list",
     "on_networks",
     "<lambda>",
-    "_on_tab",
     "on_way",
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
-    r"cancel|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
+    r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
     r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote|Batches|label|Labelling|Races.begin|take_winner"
 )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 from playwright.sync_api import TimeoutError as NotSeen
 
 from headswap.app.ui.launch import SESSIONS
@@ -149,6 +149,34 @@ def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: 
     assert running_worker(visit, house) != worker
     visit.page.click("#hs-stop-lesson")  # beside Teach, too
     visit.wait("#hs-chip [data-state=cancelled]")
+
+
+def test_the_result_opens_though_the_server_is_slow_to_hear_of_the_tabs_before(visit: Visit) -> None:
+    ready(visit)
+    held: list[Route] = []
+    visit.page.route("**/gradio_api/run/predict*", lambda route: take(route))
+    take = held.append
+    visit.open_step("pictures")
+    visit.open_step("teaching")
+    take = Route.continue_
+    visit.page.click("#hs-teach")
+    visit.wait("#hs-stop-lesson")
+
+    for late in reversed(held):
+        late.continue_()
+
+    visit.wait("#hs-verdict .verdict")
+
+
+def test_a_run_that_takes_too_long_is_ended_with_the_best_so_far(visit: Visit) -> None:
+    ready(visit)
+    choose_everything(visit)
+    visit.page.click("#hs-teach")
+
+    visit.page.click("#hs-finish-lesson", timeout=WAIT_MS)
+
+    visit.wait("#hs-verdict .verdict")
+    assert "Teaching ended early, as was asked" in visit.page.inner_text("#hs-test")
 
 
 def test_a_killed_worker_is_told_of_and_a_reload_or_a_new_tab_finds_the_same_lesson(

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from headswap.data.manifest import Manifest
 from headswap.data.transforms import prepare
-from headswap.events import Event, Note
+from headswap.errors import FinishEarly
+from headswap.events import EpochEnd, Event, Note, Progress
 from headswap.features.engines import Engine
 from headswap.features.extractor import Extractor
 from headswap.network import InputSpec, Network
@@ -149,6 +150,22 @@ def test_a_head_that_is_not_one_linear_layer_is_taught_by_gradient(
     assert [event for event in heard if isinstance(event, Note)]
     assert (result.test.logits.argmax(1) == result.test.labels).mean() > 0.6
     assert not network.module.training
+
+
+def test_teaching_by_gradient_can_be_ended_early_and_keeps_what_it_has(
+    colours: Path, tmp_path: Path, trained: Callable[..., Sat]
+) -> None:
+    class AfterThreeEpochs(list[Event]):
+        def append(self, event: Event) -> None:
+            super().append(event)
+            if isinstance(event, Progress) and event.has_best and event.done == 3:
+                raise FinishEarly
+
+    heard = AfterThreeEpochs()
+    _, result, _ = trained(NormAfterHead(), colours, tmp_path, heard)
+
+    assert [event.number for event in heard if isinstance(event, EpochEnd)][-1] == 3
+    assert len(result.test.logits) == len(result.test.labels)
 
 
 def test_the_body_is_bit_for_bit_as_it_was(

@@ -1,7 +1,8 @@
 """A worker's side of its job: it lives, it reports, it hears when to stop.
 
 Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
-       row (or a signal) --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps
+       row (or a signal) --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps,
+           or `FinishEarly`, raised while it trains
 
 A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
 ends the process; only a save, once begun, is never cut.
@@ -22,7 +23,7 @@ from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.journal import Journal
 from headswap.app.jobs.store import Standing, Store
-from headswap.errors import Cancelled
+from headswap.errors import Cancelled, FinishEarly
 from headswap.events import Event, Progress
 
 Verdict = Standing
@@ -65,7 +66,7 @@ class Attempt:
 
     def ask_to_stop(self) -> None:
         """Stop between two steps; the job will be continued later."""
-        if self._verdict == "go":
+        if self._verdict in ("go", "finish"):
             self._verdict = "stop"
 
     def listen(self, event: Event) -> None:
@@ -73,6 +74,7 @@ class Attempt:
 
         Raises:
             Cancelled: the work should end here; `verdict` says why.
+            FinishEarly: it should train no longer.
         """
         self._check()
         with self._told:
@@ -81,9 +83,11 @@ class Attempt:
             else:
                 self._take_news(event)
         self._check()
+        if self._verdict == "finish" and isinstance(event, Progress) and event.has_best:
+            raise FinishEarly
 
     def _check(self) -> None:
-        if self._verdict != "go":
+        if self._verdict not in ("go", "finish"):
             raise Cancelled(self._verdict)
 
     def _take_progress(self, event: Progress) -> None:

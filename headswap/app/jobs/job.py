@@ -63,6 +63,7 @@ class Job:
     lease: int  # how often this attempt's worker has said that it lives; 0: not yet
     worker: str  # the runner's handle; empty while it is being started
     cancel_requested: bool
+    finish_requested: bool  # it trains no longer, and keeps the best that was found
     progress: Progress | None  # the latest
     result: str  # name of the sealed folder inside the job's folder; empty unless done
     error: JobError | None
@@ -144,6 +145,7 @@ def job_of(row: Mapping[str, Any]) -> Job:
         lease=row["lease"],
         worker=row["worker"],
         cancel_requested=bool(row["cancel_requested"]),
+        finish_requested=bool(row["finish_requested"]),
         progress=from_json(Progress, row["progress"]) if row["progress"] else None,
         result=row["result"],
         error=error,

@@ -112,6 +112,10 @@ class Queue:
         self.store.request_cancel(job_id)
         self.woken.set()
 
+    def finish_early(self, job_id: str) -> None:
+        """Let a running job train no longer: it keeps the best it has found, and is examined."""
+        self.store.request_finish(job_id)
+
     def warm(self) -> None:
         """Someone will soon teach: keep a spare worker ready for a while."""
         self._last_interest = self._clock()

@@ -50,6 +50,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "ALTER TABLE job ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0",
     ),  # end between two steps, wait again
+    (
+        "ALTER TABLE job ADD COLUMN finish_requested INTEGER NOT NULL DEFAULT 0",
+    ),  # train no longer, keep the best
 )
 
 

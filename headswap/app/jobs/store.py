@@ -37,7 +37,8 @@ from headswap.storage.files import discard, is_discarded, make_folder, to_json
 
 LOG_FILE = "log.txt"  # in the job's folder: everything its workers said
 
-Standing = Literal["go", "stop", "cancel", "lost"]  # what a worker hears when it asks how its attempt stands
+# What a worker hears when it asks how its attempt stands.
+Standing = Literal["go", "finish", "stop", "cancel", "lost"]
 
 _LAST_TURNS = (
     "SELECT owner, MAX(turn) FROM job"
@@ -172,6 +173,10 @@ class Store:
                 "UPDATE job SET cancel_requested = 1 WHERE id = ? AND state = 'running'", (job_id,)
             )
 
+    def request_finish(self, job_id: str) -> None:
+        """Leave word for the worker to train no longer and to keep the best it has found."""
+        self._rows.change("UPDATE job SET finish_requested = 1 WHERE id = ? AND state = 'running'", (job_id,))
+
     # What the queue does --------------------------------------------------------
 
     def request_stop(self) -> None:
@@ -242,13 +247,16 @@ class Store:
     def standing(self, job_id: str, attempt: int) -> Standing:
         """Whether to go on; costs no write."""
         found = self._rows.read(
-            f"SELECT cancel_requested, stop_requested FROM job WHERE {_THIS_ATTEMPT}", (job_id, attempt)
+            f"SELECT cancel_requested, stop_requested, finish_requested FROM job WHERE {_THIS_ATTEMPT}",
+            (job_id, attempt),
         )
         if not found:
             return "lost"
         if found[0]["cancel_requested"]:
             return "cancel"
-        return "stop" if found[0]["stop_requested"] else "go"
+        if found[0]["stop_requested"]:
+            return "stop"
+        return "finish" if found[0]["finish_requested"] else "go"
 
     def renew(self, job_id: str, attempt: int) -> bool:
         """Say that the worker lives; False: the attempt is over."""

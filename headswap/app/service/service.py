@@ -283,6 +283,10 @@ class Service:
         """Stop a run: at once when it waits, between two steps when it runs."""
         self._queue.cancel(self._store.get(job, owner=owner).id)
 
+    def finish_early(self, owner: str, job: str) -> None:
+        """Let a run train no longer: the best it has found is examined and kept."""
+        self._queue.finish_early(self._store.get(job, owner=owner).id)
+
     # Results ----------------------------------------------------------------------
 
     def report(self, owner: str, job: str) -> Report:

@@ -44,6 +44,7 @@ class JobView:
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
     finetunes: bool = False  # more than the head may move
+    can_finish: bool = False  # there is a best so far, and it may be asked for
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
     details: str = ""  # for anyone who looks after the machine
@@ -100,10 +101,16 @@ def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_lef
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
         finetunes=depth_of(job) != "head",
+        can_finish=_can_finish(job),
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
     )
+
+
+def _can_finish(job: Job) -> bool:
+    is_asked = job.cancel_requested or job.finish_requested
+    return job.state is JobState.RUNNING and not is_asked and bool(job.progress and job.progress.has_best)
 
 
 def _epochs(events: Sequence[Event]) -> tuple[EpochEnd, ...]:
@@ -166,6 +173,8 @@ def _doing(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd]) -> str
     if job.progress is None:
         return f"{again}Getting ready."
     step = job.progress.step
+    if job.finish_requested and job.progress.has_best:
+        return f"{again}Ending early, with the best that was found so far."
     if epochs and (step in _BEFORE_EPOCHS or (step == "finetune" and _is_last_run(events))):
         of = f" of {epochs[-1].of}" if step == "finetune" else ""  # the solver stops when it is there
         return f"{again}Pass {epochs[-1].number}{of}. {_gets(epochs[-1])}"

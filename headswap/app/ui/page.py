@@ -44,6 +44,11 @@ from headswap.app.ui.widgets.errors import errors_as_text
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
+# Told by the page itself: two answers of a server may come in the other order than their tabs were pressed.
+OPEN_STEP = """async () => {
+  await new Promise((then) => setTimeout(then));  // until `steps.js` has seen it
+  return new URL(location.href).searchParams.get('step');
+}"""
 STEPS = ("model", "pictures", "teach", "test", "home")
 TICK_S = 1.0
 THUMBNAILS_KEPT = 4096
@@ -143,7 +148,7 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared:
         (steps.test.footer.onward, "home"),
     ):  # fmt: skip
         _connect_move(button, to, shared)
-    shared.tabs.select(_on_tab, None, shared.where, queue=False, **QUIET)
+    shared.tabs.select(None, None, shared.where, js=OPEN_STEP, **QUIET)
 
 
 def _kept(value: str) -> gr.Textbox:
@@ -160,10 +165,6 @@ def _network_key(context: PageContext) -> str:
     project = context.project
     weights = "own" if project.has_own_weights else "pretrained"
     return "\n".join((project.model, project.head_path or "", weights, *context.classes))
-
-
-def _on_tab(event: gr.SelectData) -> str:
-    return STEPS[event.index]
 
 
 def _connect_move(button: gr.Button, to: str, shared: PageParts) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from headswap.errors import FinishEarly
 from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
@@ -28,6 +29,7 @@ from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least
 from headswap.training.finetune.records import FinetunedRun, OnEpoch
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
+_ENDED = "Teaching ended early, as was asked"
 _WORDS = {
     "norms": "The head and the norms of the body",
     "last": "The head and the last blocks of the body",
@@ -80,7 +82,7 @@ def search_finetuning(setup: FinetuneSetup, *, listener: Listener, on_epoch: OnE
 
     Args:
         setup: network, pictures, choices.
-        listener: hears progress and what came of it; may raise `Cancelled`.
+        listener: hears progress and what came of it; may raise `Cancelled`, and at progress `FinishEarly`.
         on_epoch: hears of each pass of the last run.
     """
     return _Search(setup, listener).run(on_epoch)
@@ -110,7 +112,7 @@ class _Search:
         every = len(self.setup.train)
         self.total = plan.images(every - held, every) + self.runner.images_below(plan.depths)
         if not self.runner.fill(plan.depths, self._tick):
-            return self._stay(None, "There was no time for more than that.")
+            return self._stay(None, self._no_time)
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
@@ -190,6 +192,8 @@ class _Search:
         gain, rate = best.gain, best.candidate.learning_rate
         counted = f"{gain.right_after} of {gain.images} validation pictures were right, with the solved "
         counted += f"head {gain.right_before}"
+        if self.setup.budget.was_ended and not best.gaining:
+            return f"{_ENDED}. No pass had been better than the solved head by then: {counted}."
         if best.broke:
             return (
                 f"With a learning rate of {rate:g} the loss grew beyond all bounds. Choose 0.001 or less, "
@@ -205,6 +209,11 @@ class _Search:
                 "leave the choice to “auto”."
             )
         return ""
+
+    @property
+    def _no_time(self) -> str:
+        is_ended = self.setup.budget.was_ended
+        return f"{_ENDED}." if is_ended else "There was no time for more than that."
 
     def _stay(self, best: _Best | None, reason: str) -> FinetuneResult:
         self.runner.put_back()
@@ -223,6 +232,8 @@ class _Search:
             f"{_WORDS[depth]} learned together: {gain.right_after} of {gain.images} validation pictures "
             f"were right, with the solved head {gain.right_before}."
         )
+        if self.setup.budget.was_ended:
+            sentence += f" {_ENDED}: this is the best that was found by then."
         self.listener(Note(sentence))
         return FinetuneResult(
             summary=self._record(best, depth, sentence),
@@ -248,4 +259,7 @@ class _Search:
 
     def _tick(self, images: int) -> None:
         self.done += images
-        self.listener(Progress("finetune", min(self.done, self.total), self.total))
+        try:
+            self.listener(Progress("finetune", min(self.done, self.total), self.total))
+        except FinishEarly:
+            self.setup.budget.end()

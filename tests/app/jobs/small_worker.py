@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 
 from headswap.app.jobs import worker
-from headswap.errors import TooFewImages
+from headswap.errors import FinishEarly, TooFewImages
 from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
 
@@ -28,7 +28,10 @@ def small_work(experiment_json: str, job_folder: Path, listener: Listener) -> st
     listener(Note(f"process {os.getpid()}"))
     for step in range(1, steps + 1):
         time.sleep(step_s)
-        listener(Progress("head", step, steps))
+        try:
+            listener(Progress("head", step, steps, unit=plan.get("unit", "pictures")))
+        except FinishEarly:
+            break
         listener(EpochEnd(step, steps, step, steps, step, steps))
     _end_badly(then)
     if "save_s" in plan:

@@ -146,6 +146,18 @@ def test_cancelling_a_running_job_stops_it_between_two_steps(open_office: Open) 
     office.tick_until(lambda: not office.runner.is_alive(running.worker))
 
 
+def test_a_run_that_is_ended_early_keeps_its_best_and_is_done(open_office: Open) -> None:
+    office = open_office(clock=lambda: 0.0)
+    job_id = office.submit(steps=100_000, step_s=0.01, unit="passes")
+    office.claimed(job_id)
+
+    office.queue.finish_early(job_id)
+    (job,) = office.run(job_id)
+
+    assert (job.state, job.finish_requested) == (JobState.DONE, True)
+    check_seal(office.store.folder(job_id) / job.result)
+
+
 def test_a_step_that_goes_on_long_after_a_cancel_is_cut(open_office: Open) -> None:
     office = open_office(clock=lambda: 0.0)  # the queue's own patience never ends
     job_id = office.submit(steps=1, then="hang")

@@ -103,6 +103,7 @@ def test_nobody_sees_what_is_somebody_else_s(
         lambda who, p, j: service.start_teaching(who, p),
         lambda who, p, j: service.job(who, j),
         lambda who, p, j: service.cancel(who, j),
+        lambda who, p, j: service.finish_early(who, j),
         lambda who, p, j: service.report(who, j),
         lambda who, p, j: service.predict(who, j, image),
         lambda who, p, j: service.export(who, j),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from headswap.errors import BadSetting, Cancelled
+from headswap.errors import BadSetting, Cancelled, FinishEarly
 from headswap.events import Event, Note, Progress
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.candidates import CandidateRunner
@@ -143,6 +143,40 @@ def test_too_little_time_is_told_as_what_was_left_what_is_kept_and_what_it_takes
 
     kept = len(room.labels) / 2
     assert f"60 s were left, of which the exam and saving need {kept:.0f} s" in finetuned.summary.sentence
+
+
+def ending_after(epochs: int) -> tuple[list[Event], Callable[[Event], None]]:
+    """A listener that wants no more after so much of the work, measured in looks at images."""
+    heard: list[Event] = []
+
+    def listen(event: Event) -> None:
+        heard.append(event)
+        if isinstance(event, Progress) and event.done >= epochs:
+            raise FinishEarly
+
+    return heard, listen
+
+
+@pytest.mark.parametrize("looks", [1, 400, 1200])
+def test_a_person_who_waits_no_longer_gets_the_best_so_far(classroom: Make, looks: int) -> None:
+    room = classroom(120)
+    rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
+    whole: list[Event] = []
+    go(classroom(120), TrainConfig(depth="everything", finetune=rate), whole)
+    heard, listen = ending_after(looks)
+
+    finetuned = search_finetuning(
+        room.setup(TrainConfig(depth="everything", finetune=rate)),
+        listener=listen,
+        on_epoch=lambda result, answer: None,
+    )
+
+    def steps(said: list[Event]) -> int:
+        return sum(isinstance(event, Progress) for event in said)
+
+    assert steps(heard) < steps(whole)
+    assert "Teaching ended early, as was asked" in finetuned.summary.sentence
+    assert finetuned.moved == (finetuned.summary.right_after > finetuned.summary.right_before)
 
 
 def test_a_budget_is_honoured(classroom: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ class TrainStep:
     key: gr.Textbox
     start: gr.Button
     stop: gr.Button
+    finish: gr.Button
     status: gr.HTML
     live: gr.HTML
     six: gr.HTML
@@ -52,7 +53,8 @@ class TrainStep:
 
     @property
     def outputs(self) -> list[object]:
-        return [self.plan.depth, self.key, self.start, self.stop, self.live, self.six, self.onward]
+        buttons = (self.start, self.stop, self.finish, self.onward)
+        return [self.plan.depth, self.key, *buttons, self.live, self.six]
 
 
 def build_train_step() -> TrainStep:
@@ -71,6 +73,9 @@ def build_train_step() -> TrainStep:
                 stop = gr.Button(
                     "Stop", size="lg", visible=False, elem_id="hs-stop-lesson", elem_classes="big"
                 )
+            finish = gr.Button(
+                "Stop here, and keep the best so far", visible=False, elem_id="hs-finish-lesson"
+            )
             status = fragment(classes="status", name="hs-teach-status")
         live = fragment(live_panel(None, None, NO_IMAGES), name="hs-live", script=LIVE)
     six = fragment(name="hs-six")
@@ -78,7 +83,7 @@ def build_train_step() -> TrainStep:
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TrainStep(intro, plan, key, start, stop, status, live, six, share, onward)
+    return TrainStep(intro, plan, key, start, stop, finish, status, live, six, share, onward)
 
 
 def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
@@ -103,6 +108,7 @@ def show_training(step: TrainStep, context: PageContext, shared: PageParts) -> U
         step.key: f"{context.project.id}:{context.project.job or 'first'}",
         step.start: gr.Button(value=label, interactive=not context.lacks and not context.is_teaching),
         step.stop: gr.Button(visible=context.is_teaching),
+        step.finish: gr.Button(visible=bool(job and job.can_finish)),
         step.live: live_panel(job, _chart(context, job), _invitation(context)),
         step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, shared))
         if job
@@ -163,6 +169,13 @@ def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, 
     return shared.show(shared.look(project_id, request))
 
 
+def on_finish(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+    """Train no longer: the best so far is examined and kept."""
+    context = shared.look(project_id, request)
+    shared.service.finish_early(context.owner, context.project.job or "")
+    return shared.show(shared.look(project_id, request))
+
+
 def connect_train_step(step: TrainStep, shared: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
     connect_share(step.share, step.status, step.key, shared)
@@ -170,4 +183,8 @@ def connect_train_step(step: TrainStep, shared: PageParts) -> None:
         errors_as_text(step.status)(on_start, shared),
         [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
         show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
+    )  # fmt: skip
+    step.finish.click(
+        errors_as_text(step.status)(on_finish, shared), shared.project_id, [*shared.redrawn, step.status],
+        queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
