@@ -170,6 +170,15 @@ def on_tick(part: TryMany, shared: PageParts, project_id: str, request: gr.Reque
     return show_many(part, shared, shared.look(project_id, request), GridChoice())
 
 
+def on_step(
+    part: TryMany, shared: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
+) -> Updates:
+    """This step is opened: in another one, names may have been given or taken back."""
+    if where != "test":
+        return {}
+    return show_many(part, shared, shared.look(project_id, request), choice_of(chosen))
+
+
 def on_edit(
     part: TryMany, shared: PageParts, project_id: str, job: str, chosen: str, event: gr.EventData,
     request: gr.Request,
@@ -263,6 +272,10 @@ def connect_try_many(part: TryMany, shared: PageParts, done_job: gr.Textbox) -> 
     part.zip.upload(told(on_zip, part, shared), [*asked, part.zip], outputs, concurrency_limit=4, **QUIET)
     tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, shared)
     part.timer.tick(tick, shared.project_id, outputs, queue=False, **QUIET)
+    shared.where.change(
+        told(on_step, part, shared), [shared.project_id, part.chosen, shared.where], outputs, queue=False,
+        **QUIET,
+    )  # fmt: skip
     edits = told(on_edit, part, shared)
     for piece in (part.live, part.batch, part.view):
         piece.click(
