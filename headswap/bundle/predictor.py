@@ -167,6 +167,7 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
     Raises:
         BundleDamaged: there is no bundle there, or it is not what was saved.
     """
+    from headswap.heads.resize import take_size
     from headswap.heads.swap import swap_head
     from headswap.heads.wide import widen
     from headswap.zoos.bounded import check_extent
@@ -184,6 +185,8 @@ def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:
         settings = ZooSettings(allow_code=allow_code)
         check_extent(card.model, card.variant, weights_of(folder), settings)
         network = build_network(card.model, variant=card.variant, settings=settings)
+        if card.input.size != network.input.size:
+            take_size(network.module, card.input.size)
         record = swap_head(network, len(card.classes), input_size=card.input.size, path=card.head_path)
         if card.site.taps:
             network, _ = widen(network, record.site, card.site.taps, len(card.classes))

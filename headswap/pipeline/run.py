@@ -230,16 +230,14 @@ def _load(
 
 
 def _sized(network: Network, px: int | None) -> Network:
-    """The same network, if it takes pictures of that size."""
-    from headswap.heads.dry_run import DryRun, DryRunMode
-    from headswap.heads.input_size import attempt
+    """The same network, if it takes pictures of that size or can be made to."""
+    from headswap.heads.resize import take_size
 
-    size = network.input.sized(px).size
-    if px is not None and not isinstance(attempt(network.module, DryRunMode(size=size)), DryRun):
+    if px is not None and not take_size(network.module, network.input.sized(px).size):
         usual = f"{network.input.height}×{network.input.width}"
         raise BadSetting(
             f"{network.name} does not take pictures of {px}×{px} px.",
-            remedy=f"Leave the size as it is, {usual}, or choose a convolutional network.",
+            remedy=f"Leave the size as it is, {usual}, or choose another network.",
         )
     return network
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from headswap.data.transforms import to_float
 from headswap.errors import BadSetting, Cancelled, HeadNotFound, ModelNotFound, TooFewImages
 from headswap.events import EpochEnd, Event, Guesses, Progress
 from headswap.exports.onnx import write_onnx
-from headswap.exports.package import ONNX
+from headswap.exports.package import ONNX, read_check
 from headswap.features.bank import BankBuilder, FeatureBank
+from headswap.heads.wide import unwidened
 from headswap.storage.files import check_seal
 from headswap.training.config import TrainConfig
 from headswap.zoos.catalogue import build_network
@@ -229,16 +230,41 @@ def test_images_of_another_size_are_learned_measured_and_predicted_at_it(
     assert right == read_report(tmp_path / "b").test_right
 
 
-def test_a_network_of_one_size_says_so(few_drawings: Path, workspace: Path, tmp_path: Path) -> None:
-    network = build_network("timm/vit_tiny_patch16_224")
-    weights = tmp_path / "vit.safetensors"
-    save_file(network.module.state_dict(), weights)
+@pytest.fixture
+def trained_at(few_drawings: Path, workspace: Path, tmp_path: Path) -> Callable[[str, int], Path]:
+    """Train a network of timm with random weights on images of a size; gives the bundle."""
 
-    with pytest.raises(BadSetting, match="vit_tiny_patch16_224 does not take pictures of 96×96 px"):
+    def trained(name: str, px: int) -> Path:
+        weights = tmp_path / f"{name}.safetensors"
+        save_file(build_network(f"timm/{name}").module.state_dict(), weights)
         headswap.train(
-            few_drawings, model="vit_tiny_patch16_224", weights=weights, out=tmp_path / "b",
-            workspace=workspace, config=TrainConfig(px=96),
+            few_drawings, model=name, weights=weights, out=tmp_path / "b", workspace=workspace,
+            config=TrainConfig(px=px),
         )  # fmt: skip
+        return tmp_path / "b"
+
+    return trained
+
+
+def test_the_positions_of_a_transformer_are_resampled_and_travel(
+    trained_at: Callable[[str, int], Path], few_drawings: Path, tmp_path: Path
+) -> None:
+    folder = trained_at("vit_tiny_patch16_224", 96)
+
+    bundle = headswap.load_bundle(folder)
+    positions = dict(unwidened(bundle.network.module).named_parameters())["pos_embed"]
+    assert positions.shape == (1, 1 + 6 * 6, 192)
+    test = read_dataset(folder).part("test")
+    said = bundle.predict_many(few_drawings / image.file for image in test)
+    right = sum(one.label == image.class_name for one, image in zip(said, test, strict=True))
+    assert right == read_report(folder).test_right
+    headswap.export(folder, tmp_path / "b.zip")
+    assert read_check(tmp_path / "b.zip").agree
+
+
+def test_a_network_of_one_size_says_so(trained_at: Callable[[str, int], Path], tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="resmlp_12_224 does not take pictures of 96×96 px"):
+        trained_at("resmlp_12_224", 96)
     assert not (tmp_path / "b").exists()
 
 
