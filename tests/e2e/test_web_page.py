@@ -271,6 +271,7 @@ def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
     with page.expect_download() as download:
         page.click("#hs-page-file")
     assert download.value.suggested_filename.endswith(".html")
+    page.click("#hs-teachable-machine [data-do=make]")
     page.click("#hs-web-page [data-do=share]")
     url = page.inner_text("#hs-page-link .url")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/net/[0-9a-f]{32}/", url)
@@ -286,6 +287,9 @@ def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
     phone.wait_for_selector("html[data-ready]", state="attached", timeout=WAIT_MS)
     assert answer(phone, SAMPLE / "try" / "bird_hen_01.png")["label"] == label
     context.close()
+
+    taught.wait("#hs-teachable-machine [data-state=failed]")  # this run's head reads every layer
+    assert "the last layer" in page.inner_text("#hs-teachable-machine")
 
     page.click("#hs-page-link [data-do=unshare]")
     page.wait_for_selector("#hs-page-link .url", state="detached")
