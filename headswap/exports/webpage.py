@@ -186,7 +186,7 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
     }
     runtime = gzip.decompress(_vendored("runtime.js.gz")).decode()
     program = f'"use strict";\n{runtime}(() => {{\n{_joined(_IN_WORKER)}}})();\n'
-    names = [html.escape(name) for name in bundle.classes]
+    names = [f"<bdi>{html.escape(name)}</bdi>" for name in bundle.classes]  # each may run from right to left
     licence = bundle.card.licence
     return Template(_text("page.html")).substitute(
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),

@@ -194,6 +194,11 @@ def test_axe_finds_nothing_on_any_width_in_light_and_dark(
     proof(page)
     answer(page, sorted((SAMPLE / "try").iterdir())[0])
     page.check("#where")
+    page.evaluate("document.querySelector('#label').textContent = 'مرحبا بالعالم'")  # runs from right to left
+    name, sure = page.locator("#label").bounding_box(), page.locator("#sure").bounding_box()
+    assert name
+    assert sure
+    assert sure["x"] >= name["x"] + name["width"]  # or its figure would stand before the name
 
     for width in (320, 360, 1100):
         page.set_viewport_size({"width": width, "height": 800})

@@ -98,7 +98,7 @@ def test_a_web_page_is_made_once_and_opened_by_its_own_link_only(
     assert sorted(path.name for path in view.page.parent.iterdir()) == sorted(
         (view.page.name, view.site.name)
     )
-    assert "<h1>My Drawings</h1>" in view.page.read_text(encoding="utf-8")
+    assert "<h1><bdi>My Drawings</bdi></h1>" in view.page.read_text(encoding="utf-8")
     made_at = view.page.stat().st_mtime_ns
     assert service.take_home.begin_page("ada", job).page == view.page
     assert view.page.stat().st_mtime_ns == made_at
