@@ -118,6 +118,8 @@ def _use(facts: CardFacts) -> str:
     onnx = ""
     if any(way.name == "model.onnx" and not way.problem for way in facts.check.ways):
         onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
+    if any(way.name == "model.xml" and not way.problem for way in facts.check.ways):
+        onnx += "python predict_openvino.py picture.jpg # openvino, pillow and numpy; no torch\n"
     if any(way.name == "model.tflite" and not way.problem for way in facts.check.ways):
         onnx += (
             "python predict_litert.py picture.jpg   # ai-edge-litert, pillow, numpy; --int8: the smaller\n"

@@ -347,7 +347,7 @@ def seal_up(
 def read_check(zip_file: Path) -> ParityCheck:
     """What was measured, from the zip itself."""
     with zipfile.ZipFile(zip_file) as packed:
-        name = next(name for name in packed.namelist() if name.endswith(f"/{CHECK}"))
+        name = next(name for name in packed.namelist() if name.rpartition("/")[2] == CHECK)
         check: ParityCheck = from_json(ParityCheck, packed.read(name))
     return check
 

@@ -170,7 +170,7 @@ def topology_of(bundle: Bundle) -> tuple[Topology, str]:
     name = card.model.partition("/")[2]
     why = ""
     if card.site.taps:
-        why = "its head reads every layer; teach it with --head last"
+        why = "its head reads every layer; teach it with --head last (What the head reads: the last layer)"
     elif card.flip:
         why = "its answer is the mean over a picture and its mirror image; teach it without --mirror"
     elif spec.channels != 3 or spec.height != spec.width or spec.channel_order != "RGB":

@@ -31,6 +31,7 @@ from headswap.data.transforms import to_float, wanted_px
 from headswap.errors import HeadswapError
 from headswap.evaluation.report import Report
 from headswap.exports.edge_cases import draw_edge_cases
+from headswap.exports.home_screen import ICONS, MANIFEST, draw_icon, web_manifest
 from headswap.exports.model_card import limit_sentences, verdict_sentences
 from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES, write_onnx
 from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
@@ -47,6 +48,12 @@ _IN_WORKER = ("jpeg.js", "png.js", "images.js", "network.js")
 _IN_PAGE = ("client.js", "heat.js", "page.js")
 _IMPORTS = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORTS = re.compile(r"^export (?=async|class|const|function|let)", re.MULTILINE)
+_SERVED = {  # in a page that is a file, and in one that has an address
+    '<html lang="en">': '<html lang="en" data-offline="">',
+    "</title>\n": f'</title>\n<link rel="manifest" href="{MANIFEST}">\n'
+    f'<link rel="apple-touch-icon" href="{next(iter(ICONS))}">\n',
+    "img-src data:": "manifest-src 'self'; img-src 'self' data:",
+}
 _STILL = (1980, 1, 1, 0, 0, 0)  # the time of every file in the zip: the same input gives the same bytes
 
 
@@ -77,30 +84,37 @@ def write_page(bundle: Bundle, source: Path, target: Path, *, title: str = "") -
 def pack_site(page: Path, target: Path) -> None:
     """Pack a page for any web host: with what keeps it on a phone, and the module for programs."""
     text = kept_offline(page.read_text(encoding="utf-8"))
+    module = _text("client.js") + "\n" + _text("open.js")
+    guides = {name: _text(name) for name in ("headswap.d.mts", "example.html", "p5.html", "README.md")}
+    contents = {"index.html": text, **beside(text), "headswap.mjs": module, **guides}
     with replacing(target) as whole, zipfile.ZipFile(whole, "w") as packed:
-        for name, content in sorted({"index.html": text, **dict(_beside(text))}.items()):
+        for name, content in sorted(contents.items()):
             info = zipfile.ZipInfo(name, date_time=_STILL)
             info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
             packed.writestr(info, content)
 
 
 def kept_offline(page: str) -> str:
-    """The page as it is served from an address, beside `service_worker`: it stays on the device."""
-    return page.replace('<html lang="en">', '<html lang="en" data-offline="">', 1)
+    """The page as it is served from an address, with `beside` beside it: it stays on the device."""
+    for found, served in _SERVED.items():
+        page = page.replace(found, served, 1)
+    return page
+
+
+def beside(page: str) -> dict[str, str | bytes]:
+    """What must lie beside a page that is kept on a device: {file: content}, small ones all of them."""
+    title = re.search("<title>(.*?)</title>", page, re.DOTALL)
+    return {
+        "sw.js": service_worker(page),
+        MANIFEST: web_manifest(html.unescape(title[1]) if title else "headswap"),
+        **{name: draw_icon(px) for name, px in ICONS.items()},
+    }
 
 
 def service_worker(page: str) -> str:
     """The script that keeps a page on a device; it must lie beside the page, as sw.js."""
     version = hashlib.sha256(page.encode()).hexdigest()[:16]
-    return Template(_text("sw.js")).substitute(version=version, files=json.dumps(["./"]))
-
-
-def _beside(page: str) -> Iterator[tuple[str, str]]:
-    """What a web host serves beside the page."""
-    yield "sw.js", service_worker(page)
-    yield "headswap.mjs", _text("client.js") + "\n" + _text("open.js")
-    for name in ("headswap.d.mts", "example.html", "p5.html", "README.md"):
-        yield name, _text(name)
+    return Template(_text("sw.js")).substitute(version=version, files=json.dumps(["./", MANIFEST, *ICONS]))
 
 
 def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck]:
@@ -172,7 +186,7 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
     }
     runtime = gzip.decompress(_vendored("runtime.js.gz")).decode()
     program = f'"use strict";\n{runtime}(() => {{\n{_joined(_IN_WORKER)}}})();\n'
-    names = [html.escape(name) for name in bundle.classes]
+    names = [f"<bdi>{html.escape(name)}</bdi>" for name in bundle.classes]  # each may run from right to left
     licence = bundle.card.licence
     return Template(_text("page.html")).substitute(
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),

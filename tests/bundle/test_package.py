@@ -168,6 +168,7 @@ def test_openvino_is_written_run_and_compared_on_wish(bundle: Path, tmp_path: Pa
     assert route.largest_difference < 1e-4
     with zipfile.ZipFile(tmp_path / "o.zip") as packed:
         names = {name.partition("/")[2] for name in packed.namelist()}
+        assert "python predict_openvino.py picture.jpg" in packed.read("o/README.md").decode()
     assert {"model.xml", "model.bin", "predict_openvino.py"} <= names
     assert not {"model.onnx", "predict_onnx.py", "model.onnx.part"} & names
 

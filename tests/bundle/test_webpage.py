@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from headswap import export
 from headswap.bundle.predictor import load_bundle
@@ -48,6 +51,12 @@ def test_neither_a_file_name_nor_a_place_of_this_machine_travels(
     assert str(few_drawings) not in text
 
 
+def test_a_name_with_signs_is_what_the_home_screen_says() -> None:
+    kept = webpage.beside("<title>Ana&#x27;s &lt;b&gt; &amp; \n مرحبا 🦊</title>\n")
+
+    assert json.loads(kept["manifest.webmanifest"])["name"] == "Ana's <b> & \n مرحبا 🦊"
+
+
 def test_names_are_text_and_run_nothing(bundle: Path, tmp_path: Path) -> None:
     title = '<script>alert(1)</script> & "mugs"'
     webpage.write_page(load_bundle(bundle), bundle, tmp_path / "p.html", title=title)
@@ -66,9 +75,14 @@ def test_the_zip_for_a_web_host_is_whole_and_the_same_every_time(
     assert (tmp_path / "site.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
         assert sorted(packed.namelist()) == [
-            "README.md", "example.html", "headswap.d.mts", "headswap.mjs", "index.html", "p5.html", "sw.js",
+            "README.md", "example.html", "headswap.d.mts", "headswap.mjs", "icon-192.png", "icon-512.png",
+            "index.html", "manifest.webmanifest", "p5.html", "sw.js",
         ]  # fmt: skip
         assert 'data-offline=""' in packed.read("index.html").decode()
+        manifest = json.loads(packed.read("manifest.webmanifest"))
+        for icon in manifest["icons"]:
+            drawn = Image.open(BytesIO(packed.read(icon["src"])))
+            assert icon["sizes"] == f"{drawn.width}x{drawn.height}"
         assert "$" not in packed.read("sw.js").decode()
 
 

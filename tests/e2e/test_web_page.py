@@ -26,6 +26,7 @@ from headswap import export
 from headswap.bundle.heatmap import heat_of, overlay
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.exports.parity import BOUND
+from headswap.exports.webpage import beside
 from tests.e2e.house import SAMPLE, WAIT_MS, Visit, new_profile
 
 pytestmark = pytest.mark.browser
@@ -193,6 +194,11 @@ def test_axe_finds_nothing_on_any_width_in_light_and_dark(
     proof(page)
     answer(page, sorted((SAMPLE / "try").iterdir())[0])
     page.check("#where")
+    page.evaluate("document.querySelector('#label').textContent = 'مرحبا بالعالم'")  # runs from right to left
+    name, sure = page.locator("#label").bounding_box(), page.locator("#sure").bounding_box()
+    assert name
+    assert sure
+    assert sure["x"] >= name["x"] + name["width"]  # or its figure would stand before the name
 
     for width in (320, 360, 1100):
         page.set_viewport_size({"width": width, "height": 800})
@@ -204,12 +210,22 @@ def test_axe_finds_nothing_on_any_width_in_light_and_dark(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_program_asks_the_network_through_the_module(
+OTHER = (  # a page of another network on the same host
+    '<!doctype html><html lang="en"><title>Other</title>\n'
+    '<script>navigator.serviceWorker.register("sw.js")</script>'
+)
+
+
+def test_a_host_serves_it_to_programs_and_to_home_screens_that_keep_it_beside_another(
     bundle: Path, open_page: OpenPage, browser: Browser, tmp_path: Path
 ) -> None:
     export(bundle, tmp_path / "site.zip", form="site")
     with zipfile.ZipFile(tmp_path / "site.zip") as packed:
         packed.extractall(tmp_path / "site")
+    (tmp_path / "site" / "other").mkdir()
+    for name, content in {"index.html": OTHER, **beside(OTHER)}.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / "site" / "other" / name).write_bytes(data)
     picture = SAMPLE / "try" / "bird_hen_01.png"
     expected = load_bundle(bundle).predict(picture)
 
@@ -221,7 +237,18 @@ def test_a_program_asks_the_network_through_the_module(
         page.set_input_files("#file", picture)
         page.wait_for_selector(f"#said:has-text('{expected.label}'):not(:has-text('It knows'))")
         page.context.close()
-        assert answer(open_page(url), picture)["label"] == expected.label
+        phone = open_page(url)
+        assert answer(phone, picture)["label"] == expected.label
+        phone.evaluate("navigator.serviceWorker.ready")
+        asked = phone.context.new_cdp_session(phone)
+        errors = asked.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert [one["errorId"] for one in errors] in ([], ["in-incognito"])  # a fresh profile is one
+        assert asked.send("Page.getAppManifest")["errors"] == []
+        phone.goto(f"{url}other/")
+        phone.evaluate("navigator.serviceWorker.ready")
+
+    phone.goto(url)  # the host is gone
+    phone.wait_for_selector("html[data-ready]", state="attached", timeout=WAIT_MS)
 
 
 @contextmanager
@@ -249,6 +276,7 @@ def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
     with page.expect_download() as download:
         page.click("#hs-page-file")
     assert download.value.suggested_filename.endswith(".html")
+    page.click("#hs-teachable-machine [data-do=make]")
     page.click("#hs-web-page [data-do=share]")
     url = page.inner_text("#hs-page-link .url")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/net/[0-9a-f]{32}/", url)
@@ -264,6 +292,9 @@ def test_step_5_makes_it_and_a_link_opens_it_on_phones_also_without_the_server(
     phone.wait_for_selector("html[data-ready]", state="attached", timeout=WAIT_MS)
     assert answer(phone, SAMPLE / "try" / "bird_hen_01.png")["label"] == label
     context.close()
+
+    taught.wait("#hs-teachable-machine [data-state=failed]")  # this run's head reads every layer
+    assert "the last layer" in page.inner_text("#hs-teachable-machine")
 
     page.click("#hs-page-link [data-do=unshare]")
     page.wait_for_selector("#hs-page-link .url", state="detached")

@@ -17,6 +17,7 @@ from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
 from headswap.exports.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
 from headswap.exports.parity import Route
+from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import write_page
 from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
@@ -66,7 +67,18 @@ class AskPage:
     kind: Literal["page"] = "page"
 
 
-Question = AskLayOut | AskWay | AskSeal | AskPage
+@dataclass(frozen=True)
+class AskTeachableMachine:
+    """Write the zip in Teachable Machine's format."""
+
+    bundle: str
+    target: str
+    title: str
+    dataset: str  # dataset.json of the run; its pictures may be gone
+    kind: Literal["teachable machine"] = "teachable machine"
+
+
+Question = AskLayOut | AskWay | AskSeal | AskPage | AskTeachableMachine
 
 
 def answer(question_json: str) -> str:
@@ -86,6 +98,9 @@ def answer(question_json: str) -> str:
             return to_json(seal_up(source, laid, ways, title=title, target=Path(target)))
         case AskPage(_, target, title):
             return to_json(write_page(_bundle(question.bundle), source, Path(target), title=title))
+        case AskTeachableMachine(_, target, title, dataset):
+            bundle, manifest = _bundle(question.bundle), _images(source, dataset)
+            return to_json(write_teachable_machine(bundle, Path(target), title=title, manifest=manifest))
 
 
 def _images(source: Path, dataset: str) -> Manifest | None:

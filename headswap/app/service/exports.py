@@ -22,7 +22,14 @@ from typing import Literal
 
 from headswap.app.jobs.store import Store
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.exporting import AskLayOut, AskPage, AskSeal, AskWay, WayName
+from headswap.app.processes.exporting import (
+    AskLayOut,
+    AskPage,
+    AskSeal,
+    AskTeachableMachine,
+    AskWay,
+    WayName,
+)
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.settings import Settings
@@ -38,7 +45,7 @@ from headswap.storage.files import from_json, to_json
 Predict = Callable[[str, str, Path], Prediction]  # (owner, job, picture)
 _Tell = Callable[[str, float], None]  # (what is going on, share done)
 _Steps = Callable[[Path, _Tell], None]  # (a folder to work in, ...)
-_FOLDER, _PAGE_FOLDER = "take-home", "web-page"
+_FOLDER, _PAGE_FOLDER, _TEACHABLE_FOLDER = "take-home", "web-page", "teachable-machine"
 _LONGEST_S = 1800.0  # for someone who waits for the file
 _WAYS: tuple[tuple[WayName, str, float], ...] = (
     (BUNDLE, "Asking the packed weights.", 0.35),
@@ -79,6 +86,17 @@ class WebPageView:
     page: Path | None = None  # one HTML file, when ready
     site: Path | None = None  # the zip for a web host, when ready
     problem: str = ""  # when failed
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeachableMachineView:
+    """How far the zip in Teachable Machine's format is, and how far the answers of its readers differ."""
+
+    state: Literal["not begun", "packing", "ready", "failed"]
+    zip_file: Path | None = None  # when ready
+    route: Route | None = None  # when ready: what was measured
+    problem: str = ""  # when failed: a head that the format cannot hold, for one
     remedy: str = ""
 
 
@@ -170,6 +188,30 @@ class Exports:
             return WebPageView(state="not begun")
         return WebPageView(state=packing.view.state, problem=packing.view.problem, remedy=packing.view.remedy)
 
+    def begin_teachable_machine(self, owner: str, job: str) -> TeachableMachineView:
+        """Write a run in Teachable Machine's format, unless it is there or under way already.
+
+        Raises:
+            NotFound: there is no such run, or it has no result yet.
+        """
+        target = self._teachable_machine(owner, job)
+        self._begin(target, partial(self._teachable_machine_steps, owner, job, target))
+        return self.teachable_machine_view(owner, job)
+
+    def teachable_machine_view(self, owner: str, job: str) -> TeachableMachineView:
+        """Whether the zip in Teachable Machine's format is there, or how far it is."""
+        seen = self._seen(self._teachable_machine(owner, job))
+        return TeachableMachineView(
+            state=seen.state,
+            zip_file=seen.zip_file,
+            route=seen.check.ways[0] if seen.check else None,
+            problem=seen.problem,
+            remedy=seen.remedy,
+        )
+
+    def _teachable_machine(self, owner: str, job: str) -> Path:
+        return self._store.folder(job) / _TEACHABLE_FOLDER / f"{self._name(owner, job)}-teachable-machine.zip"
+
     def _zip(self, owner: str, job: str) -> Path:
         return self._store.folder(job) / _FOLDER / f"{self._name(owner, job)}.zip"
 
@@ -231,11 +273,8 @@ class Exports:
     def _steps(self, owner: str, job: str, target: Path, work: Path, tell: _Tell) -> None:
         bundle = str(self._results.bundle(owner, job))
         tell("Laying out the files.", 0.05)
-        experiment: Experiment = from_json(Experiment, self._store.get(job, owner=owner).experiment_json)
-        laid: LaidOut = from_json(
-            LaidOut,
-            self._ask(AskLayOut(bundle, str(work / target.stem), experiment.data.source)),
-        )
+        layout = AskLayOut(bundle, str(work / target.stem), self._data(owner, job))
+        laid: LaidOut = from_json(LaidOut, self._ask(layout))
         tell("Asking this page.", 0.2)
         ways = [self._page_way(owner, job, laid)]
         for way, sentence, share in _WAYS:
@@ -252,6 +291,18 @@ class Exports:
         tell("Packing it for a web host.", 0.8)
         pack_site(draft, target.with_name(f"{target.stem}-site.zip"))
         draft.replace(target)
+
+    def _teachable_machine_steps(self, owner: str, job: str, target: Path, work: Path, tell: _Tell) -> None:
+        tell("Writing the network layer by layer, and asking it.", 0.1)
+        bundle, title = str(self._results.bundle(owner, job)), self._title(owner, job)
+        draft = work / target.name
+        self._ask(AskTeachableMachine(bundle, str(draft), title, self._data(owner, job)))
+        draft.replace(target)
+
+    def _data(self, owner: str, job: str) -> str:
+        """dataset.json of a run."""
+        experiment: Experiment = from_json(Experiment, self._store.get(job, owner=owner).experiment_json)
+        return experiment.data.source
 
     def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
         """What this page says of each picture, asked like a picture that someone drops on it."""

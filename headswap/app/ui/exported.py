@@ -1,6 +1,6 @@
 """/net/KEY/: the web page of a run, for anyone who was given its link.
 
-Flow:  GET /net/KEY/ --page_of--> the exported page;  GET /net/KEY/sw.js --> what keeps it on the phone
+Flow:  GET /net/KEY/ --page_of--> the exported page;  GET /net/KEY/sw.js, icons --> what keeps it on the phone
 
 Answered behind the gate, before gradio and its log-in: the key is the permission, as of /follow. The page
 carries its own policy, which allows its two scripts and no connection at all.
@@ -25,10 +25,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headswap.app.ui.gateway.routes import EXPORTED_PAGE, route_of
 from headswap.app.ui.lessons.follow_draw import lost_page
 from headswap.errors import HeadswapError
-from headswap.exports.webpage import kept_offline, service_worker
+from headswap.exports.webpage import beside, kept_offline
 
 READERS = 2  # threads for all phones together
 KEPT = 2  # pages in memory, some 16 MB each: a class opens one at the same time
+KINDS = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".png": "image/png"}
 HEADERS = {
     "cache-control": "no-cache",
     "content-security-policy": "frame-ancestors 'none'",
@@ -59,12 +60,12 @@ class ExportedPages:
             answer = RedirectResponse(f"{key}/", 308)
         else:
             known = Headers(scope=scope).get("if-none-match", "")
-            ask = partial(self._answer, key, known, is_worker=file == "/sw.js")
+            ask = partial(self._answer, key, known, file.removeprefix("/"))
             answer = await asyncio.get_running_loop().run_in_executor(self._readers, ask)
         answer.headers.update(HEADERS)
         await answer(scope, receive, send)
 
-    def _answer(self, key: str, known: str, *, is_worker: bool) -> Response:
+    def _answer(self, key: str, known: str, name: str) -> Response:
         try:
             file = self._page_of(key)
             page, packed = _page(file, file.stat().st_mtime_ns)
@@ -72,8 +73,8 @@ class ExportedPages:
             return Response(lost_page(error.problem, error.remedy), 404, media_type="text/html")
         except OSError:  # tidied away just now
             return PlainTextResponse("", 404)
-        if is_worker:
-            return Response(service_worker(page), media_type="text/javascript")
+        if name:
+            return Response(beside(page)[name], media_type=KINDS[Path(name).suffix])
         tag = f'"{hashlib.sha256(packed).hexdigest()[:32]}"'
         if tag in known:
             return Response(status_code=304, headers={"etag": tag})

@@ -98,7 +98,7 @@ def test_a_web_page_is_made_once_and_opened_by_its_own_link_only(
     assert sorted(path.name for path in view.page.parent.iterdir()) == sorted(
         (view.page.name, view.site.name)
     )
-    assert "<h1>My Drawings</h1>" in view.page.read_text(encoding="utf-8")
+    assert "<h1><bdi>My Drawings</bdi></h1>" in view.page.read_text(encoding="utf-8")
     made_at = view.page.stat().st_mtime_ns
     assert service.take_home.begin_page("ada", job).page == view.page
     assert view.page.stat().st_mtime_ns == made_at
@@ -116,9 +116,35 @@ def test_a_web_page_is_made_once_and_opened_by_its_own_link_only(
     assert service.following.shared_job("ada", job) == watched
 
 
+def test_programs_of_teachable_machine_get_a_zip_with_how_far_they_differ(
+    service: Service, run: tuple[str, str]
+) -> None:
+    _, job = run
+    packs = service.take_home
+    assert packs.teachable_machine_view("ada", job).state == "not begun"
+
+    view = packs.begin_teachable_machine("ada", job)
+    deadline = time.monotonic() + PATIENCE_S
+    while view.state == "packing":
+        assert time.monotonic() < deadline, view
+        time.sleep(0.05)
+        view = packs.teachable_machine_view("ada", job)
+
+    assert view.state == "ready", (view.problem, view.remedy)
+    assert view.zip_file is not None
+    assert view.route is not None
+    assert view.route.largest_difference is not None
+    assert view.route.images > 4  # of the exam, not the drawings
+    assert "Only drawings" not in view.route.note
+    assert (read_check(view.zip_file).ways, read_check(view.zip_file).images) == ((view.route,), ())
+
+
 def test_nobody_packs_or_sees_what_is_somebody_else_s(service: Service, run: tuple[str, str]) -> None:
     packs = service.take_home
-    for ask in (packs.begin, packs.view, packs.file, packs.begin_page, packs.page_view):
+    for ask in (
+        packs.begin, packs.view, packs.file, packs.begin_page, packs.page_view,
+        packs.begin_teachable_machine, packs.teachable_machine_view,
+    ):  # fmt: skip
         with pytest.raises(NotFound, match="There is no such run"):
             ask("eve", run[1])
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,12 @@ def test_the_page_stays_on_the_device_and_what_keeps_it_lies_beside_it(client: T
     assert '<html lang="en" data-offline="">' in page.text
     assert page.headers["content-security-policy"] == "frame-ancestors 'none'"
     assert worker.headers["content-type"].startswith("text/javascript")
-    assert '["./"]' in worker.text
+    kept = json.loads(worker.text.partition("FILES = ")[2].partition(";")[0])
+    assert kept[0] == "./"
+    assert [client.get(f"/net/{KEY}/{name}").headers["content-type"] for name in kept[1:]] == [
+        "application/manifest+json", "image/png", "image/png",
+    ]  # fmt: skip
+    assert client.get(f"/net/{KEY}/manifest.webmanifest").json()["name"] == "Mugs"
 
 
 def test_a_page_that_is_known_is_not_sent_again(client: TestClient) -> None:
@@ -68,10 +74,10 @@ def test_every_other_address_is_passed_on(path: str, client: TestClient) -> None
 
 
 def test_the_gate_lets_strangers_to_these_addresses_and_to_no_other_of_that_kind() -> None:
-    for end in ("", "/", "/sw.js"):
+    for end in ("", "/", "/sw.js", "/manifest.webmanifest", "/icon-192.png", "/icon-512.png"):
         assert is_open(f"/net/{KEY}{end}")
         assert is_before_log_in(f"/net/{KEY}{end}")
-    for path in (f"/net/{KEY}/x", "/net/", f"/net/{KEY}/sw.js/", f"/net/{KEY}\n"):
+    for path in (f"/net/{KEY}/x", "/net/", f"/net/{KEY}/sw.js/", f"/net/{KEY}/icon-64.png", f"/net/{KEY}\n"):
         assert not is_open(path)
 
 

@@ -36,5 +36,8 @@ def test_nothing_is_drawn_that_was_meant_as_an_answer(page: gr.Blocks) -> None:
     """A component made in a listener's declaration would stand on the page."""
     buttons = [block for block in page.blocks.values() if isinstance(block, gr.DownloadButton)]
 
-    known = ["hs-download", "hs-many-file", "hs-page-file", "hs-save-file", "hs-site-file"]
+    known = [
+        "hs-download", "hs-many-file", "hs-page-file", "hs-save-file", "hs-site-file",
+        "hs-teachable-machine-file",
+    ]  # fmt: skip
     assert sorted(str(button.elem_id) for button in buttons) == known

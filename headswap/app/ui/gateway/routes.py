@@ -32,7 +32,9 @@ BESIDE_THE_API = frozenset(
     {LOGIN, LOGOUT, HEALTH, "/config", "/favicon.ico", "/theme.css", "/robots.txt", "/manifest.json",
      "/follow", "/follow/now", "/follow/vote"}
 )  # fmt: skip
-EXPORTED_PAGE = re.compile(r"/net/([0-9a-f]{32})(/|/sw\.js)?")  # key, file
+EXPORTED_PAGE = re.compile(
+    r"/net/([0-9a-f]{32})(/(?:sw\.js|manifest\.webmanifest|icon-(?:192|512)\.png)?)?"
+)  # key, file
 PUBLIC_FOLDERS = ("/assets/", "/static/")  # gradio's own scripts and styles
 METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 MOST_BODY_BYTES = 16_000_000  # of a question; files come another way

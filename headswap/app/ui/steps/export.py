@@ -10,6 +10,11 @@ import htpy as h
 from headswap.app.service.exports import ExportView
 from headswap.app.ui.context import PageParts, Updates, owner_of
 from headswap.app.ui.steps.export_panel import agreement, example, zip_panel
+from headswap.app.ui.steps.teachable_machine import (
+    TeachableMachineParts,
+    build_teachable_machine,
+    connect_teachable_machine,
+)
 from headswap.app.ui.steps.web_page import WebPageParts, build_web_page, connect_web_page
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, said, served
@@ -46,6 +51,7 @@ class ExportStep:
     status: gr.HTML
     timer: gr.Timer
     web_page: WebPageParts
+    teachable_machine: TeachableMachineParts
 
     @property
     def outputs(self) -> list[object]:
@@ -62,7 +68,7 @@ def build_take_home_step() -> ExportStep:
             agreed = fragment(name="hs-agreement")
             fragment(SAVE_INSTEAD, classes="instead")
     use = fragment(example(NOT_BEGUN), classes="hs-section", name="hs-use")
-    web_page = build_web_page()
+    web_page, teachable_machine = build_web_page(), build_teachable_machine()
     with gr.Row(elem_classes="hs-next"):
         say = fragment(_say(NOT_BEGUN), classes="grow")
         download = gr.DownloadButton(
@@ -70,7 +76,7 @@ def build_take_home_step() -> ExportStep:
             elem_id="hs-download", elem_classes="big",
         )  # fmt: skip
     timer = gr.Timer(TICK_S, active=False)  # on while the zip is packed
-    return ExportStep(contents, agreed, use, say, download, status, timer, web_page)
+    return ExportStep(contents, agreed, use, say, download, status, timer, web_page, teachable_machine)
 
 
 def show_take_home(step: ExportStep, view: ExportView) -> Updates:
@@ -122,3 +128,4 @@ def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Tex
     gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], step.outputs, **quiet)
     step.timer.tick(tick, done_job, step.outputs, **quiet)
     connect_web_page(step.web_page, shared, done_job)
+    connect_teachable_machine(step.teachable_machine, shared, done_job)

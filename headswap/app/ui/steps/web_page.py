@@ -31,11 +31,6 @@ CAMERA = h.p(".hs-note")[
     "Browsers lend the camera to https addresses only: start headswap with a certificate, or put the page on "
     "a web host. Elsewhere a phone takes a photo instead."
 ]
-SCRATCH = h.p(".hs-note")[
-    "For Scratch, ml5 and other programs that load models of Teachable Machine: ",
-    h.code["headswap export BUNDLE tm.zip --form teachable-machine"],
-    ". They prepare pictures in their own way, so their answers differ; the export says how far.",
-]
 TICK_S = 1.0
 
 
@@ -95,7 +90,6 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
             WORDS,
             h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"]],
             CAMERA,
-            SCRATCH,
         ]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
     return _panel(view.state.replace(" ", "-"))[WORDS, problem, make]

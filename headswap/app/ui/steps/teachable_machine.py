@@ -1,0 +1,130 @@
+"""In step 5: the run in the format that Scratch, ml5 and other programs of Teachable Machine read.
+
+Flow:  a press --service.take_home.begin_teachable_machine--> TeachableMachineView
+           --teachable_machine_panel--> HTML with how far their answers differ, one download
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+import htpy as h
+
+from headswap.app.service.exports import TeachableMachineView
+from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.widgets.errors import error_html, errors_as_text
+from headswap.app.ui.widgets.html import fragment, served, web_text
+from headswap.exports.parity import Route
+
+WORDS = h.fragment[
+    h.h2["Or for Scratch, ml5 and PictoBlox"],
+    h.p(".hs-soft.reading")[
+        "Programs that load a model of Teachable Machine load this one too: put the files of the zip into a "
+        "folder of a web host, and give its address. They prepare pictures in their own way, so their "
+        "answers differ; how far is measured first."
+    ],
+]
+TICK_S = 1.0
+
+
+@dataclass(frozen=True)
+class TeachableMachineParts:
+    """The components of the panel."""
+
+    panel: gr.HTML
+    file: gr.DownloadButton
+    status: gr.HTML
+    timer: gr.Timer
+
+    @property
+    def outputs(self) -> list[object]:
+        return [self.panel, self.file, self.status, self.timer]
+
+
+def build_teachable_machine() -> TeachableMachineParts:
+    """Lay out the panel."""
+    script = web_text("copy.js") + web_text("web_page.js")
+    with gr.Column(elem_classes="hs-section web-page-part"):
+        panel = fragment(name="hs-teachable-machine", script=script)
+        file = gr.DownloadButton(
+            "Download for Scratch and ml5", visible=False, elem_id="hs-teachable-machine-file"
+        )
+        status = fragment(classes="status")
+    return TeachableMachineParts(panel, file, status, gr.Timer(TICK_S, active=False))
+
+
+def show_teachable_machine(parts: TeachableMachineParts, view: TeachableMachineView | None) -> Updates:
+    """How far it is, or what there is to take; None: no run has a result."""
+    file = view.zip_file if view else None
+    return {
+        parts.panel: teachable_machine_panel(view) if view else None,
+        parts.file: gr.DownloadButton(visible=file is not None, value=served(file) if file else None),
+        parts.timer: gr.Timer(active=view is not None and view.state == "packing"),
+    }
+
+
+def teachable_machine_panel(view: TeachableMachineView) -> h.Renderable:
+    """What it is, the button that makes it, and then how far its readers differ."""
+    if view.state == "packing":
+        return _panel(view)[
+            WORDS,
+            h.p(".live", role="status")["The network is being written and asked. It takes some seconds."],
+        ]
+    if view.route is not None:
+        return _panel(view)[WORDS, _difference(view.route)]
+    problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
+    make = h.button(".btn", type="button", data_do="make")["Make it for Scratch and ml5"]
+    return _panel(view)[WORDS, problem, make]
+
+
+def _panel(view: TeachableMachineView) -> h.Element:
+    return h.div(".hs-panel.web-page", data_state=view.state.replace(" ", "-"))
+
+
+def _difference(route: Route) -> h.Renderable:
+    largest = route.largest_difference or 0.0
+    return h.fragment[
+        h.p(".live")[
+            f"Of {route.images} pictures these programs name {route.same} as this page does; the largest "
+            f"difference of a probability is {largest:.3f}."
+        ],
+        h.p(".hs-note")[route.note],
+    ]
+
+
+def on_teachable_machine(
+    parts: TeachableMachineParts, shared: PageParts, job: str, where: str, request: gr.Request
+) -> Updates:
+    """Another run, or step 5 is opened: what there is of it."""
+    if not job or where != "home":
+        return show_teachable_machine(parts, None)
+    return on_teachable_machine_tick(parts, shared, job, request)
+
+
+def on_teachable_machine_press(
+    parts: TeachableMachineParts, shared: PageParts, job: str, request: gr.Request
+) -> Updates:
+    """It is wanted."""
+    view = shared.service.take_home.begin_teachable_machine(owner_of(request), job)
+    return show_teachable_machine(parts, view)
+
+
+def on_teachable_machine_tick(
+    parts: TeachableMachineParts, shared: PageParts, job: str, request: gr.Request
+) -> Updates:
+    """While it is made: how far it is."""
+    view = shared.service.take_home.teachable_machine_view(owner_of(request), job)
+    return show_teachable_machine(parts, view)
+
+
+def connect_teachable_machine(parts: TeachableMachineParts, shared: PageParts, done_job: gr.Textbox) -> None:
+    """Connect the panel."""
+    look = errors_as_text(parts.status)(on_teachable_machine, parts, shared)
+    press = errors_as_text(parts.status)(on_teachable_machine_press, parts, shared)
+    stops = {parts.timer: gr.update(active=False)}
+    tick = errors_as_text(parts.status, stops)(on_teachable_machine_tick, parts, shared)
+    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], parts.outputs, **quiet)
+    parts.panel.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
+    parts.timer.tick(tick, done_job, parts.outputs, **quiet)
