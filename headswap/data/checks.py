@@ -37,6 +37,7 @@ def check(manifest: Manifest) -> Manifest:
     """
     looks: tuple[Callable[[Manifest], Iterator[Finding]], ...] = (
         _left_out,
+        _several_labels,
         _few,
         _unbalanced,
         _same_bytes,
@@ -55,6 +56,18 @@ def _left_out(manifest: Manifest) -> Iterator[Finding]:
         first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
         more = f" And {len(left) - 3} more." if len(left) > 3 else ""
         yield Finding(code="left-out", sentence=first + more, files=tuple(line.file for line in left))
+
+
+def _several_labels(manifest: Manifest) -> Iterator[Finding]:
+    if manifest.is_multi_label:
+        none = sum(not image.names for image in manifest.images)
+        more = sum(len(image.names) > 1 for image in manifest.images)
+        also = f" {none} {'has' if none == 1 else 'have'} none." if none else ""
+        yield Finding(
+            code="multi-label",
+            sentence=f"A picture may have several labels: {more} of {len(manifest.images)} have more than "
+            f"one.{also} Each label is a question of its own, answered with yes or no.",
+        )
 
 
 def _few(manifest: Manifest) -> Iterator[Finding]:

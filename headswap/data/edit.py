@@ -187,6 +187,7 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
             manifest,
             images=(*manifest.images, *added),
             left_out=tuple(dict.fromkeys((*manifest.left_out, *more.left_out))),
+            findings=(*manifest.findings, *more.findings),
         )
     )
 
@@ -203,7 +204,10 @@ def finished(manifest: Manifest) -> Manifest:
     """Name the classes, group near duplicates, check and draw the exam: all of it again."""
     classes = tuple(sorted({name for image in manifest.images for name in image.names}))
     loose = tuple(replace(image, group=-1, part="train") for image in manifest.images)
-    return split(check(with_groups(replace(manifest, classes=classes, images=loose, findings=()))))
+    read = tuple(
+        dict.fromkeys(one for one in manifest.findings if one.code == "table")
+    )  # how, once and for all
+    return split(check(with_groups(replace(manifest, classes=classes, images=loose, findings=read))))
 
 
 def valid_name(text: str) -> str:

@@ -11,7 +11,7 @@ in one cell, as columns of 0 and 1, or on several rows. Knows names and text; de
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -203,23 +203,9 @@ def _layout(tables: Sequence[_Labels], names: Sequence[str]) -> FolderLayout:
             left_out.append(SkippedFile(file=name, reason=f"{shown_name(name.rpartition('/')[2])} {why}"))
     if len({one.given_part for one in placed}) < 2:  # a part for all of them is none
         placed = [replace(one, given_part=None) for one in placed]
-    findings = [labels.finding for labels in tables]
     return FolderLayout(
-        placed=tuple(placed), left_out=tuple(left_out), findings=(*findings, *_several(placed, is_multi))
+        placed=tuple(placed), left_out=tuple(left_out), findings=tuple(labels.finding for labels in tables)
     )
-
-
-def _several(placed: Sequence[PlacedFile], is_multi: bool) -> Iterator[Finding]:
-    """That pictures have several labels, in words."""
-    if is_multi:
-        none = sum(not one.labels for one in placed)
-        also = f" {none} of them have none." if none else ""
-        more = sum(len(one.labels or ()) > 1 for one in placed)
-        yield Finding(
-            code="multi-label",
-            sentence=f"A picture may have several labels: {more} of {len(placed)} have more than one.{also} "
-            "Each label is a question of its own, answered with yes or no.",
-        )
 
 
 def _said(tables: Sequence[_Labels]) -> tuple[dict[str, _Said], list[SkippedFile]]:

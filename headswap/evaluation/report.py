@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headswap.data.manifest import joined
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
@@ -262,6 +263,17 @@ class Report:
     def trust(self) -> Trust:
         """Whether its sureness can be trusted: the one answer for shell, page and zip."""
         return trust_in(self.calibration)
+
+    def truth_of(self, answer: TestAnswer) -> str:
+        """What an image is, by name; several labels as one name."""
+        return self.classes[answer.truth] if answer.truths is None else self._joined(answer.truths)
+
+    def said_of(self, answer: TestAnswer) -> str:
+        """What was said of an image, by name; several labels as one name."""
+        return self.classes[answer.label] if answer.said is None else self._joined(answer.said)
+
+    def _joined(self, numbers: Sequence[int]) -> str:
+        return joined([self.classes[number] for number in numbers])
 
     @property
     def hardest(self) -> tuple[TestAnswer, ...]:

@@ -29,7 +29,7 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.config import HeadKind, TrainConfig
+from headswap.training.config import HeadKind, check_multi_label
 from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
@@ -115,23 +115,6 @@ def begin(
     trained = replace(trained, diagnostics=beside, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
-
-
-def check_multi_label(config: TrainConfig) -> None:
-    """What is not there yet for several labels per picture is refused, not answered wrongly.
-
-    Raises:
-        BadSetting: the settings ask for it.
-    """
-    for asked, words in (
-        (config.depth != "head", f"only the head is taught, not depth “{config.depth}”"),
-        (config.head == "wide", "the head reads the last layer, not every layer"),
-    ):
-        if asked:
-            raise BadSetting(
-                f"These pictures have several labels each: {words}.",
-                remedy="Leave that choice out, or give each picture one label.",
-            )
 
 
 def _check_gradient(task: TrainingTask) -> None:

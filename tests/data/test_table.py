@@ -122,7 +122,7 @@ def test_several_labels_of_one_picture(layout: str) -> None:
     assert labels.get("images/3.jpg", ()) == ()
     assert ("images/3.jpg" in labels) == (layout != "several rows")
     assert classes(found)["images/0.jpg"] == "cup + mug"
-    assert [finding.code for finding in found.findings] == ["table", "multi-label"]
+    assert [finding.code for finding in found.findings] == ["table"]
 
 
 @pytest.mark.parametrize(

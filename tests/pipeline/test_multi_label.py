@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import headswap
@@ -13,8 +15,8 @@ from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
 from headswap.cli.main import main
 from headswap.data.edit import drop_images, rename_class
 from headswap.errors import BadSetting, BadUpload
-from headswap.training.config import TrainConfig
-from headswap.training.train import check_multi_label
+from headswap.exports.templates import pictures
+from headswap.training.config import TrainConfig, check_multi_label
 from tests.collages import make_collages
 
 
@@ -87,3 +89,29 @@ def test_what_needs_one_class_for_each_picture_is_refused(
     with pytest.raises(BadSetting, match="Renaming a class"):
         rename_class(manifest, "bird", "duck")
     assert drop_images(manifest, ["000.jpg"]).counts == {"bird": 11, "fruit": 12, "vehicle": 12}
+
+
+def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: Path, tmp_path: Path) -> None:
+    check = headswap.export(taught.bundle, tmp_path / "several.zip")
+    page = headswap.export(taught.bundle, tmp_path / "several.html")
+
+    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
+    assert all(way.agrees for way in (*check.ways, *page.ways))
+    with pytest.raises(BadSetting, match="Teachable Machine's format needs one class"):
+        headswap.export(taught.bundle, tmp_path / "tm.zip", form="teachable-machine")
+    said = pictures.asked(
+        [(Path("a.png"), np.zeros((1, 3, 2, 2))), (Path("b.png"), np.zeros((1, 3, 2, 2)))],
+        ["cup", "mug"],
+        {"thresholds": [0.3, 0.6]},
+        lambda numbers: (np.array([[0.3, 0.61], [0.29, 0.59]]), None),
+    )
+    told = list(said)
+    assert [(one["label"], one["labels"]) for one in told] == [
+        ("mug + cup", ["mug", "cup"]),
+        ("(no label)", []),
+    ]
+    assert list(pictures.lines(told)) == ["a.png: mug + cup", "b.png: (no label)"]
+    assert list(pictures.lines(told[:1])) == ["mug   61 %  yes", "cup   30 %  yes"]
+    with zipfile.ZipFile(tmp_path / "several.zip") as packed:
+        thresholds = json.loads(packed.read("several/thresholds.json"))
+    assert thresholds == list(headswap.load_bundle(taught.bundle).card.thresholds)
