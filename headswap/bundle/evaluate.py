@@ -14,17 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from headswap.bundle.predictor import Bundle
+from headswap.bundle.predictor import Bundle, probabilities_of
 from headswap.bundle.reference import Floats32
 from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
 from headswap.data.ingest import IngestedImages, ingest
 from headswap.data.layout import class_key
-from headswap.data.manifest import ImageRecord, SkippedFile
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile, check_one_class
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
-from headswap.errors import TooFewImages
-from headswap.evaluation.metrics import wilson_interval
+from headswap.errors import BadUpload, TooFewImages
+from headswap.evaluation.metrics import Floats, wilson_interval
+from headswap.evaluation.multi_label import Bools, label_scores
+from headswap.evaluation.report import LabelScore
 from headswap.events import Listener, Progress, silent
 
 _BATCH = 32  # pictures
@@ -56,6 +58,7 @@ class BundleEvaluation:
     seen: dict[SeenAs, Tally]  # what was met before, by how; only what there is
     seen_files: tuple[SeenFile, ...]
     left_out: tuple[SkippedFile, ...]
+    label_scores: tuple[LabelScore, ...] = ()  # of unseen pictures, where a picture may have several labels
 
     @property
     def right(self) -> int:
@@ -97,21 +100,23 @@ def evaluate_bundle(
         min_classes=1,
         listener=listener,
     )
+    _check_kind(bundle, intake.manifest)
     known = {class_key(name) for name in bundle.classes}
-    images = [image for image in intake.manifest.images if class_key(image.class_name) in known]
+    images = [one for one in intake.manifest.images if known.issuperset(map(class_key, one.names))]
     strange = [
-        SkippedFile(
-            file=image.file, reason=f"“{image.class_name}” is not a class that this bundle was taught."
-        )
-        for image in intake.manifest.images
-        if class_key(image.class_name) not in known
+        SkippedFile(file=one.file, reason=f"“{name}” is not a class that this bundle was taught.")
+        for one in intake.manifest.images
+        if (name := next((name for name in one.names if class_key(name) not in known), None)) is not None
     ]
     if not images:
         raise TooFewImages(
             f"No picture in {data} belongs to a class of this bundle.",
             remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
         )
-    is_right, features = _answers(bundle, intake, images, listener)
+    logits, features = _answers(bundle, intake, images, listener)
+    has = _truths(bundle, images)
+    probabilities, said = _said(bundle, logits)
+    is_right = (said == has).all(axis=1).tolist()
     dataset = bundle.dataset.images if bundle.dataset else ()
     met = seen_before(images, dataset, bundle.reference, features)
     return BundleEvaluation(
@@ -121,29 +126,63 @@ def evaluate_bundle(
             SeenFile(file=image.file, how=how) for image, how in zip(images, met, strict=True) if how
         ),
         left_out=(*intake.manifest.left_out, *strange),
+        label_scores=_label_scores(bundle, probabilities, said, has, np.array([how is None for how in met])),
+    )
+
+
+def _check_kind(bundle: Bundle, manifest: Manifest) -> None:
+    """A bundle of several labels is measured on such pictures only, and one of classes on others."""
+    if bundle.card.is_multi_label and not manifest.is_multi_label:
+        raise BadUpload(
+            "This bundle says several labels of a picture, and these pictures have one class each.",
+            remedy="Give them with a table of all their labels: labels.csv with the lines "
+            '"file,label" and "photo1.jpg,mug;cup".',
+        )
+    check_one_class(
+        "Measuring this bundle", is_multi_label=manifest.is_multi_label and not bundle.card.is_multi_label
     )
 
 
 def _answers(
     bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord], listener: Listener
-) -> tuple[list[bool], Floats32 | None]:
-    """Whether each picture is answered right, and (N, D) features where they can be caught."""
-    known = {class_key(name): number for number, name in enumerate(bundle.classes)}
-    is_right: list[bool] = []
+) -> tuple[Floats, Floats32 | None]:
+    """(N, C) logits of the pictures, and (N, D) features where they can be caught."""
+    logits: list[Floats] = []
     features: list[Floats32] = []
     for start in range(0, len(images), _BATCH):
         chunk = images[start : start + _BATCH]
-        caught, logits = bundle.features_and_logits(
+        caught, some = bundle.features_and_logits(
             np.stack([_prepared(bundle, intake, image) for image in chunk])
         )
         if caught is not None:
             features.append(caught)
-        is_right += [
-            known[class_key(image.class_name)] == int(label)
-            for image, label in zip(chunk, logits.argmax(axis=1), strict=True)
-        ]
+        logits.append(some)
         listener(Progress("evaluate", start + len(chunk), len(images)))
-    return is_right, np.concatenate(features) if features else None
+    return np.concatenate(logits), np.concatenate(features) if features else None
+
+
+def _truths(bundle: Bundle, images: Sequence[ImageRecord]) -> Bools:
+    """(N, C) the class, or the labels, of each picture."""
+    keys = [class_key(name) for name in bundle.classes]
+    names = [set(map(class_key, image.names)) for image in images]
+    return np.array([[key in some for key in keys] for some in names])
+
+
+def _said(bundle: Bundle, logits: Floats) -> tuple[Floats, Bools]:
+    """(N, C) probabilities, and the class, or the labels, that are said of each picture."""
+    probabilities = probabilities_of(bundle.card, logits)
+    if bundle.card.is_multi_label:
+        return probabilities, probabilities >= np.array(bundle.card.thresholds)
+    return probabilities, np.eye(logits.shape[1], dtype=np.bool_)[logits.argmax(axis=1)]
+
+
+def _label_scores(
+    bundle: Bundle, probabilities: Floats, said: Bools, has: Bools, unseen: Bools
+) -> tuple[LabelScore, ...]:
+    if not bundle.card.is_multi_label or not unseen.any():
+        return ()
+    thresholds = np.array(bundle.card.thresholds)
+    return label_scores(bundle.classes, thresholds, probabilities[unseen], said[unseen], has[unseen])
 
 
 def _tally(is_right: Sequence[bool], met: Sequence[SeenAs | None], how: SeenAs | None) -> Tally:

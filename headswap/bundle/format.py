@@ -46,6 +46,7 @@ from headswap.storage.files import (
 )
 
 FORMAT = 1
+MULTI_LABEL_FORMAT = 2  # an image may have several labels: a version that does not know it must not answer
 EXPERIMENT = "experiment.json"
 REFERENCE = "memory.safetensors"
 KEPT = "features.safetensors"
@@ -76,7 +77,14 @@ class BundleCard:
     versions: dict[str, str]
     parameters: int
     licence: str | None
+    thresholds: tuple[float, ...] = ()  # from which each label is said; (): an image has one class
+    logit_offset: float = 0.0  # taken off the logits before their sigmoids: the head was lifted over a ReLU
     edits: tuple[str, ...] = ()  # what became of its classes after it was taught, in words
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether an image may have several labels: a sigmoid and a threshold for each."""
+        return bool(self.thresholds)
 
 
 def save_bundle(  # noqa: PLR0913
@@ -125,9 +133,10 @@ def read_card(folder: Path) -> BundleCard:
             remedy="Choose the folder or zip that `headswap teach` wrote.",
         )
     card: BundleCard = from_json(BundleCard, read_sealed(folder, _CARD))
-    if card.format != FORMAT:
+    if card.format not in (FORMAT, MULTI_LABEL_FORMAT):
         raise BundleDamaged(
-            f"{folder.name} has format {card.format}; this headswap reads format {FORMAT}.",
+            f"{folder.name} has format {card.format}; this headswap reads formats {FORMAT} and "
+            f"{MULTI_LABEL_FORMAT}.",
             remedy="Install the headswap version that wrote it, or teach again.",
         )
     return card

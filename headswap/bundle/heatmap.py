@@ -106,6 +106,8 @@ def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.
 
     def score() -> Tensor:
         logits = logits_of(module(batch), site)  # (1, classes)
+        if bundle.card.is_multi_label:
+            return logits[0, label]  # a question of its own
         return (logits - logits.mean(dim=1, keepdim=True))[0, label]  # not what is said of every class alike
 
     with torch.enable_grad():

@@ -15,17 +15,23 @@ class Prediction:
     __pydantic_config__ = keys_on_disk(ood_score="unlike")
 
     file: str
-    label: str
-    probabilities: dict[str, float]  # every class, most likely first; calibrated; sums to 1
+    label: str  # of several: all of them as one name, see `labels`
+    # Every class, most likely first; calibrated; sums to 1, or, of several labels, to anything.
+    probabilities: dict[str, float]
     ood_score: float | None = (
         None  # distance to the practice pictures over the alarm; > 1: unlike all of them
     )
     old_head: dict[str, float] | None = None  # the pretrained head's five best names for the same picture
+    labels: tuple[str, ...] | None = (
+        None  # all that it has, surest first, where it may have several; None: one
+    )
     nearest: tuple[str, ...] = ()  # the practice pictures (sha256) whose features are closest, closest first
 
     @property
     def sure(self) -> float:
-        """Confidence in the label, in [0, 1]."""
+        """Confidence in the label, in [0, 1]; of several, in the answer that is least sure."""
+        if self.labels is not None:
+            return min(max(one, 1.0 - one) for one in self.probabilities.values())
         return self.probabilities[self.label]
 
     @property

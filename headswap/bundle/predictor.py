@@ -26,10 +26,11 @@ from headswap.bundle.format import (
 from headswap.bundle.prediction import Prediction
 from headswap.bundle.reference import Floats32, ReferenceFeatures, read_reference
 from headswap.data.decode import ImageLimits, check_file_size, read_image
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import Manifest, joined
 from headswap.data.transforms import prepare, to_float, wanted_px
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.evaluation.metrics import Floats, calibrated
+from headswap.evaluation.multi_label import label_probabilities
 from headswap.evaluation.report import Report
 from headswap.network import Network
 
@@ -98,7 +99,7 @@ class Bundle:
     def predict_prepared(self, files: Sequence[str], images: NDArray[np.uint8]) -> list[Prediction]:
         """The answers for (N, H, W, C) uint8, named after their files."""
         features, logits = self.features_and_logits(images)
-        rows = calibrated(logits, self.card.temperature, self.card.even_share)
+        rows = probabilities_of(self.card, logits)
         beside = self._beside(features, len(images))
         return [
             replace(self._prediction(file, row), ood_score=ood_score, nearest=near, old_head=old)
@@ -154,7 +155,18 @@ class Bundle:
     def _prediction(self, file: str, row: Floats) -> Prediction:
         order = np.argsort(-row, kind="stable")
         best_first = {self.classes[number]: float(row[number]) for number in order}
+        if self.card.is_multi_label:
+            said = row >= np.array(self.card.thresholds)
+            labels = tuple(self.classes[number] for number in order if said[number])
+            return Prediction(file=file, label=joined(labels), labels=labels, probabilities=best_first)
         return Prediction(file=file, label=self.classes[order[0]], probabilities=best_first)
+
+
+def probabilities_of(card: BundleCard, logits: Floats) -> Floats:
+    """(N, classes) logits of its network to the probabilities that a bundle says, float64."""
+    if card.is_multi_label:
+        return label_probabilities(logits, card.temperature, card.even_share, offset=card.logit_offset)
+    return calibrated(logits, card.temperature, card.even_share)
 
 
 def load_bundle(path: str | Path, *, allow_code: bool = False) -> Bundle:

@@ -81,7 +81,9 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
         width: features of a picture.
     """
     room = max(len(manifest.classes), int(_MOST_BYTES / (2 * width)))
-    by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
+    by_class: dict[str, list[int]] = {
+        name: [] for name in sorted({one.class_name for one in manifest.images})
+    }
     for row, image in enumerate(manifest.images):
         if image.part == "train":
             by_class[image.class_name].append(row)

@@ -37,6 +37,7 @@ def check(manifest: Manifest) -> Manifest:
     """
     looks: tuple[Callable[[Manifest], Iterator[Finding]], ...] = (
         _left_out,
+        _several_labels,
         _few,
         _unbalanced,
         _same_bytes,
@@ -55,6 +56,18 @@ def _left_out(manifest: Manifest) -> Iterator[Finding]:
         first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
         more = f" And {len(left) - 3} more." if len(left) > 3 else ""
         yield Finding(code="left-out", sentence=first + more, files=tuple(line.file for line in left))
+
+
+def _several_labels(manifest: Manifest) -> Iterator[Finding]:
+    if manifest.is_multi_label:
+        none = sum(not image.names for image in manifest.images)
+        more = sum(len(image.names) > 1 for image in manifest.images)
+        also = f" {none} {'has' if none == 1 else 'have'} none." if none else ""
+        yield Finding(
+            code="multi-label",
+            sentence=f"A picture may have several labels: {more} of {len(manifest.images)} have more than "
+            f"one.{also} Each label is a question of its own, answered with yes or no.",
+        )
 
 
 def _few(manifest: Manifest) -> Iterator[Finding]:
@@ -122,7 +135,7 @@ def _alike(manifest: Manifest) -> Iterator[Finding]:
         sentence=f"{sum(map(len, alike))} pictures look almost like another ({groups}); "
         "each group stays together, for practice or in the exam.",
         files=tuple(image.file for group in alike for image in group),
-        spare=_spare(alike, manifest.counts),
+        spare=_spare(alike, Counter(image.class_name for image in manifest.images)),
     )
     mixed = [group for group in alike if len({image.class_name for image in group}) > 1]
     if mixed:
@@ -150,8 +163,9 @@ def _films(manifest: Manifest) -> Iterator[Finding]:
     )
     groups: dict[str, set[int]] = defaultdict(set)
     for image in manifest.images:
-        groups[image.class_name].add(image.group)
-    filmed = {image.class_name for image in frames}
+        for name in image.names:
+            groups[name].add(image.group)
+    filmed = {name for image in frames for name in image.names}
     lone = tuple(name for name in manifest.classes if name in filmed and len(groups[name]) == 1)
     if lone:
         yield Finding(
@@ -208,7 +222,6 @@ def _giveaways(manifest: Manifest) -> Iterator[Finding]:
     """Classes that a single number tells from the rest: what the network may learn instead."""
     if len(manifest.classes) < 2:
         return
-    names = np.array([image.class_name for image in manifest.images])
     light = np.array([image.brightness for image in manifest.images])
     area = np.log([image.width * image.height for image in manifest.images])
     shape = np.log([image.width / image.height for image in manifest.images])
@@ -227,7 +240,8 @@ def _giveaways(manifest: Manifest) -> Iterator[Finding]:
     )
     for code, values, shift, less, more, low_lesson, high_lesson in kinds:
         for name in manifest.classes:
-            inside, outside = values[names == name], values[names != name]
+            has = np.array([name in image.names for image in manifest.images])
+            inside, outside = values[has], values[~has]
             if min(len(inside), len(outside)) < _FEW_TO_TELL:
                 continue
             order = _ordered(inside, outside)

@@ -14,13 +14,13 @@ Knows records only: opens no picture, writes no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from headswap.data.checks import check
 from headswap.data.decode import shown_name
 from headswap.data.layout import class_key, class_name, is_litter
-from headswap.data.manifest import ImageRecord, Manifest, Part
+from headswap.data.manifest import ImageRecord, Manifest, Part, check_one_class, joined
 from headswap.data.split import split, with_groups
 from headswap.errors import BadSetting, NotFound, TooFewImages
 
@@ -34,6 +34,7 @@ def rename_class(manifest: Manifest, name: str, new: str) -> Manifest:
         NotFound: there is no such class.
         BadSetting: the new name cannot be one, or another class has it.
     """
+    check_one_class("Renaming a class", is_multi_label=manifest.is_multi_label)
     _require(manifest, name)
     new = valid_name(new)
     if class_key(new) != class_key(name) and _known(manifest, new):
@@ -51,6 +52,7 @@ def merge_classes(manifest: Manifest, name: str, into: str) -> Manifest:
         NotFound: one of them does not exist.
         BadSetting: they are the same class.
     """
+    check_one_class("Putting classes together", is_multi_label=manifest.is_multi_label)
     _require(manifest, name)
     _require(manifest, into)
     if name == into:
@@ -65,6 +67,7 @@ def drop_class(manifest: Manifest, name: str) -> Manifest:
         NotFound: there is no such class.
         TooFewImages: nothing would be left.
     """
+    check_one_class("Leaving a class out", is_multi_label=manifest.is_multi_label)
     _require(manifest, name)
     return _keeping(manifest, [image for image in manifest.images if image.class_name != name])
 
@@ -81,6 +84,7 @@ def relabel(manifest: Manifest, files: Collection[str], name: str) -> Manifest:
         NotFound: there is no such picture.
         BadSetting: the name cannot be one.
     """
+    check_one_class("Giving a picture another class", is_multi_label=manifest.is_multi_label)
     _require_files(manifest, files)
     name = _known(manifest, name) or valid_name(name)
     images = (replace(image, class_name=name) if image.file in files else image for image in manifest.images)
@@ -101,6 +105,7 @@ def label_images(manifest: Manifest, images: Iterable[ImageRecord], name: str) -
     Raises:
         BadSetting: the name cannot be one.
     """
+    check_one_class("Naming pictures that were tried", is_multi_label=manifest.is_multi_label)
     name = _known(manifest, name) or valid_name(name)
     named = {image.sha256: image for image in images}
     there = {image.sha256 for image in manifest.images}
@@ -125,6 +130,7 @@ def take_labelled(manifest: Manifest, images: Iterable[ImageRecord]) -> Manifest
         manifest: what is there; may be empty.
         images: kept in the same store (the same `root`), each with its class.
     """
+    check_one_class("Adding pictures that were labelled with help", is_multi_label=manifest.is_multi_label)
     spelling = {class_key(name): name for name in manifest.classes}
     named = [
         replace(image, class_name=spelling.get(class_key(image.class_name), image.class_name))
@@ -164,6 +170,8 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
         manifest: what is there.
         more: what came, kept in the same store (the same `root`).
     """
+    if manifest.images and manifest.is_multi_label != more.is_multi_label:
+        check_one_class("Adding these pictures to the others", is_multi_label=True)
     spelling = {class_key(name): name for name in manifest.classes}
     there = {(image.sha256, image.class_name) for image in manifest.images}
     taken = {image.file for image in manifest.images}
@@ -173,21 +181,33 @@ def join(manifest: Manifest, more: Manifest) -> Manifest:
         if (image.sha256, name) not in there:
             file = free_name(image.file, taken)
             taken.add(file)
-            added.append(replace(image, file=file, class_name=name))
+            added.append(_spelled(replace(image, file=file, class_name=name), spelling))
     return finished(
         replace(
             manifest,
             images=(*manifest.images, *added),
             left_out=tuple(dict.fromkeys((*manifest.left_out, *more.left_out))),
+            findings=(*manifest.findings, *more.findings),
         )
     )
 
 
+def _spelled(image: ImageRecord, spelling: Mapping[str, str]) -> ImageRecord:
+    """Several labels as the set spells them."""
+    if image.labels is None:
+        return image
+    labels = tuple(sorted(spelling.get(class_key(name), name) for name in image.labels))
+    return replace(image, labels=labels, class_name=joined(labels))
+
+
 def finished(manifest: Manifest) -> Manifest:
     """Name the classes, group near duplicates, check and draw the exam: all of it again."""
-    classes = tuple(sorted({image.class_name for image in manifest.images}))
+    classes = tuple(sorted({name for image in manifest.images for name in image.names}))
     loose = tuple(replace(image, group=-1, part="train") for image in manifest.images)
-    return split(check(with_groups(replace(manifest, classes=classes, images=loose, findings=()))))
+    read = tuple(
+        dict.fromkeys(one for one in manifest.findings if one.code == "table")
+    )  # how, once and for all
+    return split(check(with_groups(replace(manifest, classes=classes, images=loose, findings=read))))
 
 
 def valid_name(text: str) -> str:

@@ -200,7 +200,7 @@ def ingest(  # noqa: PLR0913
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
-    classes = tuple(sorted({image.class_name for image in images}))
+    classes = tuple(sorted({name for image in images for name in image.names}))
     _check_enough(upload, classes, left_out, min_classes)
     manifest = Manifest(
         name=upload.name,
@@ -300,6 +300,7 @@ def _take_film(plan: _Plan, placed: PlacedFile, data: bytes, name: str) -> tuple
             file=f"{placed.file} {frame.at_s:05.1f}s.jpg",
             class_name=placed.class_name,
             given_part=placed.given_part,
+            labels=placed.labels,
         )
         sha256 = hashlib.sha256(f"{film} {frame.at_s:.3f}".encode()).hexdigest()
         width, height = frame.image.size
@@ -330,6 +331,7 @@ def _look(plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, fil
         thumbnail=look.thumbnail,
         film=film,
         given_part=placed.given_part,
+        labels=placed.labels,
     )
     return _Taken(image=record, prepared=prepared)
 

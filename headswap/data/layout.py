@@ -45,6 +45,7 @@ class PlacedFile:
     file: str  # relative to the source, with forward slashes, as its owner wrote it
     class_name: str
     given_part: Part | None = None
+    labels: tuple[str, ...] | None = None  # where an image may have several, or none; None: it has one class
 
 
 @dataclass(frozen=True, kw_only=True)

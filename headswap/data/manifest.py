@@ -6,13 +6,38 @@ Records only. A `Manifest` is `dataset.json` on the disk.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headswap.errors import BadSetting
 from headswap.field_types import keys_on_disk
 
 Part = Literal["train", "validation", "test"]
+NO_LABEL = "(no label)"
+
+
+def joined(labels: Sequence[str]) -> str:
+    """Several labels as one name, for people: "cup + mug"."""
+    return " + ".join(labels) or NO_LABEL
+
+
+def check_one_class(doing: str, *, is_multi_label: bool) -> None:
+    """Refuse what makes no sense, or is not there yet, where an image may have several labels.
+
+    Args:
+        doing: what needs one class of each image, as the beginning of a sentence.
+        is_multi_label: of a manifest, a bundle or a report.
+
+    Raises:
+        BadSetting: it may.
+    """
+    if is_multi_label:
+        raise BadSetting(
+            f"{doing} needs one class for each picture, and here a picture may have several labels.",
+            remedy="Change the table and bring it again, or give each picture one label.",
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +46,7 @@ class ImageRecord:
 
     file: str  # the name the person knows, relative, with forward slashes
     source: str  # where its bytes are, relative to the manifest's root
-    class_name: str
+    class_name: str  # where an image may have several labels: `joined` of them
     sha256: str  # of the bytes; of a frame: of its film and its time in it
     width: int  # px, after rotation
     height: int
@@ -35,6 +60,14 @@ class ImageRecord:
     group: int = -1  # near duplicates and frames of one film share a group; -1: not grouped yet
     part: Part = "train"
     given_part: Part | None = None  # from train/val/test folders, or "train": a person named it after a try
+    labels: tuple[str, ...] | None = (
+        None  # sorted, where it may have several, or none; None: it has one class
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its class, or its labels: none, one or several."""
+        return (self.class_name,) if self.labels is None else self.labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +103,14 @@ class Manifest:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def is_multi_label(self) -> bool:
+        """Whether an image may have several labels, or none; `classes` are then the labels."""
+        return any(image.labels is not None for image in self.images)
+
+    @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each class, in the order of `classes`."""
-        counted = Counter(image.class_name for image in self.images)
+        """Pictures of each class, or with each label, in the order of `classes`."""
+        counted = Counter(name for image in self.images for name in image.names)
         return {name: counted[name] for name in self.classes}
 
     def part(self, part: Part) -> tuple[ImageRecord, ...]:

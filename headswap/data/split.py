@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from headswap.data.decode import shown_name
 from headswap.data.duplicates import group_alike
-from headswap.data.manifest import ImageRecord, Manifest, Part, SkippedFile
+from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest, Part, SkippedFile
 from headswap.errors import BadSetting
 
 Groups = dict[int, list[ImageRecord]]
@@ -116,8 +116,13 @@ def split_as(manifest: Manifest, recorded: Manifest) -> Manifest | None:
 
 def _drawn_from(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Without what was given to train on, where its class has others: adding that moves nothing else."""
-    free = {image.class_name for image in manifest.images if image.given_part != "train"}
-    return tuple(p for p in manifest.images if p.given_part != "train" or p.class_name not in free)
+    free = {name for image in manifest.images if image.given_part != "train" for name in _names(image)}
+    return tuple(p for p in manifest.images if p.given_part != "train" or free.isdisjoint(_names(p)))
+
+
+def _names(image: ImageRecord) -> tuple[str, ...]:
+    """What an image counts for: its class, each of its labels, or that it has none."""
+    return image.names or (NO_LABEL,)
 
 
 def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
@@ -125,9 +130,11 @@ def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -
     groups: Groups = defaultdict(list)
     for image in manifest.images:
         groups[image.group].append(image)
-    classes = {number: Counter(p.class_name for p in members) for number, members in groups.items()}
+    classes = {
+        number: Counter(name for p in members for name in _names(p)) for number, members in groups.items()
+    }
     order = sorted(groups, key=lambda number: _lot(groups[number], seed))
-    sizes = Counter(image.class_name for image in manifest.images)
+    sizes = Counter(name for image in manifest.images for name in _names(image))
     parts: dict[int, Part] = dict.fromkeys(groups, "train")
     left = Counter(sizes)  # still to practise on
     for part, share in shares:
@@ -170,8 +177,12 @@ def _given(manifest: Manifest) -> Manifest | None:
     if "train" not in present or not present & {"test", "validation"}:
         return None
     test = _given_test(manifest)
-    train_classes = {image.class_name for image in manifest.images if image.given_part in (None, "train")}
-    examined = {p.sha256 for p in manifest.images if p.given_part == test and p.class_name in train_classes}
+    train_classes = {
+        name for image in manifest.images if image.given_part in (None, "train") for name in image.names
+    }
+    examined = {
+        p.sha256 for p in manifest.images if p.given_part == test and train_classes.issuperset(p.names)
+    }
     trained = Counter(
         p.class_name for p in manifest.images if p.given_part in (None, "train") and p.sha256 not in examined
     )
@@ -179,7 +190,7 @@ def _given(manifest: Manifest) -> Manifest | None:
     left_out = list(manifest.left_out)
     for image in manifest.images:
         name, part = shown_name(image.file.rsplit("/", 1)[-1]), image.given_part or "train"
-        if image.class_name not in train_classes:
+        if not train_classes.issuperset(image.names):
             reason = f"{name} is of a class that has no training pictures."
             left_out.append(SkippedFile(file=image.file, reason=reason))
         elif part != test and image.sha256 in examined and trained[image.class_name]:

@@ -11,7 +11,7 @@ Knows folders, zips and names; decodes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.data.film import is_film
 from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, unsorted
 from headswap.data.manifest import Finding, SkippedFile
-from headswap.data.table import labels_from_table
+from headswap.data.table import labels_from_coco, labels_from_table
 from headswap.data.zip_reader import open_archive
 from headswap.errors import BadUpload, NotSorted, TooFewImages, UnreadableImage
 
@@ -83,6 +83,8 @@ def _upload(
     layout = arrange(names) if min_classes else unsorted(names)
     if min_classes and len({placed.class_name for placed in layout.placed}) < 2:  # folders do not say them
         layout = _by_table(layout, names, read)
+    elif min_classes:  # train2017 and val2017 are folders of COCO and no classes
+        layout = _by_table(layout, names, read, labels_from_coco)
     _check_classes(source, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,
@@ -95,11 +97,14 @@ def _upload(
 
 
 def _by_table(
-    layout: FolderLayout, names: tuple[str, ...], read: Callable[[PlacedFile], bytes]
+    layout: FolderLayout,
+    names: tuple[str, ...],
+    read: Callable[[PlacedFile], bytes],
+    labels_from: Callable[[Sequence[str], Callable[[str], bytes]], FolderLayout | None] = labels_from_table,
 ) -> FolderLayout:
     """The classes of a table beside the pictures; as it is where there is none, or one folder says enough."""
     try:
-        return labels_from_table(names, lambda name: read(PlacedFile(file=name, class_name=""))) or layout
+        return labels_from(names, lambda name: read(PlacedFile(file=name, class_name=""))) or layout
     except BadUpload:
         if layout.placed:  # it may be about something else
             return layout
@@ -108,7 +113,7 @@ def _by_table(
 
 def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None:
     title = shown_name(source.resolve().name)
-    classes = sorted({placed.class_name for placed in layout.placed})
+    classes = sorted({name for one in layout.placed for name in _names(one)})
     loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
     if not classes and loose:
         raise NotSorted(
@@ -124,6 +129,10 @@ def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None
             f"{title} holds one class only: {shown_name(classes[0])}.",
             remedy="Add a folder of pictures for at least one more class.",
         )
+
+
+def _names(placed: PlacedFile) -> tuple[str, ...]:
+    return (placed.class_name,) if placed.labels is None else placed.labels
 
 
 def _walk(root: Path) -> tuple[tuple[str, ...], list[SkippedFile]]:

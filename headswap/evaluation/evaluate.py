@@ -42,7 +42,7 @@ from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
 
 ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over all of them
-_FEWEST_TO_CALIBRATE = 20  # practice pictures
+FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
 _MOST_PROBABILITIES, _LIKELIEST = 2**20, 20  # in a report; of each answer where all would be more
@@ -55,7 +55,7 @@ class SplitLogits:
 
     files: Sequence[str]
     sha256s: Sequence[str]
-    labels: Labels  # (N,)
+    labels: Labels  # (N,); or (N, C) of 0 and 1 where an image may have several
     logits: Logits  # (N, C)
 
 
@@ -92,7 +92,7 @@ class EvaluationInputs:
 
 def temperature_of(train: SplitLogits | None) -> float:
     """Calibrate on out-of-fold logits of practice pictures; 1 when there are too few."""
-    if train is None or len(train.labels) < _FEWEST_TO_CALIBRATE:
+    if train is None or len(train.labels) < FEWEST_TO_CALIBRATE:
         return 1.0
     return fit_temperature(train.logits, train.labels)
 
@@ -118,7 +118,7 @@ def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
     common = int(np.argmax(train_counts))
     confusion = confusion_matrix(judged.labels, said, len(classes))
     test_right = int((test.logits.argmax(axis=1) == test.labels).sum())
-    known = inputs.train is not None and len(inputs.train.labels) >= _FEWEST_TO_CALIBRATE
+    known = inputs.train is not None and len(inputs.train.labels) >= FEWEST_TO_CALIBRATE
     calibration = _calibration(judged, probabilities, temperature) if known else None
     report = Report(
         classes=tuple(classes),
@@ -168,7 +168,7 @@ def _crosswise(judged: SplitLogits, images: Sequence[ImageRecord], plain: Floats
 
     The temperature was fitted on them; pictures of the exam it never saw.
     """
-    if len(images) < _HALVES * _FEWEST_TO_CALIBRATE:
+    if len(images) < _HALVES * FEWEST_TO_CALIBRATE:
         return plain
     half = np.array([image.group for image in images]) % _HALVES
     train = np.array([image.part != "test" for image in images])

@@ -75,9 +75,9 @@ def compare_reports(before: Report, after: Report) -> ReportChange:
         AnswerFlip(
             file=later[key].file,
             sha256=later[key].sha256,
-            truth=after.classes[later[key].truth],
-            before=before.classes[earlier[key].label],
-            after=after.classes[later[key].label],
+            truth=after.truth_of(later[key]),
+            before=before.said_of(earlier[key]),
+            after=after.said_of(later[key]),
         )
         for key in common
         if earlier[key].is_right != later[key].is_right
@@ -92,4 +92,4 @@ def compare_reports(before: Report, after: Report) -> ReportChange:
 
 
 def _by_image(report: Report) -> dict[tuple[str, str], TestAnswer]:
-    return {(answer.sha256, report.classes[answer.truth]): answer for answer in report.answers}
+    return {(answer.sha256, report.truth_of(answer)): answer for answer in report.answers}

@@ -8,10 +8,11 @@ Importing this file loads no torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headswap.data.manifest import joined
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
@@ -32,9 +33,11 @@ class TestAnswer:
 
     file: str
     sha256: str
-    truth: int  # index into Report.classes
+    truth: int  # index into Report.classes; -1: see `truths`
     probabilities: tuple[float, ...]  # calibrated, one per class
     among: tuple[int, ...] = ()  # the classes that these are of, ascending; (): all, in order
+    truths: tuple[int, ...] | None = None  # labels that it has, ascending, where it may have several
+    said: tuple[int, ...] | None = None  # labels that reached their thresholds, where it may have several
 
     @property
     def label(self) -> int:
@@ -44,16 +47,24 @@ class TestAnswer:
 
     @property
     def is_right(self) -> bool:
+        """Where it may have several labels: whether every one of them was told rightly."""
+        if self.truths is not None:
+            return self.truths == self.said
         return self.label == self.truth
 
     @property
     def sure(self) -> float:
-        """Confidence in its choice, in [0, 1]."""
+        """Confidence in its choice, in [0, 1]; of several labels, in the one that is least sure."""
+        if self.truths is not None:
+            return min(max(one, 1.0 - one) for one in self.probabilities)
         return max(self.probabilities)
 
     @property
     def believed(self) -> float:
-        """How much its true class was believed, in [0, 1]."""
+        """How much its true class was believed, in [0, 1]; of several labels, the one believed least."""
+        if self.truths is not None:
+            shares = enumerate(self.probabilities)
+            return min(one if number in self.truths else 1.0 - one for number, one in shares)
         return self.probabilities[self.among.index(self.truth) if self.among else self.truth]
 
 
@@ -67,6 +78,29 @@ class ClassScore:
     images: int  # exam pictures that are truly of this class
     precision: float | None  # of those called so, the share that is; None: nothing was called so
     recall: float | None  # of those that are, the share called so; None: none in the exam
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelScore:
+    """How one label fared, where an image may have several: a question of its own, yes or no."""
+
+    name: str
+    threshold: float  # said from this probability on; chosen on practice pictures
+    images: int  # pictures judged that have it
+    said: int  # pictures judged that were said to have it
+    right: int  # of these, those that have it
+    precision: float | None  # right over said; None: it was never said
+    precision_interval: tuple[float, float] | None  # 95 %, Wilson
+    recall: float | None  # right over images; None: none has it
+    recall_interval: tuple[float, float] | None  # 95 %, Wilson
+    average_precision: float | None  # precision over all thresholds; None: none has it
+    average_precision_interval: tuple[float, float] | None  # 95 %
+    share: float  # of the pictures judged that have it: the average precision of a blind guess
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of precision and recall, in [0, 1]; None: no picture has it."""
+        return 2 * self.right / (self.said + self.images) if self.images else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +230,7 @@ class Report:
     train_right: int
     train_total: int
     class_scores: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said
+    confusion: tuple[tuple[int, ...], ...]  # rows: truth, columns: said; () where there are several labels
     calibration: Calibration | None
     label_issues: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
@@ -208,16 +242,48 @@ class Report:
     cross_split_duplicates: tuple[str, ...] = ()  # exam pictures hardly to be told from a practice picture
     finetune: FinetuneSummary | None = None  # None: only the head was taught
     even_share: float = 0.0  # of every answer, spread evenly: nobody is surer than the pictures showed
+    label_scores: tuple[LabelScore, ...] = ()  # where an image may have several; (): each has one class
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether an image may have several labels: right is then an image with every label told rightly."""
+        return bool(self.label_scores)
+
+    @property
+    def mean_average_precision(self) -> float | None:
+        """Over the labels that some picture judged has, in [0, 1]; None: there are none."""
+        return _mean([one.average_precision for one in self.label_scores])
+
+    @property
+    def macro_f1(self) -> float | None:
+        """Mean F1 over the labels that some picture judged has, in [0, 1]; None: there are none."""
+        return _mean([one.f1 for one in self.label_scores])
 
     @property
     def trust(self) -> Trust:
         """Whether its sureness can be trusted: the one answer for shell, page and zip."""
         return trust_in(self.calibration)
 
+    def truth_of(self, answer: TestAnswer) -> str:
+        """What an image is, by name; several labels as one name."""
+        return self.classes[answer.truth] if answer.truths is None else self._joined(answer.truths)
+
+    def said_of(self, answer: TestAnswer) -> str:
+        """What was said of an image, by name; several labels as one name."""
+        return self.classes[answer.label] if answer.said is None else self._joined(answer.said)
+
+    def _joined(self, numbers: Sequence[int]) -> str:
+        return joined([self.classes[number] for number in numbers])
+
     @property
     def hardest(self) -> tuple[TestAnswer, ...]:
         """Exam pictures by how little the true class was believed, worst first."""
         return tuple(sorted(self.answers, key=lambda answer: answer.believed))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def trust_in(calibration: Calibration | None) -> Trust:

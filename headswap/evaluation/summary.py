@@ -5,11 +5,13 @@ Flow:  Report --summary_of--> sentences, the most important first
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from headswap.evaluation.metrics import Floats, Labels
-from headswap.evaluation.report import Calibration, Report, trust_in
+from headswap.evaluation.report import Calibration, LabelScore, Report, trust_in
 
 _SURE = 0.9
 _ROUGH = 100  # pictures judged, below which the figure is rough
@@ -17,6 +19,8 @@ _ROUGH = 100  # pictures judged, below which the figure is rough
 
 def summary_of(report: Report) -> tuple[str, ...]:
     """Headline, baseline, how far to trust it, doubts, advice."""
+    if report.is_multi_label:
+        return tuple(_of_labels(report))
     issues = len(report.label_issues)
     issue_lines = (
         (f"{issues} {'label is' if issues == 1 else 'labels are'} worth a second look, first of all "
@@ -33,10 +37,55 @@ def summary_of(report: Report) -> tuple[str, ...]:
     )
 
 
+def _of_labels(report: Report) -> Iterator[str]:
+    """The same where a picture may have several labels, with a line for each label."""
+    yield headline(report)
+    yield baseline_of(report)
+    yield from (label_line(one) for one in report.label_scores)
+    yield from (one.sentence for one in report.advice)
+
+
+def baseline_of(report: Report) -> str:
+    """What answering the same of every picture would get, and, of several labels, the two means."""
+    said = f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
+    if report.mean_average_precision is None or report.macro_f1 is None:
+        return said
+    precision, f1 = report.mean_average_precision, report.macro_f1
+    return f"{said} Over the labels: mean average precision {precision:.2f}, mean F1 {f1:.2f}."
+
+
+def label_line(score: LabelScore) -> str:
+    """How one label fared, in one sentence."""
+    if not score.images:
+        return f"{score.name}: no picture judged has it, so nothing can be said."
+    found = f"{score.right} of {score.images} found ({_range(score.recall_interval)})"
+    said = (
+        f"{score.right} of {score.said} right when said ({_range(score.precision_interval)})"
+        if score.said
+        else "never said"
+    )
+    return (
+        f"{score.name}: {found}, {said}; average precision {score.average_precision or 0.0:.2f} "
+        f"({_range(score.average_precision_interval)}; a blind guess {score.share:.2f}); said from "
+        f"{score.threshold:.0%} on."
+    )
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "not known" if interval is None else f"{interval[0]:.0%} to {interval[1]:.0%}"
+
+
 def headline(report: Report) -> str:
     """How many it gets right, and what that is worth."""
     low, high = report.interval
     probably = f"({report.accuracy:.0%}; the true figure is probably {low:.0%} to {high:.0%})"
+    if report.is_multi_label:
+        if report.method == "exam":
+            return f"Every label right on {report.right} of {report.total} exam pictures {probably}."
+        return (
+            f"Every label right on {report.right} of {report.total} pictures {probably}, each judged by a "
+            "head that never saw it."
+        )
     if report.method == "exam":
         return f"{report.right} of {report.total} exam pictures right {probably}."
     return (

@@ -41,6 +41,7 @@ class DeployedNetwork(nn.Module):
         card, site = bundle.card, bundle.card.site
         self._site, self._flip = site, card.flip
         self._temperature, self._even_share = card.temperature, card.even_share
+        self._is_multi_label, self._logit_offset = card.is_multi_label, card.logit_offset
         self.network = bundle.network.module
         self.threshold = bundle.reference.threshold if bundle.reference else None
         self.heat = HeatMaps.of(bundle) if with_places else None
@@ -66,10 +67,17 @@ class DeployedNetwork(nn.Module):
         if self._flip:
             others, mirrored = self._look(images.flip(-1))
             features, logits = (features + others) / 2, (logits + mirrored) / 2
-        share = self._even_share
-        probabilities = (logits / self._temperature).softmax(dim=1) * (1.0 - share) + share / logits.shape[1]
+        probabilities = self._calibrated(logits)
         ood_scores = (self._ood_scores(features),) if self.threshold is not None else ()
         return (probabilities, *ood_scores, *places)
+
+    def _calibrated(self, logits: Tensor) -> Tensor:
+        """(N, classes) that sum to 1, or, where an image may have several labels, each of its own."""
+        share = self._even_share
+        if self._is_multi_label:
+            scaled = (logits - self._logit_offset) / self._temperature
+            return scaled.sigmoid() * (1.0 - share) + share / 2.0
+        return (logits / self._temperature).softmax(dim=1) * (1.0 - share) + share / logits.shape[1]
 
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.threshold is None:
@@ -98,11 +106,14 @@ class HeatMaps(nn.Module):
     as well. The same numbers as `headswap.bundle.heatmap`, before they are smoothed.
     """
 
-    def __init__(self, body: nn.Module, taps: tuple[Tap, ...], weight: Tensor) -> None:
+    def __init__(
+        self, body: nn.Module, taps: tuple[Tap, ...], weight: Tensor, *, is_multi_label: bool
+    ) -> None:
         """Of taps, the last one is what the head reads anyway; `weight` is (classes, all features)."""
         super().__init__()
         self._body, self._taps = [body], taps  # in a list: not a part of this module
-        spoken = weight - weight.mean(dim=0)  # what is said of every class alike points nowhere
+        # What is said of every class alike points nowhere; a label is a question of its own.
+        spoken = weight if is_multi_label else weight - weight.mean(dim=0)
         widths = [tap.width for tap in taps]
         *own, last = spoken.split([*widths, spoken.shape[1] - sum(widths)], dim=1)
         for number, (tap, part) in enumerate(zip(taps, own, strict=True)):
@@ -132,7 +143,7 @@ class HeatMaps(nn.Module):
             weight = torch.cat([torch.zeros(len(weight), taps[0].width), weight], dim=1)
         if taps[-1].mean or any(tap.layout == "NTC" for tap in taps):
             return None
-        return cls(unwidened(module), taps, weight)
+        return cls(unwidened(module), taps, weight, is_multi_label=bundle.card.is_multi_label)
 
     @contextmanager
     def listening(self) -> Iterator[dict[str, Tensor]]:

@@ -157,6 +157,11 @@ def write_judged_int8(bundle: Bundle, full: Path, target: Path, manifest: Manife
     Raises:
         NoLiteRt: it cannot be judged, is hardly smaller, or cannot be written.
     """
+    if bundle.card.is_multi_label:
+        raise NoLiteRt(
+            "What the smaller network loses is not measured yet where a picture may have several labels.",
+            remedy=f"Take {full.name}.",
+        )
     there = [one for one in manifest.images if manifest.path(one).is_file()] if manifest else []
     test = [one for one in there if one.part == "test"]
     train = [one for one in there if one.part == "train"]

@@ -12,7 +12,7 @@ from headswap.bundle.format import BundleCard
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.report import Report
-from headswap.evaluation.summary import headline
+from headswap.evaluation.summary import baseline_of, headline, label_line
 from headswap.exports.parity import ParityCheck
 from headswap.exports.quantized import verdict
 
@@ -38,7 +38,7 @@ def model_card(facts: CardFacts) -> str:
     library, _, network = card.model.partition("/")
     parts = [
         f"{_metadata(facts)}\n\n# {plain(facts.title)}",
-        f"A picture classifier for {_names(card.classes)}. The body is `{network}` of {library} with "
+        f"{_what(card)} The body is `{network}` of {library} with "
         f"{card.parameters:,} numbers in all; its head was replaced"
         f"{' by one that reads every layer' if card.site.taps else ''} and taught with headswap.",
         "## Use it",
@@ -59,6 +59,15 @@ def model_card(facts: CardFacts) -> str:
         _licence(card),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _what(card: BundleCard) -> str:
+    if card.is_multi_label:
+        return (
+            f"It says which of {_names(card.classes)} a picture shows: none, one or several, each by a "
+            "threshold of its own (`thresholds.json`)."
+        )
+    return f"A picture classifier for {_names(card.classes)}."
 
 
 def _advice(facts: CardFacts) -> tuple[str, ...]:
@@ -135,7 +144,8 @@ def _use(facts: CardFacts) -> str:
 def verdict_sentences(report: Report) -> Iterator[str]:
     """How good it is."""
     yield headline(report)
-    yield f"Always saying “{report.baseline_class}” would get {report.baseline_accuracy:.0%}."
+    yield baseline_of(report)
+    yield from (label_line(one) for one in report.label_scores)
     yield f"Of the pictures it practised on it gets {report.train_right} of {report.train_total} right."
     if report.reliability:
         yield report.reliability
@@ -188,7 +198,10 @@ def _edits(card: BundleCard) -> Iterator[str]:
 
 def limit_sentences(report: Report) -> Iterator[str]:
     """What it cannot do."""
-    yield "It answers with one of its names whatever it is shown, also for a picture of something else."
+    if report.is_multi_label:
+        yield "It knows nothing but its labels, and may say some of them of a picture of something else."
+    else:
+        yield "It answers with one of its names whatever it is shown, also for a picture of something else."
     yield "The figures hold for pictures like those it was taught on: same camera, same surroundings."
     for shortcut in report.shortcuts:
         yield (

@@ -5,6 +5,7 @@ Flow:  bundle --lay_out--> folder --write_onnx, run_script--> Ways --seal_up--> 
     NAME/  README.md predict.py predict_onnx.py predict_openvino.py pictures.py requirements.txt
            decoding_memory.py netpbm.py rgb.py: headswap's own, as they are
            labels.json preprocessing.json network.json weights.safetensors model.onnx model.xml model.bin
+           thresholds.json where a picture may have several labels
            predict_litert.py model.tflite model_int8.tflite
            check.json check/*            and what the bundle itself holds
 
@@ -185,6 +186,8 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
                 write_text(folder / name, (files(home) / name).read_text(encoding="utf-8"))
         write_text(folder / "requirements.txt", requirements(bundle.card))
         write_text(folder / "labels.json", json.dumps(bundle.classes, ensure_ascii=False, indent=1))
+        if bundle.card.is_multi_label:
+            write_text(folder / "thresholds.json", json.dumps(bundle.card.thresholds, indent=1))
         write_text(folder / "preprocessing.json", _preprocessing(bundle.card.input))
         truths = _copy_images(folder / IMAGES, manifest)
         problem = ""

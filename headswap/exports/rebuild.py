@@ -57,6 +57,8 @@ class RebuildRecipe:
     flip: bool  # the mean over picture and mirrored picture
     temperature: float  # logits are divided by it before the softmax
     even_share: float  # of the answer, spread evenly over the classes after it
+    thresholds: tuple[float, ...] = ()  # from which each label is said; (): a picture has one class
+    logit_offset: float = 0.0  # taken off the logits before their sigmoids
 
 
 def recipe_of(bundle: Bundle) -> RebuildRecipe:
@@ -82,6 +84,8 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
         flip=card.flip,
         temperature=card.temperature,
         even_share=card.even_share,
+        thresholds=card.thresholds,
+        logit_offset=card.logit_offset,
     )
     recipe = _with_choices(recipe, replace(bundle.network, module=unwidened(bundle.network.module)))
     plain = to_plain(recipe)

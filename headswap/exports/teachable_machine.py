@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headswap.bundle.predictor import Bundle
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import Manifest, check_one_class
 from headswap.errors import HeadswapError
 from headswap.exports.canvas import library_way
 from headswap.exports.onnx import INPUT, OPSET
@@ -135,6 +135,7 @@ def write_teachable_machine(
     Raises:
         NoTeachableMachine: its head reads every layer, or it has a layer that the format does not know.
     """
+    check_one_class("Teachable Machine's format", is_multi_label=bundle.card.is_multi_label)
     topology, last = topology_of(bundle)
     metadata = {
         "tfjsVersion": "1.3.1",

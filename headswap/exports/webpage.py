@@ -133,6 +133,7 @@ def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck
         check = check_of([compare(WEB_PAGE, expected, *_asked(bundle, graph, drawings))], expected)
         facts = {
             "labels": bundle.classes,
+            "thresholds": bundle.card.thresholds or None,
             "preprocessing": to_plain(bundle.card.input) | {"wanted_px": wanted_px(bundle.card.input)},
             "outputs": outputs,
             "modelBytes": len(graph),
@@ -191,7 +192,7 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
     return Template(_text("page.html")).substitute(
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
         title=html.escape(title),
-        names=f"{', '.join(names[:-1])} and {names[-1]}",
+        lead=_lead(names, is_multi_label=bundle.card.is_multi_label),
         verdict=_items(verdict_sentences(report)),
         limits=_items(limit_sentences(report)),
         trained=f"{trained} pictures",
@@ -204,6 +205,14 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
         model=b64encode(gzip.compress(_planes(graph), 9, mtime=0)).decode(),
         page=page,
     )
+
+
+def _lead(names: Sequence[str], *, is_multi_label: bool) -> str:
+    """What it does, in a sentence; the names are HTML."""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    if is_multi_label:
+        return f"It says which of these it sees, none or several: {listed}. Each has a threshold of its own."
+    return f"It tells {listed} apart, and says how sure it is."
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -15,12 +15,13 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from headswap.bundle.format import FORMAT, BundleCard, save_bundle
+from headswap.bundle.format import FORMAT, MULTI_LABEL_FORMAT, BundleCard, save_bundle
 from headswap.bundle.kept import KeptFeatures, rows_to_keep
 from headswap.bundle.reference import PretrainedNames, ReferenceFeatures, remember, rows_to_remember
 from headswap.data.manifest import Manifest
 from headswap.data.split import crossing
 from headswap.evaluation.evaluate import EvaluationInputs, build_report, temperature_of
+from headswap.evaluation.multi_label_report import build_multi_label_report
 from headswap.evaluation.report import Advice, Report
 from headswap.features.engines import choose_engine, exact
 from headswap.network import InputSpec, Network
@@ -45,7 +46,10 @@ def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
         cross_split_duplicates=diagnostics.cross_split_duplicates if diagnostics else (),
         finetune=trained.finetune,
     )
-    report = build_report(inputs, temperature=temperature_of(trained.train))
+    if manifest.is_multi_label:
+        report = build_multi_label_report(inputs)
+    else:
+        report = build_report(inputs, temperature=temperature_of(trained.train))
     happened = []
     if trained.finetune:
         happened.append(Advice(code="further", sentence=trained.finetune.sentence))
@@ -99,7 +103,7 @@ def _remembered(
     manifest, old = task.manifest, None
     columns = trained.site.last_features  # they say best what an image looks like
     rows, test = rows_to_remember(manifest, columns.stop - columns.start)
-    keeps = task.config.keep_features and trained.l2 is not None
+    keeps = task.config.keep_features and trained.l2 is not None and not manifest.is_multi_label
     kept = rows_to_keep(manifest, sum(trained.site.in_features)) if keeps else []
     wanted = sorted({*rows, *test, *kept})
     features = _features(task, trained, network, wanted)
@@ -129,7 +133,7 @@ def _features(
 
 def _card(experiment: Experiment, network: Network, trained: TrainingResult, report: Report) -> BundleCard:
     return BundleCard(
-        format=FORMAT,
+        format=MULTI_LABEL_FORMAT if report.is_multi_label else FORMAT,
         model=network.card.full_name,
         variant=network.card.variant,
         classes=report.classes,
@@ -145,6 +149,8 @@ def _card(experiment: Experiment, network: Network, trained: TrainingResult, rep
         versions=versions_here(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
         licence=network.card.licence,
+        thresholds=tuple(one.threshold for one in report.label_scores),
+        logit_offset=trained.logit_offset if report.is_multi_label else 0.0,
     )
 
 

@@ -23,7 +23,7 @@ from headswap.bundle.kept import KeptFeatures
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.class_changes import ClassChanges, new_names, with_classes, with_images
 from headswap.data.decode import shown_name
-from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile, check_one_class
 from headswap.errors import BadSetting, BundleDamaged, TooFewImages
 from headswap.evaluation.advice import advise
 from headswap.evaluation.report import Report
@@ -123,6 +123,7 @@ def _open(folder: Path, allow_code: bool) -> _Opened:
     bundle = load_bundle(folder, allow_code=allow_code)
     if bundle.dataset is None:
         raise BundleDamaged("The bundle does not say what it was trained on.", remedy="Teach it again.")
+    check_one_class("Changing the classes of a bundle", is_multi_label=bundle.card.is_multi_label)
     experiment: Experiment = from_json(Experiment, read_sealed(folder, EXPERIMENT))
     return _Opened(
         bundle=bundle, dataset=bundle.dataset, experiment=experiment, kept=read_features(folder)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
-from headswap.data.manifest import SkippedFile
+from headswap.data.manifest import SkippedFile, check_one_class
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
@@ -125,6 +125,7 @@ def sort(
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
     place, known = Path(out), loaded(bundle, allow_code)
+    check_one_class("Sorting into folders", is_multi_label=known.card.is_multi_label)
     if place.exists():
         raise BadSetting(f"{place} exists already.", remedy="Choose another name for the sorted folder.")
     for name in known.classes:
@@ -164,6 +165,7 @@ def pack_sorted(
     Raises:
         BadSetting: a class cannot be the name of a folder.
     """
+    check_one_class("Sorting into folders", is_multi_label=any(one.labels is not None for one, _ in said))
     for name in classes:
         _check_folder_name(name)
     taken: set[str] = set()

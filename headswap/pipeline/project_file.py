@@ -217,7 +217,7 @@ def _check_images(folder: Path, manifest: Manifest) -> None:
         named = _IMAGE.fullmatch(image.source)
         if not named or named[1] != image.sha256 or not (folder / "images" / image.source).is_file():
             raise BadProject(f"A picture of {image.class_name[:40]!a} is missing.", remedy=_WHY)
-        if image.class_name not in classes:
+        if not classes.issuperset(image.names):
             raise BadProject("A picture is of a class that does not exist.", remedy=_WHY)
     if any(name != class_name(name) or len(name) > 300 for name in classes) or manifest.root:
         raise BadProject("The pictures are not as headswap saves them.", remedy=_WHY)

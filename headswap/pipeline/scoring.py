@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.data.ingest import IngestedImages, ingest
-from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.manifest import ImageRecord, Manifest, check_one_class
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
@@ -100,6 +100,7 @@ def task_of(
         except HeadswapError:
             continue  # its row will say why
     intake = _read(data, spec, workspace, listener)
+    check_one_class("Comparing networks", is_multi_label=intake.manifest.is_multi_label)
     return ScoringTask(
         manifest=intake.manifest,
         prepared=intake.prepared,

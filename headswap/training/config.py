@@ -125,6 +125,23 @@ class TrainConfig:
             raise BadSetting(f"batch_size is {self.batch_size}.", remedy="Choose 1 to 1024.")
 
 
+def check_multi_label(config: TrainConfig) -> None:
+    """What is not there yet for several labels per picture is refused, not answered wrongly.
+
+    Raises:
+        BadSetting: the settings ask for it.
+    """
+    for asked, words in (
+        (config.depth != "head", f"only the head is taught, not depth “{config.depth}”"),
+        (config.head == "wide", "the head reads the last layer, not every layer"),
+    ):
+        if asked:
+            raise BadSetting(
+                f"These pictures have several labels each: {words}.",
+                remedy="Leave that choice out, or give each picture one label.",
+            )
+
+
 # What a run found out about this machine and these images, so that it can be repeated exactly. Everything
 # else of a run follows from its settings and its seed.
 @dataclass(frozen=True, kw_only=True)

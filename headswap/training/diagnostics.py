@@ -30,6 +30,7 @@ from headswap.network import Network
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
 from headswap.training.linear.solver import fit_head
+from headswap.training.targets import labels_of
 
 if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
@@ -96,8 +97,7 @@ def diagnose(
         old_head: kept from before the swap; given up when the heads had to be lifted over a ReLU.
         seed: drives the folds.
     """
-    numbers = {name: number for number, name in enumerate(manifest.classes)}
-    labels = torch.tensor([numbers[image.class_name] for image in manifest.images])
+    labels = labels_of(manifest, manifest.images)
     test = torch.tensor([image.part == "test" for image in manifest.images])
     groups = np.array([image.group for image in manifest.images])
 
@@ -122,7 +122,8 @@ def diagnose(
         judged = out_of_fold(torch.ones_like(test), _FOLDS)
     train = torch.tensor([image.part == "train" for image in manifest.images])
     looks = columns_of(features, site.last_features)
-    halves = out_of_fold(train, 2) if work <= _MOST_WORK and heads.fold_logits is not None else None
+    studied = work <= _MOST_WORK and heads.fold_logits is not None and labels.ndim == 1
+    halves = out_of_fold(train, 2) if studied else None
     return Diagnostics(
         features=features,
         cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),

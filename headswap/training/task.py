@@ -27,6 +27,7 @@ from headswap.training.budget import Budget
 from headswap.training.config import HeadKind, TrainConfig
 from headswap.training.diagnostics import Diagnostics
 from headswap.training.head_choice import FeatureSource
+from headswap.training.targets import labels_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,9 +56,8 @@ class TrainingTask:
         return prepare(reread(self.manifest, image, wanted_px=wanted_px(network.input)), network.input)
 
     def labels(self, images: tuple[ImageRecord, ...]) -> Tensor:
-        """(N,) int64."""
-        numbers = {name: number for number, name in enumerate(self.manifest.classes)}
-        return torch.tensor([numbers[image.class_name] for image in images])
+        """(N,) int64; or (N, C) float32 of 0 and 1 where an image may have several labels."""
+        return labels_of(self.manifest, images)
 
     def rows(self, part: str) -> Tensor:
         """(N,) bool: which pictures belong to a part, "train" or "test"."""
@@ -80,6 +80,7 @@ class TrainingResult:
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
     diagnostics: Diagnostics | None = None  # what the features say beside; None: not those of this network
     finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
+    logit_offset: float = 0.0  # of the network's logits over the solved head's, where a ReLU follows it
 
     @property
     def input(self) -> InputSpec:

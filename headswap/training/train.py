@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
+from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
 from headswap.features.autotune import extractor_for
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
@@ -28,7 +29,7 @@ from headswap.heads.site import HeadSite
 from headswap.heads.swap import SwapRecord, swap_located
 from headswap.heads.trainable import head_parameters
 from headswap.network import Network
-from headswap.training.config import HeadKind
+from headswap.training.config import HeadKind, check_multi_label
 from headswap.training.diagnostics import diagnose, old_head_of
 from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
@@ -54,6 +55,8 @@ def train_head(
         timing: takes the seconds of the steps "load", "features", "head" and "finetune".
         listener: hears progress, passes and guesses.
     """
+    if task.manifest.is_multi_label:
+        check_multi_label(task.config)
     beginning = begin(task, network, timing=timing, listener=listener)
     if task.config.depth == "head":
         return beginning.trained
@@ -69,6 +72,7 @@ def begin(
         source = task.source or _source(task, network)
     classes = len(task.manifest.classes)
     if not source.fits_linear_head:
+        _check_gradient(task)
         with timing("head"):
             return _by_gradient(task, network, swap_located(source.located, classes), listener)
     with timing("features"):
@@ -90,6 +94,7 @@ def begin(
         heads = known or _solve(task, network, site, bank, listener)
         proof = prove_in(task, network, site, heads, bank)
         if proof is None:
+            _check_gradient(task)
             return _by_gradient(task, network, record, listener)
         trained = training_result_of(task, network, site, proof, bank)
     with timing("evaluate"):
@@ -112,6 +117,15 @@ def begin(
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
 
+def _check_gradient(task: TrainingTask) -> None:
+    if task.manifest.is_multi_label:
+        raise BadSetting(
+            "These pictures have several labels each, and the head of this network is more than one linear "
+            "layer.",
+            remedy="Choose another network, such as the usual one.",
+        )
+
+
 def _source(task: TrainingTask, network: Network) -> FeatureSource:
     located = locate_head(network, path=task.head_path)
     return source_of(network, located, task.config.head, len(task.manifest.images))
@@ -119,7 +133,7 @@ def _source(task: TrainingTask, network: Network) -> FeatureSource:
 
 def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
     """What the new head reads: as a person says, or as cross-validation does."""
-    if not source.is_wide:
+    if not source.is_wide or task.manifest.is_multi_label:
         return ChosenHead(kind="last")
     if task.config.head == "wide":
         return ChosenHead(kind="wide")
@@ -185,7 +199,9 @@ def _solve(
     task: TrainingTask, network: Network, site: HeadSite, bank: FeatureBank, listener: Listener
 ) -> LinearHeads:
     rows = torch.nonzero(task.rows("train")).flatten()
-    if listener is silent:  # nobody watches
+    if (
+        listener is silent or task.manifest.is_multi_label
+    ):  # nobody watches, or there is no one class to guess
         return _fit(task, network, site, bank.features, rows)
     train, test = task.manifest.part("train"), task.manifest.part("test")
     show = EpochCounter(

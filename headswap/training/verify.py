@@ -20,6 +20,7 @@ from torch import Tensor
 
 from headswap.data.manifest import ImageRecord
 from headswap.evaluation.evaluate import SplitLogits
+from headswap.evaluation.multi_label import choose_thresholds
 from headswap.features.bank import BankBuilder, FeatureBank, fill_bank
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
@@ -47,17 +48,25 @@ def prove_in(
 ) -> HeadProof | None:
     """Write a solution into its network and prove it on pictures; None: the head is not linear."""
     logits = heads.logits(bank.features)  # (N, C)
-    best = logits.topk(2, dim=1).values
-    margins = torch.where(task.rows("test"), best[:, 0] - best[:, 1], torch.inf)
+    several = task.manifest.is_multi_label
+    margins = torch.where(task.rows("test"), _margins(logits, several=several), torch.inf)
     order = margins.argsort(stable=True)
     few = [task.manifest.images[row] for row in order[:_PROOF_IMAGES].tolist()]
     images = np.stack([task.prepared(image, network) for image in few])
     largest = max(abs(float(end)) for end in logits.aminmax())
-    found = installed(network, site, heads, images, largest=largest, flip=task.config.flip)
+    found = installed(network, site, heads, images, largest=largest, flip=task.config.flip, several=several)
     if found is None:
         return None
     proved, features, body = found
     return HeadProof(heads=proved, order=order, features=features, body=body)
+
+
+def _margins(logits: Tensor, *, several: bool) -> Tensor:
+    """(N,) how far each image is from another answer, by (N, C) logits."""
+    if several:
+        return logits.abs().amin(dim=1)
+    best = logits.topk(2, dim=1).values
+    return best[:, 0] - best[:, 1]
 
 
 def installed(
@@ -68,6 +77,7 @@ def installed(
     *,
     largest: float,
     flip: bool,
+    several: bool = False,
 ) -> tuple[LinearHeads, Tensor, Extractor] | None:
     """Write a solution into its network and let that run; None: it says something else.
 
@@ -78,6 +88,7 @@ def installed(
         images: (M, H, W, C) uint8, prepared.
         largest: logit that the heads gave, in size: a head before a ReLU is lifted by ten times as much.
         flip: whether answers are the mean over image and mirrored image.
+        several: whether each label is answered by a sigmoid of its own.
 
     Returns:
         The heads as the network combines them, (M, D) features of the images, and the network as it ran.
@@ -89,7 +100,7 @@ def installed(
         install(network.module, site, heads)
         body = Extractor(network, site, exact(choose_engine()), flip=flip)
         features, answers = body.look(images)
-        proved = agree(heads, features, answers)
+        proved = agree(heads, features, answers, several=several)
         if proved is not None:
             return proved, features, body
     return None
@@ -110,12 +121,21 @@ def training_result_of(
         site=site,
         test=split_logits(task, "test", logits[test]),
         train=None if folds is None else split_logits(task, "train", folds),
-        train_right=int((logits.argmax(1) == labels)[train].sum()),
+        train_right=_right(logits[train], labels[train], folds),
         engine=bank.engine,
         l2=heads.solved[0].l2,
         network=network,
         flip=task.config.flip,
+        logit_offset=heads.factor * heads.bias_offset,
     )
+
+
+def _right(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
+    """Practice pictures that are answered rightly: by their class, or by every label of theirs."""
+    if labels.ndim == 1:
+        return int((logits.argmax(1) == labels).sum())
+    thresholds = choose_thresholds(None if folds is None else folds.numpy(), labels.numpy())
+    return int(((logits.numpy() >= thresholds) == labels.numpy().astype(bool)).all(axis=1).sum())
 
 
 def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
@@ -131,8 +151,8 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
     """
     order = proof.order[: int(task.rows("test").sum())]  # (E,)
     test = [task.manifest.images[row] for row in order.tolist()]
-    best = logits[order].topk(2, dim=1).values
-    margins = best[:, 0] - best[:, 1]
+    several = task.manifest.is_multi_label
+    margins = _margins(logits[order], several=several)
     size = max(1, task.config.batch_size // 2)  # a number is twice as large: no more memory than before
     builder = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
     worst, start = 0.0, 0
@@ -141,7 +161,8 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
         part = slice(start, start + max(_PROOF_IMAGES, start // 4))  # growing: each is a round trip
         rows, said = order[part], logits[order[part]]
         exactly = proof.heads.logits(_seen(task, network, builder, test[part]))
-        exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
+        if not several:
+            exactly -= (exactly - said).mean(dim=1, keepdim=True)  # a lifted head says more of all
         worst = max(worst, float((exactly - said).abs().max()))
         logits[rows] = exactly
         start += len(rows)

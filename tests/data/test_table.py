@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from PIL import Image
 
 from headswap.data.ingest import ingest
 from headswap.data.layout import FolderLayout
+from headswap.data.manifest import ImageRecord, Manifest, joined
+from headswap.data.split import split
 from headswap.data.table import labels_from_table
 from headswap.errors import BadUpload
+from headswap.storage.files import from_json, to_json
 
 IMAGES = [f"images/{number}.jpg" for number in range(6)]
 
@@ -78,11 +82,117 @@ def test_what_is_not_understood_is_named() -> None:
     }
 
 
+SEVERAL = {
+    "a semicolon": ("labels.csv", "file,label\n0,mug;cup\n1,mug\n2,cup; mug\n3,\n"),
+    "a bar": ("labels.csv", "file,label\n0,mug|cup\n1,mug\n2,cup|mug\n3,\n"),
+    "a comma": ("labels.csv", 'file,label\n0,"mug, cup"\n1,mug\n2,"cup, mug"\n3,\n4,cup\n'),
+    "a space": ("train.csv", "image_name,tags\n0,mug cup\n1,mug\n2,cup mug\n3,\n4,cup\n"),
+    "columns of 0 and 1": ("labels.csv", "file,cup,mug,width\n0,1,1,64\n1,0,1,64\n2,1,1,70\n3,0,0,64\n"),
+    "several rows": ("labels.csv", "file,label\n0,mug\n0,cup\n1,mug\n2,cup\n2,mug\n"),
+    "lists": (
+        "metadata.jsonl",
+        '{"file_name": "0.jpg", "labels": ["mug", "cup"]}\n{"file_name": "1.jpg", "labels": ["mug"]}\n'
+        '{"file_name": "2.jpg", "labels": ["cup", "mug"]}\n{"file_name": "3.jpg", "labels": []}\n',
+    ),
+    "COCO": (
+        "annotations/instances.json",
+        json.dumps(
+            {
+                "images": [{"id": 10 + number, "file_name": f"{number}.jpg"} for number in range(4)],
+                "categories": [{"id": 1, "name": "mug"}, {"id": 2, "name": "cup"}],
+                "annotations": [
+                    {"image_id": 10 + image, "category_id": kind}
+                    for image, kind in ((0, 1), (0, 2), (0, 1), (1, 1), (2, 2), (2, 1))
+                ],
+            }
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", SEVERAL)
+def test_several_labels_of_one_picture(layout: str) -> None:
+    name, text = SEVERAL[layout]
+
+    found = of(text, name=name)
+
+    labels = {placed.file: placed.labels for placed in found.placed}
+    assert labels["images/0.jpg"] == labels["images/2.jpg"] == ("cup", "mug")
+    assert labels["images/1.jpg"] == ("mug",)
+    assert labels.get("images/3.jpg", ()) == ()
+    assert ("images/3.jpg" in labels) == (layout != "several rows")
+    assert classes(found)["images/0.jpg"] == "cup + mug"
+    assert [finding.code for finding in found.findings] == ["table"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.csv", 'file,label\n0,"Bear, brown"\n1,"Bear, black"\n2,"Bear, brown"\n3,"Bear, black"\n'),
+        ("labels.csv", "file,cup,mug\n0,1,0\n1,0,1\n2,1,0\n3,0,1\n"),
+        (
+            "metadata.jsonl",
+            "".join(f'{{"file_name": "{n}.jpg", "label": ["{"ab"[n % 2]}"]}}\n' for n in range(4)),
+        ),
+    ],
+)
+def test_one_label_each_is_one_class_each_however_it_is_written(name: str, text: str) -> None:
+    layout = of(text, name=name)
+
+    assert {placed.labels for placed in layout.placed} == {None}
+    assert len(set(classes(layout).values())) == 2
+
+
+def test_folders_of_coco_are_no_classes(tmp_path: Path) -> None:
+    for number, folder in enumerate(("train2017", "train2017", "val2017", "val2017")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.new("RGB", (64, 64), (60 * number, 90, 90)).save(tmp_path / folder / f"{number}.png")
+    (tmp_path / "annotations.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": number, "file_name": f"{number}.png"} for number in range(4)],
+                "categories": [{"id": 7, "name": "mug"}, {"id": 8, "name": "pen"}],
+                "annotations": [{"image_id": number, "category_id": 7 + number % 2} for number in range(4)],
+            }
+        )
+    )
+
+    assert ingest(tmp_path).manifest.counts == {"mug": 2, "pen": 2}
+
+
+def test_damaged_coco_is_refused_with_an_example() -> None:
+    with pytest.raises(BadUpload, match="looks like COCO") as refused:
+        of('{"images": [{"id": 1}], "annotations": [], "categories": []}', name="coco.json")
+
+    assert '"category_id": 3' in refused.value.remedy
+
+
+def test_a_split_has_every_label_on_both_sides_and_near_duplicates_on_one() -> None:
+    kinds = [("a",), ("a", "b"), ("b", "c"), ("c",), (), ("a", "c")]
+    images = tuple(
+        ImageRecord(
+            file=f"{n}.png", source=f"{n}.png", class_name=joined(kinds[n % 6]), labels=kinds[n % 6],
+            sha256=f"{n:064x}", width=9, height=9, look="0" * 64, brightness=0.5, group=n // 2,
+        )
+        for n in range(60)
+    )  # fmt: skip
+    manifest = split(Manifest(name="x", root="", classes=("a", "b", "c"), images=images))
+
+    parts = {part: manifest.part(part) for part in ("train", "test")}
+    assert {image.group for image in parts["train"]}.isdisjoint(image.group for image in parts["test"])
+    assert all({name for image in some for name in image.names} == {"a", "b", "c"} for some in parts.values())
+    assert 6 <= len(parts["test"]) <= 14
+    assert manifest.counts == {"a": 30, "b": 20, "c": 30}
+    again: Manifest = from_json(Manifest, to_json(manifest))
+    assert again == manifest
+    assert again.is_multi_label
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("a,b\nx,y\n", "names none of the pictures"),
-        ("file,tall,old\n0,1,0\n1,0,0\n2,1,1\n3,0,1\n", "cannot be told"),
+        ("file,tall,old\n0,7,5\n1,6,5\n2,7,3\n3,6,3\n", "cannot be told"),
         ("file\n0\n1\n", "cannot be told"),
         ("", "names none of the pictures"),
     ],

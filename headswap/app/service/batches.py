@@ -32,7 +32,7 @@ from headswap.app.service.results import Results
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
 from headswap.bundle.prediction import Prediction
-from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.manifest import ImageRecord, Manifest, check_one_class
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.pipeline.many import csv_of, pack_sorted
 from headswap.storage.files import discard, from_json, to_json, write_text
@@ -243,6 +243,8 @@ class Batches:
     def _new(self, owner: str, project: str, job: str, upload: Path) -> _Batch:
         found = self._projects.get(owner, project)
         self._results.bundle(owner, job)  # raises for a stranger
+        is_multi_label = self._results.report(owner, job).is_multi_label
+        check_one_class("Trying many pictures at once", is_multi_label=is_multi_label)
         self._check_room(owner, upload)
         folder = self._projects.folder(found.id) / BATCH / secrets.token_hex(4)
         (folder / _IMAGES).mkdir(parents=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.storage.files import to_plain
 
 if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation, Tally
@@ -28,6 +29,7 @@ def add(verbs: Verbs) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Measure a bundle on any labelled folder."""
+    from headswap.evaluation.summary import label_line
     from headswap.pipeline.api import evaluate
 
     with Bars() as bars:
@@ -40,11 +42,12 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         )
     record = {
         **_figures(result.unseen),
+        **({"labels": [to_plain(one) for one in result.label_scores]} if result.label_scores else {}),
         "seen": {how: _figures(tally) for how, tally in result.seen.items()},
         "seen_files": [{"file": one.file, "how": one.how} for one in result.seen_files],
         "left_out": [{"file": left.file, "reason": left.reason} for left in result.left_out],
     }
-    lines = [_headline(result)]
+    lines = [_headline(result), *map(label_line, result.label_scores)]
     lines += [f"{_WORDS[how]}: {tally.right} of {tally.images} right." for how, tally in result.seen.items()]
     if result.seen:
         lines.append("--json names each of these pictures.")
@@ -61,8 +64,9 @@ def _headline(result: BundleEvaluation) -> str:
         )
     low, high = result.interval
     new = "" if not result.seen else " of the pictures that it had not seen"
+    every = "Every label right on " * bool(result.label_scores)
     return (
-        f"{result.right} of {result.images} right{new} "
+        f"{every}{result.right} of {result.images}{' right' * (not every)}{new} "
         f"({result.accuracy:.1%}; probably {low:.0%} to {high:.0%})."
     )
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.files import write_text
 from headswap.storage.places import why_not_writable
+
+if TYPE_CHECKING:
+    from headswap.bundle.prediction import Prediction
 
 
 def add(verbs: Verbs) -> None:
@@ -43,6 +47,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             {
                 "file": one.file,
                 "label": one.label,
+                **({} if one.labels is None else {"labels": list(one.labels)}),
                 "probabilities": one.probabilities,
                 "unlike": one.ood_score,
                 "is_unlike": one.is_ood,
@@ -54,8 +59,14 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "left_out": left_out,
     }
     lines = [
-        f"{one.file}: {one.label} ({one.sure:.0%}){' — unlike all practice pictures' * one.is_ood}"
-        for one in predictions
+        f"{one.file}: {_said(one)}{' — unlike all practice pictures' * one.is_ood}" for one in predictions
     ]
     lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
     return VerbAnswer(record, "\n".join(lines))
+
+
+def _said(one: Prediction) -> str:
+    """Its class, or each of its labels, and how sure that is."""
+    if one.labels is None:
+        return f"{one.label} ({one.sure:.0%})"
+    return ", ".join(f"{name} ({one.probabilities[name]:.0%})" for name in one.labels) or one.label

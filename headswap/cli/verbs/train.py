@@ -10,6 +10,7 @@ from headswap.cli.verb import VerbAnswer, Verbs, add_weights, new_verb
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
+from headswap.storage.files import to_plain
 from headswap.training.config import Depth, TrainConfig
 from headswap.zoos.catalogue import DEFAULT_MODEL
 
@@ -168,6 +169,7 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "exam_right": report.test_right,
         "interval": list(report.interval),
         "baseline_accuracy": report.baseline_accuracy,
+        **({} if not report.is_multi_label else {"labels": [to_plain(one) for one in report.label_scores]}),
         "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
         "engine": outcome.engine,
         "advice": [one.sentence for one in report.advice],

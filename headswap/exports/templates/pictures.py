@@ -101,6 +101,8 @@ def main(description: str, open_network: Callable[[Path], Callable[[Any], Any]])
     try:
         files = list(found(chosen.pictures))
         labels, spec = load(folder, "labels.json"), load(folder, "preprocessing.json")
+        if (folder / "thresholds.json").is_file():  # a picture may have several labels
+            spec["thresholds"] = load(folder, "thresholds.json")
         said, left_out = answers(files, labels, spec, open_network(folder))
     except Problem as problem:
         print(problem, file=sys.stderr)
@@ -144,13 +146,13 @@ def answers(
         except Problem as problem:
             left_out.append({"file": str(file), "reason": str(problem)})
         if len(waiting) == AT_ONCE:
-            said.extend(asked(waiting, labels, network))
+            said.extend(asked(waiting, labels, spec, network))
             waiting = []
-    return [*said, *asked(waiting, labels, network)], left_out
+    return [*said, *asked(waiting, labels, spec, network)], left_out
 
 
 def asked(
-    batch: list[tuple[Path, Any]], labels: list[str], network: Callable[[Any], Any]
+    batch: list[tuple[Path, Any]], labels: list[str], spec: dict[str, Any], network: Callable[[Any], Any]
 ) -> Iterator[dict[str, Any]]:
     """What the network says of a few files at once."""
     if not batch:
@@ -158,9 +160,14 @@ def asked(
     rows, unlike = network(np.concatenate([numbers for _, numbers in batch]))
     for number, (file, _) in enumerate(batch):
         order = np.argsort(-rows[number], kind="stable")
+        several = {}
+        if "thresholds" in spec:
+            said = [labels[place] for place in order if rows[number][place] >= spec["thresholds"][place]]
+            several = {"label": " + ".join(said) or "(no label)", "labels": said}
         yield {
             "file": str(file),
             "label": labels[order[0]],
+            **several,
             "probabilities": {labels[place]: float(rows[number][place]) for place in order},
             "unlike": None if unlike is None else float(unlike[number]),
         }
@@ -171,12 +178,17 @@ def lines(said: list[dict[str, Any]]) -> Iterator[str]:
     if len(said) == 1:
         shares = said[0]["probabilities"]
         wide = max(len(name) for name in shares)
-        yield from (f"{name:<{wide}}  {round(100 * share):>3} %" for name, share in shares.items())
+        for name, share in shares.items():
+            mark = "  yes" if name in said[0].get("labels", ()) else ""
+            yield f"{name:<{wide}}  {round(100 * share):>3} %{mark}"
         if (said[0]["unlike"] or 0.0) > 1.0:
             yield "It is unlike anything the network was taught on: take the answer as a guess."
     else:
         for one in said:
             warning = ", unlike anything it was taught on" if (one["unlike"] or 0.0) > 1.0 else ""
+            if "labels" in one:
+                yield f"{one['file']}: {one['label']}{warning}"
+                continue
             share = round(100 * one["probabilities"][one["label"]])
             yield f"{one['file']}: {one['label']} ({share} %{warning})"
 

@@ -63,6 +63,11 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
             if threshold is not None:
                 last = torch.stack([last for _, last in runs]).mean(dim=0)
                 strange = (distances(last, known) / threshold).numpy()
+        if recipe["thresholds"]:  # several labels: each a question of its own
+            scaled = (logits.double() - recipe["logit_offset"]) / recipe["temperature"]
+            return (1.0 - recipe["even_share"]) * scaled.sigmoid().numpy() + recipe[
+                "even_share"
+            ] / 2.0, strange
         shares = (logits.double() / recipe["temperature"]).softmax(dim=1).numpy()
         return (1.0 - recipe["even_share"]) * shares + recipe["even_share"] / shares.shape[1], strange
 

@@ -72,7 +72,17 @@ export class Net {
     const best = answer.probabilities.indexOf(Math.max(...answer.probabilities));
     const named = Object.fromEntries(this.labels.map((name, i) => [name, answer.probabilities[i]]));
     const isUnlike = answer.unlike !== null && answer.unlike > 1;
-    return { ...answer, best, label: this.labels[best], probabilities: named, isUnlike };
+    const several = this.facts.thresholds ? this.#several(answer.probabilities) : {};
+    const one = { label: this.labels[best], labels: null, sure: answer.probabilities[best] };
+    return { ...answer, best, ...one, ...several, probabilities: named, isUnlike };
+  }
+
+  // Where an image may have several labels: those that reach their thresholds, surest first.
+  #several(shares) {
+    const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
+    const labels = order.filter((i) => shares[i] >= this.facts.thresholds[i]).map((i) => this.labels[i]);
+    const sure = Math.min(...shares.map((share) => Math.max(share, 1 - share)));
+    return { labels, label: labels.join(" + ") || "(no label)", sure };
   }
 }
 

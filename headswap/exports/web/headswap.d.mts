@@ -1,8 +1,12 @@
 /** What the network says of one image. */
 export interface Answer {
-  /** The most likely class. */
+  /** The most likely class; where an image may have several labels, all of them as one name. */
   label: string;
-  /** Every class in the order of training; calibrated, they add up to 1. */
+  /** The labels that reach their thresholds, surest first, where an image may have several; null: it has one class. */
+  labels: string[] | null;
+  /** How sure it is of `label`; of several labels, of the answer that is least sure. */
+  sure: number;
+  /** Every class in the order of training; calibrated, they add up to 1, or, of several labels, to anything. */
   probabilities: Record<string, number>;
   /** How unlike the images it was trained on; over 1: unlike all of them. null: it cannot say. */
   unlike: number | null;
@@ -10,7 +14,7 @@ export interface Answer {
   /** Whether the image was read byte for byte as headswap reads it (JPEG, PNG, pixels). */
   exact: boolean;
   kind: string;
-  /** Number of `label` among `Net.labels`. */
+  /** Number of the most likely one among `Net.labels`. */
   best: number;
   /** (height, width, channels) as the network saw it. */
   pixels: Uint8ClampedArray;

@@ -75,13 +75,13 @@ function show(answer, name) {
   result.dataset.probabilities = JSON.stringify(answer.probabilities);
   result.dataset.unlike = answer.unlike === null ? "" : answer.unlike;
   byId("label").textContent = answer.label;
-  byId("sure").textContent = `${percent.format(answer.probabilities[answer.label])} sure`;
+  byId("sure").textContent = answer.labels ? "" : `${percent.format(answer.sure)} sure`;
   byId("unlike").hidden = !answer.isUnlike;
   byId("approximate").hidden = answer.exact;
   byId("where-row").hidden = !answer.places;
   for (const [i, row] of rows().entries()) {
     const share = answer.probabilities[net.labels[i]];
-    row.classList.toggle("top", i === answer.best);
+    row.classList.toggle("top", answer.labels ? answer.labels.includes(net.labels[i]) : i === answer.best);
     row.querySelector("i").style.transform = `scaleX(${share.toFixed(4)})`;
     row.lastElementChild.textContent = percent.format(share);
   }
@@ -98,7 +98,8 @@ function tell(answer, name) {
   if (stream && now - toldAt < OFTEN_MS) return;
   toldAt = now;
   const unlike = answer.isUnlike ? " It is unlike anything it was shown." : "";
-  const words = `${name}: ${answer.label}, ${percent.format(answer.probabilities[answer.label])} sure.${unlike}`;
+  const sure = answer.labels ? "" : `, ${percent.format(answer.sure)} sure`;
+  const words = `${name}: ${answer.label}${sure}.${unlike}`;
   if (byId("told").textContent !== words) byId("told").textContent = words;
 }
 
@@ -106,7 +107,7 @@ function rows() {
   const list = byId("bars");
   if (!list.children.length) {
     list.append(
-      ...net.labels.map((name) => {
+      ...net.labels.map((name, i) => {
         const row = document.createElement("li");
         const [label, bar, share] = ["name", "bar", "share"].map((kind) => {
           const part = document.createElement("span");
@@ -115,12 +116,21 @@ function rows() {
         });
         label.textContent = name;
         bar.append(document.createElement("i"));
+        if (net.facts.thresholds) bar.append(markAt(net.facts.thresholds[i]));
         row.append(label, bar, share);
         return row;
       }),
     );
   }
   return [...list.children];
+}
+
+// Where a label begins to be said.
+function markAt(threshold) {
+  const mark = document.createElement("b");
+  mark.style.left = `${(100 * threshold).toFixed(1)}%`;
+  mark.title = `It is said from ${percent.format(threshold)} on.`;
+  return mark;
 }
 
 function paint() {

@@ -49,7 +49,7 @@ class Block:
 
     fold: int
     rows: Tensor  # (n, R) float32, in the basis that is solved in
-    labels: Tensor  # (n,) int64
+    labels: Tensor  # (n,) int64, or (n, C) float32 of 0 and 1 where an image may have several
     weights: Tensor  # (n,) float32, what each image counts
     places: Tensor  # (n,) int64, where they stood among all
 
@@ -59,7 +59,7 @@ class RowBlocks:
     """All images, by fold, and who looks at their blocks."""
 
     rows: Tensor  # (N, R) float32, as `order` says
-    labels: Tensor  # (N,) int64, as `order` says
+    labels: Tensor  # (N,) int64, or (N, C) float32 of 0 and 1, as `order` says
     weights: Tensor  # (N,) float32, as `order` says; 1 on average
     folds: Tensor  # (N,) int64, ascending
     order: Tensor  # (N,) int64: where each row stood among all

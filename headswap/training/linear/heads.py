@@ -76,7 +76,7 @@ def fit_heads(  # noqa: PLR0913
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
-    solve = fit_ridge if site.taps else fit_head
+    solve = fit_ridge if site.taps and labels.ndim == 1 else fit_head
     parts = features.split(site.in_features, dim=1)
     solved = tuple(
         solve(
@@ -133,18 +133,23 @@ def install(module: nn.Module, site: HeadSite, heads: LinearHeads) -> None:
             layer.bias.copy_((solved.bias + heads.bias_offset).to(layer.bias))  # type: ignore[operator, arg-type]
 
 
-def agree(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> LinearHeads | None:
+def agree(
+    heads: LinearHeads, features: Tensor, network_logits: Tensor, *, several: bool = False
+) -> LinearHeads | None:
     """Compare solved heads with the network that holds them, on the same pictures.
 
     Args:
         heads: installed in the network.
         features: (M, D), exact, of a few pictures.
         network_logits: (M, C) that the network gives for them.
+        several: whether each is answered by a sigmoid, which sees what is added to all of them.
 
     Returns:
         The heads with the factor the network applies (it may add its heads instead of averaging), or
         None when the network says something else.
     """
+    if several:
+        return _agree_on_labels(heads, features, network_logits)
     ours = heads.logits(features)
     ours_centred, theirs = (
         ours - ours.mean(1, keepdim=True),
@@ -155,4 +160,17 @@ def agree(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> Linea
         factor = 1.0
     scaled = replace(heads, factor=heads.factor * factor)
     gap = (scaled.logits(features).softmax(1) - network_logits.softmax(1)).abs().max()
+    return scaled if factor > 0 and float(gap) < AGREEMENT else None
+
+
+def _agree_on_labels(heads: LinearHeads, features: Tensor, network_logits: Tensor) -> LinearHeads | None:
+    """The same for sigmoids: what was lifted is taken off again, by the factor that the network applies."""
+    ours = heads.logits(features)
+    lifted = ours + heads.bias_offset
+    factor = float((lifted * network_logits).sum() / lifted.square().sum().clamp_min(1e-12))
+    if len(heads.solved) == 1 or abs(factor - 1) < 1e-3:
+        factor = 1.0
+    theirs = network_logits - factor * heads.bias_offset
+    gap = ((factor * ours).sigmoid() - theirs.sigmoid()).abs().max()
+    scaled = replace(heads, factor=heads.factor * factor)
     return scaled if factor > 0 and float(gap) < AGREEMENT else None

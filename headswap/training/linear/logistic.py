@@ -1,4 +1,4 @@
-"""What multinomial logistic regression asks of row blocks: losses, slopes and answers.
+"""What logistic regression asks of row blocks: losses, slopes and answers; multinomial, or of each label.
 
 Flow:  RowBlocks + solutions --loss_and_slope--> loss and slope of each
        RowBlocks + solutions of each fold --held_out_losses, held_out_logits--> of images not seen
@@ -6,6 +6,9 @@ Flow:  RowBlocks + solutions --loss_and_slope--> loss and slope of each
 A row for each class, everywhere but in the images themselves: classes are few, and a product or a softmax
 along few numbers takes three to fifteen times as long as the same one across them. Several solutions, such
 as those of all folds, are looked at in one pass. Penalties are not of the images and stand in `solver`.
+
+Where the labels are (N, C), an image has each of them or not: C questions, each with a sigmoid of its own,
+whose losses are added.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ def loss_and_slope(
         left_out: the fold that each of them must not see; None: it sees all.
 
     Returns:
-        (F,) cross-entropy, and (F, C, R + 1) its slope, each image as often as it weighs.
+        (F,) cross-entropy, over all labels where there are several, and (F, C, R + 1) its slope, each image
+        as often as it weighs.
     """
     weights, biases = solutions[..., :-1].contiguous(), solutions[..., -1:].contiguous()
     losses = torch.zeros(len(solutions), dtype=torch.double)
@@ -56,12 +60,24 @@ def loss_and_slope(
 def _block_sums(block: Block, weights: Tensor, biases: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(F,) losses, (F, C, R) and (F, C) slopes over one block, by (F, C, R) weights and (F, C, 1) biases."""
     count, (several, classes, width) = len(block.labels), weights.shape
-    likely = _logits(block, weights, biases).log_softmax(dim=1)  # (F, C, n)
+    logits = _logits(block, weights, biases)  # (F, C, n)
+    if block.labels.ndim == 2:
+        loss = _losses_of_labels(block, logits)
+        error = (logits.sigmoid_() - block.labels.T).mul_(block.weights)
+        slope = error.view(several * classes, count) @ block.rows
+        return loss, slope.view(several, classes, width), error.sum(dim=2)
+    likely = logits.log_softmax(dim=1)
     own = block.labels.expand(several, 1, count)
     loss = -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
     error = likely.exp_().mul_(block.weights).scatter_add_(1, own, -block.weights.expand(several, 1, count))
     slope = error.view(several * classes, count) @ block.rows
     return loss, slope.view(several, classes, width), error.sum(dim=2)
+
+
+def _losses_of_labels(block: Block, logits: Tensor) -> Tensor:
+    """(F,) sums of binary cross-entropy of (F, C, n) logits, over images and labels."""
+    each = torch.nn.functional.softplus(logits) - logits * block.labels.T
+    return (each * block.weights).sum(dim=(1, 2), dtype=torch.double)
 
 
 def _logits(block: Block, weights: Tensor, biases: Tensor) -> Tensor:
@@ -87,7 +103,10 @@ def held_out_losses(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
 
     def work(block: Block) -> Tensor:
         mine = solutions[block.fold]
-        likely = _logits(block, mine[..., :-1], mine[..., -1:]).log_softmax(dim=1)
+        logits = _logits(block, mine[..., :-1], mine[..., -1:])
+        if block.labels.ndim == 2:
+            return _losses_of_labels(block, logits)
+        likely = logits.log_softmax(dim=1)
         own = block.labels.expand(len(mine), 1, len(block.labels))
         return -(likely.gather(1, own).squeeze(1) * block.weights).sum(dim=1, dtype=torch.double)
 

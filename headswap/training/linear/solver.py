@@ -11,6 +11,9 @@ each solution starts the next. The scale is folded back, so the head is one line
 Images are never looked at but in blocks (`blocks`), whose sums make every loss and slope, so no
 table of images times classes is in memory (docs/decisions/0040-blocks.md).
 
+Where an image may have several labels, its labels are a row of 0 and 1: each is a question of its own with a
+sigmoid, all are solved together and under one penalty, and each image counts the same.
+
 Every class counts the same, however few its pictures are: with 1 picture to 100 a class
 would otherwise hardly ever be named (docs/log.md).
 
@@ -101,7 +104,7 @@ def fit_head(  # noqa: PLR0913
 
     Args:
         features: (N, D) float32.
-        labels: (N,) int64 in [0, C).
+        labels: (N,) int64 in [0, C); or (N, C) float32 of 0 and 1, several labels for an image.
         num_classes: C, at least 2.
         config: penalties and folds.
         groups: N numbers; pictures of one group share a fold.
@@ -162,7 +165,8 @@ def few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
 
 def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
     """Refuse what no head can be solved on: a class without an image, numbers that are none."""
-    counts = torch.bincount(labels, minlength=num_classes)
+    several = labels.ndim == 2
+    counts = labels.sum(dim=0) if several else torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
         raise TooFewImages(
             "A head needs at least two classes with one practice picture each.",
@@ -176,7 +180,12 @@ def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
 
 
 def balanced(labels: Tensor, num_classes: int) -> Tensor:
-    """(N,) what each image counts: every class has the same sum, and an image weighs 1 on average."""
+    """(N,) what each image counts: every class has the same sum, and an image weighs 1 on average.
+
+    Images with several labels count the same: what a sigmoid says is then how often the label is there.
+    """
+    if labels.ndim == 2:
+        return torch.ones(len(labels))
     counts = torch.bincount(labels, minlength=num_classes)
     return (len(labels) / (num_classes * counts))[labels]
 
@@ -208,21 +217,38 @@ def _narrowed(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def folds_of(
-    labels: NDArray[np.int64], groups: Sequence[int] | None, count: int, seed: int
+    labels: NDArray[np.generic], groups: Sequence[int] | None, count: int, seed: int
 ) -> NDArray[np.int64] | None:
-    """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups."""
+    """A fold for each picture, stratified, groups whole; None when a class has fewer than two groups.
+
+    Of (N, C) labels the rarest are dealt first, images with none of them last (Sechidis et al. 2011).
+    """
     random = np.random.default_rng(seed)
     members = np.arange(len(labels)) if groups is None else np.asarray(groups)
     fold_of_group: dict[int, int] = {}
-    for label in np.unique(labels):
-        own = list(dict.fromkeys(members[labels == label].tolist()))
-        if len(own) < 2:
+    for has in _strata(labels):
+        own = list(dict.fromkeys(members[has].tolist()))
+        if len(own) < 2 and labels.ndim == 1:
             return None
         fresh = [group for group in own if group not in fold_of_group]
         random.shuffle(fresh)
         offset = int(random.integers(count))
         fold_of_group.update({group: (offset + number) % count for number, group in enumerate(fresh)})
-    return np.array([fold_of_group[group] for group in members.tolist()])
+    folds = np.array([fold_of_group[group] for group in members.tolist()])
+    return folds if len(np.unique(folds)) > 1 else None
+
+
+def _strata(labels: NDArray[np.generic]) -> Iterator[NDArray[np.bool_]]:
+    """(N,) the images of each class, or with each label and with none."""
+    if labels.ndim == 1:
+        numbers = labels.astype(np.int64)
+        yield from (numbers == number for number in np.unique(numbers))
+        return
+    has: NDArray[np.bool_] = labels.astype(np.bool_)
+    columns = has.T[np.argsort(has.sum(axis=0), kind="stable")]
+    yield from columns
+    if not has.any(axis=1).all():
+        yield np.asarray(has.sum(axis=1) == 0)
 
 
 def _cross_validate(images: RowBlocks, l2_grid: Sequence[float], centred: bool) -> dict[int, Tensor]:

@@ -12,6 +12,7 @@ from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import count, in_words
 from headswap.data.manifest import ImageRecord, Manifest
 
+SEVERAL = "The labels are those of your table. To change them, change the table and bring it again."
 SHOWN = 9  # thumbnails of a class; the tenth place says how many more
 
 
@@ -21,8 +22,8 @@ def shown_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
 
 
 def of_class(manifest: Manifest, name: str) -> tuple[ImageRecord, ...]:
-    """The pictures of one class."""
-    return tuple(image for image in manifest.images if image.class_name == name)
+    """The pictures of one class, or with one label."""
+    return tuple(image for image in manifest.images if name in image.names)
 
 
 def class_rows(
@@ -31,7 +32,13 @@ def class_rows(
     """Draw every class; `thumbnails` maps sha256 to a data: URI."""
     test = len(manifest.part("test"))
     train = len(manifest.images) - test
-    title = f"{count(len(manifest.images), 'picture')} in {_classes(len(manifest.classes))}"
+    several = manifest.is_multi_label
+    kinds = (
+        f"with {count(len(manifest.classes), 'label')}"
+        if several
+        else f"in {_classes(len(manifest.classes))}"
+    )
+    title = f"{count(len(manifest.images), 'picture')} {kinds}"
     return h.fragment[
         h.div(".hs-row.between.hs-head")[
             h.h2(tabindex="-1")[title],
@@ -42,7 +49,8 @@ def class_rows(
         ],
         changed(change),
         h.div(".hs-panel.klasses")[
-            [_row(manifest, name, thumbnails) for name in manifest.classes], new_class("Another class")
+            [_row(manifest, name, thumbnails) for name in manifest.classes],
+            h.p(".hs-note")[SEVERAL] if several else new_class("Another class"),
         ],
     ]
 
@@ -79,7 +87,9 @@ def _row(manifest: Manifest, name: str, thumbnails: dict[str, str]) -> h.Rendera
     return h.div(".klass", data_class=name)[
         h.h3(title=name)[name],
         h.div(".mid")[_split(name, images, most), h.div(".thumbs")[_thumbs(name, images, thumbnails)]],
-        h.div(".ends")[h.span(".tally.hs-num")[len(images)], _ends(name)],
+        h.div(".ends")[
+            h.span(".tally.hs-num")[len(images)], None if manifest.is_multi_label else _ends(name)
+        ],
     ]
 
 

@@ -14,7 +14,7 @@ from headswap.app.ui.widgets.text import count
 from headswap.data.manifest import Finding, ImageRecord, Manifest
 
 MOST_LEFT_OUT = 12  # files named before the list folds
-_NO_WARNING = ("given-parts", "wrapper", "merged-classes")
+_NO_WARNING = ("given-parts", "wrapper", "merged-classes", "table", "multi-label")
 _SHOWN_TOGETHER = ("two-classes", "two-labels", "near-duplicates", "duplicates", "leak")
 
 ADVICE = h.fragment[
@@ -92,7 +92,7 @@ def _finding(manifest: Manifest, finding: Finding, thumbnails: dict[str, str]) -
     tone, mark = ("", "info") if finding.code in _NO_WARNING else ("warn", "warn")
     return h.li[
         icon(mark, tone),
-        h.div[h.b[first], " ", h.span(".hs-soft")[rest], _fixes(finding)],
+        h.div[h.b[first], " ", h.span(".hs-soft")[rest], _fixes(manifest, finding)],
         h.span(".pair")[pair] if pair else None,
     ]
 
@@ -106,7 +106,7 @@ def _two_parts(sentence: str) -> tuple[str, str]:
     return f"{sentence[:at]}.", rest[:1].upper() + rest[1:]
 
 
-def _fixes(finding: Finding) -> h.Renderable | None:
+def _fixes(manifest: Manifest, finding: Finding) -> h.Renderable | None:
     """The buttons that belong to a finding; some have none."""
     small = partial(h.button, ".btn.small", type="button")
     buttons = []
@@ -117,7 +117,8 @@ def _fixes(finding: Finding) -> h.Renderable | None:
         buttons.append(small(data_deed="mend", data_name=finding.code)[word])
     if finding.files and finding.code in _SHOWN_TOGETHER:
         buttons.append(small(data_deed="show", data_name=finding.code)["Show them"])
-    buttons += [small(data_add=name)[icon("plus"), h.span[f"Add to {name}"]] for name in finding.classes[:3]]
+    short = () if manifest.is_multi_label else finding.classes[:3]  # labels come with a table
+    buttons += [small(data_add=name)[icon("plus"), h.span[f"Add to {name}"]] for name in short]
     return h.span(".hs-row.fixes")[buttons] if buttons else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import htpy as h
 
-from headswap.app.ui.steps.classes import look_button, of_class
+from headswap.app.ui.steps.classes import SEVERAL, look_button, of_class
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count
 from headswap.data.manifest import ImageRecord, Manifest
@@ -34,6 +34,8 @@ def class_dialog(
         h.button(".btn", type="button", data_deed="drop-class", data_name=name)["Leave the class out"],
     ]
     fixes = h.div(".fixes-of")[rename, (merge, drop) if others else None]
+    if manifest.is_multi_label:
+        fixes = h.p(".hs-note")[SEVERAL]
     return dialog(name, count(len(images), "picture"), (mistake, fixes, _thumbs(images, thumbnails)))
 
 
@@ -51,10 +53,10 @@ def image_dialog(manifest: Manifest, image: ImageRecord, uri: str, mistake: h.No
             h.p(".hs-soft")[
                 f"{_PARTS[image.part]} ", h.span(".nowrap")[f"{image.width} × {image.height} px."]
             ],
-            relabel[h.label["It is a", h.select[options]], change],
-            relabel[h.label["or something new", typed], change],
+            image.labels is None and relabel[h.label["It is a", h.select[options]], change],
+            image.labels is None and relabel[h.label["or something new", typed], change],
             h.div(".fix")[h.span(".hs-soft")["Not a good one?"], drop["Leave it out"]],
-            back[f"All of {image.class_name}"],
+            image.labels is None and back[f"All of {image.class_name}"],
         ],
     ]
     return dialog(image.class_name, h.bdi[image.file], (mistake, large))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import htpy as h
 
@@ -49,7 +50,9 @@ Near = dict[str, tuple[str, str]]  # sha256 of a practice picture -> its class, 
 def answer(prediction: Prediction, near: Near | None = None, report: Report | None = None) -> h.Renderable:
     """Draw one prediction; `near` are the nearest practice pictures, `report` says what sureness is worth."""
     names = in_words(len(prediction.probabilities))
-    new = _bars(prediction.probabilities, f"New head, your {names} names", marks_first=True)
+    cuts = {one.name: one.threshold for one in report.label_scores} if report else {}
+    new = _bars(prediction.probabilities, f"New head, your {names} names", _marked(prediction), cuts)
+    several = prediction.labels is not None
     whole = {  # for programs that read the page
         "data_label": prediction.label,
         "data_probabilities": json.dumps(prediction.probabilities, ensure_ascii=False),
@@ -57,9 +60,11 @@ def answer(prediction: Prediction, near: Near | None = None, report: Report | No
     }
     return h.div(".stack.answered", **whole)[
         _stranger() if prediction.is_ood else None,
-        h.p(".live")["It says ", h.b[prediction.label], f", {percent(prediction.sure)} sure."],
+        h.p(".live")[
+            "It says ", h.b[prediction.label], "." if several else f", {percent(prediction.sure)} sure."
+        ],
         h.div(class_={"versus": bool(prediction.old_head)})[
-            h.div[new, _worth(prediction, report) if report else None], _old(prediction)
+            h.div[new, _worth(prediction, report) if report and not several else None], _old(prediction)
         ],
         _near(prediction, near or {}),
     ]
@@ -70,7 +75,7 @@ def _old(prediction: Prediction) -> h.Renderable | None:
     if not prediction.old_head:
         return None
     short_names = {name.split(",")[0]: share for name, share in prediction.old_head.items()}
-    bars = _bars(short_names, "Old head, its own names", marks_first=False)
+    bars = _bars(short_names, "Old head, its own names", (), {})
     return h.div[bars, h.p(".hs-note")["Same body, same features, other votes."]]
 
 
@@ -113,15 +118,24 @@ def _stranger() -> h.Renderable:
     ]
 
 
-def _bars(shares: dict[str, float], title: str, *, marks_first: bool) -> h.Node:
+def _marked(prediction: Prediction) -> tuple[str, ...]:
+    """The bars that stand out: what is said."""
+    return (prediction.label,) if prediction.labels is None else prediction.labels
+
+
+def _bars(shares: dict[str, float], title: str, marked: Sequence[str], cuts: Mapping[str, float]) -> h.Node:
+    """A bar for each name; `cuts` say where a label begins to be said."""
     best = list(shares.items())
     rows = [
-        h.li(class_={"top": marks_first and i == 0})[
+        h.li(class_={"top": name in marked})[
             h.span(title=name)[name],
-            h.span(".meter", aria_hidden="true")[h.i(style=f"width:{100 * share:.1f}%")],
+            h.span(".meter", aria_hidden="true")[
+                h.i(style=f"width:{100 * share:.1f}%"),
+                h.b(style=f"left:{100 * cuts[name]:.1f}%") if name in cuts else None,
+            ],
             h.span[percent(share)],
         ]
-        for i, (name, share) in enumerate(best[:MOST_BARS])
+        for name, share in best[:MOST_BARS]
     ]
     hidden = best[MOST_BARS:]
     rest = f" and {count(len(hidden), 'name')} more below {percent(hidden[0][1])}" if hidden else ""

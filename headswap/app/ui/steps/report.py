@@ -14,6 +14,7 @@ from headswap.app.ui.steps import confusion, verdict
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.app.ui.steps.batch_grid import GridChoice
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, label_issues
+from headswap.app.ui.steps.label_table import label_table
 from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
 from headswap.app.ui.steps.report_change import SHOWN as MOST_FLIPS
 from headswap.app.ui.steps.report_change import change_panel
@@ -73,6 +74,10 @@ def build_footer() -> Footer:
     return Footer(say, again, onward)
 
 
+NO_LABEL_ISSUES = h.fragment[
+    h.h2["Is the label right?"],
+    h.p(".hs-soft")["Wrong labels are not looked for yet where a picture may have several."],
+]
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 NOTHING_YET = h.div(".hs-intro")[
     h.h1["How good is it?"],
@@ -183,10 +188,12 @@ def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: 
         ],
         step.results: gr.Column(visible=True),
         step.change: _change(shared, owner, job, report),
-        step.grid: confusion.grid(report, cell),
+        step.grid: label_table(report) if report.is_multi_label else confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
         step.hardest: verdict.hardest(report, small),
-        step.label_issues: label_issues(left, report.classes, small),
+        step.label_issues: NO_LABEL_ISSUES
+        if report.is_multi_label
+        else label_issues(left, report.classes, small),
         step.where: INVITATION,
         step.look: gr.Button(visible=True),
         step.trust: verdict.trust(report),
@@ -224,7 +231,7 @@ def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, requ
     drawn = []
     for answer in looked_at(report):
         image = results.image_file(context.owner, job, answer.sha256)
-        right = ", right" if answer.is_right else f", wrong: it is {report.classes[answer.truth]}"
+        right = ", right" if answer.is_right else f", wrong: it is {report.truth_of(answer)}"
         heat = results.heat_map(context.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
     return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}

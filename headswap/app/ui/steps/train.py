@@ -123,8 +123,9 @@ def _invitation(context: PageContext) -> h.Renderable:
     if context.lacks:
         return h.fragment[h.p(".live")["A little more first."], h.p(".hs-soft")[context.lacks]]
     images, classes = len(context.manifest.images), in_words(len(context.classes))
+    kinds = f"with {classes} labels" if context.manifest.is_multi_label else f"in {classes} classes"
     return h.fragment[
-        h.p(".live")[f"{number(images)} pictures in {classes} classes are ready."],
+        h.p(".live")[f"{number(images)} pictures {kinds} are ready."],
         h.p(".hs-soft")[
             "Press the button. Then you see how many pictures it gets right that it has never practised on."
         ],

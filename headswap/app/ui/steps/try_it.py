@@ -61,7 +61,7 @@ def examples_said(
 
 
 def _said(path: Path, place: int, said: Prediction) -> h.Renderable:
-    right = path.stem.split("_")[0] == said.label
+    right = path.stem.split("_")[0] in ((said.label,) if said.labels is None else said.labels)
     spoken = f"Example {place + 1}: it says {said.label}, {percent(said.sure)} sure"
     return h.li(data_spoken=spoken)[icon("check", "good") if right else icon("cross", "bad"), said.label]
 

@@ -36,7 +36,11 @@ def verdict(report: Report) -> h.Renderable:
     )
     return h.div(".verdict")[
         h.div[
-            h.h1[f"{report.right} of {report.total} {what} right"],
+            h.h1[
+                f"Every label right on {report.right} of {report.total} {what}"
+                if report.is_multi_label
+                else f"{report.right} of {report.total} {what} right"
+            ],
             h.p[
                 f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
                 f"“{report.baseline_class}” would get {percent(report.baseline_accuracy)}.{how}"
@@ -86,7 +90,7 @@ def _ruler(report: Report, width: int, name: str) -> h.Renderable:
 
 def _baseline(report: Report, base: float, score: float, right: int) -> h.Node:
     """What always saying one class would get, on the ruler."""
-    anchor = "start" if base < 70 else "middle" if base < right - 80 else "end"
+    anchor = "start" if base < 110 else "middle" if base < right - 80 else "end"
     clash = abs(base - score) < 190  # the two labels would touch: say it below the line
     name = short(report.baseline_class, 14)
     return (
@@ -114,7 +118,7 @@ def hardest_answers(report: Report) -> tuple[TestAnswer, ...]:
 
 def _said(report: Report, answer: TestAnswer) -> h.Node:
     mark = icon("check", "good") if answer.is_right else icon("cross", "bad")
-    return mark, h.b[report.classes[answer.label]], f" {percent(answer.sure)}"
+    return mark, h.b[report.said_of(answer)], f" {percent(answer.sure)}"
 
 
 def trust(report: Report) -> h.Renderable:

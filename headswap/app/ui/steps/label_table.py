@@ -1,0 +1,56 @@
+"""How each label fared, where a picture may have several: in the place of the grid.
+
+Flow:  Report --label_table--> HTML
+"""
+
+from __future__ import annotations
+
+import htpy as h
+
+from headswap.app.ui.widgets.text import percent
+from headswap.evaluation.report import LabelScore, Report
+
+_HEADS = ("Label", "Found", "Right when said", "Average precision", "Said from")
+
+
+def label_table(report: Report) -> h.Renderable:
+    """A row for each label, every figure with its range."""
+    precision, f1 = report.mean_average_precision, report.macro_f1
+    means = (
+        f" Over all: average precision {precision:.2f}, F1 {f1:.2f}." if precision and f1 is not None else ""
+    )
+    return h.fragment[
+        h.h2["Label by label"],
+        h.div(".conf-scroll.labels", tabindex="0", role="group", aria_label="Table of the labels")[
+            h.table(".label-table")[
+                h.caption[
+                    "Found: of the pictures that have it. Right when said: of those it was said of. Below "
+                    f"each, where the true figure probably is.{means}"
+                ],
+                h.thead[h.tr[[h.th(scope="col")[name] for name in _HEADS]]],
+                h.tbody[[_row(one) for one in report.label_scores]],
+            ]
+        ],
+    ]
+
+
+def _row(one: LabelScore) -> h.Renderable:
+    precise = None if one.average_precision is None else f"{one.average_precision:.2f}"
+    low = one.average_precision_interval
+    return h.tr(data_label=one.name)[
+        h.th(scope="row", title=one.name)[one.name],
+        _figure(f"{one.right} of {one.images}" if one.images else None, one.recall_interval),
+        _figure(f"{one.right} of {one.said}" if one.said else None, one.precision_interval),
+        h.td[
+            precise or "–",
+            h.span(".hs-note")[f"{low[0]:.2f}–{low[1]:.2f}; blind {one.share:.2f}"] if low else None,
+        ],
+        h.td[percent(one.threshold)],
+    ]
+
+
+def _figure(words: str | None, interval: tuple[float, float] | None) -> h.Renderable:
+    if words is None or interval is None:
+        return h.td["–"]
+    low, high = (round(100 * share) for share in interval)
+    return h.td[words, h.span(".hs-note")[f"{low}–{high}\u00a0%"]]

@@ -1,0 +1,52 @@
+"""A CSV of two labels, on a phone: from a zip with a table to a report of each label, and a picture tried."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headswap.data.manifest import NO_LABEL
+from tests.collages import make_collages
+from tests.e2e.house import SAMPLE, Visit
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_csv_of_two_labels(enter: Callable[..., Visit], tmp_path: Path) -> None:
+    folder = make_collages(SAMPLE, tmp_path / "collages", rounds=3)
+    packed = tmp_path / "collages.zip"
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in sorted(folder.iterdir()):
+            file.write(path, path.name)
+    visit = enter(width=390, height=844)
+    page = visit.page
+
+    visit.open_step("pictures")
+    page.set_input_files(".drop input[data-testid$='upload-button']", packed)
+    visit.wait("#hs-classes .klass")
+    assert page.inner_text("#hs-classes h2") == "21 pictures with 3 labels"
+    assert "9 of 21 have more than one" in page.inner_text("#hs-pictures")
+    visit.open_step("teaching")
+    visit.wait("#hs-teach:not([disabled])")
+    page.click("#hs-teach")
+    visit.wait("#hs-verdict .verdict")
+
+    assert page.inner_text("#hs-verdict h1").startswith("Every label right on ")
+    rows = page.locator("#hs-grid tr[data-label]")
+    assert [rows.nth(place).get_attribute("data-label") for place in range(3)] == ["bird", "fruit", "vehicle"]
+    assert "said from" in page.inner_text("#hs-grid thead").lower()
+    page.set_input_files("#hs-try input[type=file]", folder / "001.jpg")
+    visit.wait("#hs-answer .bars .meter b")
+    answer = page.locator("#hs-answer .answered")
+    said = str(answer.get_attribute("data-label"))
+    shares = json.loads(str(answer.get_attribute("data-probabilities")))
+    names = [] if said == NO_LABEL else said.split(" + ")
+    marked = page.locator("#hs-answer .bars").first.locator("li.top > :first-child")
+    assert marked.all_inner_texts() == names
+    assert set(names) <= set(shares)
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0

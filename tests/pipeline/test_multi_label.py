@@ -1,0 +1,117 @@
+"""A table with several labels per picture: taught, told, measured, exported, and refused where it must be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headswap
+from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
+from headswap.cli.main import main
+from headswap.data.edit import drop_images, rename_class
+from headswap.errors import BadSetting, BadUpload
+from headswap.exports.templates import pictures
+from headswap.training.config import TrainConfig, check_multi_label
+from tests.collages import make_collages
+
+
+@pytest.fixture(scope="module")
+def collages(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_collages(sample, tmp_path_factory.mktemp("several") / "collages", rounds=4)
+
+
+@pytest.fixture(scope="module")
+def taught(collages: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> headswap.Outcome:
+    place = tmp_path_factory.mktemp("bundles") / "several"
+    return headswap.teach(collages, out=place, workspace=workspace)
+
+
+def test_each_label_is_judged_and_told_by_a_threshold_of_its_own(
+    taught: headswap.Outcome, collages: Path
+) -> None:
+    report, bundle = taught.report, headswap.load_bundle(taught.bundle)
+
+    assert report.classes == ("bird", "fruit", "vehicle")
+    assert (report.total, report.confusion, report.baseline_accuracy < report.accuracy) == (28, (), True)
+    assert report.mean_average_precision is not None
+    assert report.mean_average_precision > sum(one.share for one in report.label_scores) / 3
+    assert read_report(Path(taught.bundle)) == report
+    assert bundle.card.format == MULTI_LABEL_FORMAT
+    assert bundle.card.thresholds == tuple(one.threshold for one in report.label_scores)
+    told = {answer.file: answer for answer in report.answers}
+    for image in read_dataset(Path(taught.bundle)).part("test"):
+        said = bundle.predict(collages / image.file)
+        expected = told[image.file]
+        assert [said.probabilities[name] for name in report.classes] == pytest.approx(
+            expected.probabilities, abs=1e-3
+        )
+        assert tuple(sorted(said.labels or ())) == tuple(report.classes[one] for one in expected.said or ())
+
+
+def test_the_shell_says_each_label(
+    taught: headswap.Outcome, collages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, table = str(collages / "001.jpg"), tmp_path / "said.csv"
+    assert main(["predict", taught.bundle, image, "--json", "--csv", str(table)]) == 0
+    said = json.loads(capsys.readouterr().out)["predictions"][0]
+    assert said["labels"] == [one for one in said["probabilities"] if one in said["labels"]]
+    assert said["label"] == " + ".join(said["labels"])
+    with table.open(encoding="utf-8", newline="") as rows:
+        assert next(csv.DictReader(rows))["label"] == said["label"]
+
+    assert main(["evaluate", taught.bundle, str(collages), "--json"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert (measured["images"], measured["seen"]["train"]["images"] > 20) == (0, True)
+
+
+def test_what_needs_one_class_for_each_picture_is_refused(
+    taught: headswap.Outcome, collages: Path, few_drawings: Path, tmp_path: Path, workspace: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(BadSetting, match="only the head is taught"):
+        headswap.teach(collages, out=out, config=TrainConfig(depth="auto"), workspace=workspace)
+    with pytest.raises(BadSetting, match="not every layer"):
+        check_multi_label(TrainConfig(head="wide"))
+    with pytest.raises(BadSetting, match="Comparing networks needs one class"):
+        headswap.compare(collages, models=["squeezenet1_1"], workspace=workspace)
+    with pytest.raises(BadSetting, match="Changing the classes"):
+        headswap.edit(taught.bundle, out, rename={"bird": "duck"})
+    with pytest.raises(BadSetting, match="Sorting into folders"):
+        headswap.sort(taught.bundle, collages, out)
+    with pytest.raises(BadUpload, match="have one class each"):
+        headswap.evaluate(taught.bundle, few_drawings, workspace=workspace)
+    manifest = headswap.check(collages, workspace=workspace)
+    with pytest.raises(BadSetting, match="Renaming a class"):
+        rename_class(manifest, "bird", "duck")
+    assert drop_images(manifest, ["000.jpg"]).counts == {"bird": 11, "fruit": 12, "vehicle": 12}
+
+
+def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: Path, tmp_path: Path) -> None:
+    check = headswap.export(taught.bundle, tmp_path / "several.zip")
+    page = headswap.export(taught.bundle, tmp_path / "several.html")
+
+    assert [way.name for way in check.ways] == ["bundle", "predict.py", "model.onnx"]
+    assert all(way.agrees for way in (*check.ways, *page.ways))
+    with pytest.raises(BadSetting, match="Teachable Machine's format needs one class"):
+        headswap.export(taught.bundle, tmp_path / "tm.zip", form="teachable-machine")
+    said = pictures.asked(
+        [(Path("a.png"), np.zeros((1, 3, 2, 2))), (Path("b.png"), np.zeros((1, 3, 2, 2)))],
+        ["cup", "mug"],
+        {"thresholds": [0.3, 0.6]},
+        lambda numbers: (np.array([[0.3, 0.61], [0.29, 0.59]]), None),
+    )
+    told = list(said)
+    assert [(one["label"], one["labels"]) for one in told] == [
+        ("mug + cup", ["mug", "cup"]),
+        ("(no label)", []),
+    ]
+    assert list(pictures.lines(told)) == ["a.png: mug + cup", "b.png: (no label)"]
+    assert list(pictures.lines(told[:1])) == ["mug   61 %  yes", "cup   30 %  yes"]
+    with zipfile.ZipFile(tmp_path / "several.zip") as packed:
+        thresholds = json.loads(packed.read("several/thresholds.json"))
+    assert thresholds == list(headswap.load_bundle(taught.bundle).card.thresholds)

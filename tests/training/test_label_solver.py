@@ -1,0 +1,41 @@
+"""A head with a sigmoid for each label, against scikit-learn's logistic regression of each label alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+
+from headswap.training.config import TrainConfig
+from headswap.training.linear.solver import fit_head, folds_of
+
+random = np.random.default_rng(5)
+LABELS = (random.random((90, 3)) < (0.5, 0.3, 0.15)).astype(np.float32)
+FEATURES = (random.normal(size=(90, 20)) + LABELS @ random.normal(size=(3, 20))).astype(np.float32)
+
+
+def test_the_solution_is_that_of_one_against_the_rest() -> None:
+    l2 = 0.1
+    solved = fit_head(
+        torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3, config=TrainConfig(l2=l2)
+    )
+
+    standard = (FEATURES - FEATURES.mean(0)) / np.sqrt(FEATURES.var(0) + 1e-8)
+    exact = LogisticRegression(C=1 / (len(FEATURES) * l2), tol=1e-8, max_iter=5000)
+    oracle = OneVsRestClassifier(exact).fit(standard, LABELS)
+    said = torch.from_numpy(FEATURES) @ solved.weight.T + solved.bias
+    np.testing.assert_allclose(said.sigmoid().numpy(), oracle.predict_proba(standard), atol=2e-3)
+
+
+def test_every_image_is_answered_out_of_fold_and_groups_stay_whole() -> None:
+    groups = [number // 2 for number in range(90)]
+    folds = folds_of(LABELS, groups, 4, 0)
+    solved = fit_head(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3, groups=groups)
+
+    assert folds is not None
+    assert (folds[::2] == folds[1::2]).all()
+    assert all(LABELS[folds == fold].any(axis=0).all() for fold in range(4))
+    assert solved.fold_logits is not None
+    assert solved.fold_logits.shape == LABELS.shape
+    assert len(solved.fold_losses) == 4
