@@ -7,7 +7,8 @@ Libraries are imported when a verb is called: `headswap.models()` loads no torch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
+    from headswap.cluster.crew import Crew
     from headswap.data.manifest import Manifest, SkippedFile
     from headswap.network import NetworkCard
     from headswap.pipeline.inspect import Inspection
@@ -91,6 +93,7 @@ def train(  # noqa: PLR0913
     config: TrainConfig | None = None,
     from_bundle: str | Path | None = None,
     workspace: str | Path | None = None,
+    on: str | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
@@ -109,11 +112,15 @@ def train(  # noqa: PLR0913
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
             the same head, bit for bit. Beside it only `data`, `out`, `weights` and `workspace` count.
         workspace: where features are kept between runs; None: the system's cache folder.
+        on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
+            HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle
+            is the same. None: this machine alone.
         listener: hears events while it runs; may raise `Cancelled`.
 
     Raises:
         HeadswapError: anything you can mend, in two sentences.
     """
+    _refuse_early(on)
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.replay import train_again
     from headswap.pipeline.run import place_for_bundle, run_experiment
@@ -127,26 +134,37 @@ def train(  # noqa: PLR0913
                 "from_bundle repeats a run choice by choice, so no other choice can be followed.",
                 remedy="Leave the other choices out, or leave out from_bundle.",
             )
-        return train_again(from_bundle, data, out=out, weights=weights, workspace=folder, listener=listener)
+        with crew_on(on, data, weights, workspace=folder) as crew:
+            return train_again(
+                from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew, listener=listener
+            )
     source = Path(data)
     place = place_for_bundle(out, source)
-    teach = config or TrainConfig()
-    if head in get_args(HeadChoice):
-        teach, head = replace(teach, head=cast(HeadChoice, head)), None
-    elif head is not None:  # who points at a layer wants that layer replaced
-        teach = replace(teach, head="last")
+    teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
         data=DataConfig(source=str(source), test_share=test_share, seed=seed),
         model=model,
         weights=str(weights) if weights else None,
-        head_path=head,
+        head_path=path,
         teach=teach,
     )
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
-    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
+    with crew_on(on, data, weights, workspace=folder) as crew:
+        return run_experiment(
+            experiment, place, workspace=folder, settings=settings, crew=crew, listener=listener
+        )
 
 
 teach = train
+
+
+def _read_by(config: TrainConfig, head: str | None) -> tuple[TrainConfig, str | None]:
+    """The choices with what the new head reads, and the layer that a person points at."""
+    if head in get_args(HeadChoice):
+        return replace(config, head=cast(HeadChoice, head)), None
+    if head is not None:  # who points at a layer wants that layer replaced
+        return replace(config, head="last"), head
+    return config, None
 
 
 def predict(
@@ -211,6 +229,36 @@ def evaluate(
 
     known = loaded(bundle, allow_code)
     return evaluate_bundle(known, Path(data), workspace=_workspace(workspace), listener=listener)
+
+
+def _refuse_early(on: str | None) -> None:
+    """Say what speaks against a cluster before torch is loaded."""
+    if on is not None:
+        from headswap.cluster.joining import find_cluster
+
+        find_cluster(on)
+
+
+@contextmanager
+def crew_on(on: str | None, *paths: str | Path | None, workspace: Path) -> Iterator[Crew | None]:
+    """Who does the work, for a while: a cluster, or None, which is this process.
+
+    Args:
+        on: as for `train`.
+        paths: files and folders that every machine must see.
+        workspace: what it is for `train`.
+
+    Raises:
+        BadSetting: the cluster cannot be used, or must not.
+    """
+    if on is None:
+        yield None
+        return
+    from headswap.cluster.joining import joined
+
+    wanted = [Path(path) for path in paths if path is not None]
+    with joined(on, paths=wanted, folder=workspace) as crew:
+        yield crew
 
 
 def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
