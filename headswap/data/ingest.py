@@ -176,13 +176,11 @@ def ingest(  # noqa: PLR0913
         _check_upload(upload, source, store, policy)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
-            decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
-        else:
-            decode_px = decode.LEAST_PX if prepare is None else wanted_px
         room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink,
+            upload=upload, store=store, prepare=prepare, room=room, sink=sink,
             policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes), elsewhere=elsewhere,
+            decode_px=_decode_px(store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
@@ -198,6 +196,13 @@ def ingest(  # noqa: PLR0913
     )
     manifest = check(with_groups(manifest)) if min_classes else manifest
     return IngestedImages(manifest=manifest, prepared=prepared)
+
+
+def _decode_px(store: Path | None, prepare: Prepare | None, wanted_px: int | None) -> int | None:
+    """The shorter side that is wanted of a decoded picture, in px; None: all there is."""
+    if store is not None:
+        return STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
+    return decode.LEAST_PX if prepare is None else wanted_px
 
 
 def _collect(
@@ -247,7 +252,7 @@ def _results(plan: _Plan, threads: int) -> Generator[tuple[_Taken | SkippedFile,
 
 
 def read_some(
-    upload: Upload, *, store: Path | None, prepare: Prepare, wanted_px: int | None
+    upload: Upload, *, store: Path | None, prepare: Prepare | None, wanted_px: int | None
 ) -> Iterator[tuple[FileRecords, tuple[NDArray[np.uint8], ...]]]:
     """Of each file of an upload what `ingest` finds: its records, and its pictures as `prepare` gives them.
 
@@ -256,7 +261,7 @@ def read_some(
     policy = ReadPolicy()
     plan = _Plan(
         upload=upload, store=store, prepare=prepare, room=_Room(1), sink=None, policy=policy,
-        decode_px=wanted_px if store is None else STORE_PX // 2,
+        decode_px=_decode_px(store, prepare, wanted_px),
         decoding=MemoryBudget(policy.limits.memory_bytes),
     )  # fmt: skip
     for placed in upload.placed:

@@ -108,8 +108,10 @@ class BankBuilder:
         yield from self._shelf.read(self._key_now, self.body.width)
 
     def look_again(self) -> None:
-        """Learn what others have put onto the disk meanwhile."""
-        self._known |= self._on_disk()
+        """Learn what others have put onto the disk meanwhile; it counts as computed now."""
+        found = self._on_disk() - self._known
+        self._known |= found
+        self.computed += len(found)
 
     def flush(self) -> None:
         """Put all that was added onto the disk."""

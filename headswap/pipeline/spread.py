@@ -12,7 +12,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 from headswap.cluster.crew import Crew, Parcel, in_order, task
 from headswap.data.ingest import FileRecords, read_some
 from headswap.data.layout import PlacedFile
-from headswap.data.manifest import ImageRecord, SkippedFile
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import reopened
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.storage.files import from_plain, to_plain
+from headswap.threads import torch_threads
 from headswap.training.config import HeadChoice
 from headswap.zoos.catalogue import load_network
 from headswap.zoos.zoo import ZooSettings
@@ -61,6 +63,14 @@ class FileChunk:
     source: str  # a folder or a zip
     store: str | None  # where pictures of a zip and frames of films are kept
     placed: tuple[PlacedFile, ...]
+    backbone: SeenBy | None  # None: they are read only
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageChunk:
+    """Some images that were read before, and who sees them."""
+
+    manifest: Manifest  # of these images alone
     backbone: SeenBy
 
 
@@ -80,9 +90,9 @@ class ChunkAnswer:
 
 
 def read_elsewhere(
-    crew: Crew, source: Path, store: Path | None, placed: Sequence[PlacedFile], backbone: SeenBy
+    crew: Crew, source: Path, store: Path | None, placed: Sequence[PlacedFile], backbone: SeenBy | None
 ) -> Generator[FileRecords, None, None]:
-    """The records of files, in their order; their features are on the shelf when they come."""
+    """The records of files, in their order; features by a backbone are on the shelf when they come."""
     chunks = [tuple(placed[start : start + CHUNK]) for start in range(0, len(placed), CHUNK)]
     parcels = (
         Parcel(
@@ -109,24 +119,68 @@ def read_elsewhere(
 def read_and_see(parcel: Parcel) -> Parcel:
     """Read the files of a chunk, put their features onto the shelf, and say what they are."""
     chunk: FileChunk = from_plain(FileChunk, parcel.facts)
-    bank = _bank(chunk.backbone)
-    spec = bank.body.network.input
+    bank = _bank(chunk.backbone) if chunk.backbone else None
+    spec = bank.body.network.input if bank else None
     store = Path(chunk.store) if chunk.store else None
     files: list[FileAnswer] = []
     if store is not None:
         store.mkdir(parents=True, exist_ok=True)
-    with reopened(Path(chunk.source), chunk.placed) as upload:
+    with torch_threads(1), reopened(Path(chunk.source), chunk.placed) as upload:
         read = read_some(
-            upload, store=store, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec)
+            upload,
+            store=store,
+            prepare=(lambda image: prepare(image, spec)) if spec else None,
+            wanted_px=wanted_px(spec) if spec else None,
         )
         for records, prepared in read:
             images = tuple(one for one in records if isinstance(one, ImageRecord))
             left_out = tuple(one for one in records if isinstance(one, SkippedFile))
             files.append(FileAnswer(images=images, left_out=left_out))
-            for image, pixels in zip(images, prepared, strict=True):
-                bank.add(image.sha256, pixels)
-    bank.flush()
+            if bank is not None:
+                for image, pixels in zip(images, prepared, strict=True):
+                    bank.add(image.sha256, pixels)
+        if bank is not None:
+            bank.flush()
     return Parcel(facts=to_plain(ChunkAnswer(files=tuple(files))))
+
+
+def see_elsewhere(
+    crew: Crew, manifest: Manifest, images: Sequence[ImageRecord], backbone: SeenBy
+) -> Generator[int, None, None]:
+    """How many of some images of a manifest have been seen, as chunks end; features are on the shelf."""
+    bare = [replace(image, thumbnail="") for image in images]
+    chunks = [tuple(bare[start : start + CHUNK]) for start in range(0, len(bare), CHUNK)]
+    parcels = (
+        Parcel(
+            facts=to_plain(
+                ImageChunk(
+                    manifest=Manifest(name=manifest.name, root=manifest.root, classes=(), images=chunk),
+                    backbone=backbone,
+                )
+            ),
+            about=f"One of the images from {chunk[0].file} to {chunk[-1].file}",
+        )
+        for chunk in chunks
+    )
+    seen = 0
+    with closing(crew.each(see, parcels)) as answers:
+        for number, _ in answers:
+            seen += len(chunks[number])
+            yield seen
+
+
+@task
+def see(parcel: Parcel) -> Parcel:
+    """Put the features of some images onto the shelf."""
+    chunk: ImageChunk = from_plain(ImageChunk, parcel.facts)
+    bank = _bank(chunk.backbone)
+    spec = bank.body.network.input
+    with torch_threads(1):
+        for image in chunk.manifest.images:
+            if bank.lacks(image.sha256):
+                bank.add(image.sha256, prepare(reread(chunk.manifest, image, wanted_px(spec)), spec))
+        bank.flush()
+    return Parcel()
 
 
 def new_run() -> str:
@@ -137,8 +191,6 @@ def new_run() -> str:
 @lru_cache(maxsize=1)  # one network is in the memory of a process
 def _bank(backbone: SeenBy) -> BankBuilder:
     """The backbone of this process, with what is on the shelf already."""
-    import torch
-
     from headswap.features.autotune import TRANSLATIONS
     from headswap.features.bank import BankBuilder
     from headswap.features.engines import engine_named
@@ -146,7 +198,6 @@ def _bank(backbone: SeenBy) -> BankBuilder:
     from headswap.heads.detect import locate_head
     from headswap.training.head_choice import source_of
 
-    torch.set_num_threads(1)
     engine = engine_named(backbone.engine)
     if engine is None:
         raise BadSetting(
