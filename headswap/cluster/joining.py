@@ -41,13 +41,14 @@ _GUIDE = "docs/guide/cluster.md says how."
 
 
 @contextmanager
-def joined(on: str, *, paths: Sequence[Path], folder: Path) -> Iterator[RayCrew]:
+def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Iterator[RayCrew]:
     """The crew of a cluster, for a while.
 
     Args:
         on: "auto": the cluster that this machine has joined by `ray start`; or HOST:PORT of its head.
         paths: files and folders that every machine must see under the same path.
         folder: where the results of tasks go; every machine must see it too. It is made if need be.
+            None: they come back.
 
     Raises:
         BadSetting: the cluster cannot be used, or must not; in one sentence.
@@ -213,17 +214,13 @@ def _wrong_token(address: str) -> BadSetting:
     )
 
 
-def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path, address: str) -> None:
+def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path | None, address: str) -> None:
     """Every machine has the same packages, a shut door, and sees the same files."""
-    make_folder(folder)
-    probe = folder / f".headswap-{uuid.uuid4().hex}"
-    write_text(probe, uuid.uuid4().hex)
-    wanted = {str(path.resolve()): what_lies_at(path.resolve()) for path in paths}
-    try:
-        seen = {**wanted, str(probe.resolve()): what_lies_at(probe)}
+    seen = {str(path.resolve()): what_lies_at(path.resolve()) for path in paths}
+    with _probe(folder) as probe:
+        if probe is not None:
+            seen[str(probe)] = what_lies_at(probe)
         found = crew.everywhere(describe_node, Parcel(facts={"paths": list(seen)}), most_s=_ANSWER_S)
-    finally:
-        remove(probe)
     for node, answer in found.items():
         if answer is None:
             raise BadSetting(
@@ -235,7 +232,7 @@ def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path, address: st
         _check_versions(node, answer.facts["versions"])
         for path, fingerprint in seen.items():
             if answer.facts["paths"][path] != fingerprint:
-                raise _unseen(node, Path(path), probe, folder)
+                raise _unseen(node, Path(path), folder if probe and Path(path) == probe else None)
 
 
 def _check_versions(node: str, theirs: dict[str, str]) -> None:
@@ -252,8 +249,22 @@ def _check_versions(node: str, theirs: dict[str, str]) -> None:
         )
 
 
-def _unseen(node: str, path: Path, probe: Path, folder: Path) -> BadSetting:
-    if path.name == probe.name:
+@contextmanager
+def _probe(folder: Path | None) -> Iterator[Path | None]:
+    """A file in a folder, for a moment, that no other folder of the same name holds."""
+    if folder is None:
+        yield None
+        return
+    probe = make_folder(folder).resolve() / f".headswap-{uuid.uuid4().hex}"
+    write_text(probe, probe.name)
+    try:
+        yield probe
+    finally:
+        remove(probe)
+
+
+def _unseen(node: str, path: Path, folder: Path | None) -> BadSetting:
+    if folder is not None:
         return BadSetting(
             f"{node} does not see {folder}, where features are kept.",
             remedy="Name a folder that all machines have in common with HEADSWAP_CACHE.",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headswap.bundle.predictor import Bundle
     from headswap.cluster.crew import Crew
     from headswap.data.manifest import Manifest, SkippedFile
+    from headswap.errors import UnreadableImage
     from headswap.network import NetworkCard
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.run import Outcome
@@ -172,6 +173,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     *,
     allow_code: bool = False,
+    on: str | None = None,
     listener: Listener = silent,
 ) -> Predictions:
     """Say what images show; files that cannot be read are left out by name.
@@ -180,21 +182,23 @@ def predict(
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
         images: one path or several: files, folders with images at any depth, zips.
         allow_code: let a bundle trained on your own code import that code.
+        on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then. The last
+            digits may differ from those of this machine alone.
         listener: hears how far it is; may raise `Cancelled`.
 
     Raises:
+        BadSetting: the cluster cannot be used, or must not.
         BundleDamaged: there is no whole bundle there.
         UnreadableImage: not one of the images can be read.
         BadUpload: a zip that cannot be opened.
     """
     from headswap.data.manifest import SkippedFile
     from headswap.errors import UnreadableImage
-    from headswap.pipeline.many import answers
 
     asked = [images] if isinstance(images, str | Path) else images
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, _, answer in answers(loaded(bundle, allow_code), asked, listener):
+    for file, answer in _answers(bundle, asked, allow_code, on, listener):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
@@ -203,6 +207,30 @@ def predict(
     if problem is not None and not said:
         raise problem
     return Predictions(answers=tuple(said), left_out=tuple(left_out))
+
+
+def _answers(
+    bundle: str | Path | Bundle,
+    images: Sequence[str | Path],
+    allow_code: bool,
+    on: str | None,
+    listener: Listener,
+) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
+    """The name of each image with its answer, from this process or from a cluster."""
+    if on is None:
+        from headswap.pipeline.many import answers
+
+        yield from ((file, said) for file, _, said in answers(loaded(bundle, allow_code), images, listener))
+        return
+    if not isinstance(bundle, str | Path):
+        raise BadSetting(
+            "A cluster cannot be given a loaded bundle.", remedy="Give the path of its folder or zip."
+        )
+    with crew_on(on, bundle, *images) as crew:
+        from headswap.pipeline.spread_answers import answers_elsewhere
+
+        if crew is not None:
+            yield from answers_elsewhere(crew, Path(bundle), images, allow_code=allow_code, listener=listener)
 
 
 def evaluate(
@@ -240,13 +268,15 @@ def _refuse_early(on: str | None) -> None:
 
 
 @contextmanager
-def crew_on(on: str | None, *paths: str | Path | None, workspace: Path) -> Iterator[Crew | None]:
+def crew_on(
+    on: str | None, *paths: str | Path | None, workspace: Path | None = None
+) -> Iterator[Crew | None]:
     """Who does the work, for a while: a cluster, or None, which is this process.
 
     Args:
         on: as for `train`.
         paths: files and folders that every machine must see.
-        workspace: what it is for `train`.
+        workspace: what it is for `train`; None: nothing is kept.
 
     Raises:
         BadSetting: the cluster cannot be used, or must not.

@@ -31,7 +31,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return super().each(task, taken())
 
     @contextmanager
-    def crew_on(on: str | None, *_paths: object, workspace: Path) -> Iterator[Crew | None]:
+    def crew_on(on: str | None, *_paths: object, workspace: Path | None = None) -> Iterator[Crew | None]:
         yield Told() if on else None
 
     for room in (api, compare):
@@ -55,9 +55,9 @@ def odd(few_drawings: Path, tmp_path: Path) -> Path:
 
 
 def test_a_zip_with_odd_files_gives_the_same_bundle(odd: Path, tmp_path: Path, here: list[str]) -> None:
-    one = headswap.teach(odd, out=tmp_path / "one", workspace=tmp_path / "mine")
+    one = headswap.teach(odd, head="last", out=tmp_path / "one", workspace=tmp_path / "mine")
     assert here == []
-    many = headswap.teach(odd, out=tmp_path / "many", workspace=tmp_path / "w", on="auto")
+    many = headswap.teach(odd, head="last", out=tmp_path / "many", workspace=tmp_path / "w", on="auto")
 
     assert len(here) == 4, "19 files after the first seven"
     assert here[0].startswith("One of the files from ")
@@ -78,6 +78,27 @@ def test_networks_are_compared_with_the_same_figures(
     assert len(here) == 2 * 3, "read by three parcels, seen by three"
     assert one.state == many.state == "done"
     assert (one.right, one.head, one.right_last, one.computed) == (many.right, many.head, many.right_last, 24)
+
+
+def test_images_of_folders_and_zips_are_answered_in_their_order(
+    odd: Path, bundle: Path, few_drawings: Path, here: list[str]
+) -> None:
+    asked = [few_drawings, odd]
+
+    one = headswap.predict(bundle, asked)
+    many = headswap.predict(bundle, asked, on="auto")
+
+    assert len(here) == 9, "24 drawings, then 26 files of the zip"
+    assert many.left_out == one.left_out
+    assert len(many.left_out) == 1
+    assert [said.file for said in many.answers] == [said.file for said in one.answers]
+    for mine, theirs in zip(one.answers, many.answers, strict=True):
+        assert theirs.label == mine.label
+        assert theirs.nearest == mine.nearest
+        assert theirs.probabilities == pytest.approx(mine.probabilities, abs=1e-4)
+        assert theirs.ood_score == pytest.approx(mine.ood_score, abs=1e-3)
+    with pytest.raises(BadSetting, match="cannot be given a loaded bundle"):
+        headswap.predict(headswap.load_bundle(bundle), asked, on="auto")
 
 
 def test_a_process_without_the_engine_of_the_others_refuses() -> None:
