@@ -46,3 +46,18 @@ def add_bundle(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--allow-code", action="store_true", help="let a bundle taught on your own code import that code"
     )
+
+
+def add_cluster(sub: argparse.ArgumentParser) -> None:
+    """Where the work is done."""
+    sub.add_argument(
+        "--on",
+        metavar="auto|HOST:PORT",
+        help="let the machines of a Ray cluster read and see the pictures: the one that this machine has "
+        "joined by `ray start`, or that of a head; default: HEADSWAP_CLUSTER, or else this machine alone",
+    )
+
+
+def cluster_of(choices: argparse.Namespace) -> str | None:
+    """The cluster that was asked for, by an option or by the environment; None: none."""
+    return choices.on or choices.environment.get("HEADSWAP_CLUSTER") or None

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Condition, Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,15 +28,17 @@ from numpy.typing import NDArray
 from headswap.data import decode
 from headswap.data.checks import check
 from headswap.data.decode import Decoded, ImageLimits
+from headswap.data.enough import check_enough
 from headswap.data.film import MEMORY_BYTES as FILM_BYTES
 from headswap.data.film import frames_of, is_film
 from headswap.data.fingerprint import fingerprint_of
 from headswap.data.layout import PlacedFile, looks_like_an_image
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.memory_budget import MemoryBudget
 from headswap.data.split import with_groups
 from headswap.data.store import LOSSY, STORE_PX, keep
 from headswap.data.upload import Upload, open_upload
-from headswap.errors import BadUpload, TooFewImages, TooMuch, UnreadableImage
+from headswap.errors import BadUpload, TooMuch, UnreadableImage
 from headswap.events import Listener, Progress, silent
 
 if TYPE_CHECKING:
@@ -61,30 +61,13 @@ class ReadPolicy:
     end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
 
 
-class MemoryBudget:
-    """Memory that threads share while they decode: a thread that finds too little waits, in turn."""
-
-    def __init__(self, size_bytes: int) -> None:
-        """Have so much; 0: no end of it."""
-        self._size = self._free = size_bytes
-        self._lock, self._changed = Lock(), Condition()
-
-    @contextmanager
-    def hold(self, need_bytes: int) -> Iterator[None]:
-        """Wait for so much, have it, and give it back; more than there is counts as all of it."""
-        need = min(need_bytes, self._size)
-        with self._lock, self._changed:
-            self._changed.wait_for(lambda: self._free >= need)
-            self._free -= need
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += need
-                self._changed.notify_all()
-
-
 Prepare = Callable[["Image"], NDArray[np.uint8]]
+FileRecords = tuple[ImageRecord | SkippedFile, ...]  # of one file; a film gives many
+# Reads files where others work, from some file on: the records of each, in order. None: they are read here.
+Elsewhere = Callable[[Sequence[PlacedFile]], Generator[FileRecords, None, None] | None]
+HERE_FIRST = (
+    32  # files that are read here whatever comes after: two batches, after which an engine is settled
+)
 KEEP_BYTES = 512 * 2**20
 
 
@@ -127,6 +110,7 @@ class _Plan:
     sink: Sink | None
     policy: ReadPolicy
     decoding: MemoryBudget  # memory for pictures that are being decoded
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,6 +142,7 @@ def ingest(  # noqa: PLR0913
     wanted_px: int | None = None,
     keep_bytes: int = KEEP_BYTES,
     sink: Sink | None = None,
+    elsewhere: Elsewhere | None = None,
     threads: int | None = None,
     min_classes: int = 2,
     policy: ReadPolicy | None = None,
@@ -174,6 +159,7 @@ def ingest(  # noqa: PLR0913
         wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
         sink: is handed every prepared picture as it comes.
+        elsewhere: is asked to read the files after the first `HERE_FIRST`; what it reads reaches no sink.
         threads: for decoding; None: as many as the processors this process may use.
         min_classes: fewer is refused (1 to evaluate). 0: nobody has sorted the images; they are of no class,
             and neither grouped nor checked.
@@ -190,18 +176,16 @@ def ingest(  # noqa: PLR0913
         _check_upload(upload, source, store, policy)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
-            decode_px: int | None = STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
-        else:
-            decode_px = decode.LEAST_PX if prepare is None else wanted_px
         room = _Room(keep_bytes)
         plan = _Plan(
-            upload=upload, store=store, prepare=prepare, decode_px=decode_px, room=room, sink=sink,
-            policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes),
+            upload=upload, store=store, prepare=prepare, room=room, sink=sink,
+            policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes), elsewhere=elsewhere,
+            decode_px=_decode_px(store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
     classes = tuple(sorted({name for image in images for name in image.names}))
-    _check_enough(upload, classes, left_out, min_classes)
+    check_enough(upload.name, classes, left_out, min_classes)
     manifest = Manifest(
         name=upload.name,
         root=str((store or source).resolve()),
@@ -214,6 +198,13 @@ def ingest(  # noqa: PLR0913
     return IngestedImages(manifest=manifest, prepared=prepared)
 
 
+def _decode_px(store: Path | None, prepare: Prepare | None, wanted_px: int | None) -> int | None:
+    """The shorter side that is wanted of a decoded picture, in px; None: all there is."""
+    if store is not None:
+        return STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
+    return decode.LEAST_PX if prepare is None else wanted_px
+
+
 def _collect(
     plan: _Plan, threads: int, listener: Listener
 ) -> tuple[list[ImageRecord], list[SkippedFile], dict[str, NDArray[np.uint8]]]:
@@ -224,29 +215,71 @@ def _collect(
     total = len(plan.upload.placed)
     if plan.sink is not None:
         plan.sink.expect(total)
-    for done, result in enumerate(_in_order(plan, threads), start=1):
-        for one in result:
-            if isinstance(one, SkippedFile):
-                left_out.append(one)
-                continue
-            images.append(one.image)
-            if one.prepared is not None:
-                if plan.sink is not None:
-                    plan.sink.add(one.image.sha256, one.prepared)
-                if plan.room.take(one.prepared.nbytes):
-                    prepared[one.image.sha256] = one.prepared
-        _check_count(plan.upload, len(images), plan.policy)
-        listener(Progress("pictures", done, total))
+    with closing(_results(plan, threads)) as results:  # who is cancelled stops all that was begun
+        for done, result in enumerate(results, start=1):
+            for one in result:
+                if isinstance(one, SkippedFile):
+                    left_out.append(one)
+                    continue
+                images.append(one.image)
+                if one.prepared is not None:
+                    if plan.sink is not None:
+                        plan.sink.add(one.image.sha256, one.prepared)
+                    if plan.room.take(one.prepared.nbytes):
+                        prepared[one.image.sha256] = one.prepared
+            _check_count(plan.upload, len(images), plan.policy)
+            listener(Progress("pictures", done, total))
     return images, left_out, prepared
 
 
-def _in_order(plan: _Plan, threads: int) -> Iterator[tuple[_Taken | SkippedFile, ...]]:
+def _results(plan: _Plan, threads: int) -> Generator[tuple[_Taken | SkippedFile, ...], None, None]:
+    """What came of each file, in their order."""
+    placed = plan.upload.placed
+    if plan.elsewhere is None:
+        yield from _in_order(plan, placed, threads)
+        return
+    yield from _in_order(plan, placed[:HERE_FIRST], threads)
+    rest = placed[HERE_FIRST:]
+    read = plan.elsewhere(rest)
+    if read is None:
+        yield from _in_order(plan, rest, threads)
+        return
+    with closing(read):
+        for records in read:
+            yield tuple(
+                one if isinstance(one, SkippedFile) else _Taken(image=one, prepared=None) for one in records
+            )
+
+
+def read_some(
+    upload: Upload, *, store: Path | None, prepare: Prepare | None, wanted_px: int | None
+) -> Iterator[tuple[FileRecords, tuple[NDArray[np.uint8], ...]]]:
+    """Of each file of an upload what `ingest` finds: its records, and its pictures as `prepare` gives them.
+
+    Args: as for `ingest`. Here they are read one after another, in this thread.
+    """
+    policy = ReadPolicy()
+    plan = _Plan(
+        upload=upload, store=store, prepare=prepare, room=_Room(1), sink=None, policy=policy,
+        decode_px=_decode_px(store, prepare, wanted_px),
+        decoding=MemoryBudget(policy.limits.memory_bytes),
+    )  # fmt: skip
+    for placed in upload.placed:
+        found = _take(plan, placed)
+        taken = [one for one in found if isinstance(one, _Taken)]
+        records = tuple(one.image if isinstance(one, _Taken) else one for one in found)
+        yield records, tuple(one.prepared for one in taken if one.prepared is not None)
+
+
+def _in_order(
+    plan: _Plan, some: Sequence[PlacedFile], threads: int
+) -> Iterator[tuple[_Taken | SkippedFile, ...]]:
     """Decode in threads with a bounded look-ahead; results come in the order of the files."""
     sink = plan.sink
     waiting: deque[Future[tuple[_Taken | SkippedFile, ...]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:
-            for placed in plan.upload.placed:
+            for placed in some:
                 waiting.append(pool.submit(_take, plan, placed))
                 while len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
                     yield waiting.popleft().result()
@@ -366,32 +399,3 @@ def _check_count(upload: Upload, images: int, policy: ReadPolicy) -> None:
             f"{policy.most_images:,} are allowed here.",
             remedy="Choose fewer pictures of each class.",
         )
-
-
-def _check_enough(
-    upload: Upload, classes: tuple[str, ...], left_out: list[SkippedFile], min_classes: int
-) -> None:
-    if len(classes) >= min_classes and (classes or not min_classes):
-        return
-    why = f" ({_mostly_because(left_out)})" if left_out else ""
-    seen = f"Only pictures of {classes[0]} can" if classes else f"No picture of {upload.name} can"
-    raise TooFewImages(
-        f"{seen} be read{why}.",
-        remedy="Give pictures of at least two classes as JPEG or PNG.",
-    )
-
-
-def _mostly_because(left_out: list[SkippedFile]) -> str:
-    """How many files were left out, and why most of the pictures among them were; notes count last."""
-    if len(left_out) == 1:
-        return f"1 file left out: {left_out[0].reason}"
-    like_images = [left for left in left_out if looks_like_an_image(left.file)] or left_out
-    kinds = Counter(_without_name(left) for left in like_images)
-    main = max(like_images, key=lambda left: kinds[_without_name(left)])
-    return f"{len(left_out)} files left out, most for this reason: {main.reason}"
-
-
-def _without_name(left: SkippedFile) -> str:
-    """A reason without the name and the figures of its file: the same words for the same trouble."""
-    name = decode.shown_name(left.file.rsplit("/", 1)[-1])
-    return re.sub(r"\d+", "0", left.reason.replace(name, ""))

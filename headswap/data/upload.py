@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
@@ -71,6 +72,21 @@ def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
             )
     else:
         raise BadUpload(f"There is nothing at {source}.", remedy="Check the path. " + _HOW)
+
+
+@contextmanager
+def reopened(source: Path, placed: tuple[PlacedFile, ...]) -> Iterator[Upload]:
+    """Some files of a folder or zip that `open_upload` has placed before, maybe in another process.
+
+    Raises:
+        BadUpload: it is not there, or no zip that can be opened.
+    """
+    opened = partial(Upload, name=source.name, placed=placed, left_out=(), findings=())
+    if source.is_dir():
+        yield opened(in_place=True, read=lambda one: _read_file(source / one.file))
+        return
+    with open_archive(source) as archive:
+        yield opened(in_place=False, read=lambda one: archive.read(one.file))
 
 
 def _upload(

@@ -11,9 +11,7 @@ Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`f
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,8 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from headswap.data.ingest import look_ahead, processors
@@ -36,7 +32,8 @@ from headswap.features.devices import images_at_once
 from headswap.features.engines import engine_named, exact, needs_every_core
 from headswap.features.extractor import Extractor
 from headswap.features.memmap import matrix
-from headswap.storage.files import discard, make_folder, write_bytes
+from headswap.features.shelf import FolderShelf
+from headswap.storage.files import make_folder, write_bytes
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -52,8 +49,6 @@ class FeatureBank:
     computed: int  # pictures that went through the body now; the others were on disk
 
 
-logger = logging.getLogger(__name__)
-
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
@@ -63,7 +58,9 @@ class BankBuilder:
     A run that was killed has lost the last shard at most.
     """
 
-    def __init__(self, body: Extractor, *, folder: Path, expected: int, batch_size: int = 16) -> None:
+    def __init__(
+        self, body: Extractor, *, folder: Path, expected: int, batch_size: int = 16, one_of_many: bool = False
+    ) -> None:
         """Read what is known.
 
         Args:
@@ -71,9 +68,13 @@ class BankBuilder:
             folder: where shards are kept.
             expected: pictures that will come, at most.
             batch_size: pictures that the body sees at once on a processor; a GPU takes more.
+            one_of_many: other processes fill the same shelf. What shards state of themselves is believed, for
+                one of them checks all at the end; and a batch that is less than whole is filled up, for on
+                one thread the last digits may depend on its size.
         """
         self.body, self.computed = body, 0
         self._folder, self._expected, self._batch_size = folder, expected, batch_size
+        self._shelf, self._one_of_many = FolderShelf(folder), one_of_many
         self._key = body.key
         self._asked = self._place
         given_up = self._asked / _GIVEN_UP
@@ -104,7 +105,18 @@ class BankBuilder:
 
     def kept(self) -> Iterator[tuple[str, Tensor]]:
         """What lies on the disk: the sha256 of each picture with its (D,) features."""
-        yield from _read_shards(self._place, self.body.width)
+        yield from self._shelf.read(self._key_now, self.body.width)
+
+    def look_again(self) -> None:
+        """Learn what others have put onto the disk meanwhile; it counts as computed now."""
+        found = self._on_disk() - self._known
+        self._known |= found
+        self.computed += len(found)
+
+    def flush(self) -> None:
+        """Put all that was added onto the disk."""
+        self.catch_up()
+        self._keep()
 
     def catch_up(self) -> None:
         """Let the body see what it has not seen yet, though it be less than a batch."""
@@ -112,7 +124,9 @@ class BankBuilder:
             return
         images = np.stack(list(self._batch.values()))
         place, begin = self._place, time.perf_counter()
-        rows = dict(zip(self._batch, self.body.features(images), strict=True))
+        spare = self._at_once - len(images) if self._one_of_many else 0
+        whole = np.concatenate([images, images[-1:].repeat(spare, axis=0)]) if spare else images
+        rows = dict(zip(self._batch, self.body.features(whole)[: len(images)], strict=True))
         pace_s = (time.perf_counter() - begin) / len(images)
         if self._place != place:  # the engine was given up: what it computed before is of another folder
             self._known = self._on_disk()
@@ -134,13 +148,12 @@ class BankBuilder:
         Raises:
             TeachingFailed: some have vanished from the disk since.
         """
-        self.catch_up()
-        self._keep()
+        self.flush()
         places: dict[str, list[int]] = {}
         for number, sha in enumerate(sha256s):
             places.setdefault(sha, []).append(number)
         bank = matrix(len(sha256s), self.body.width)
-        for sha, row in _read_shards(self._place, self.body.width):
+        for sha, row in self._shelf.read(self._key_now, self.body.width):
             for number in places.pop(sha, ()):
                 bank[number] = row
         if places:
@@ -156,13 +169,19 @@ class BankBuilder:
         return needs_every_core(self.body.engine)
 
     @property
-    def _place(self) -> Path:
-        """One folder for each body, head, preprocessing and engine."""
+    def _key_now(self) -> str:
+        """One for each body, head, preprocessing and engine."""
         facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
-        return self._folder / hashlib.sha256(facts.encode()).hexdigest()[:24]
+        return hashlib.sha256(facts.encode()).hexdigest()[:24]
+
+    @property
+    def _place(self) -> Path:
+        return self._folder / self._key_now
 
     def _on_disk(self) -> set[str]:
-        return {sha for sha, _ in _read_shards(self._place, self.body.width)}
+        if self._one_of_many:
+            return self._shelf.have(self._key_now)
+        return {sha for sha, _ in self._shelf.read(self._key_now, self.body.width)}
 
     def _autotune(self, images: NDArray[np.uint8], pace_s: float) -> None:
         before = self.body.engine
@@ -175,7 +194,8 @@ class BankBuilder:
 
     def _keep(self) -> None:
         if self._shard:
-            _write_shard(self._place, list(self._shard), torch.stack(list(self._shard.values())))
+            rows = torch.stack(list(self._shard.values()))
+            self._shelf.put(self._key_now, list(self._shard), rows)
             self._shard = {}
         if self._place != self._asked:  # the engine has fallen back
             make_folder(self._asked)
@@ -241,35 +261,3 @@ def _ahead(
         finally:  # cancelled or failed: do not prepare the rest
             for future in waiting:
                 future.cancel()
-
-
-def _read_shards(place: Path, width: int) -> Iterator[tuple[str, Tensor]]:
-    for path in sorted(place.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="pt") as shard:
-                facts = shard.metadata() or {}
-                features = shard.get_tensor("features")
-        except (SafetensorError, OSError):
-            facts, features = {}, torch.empty(0)
-        names = facts.get("sha256", "").split()
-        if facts.get("check") != _check_of(names, features):
-            logger.warning("a shard of features is damaged; its pictures are computed again: %s", path.name)
-            del features  # it is mapped from the file, which Windows keeps for as long
-            discard(path)
-        elif features.shape == (len(names), width):
-            yield from zip(names, features, strict=True)
-
-
-def _check_of(names: Sequence[str], features: Tensor) -> str:
-    """Over every name and every number: safetensors alone would not notice a flipped bit."""
-    digest = hashlib.sha256(f"{features.dtype} {tuple(features.shape)} {' '.join(names)}".encode())
-    digest.update(features.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _write_shard(place: Path, names: Sequence[str], features: Tensor) -> None:
-    make_folder(place)
-    features = features.contiguous()
-    facts = {"sha256": " ".join(names), "check": _check_of(names, features)}
-    data = save({"features": features}, metadata=facts)
-    write_bytes(place / f"{uuid.uuid4().hex}.safetensors", data)

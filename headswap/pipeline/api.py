@@ -7,7 +7,8 @@ Libraries are imported when a verb is called: `headswap.models()` loads no torch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
+    from headswap.cluster.crew import Crew
     from headswap.data.manifest import Manifest, SkippedFile
+    from headswap.errors import UnreadableImage
     from headswap.network import NetworkCard
     from headswap.pipeline.inspect import Inspection
     from headswap.pipeline.run import Outcome
@@ -91,6 +94,7 @@ def train(  # noqa: PLR0913
     config: TrainConfig | None = None,
     from_bundle: str | Path | None = None,
     workspace: str | Path | None = None,
+    on: str | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
@@ -109,11 +113,15 @@ def train(  # noqa: PLR0913
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
             the same head, bit for bit. Beside it only `data`, `out`, `weights` and `workspace` count.
         workspace: where features are kept between runs; None: the system's cache folder.
+        on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
+            HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle
+            is the same. None: this machine alone.
         listener: hears events while it runs; may raise `Cancelled`.
 
     Raises:
         HeadswapError: anything you can mend, in two sentences.
     """
+    _refuse_early(on)
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.replay import train_again
     from headswap.pipeline.run import place_for_bundle, run_experiment
@@ -127,26 +135,37 @@ def train(  # noqa: PLR0913
                 "from_bundle repeats a run choice by choice, so no other choice can be followed.",
                 remedy="Leave the other choices out, or leave out from_bundle.",
             )
-        return train_again(from_bundle, data, out=out, weights=weights, workspace=folder, listener=listener)
+        with crew_on(on, data, weights, workspace=folder) as crew:
+            return train_again(
+                from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew, listener=listener
+            )
     source = Path(data)
     place = place_for_bundle(out, source)
-    teach = config or TrainConfig()
-    if head in get_args(HeadChoice):
-        teach, head = replace(teach, head=cast(HeadChoice, head)), None
-    elif head is not None:  # who points at a layer wants that layer replaced
-        teach = replace(teach, head="last")
+    teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
         data=DataConfig(source=str(source), test_share=test_share, seed=seed),
         model=model,
         weights=str(weights) if weights else None,
-        head_path=head,
+        head_path=path,
         teach=teach,
     )
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
-    return run_experiment(experiment, place, workspace=folder, settings=settings, listener=listener)
+    with crew_on(on, data, weights, workspace=folder) as crew:
+        return run_experiment(
+            experiment, place, workspace=folder, settings=settings, crew=crew, listener=listener
+        )
 
 
 teach = train
+
+
+def _read_by(config: TrainConfig, head: str | None) -> tuple[TrainConfig, str | None]:
+    """The choices with what the new head reads, and the layer that a person points at."""
+    if head in get_args(HeadChoice):
+        return replace(config, head=cast(HeadChoice, head)), None
+    if head is not None:  # who points at a layer wants that layer replaced
+        return replace(config, head="last"), head
+    return config, None
 
 
 def predict(
@@ -154,6 +173,7 @@ def predict(
     images: str | Path | Sequence[str | Path],
     *,
     allow_code: bool = False,
+    on: str | None = None,
     listener: Listener = silent,
 ) -> Predictions:
     """Say what images show; files that cannot be read are left out by name.
@@ -162,21 +182,23 @@ def predict(
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
         images: one path or several: files, folders with images at any depth, zips.
         allow_code: let a bundle trained on your own code import that code.
+        on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then. The last
+            digits may differ from those of this machine alone.
         listener: hears how far it is; may raise `Cancelled`.
 
     Raises:
+        BadSetting: the cluster cannot be used, or must not.
         BundleDamaged: there is no whole bundle there.
         UnreadableImage: not one of the images can be read.
         BadUpload: a zip that cannot be opened.
     """
     from headswap.data.manifest import SkippedFile
     from headswap.errors import UnreadableImage
-    from headswap.pipeline.many import answers
 
     asked = [images] if isinstance(images, str | Path) else images
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, _, answer in answers(loaded(bundle, allow_code), asked, listener):
+    for file, answer in _answers(bundle, asked, allow_code, on, listener):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
@@ -185,6 +207,30 @@ def predict(
     if problem is not None and not said:
         raise problem
     return Predictions(answers=tuple(said), left_out=tuple(left_out))
+
+
+def _answers(
+    bundle: str | Path | Bundle,
+    images: Sequence[str | Path],
+    allow_code: bool,
+    on: str | None,
+    listener: Listener,
+) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
+    """The name of each image with its answer, from this process or from a cluster."""
+    if on is None:
+        from headswap.pipeline.many import answers
+
+        yield from ((file, said) for file, _, said in answers(loaded(bundle, allow_code), images, listener))
+        return
+    if not isinstance(bundle, str | Path):
+        raise BadSetting(
+            "A cluster cannot be given a loaded bundle.", remedy="Give the path of its folder or zip."
+        )
+    with crew_on(on, bundle, *images) as crew:
+        from headswap.pipeline.spread_answers import answers_elsewhere
+
+        if crew is not None:
+            yield from answers_elsewhere(crew, Path(bundle), images, allow_code=allow_code, listener=listener)
 
 
 def evaluate(
@@ -211,6 +257,38 @@ def evaluate(
 
     known = loaded(bundle, allow_code)
     return evaluate_bundle(known, Path(data), workspace=_workspace(workspace), listener=listener)
+
+
+def _refuse_early(on: str | None) -> None:
+    """Say what speaks against a cluster before torch is loaded."""
+    if on is not None:
+        from headswap.cluster.joining import find_cluster
+
+        find_cluster(on)
+
+
+@contextmanager
+def crew_on(
+    on: str | None, *paths: str | Path | None, workspace: Path | None = None
+) -> Iterator[Crew | None]:
+    """Who does the work, for a while: a cluster, or None, which is this process.
+
+    Args:
+        on: as for `train`.
+        paths: files and folders that every machine must see.
+        workspace: what it is for `train`; None: nothing is kept.
+
+    Raises:
+        BadSetting: the cluster cannot be used, or must not.
+    """
+    if on is None:
+        yield None
+        return
+    from headswap.cluster.joining import joined
+
+    wanted = [Path(path) for path in paths if path is not None]
+    with joined(on, paths=wanted, folder=workspace) as crew:
+        yield crew
 
 
 def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:

@@ -40,6 +40,15 @@ Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as 
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoundImage:
+    """Where one image is."""
+
+    name: str  # as it is shown
+    path: str  # of the file, or of the zip that holds it
+    member: str | None = None  # its name in that zip
+
+
+@dataclass(frozen=True, kw_only=True)
 class SortedImages:
     """What came of sorting."""
 
@@ -59,13 +68,20 @@ def answers(bundle: Bundle, places: Iterable[str | Path], listener: Listener = s
     Raises:
         BadUpload: a zip that cannot be opened.
     """
+    yield from answers_of(bundle, list(found_in(places)), listener)
+
+
+def answers_of(bundle: Bundle, found: Sequence[FoundImage], listener: Listener = silent) -> Iterator[Answer]:
+    """Answer images in their order; those that are damaged inside their zip come last.
+
+    Args: as for `answers`.
+    """
     with ExitStack() as open_zips:
-        found = list(_found(places, open_zips))
         asked: deque[tuple[str, ImageSource]] = deque()
         lost: deque[Answer] = deque()
 
         def images() -> Iterator[ImageSource]:
-            for name, read in found:
+            for name, read in _readers(found, open_zips):
                 try:
                     image = read if isinstance(read, Path) else read()
                 except UnreadableImage as problem:  # damaged inside its zip
@@ -179,10 +195,12 @@ def pack_sorted(
     return target
 
 
-def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
-    """The name of every picture, with its path or a function that reads it."""
-    from functools import partial
+def found_in(places: Iterable[str | Path]) -> Iterator[FoundImage]:
+    """Every image of some folders, zips and files, in their order.
 
+    Raises:
+        BadUpload: a zip that cannot be opened.
+    """
     from headswap.data.layout import is_litter
     from headswap.data.zip_reader import open_archive
 
@@ -190,14 +208,31 @@ def _found(places: Iterable[str | Path], open_zips: ExitStack) -> Iterator[tuple
         if place.is_dir():
             for path in sorted(place.rglob("*")):
                 if path.is_file() and not is_litter(path.relative_to(place).as_posix()):
-                    yield str(path), path
+                    yield FoundImage(name=str(path), path=str(path))
         elif place.is_file() and zipfile.is_zipfile(place):
-            archive = open_zips.enter_context(open_archive(place))
-            for name in archive.names:
+            with open_archive(place) as archive:
+                names = archive.names
+            for name in names:
                 if not is_litter(name):
-                    yield f"{place}/{name}", partial(archive.read, name)
+                    yield FoundImage(name=f"{place}/{name}", path=str(place), member=name)
         else:
-            yield str(place), place
+            yield FoundImage(name=str(place), path=str(place))
+
+
+def _readers(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
+    """The name of every picture, with its path or a function that reads it; a zip is opened once."""
+    from functools import partial
+
+    from headswap.data.zip_reader import ZipReader, open_archive
+
+    archives: dict[str, ZipReader] = {}
+    for one in found:
+        if one.member is None:
+            yield one.name, Path(one.path)
+            continue
+        if one.path not in archives:
+            archives[one.path] = open_zips.enter_context(open_archive(Path(one.path)))
+        yield one.name, partial(archives[one.path].read, one.member)
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:

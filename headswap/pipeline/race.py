@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from headswap.cluster.crew import Crew
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
 from headswap.errors import BadSetting, HeadswapError, TooFewImages
@@ -75,6 +76,7 @@ def race(
     *,
     workspace: Path,
     settings: ZooSettings = DEFAULT_SETTINGS,
+    crew: Crew | None = None,
     listener: Listener = silent,
     on_row: OnRow | None = None,
 ) -> Comparison:
@@ -85,6 +87,7 @@ def race(
         setting: limits, folds, seed.
         workspace: where features are kept.
         settings: where weights come from.
+        crew: reads and sees the pictures; None: this process.
         listener: hears notes and progress; what it raises is passed on, except a KeyboardInterrupt, after
             which what is known by then is returned.
         on_row: told what became of each network as soon as that is known.
@@ -99,7 +102,7 @@ def race(
     names = [card.full_name for card in entrants.cards]
     task = task_of(
         data, names, folds=setting.folds, seed=setting.seed, workspace=workspace, settings=settings,
-        listener=listener,
+        crew=crew, listener=listener,
     )  # fmt: skip
     task = replace(task, manifest=_parted(task.manifest, setting.seed))
     check_foldable(task.manifest.classes, task.manifest.part("train"))

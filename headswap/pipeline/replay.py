@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from headswap.bundle.format import EXPERIMENT, BundleCard, opened, read_card, read_dataset
+from headswap.cluster.crew import Crew
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
@@ -29,6 +30,7 @@ def train_again(
     out: str | Path | None = None,
     weights: str | Path | None = None,
     workspace: str | Path | None = None,
+    crew: Crew | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Repeat the run that left a bundle: on the same pictures and machine, the same head bit for bit.
@@ -36,7 +38,7 @@ def train_again(
     Args:
         bundle: the folder or zip.
         data: the pictures again; others are taught with the same choices, and the listener hears so.
-        out, workspace, listener: as for `train`.
+        out, workspace, listener: as for `train`; crew: as for `run_experiment`.
         weights: the weight file again, when it was your own.
     """
     from platformdirs import user_cache_path
@@ -58,7 +60,7 @@ def train_again(
     target = Path(workspace) if workspace else user_cache_path("headswap")
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     outcome = run_experiment(
-        experiment, place, workspace=target, settings=settings, recorded=known, listener=listener
+        experiment, place, workspace=target, settings=settings, recorded=known, crew=crew, listener=listener
     )
     for sentence in _differences(card, known, place):
         listener(Note(sentence))

@@ -12,13 +12,15 @@ from __future__ import annotations
 import gc
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from headswap.data.ingest import KEEP_BYTES, IngestedImages, ingest
+from headswap.cluster.crew import Crew
+from headswap.data.ingest import KEEP_BYTES, Elsewhere, FileRecords, IngestedImages, ingest
+from headswap.data.layout import PlacedFile
 from headswap.data.manifest import Manifest, SkippedFile
 from headswap.data.split import split, split_as
 from headswap.data.transforms import prepare, wanted_px
@@ -30,6 +32,7 @@ from headswap.features.latency import pace_of, size_of
 from headswap.network import InputSpec, Network
 from headswap.pipeline.bundle_writer import bind, report_of
 from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
 from headswap.storage.places import why_not_writable
@@ -56,42 +59,84 @@ def read_images(
     workspace: Path,
     listener: Listener,
     stream: FeatureStream | None = None,
+    crew: Crew | None = None,
 ) -> IngestedImages:
     """Decode every picture once, as the network wants it; the stream takes it from there.
 
-    The source is a folder, a zip, or the dataset.json that the page keeps for a project.
+    The source is a folder, a zip, or the dataset.json that the page keeps for a project. A crew reads most of
+    a folder or zip elsewhere, and features are found where they were put.
     """
     source = Path(experiment.data.source)
     if source.name == DATASET and source.is_file():
         manifest: Manifest = read_record(Manifest, source)
         return IngestedImages(manifest=manifest, prepared={})
-    return ingest(
+    store = store_for(source, workspace)
+    intake = ingest(
         source,
-        store=store_for(source, workspace),
+        store=store,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
         keep_bytes=KEEP_BYTES if experiment.teach.depth != "head" else _A_FEW_BYTES,
         sink=stream,
+        elsewhere=_elsewhere(crew, experiment, store, stream, listener) if crew and stream else None,
         listener=listener,
     )
+    if crew and stream and stream.builder:
+        stream.builder.look_again()
+    return intake
+
+
+def _elsewhere(
+    crew: Crew, experiment: Experiment, store: Path | None, stream: FeatureStream, listener: Listener
+) -> Elsewhere:
+    """What reads files on a crew, once this machine has settled which engine sees them."""
+
+    def read(placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None] | None:
+        if not placed or stream.builder is None:
+            if placed:
+                listener(Note("This network's features cannot be caught elsewhere: all is done here."))
+            return None
+        config = _config_of(experiment)
+        backbone = SeenBy(
+            run=new_run(),
+            model=experiment.model,
+            weights=str(Path(experiment.weights).resolve()) if experiment.weights else None,
+            px=config.px,
+            crop_mode=config.crop_mode,
+            head_path=experiment.head_path,
+            head=stream.head,
+            expected=stream.expected,
+            flip=stream.flip,
+            engine=stream.builder.body.engine.name,
+            batch_size=stream.batch_size,
+            folder=str(stream.folder.resolve()),
+        )
+        return read_elsewhere(crew, Path(experiment.data.source), store, placed, backbone)
+
+    return read
 
 
 def stream_of(
     experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
 ) -> FeatureStream:
     """Where the pictures go while they are decoded: through the body of a network that still loads."""
-    replay = experiment.replay
-    config = replayed(experiment.teach, replay) if replay else experiment.teach
+    config = _config_of(experiment)
     return FeatureStream(
         network=network,
         spec=spec,
         head_path=experiment.head_path,
         head=config.head,
-        engine=replay.engine if replay else None,
+        engine=experiment.replay.engine if experiment.replay else None,
         folder=workspace / "features",
         batch_size=experiment.teach.batch_size,
         flip=config.flip,
     )
+
+
+def _config_of(experiment: Experiment) -> TrainConfig:
+    """How the head is trained: as chosen, and where a run is repeated as it was measured then."""
+    replay = experiment.replay
+    return replayed(experiment.teach, replay) if replay else experiment.teach
 
 
 _TOLD = ("leak", "two-classes", "two-labels")  # findings that change how far a result can be trusted
@@ -141,6 +186,7 @@ def run_experiment(
     workspace: Path,
     settings: ZooSettings = DEFAULT_SETTINGS,
     recorded: Manifest | None = None,
+    crew: Crew | None = None,
     listener: Listener = silent,
 ) -> Outcome:
     """Teach a new head and leave a bundle.
@@ -151,22 +197,22 @@ def run_experiment(
         workspace: a folder for features and unpacked zips; safe to delete between runs.
         settings: where weights come from, and whether the model may be Python code.
         recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
+        crew: reads and sees the pictures; None: this process. The bundle is the same.
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
     listener = listener if listener is silent else LastWord(listener)
     unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
-    replay = experiment.replay
-    config = replayed(experiment.teach, replay) if replay else experiment.teach
+    config = _config_of(experiment)
     spec = (
         describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
     )
-    with torch_threads(replay.threads if replay else None), _libraries_uncollected():
+    with torch_threads(experiment.replay.threads if experiment.replay else None), _libraries_uncollected():
         with ThreadPoolExecutor(1) as beside:  # torch and weights load meanwhile
             loading = beside.submit(_load, experiment, config, settings, clock, listener)
             stream = stream_of(experiment, spec, workspace, loading.result)
             with clock.timing("pictures"):
-                intake = read_images(experiment, spec, workspace, listener, stream)
+                intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
         task = _task(experiment, config, intake, workspace, unfinished, stream)

@@ -9,11 +9,13 @@ Features come from the disk where they are known, and are the very same ones tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headswap.data.ingest import IngestedImages, ingest
+from headswap.cluster.crew import Crew
+from headswap.data.ingest import HERE_FIRST, IngestedImages, ingest
 from headswap.data.manifest import ImageRecord, Manifest, check_one_class
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
@@ -22,6 +24,7 @@ from headswap.errors import HeadswapError, TooFewImages
 from headswap.events import Listener, Progress
 from headswap.network import InputSpec, Network
 from headswap.pipeline.comparison import Comparison, ComparisonRow, Race
+from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere, see_elsewhere
 from headswap.storage.records import read_record
 from headswap.training.config import HeadKind
 from headswap.zoos.catalogue import describe_network
@@ -32,9 +35,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from headswap.features.bank import FeatureBank
+    from headswap.features.bank import BankBuilder, FeatureBank
     from headswap.training.head_choice import FeatureSource
 
+BATCH = 16  # images, as the bank takes them when nobody says otherwise
 NOT_LINEAR = "judged by one linear layer; its own head is more than that"
 DATASET = "dataset.json"  # as the page keeps the pictures of a project
 
@@ -50,6 +54,7 @@ class ScoringTask:
     seed: int
     workspace: Path
     settings: ZooSettings
+    crew: Crew | None = None  # sees the pictures; None: this process
 
     def labels(self, images: Sequence[ImageRecord]) -> Tensor:
         """(N,) int64."""
@@ -81,7 +86,7 @@ class NetworkScore:
         return int((self.logits.argmax(1) == self.labels).sum())
 
 
-def task_of(
+def task_of(  # noqa: PLR0913
     data: Path,
     names: Sequence[str],
     *,
@@ -89,6 +94,7 @@ def task_of(
     seed: int,
     workspace: Path,
     settings: ZooSettings,
+    crew: Crew | None = None,
     listener: Listener,
 ) -> ScoringTask:
     """Read the pictures once, prepared for the first of the networks that there is."""
@@ -99,7 +105,7 @@ def task_of(
             break
         except HeadswapError:
             continue  # its row will say why
-    intake = _read(data, spec, workspace, listener)
+    intake = _read(data, spec, workspace, crew, listener)
     check_one_class("Comparing networks", is_multi_label=intake.manifest.is_multi_label)
     return ScoringTask(
         manifest=intake.manifest,
@@ -109,18 +115,23 @@ def task_of(
         seed=seed,
         workspace=workspace,
         settings=settings,
+        crew=crew,
     )
 
 
-def _read(data: Path, spec: InputSpec | None, workspace: Path, listener: Listener) -> IngestedImages:
+def _read(
+    data: Path, spec: InputSpec | None, workspace: Path, crew: Crew | None, listener: Listener
+) -> IngestedImages:
     if data.name == DATASET and data.is_file():
         manifest: Manifest = read_record(Manifest, data)
         return IngestedImages(manifest=manifest, prepared={})
+    store = store_for(data, workspace)
     return ingest(
         data,
-        store=store_for(data, workspace),
+        store=store,
         prepare=(lambda image: prepare(image, spec)) if spec else None,
         wanted_px=wanted_px(spec) if spec else None,
+        elsewhere=(lambda placed: read_elsewhere(crew, data, store, placed, None)) if crew else None,
         listener=listener,
     )
 
@@ -181,17 +192,55 @@ def bank_of(
 ) -> FeatureBank:
     """The features of some pictures: the very same ones that teaching uses."""
     from headswap.features.autotune import extractor_for
-    from headswap.features.bank import fill_bank
+    from headswap.features.bank import BankBuilder, fill_bank
     from headswap.features.engines import engine_named
 
     folder = task.workspace / "features"
+    body = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
+    builder = BankBuilder(body, folder=folder, expected=len(images))
+    if task.crew is not None:
+        _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(
-        extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None),
+        builder,
         [image.sha256 for image in images],
         lambda number: task.ready(source.plain, images[number]),
         folder=folder,
         listener=listener,
     )
+
+
+def _see_elsewhere(
+    task: ScoringTask,
+    crew: Crew,
+    source: FeatureSource,
+    images: Sequence[ImageRecord],
+    builder: BankBuilder,
+    listener: Listener,
+) -> None:
+    """Let a crew see what the bank lacks, after a few images have settled which engine does."""
+    lacking = [image for image in images if builder.lacks(image.sha256)]
+    for image in lacking[:HERE_FIRST]:
+        builder.add(image.sha256, task.ready(source.plain, image))
+    builder.flush()
+    rest = [image for image in lacking if builder.lacks(image.sha256)]
+    backbone = SeenBy(
+        run=new_run(),
+        model=source.plain.card.full_name,
+        weights=None,
+        px=None,
+        crop_mode=None,
+        head_path=None,
+        head="auto",
+        expected=len(task.manifest.images),
+        flip=False,
+        engine=builder.body.engine.name,
+        batch_size=BATCH,
+        folder=str((task.workspace / "features").resolve()),
+    )
+    with closing(see_elsewhere(crew, task.manifest, rest, backbone)) as told:
+        for seen in told:
+            listener(Progress("features", len(images) - len(rest) + seen, len(images)))
+    builder.look_again()
 
 
 def _answers(

@@ -106,6 +106,13 @@ def from_json(kind: Any, text: str | bytes) -> Any:
         ) from error
 
 
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Read a record back from what `to_plain` gave."""
+    import json
+
+    return from_json(kind, json.dumps(plain))
+
+
 def to_plain(record: object) -> Any:
     """The same as `to_json`, as plain dicts and lists."""
     return _adapter(_kind(record)).dump_python(record, mode="json", by_alias=True)

@@ -38,12 +38,12 @@ class FeatureStream:
     head: HeadChoice = "last"  # what the new head may read
     source: FeatureSource | None = None  # the network with its head, after the first picture
     builder: BankBuilder | None = None  # the bank, where the head takes features
-    _expected: int = 0
+    expected: int = 0  # pictures that will come, at most
     _begun: bool = field(default=False, init=False)
 
     def expect(self, total: int) -> None:
         """So many pictures will come, at most."""
-        self._expected = total
+        self.expected = total
 
     @property
     def needs_every_core(self) -> bool:
@@ -69,16 +69,16 @@ class FeatureStream:
         if network.input != self.spec:  # the weights know better than the description
             return
         located = locate_head(network, path=self.head_path)
-        self.source = source_of(network, located, self.head, self._expected)
+        self.source = source_of(network, located, self.head, self.expected)
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None
             source = self.source.network
             body = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
             self.builder = BankBuilder(
-                body, folder=self.folder, expected=self._expected, batch_size=self.batch_size
+                body, folder=self.folder, expected=self.expected, batch_size=self.batch_size
             )
             if self.head == "last" and self.folder.is_dir():
-                self._take_over(self.builder, source_of(network, located, "auto", self._expected))
+                self._take_over(self.builder, source_of(network, located, "auto", self.expected))
 
     def _take_over(self, builder: BankBuilder, wide: FeatureSource) -> None:
         """The last features are among those of a wide head, should one have been compared before."""
@@ -89,6 +89,6 @@ class FeatureStream:
             return
         engine = builder.body.engine
         body = extractor_for(wide.network, wide.site, self.folder, engine, flip=self.flip)
-        before = BankBuilder(body, folder=self.folder, expected=self._expected)
+        before = BankBuilder(body, folder=self.folder, expected=self.expected)
         for sha, row in before.kept():
             builder.learn([sha], row[None, wide.site.last_features])

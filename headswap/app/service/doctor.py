@@ -32,7 +32,7 @@ NEEDED = (
 PAGE = (  # of the extra "app": the core does without
     "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe", "av",
 )  # fmt: skip
-EXTRAS = ("transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
+EXTRAS = ("transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ray")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
 from headswap.cli.race_table import race_words
-from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, cluster_of, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.places import why_not_writable
 from headswap.training.config import HeadKind
@@ -33,6 +33,7 @@ def add(verbs: Verbs) -> None:
     race.add_argument("--any-use", action="store_true", help="only those whose licence allows any use")
     sub.add_argument("--folds", type=int, default=5, help="parts of the pictures; default: %(default)s")
     sub.add_argument("--seed", type=int, default=0, help="drives the folds; default: %(default)s")
+    add_cluster(sub)
     sub.add_argument("--plot", metavar="FILE.svg", help="draw accuracy against speed")
 
 
@@ -59,6 +60,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             most_mb=choices.most_mb,
             any_use=choices.any_use,
             workspace=choices.workspace,
+            on=cluster_of(choices),
             listener=bars,
         )
     if plot is not None:

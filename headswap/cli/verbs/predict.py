@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.files import write_text
 from headswap.storage.places import why_not_writable
@@ -21,6 +21,7 @@ def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "predict", run)
     add_bundle(sub)
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a zip")
+    add_cluster(sub)
     sub.add_argument("--csv", metavar="FILE", help="write a table: file, label, the share of every class")
 
 
@@ -35,9 +36,16 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         raise BadSetting(
             f"{target} cannot be written: {reason}.", remedy="Choose another place for the table."
         )
-    bundle = loaded(choices.bundle, choices.allow_code)
+    on = cluster_of(choices)
+    bundle = choices.bundle if on and target is None else loaded(choices.bundle, choices.allow_code)
     with Bars() as bars:
-        said = predict(bundle, choices.images, listener=bars)
+        said = predict(
+            choices.bundle if on else bundle,
+            choices.images,
+            allow_code=choices.allow_code,
+            on=on,
+            listener=bars,
+        )
     predictions = said.answers
     if target is not None:
         write_text(target, csv_of(predictions, bundle.classes))

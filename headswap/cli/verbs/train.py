@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_weights, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, add_weights, cluster_of, new_verb
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
@@ -67,6 +67,7 @@ def add(verbs: Verbs) -> None:
         "without the pictures (headswap edit)",
     )
     add_weights(sub)
+    add_cluster(sub)
     sub.add_argument(
         "--head",
         metavar="last|wide|auto|LAYER",
@@ -98,10 +99,10 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Replace the head of a network and teach it."""
-    from headswap.evaluation.summary import summary_of
-
     with Bars() as bars:
         outcome = _again(choices, bars) if choices.again else _anew(choices, bars)
+    from headswap.evaluation.summary import summary_of  # loads torch, which what is refused need not wait for
+
     lines = [
         *summary_of(outcome.report),
         *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
@@ -126,6 +127,7 @@ def _again(choices: argparse.Namespace, bars: Bars) -> Outcome:
         out=choices.out,
         weights=choices.weights,
         workspace=choices.workspace,
+        on=cluster_of(choices),
         listener=bars,
     )
 
@@ -151,6 +153,7 @@ def _anew(choices: argparse.Namespace, bars: Bars) -> Outcome:
             keep_features=not choices.no_features,
         ),
         workspace=choices.workspace,
+        on=cluster_of(choices),
         listener=bars,
     )
 

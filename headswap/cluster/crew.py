@@ -1,0 +1,106 @@
+"""Work in parts, and who does them: this process, or the processes of a cluster.
+
+Flow:  name of a task + parcels --Crew.each--> (number, answer), every parcel exactly once, in any order
+
+A task is a named function, found by its name where it runs. What goes in and what comes out is JSON and
+arrays: no code travels, so whoever runs a part needs the same headswap and nothing of the caller's.
+`tests/contracts/test_crews.py` is what every crew promises.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol, TypeVar
+
+from numpy.typing import NDArray
+
+from headswap.errors import HeadswapError
+
+Answer = TypeVar("Answer")
+
+
+class WorkLost(HeadswapError):
+    """A part of the work ended every process that tried it."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Parcel:
+    """What a task is given, and what it answers."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)  # anything that JSON holds
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    about: str = ""  # which part of the work it is, for people
+
+    def packed(self) -> tuple[str, dict[str, NDArray[Any]]]:
+        """As it travels."""
+        return json.dumps(self.facts), dict(self.arrays)
+
+
+Task = Callable[[Parcel], Parcel]
+_TASKS: dict[str, Task] = {}
+
+
+def task(function: Task) -> Task:
+    """Let a crew find a function by its name, "package.module:function"; nothing else is ever run."""
+    _TASKS[name_of(function)] = function
+    return function
+
+
+def name_of(function: Task) -> str:
+    """What a crew calls a task."""
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def run_task(name: str, parcel: Parcel) -> Parcel:
+    """Do a task in this process."""
+    import_module(name.partition(":")[0])
+    return _TASKS[name](parcel)
+
+
+class Crew(Protocol):
+    """Does the same task for many parcels."""
+
+    @property
+    def size(self) -> int:
+        """Parcels that are worked on at the same time, about."""
+        ...
+
+    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+        """The number of each parcel with its answer, as they come: every one exactly once, in any order.
+
+        A parcel whose process or machine died is done elsewhere. What a task raises is raised here, and
+        ends the work; so does closing the iterator. What is not begun by then never begins.
+
+        Args:
+            task: a function that `headswap.cluster.crew.task` marks.
+            parcels: taken one by one, a little ahead of the work.
+
+        Raises:
+            WorkLost: one of them ended every process that tried it.
+        """
+        ...
+
+
+class Here:
+    """This process, one parcel after another."""
+
+    size = 1
+
+    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+        for number, parcel in enumerate(parcels):
+            facts, arrays = parcel.packed()
+            yield number, run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))
+
+
+def in_order(answers: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
+    """Answers by their numbers, 0 first, however they come; early ones wait."""
+    early: dict[int, Answer] = {}
+    due = 0
+    for number, answer in answers:
+        early[number] = answer
+        while due in early:
+            yield early.pop(due)
+            due += 1

@@ -1,0 +1,275 @@
+"""Which cluster, and whether it may be used: everything that speaks against it is said before any work.
+
+Flow:  "auto" | HOST:PORT, paths --joined--> RayCrew, or one sentence that says what is missing
+
+What can be known without Ray is asked first: importing it takes a second, and it waits twenty for an answer
+that a plain request has at once. A cluster that lets in whoever knocks is refused: everybody who can reach it
+can run programs on its machines (docs/decisions/0042-a-cluster.md).
+
+The environment is read here and nowhere else of this room: Ray's own settings are in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.cluster.crew import Parcel
+from headswap.cluster.nodes import describe_node, versions_here, what_lies_at
+from headswap.errors import BadSetting
+from headswap.storage.files import make_folder, remove, write_text
+from headswap.storage.places import install_command
+
+if TYPE_CHECKING:
+    from headswap.cluster.ray_crew import RayCrew
+
+_DASHBOARD = 8265  # its usual port
+_OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
+_KNOCK_S = 1.0
+_ANSWER_S = 60.0  # a process starts on each machine
+_GUIDE = "docs/guide/cluster.md says how."
+
+
+@contextmanager
+def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Iterator[RayCrew]:
+    """The crew of a cluster, for a while.
+
+    Args:
+        on: "auto": the cluster that this machine has joined by `ray start`; or HOST:PORT of its head.
+        paths: files and folders that every machine must see under the same path.
+        folder: where the results of tasks go; every machine must see it too. It is made if need be.
+            None: they come back.
+
+    Raises:
+        BadSetting: the cluster cannot be used, or must not; in one sentence.
+    """
+    address = find_cluster(on)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    import ray
+    from ray.exceptions import AuthenticationError
+
+    from headswap.cluster.ray_crew import RayCrew
+
+    is_mine = not ray.is_initialized()  # a notebook may be in a cluster already
+    try:
+        context = ray.init(
+            address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True
+        )
+    except AuthenticationError as error:
+        raise _wrong_token(address) from error
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise BadSetting(
+            f"This machine cannot work with the cluster at {address}: it has not joined it.",
+            remedy=f"Run `ray start --address={address}` on it first. {_GUIDE}",
+        ) from error
+    try:
+        if context.dashboard_url:
+            _refuse_open(context.dashboard_url, address)
+        crew = RayCrew()
+        _check_nodes(crew, paths, folder, address)
+        yield crew
+    finally:
+        if is_mine:
+            ray.shutdown()
+
+
+def find_cluster(on: str) -> str:
+    """The address of the cluster's head, and all that can be said against it without Ray: in a second or two.
+
+    Args:
+        on: as for `joined`.
+
+    Raises:
+        BadSetting: no extra, no token, no cluster, an open one, or an address of another kind.
+    """
+    _check_form(on)
+    if not find_spec("ray"):
+        raise BadSetting(
+            "Work on more than one machine needs Ray, which is not installed.",
+            remedy=f"Run `{install_command('cluster')}`.",
+        )
+    token = _token()
+    address = _of_this_machine() if on == "auto" else on
+    host, _, port = address.rpartition(":")
+    if not _answers(host, int(port)):
+        raise BadSetting(
+            f"No cluster answers at {address}.",
+            remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
+        )
+    known = _status(f"{host}:{_DASHBOARD}")
+    if known is not None:
+        _refuse_open(f"{host}:{_DASHBOARD}", address)
+        if known == 401 and _status(f"{host}:{_DASHBOARD}", token) in (401, 403):
+            raise _wrong_token(address)
+    return address
+
+
+def _check_form(on: str) -> None:
+    if on.startswith("ray://"):
+        raise BadSetting(
+            "ray:// is not used: Ray itself advises against its client for long work.",
+            remedy="Join the cluster with `ray start` and give --on auto.",
+        )
+    if on.startswith(("http://", "https://")):
+        raise BadSetting(
+            "Work cannot be handed over to a dashboard's address yet.",
+            remedy="Run headswap on a machine that has joined the cluster with `ray start`, with --on auto.",
+        )
+    if on != "auto" and not re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", on):
+        raise BadSetting(
+            f"{on!r} is no cluster.",
+            remedy="Give --on auto, or the address of its head, such as 10.0.0.1:6379.",
+        )
+
+
+def _token() -> str:
+    """Where Ray looks for it, in its order.
+
+    Raises:
+        BadSetting: there is none.
+    """
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError:
+        token = ""
+    if not token:
+        raise BadSetting(
+            "There is no token for the cluster.",
+            remedy="Make one with `ray get-auth-token --generate` and copy ~/.ray/auth_token to every "
+            f"machine. {_GUIDE}",
+        )
+    return token
+
+
+def _of_this_machine() -> str:
+    """The address that `ray start` has left on this machine."""
+    if address := os.environ.get("RAY_ADDRESS", ""):
+        _check_form(address)
+    if address and address != "auto":
+        return address
+    roots = (os.environ.get("RAY_TMPDIR"), _OF_THE_SYSTEM)
+    for root in (one for one in roots if one):
+        kept = Path(root) / "ray" / "ray_current_cluster"
+        if kept.is_file() and (address := kept.read_text(encoding="utf-8").strip()):
+            return address
+    raise BadSetting(
+        "This machine has joined no cluster.",
+        remedy=f"Join one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
+    )
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host.strip("[]"), port), timeout=_KNOCK_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _status(dashboard: str, token: str = "") -> int | None:
+    """What the dashboard answers to who brings a token, or none; None: there is no dashboard."""
+    asked = urllib.request.Request(f"http://{dashboard}/api/version")
+    if token:
+        asked.add_header("Authorization", f"Bearer {token}")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a token is shown to no proxy
+    try:
+        with opener.open(asked, timeout=_KNOCK_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def _refuse_open(dashboard: str, address: str) -> None:
+    if _status(dashboard) == 200:
+        raise _open(address)
+
+
+def _open(address: str) -> BadSetting:
+    return BadSetting(
+        f"The cluster at {address} asks for no token: whoever reaches it can run programs on its machines.",
+        remedy=f"Start every node with RAY_AUTH_MODE=token. {_GUIDE}",
+    )
+
+
+def _wrong_token(address: str) -> BadSetting:
+    return BadSetting(
+        f"The cluster at {address} refuses this machine's token.",
+        remedy="Copy ~/.ray/auth_token of its head to this machine.",
+    )
+
+
+def _check_nodes(crew: RayCrew, paths: Sequence[Path], folder: Path | None, address: str) -> None:
+    """Every machine has the same packages, a shut door, and sees the same files."""
+    seen = {str(path.resolve()): what_lies_at(path.resolve()) for path in paths}
+    with _probe(folder) as probe:
+        if probe is not None:
+            seen[str(probe)] = what_lies_at(probe)
+        found = crew.everywhere(describe_node, Parcel(facts={"paths": list(seen)}), most_s=_ANSWER_S)
+    for node, answer in found.items():
+        if answer is None:
+            raise BadSetting(
+                f"headswap does not run on {node}.",
+                remedy="Install the same headswap for the same Python on every machine of the cluster.",
+            )
+        if not answer.facts["wants_token"]:
+            raise _open(address)
+        _check_versions(node, answer.facts["versions"])
+        for path, fingerprint in seen.items():
+            if answer.facts["paths"][path] != fingerprint:
+                raise _unseen(node, Path(path), folder if probe and Path(path) == probe else None)
+
+
+def _check_versions(node: str, theirs: dict[str, str]) -> None:
+    mine = versions_here()
+    other = [
+        f"{name} {theirs.get(name, 'missing')}"
+        for name, version in mine.items()
+        if theirs.get(name) != version
+    ]
+    if other:
+        raise BadSetting(
+            f"{node} has {', '.join(other)}, and this machine has not.",
+            remedy="Install the same versions on every machine: the last digits depend on them.",
+        )
+
+
+@contextmanager
+def _probe(folder: Path | None) -> Iterator[Path | None]:
+    """A file in a folder, for a moment, that no other folder of the same name holds."""
+    if folder is None:
+        yield None
+        return
+    probe = make_folder(folder).resolve() / f".headswap-{uuid.uuid4().hex}"
+    write_text(probe, probe.name)
+    try:
+        yield probe
+    finally:
+        remove(probe)
+
+
+def _unseen(node: str, path: Path, folder: Path | None) -> BadSetting:
+    if folder is not None:
+        return BadSetting(
+            f"{node} does not see {folder}, where features are kept.",
+            remedy="Name a folder that all machines have in common with HEADSWAP_CACHE.",
+        )
+    return BadSetting(
+        f"{node} does not see {path} as this machine does.",
+        remedy="Put it into a folder that all machines have in common under the same path.",
+    )

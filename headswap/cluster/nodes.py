@@ -1,0 +1,51 @@
+"""What a machine of a cluster says of itself before it is given work.
+
+Flow:  paths --describe_node, on each machine--> versions, whether its door is shut, what lies at these paths
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from headswap import __version__
+from headswap.cluster.crew import Parcel, task
+
+_PACKAGES = ("torch", "timm", "transformers", "torchvision", "numpy", "pillow", "pillow-heif", "av")
+
+
+@task
+def describe_node(parcel: Parcel) -> Parcel:
+    """Versions, processor, and what lies at each of `paths`."""
+    return Parcel(
+        facts={
+            "versions": versions_here(),
+            "wants_token": os.environ.get("RAY_AUTH_MODE", "").lower() == "token",
+            "paths": {path: what_lies_at(Path(path)) for path in parcel.facts["paths"]},
+        }
+    )
+
+
+def versions_here() -> dict[str, str]:
+    """Of everything that decides about the last digits."""
+    found = {"headswap": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def what_lies_at(path: Path) -> str:
+    """A fingerprint that differs where machines see different things; empty: nothing lies there."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return str(path.stat().st_size)
+    except OSError:
+        return ""

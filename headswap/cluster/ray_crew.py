@@ -1,0 +1,110 @@
+"""A crew of the processes of a Ray cluster that this machine has joined.
+
+Flow:  parcels --a few ahead of the work--> Ray tasks, one processor each --as they end--> answers
+
+Ray is asked for little: stateless tasks, spread over the machines, tried again when a process or a machine
+dies. Its store is never the record of anything: what must last, a task writes to the disk itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable
+from itertools import islice
+from typing import Any
+
+from numpy.typing import NDArray
+
+from headswap.cluster.crew import Parcel, Task, WorkLost, name_of, run_task
+from headswap.errors import HeadswapError
+
+MOST_TRIES = 20  # of one parcel: without an end, an image that ends its reader would be tried for ever
+AHEAD = 2  # parcels of each processor that are on their way
+_WAKE_S = 1.0  # how long nobody looks whether the work was stopped
+
+Packed = tuple[str, dict[str, "NDArray[Any]"]]
+
+
+class RayCrew:
+    """All processors of a cluster. This process must have joined it: `headswap.cluster.joining`."""
+
+    @property
+    def size(self) -> int:
+        import ray
+
+        return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+        import ray
+        from ray.exceptions import RayTaskError
+
+        remote = ray.remote(num_cpus=1, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
+        coming = enumerate(parcels)
+        running: dict[Any, tuple[int, str]] = {}
+        try:
+            while True:
+                for number, parcel in islice(coming, AHEAD * self.size - len(running)):
+                    running[remote.remote(name_of(task), *parcel.packed())] = number, parcel.about
+                if not running:
+                    return
+                ready, _ = ray.wait(list(running), num_returns=1, timeout=_WAKE_S)
+                for one in ready:
+                    number, about = running.pop(one)
+                    try:
+                        answer = ray.get(one)
+                    except RayTaskError as error:  # a fault of the task: raised as it was there
+                        raise error.cause from error
+                    except ray.exceptions.RayError as error:
+                        raise _lost(about) from error
+                    yield number, _opened(answer)
+        finally:
+            for one in running:
+                ray.cancel(one, force=True)
+
+    def everywhere(self, task: Task, parcel: Parcel, *, most_s: float) -> dict[str, Parcel | None]:
+        """The answer of each machine, by its address; None: it gave none in so many seconds."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        remote = ray.remote(num_cpus=0, max_retries=0)(_work)
+        asked = {
+            remote.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(
+                name_of(task), *parcel.packed()
+            ): f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+            for node in ray.nodes()
+            if node["Alive"]
+        }
+        ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=most_s)
+        for one in late:
+            ray.cancel(one, force=True)
+        found: dict[str, Parcel | None] = {asked[one]: None for one in late}
+        for one in ready:
+            try:
+                found[asked[one]] = _opened(ray.get(one))
+            except ray.exceptions.RayError:  # headswap is not there, or not this one
+                found[asked[one]] = None
+        return found
+
+
+def _work(name: str, facts: str, arrays: dict[str, NDArray[Any]]) -> Packed | HeadswapError:
+    """What runs in a process of the cluster. What a person can mend comes back as an answer."""
+    try:
+        return run_task(name, Parcel(facts=json.loads(facts), arrays=arrays)).packed()
+    except HeadswapError as error:
+        return error
+
+
+def _opened(answer: Packed | HeadswapError) -> Parcel:
+    if isinstance(answer, HeadswapError):
+        raise answer
+    facts, arrays = answer
+    return Parcel(facts=json.loads(facts), arrays=arrays)
+
+
+def _lost(about: str) -> WorkLost:
+    return WorkLost(
+        f"{about or 'A part of the work'} ended {MOST_TRIES + 1} processes of the cluster in turn.",
+        remedy="Leave these files out, or run it on this machine alone, without --on.",
+    )

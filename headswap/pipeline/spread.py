@@ -1,0 +1,214 @@
+"""The images of an experiment, read and seen by many machines: the tasks, and what asks for them.
+
+Flow:  placed files --chunks of 256--> read_and_see, on any machine --> records; features on the shelf
+
+Each machine reads its images itself, so none travels; what comes back are records, and what lasts is on the
+shelf before a chunk is told as done. All run one engine, on one thread, in whole batches: the features are
+those of this machine, bit for bit (docs/decisions/0042-a-cluster.md).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.data.ingest import FileRecords, read_some
+from headswap.data.layout import PlacedFile
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.store import reread
+from headswap.data.transforms import prepare, wanted_px
+from headswap.data.upload import reopened
+from headswap.errors import BadSetting
+from headswap.network import CropMode
+from headswap.storage.files import from_plain, to_plain
+from headswap.threads import torch_threads
+from headswap.training.config import HeadChoice
+from headswap.zoos.catalogue import load_network
+from headswap.zoos.zoo import ZooSettings
+
+if TYPE_CHECKING:
+    from headswap.features.bank import BankBuilder
+
+CHUNK = 256  # files: a shard, and what a machine that dies has lost at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenBy:
+    """The backbone that all machines run: what makes its features, to the bit."""
+
+    run: str  # another run looks again what is on the shelf
+    model: str
+    weights: str | None
+    px: int | None
+    crop_mode: CropMode | None
+    head_path: str | None
+    head: HeadChoice
+    expected: int  # images in all: a wide head reads fewer blocks where they are many
+    flip: bool
+    engine: str
+    batch_size: int
+    folder: str  # of the shelf
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChunk:
+    """Some files, and who sees them."""
+
+    source: str  # a folder or a zip
+    store: str | None  # where pictures of a zip and frames of films are kept
+    placed: tuple[PlacedFile, ...]
+    backbone: SeenBy | None  # None: they are read only
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageChunk:
+    """Some images that were read before, and who sees them."""
+
+    manifest: Manifest  # of these images alone
+    backbone: SeenBy
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAnswer:
+    """What one file is."""
+
+    images: tuple[ImageRecord, ...] = ()
+    left_out: tuple[SkippedFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkAnswer:
+    """What the files of a chunk are, in their order."""
+
+    files: tuple[FileAnswer, ...]
+
+
+def read_elsewhere(
+    crew: Crew, source: Path, store: Path | None, placed: Sequence[PlacedFile], backbone: SeenBy | None
+) -> Generator[FileRecords, None, None]:
+    """The records of files, in their order; features by a backbone are on the shelf when they come."""
+    chunks = [tuple(placed[start : start + CHUNK]) for start in range(0, len(placed), CHUNK)]
+    parcels = (
+        Parcel(
+            facts=to_plain(
+                FileChunk(
+                    source=str(source.resolve()),
+                    store=str(store.resolve()) if store else None,
+                    placed=chunk,
+                    backbone=backbone,
+                )
+            ),
+            about=f"One of the files from {chunk[0].file} to {chunk[-1].file}",
+        )
+        for chunk in chunks
+    )
+    with closing(crew.each(read_and_see, parcels)) as answers:
+        for parcel in in_order(answers):
+            answer: ChunkAnswer = from_plain(ChunkAnswer, parcel.facts)
+            for one in answer.files:
+                yield *one.images, *one.left_out
+
+
+@task
+def read_and_see(parcel: Parcel) -> Parcel:
+    """Read the files of a chunk, put their features onto the shelf, and say what they are."""
+    chunk: FileChunk = from_plain(FileChunk, parcel.facts)
+    bank = _bank(chunk.backbone) if chunk.backbone else None
+    spec = bank.body.network.input if bank else None
+    store = Path(chunk.store) if chunk.store else None
+    files: list[FileAnswer] = []
+    if store is not None:
+        store.mkdir(parents=True, exist_ok=True)
+    with torch_threads(1), reopened(Path(chunk.source), chunk.placed) as upload:
+        read = read_some(
+            upload,
+            store=store,
+            prepare=(lambda image: prepare(image, spec)) if spec else None,
+            wanted_px=wanted_px(spec) if spec else None,
+        )
+        for records, prepared in read:
+            images = tuple(one for one in records if isinstance(one, ImageRecord))
+            left_out = tuple(one for one in records if isinstance(one, SkippedFile))
+            files.append(FileAnswer(images=images, left_out=left_out))
+            if bank is not None:
+                for image, pixels in zip(images, prepared, strict=True):
+                    bank.add(image.sha256, pixels)
+        if bank is not None:
+            bank.flush()
+    return Parcel(facts=to_plain(ChunkAnswer(files=tuple(files))))
+
+
+def see_elsewhere(
+    crew: Crew, manifest: Manifest, images: Sequence[ImageRecord], backbone: SeenBy
+) -> Generator[int, None, None]:
+    """How many of some images of a manifest have been seen, as chunks end; features are on the shelf."""
+    bare = [replace(image, thumbnail="") for image in images]
+    chunks = [tuple(bare[start : start + CHUNK]) for start in range(0, len(bare), CHUNK)]
+    parcels = (
+        Parcel(
+            facts=to_plain(
+                ImageChunk(
+                    manifest=Manifest(name=manifest.name, root=manifest.root, classes=(), images=chunk),
+                    backbone=backbone,
+                )
+            ),
+            about=f"One of the images from {chunk[0].file} to {chunk[-1].file}",
+        )
+        for chunk in chunks
+    )
+    seen = 0
+    with closing(crew.each(see, parcels)) as answers:
+        for number, _ in answers:
+            seen += len(chunks[number])
+            yield seen
+
+
+@task
+def see(parcel: Parcel) -> Parcel:
+    """Put the features of some images onto the shelf."""
+    chunk: ImageChunk = from_plain(ImageChunk, parcel.facts)
+    bank = _bank(chunk.backbone)
+    spec = bank.body.network.input
+    with torch_threads(1):
+        for image in chunk.manifest.images:
+            if bank.lacks(image.sha256):
+                bank.add(image.sha256, prepare(reread(chunk.manifest, image, wanted_px(spec)), spec))
+        bank.flush()
+    return Parcel()
+
+
+def new_run() -> str:
+    """A name for `SeenBy.run`."""
+    return uuid.uuid4().hex
+
+
+@lru_cache(maxsize=1)  # one network is in the memory of a process
+def _bank(backbone: SeenBy) -> BankBuilder:
+    """The backbone of this process, with what is on the shelf already."""
+    from headswap.features.autotune import TRANSLATIONS
+    from headswap.features.bank import BankBuilder
+    from headswap.features.engines import engine_named
+    from headswap.features.extractor import Extractor
+    from headswap.heads.detect import locate_head
+    from headswap.training.head_choice import source_of
+
+    engine = engine_named(backbone.engine)
+    if engine is None:
+        raise BadSetting(
+            f"A machine of the cluster cannot run {backbone.engine}, which the others do.",
+            remedy="Install the same packages on every machine, and use machines of one kind.",
+        )
+    weights = Path(backbone.weights) if backbone.weights else None
+    network = load_network(backbone.model, weights=weights, settings=ZooSettings(allow_code=True))
+    network = network.seeing(network.input.sized(backbone.px).fitted(backbone.crop_mode))
+    located = locate_head(network, path=backbone.head_path)
+    source = source_of(network, located, backbone.head, backbone.expected)
+    folder = Path(backbone.folder)
+    body = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)
+    return BankBuilder(body, folder=folder, expected=0, batch_size=backbone.batch_size, one_of_many=True)

@@ -1,0 +1,56 @@
+"""Tasks that the contract of crews is tested with; the processes of a cluster import them by this name."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from headswap.cluster.crew import Parcel, task
+from headswap.errors import UnreadableImage
+
+
+@task
+def double(parcel: Parcel) -> Parcel:
+    """Twice the number and twice the array."""
+    return Parcel(
+        facts={"number": 2 * parcel.facts["number"]}, arrays={"rows": 2 * np.asarray(parcel.arrays["rows"])}
+    )
+
+
+@task
+def refuse(parcel: Parcel) -> Parcel:
+    """What a person can mend."""
+    raise UnreadableImage(f"{parcel.facts['file']} is no picture.", remedy="Leave it out.")
+
+
+@task
+def crash(parcel: Parcel) -> Parcel:
+    """A fault."""
+    raise ZeroDivisionError("a fault of the task")
+
+
+@task
+def sign(parcel: Parcel) -> Parcel:
+    """Leave a file, so that somebody else can see what was begun."""
+    Path(parcel.facts["folder"], str(parcel.facts["number"])).touch()
+    return parcel
+
+
+@task
+def die_once(parcel: Parcel) -> Parcel:
+    """The first process that is given number 3 is killed in the middle of it."""
+    mark = Path(parcel.facts["folder"], "died")
+    if parcel.facts["number"] == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Parcel(facts={"number": parcel.facts["number"], "process": os.getpid()})
+
+
+@task
+def always_die(parcel: Parcel) -> Parcel:
+    """Whoever tries it is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return parcel

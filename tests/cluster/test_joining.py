@@ -1,0 +1,127 @@
+"""What speaks against a cluster is said at once, in one sentence, before Ray is loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from headswap.cluster import joining
+from headswap.cluster.joining import joined
+from headswap.errors import BadSetting
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token"
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with a token and no cluster."""
+    for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(joining, "_OF_THE_SYSTEM", tmp_path / "none")
+
+
+@contextmanager
+def dashboard(allows: str | None) -> Iterator[int]:
+    """One that lets in who brings a token; None: anybody."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            well = allows is None or self.headers.get("Authorization") == f"Bearer {allows}"
+            self.send_response(200 if well else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def refusal(on: str, tmp_path: Path) -> str:
+    with pytest.raises(BadSetting) as refused, joined(on, paths=[], folder=tmp_path / "shelf"):
+        pass
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        ("ray://10.0.0.1:10001", "ray:// is not used"),
+        ("https://head:8265", "cannot be handed over to a dashboard's address yet"),
+        ("the lab", "'the lab' is no cluster"),
+        ("auto", "This machine has joined no cluster"),
+        ("127.0.0.1:1", "No cluster answers at 127.0.0.1:1"),
+    ],
+)
+def test_what_is_no_cluster_is_said(on: str, said: str, tmp_path: Path) -> None:
+    assert said in refusal(on, tmp_path)
+
+
+def test_the_address_of_the_environment_is_looked_at_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://10.0.0.1:10001")
+
+    assert "ray:// is not used" in refusal("auto", tmp_path)
+
+
+def test_without_the_extra_its_command_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(joining, "find_spec", lambda _name: None)
+
+    assert "needs Ray, which is not installed. Run `pip install" in refusal("auto", tmp_path)
+
+
+def test_without_a_token_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "nothing"))
+
+    assert "There is no token" in refusal("127.0.0.1:6379", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("allows", "said"), [(None, "asks for no token"), ("another", "refuses this machine's token")]
+)
+def test_an_open_cluster_and_a_wrong_token_are_refused_before_ray_is_asked(
+    allows: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with dashboard(allows) as port:
+        monkeypatch.setattr(joining, "_DASHBOARD", port)
+
+        assert said in refusal(f"127.0.0.1:{port}", tmp_path)
+
+
+def test_a_token_is_taken_from_where_ray_takes_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert joining._token() == TOKEN
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    (tmp_path / "token").write_text("kept\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    assert joining._token() == "kept"
+
+
+def test_the_shell_ends_with_two_and_neither_ray_nor_torch_is_loaded(few_drawings: Path) -> None:
+    probe = (
+        "import os, sys; from headswap.cli.main import main; os.environ['HEADSWAP_CLUSTER'] = 'ray://x:1';"
+        f"codes = [main(['teach', {str(few_drawings)!r}, *more]) for more in ([], ['--on', 'the lab'])];"
+        "print(*codes, 'ray' in sys.modules, 'torch' in sys.modules)"
+    )
+
+    said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert said.stdout.split() == ["2", "2", "False", "False"]
+    first, second = said.stderr.splitlines()
+    assert first.startswith("headswap: ray:// is not used")
+    assert second.startswith("headswap: 'the lab' is no cluster")

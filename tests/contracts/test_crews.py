@@ -1,0 +1,191 @@
+"""What every crew promises: this process, and two Ray nodes, one of which is killed in the end."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import headswap
+from headswap.cluster import joining, ray_crew
+from headswap.cluster.crew import Crew, Here, Parcel, WorkLost, in_order
+from headswap.cluster.joining import joined
+from headswap.cluster.ray_crew import RayCrew
+from headswap.errors import BadSetting, UnreadableImage
+from headswap.events import Event, Progress
+from headswap.pipeline import spread
+from tests.cluster import tasks
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
+    pytest.mark.skipif(sys.platform != "linux", reason="Ray clusters of several nodes are for Linux"),
+]
+ROOT = Path(__file__).parents[2]
+HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # 127.0.0.1 is what Ray turns into an address that others reach
+DATA = 80_000_000  # for each node's store
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Two nodes of one processor each."""
+
+    address: str
+    folder: Path  # Ray's own files; also the mark of its processes
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Those of this cluster whose command holds all of some words."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                command = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if str(self.folder) in command and all(word in command for word in words):
+                found.append(process)
+        return found
+
+
+def start(*words: str, folder: Path) -> None:
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, "--num-cpus=1"]
+    command += [f"--object-store-memory={DATA}", "--disable-usage-stats"]
+    with (folder / "said.txt").open("ab") as said:  # its daemons keep what they are given open
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
+    assert done.returncode == 0, (folder / "said.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # sockets have short names only
+    with socket.create_server((HEAD, 0)) as free:
+        port = free.getsockname()[1]
+    mine = {
+        "RAY_TMPDIR": str(folder),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(16),
+        "PYTHONPATH": str(ROOT),
+    }
+    before = {name: os.environ.get(name) for name in mine}
+    os.environ.update(mine)
+    running = Cluster(f"{HEAD}:{port}", folder)
+    try:
+        start(
+            "--head",
+            f"--port={port}",
+            f"--node-ip-address={HEAD}",
+            "--include-dashboard=false",
+            folder=folder,
+        )
+        start(f"--address={running.address}", f"--node-ip-address={OTHER}", folder=folder)
+        yield running
+    finally:
+        left = running.processes()
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def ray_here(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCrew]:
+    with joined("auto", paths=[ROOT], folder=tmp_path_factory.mktemp("shelf")) as crew:
+        yield crew
+
+
+@pytest.fixture(params=["this process", "two Ray nodes"])
+def crew(request: pytest.FixtureRequest) -> Crew:
+    return Here() if request.param == "this process" else request.getfixturevalue("ray_here")
+
+
+def numbers(count: int, **facts: str) -> Iterator[Parcel]:
+    return (Parcel(facts={"number": number, **facts}) for number in range(count))
+
+
+def test_every_parcel_is_answered_once(crew: Crew) -> None:
+    parcels = [Parcel(facts={"number": n}, arrays={"rows": np.full(3, n, np.float32)}) for n in range(9)]
+
+    answers = list(crew.each(tasks.double, parcels))
+
+    assert sorted(number for number, _ in answers) == list(range(9))
+    ordered = list(in_order(answers))
+    assert [answer.facts["number"] for answer in ordered] == [2 * n for n in range(9)]
+    assert [answer.arrays["rows"].tolist() for answer in ordered] == [[2.0 * n] * 3 for n in range(9)]
+
+
+def test_what_a_task_refuses_is_raised_with_its_sentences_and_a_fault_as_itself(crew: Crew) -> None:
+    with pytest.raises(UnreadableImage, match=r"^a\.jpg is no picture\. Leave it out\.$"):
+        list(crew.each(tasks.refuse, [Parcel(facts={"file": "a.jpg"})]))
+    with pytest.raises(ZeroDivisionError, match="a fault of the task"):
+        list(crew.each(tasks.crash, [Parcel()]))
+
+
+def test_who_stops_listening_stops_the_work_and_may_ask_again(crew: Crew, tmp_path: Path) -> None:
+    answers = crew.each(tasks.sign, numbers(60, folder=str(tmp_path)))
+    next(answers)
+    answers.close()
+
+    assert len(list(crew.each(tasks.double, [Parcel(facts={"number": 1}, arrays={"rows": np.ones(1)})]))) == 1
+    assert len(list(tmp_path.iterdir())) <= 1 + 2 * crew.size * ray_crew.AHEAD
+
+
+def test_a_parcel_whose_process_died_is_done_by_another(ray_here: RayCrew, tmp_path: Path) -> None:
+    answers = list(ray_here.each(tasks.die_once, numbers(6, folder=str(tmp_path))))
+
+    assert sorted(number for number, _ in answers) == list(range(6))
+    assert (tmp_path / "died").exists()
+
+
+def test_what_ends_every_process_is_named_and_not_tried_for_ever(
+    ray_here: RayCrew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_crew, "MOST_TRIES", 1)
+
+    with pytest.raises(WorkLost, match=r"^bad\.jpg ended 2 processes"):
+        list(ray_here.each(tasks.always_die, [Parcel(about="bad.jpg")]))
+
+
+def test_a_folder_that_one_machine_sees_otherwise_is_refused(
+    ray_here: RayCrew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "what_lies_at", lambda _path: "something else")
+
+    with (
+        pytest.raises(BadSetting, match=f"does not see {tmp_path} as this machine does"),
+        joined("auto", paths=[tmp_path], folder=tmp_path / "shelf"),
+    ):
+        pass
+    assert list((tmp_path / "shelf").iterdir()) == [], "the probe is gone"
+
+
+def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
+    ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread, "CHUNK", 8)
+    data, told = sample / "train", []
+
+    def end_one(event: Event) -> None:
+        if isinstance(event, Progress) and event.step == "pictures":
+            told.append(event.done)
+            if event.done == 48:
+                cluster.processes("raylet/raylet", OTHER)[0].kill()
+
+    headswap.teach(data, out=tmp_path / "many", workspace=tmp_path / "w", on="auto", listener=end_one)
+    headswap.teach(data, out=tmp_path / "one", workspace=tmp_path / "mine")
+
+    assert told == list(range(1, len(told) + 1))
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "many").iterdir())
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name

@@ -1,0 +1,111 @@
+"""Images that a crew reads and sees give what this process gives alone: odd files, zips, several networks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import headswap
+from headswap.cluster.crew import Crew, Here, Parcel
+from headswap.data import ingest
+from headswap.errors import BadSetting
+from headswap.pipeline import api, compare, scoring, spread
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A crew of this process takes the place of a cluster; says which parcels it was given."""
+    asked: list[str] = []
+
+    class Told(Here):
+        def each(self, task, parcels):  # type: ignore[no-untyped-def]
+            def taken() -> Iterator[Parcel]:
+                for parcel in parcels:
+                    asked.append(parcel.about)
+                    yield parcel
+
+            return super().each(task, taken())
+
+    @contextmanager
+    def crew_on(on: str | None, *_paths: object, workspace: Path | None = None) -> Iterator[Crew | None]:
+        yield Told() if on else None
+
+    for room in (api, compare):
+        monkeypatch.setattr(room, "crew_on", crew_on)
+    monkeypatch.setattr(api, "_refuse_early", lambda _on: None)
+    monkeypatch.setattr(spread, "CHUNK", 6)
+    for room in (ingest, scoring):
+        monkeypatch.setattr(room, "HERE_FIRST", 7)
+    return asked
+
+
+@pytest.fixture
+def odd(few_drawings: Path, tmp_path: Path) -> Path:
+    """The drawings in a zip, with a file that is no picture and one picture twice."""
+    folder = tmp_path / "odd"
+    shutil.copytree(few_drawings, folder)
+    (folder / "fruit" / "broken.jpg").write_bytes(b"no picture")
+    first = min((folder / "vehicle").iterdir())
+    shutil.copy(first, folder / "vehicle" / f"zz{first.suffix}")
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+def test_a_zip_with_odd_files_gives_the_same_bundle(odd: Path, tmp_path: Path, here: list[str]) -> None:
+    one = headswap.teach(odd, head="last", out=tmp_path / "one", workspace=tmp_path / "mine")
+    assert here == []
+    many = headswap.teach(odd, head="last", out=tmp_path / "many", workspace=tmp_path / "w", on="auto")
+
+    assert len(here) == 4, "19 files after the first seven"
+    assert here[0].startswith("One of the files from ")
+    assert one.left_out == many.left_out
+    assert [left.file for left in many.left_out] == ["fruit/broken.jpg"]
+    for name in sorted(path.name for path in (tmp_path / "one").iterdir()):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
+
+
+def test_networks_are_compared_with_the_same_figures(
+    few_drawings: Path, tmp_path: Path, here: list[str]
+) -> None:
+    names = ["tf_efficientnet_lite0"]
+
+    one = headswap.compare(few_drawings, models=names, folds=2, workspace=tmp_path / "mine").rows[0]
+    many = headswap.compare(few_drawings, models=names, folds=2, workspace=tmp_path / "w", on="auto").rows[0]
+
+    assert len(here) == 2 * 3, "read by three parcels, seen by three"
+    assert one.state == many.state == "done"
+    assert (one.right, one.head, one.right_last, one.computed) == (many.right, many.head, many.right_last, 24)
+
+
+def test_images_of_folders_and_zips_are_answered_in_their_order(
+    odd: Path, bundle: Path, few_drawings: Path, here: list[str]
+) -> None:
+    asked = [few_drawings, odd]
+
+    one = headswap.predict(bundle, asked)
+    many = headswap.predict(bundle, asked, on="auto")
+
+    assert len(here) == 9, "24 drawings, then 26 files of the zip"
+    assert many.left_out == one.left_out
+    assert len(many.left_out) == 1
+    assert [said.file for said in many.answers] == [said.file for said in one.answers]
+    for mine, theirs in zip(one.answers, many.answers, strict=True):
+        assert theirs.label == mine.label
+        assert theirs.nearest == mine.nearest
+        assert theirs.probabilities == pytest.approx(mine.probabilities, abs=1e-4)
+        assert theirs.ood_score == pytest.approx(mine.ood_score, abs=1e-3)
+    with pytest.raises(BadSetting, match="cannot be given a loaded bundle"):
+        headswap.predict(headswap.load_bundle(bundle), asked, on="auto")
+
+
+def test_a_process_without_the_engine_of_the_others_refuses() -> None:
+    backbone = spread.SeenBy(
+        run="r", model="tf_efficientnet_lite0", weights=None, px=None, crop_mode=None, head_path=None,
+        head="last", expected=1, flip=False, engine="torch-quantum-float32", batch_size=16, folder="nowhere",
+    )  # fmt: skip
+
+    with pytest.raises(BadSetting, match="cannot run torch-quantum-float32, which the others do"):
+        spread._bank(backbone)
