@@ -93,7 +93,8 @@ def _add_view(sub: argparse.ArgumentParser) -> None:
         "--px",
         type=int,
         metavar="N",
-        help="show the network pictures of N×N px: smaller is faster; convolutional networks and most transformers take many sizes",
+        help="show the network pictures of N×N px: smaller is faster; convolutional networks "
+        "and most transformers take many sizes",
     )
 
 
