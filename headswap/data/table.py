@@ -30,6 +30,7 @@ from headswap.data.table_files import EXAMPLE, TABLES, Row, Table, read_table
 from headswap.errors import BadUpload
 
 _PARTS = ("split", "part", "subset", "set", "fold")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _MOST_OF_IT = 0.5  # rows whose file must be there, for a column to be that of the files
 _MOST_JSON = 20  # more of them are notes beside the pictures, one for each
 _SEVERAL_ROWS = 0.25  # of the pictures, from which several rows of one mean several labels and no mistake
@@ -46,10 +47,12 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
         None where there is no table.
 
     Raises:
-        BadUpload: there is a table, but what it means cannot be told; the sentence gives an example.
+        BadUpload: there is a table, but what it means cannot be told, or a spreadsheet; the sentence gives an
+            example.
     """
     tables = _tables(names, read)
     if not tables:
+        _check_spreadsheets(names)
         return None
     images = [name for name in names if looks_like_an_image(name)]
     useful = [labels for labels in (_Labels.of(table, images) for table in tables) if labels is not None]
@@ -57,6 +60,17 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
         listed = " and ".join(table.shown for table in tables[:3])
         raise BadUpload(f"{listed} names none of the pictures beside it.", remedy=EXAMPLE)
     return _layout(useful, names)
+
+
+def _check_spreadsheets(names: Sequence[str]) -> None:
+    """A spreadsheet beside pictures is meant as the table, but its own format is not read."""
+    sheets = [name for name in names if name.lower().endswith(_SPREADSHEETS)]
+    if sheets:
+        shown = shown_name(sheets[0].rpartition("/")[2])
+        raise BadUpload(
+            f"{shown} is a spreadsheet, which is not read as it is.",
+            remedy=f"Save it as CSV beside the pictures (in the spreadsheet: Save as, CSV). {EXAMPLE}",
+        )
 
 
 def labels_from_coco(names: Sequence[str], read: Callable[[str], bytes]) -> FolderLayout | None:

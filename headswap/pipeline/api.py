@@ -100,7 +100,8 @@ def train(  # noqa: PLR0913
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
 
     Args:
-        data: a folder of class folders, or a zip of one.
+        data: a folder of class folders, or a zip of one; or with a table beside the images. Where that
+            says several labels of an image, the head has a yes or no for each label.
         model: a network of some zoo, or "package.module:factory".
         out: where the bundle goes; must not exist. None: beside you, named after the data.
         test_share: of the images, locked away for the test, in (0, 0.9].
@@ -242,6 +243,8 @@ def evaluate(
     listener: Listener = silent,
 ) -> BundleEvaluation:
     """Measure a bundle on any labelled folder; what it was trained or tested on is counted apart.
+
+    Of several labels per image, right is an image with every label told rightly; `label_scores` say more.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.

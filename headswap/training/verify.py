@@ -93,7 +93,9 @@ def installed(
     Returns:
         The heads as the network combines them, (M, D) features of the images, and the network as it ran.
     """
-    for bias_offset in (0.0, 10.0 * max(largest, 1.0)):  # the second for a ReLU behind the head
+    # Lifted for a ReLU behind the head. A sigmoid sees a single place that is still clipped: higher for it.
+    for times in (0.0, 10.0, 100.0) if several else (0.0, 10.0):
+        bias_offset = times * max(largest, 1.0)
         if bias_offset and not all(has_bias(network.module, site)):
             break
         heads = replace(heads, bias_offset=bias_offset)

@@ -160,6 +160,13 @@ def test_folders_of_coco_are_no_classes(tmp_path: Path) -> None:
     assert ingest(tmp_path).manifest.counts == {"mug": 2, "pen": 2}
 
 
+def test_a_spreadsheet_is_asked_for_as_csv() -> None:
+    with pytest.raises(BadUpload, match=r"labels.xlsx is a spreadsheet") as refused:
+        labels_from_table([*IMAGES, "labels.xlsx"], {}.__getitem__)
+
+    assert "Save it as CSV" in refused.value.remedy
+
+
 def test_damaged_coco_is_refused_with_an_example() -> None:
     with pytest.raises(BadUpload, match="looks like COCO") as refused:
         of('{"images": [{"id": 1}], "annotations": [], "categories": []}', name="coco.json")

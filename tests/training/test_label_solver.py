@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from headswap.training.config import TrainConfig
+from headswap.training.linear.heads import LinearHeads, agree
 from headswap.training.linear.solver import fit_head, folds_of
 
 random = np.random.default_rng(5)
@@ -39,3 +40,16 @@ def test_every_image_is_answered_out_of_fold_and_groups_stay_whole() -> None:
     assert solved.fold_logits is not None
     assert solved.fold_logits.shape == LABELS.shape
     assert len(solved.fold_losses) == 4
+
+
+def test_a_lift_over_a_relu_is_taken_off_and_a_clipped_place_is_seen() -> None:
+    solved = fit_head(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3)
+    heads = LinearHeads((solved,), (20,), bias_offset=40.0)
+    features = torch.from_numpy(FEATURES[:8])
+    network = heads.logits(features) + 40.0
+
+    proved = agree(heads, features, network, several=True)
+    assert proved is not None
+    assert proved.factor == 1.0
+    network.view(-1)[heads.logits(features).abs().argmin()] += 0.09
+    assert agree(heads, features, network, several=True) is None
