@@ -8,7 +8,7 @@ training picture, and what was in its test part are counted beside it, each on i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,20 @@ import numpy as np
 from headswap.bundle.predictor import Bundle
 from headswap.bundle.reference import Floats32
 from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
-from headswap.data.ingest import IngestedImages, ingest
+from headswap.data.ingest import Elsewhere, IngestedImages, ingest
 from headswap.data.layout import class_key
-from headswap.data.manifest import ImageRecord, SkippedFile
+from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import store_for
 from headswap.errors import TooFewImages
-from headswap.evaluation.metrics import wilson_interval
+from headswap.evaluation.metrics import Floats, wilson_interval
 from headswap.events import Listener, Progress, silent
 
 _BATCH = 32  # pictures
+
+AnsweredPart = tuple[Floats32 | None, Floats]  # (M, D) features where they can be caught, and (M, C) logits
+AnswersOf = Callable[[Manifest, Sequence[ImageRecord]], Iterator[AnsweredPart]]  # in order of the images
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,25 @@ class BundleEvaluation:
 
 
 def evaluate_bundle(
-    bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent
+    bundle: Bundle,
+    data: Path,
+    *,
+    workspace: Path,
+    elsewhere: Elsewhere | None = None,
+    answered: AnswersOf | None = None,
+    listener: Listener = silent,
 ) -> BundleEvaluation:
     """Let a bundle answer for every picture of a labelled folder or zip.
 
     Pictures of classes that the bundle was never taught are left out, by name.
+
+    Args:
+        bundle: loaded.
+        data: the folder or zip.
+        workspace: where pictures of a zip are kept.
+        elsewhere: reads most of the files, as for `ingest`.
+        answered: gives the bundle's answers to pictures that were read; None: they are answered here.
+        listener: hears progress.
 
     Raises:
         BadUpload, TooFewImages.
@@ -92,6 +109,7 @@ def evaluate_bundle(
     intake = ingest(
         data,
         store=store_for(data, workspace),
+        elsewhere=elsewhere,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
         min_classes=1,
@@ -111,7 +129,8 @@ def evaluate_bundle(
             f"No picture in {data} belongs to a class of this bundle.",
             remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
         )
-    is_right, features = _answers(bundle, intake, images, listener)
+    parts = answered(intake.manifest, images) if answered else _answered(bundle, intake, images)
+    is_right, features = _answers(bundle, parts, images, listener)
     dataset = bundle.dataset.images if bundle.dataset else ()
     met = seen_before(images, dataset, bundle.reference, features)
     return BundleEvaluation(
@@ -124,25 +143,38 @@ def evaluate_bundle(
     )
 
 
+def _answered(
+    bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord]
+) -> Iterator[AnsweredPart]:
+    """The answers to some pictures, a batch at a time."""
+    for start in range(0, len(images), _BATCH):
+        chunk = images[start : start + _BATCH]
+        yield bundle.features_and_logits(np.stack([_prepared(bundle, intake, image) for image in chunk]))
+
+
+def answer_again(bundle: Bundle, manifest: Manifest) -> AnsweredPart:
+    """The answers to all pictures of a manifest, which are read again."""
+    parts = list(_answered(bundle, IngestedImages(manifest=manifest), manifest.images))
+    features = [caught for caught, _ in parts if caught is not None]
+    return np.concatenate(features) if features else None, np.concatenate([logits for _, logits in parts])
+
+
 def _answers(
-    bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord], listener: Listener
+    bundle: Bundle, parts: Iterator[AnsweredPart], images: Sequence[ImageRecord], listener: Listener
 ) -> tuple[list[bool], Floats32 | None]:
     """Whether each picture is answered right, and (N, D) features where they can be caught."""
     known = {class_key(name): number for number, name in enumerate(bundle.classes)}
     is_right: list[bool] = []
     features: list[Floats32] = []
-    for start in range(0, len(images), _BATCH):
-        chunk = images[start : start + _BATCH]
-        caught, logits = bundle.features_and_logits(
-            np.stack([_prepared(bundle, intake, image) for image in chunk])
-        )
+    for caught, logits in parts:
         if caught is not None:
             features.append(caught)
+        chunk = images[len(is_right) : len(is_right) + len(logits)]
         is_right += [
             known[class_key(image.class_name)] == int(label)
             for image, label in zip(chunk, logits.argmax(axis=1), strict=True)
         ]
-        listener(Progress("evaluate", start + len(chunk), len(images)))
+        listener(Progress("evaluate", len(is_right), len(images)))
     return is_right, np.concatenate(features) if features else None
 
 
