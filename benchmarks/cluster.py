@@ -3,9 +3,9 @@
     python -m benchmarks.cluster [--nodes 0 1 2] [--pictures 2000] [--out cluster.json]
 
 Pictures are drawn once, JPEGs of 256 px in two classes. For each number of nodes a cluster of its own is
-started on loopback, a head is taught through `headswap.teach(..., on="auto")` with nothing kept from before, and
-the cluster is ended. Seconds are those of the step that reads and sees, and of the whole run; 0 nodes is this
-process alone, on all its processors. Bundles of one engine must be equal, or the script ends with an error.
+started on loopback, a head is taught through `headswap.teach(..., on="auto")` with nothing kept from before,
+and the cluster is ended. Seconds are those of the step that reads and sees, and of the whole run; 0 nodes is
+this process alone, on all its processors. Bundles of one engine must be equal, or it ends with an error.
 """
 
 from __future__ import annotations
