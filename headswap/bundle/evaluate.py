@@ -8,7 +8,7 @@ training picture, and what was in its test part are counted beside it, each on i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 from headswap.bundle.predictor import Bundle, probabilities_of
 from headswap.bundle.reference import Floats32
 from headswap.bundle.seen import SEEN_AS, SeenAs, SeenFile, seen_before
-from headswap.data.ingest import IngestedImages, ingest
+from headswap.data.ingest import Elsewhere, IngestedImages, ingest
 from headswap.data.layout import class_key
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile, check_one_class
 from headswap.data.store import reread
@@ -30,6 +30,9 @@ from headswap.evaluation.report import LabelScore
 from headswap.events import Listener, Progress, silent
 
 _BATCH = 32  # pictures
+
+AnsweredPart = tuple[Floats32 | None, Floats]  # (M, D) features where they can be caught, and (M, C) logits
+AnswersOf = Callable[[Manifest, Sequence[ImageRecord]], Iterator[AnsweredPart]]  # in order of the images
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,25 @@ class BundleEvaluation:
 
 
 def evaluate_bundle(
-    bundle: Bundle, data: Path, *, workspace: Path, listener: Listener = silent
+    bundle: Bundle,
+    data: Path,
+    *,
+    workspace: Path,
+    elsewhere: Elsewhere | None = None,
+    answered: AnswersOf | None = None,
+    listener: Listener = silent,
 ) -> BundleEvaluation:
     """Let a bundle answer for every picture of a labelled folder or zip.
 
     Pictures of classes that the bundle was never taught are left out, by name.
+
+    Args:
+        bundle: loaded.
+        data: the folder or zip.
+        workspace: where pictures of a zip are kept.
+        elsewhere: reads most of the files, as for `ingest`.
+        answered: gives the bundle's answers to pictures that were read; None: they are answered here.
+        listener: hears progress.
 
     Raises:
         BadUpload, TooFewImages.
@@ -95,6 +112,7 @@ def evaluate_bundle(
     intake = ingest(
         data,
         store=store_for(data, workspace),
+        elsewhere=elsewhere,
         prepare=lambda image: prepare(image, spec),
         wanted_px=wanted_px(spec),
         min_classes=1,
@@ -113,7 +131,8 @@ def evaluate_bundle(
             f"No picture in {data} belongs to a class of this bundle.",
             remedy=f"Its classes are {', '.join(bundle.classes)}; name the folders so.",
         )
-    logits, features = _answers(bundle, intake, images, listener)
+    parts = answered(intake.manifest, images) if answered else _answered(bundle, intake, images)
+    logits, features = _answers(parts, len(images), listener)
     has = _truths(bundle, images)
     probabilities, said = _said(bundle, logits)
     is_right = (said == has).all(axis=1).tolist()
@@ -143,21 +162,35 @@ def _check_kind(bundle: Bundle, manifest: Manifest) -> None:
     )
 
 
+def _answered(
+    bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord]
+) -> Iterator[AnsweredPart]:
+    """The answers to some pictures, a batch at a time."""
+    for start in range(0, len(images), _BATCH):
+        chunk = images[start : start + _BATCH]
+        yield bundle.features_and_logits(np.stack([_prepared(bundle, intake, image) for image in chunk]))
+
+
+def answer_again(bundle: Bundle, manifest: Manifest) -> AnsweredPart:
+    """The answers to all pictures of a manifest, which are read again."""
+    parts = list(_answered(bundle, IngestedImages(manifest=manifest), manifest.images))
+    features = [caught for caught, _ in parts if caught is not None]
+    return np.concatenate(features) if features else None, np.concatenate([logits for _, logits in parts])
+
+
 def _answers(
-    bundle: Bundle, intake: IngestedImages, images: Sequence[ImageRecord], listener: Listener
+    parts: Iterator[AnsweredPart], count: int, listener: Listener
 ) -> tuple[Floats, Floats32 | None]:
     """(N, C) logits of the pictures, and (N, D) features where they can be caught."""
     logits: list[Floats] = []
     features: list[Floats32] = []
-    for start in range(0, len(images), _BATCH):
-        chunk = images[start : start + _BATCH]
-        caught, some = bundle.features_and_logits(
-            np.stack([_prepared(bundle, intake, image) for image in chunk])
-        )
+    done = 0
+    for caught, some in parts:
         if caught is not None:
             features.append(caught)
         logits.append(some)
-        listener(Progress("evaluate", start + len(chunk), len(images)))
+        done += len(some)
+        listener(Progress("evaluate", done, count))
     return np.concatenate(logits), np.concatenate(features) if features else None
 
 

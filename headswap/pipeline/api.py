@@ -136,7 +136,7 @@ def train(  # noqa: PLR0913
                 "from_bundle repeats a run choice by choice, so no other choice can be followed.",
                 remedy="Leave the other choices out, or leave out from_bundle.",
             )
-        with crew_on(on, data, weights, workspace=folder) as crew:
+        with crew_if(on, data, weights, workspace=folder) as crew:
             return train_again(
                 from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew, listener=listener
             )
@@ -151,7 +151,7 @@ def train(  # noqa: PLR0913
         teach=teach,
     )
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
-    with crew_on(on, data, weights, workspace=folder) as crew:
+    with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
             experiment, place, workspace=folder, settings=settings, crew=crew, listener=listener
         )
@@ -223,15 +223,11 @@ def _answers(
 
         yield from ((file, said) for file, _, said in answers(loaded(bundle, allow_code), images, listener))
         return
-    if not isinstance(bundle, str | Path):
-        raise BadSetting(
-            "A cluster cannot be given a loaded bundle.", remedy="Give the path of its folder or zip."
-        )
-    with crew_on(on, bundle, *images) as crew:
+    place = _path_of(bundle)
+    with crew_on(on, place, *images) as crew:
         from headswap.pipeline.spread_answers import answers_elsewhere
 
-        if crew is not None:
-            yield from answers_elsewhere(crew, Path(bundle), images, allow_code=allow_code, listener=listener)
+        yield from answers_elsewhere(crew, place, images, allow_code=allow_code, listener=listener)
 
 
 def evaluate(
@@ -240,6 +236,7 @@ def evaluate(
     *,
     allow_code: bool = False,
     workspace: str | Path | None = None,
+    on: str | None = None,
     listener: Listener = silent,
 ) -> BundleEvaluation:
     """Measure a bundle on any labelled folder; what it was trained or tested on is counted apart.
@@ -251,15 +248,38 @@ def evaluate(
         data: a folder of class folders, or a zip of one.
         allow_code: let a bundle trained on your own code import that code.
         workspace: where a zip is unpacked; None: the system's cache folder.
+        on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then.
         listener: hears how far it is.
 
     Raises:
+        BadSetting: the cluster cannot be used, or must not.
         BundleDamaged, BadUpload, TooFewImages.
     """
-    from headswap.bundle.evaluate import evaluate_bundle
+    source, folder = Path(data), _workspace(workspace)
+    if on is None:
+        from headswap.bundle.evaluate import evaluate_bundle
 
-    known = loaded(bundle, allow_code)
-    return evaluate_bundle(known, Path(data), workspace=_workspace(workspace), listener=listener)
+        return evaluate_bundle(loaded(bundle, allow_code), source, workspace=folder, listener=listener)
+    place = _path_of(bundle)
+    with crew_on(on, place, source, workspace=folder) as crew:
+        from headswap.pipeline.spread_answers import evaluate_elsewhere
+
+        return evaluate_elsewhere(
+            crew, place, source, allow_code=allow_code, workspace=folder, listener=listener
+        )
+
+
+def _path_of(bundle: str | Path | Bundle) -> Path:
+    """Of a bundle that other machines load.
+
+    Raises:
+        BadSetting: it is loaded already.
+    """
+    if isinstance(bundle, str | Path):
+        return Path(bundle)
+    raise BadSetting(
+        "A cluster cannot be given a loaded bundle.", remedy="Give the path of its folder or zip."
+    )
 
 
 def _refuse_early(on: str | None) -> None:
@@ -271,27 +291,32 @@ def _refuse_early(on: str | None) -> None:
 
 
 @contextmanager
-def crew_on(
-    on: str | None, *paths: str | Path | None, workspace: Path | None = None
-) -> Iterator[Crew | None]:
-    """Who does the work, for a while: a cluster, or None, which is this process.
+def crew_on(on: str, *paths: str | Path | None, workspace: Path | None = None) -> Iterator[Crew]:
+    """The machines of a cluster, for a while.
 
     Args:
         on: as for `train`.
-        paths: files and folders that every machine must see.
+        paths: files and folders that every machine must see; None: nothing.
         workspace: what it is for `train`; None: nothing is kept.
 
     Raises:
         BadSetting: the cluster cannot be used, or must not.
     """
-    if on is None:
-        yield None
-        return
     from headswap.cluster.joining import joined
 
     wanted = [Path(path) for path in paths if path is not None]
     with joined(on, paths=wanted, folder=workspace) as crew:
         yield crew
+
+
+@contextmanager
+def crew_if(on: str | None, *paths: str | Path | None, workspace: Path) -> Iterator[Crew | None]:
+    """The same; None where no cluster is asked for: this process does the work."""
+    if on is None:
+        yield None
+    else:
+        with crew_on(on, *paths, workspace=workspace) as crew:
+            yield crew
 
 
 def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:

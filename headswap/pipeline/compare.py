@@ -22,7 +22,7 @@ from headswap.errors import BadSetting, HeadswapError
 from headswap.evaluation.metrics import wilson_interval
 from headswap.events import Listener, Note, silent
 from headswap.network import Network
-from headswap.pipeline.api import crew_on
+from headswap.pipeline.api import crew_if
 from headswap.pipeline.comparison import Comparison, ComparisonRow
 from headswap.pipeline.scoring import (
     NOT_LINEAR,
@@ -86,7 +86,7 @@ def compare(  # noqa: PLR0913
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
     place = Path(workspace) if workspace else user_cache_path("headswap")
-    with crew_on(on, data, workspace=place) as crew:
+    with crew_if(on, data, workspace=place) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):
             from headswap.pipeline.race import RaceSetting, race
 

@@ -148,25 +148,26 @@ def see_elsewhere(
     crew: Crew, manifest: Manifest, images: Sequence[ImageRecord], backbone: SeenBy
 ) -> Generator[int, None, None]:
     """How many of some images of a manifest have been seen, as chunks end; features are on the shelf."""
-    bare = [replace(image, thumbnail="") for image in images]
-    chunks = [tuple(bare[start : start + CHUNK]) for start in range(0, len(bare), CHUNK)]
+    parts = parts_of(manifest, images)
     parcels = (
         Parcel(
-            facts=to_plain(
-                ImageChunk(
-                    manifest=Manifest(name=manifest.name, root=manifest.root, classes=(), images=chunk),
-                    backbone=backbone,
-                )
-            ),
-            about=f"One of the images from {chunk[0].file} to {chunk[-1].file}",
+            facts=to_plain(ImageChunk(manifest=part, backbone=backbone)),
+            about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
         )
-        for chunk in chunks
+        for part in parts
     )
     seen = 0
     with closing(crew.each(see, parcels)) as answers:
         for number, _ in answers:
-            seen += len(chunks[number])
+            seen += len(parts[number].images)
             yield seen
+
+
+def parts_of(manifest: Manifest, images: Sequence[ImageRecord]) -> list[Manifest]:
+    """Some images of a manifest, a chunk in each, as they travel: without what is only shown."""
+    bare = [replace(image, thumbnail="") for image in images]
+    chunks = [tuple(bare[start : start + CHUNK]) for start in range(0, len(bare), CHUNK)]
+    return [Manifest(name=manifest.name, root=manifest.root, classes=(), images=chunk) for chunk in chunks]
 
 
 @task

@@ -7,7 +7,7 @@ The answers come in the order of the images. Each process loads the bundle once 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING
 
 from headswap.bundle.prediction import Prediction
 from headswap.cluster.crew import Crew, Parcel, in_order, task
+from headswap.data.manifest import ImageRecord, Manifest
+from headswap.data.upload import store_for
 from headswap.errors import UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.pipeline.many import FoundImage, answers_of, found_in
-from headswap.pipeline.spread import CHUNK
+from headswap.pipeline.spread import CHUNK, parts_of, read_elsewhere
 from headswap.storage.files import from_plain, to_plain
 from headswap.threads import torch_threads
 
 if TYPE_CHECKING:
+    from headswap.bundle.evaluate import AnsweredPart, BundleEvaluation
     from headswap.bundle.predictor import Bundle
 
 
@@ -35,6 +38,16 @@ class AskedChunk:
     changed_ns: int  # when it was last changed: another one under the same name is loaded anew
     allow_code: bool
     images: tuple[FoundImage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredChunk:
+    """Some labelled images that were read before, and the bundle that is measured on them."""
+
+    bundle: str
+    changed_ns: int
+    allow_code: bool
+    manifest: Manifest  # of these images alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +82,11 @@ def answers_elsewhere(
         FoundImage(name=one.name, path=str(Path(one.path).resolve()), member=one.member) for one in found
     ]
     chunks = [tuple(named[start : start + CHUNK]) for start in range(0, len(named), CHUNK)]
-    place = bundle.resolve()
-    changed_ns = place.stat().st_mtime_ns if place.exists() else 0
+    place, changed_ns = _version_of(bundle)
     parcels = (
         Parcel(
             facts=to_plain(
-                AskedChunk(bundle=str(place), changed_ns=changed_ns, allow_code=allow_code, images=chunk)
+                AskedChunk(bundle=place, changed_ns=changed_ns, allow_code=allow_code, images=chunk)
             ),
             about=f"One of the images from {chunk[0].name} to {chunk[-1].name}",
         )
@@ -110,6 +122,63 @@ def answer_chunk(parcel: Parcel) -> Parcel:
             else:
                 answers.append(ImageAnswer(name=name, said=said))
     return Parcel(facts=to_plain(AnsweredChunk(answers=tuple(answers))))
+
+
+def measured_elsewhere(
+    crew: Crew, bundle: Path, manifest: Manifest, images: Sequence[ImageRecord], *, allow_code: bool
+) -> Iterator[AnsweredPart]:
+    """Features and logits of some images of a manifest, a chunk at a time, in their order."""
+    place, changed_ns = _version_of(bundle)
+    parcels = (
+        Parcel(
+            facts=to_plain(
+                MeasuredChunk(bundle=place, changed_ns=changed_ns, allow_code=allow_code, manifest=part)
+            ),
+            about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
+        )
+        for part in parts_of(manifest, images)
+    )
+    with closing(crew.each(measure_chunk, parcels)) as answers:
+        for parcel in in_order(answers):
+            yield parcel.arrays.get("features"), parcel.arrays["logits"]
+
+
+def evaluate_elsewhere(
+    crew: Crew, place: Path, data: Path, *, allow_code: bool, workspace: Path, listener: Listener = silent
+) -> BundleEvaluation:
+    """What `headswap.bundle.evaluate.evaluate_bundle` finds, read and answered by a crew."""
+    from headswap.bundle.evaluate import evaluate_bundle
+    from headswap.bundle.predictor import load_bundle
+
+    store = store_for(data, workspace)
+    return evaluate_bundle(
+        load_bundle(place, allow_code=allow_code),
+        data,
+        workspace=workspace,
+        elsewhere=lambda placed: read_elsewhere(crew, data, store, placed, None),
+        answered=lambda manifest, images: measured_elsewhere(
+            crew, place, manifest, images, allow_code=allow_code
+        ),
+        listener=listener,
+    )
+
+
+@task
+def measure_chunk(parcel: Parcel) -> Parcel:
+    """What the bundle says of the images of a chunk, in numbers."""
+    from headswap.bundle.evaluate import answer_again
+
+    chunk: MeasuredChunk = from_plain(MeasuredChunk, parcel.facts)
+    with torch_threads(1):
+        bundle = _loaded(chunk.bundle, chunk.changed_ns, chunk.allow_code)
+        features, logits = answer_again(bundle, chunk.manifest)
+    return Parcel(arrays={"logits": logits} if features is None else {"logits": logits, "features": features})
+
+
+def _version_of(bundle: Path) -> tuple[str, int]:
+    """Where a bundle is, and when it was changed."""
+    place = bundle.resolve()
+    return str(place), place.stat().st_mtime_ns if place.exists() else 0
 
 
 def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:

@@ -13,7 +13,7 @@ import headswap
 from headswap.cluster.crew import Crew, Here, Parcel
 from headswap.data import ingest
 from headswap.errors import BadSetting
-from headswap.pipeline import api, compare, scoring, spread
+from headswap.pipeline import api, scoring, spread, spread_answers
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +31,13 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return super().each(task, taken())
 
     @contextmanager
-    def crew_on(on: str | None, *_paths: object, workspace: Path | None = None) -> Iterator[Crew | None]:
-        yield Told() if on else None
+    def crew_on(_on: str, *_paths: object, workspace: Path | None = None) -> Iterator[Crew]:
+        yield Told()
 
-    for room in (api, compare):
-        monkeypatch.setattr(room, "crew_on", crew_on)
+    monkeypatch.setattr(api, "crew_on", crew_on)
     monkeypatch.setattr(api, "_refuse_early", lambda _on: None)
-    monkeypatch.setattr(spread, "CHUNK", 6)
+    for room in (spread, spread_answers):
+        monkeypatch.setattr(room, "CHUNK", 6)
     for room in (ingest, scoring):
         monkeypatch.setattr(room, "HERE_FIRST", 7)
     return asked
@@ -99,6 +99,16 @@ def test_images_of_folders_and_zips_are_answered_in_their_order(
         assert theirs.ood_score == pytest.approx(mine.ood_score, abs=1e-3)
     with pytest.raises(BadSetting, match="cannot be given a loaded bundle"):
         headswap.predict(headswap.load_bundle(bundle), asked, on="auto")
+
+
+def test_a_bundle_is_measured_with_the_same_figures(
+    odd: Path, bundle: Path, tmp_path: Path, here: list[str]
+) -> None:
+    one = headswap.evaluate(bundle, odd, workspace=tmp_path / "mine")
+    many = headswap.evaluate(bundle, odd, workspace=tmp_path / "w", on="auto")
+
+    assert len(here) == 4 + 5, "19 files to read, 25 images to answer"
+    assert many == one
 
 
 def test_a_process_without_the_engine_of_the_others_refuses() -> None:

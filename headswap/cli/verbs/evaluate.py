@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
 from headswap.storage.files import to_plain
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "evaluate", run)
     add_bundle(sub)
     sub.add_argument("data")
+    add_cluster(sub)
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
@@ -38,6 +39,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             choices.data,
             allow_code=choices.allow_code,
             workspace=choices.workspace,
+            on=cluster_of(choices),
             listener=bars,
         )
     record = {
