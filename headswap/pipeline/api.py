@@ -153,6 +153,7 @@ def predict(
     bundle: str | Path | Bundle,
     images: str | Path | Sequence[str | Path],
     *,
+    kept: str | Path | None = None,
     allow_code: bool = False,
     listener: Listener = silent,
 ) -> Predictions:
@@ -161,6 +162,8 @@ def predict(
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
         images: one path or several: files, folders with images at any depth, zips.
+        kept: a file in which every answer is written down at once. A run that was killed goes on from it,
+            with the same bundle; it stays until you remove it. None: nothing is written.
         allow_code: let a bundle trained on your own code import that code.
         listener: hears how far it is; may raise `Cancelled`.
 
@@ -171,12 +174,15 @@ def predict(
     """
     from headswap.data.manifest import SkippedFile
     from headswap.errors import UnreadableImage
+    from headswap.pipeline.kept_answers import KeptAnswers
     from headswap.pipeline.many import answers
 
     asked = [images] if isinstance(images, str | Path) else images
+    known = loaded(bundle, allow_code)
+    before = KeptAnswers(Path(kept), known) if kept is not None else None
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, _, answer in answers(loaded(bundle, allow_code), asked, listener):
+    for file, _, answer in answers(known, asked, listener, before):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
 from headswap.errors import BadSetting
-from headswap.storage.files import write_text
+from headswap.storage.files import remove, write_text
 from headswap.storage.places import why_not_writable
 
 
@@ -17,7 +17,11 @@ def add(verbs: Verbs) -> None:
     sub = new_verb(verbs, "predict", run)
     add_bundle(sub)
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a zip")
-    sub.add_argument("--csv", metavar="FILE", help="write a table: file, label, the share of every class")
+    sub.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write a table: file, label, the share of every class; after a kill it goes on where it was",
+    )
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
@@ -32,11 +36,13 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             f"{target} cannot be written: {reason}.", remedy="Choose another place for the table."
         )
     bundle = loaded(choices.bundle, choices.allow_code)
+    kept = target.with_name(f".{target.name}.part") if target is not None else None  # no picture among others
     with Bars() as bars:
-        said = predict(bundle, choices.images, listener=bars)
+        said = predict(bundle, choices.images, kept=kept, listener=bars)
     predictions = said.answers
-    if target is not None:
+    if target is not None and kept is not None:
         write_text(target, csv_of(predictions, bundle.classes))
+        remove(kept)
     left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
         "predictions": [
