@@ -178,9 +178,7 @@ def answer_again(bundle: Bundle, manifest: Manifest) -> AnsweredPart:
     return np.concatenate(features) if features else None, np.concatenate([logits for _, logits in parts])
 
 
-def _answers(
-    parts: Iterator[AnsweredPart], count: int, listener: Listener
-) -> tuple[Floats, Floats32 | None]:
+def _answers(parts: Iterator[AnsweredPart], count: int, listener: Listener) -> tuple[Floats, Floats32 | None]:
     """(N, C) logits of the pictures, and (N, D) features where they can be caught."""
     logits: list[Floats] = []
     features: list[Floats32] = []

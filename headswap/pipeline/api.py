@@ -173,6 +173,7 @@ def predict(
     bundle: str | Path | Bundle,
     images: str | Path | Sequence[str | Path],
     *,
+    kept: str | Path | None = None,
     allow_code: bool = False,
     on: str | None = None,
     listener: Listener = silent,
@@ -182,6 +183,8 @@ def predict(
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
         images: one path or several: files, folders with images at any depth, zips.
+        kept: a file in which every answer is written down at once. A run that was killed goes on from it,
+            with the same bundle; it stays until you remove it. None: nothing is written.
         allow_code: let a bundle trained on your own code import that code.
         on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then. The last
             digits may differ from those of this machine alone.
@@ -199,7 +202,7 @@ def predict(
     asked = [images] if isinstance(images, str | Path) else images
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, answer in _answers(bundle, asked, allow_code, on, listener):
+    for file, answer in _answers(bundle, asked, kept, allow_code, on, listener):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
@@ -213,16 +216,24 @@ def predict(
 def _answers(
     bundle: str | Path | Bundle,
     images: Sequence[str | Path],
+    kept: str | Path | None,
     allow_code: bool,
     on: str | None,
     listener: Listener,
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
     """The name of each image with its answer, from this process or from a cluster."""
     if on is None:
+        from headswap.pipeline.kept_answers import KeptAnswers
         from headswap.pipeline.many import answers
 
-        yield from ((file, said) for file, _, said in answers(loaded(bundle, allow_code), images, listener))
+        known = loaded(bundle, allow_code)
+        before = KeptAnswers(Path(kept), known) if kept is not None else None
+        yield from ((file, said) for file, _, said in answers(known, images, listener, before))
         return
+    if kept is not None:
+        raise BadSetting(
+            "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
+        )
     place = _path_of(bundle)
     with crew_on(on, place, *images) as crew:
         from headswap.pipeline.spread_answers import answers_elsewhere

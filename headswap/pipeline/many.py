@@ -27,6 +27,7 @@ from headswap.storage.files import copy, make_folder, replacing, write_bytes, wr
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
+    from headswap.pipeline.kept_answers import KeptAnswers
 
 OOD, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
 TABLE = "answers.csv"
@@ -34,9 +35,17 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name th
 _MOST_SURE = 1.0
 
 ImageSource = Path | bytes  # a file, or what a zip holds
-Source = Path | Callable[[], bytes]  # a file, or what reads it from its zip
 Place = TypeVar("Place", Path, PurePosixPath)
 Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as it was found
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One picture that is to be answered."""
+
+    name: str
+    path: Path  # the file, or the zip that holds it
+    read: Callable[[], bytes] | None = None  # from its zip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,44 +66,79 @@ class SortedImages:
     left_out: tuple[SkippedFile, ...]
 
 
-def answers(bundle: Bundle, places: Iterable[str | Path], listener: Listener = silent) -> Iterator[Answer]:
+def answers(
+    bundle: Bundle,
+    places: Iterable[str | Path],
+    listener: Listener = silent,
+    kept: KeptAnswers | None = None,
+) -> Iterator[Answer]:
     """Answer every picture of some folders, zips and files, in their order.
 
     Args:
         bundle: loaded.
         places: files, folders with files at any depth, zips.
         listener: hears Progress("predict"); may raise `Cancelled`.
+        kept: what it said already is not asked again; what it says now is written down.
 
     Raises:
         BadUpload: a zip that cannot be opened.
     """
-    yield from answers_of(bundle, list(found_in(places)), listener)
+    yield from answers_of(bundle, list(found_in(places)), listener, kept)
 
 
-def answers_of(bundle: Bundle, found: Sequence[FoundImage], listener: Listener = silent) -> Iterator[Answer]:
-    """Answer images in their order; those that are damaged inside their zip come last.
+def answers_of(
+    bundle: Bundle,
+    found: Sequence[FoundImage],
+    listener: Listener = silent,
+    kept: KeptAnswers | None = None,
+) -> Iterator[Answer]:
+    """Answer images in their order.
 
     Args: as for `answers`.
     """
     with ExitStack() as open_zips:
-        asked: deque[tuple[str, ImageSource]] = deque()
-        lost: deque[Answer] = deque()
-
-        def images() -> Iterator[ImageSource]:
-            for name, read in _readers(found, open_zips):
-                try:
-                    image = read if isinstance(read, Path) else read()
-                except UnreadableImage as problem:  # damaged inside its zip
-                    lost.append((name, b"", problem))
-                    continue
-                asked.append((name, image))
-                yield image
-
-        for done, (_, said) in enumerate(bundle.predict_each(images()), start=1):
-            name, image = asked.popleft()
+        known = [kept.find(one.name, Path(one.path)) if kept else None for one in found]
+        fresh = _asked(
+            bundle, [one for one, said in zip(found, known, strict=True) if said is None], open_zips
+        )
+        for done, (one, said) in enumerate(zip(found, known, strict=True), start=1):
+            image: ImageSource = b"" if one.member is not None else Path(one.path)
+            if said is None:
+                image, said = next(fresh)
+                if kept:
+                    kept.keep(one.name, Path(one.path), said)
             listener(Progress("predict", done, len(found)))
-            yield name, image, said if isinstance(said, UnreadableImage) else replace(said, file=name)
-        yield from lost
+            yield one.name, image, said if isinstance(said, UnreadableImage) else replace(said, file=one.name)
+
+
+def _asked(
+    bundle: Bundle, found: Sequence[FoundImage], open_zips: ExitStack
+) -> Iterator[tuple[ImageSource, Prediction | UnreadableImage]]:
+    """Each with its answer, in their order, some of them read ahead."""
+    waiting: deque[ImageSource | UnreadableImage] = deque()
+
+    def images() -> Iterator[ImageSource]:
+        for read in _sources(found, open_zips):
+            try:
+                image = read if isinstance(read, Path) else read()
+            except UnreadableImage as problem:  # damaged inside its zip
+                waiting.append(problem)
+                continue
+            waiting.append(image)
+            yield image
+
+    def damaged() -> Iterator[tuple[ImageSource, UnreadableImage]]:
+        while waiting and isinstance(waiting[0], UnreadableImage):
+            problem = waiting.popleft()
+            if isinstance(problem, UnreadableImage):
+                yield b"", problem
+
+    for _, said in bundle.predict_each(images()):
+        yield from damaged()
+        image = waiting.popleft()
+        if not isinstance(image, UnreadableImage):
+            yield image, said
+    yield from damaged()
 
 
 def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
@@ -219,8 +263,8 @@ def found_in(places: Iterable[str | Path]) -> Iterator[FoundImage]:
             yield FoundImage(name=str(place), path=str(place))
 
 
-def _readers(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[tuple[str, Source]]:
-    """The name of every picture, with its path or a function that reads it; a zip is opened once."""
+def _sources(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
+    """The path of every image, or a function that reads it from its zip, which is opened once."""
     from functools import partial
 
     from headswap.data.zip_reader import ZipReader, open_archive
@@ -228,11 +272,11 @@ def _readers(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[tupl
     archives: dict[str, ZipReader] = {}
     for one in found:
         if one.member is None:
-            yield one.name, Path(one.path)
+            yield Path(one.path)
             continue
         if one.path not in archives:
             archives[one.path] = open_zips.enter_context(open_archive(Path(one.path)))
-        yield one.name, partial(archives[one.path].read, one.member)
+        yield partial(archives[one.path].read, one.member)
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:

@@ -58,7 +58,6 @@ class ImageAnswer:
     said: Prediction | None = None
     problem: str = ""
     remedy: str = ""
-    is_lost: bool = False  # damaged inside its zip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +91,6 @@ def answers_elsewhere(
         )
         for chunk in chunks
     )
-    lost: list[ImageAnswer] = []
     done = 0
     with closing(crew.each(answer_chunk, parcels)) as answers:
         for parcel in in_order(answers):
@@ -100,11 +98,7 @@ def answers_elsewhere(
             for one in chunk.answers:
                 done += 1
                 listener(Progress("predict", done, len(named)))
-                if one.is_lost:
-                    lost.append(one)
-                else:
-                    yield one.name, _opened(one)
-    yield from ((one.name, _opened(one)) for one in lost)
+                yield one.name, _opened(one)
 
 
 @task
@@ -114,11 +108,9 @@ def answer_chunk(parcel: Parcel) -> Parcel:
     answers = []
     with torch_threads(1):
         bundle = _loaded(chunk.bundle, chunk.changed_ns, chunk.allow_code)
-        for name, image, said in answers_of(bundle, chunk.images):
+        for name, _, said in answers_of(bundle, chunk.images):
             if isinstance(said, UnreadableImage):
-                answers.append(
-                    ImageAnswer(name=name, problem=said.problem, remedy=said.remedy, is_lost=image == b"")
-                )
+                answers.append(ImageAnswer(name=name, problem=said.problem, remedy=said.remedy))
             else:
                 answers.append(ImageAnswer(name=name, said=said))
     return Parcel(facts=to_plain(AnsweredChunk(answers=tuple(answers))))

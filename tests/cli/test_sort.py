@@ -18,6 +18,7 @@ def test_the_shell_writes_the_table_and_sorts(
 ) -> None:
     assert shell("predict", bundle, few_drawings, "--csv", tmp_path / "t.csv") == 0
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 25
+    assert [one.name for one in tmp_path.iterdir()] == ["t.csv"]
     assert shell("sort", bundle, few_drawings, tmp_path / "out", "--least-sure", "0.5") == 0
     assert f"holds 24 copies and {TABLE}" in capsys.readouterr().out
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -157,3 +159,67 @@ def test_it_can_be_stopped(bundle: Path, holiday: Path, tmp_path: Path) -> None:
 
     with pytest.raises(Cancelled):
         sort(bundle, holiday, tmp_path / "out", listener=stop)
+
+
+KILLED = """
+import os, signal, sys
+import headswap
+bundle, images, kept, most = sys.argv[1:]
+def listen(event):
+    if event.done > int(most):
+        os.kill(os.getpid(), signal.SIGKILL)
+headswap.predict(bundle, images, kept=kept, listener=listen)
+"""
+
+
+def test_after_a_kill_it_goes_on_where_it_was(
+    bundle: Path, few_drawings: Path, holiday: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    arguments = [str(bundle), str(few_drawings), str(kept), "17"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+    assert killed.returncode == -9
+    data = kept.read_bytes()
+    kept.write_bytes(data[:-30])  # the last line was cut off, too
+    lines = data.count(b"\n")
+    loaded = headswap.load_bundle(bundle)
+    asked: list[object] = []
+    original = type(loaded).predict_each
+    monkeypatch.setattr(
+        type(loaded),
+        "predict_each",
+        lambda self, images: original(self, (asked.append(one) or one for one in images)),
+    )
+
+    again = headswap.predict(loaded, few_drawings, kept=kept)
+
+    total = len(again.answers)
+    assert lines > 17
+    assert len(asked) == total - (lines - 2)  # a line for the bundle, and the one that was cut off
+    assert len(kept.read_bytes().splitlines()) == total + 2
+    asked.clear()
+    assert headswap.predict(loaded, few_drawings, kept=kept) == again
+    assert asked == []
+    whole = headswap.predict(loaded, few_drawings)
+    assert [(one.file, one.label) for one in again.answers] == [
+        (one.file, one.label) for one in whole.answers
+    ]
+    for one, other in zip(again.answers, whole.answers, strict=True):  # other pictures beside it in its batch
+        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    asked.clear()
+    assert headswap.predict(loaded, holiday, kept=kept).left_out[0].file.endswith("broken.jpg")
+    assert len(asked) == 12
+
+
+def test_what_was_kept_counts_for_the_same_bundle_and_the_same_picture_only(
+    bundle: Path, wide_bundle: Path, holiday: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    shutil.copytree(holiday, tmp_path / "mine")
+    first, other = headswap.load_bundle(bundle), headswap.load_bundle(wide_bundle)
+    before = headswap.predict(first, tmp_path / "mine", kept=kept)
+
+    shutil.copy(tmp_path / "mine" / "noise.png", tmp_path / "mine" / "broken.jpg")
+
+    assert len(headswap.predict(first, tmp_path / "mine", kept=kept).answers) == len(before.answers) + 1
+    assert headswap.predict(other, tmp_path / "mine", kept=kept) == headswap.predict(other, tmp_path / "mine")

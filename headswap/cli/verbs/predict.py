@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
 from headswap.errors import BadSetting
-from headswap.storage.files import write_text
+from headswap.storage.files import remove, write_text
 from headswap.storage.places import why_not_writable
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ def add(verbs: Verbs) -> None:
     add_bundle(sub)
     sub.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a zip")
     add_cluster(sub)
-    sub.add_argument("--csv", metavar="FILE", help="write a table: file, label, the share of every class")
+    sub.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write a table: file, label, the share of every class; after a kill it goes on where it was",
+    )
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:
@@ -38,10 +42,14 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         )
     on = cluster_of(choices)
     bundle = choices.bundle if on and target is None else loaded(choices.bundle, choices.allow_code)
+    kept = None
+    if target is not None and on is None:
+        kept = target.with_name(f".{target.name}.part")  # no picture among others
     with Bars() as bars:
         said = predict(
             choices.bundle if on else bundle,
             choices.images,
+            kept=kept,
             allow_code=choices.allow_code,
             on=on,
             listener=bars,
@@ -49,6 +57,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     predictions = said.answers
     if target is not None:
         write_text(target, csv_of(predictions, bundle.classes))
+    if kept is not None:
+        remove(kept)
     left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
         "predictions": [
