@@ -7,6 +7,7 @@ a network takes twice as long meanwhile: so a small product is made by one threa
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _LARGE = 5e9  # multiplications, from which on a tenth of a second of spinning no longer matters
 _BRING_THEIR_OWN = ("numpy", "scipy.linalg")  # libraries that come with an OpenBLAS
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
 
 
 def product(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.floating]:

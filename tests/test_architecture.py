@@ -37,7 +37,17 @@ PRIVATE_PARTS = {  # of any name that is given in the code
     "album", "alarm", "ballot", "chip", "clerk", "desk", "doubt", "doubts", "drill", "everyone", "exam",
     "foot", "further", "hush", "journey", "mirror", "practice", "pulse", "scene", "sitting", "strength",
     "strengths", "study", "taught", "twins", "unlike",
+    "course", "deed", "deeds", "likeness", "look", "looked", "looking", "looks", "place", "places", "settle",
+    "settled", "shared", "standing", "turn", "turned", "turns", "twin", "verdict", "way", "ways", "whom",
 }  # fmt: skip
+PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, and what callers may name
+    "headswap/app/service/lessons/progress.py: place",
+    "headswap/app/ui/api_answers.py: place",
+    "headswap/data/manifest.py: look",
+    "headswap/exports/parity.py: ways",
+    "headswap/pipeline/run.py: place",  # of run_experiment
+    "headswap/data/upload.py: in_place",  # the field's own word
+}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle"}
 
 
@@ -237,7 +247,7 @@ def given_names(node: ast.AST) -> Iterator[str]:
 def test_no_name_is_made_of_a_private_word() -> None:
     kept = {"is_unlike"}  # a key of the answers to programs
     named = {
-        f"{path.relative_to(ROOT)}: {name}"
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
         for path in modules()
         if "templates" not in path.parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -246,7 +256,7 @@ def test_no_name_is_made_of_a_private_word() -> None:
         and name not in kept
     }
 
-    assert named == set()
+    assert named == PRIVATE_NAMES_THAT_STAY
 
 
 RULES = (upward_imports, heavy_imports, oversize, forbidden, without_a_header)

@@ -19,7 +19,7 @@ from headswap.app.service.options import Options, ServerAddress, start_text
 from headswap.app.service.service import Service
 from headswap.app.service.temporary import temporary_folder
 from headswap.errors import BadSetting
-from headswap.storage.places import install_command, why_not_writable
+from headswap.storage.locations import install_command, why_not_writable
 
 
 def serve(choices: Options, environment: MutableMapping[str, str]) -> None:

@@ -88,7 +88,7 @@ class BundleCard:
 
 
 def save_bundle(  # noqa: PLR0913
-    place: Path,
+    folder: Path,
     network: Network,
     card: BundleCard,
     experiment_json: str,
@@ -101,7 +101,7 @@ def save_bundle(  # noqa: PLR0913
     """Write a bundle, sealed, at a place that must not exist yet."""
     from safetensors.torch import save_model
 
-    with sealed_folder(place) as draft:
+    with sealed_folder(folder) as draft:
         weights = draft / _WEIGHTS
         write_by_library(weights, lambda: save_model(network.module, str(weights)))
         if reference is not None:
@@ -219,8 +219,8 @@ def opened(path: Path) -> Iterator[Path]:
     elif path.is_file() and zipfile.is_zipfile(path):
         import tempfile
 
-        with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-            folder = _unpack(path, Path(place))
+        with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as temporary:
+            folder = _unpack(path, Path(temporary))
             check_seal(folder)
             yield folder
     else:
@@ -242,18 +242,18 @@ _ZIP_ERRORS = (
 )
 
 
-def _unpack(path: Path, place: Path) -> Path:
+def _unpack(path: Path, folder: Path) -> Path:
     """Copy the known members of a bundle zip out of it, member by member, and nothing else."""
     try:
-        with room_on(place):
-            return _copy_known(path, place)
+        with room_on(folder):
+            return _copy_known(path, folder)
     except _ZIP_ERRORS as error:
         raise BundleDamaged(
             f"{path.name} is damaged: it cannot be unpacked.", remedy="Copy it again, or teach again."
         ) from error
 
 
-def _copy_known(path: Path, place: Path) -> Path:
+def _copy_known(path: Path, folder: Path) -> Path:
     import shutil
 
     with zipfile.ZipFile(path) as archive:
@@ -264,6 +264,6 @@ def _copy_known(path: Path, place: Path) -> Path:
             )
         for name in PARTS:
             if name in members:
-                with archive.open(members[name]) as source, (place / name).open("wb") as target:
+                with archive.open(members[name]) as source, (folder / name).open("wb") as target:
                     shutil.copyfileobj(source, target)
-    return place
+    return folder

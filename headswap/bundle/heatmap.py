@@ -1,9 +1,9 @@
-"""What counted in a picture: light on the places that speak for a class.
+"""What counted in a picture: light on the positions that speak for a class.
 
 Flow:  Bundle + picture --heat_of--> (H, W) in [0, 1] --overlay--> PNG
 
-Gradient times activation at the last layer that still knows places and whose
-places have a say: the last maps of a convolutional network, the keys and values of the last
+Gradient times activation at the last layer that still knows positions and whose
+positions have a say: the last maps of a convolutional network, the keys and values of the last
 attention of a transformer that answers from one token. The layer is found by running the
 network, not by its name; maps, tokens and channels-last maps are told apart by their shape.
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from headswap.heads.wide import WideNetwork
 
-_FEWEST_PLACES = 9  # a layer with fewer knows hardly where
-_MOST_PREFIX = 8  # tokens before those of the places: class, distillation, registers
+_FEWEST_POSITIONS = 9  # a layer with fewer knows hardly where
+_MOST_PREFIX = 8  # tokens before those of the positions: class, distillation, registers
 _HAVE_A_SAY = 0.02  # share of places that must: after a ReLU it may be few, beside a class token none is
 _GLOW = np.array([255.0, 170.0, 40.0])  # RGB
 _DIM = 0.35  # brightness of what did not count
@@ -56,8 +56,8 @@ class _Layout:
             return values[0].movedim(0, -1)
         if self.kind == "maps last":
             return values[0]
-        places = values[0, self.prefix :]
-        return places.reshape(self.rows, self.columns, places.shape[-1])
+        positions = values[0, self.prefix :]
+        return positions.reshape(self.rows, self.columns, positions.shape[-1])
 
 
 def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | None = None) -> HeatMap:
@@ -111,7 +111,7 @@ def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.
         return (logits - logits.mean(dim=1, keepdim=True))[0, label]  # not what is said of every class alike
 
     with torch.enable_grad():
-        layer, layout = _last_that_knows_places(module, batch, score)
+        layer, layout = _last_spatial_layer(module, batch, score)
         spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
     size = (image.shape[0], image.shape[1])
     if isinstance(module, WideNetwork):
@@ -122,12 +122,12 @@ def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.
     return np.asarray((smooth / smooth.max().clamp_min(1e-30)).numpy(), dtype=np.float32)
 
 
-def _gathered(spoken: Tensor, places: torch.Size) -> Tensor:
+def _gathered(spoken: Tensor, positions: torch.Size) -> Tensor:
     """What finer places said, added up in (rows, columns) coarser ones."""
     from torch.nn.functional import adaptive_avg_pool2d
 
-    share = spoken.numel() / places.numel()
-    return adaptive_avg_pool2d(spoken[None, None].float(), (places[0], places[1]))[0, 0] * share
+    share = spoken.numel() / positions.numel()
+    return adaptive_avg_pool2d(spoken[None, None].float(), (positions[0], positions[1]))[0, 0] * share
 
 
 def _spoken_earlier(module: WideNetwork, batch: Tensor, label: int) -> Iterator[Tensor]:
@@ -153,7 +153,7 @@ def _spoken_earlier(module: WideNetwork, batch: Tensor, label: int) -> Iterator[
             hook.remove()
     for tap, own in zip(module.taps[:-1], spoken, strict=False):
         layout = _layout_of(given[tap.path], (batch.shape[2], batch.shape[3]))
-        if layout is None:  # it keeps no places apart
+        if layout is None:  # it keeps no positions apart
             continue
         with torch.enable_grad():
             value = given[tap.path].float().requires_grad_()
@@ -196,7 +196,7 @@ def overlay(image: NDArray[np.uint8], heat: NDArray[np.float32]) -> bytes:
     return target.getvalue()
 
 
-def _last_that_knows_places(
+def _last_spatial_layer(
     module: nn.Module, batch: Tensor, score: Callable[[], Tensor]
 ) -> tuple[nn.Module, _Layout]:
     """The last layer in a run whose output has places, most of which change the score."""
@@ -220,7 +220,7 @@ def _last_that_knows_places(
     laid = [(part, output, _layout_of(output, size)) for part, output in outputs if runs[part] == 1]
     known = [(part, output, layout) for part, output, layout in laid if layout is not None]
     if not known:
-        raise _no_places()
+        raise _no_positions()
     slopes: tuple[Tensor | None, ...] = torch.autograd.grad(
         value, [output for _, output, _ in known], allow_unused=True
     )
@@ -230,10 +230,10 @@ def _last_that_knows_places(
         speaks = layout.grid(slope).abs().sum(dim=-1) > 0  # (rows, columns)
         if float(speaks.float().mean()) >= _HAVE_A_SAY:
             return part, layout
-    raise _no_places()
+    raise _no_positions()
 
 
-def _no_places() -> BadSetting:
+def _no_positions() -> BadSetting:
     return BadSetting(
         "This network keeps no places apart, so no heat-map can be drawn.",
         remedy="Choose another network to see where it looks.",
@@ -246,14 +246,14 @@ def _layout_of(output: Tensor, size: tuple[int, int]) -> _Layout | None:
     if len(shape) == 4:
         for kind, rows, columns in (("maps", shape[2], shape[3]), ("maps last", shape[1], shape[2])):
             near = abs(rows - columns * wanted) <= 1 and rows <= size[0] and columns <= size[1]
-            if near and rows * columns >= _FEWEST_PLACES:
+            if near and rows * columns >= _FEWEST_POSITIONS:
                 return _Layout("maps" if kind == "maps" else "maps last", rows, columns)
     if len(shape) == 3:
         for prefix in range(min(_MOST_PREFIX + 1, shape[1])):
-            places = shape[1] - prefix
-            rows = round((places * wanted) ** 0.5)
-            if places >= _FEWEST_PLACES and rows and places % rows == 0:
-                columns = places // rows
+            positions = shape[1] - prefix
+            rows = round((positions * wanted) ** 0.5)
+            if positions >= _FEWEST_POSITIONS and rows and positions % rows == 0:
+                columns = positions // rows
                 if abs(rows - columns * wanted) <= 1e-6 + 0.1 * rows:
                     return _Layout("tokens", rows, columns, prefix)
     return None

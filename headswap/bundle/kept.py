@@ -33,7 +33,7 @@ Floats32 = NDArray[np.float32]
 class KeptFeatures:
     """Features of images by the body of the bundle."""
 
-    rows: NDArray[np.int64]  # (M,) places in the images of dataset.json, rising
+    rows: NDArray[np.int64]  # (M,) indices of the images of dataset.json, rising
     features: Floats32  # (M, D), of all that the head reads, as `HeadSite.in_features` counts them
     engine: str  # that made them, by its name: other images must go through the same one
 
@@ -48,14 +48,14 @@ def rows_to_keep(manifest: Manifest, width: int) -> list[int]:
     Returns:
         Rows of the manifest, rising. Where not all fit, classes take turns, a fifth at most of the test.
     """
-    train, test = (_in_turn(manifest, part) for part in ("train", "test"))
+    train, test = (_rows_by_class(manifest, part) for part in ("train", "test"))
     room = int(_MOST_BYTES / width)
     if len(train) + len(test) > room:
         test = test[: min(_MOST_TEST, int(_TEST_SHARE * room))]
     return sorted([*test, *train[: room - len(test)]])
 
 
-def _in_turn(manifest: Manifest, part: Part) -> list[int]:
+def _rows_by_class(manifest: Manifest, part: Part) -> list[int]:
     """Rows of one part, a class after the other, again and again."""
     by_class: dict[str, list[int]] = {name: [] for name in manifest.classes}
     for row, image in enumerate(manifest.images):

@@ -137,8 +137,8 @@ class Bundle:
         from headswap.features.engines import Engine
         from headswap.features.extractor import Extractor
 
-        body = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
-        features, logits = body.look(images)
+        extractor = Extractor(self.network, self.card.site, Engine("cpu", "float32"), flip=self.card.flip)
+        features, logits = extractor.features_and_logits(images)
         return features.numpy(), logits.double().numpy()
 
     def _beside(
@@ -147,9 +147,9 @@ class Bundle:
         """How unlike each picture is, its nearest practice pictures, the old head's names."""
         if self.reference is None or features is None:
             return [(None, (), None)] * count
-        looks = features[:, self.card.site.last_features]
-        ood_score, near = self.reference.compare(looks)
-        old = self.reference.old.top(looks) if self.reference.old else (None,) * count
+        last_features = features[:, self.card.site.last_features]
+        ood_score, near = self.reference.compare(last_features)
+        old = self.reference.old.top(last_features) if self.reference.old else (None,) * count
         return list(zip(ood_score, near, old, strict=True))
 
     def _prediction(self, file: str, row: Floats) -> Prediction:

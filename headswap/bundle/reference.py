@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BundleDamaged
 from headswap.evaluation.metrics import softmax
-from headswap.evaluation.ood import NEIGHBOURS, Looks, embeddings_of, nearest, ood_scores, threshold_from
+from headswap.evaluation.ood import NEIGHBOURS, Embeddings, embeddings_of, nearest, ood_scores, threshold_from
 from headswap.storage.files import write_bytes
 from headswap.threads import product
 
-_MOST_BYTES = 8e6  # of looks
+_MOST_BYTES = 8e6  # of embeddings
 _MOST_OLD_BYTES = 32e6  # of the old head; larger ones are not kept
 _MOST_TEST = 1000  # exam pictures that take part in setting the alarm
 _OLD_NAMES = 5
@@ -59,18 +59,18 @@ class PretrainedNames:
 class ReferenceFeatures:
     """Practice pictures as the body sees them."""
 
-    looks: Looks  # (M, D)
+    embeddings: Embeddings  # (M, D)
     sha256s: tuple[str, ...]  # M
     threshold: float | None  # distance beyond which a picture is unlike all of them; None: too few to say
     old: PretrainedNames | None = None
 
     def compare(self, features: Floats32) -> tuple[list[float | None], list[tuple[str, ...]]]:
         """(N, D) features to how unlike (over 1: an alarm) and the nearest practice pictures of each."""
-        distances, places = nearest(embeddings_of(features), self.looks, NEIGHBOURS)
+        distances, indices = nearest(embeddings_of(features), self.embeddings, NEIGHBOURS)
         ood_score = [
             None if self.threshold is None else float(one / self.threshold) for one in ood_scores(distances)
         ]
-        return ood_score, [tuple(self.sha256s[place] for place in row) for row in places]
+        return ood_score, [tuple(self.sha256s[index] for index in row) for row in indices]
 
 
 def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[int]]:
@@ -89,15 +89,15 @@ def rows_to_remember(manifest: Manifest, width: int) -> tuple[list[int], list[in
             by_class[image.class_name].append(row)
     for rows in by_class.values():
         rows.sort(key=lambda row: manifest.images[row].sha256)  # a fair draw that needs no seed
-    in_turn = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
+    by_class_in_order = [row for rows in zip_longest(*by_class.values()) for row in rows if row is not None]
     test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
-    return sorted(in_turn[:room]), test[:_MOST_TEST]
+    return sorted(by_class_in_order[:room]), test[:_MOST_TEST]
 
 
 def remember(
     images: Sequence[ImageRecord], features: Floats32, test_features: Floats32, old: PretrainedNames | None
 ) -> ReferenceFeatures:
-    """Keep the looks of practice pictures and set the alarm.
+    """Keep the embeddings of training images and set the threshold.
 
     Args:
         images: M practice pictures.
@@ -105,12 +105,12 @@ def remember(
         test_features: (E, D), of pictures never practised on; may be none.
         old: the pretrained head with its names, if it is one linear layer.
     """
-    looks = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
-    threshold = threshold_from(looks, [image.group for image in images], embeddings_of(test_features))
+    embeddings = embeddings_of(features).astype(np.float16).astype(np.float32)  # as they will be read again
+    threshold = threshold_from(embeddings, [image.group for image in images], embeddings_of(test_features))
     if old is not None and old.weight.nbytes / 2 > _MOST_OLD_BYTES:
         old = None
     return ReferenceFeatures(
-        looks=looks, sha256s=tuple(p.sha256 for p in images), threshold=threshold, old=old
+        embeddings=embeddings, sha256s=tuple(p.sha256 for p in images), threshold=threshold, old=old
     )
 
 
@@ -119,7 +119,7 @@ def save_reference(path: Path, reference: ReferenceFeatures) -> None:
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[np.generic]] = {
-        "looks": reference.looks.astype(np.float16),
+        "looks": reference.embeddings.astype(np.float16),
         "sha256": np.frombuffer(bytes.fromhex("".join(reference.sha256s)), np.uint8).reshape(-1, 32),
     }
     facts: dict[str, object] = {"alarm": reference.threshold}
@@ -152,7 +152,7 @@ def read_reference(path: Path) -> ReferenceFeatures | None:
                 names=tuple(facts["old_names"]),
             )
         return ReferenceFeatures(
-            looks=tensors["looks"].astype(np.float32),
+            embeddings=tensors["looks"].astype(np.float32),
             sha256s=tuple(row.tobytes().hex() for row in tensors["sha256"]),
             threshold=facts["alarm"],
             old=old,

@@ -77,9 +77,11 @@ def _near_by_features(
     """(N,) whether a picture is nearer to a training picture than nearly all of these are to each other."""
     by_hash = {one.sha256: one.group for one in known}
     groups = [by_hash.get(sha256, -1 - row) for row, sha256 in enumerate(reference.sha256s)]
-    own = nearest(reference.looks, reference.looks, 1, groups=groups, known_groups=groups)[0].ravel()
+    own = nearest(reference.embeddings, reference.embeddings, 1, groups=groups, known_groups=groups)[
+        0
+    ].ravel()
     own = own[np.isfinite(own)]
     if len(own) < _FEWEST:
         return np.zeros(len(features), np.bool_)
     limit = min(float(np.quantile(own, _CLOSER_THAN)), _FARTHEST)
-    return np.asarray(nearest(embeddings_of(features), reference.looks, 1)[0].ravel() < limit)
+    return np.asarray(nearest(embeddings_of(features), reference.embeddings, 1)[0].ravel() < limit)

@@ -28,7 +28,7 @@ from headswap.cluster.crew import Parcel
 from headswap.cluster.nodes import describe_node, versions_here, what_lies_at
 from headswap.errors import BadSetting
 from headswap.storage.files import make_folder, remove, write_text
-from headswap.storage.places import install_command
+from headswap.storage.locations import install_command
 
 if TYPE_CHECKING:
     from headswap.cluster.ray_crew import RayCrew

@@ -28,7 +28,7 @@ from headswap.data.fingerprint import CHROMA, GREY
 from headswap.threads import one_blas_thread, product
 
 Floats = NDArray[np.float32]
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 _ROUGH = 8  # numbers a side that stand for a thumbnail in the first step
 _CLOSEST = 6  # candidates kept of each picture
@@ -59,8 +59,8 @@ class ThumbnailArray:
 class NearPairs:
     """P pairs of pictures that may be one."""
 
-    first: Places
-    second: Places
+    first: Indices
+    second: Indices
     correlation: Floats  # correlation of their details
     detail: Floats  # share of the frame that holds detail, of the poorer one, in (0, 1]
 
@@ -76,7 +76,7 @@ def near_pairs(thumbnails: ThumbnailArray) -> NearPairs:
     return NearPairs(first, second, correlation, np.minimum(detail[first], detail[second]))
 
 
-def _in_parts(first: Places, second: Places, maps: Floats) -> Iterator[tuple[Places, Places, Floats]]:
+def _in_parts(first: Indices, second: Indices, maps: Floats) -> Iterator[tuple[Indices, Indices, Floats]]:
     for start in range(0, len(first), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         yield first[some], second[some], maps[some]
@@ -85,7 +85,7 @@ def _in_parts(first: Places, second: Places, maps: Floats) -> Iterator[tuple[Pla
 # -- rough: which pairs are worth a closer look
 
 
-def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
+def _closest_pairs(grey: Floats) -> tuple[Indices, Indices, Floats]:
     """Candidates (a, b) and the (P, 2, 3) map that takes a place of b to one of a, roughly."""
     count = len(grey)
     base = _described(grey, _rough_matrices()[0])
@@ -98,9 +98,9 @@ def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
             np.maximum(best, product(_described(grey[rows], matrix), base.T), out=best)
         best[np.arange(len(rows)), rows] = -1.0
         few = np.argpartition(-best, min(_CLOSEST, count - 1), axis=1)[:, :_CLOSEST]
-        place, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
-        firsts.append(rows[place])
-        seconds.append(few[place, column])
+        row, column = np.nonzero(np.take_along_axis(best, few, axis=1) >= _ROUGHLY)
+        firsts.append(rows[row])
+        seconds.append(few[row, column])
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     scores = np.stack(
         [(_described(grey, matrix)[first] * base[second]).sum(axis=1) for matrix in _rough_matrices()]
@@ -111,7 +111,7 @@ def _closest_pairs(grey: Floats) -> tuple[Places, Places, Floats]:
     return first[kept], second[kept], _positions()[scores.argmax(axis=0)[kept]]
 
 
-def _better_of_both(first: Places, second: Places, score: Floats, count: int) -> Places:
+def _better_of_both(first: Indices, second: Indices, score: Floats, count: int) -> Indices:
     """Each pair once: a laid on b or b on a, whichever fits better."""
     key = np.minimum(first, second) * count + np.maximum(first, second)
     order = np.lexsort((first, -score, key))
@@ -156,11 +156,11 @@ def _described(grey: Floats, matrix: Floats) -> Floats:
 
 
 def _aligned(
-    thumbnails: ThumbnailArray, first: Places, second: Places, maps: Floats
-) -> tuple[Places, Places, Floats]:
+    thumbnails: ThumbnailArray, first: Indices, second: Indices, maps: Floats
+) -> tuple[Indices, Indices, Floats]:
     """The pairs that hold, and the correlation of their details."""
-    places, where = np.unique(np.concatenate([first, second]), return_inverse=True)
-    grey, chroma = thumbnails.grey[places], thumbnails.chroma[places]
+    images, where = np.unique(np.concatenate([first, second]), return_inverse=True)
+    grey, chroma = thumbnails.grey[images], thumbnails.chroma[images]
     a, b = where[: len(first)], where[len(first) :]
     half = grey.reshape(-1, _HALF, 2, _HALF, 2).mean(axis=(2, 4))
     soft, details = _blurred(half, 0.7), _blurred(half, 0.5) - _blurred(half, 2.0)
@@ -174,18 +174,18 @@ def _aligned(
         maps = _fitted(_blurred(grey, 0.9), a, b, maps, 4)
         correlation, overlap = _correlation(_details(grey), a, b, maps)
     kept = (overlap > _OVERLAP) & _keeps_shape(maps) & _same_colours(chroma, a, b, maps)
-    return places[a[kept]], places[b[kept]], correlation[kept]
+    return images[a[kept]], images[b[kept]], correlation[kept]
 
 
-def _fitted(images: Floats, a: Places, b: Places, maps: Floats, steps: int) -> Floats:
+def _fitted(images: Floats, a: Indices, b: Indices, maps: Floats, steps: int) -> Floats:
     """Improve the maps until `a`, seen through its map, is like `b`; a change of light is allowed."""
     side = images.shape[-1]
     frame, window = _frame(side), _window(side)
     target = images.reshape(len(images), -1)[b]
     for _ in range(steps):
-        places = frame @ maps.transpose(0, 2, 1)  # (P, M, 2)
-        weight = window * _inside(places)
-        seen, right, down = _values(images, a, places)
+        points = frame @ maps.transpose(0, 2, 1)  # (P, M, 2)
+        weight = window * _inside(points)
+        seen, right, down = _values(images, a, points)
         seen, spread = _standard(seen, weight)
         error = _standard(target, weight)[0] - seen
         slopes = np.stack([right, down], axis=1) * (side / 2) / spread[:, None, None]  # (P, 2, M)
@@ -198,13 +198,13 @@ def _fitted(images: Floats, a: Places, b: Places, maps: Floats, steps: int) -> F
     return maps
 
 
-def _correlation(images: Floats, a: Places, b: Places, maps: Floats) -> tuple[Floats, Floats]:
+def _correlation(images: Floats, a: Indices, b: Indices, maps: Floats) -> tuple[Floats, Floats]:
     """Of `a` through its map with `b`, where they overlap; and the share that does."""
     side = images.shape[-1]
-    places = _frame(side) @ maps.transpose(0, 2, 1)
-    inside = _inside(places)
+    points = _frame(side) @ maps.transpose(0, 2, 1)
+    inside = _inside(points)
     weight = _window(side) * inside
-    seen, _ = _standard(_values(images, a, places)[0], weight, least=3e-3)
+    seen, _ = _standard(_values(images, a, points)[0], weight, least=3e-3)
     other, _ = _standard(images.reshape(len(images), -1)[b], weight, least=3e-3)
     total = np.maximum(weight.sum(axis=1), 1e-6)
     return np.asarray((seen * other * weight).sum(axis=1) / total), inside.mean(axis=1, dtype=np.float32)
@@ -216,14 +216,14 @@ def _keeps_shape(maps: Floats) -> NDArray[np.bool_]:
     return np.asarray((large < _LARGEST) & (small > _SMALLEST) & (large < _DISTORTED * small))
 
 
-def _same_colours(chroma: Floats, a: Places, b: Places, maps: Floats) -> NDArray[np.bool_]:
-    places = _frame(CHROMA) @ maps.transpose(0, 2, 1)
-    weight = _window(CHROMA) * _inside(places)
+def _same_colours(chroma: Floats, a: Indices, b: Indices, maps: Floats) -> NDArray[np.bool_]:
+    points = _frame(CHROMA) @ maps.transpose(0, 2, 1)
+    weight = _window(CHROMA) * _inside(points)
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-6)
     shift, within, varies = (np.zeros(len(a), np.float32) for _ in range(3))
     for channel in (0, 1):
         images = np.ascontiguousarray(chroma[:, channel])
-        seen, other = _values(images, a, places)[0], images.reshape(len(images), -1)[b]
+        seen, other = _values(images, a, points)[0], images.reshape(len(images), -1)[b]
         mean, variance = _moments(seen - other, weight)
         shift += mean**2
         within += variance
@@ -247,10 +247,10 @@ def _details(grey: Floats) -> Floats:
     return _blurred(grey, 0.7) - _blurred(grey, 3.0)
 
 
-def _values(images: Floats, rows: Places, places: Floats) -> tuple[Floats, Floats, Floats]:
+def _values(images: Floats, rows: Indices, points: Floats) -> tuple[Floats, Floats, Floats]:
     """(P, M) values of images at (P, M, 2) places in [-1, 1]; their slopes right and down, per pixel."""
     side = images.shape[-1]
-    at = np.clip((places + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1.001)
+    at = np.clip((points + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1.001)
     whole = at.astype(np.int32)
     x, y = np.moveaxis(at - whole, -1, 0)
     first = whole[..., 1] * side + whole[..., 0] + (rows * side * side)[:, None]
@@ -261,8 +261,8 @@ def _values(images: Floats, rows: Places, places: Floats) -> tuple[Floats, Float
     return top + (bottom - top) * y, upper_right + (lower_right - upper_right) * y, bottom - top
 
 
-def _inside(places: Floats) -> NDArray[np.bool_]:
-    far = np.abs(places)
+def _inside(points: Floats) -> NDArray[np.bool_]:
+    far = np.abs(points)
     return np.asarray((far[..., 0] <= 1.02) & (far[..., 1] <= 1.02))
 
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from headswap.data.decode import shown_name
-from headswap.data.layout import looks_like_an_image
+from headswap.data.layout import is_image_name
 from headswap.data.manifest import Finding, ImageRecord, Manifest, Part
 from headswap.data.split import crossing
 
@@ -35,7 +35,7 @@ def check(manifest: Manifest) -> Manifest:
     Args:
         manifest: with groups (`split.with_groups`).
     """
-    looks: tuple[Callable[[Manifest], Iterator[Finding]], ...] = (
+    rules: tuple[Callable[[Manifest], Iterator[Finding]], ...] = (
         _left_out,
         _several_labels,
         _few,
@@ -46,12 +46,12 @@ def check(manifest: Manifest) -> Manifest:
         _given_parts,
         _giveaways,
     )
-    found = tuple(finding for look in looks for finding in look(manifest))
+    found = tuple(finding for rule in rules for finding in rule(manifest))
     return replace(manifest, findings=(*manifest.findings, *found))
 
 
 def _left_out(manifest: Manifest) -> Iterator[Finding]:
-    left = [line for line in manifest.left_out if looks_like_an_image(line.file)]  # notes are no loss
+    left = [line for line in manifest.left_out if is_image_name(line.file)]  # notes are no loss
     if left:
         first = f"{_files(len(left))} left out: " + " ".join(line.reason for line in left[:3])
         more = f" And {len(left) - 3} more." if len(left) > 3 else ""

@@ -121,7 +121,7 @@ _FOREIGN = (  # what people drop in by mistake, so that the sentence can name it
     (b"%PDF", "a PDF"),
     (b"<svg", "an SVG drawing"),
 )
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -130,7 +130,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+_SIDEWAYS = tuple(_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8))
 _EXIF_ORIENTATION = 0x0112
 
 
@@ -176,15 +176,15 @@ class OpenImage:
         """
         width, height = self.width, self.height
         try:
-            turn, image = _upright_rgb(self.kind, self.file, self.data)
+            transpose, image = _upright_rgb(self.kind, self.file, self.data)
             if self.kind == "TIFF":  # Pillow has turned it while loading
                 width, height = image.size
             self.file.close()  # lets its pixels go
-            if turn is not None:
-                image = image.transpose(turn)
+            if transpose is not None:
+                image = image.transpose(transpose)
         except DECODER_ERRORS as error:
             raise _refusal(error, self.kind, self.name) from error
-        if turn in _SIDEWAYS:
+        if transpose in _SIDEWAYS:
             width, height = height, width
         return Decoded(image=image, kind=self.kind, width=width, height=height)
 
@@ -361,13 +361,13 @@ def _upright_rgb(kind: Kind, file: ImageFile, data: bytes) -> tuple[Image.Transp
     if levels is not None:
         return None, Image.fromarray(levels).convert("RGB")
     file.load()
-    return _turn_of(file), to_rgb(file)
+    return _transpose_of(file), to_rgb(file)
 
 
-def _turn_of(file: ImageFile) -> Image.Transpose | None:
+def _transpose_of(file: ImageFile) -> Image.Transpose | None:
     """How to put it upright. Asked after loading: TIFF and HEIC readers turn it themselves."""
     try:
-        return _TURNS.get(file.getexif().get(_EXIF_ORIENTATION, 1))
+        return _TRANSPOSES.get(file.getexif().get(_EXIF_ORIENTATION, 1))
     except DECODER_ERRORS:  # damaged metadata is no reason to lose the picture
         return None
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from headswap.data.decode import shown_name
-from headswap.data.layout import looks_like_an_image
+from headswap.data.layout import is_image_name
 from headswap.data.manifest import SkippedFile
 from headswap.errors import TooFewImages
 
@@ -31,7 +31,7 @@ def _mostly_because(left_out: list[SkippedFile]) -> str:
     """How many files were left out, and why most of the pictures among them were; notes count last."""
     if len(left_out) == 1:
         return f"1 file left out: {left_out[0].reason}"
-    like_images = [left for left in left_out if looks_like_an_image(left.file)] or left_out
+    like_images = [left for left in left_out if is_image_name(left.file)] or left_out
     kinds = Counter(_without_name(left) for left in like_images)
     main = max(like_images, key=lambda left: kinds[_without_name(left)])
     return f"{len(left_out)} files left out, most for this reason: {main.reason}"

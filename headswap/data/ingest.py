@@ -13,7 +13,6 @@ Knows files and pictures: no torch, no networks, no splits.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +31,7 @@ from headswap.data.enough import check_enough
 from headswap.data.film import MEMORY_BYTES as FILM_BYTES
 from headswap.data.film import frames_of, is_film
 from headswap.data.fingerprint import fingerprint_of
-from headswap.data.layout import PlacedFile, looks_like_an_image
+from headswap.data.layout import PlacedFile, is_image_name
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.memory_budget import MemoryBudget
 from headswap.data.split import with_groups
@@ -40,6 +39,7 @@ from headswap.data.store import LOSSY, STORE_PX, keep
 from headswap.data.upload import Upload, open_upload
 from headswap.errors import BadUpload, TooMuch, UnreadableImage
 from headswap.events import Listener, Progress, silent
+from headswap.threads import processors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -183,7 +183,7 @@ def ingest(  # noqa: PLR0913
             decode_px=_decode_px(store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
-    left_out.sort(key=lambda left: not looks_like_an_image(left.file))  # notes beside the pictures come last
+    left_out.sort(key=lambda left: not is_image_name(left.file))  # notes beside the pictures come last
     classes = tuple(sorted({name for image in images for name in image.names}))
     check_enough(upload.name, classes, left_out, min_classes)
     manifest = Manifest(
@@ -281,7 +281,9 @@ def _in_order(
         try:
             for placed in some:
                 waiting.append(pool.submit(_take, plan, placed))
-                while len(waiting) > look_ahead(threads, alone=sink is not None and sink.needs_every_core):
+                while len(waiting) > most_prefetched(
+                    threads, alone=sink is not None and sink.needs_every_core
+                ):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -303,7 +305,7 @@ def _take(plan: _Plan, placed: PlacedFile) -> tuple[_Taken | SkippedFile, ...]:
                 return _take_film(plan, placed, data, name)
         opened = decode.open_image(data, name=name, wanted_px=plan.decode_px, limits=plan.policy.limits)
         with plan.decoding.hold(opened.memory_bytes):
-            return (_look(plan, placed, hashlib.sha256(data).hexdigest(), opened.decode()),)
+            return (_image_record(plan, placed, hashlib.sha256(data).hexdigest(), opened.decode()),)
     except UnreadableImage as error:
         return _left(placed, error.problem)
     except MemoryError:  # a reader of strangers' pictures has a limit
@@ -338,14 +340,16 @@ def _take_film(plan: _Plan, placed: PlacedFile, data: bytes, name: str) -> tuple
         sha256 = hashlib.sha256(f"{film} {frame.at_s:.3f}".encode()).hexdigest()
         width, height = frame.image.size
         decoded = Decoded(image=frame.image, kind="JPEG", width=width, height=height)
-        taken.append(_look(plan, at, sha256, decoded, film=film))
+        taken.append(_image_record(plan, at, sha256, decoded, film=film))
     return tuple(taken)
 
 
-def _look(plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, film: str = "") -> _Taken:
+def _image_record(
+    plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, film: str = ""
+) -> _Taken:
     """A decoded picture: its look, its copy in the store, its input for the network."""
     image = decoded.image
-    look = fingerprint_of(image)
+    fingerprint = fingerprint_of(image)
     kept = placed.file
     if plan.store is not None:
         kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
@@ -358,10 +362,10 @@ def _look(plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, fil
         sha256=sha256,
         width=decoded.width,
         height=decoded.height,
-        look=look.bits,
-        brightness=look.brightness,
-        border=look.border,
-        thumbnail=look.thumbnail,
+        look=fingerprint.bits,
+        brightness=fingerprint.brightness,
+        border=fingerprint.border,
+        thumbnail=fingerprint.thumbnail,
         film=film,
         given_part=placed.given_part,
         labels=placed.labels,
@@ -369,7 +373,7 @@ def _look(plan: _Plan, placed: PlacedFile, sha256: str, decoded: Decoded, *, fil
     return _Taken(image=record, prepared=prepared)
 
 
-def look_ahead(threads: int, *, alone: bool) -> int:
+def most_prefetched(threads: int, *, alone: bool) -> int:
     """How many pictures may be in preparation or wait while the body works.
 
     Args:
@@ -377,13 +381,6 @@ def look_ahead(threads: int, *, alone: bool) -> int:
         alone: the body is slowed down by work beside its own more than by waiting afterwards.
     """
     return threads * (2 if alone else 32)
-
-
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def _check_upload(upload: Upload, source: Path, store: Path | None, policy: ReadPolicy) -> None:

@@ -64,7 +64,7 @@ def arrange(names: Iterable[str]) -> FolderLayout:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths, left_out = _without_moving_halves(sorted(tuple(n.split("/")) for n in names if not is_litter(n)))
-    images = [path for path in paths if looks_like_an_image(path[-1])] or paths
+    images = [path for path in paths if is_image_name(path[-1])] or paths
     depth = _unwrap(images, 0)
     stem = images[0][:depth] if images else ()
     images = [path for path in images if len(path) > depth + 1 and path[:depth] == stem]
@@ -117,7 +117,7 @@ def is_litter(name: str) -> bool:
     return any(step.startswith(".") or step.casefold() in _LITTER for step in name.split("/"))
 
 
-def looks_like_an_image(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     """By its ending only: enough to tell a picture or film that was lost from a note beside the pictures."""
     return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES, *FILM_ENDINGS))
 
@@ -177,7 +177,7 @@ def _classes_hold_parts(images: Sequence[Steps], depth: int) -> bool:
 
 def _why_outside(path: Steps, parts: dict[str, Part], top: str | None) -> str:
     name = shown_name(path[-1])
-    if not looks_like_an_image(path[-1]):
+    if not is_image_name(path[-1]):
         return f"{name} is not a picture."
     if parts and top is not None and top not in parts:
         return f"{name} is in {shown_name(top)}, beside the {' and '.join(sorted(parts))} folders."

@@ -25,8 +25,8 @@ def to_rgb(file: Image.Image) -> Image.Image:
         from PIL import ImageCms
 
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        turned = ImageCms.profileToProfile(file, lab, srgb, outputMode="RGB")
-        return turned if turned is not None else file.convert("RGB")
+        converted = ImageCms.profileToProfile(file, lab, srgb, outputMode="RGB")
+        return converted if converted is not None else file.convert("RGB")
     if file.has_transparency_data:
         white = Image.new("RGB", file.size, "white")
         for top, strip in _strips(file):

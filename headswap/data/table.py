@@ -23,7 +23,7 @@ from headswap.data.layout import (
     PlacedFile,
     class_key,
     class_name,
-    looks_like_an_image,
+    is_image_name,
 )
 from headswap.data.manifest import Finding, Part, SkippedFile, joined
 from headswap.data.table_files import EXAMPLE, TABLES, Row, Table, read_table
@@ -54,7 +54,7 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
     if not tables:
         _check_spreadsheets(names)
         return None
-    images = [name for name in names if looks_like_an_image(name)]
+    images = [name for name in names if is_image_name(name)]
     useful = [labels for labels in (_Labels.of(table, images) for table in tables) if labels is not None]
     if not useful:
         listed = " and ".join(table.shown for table in tables[:3])
@@ -108,14 +108,14 @@ class _Labels:
         if not table.rows:
             return None
         known = _Names(table.name, images)
-        places = {name: [known.image(row[name]) for row in table.rows] for name in table.columns}
-        best = max(table.columns, key=lambda name: sum(one is not None for one in places[name]))
-        if sum(one is not None for one in places[best]) < _MOST_OF_IT * len(table.rows):
+        by_column = {name: [known.image(row[name]) for row in table.rows] for name in table.columns}
+        best = max(table.columns, key=lambda name: sum(one is not None for one in by_column[name]))
+        if sum(one is not None for one in by_column[best]) < _MOST_OF_IT * len(table.rows):
             return None
         others = [name for name in table.columns if name != best]
         part = next((name for name in others if name.casefold() in _PARTS and _are_parts(table, name)), None)
         labels = label_columns(table, [name for name in others if name != part])
-        return cls(table, best, labels, part, tuple(places[best]))
+        return cls(table, best, labels, part, tuple(by_column[best]))
 
     def part(self, row: Row) -> Part | None:
         """Of one row: by its column, else by the folder of the table."""
@@ -143,8 +143,8 @@ class _Names:
         self._whole = set(images)
         self._unique = {
             key: image
-            for way in (lambda image: PurePosixPath(image).name, lambda image: PurePosixPath(image).stem)
-            for key, image in _told_apart(images, way).items()
+            for key_of in (lambda image: PurePosixPath(image).name, lambda image: PurePosixPath(image).stem)
+            for key, image in _told_apart(images, key_of).items()
         }
 
     def image(self, said: str) -> str | None:
@@ -156,10 +156,10 @@ class _Names:
         return self._unique.get(plain.rpartition("/")[2]) if plain else None
 
 
-def _told_apart(images: Sequence[str], way: Callable[[str], str]) -> dict[str, str]:
+def _told_apart(images: Sequence[str], key_of: Callable[[str], str]) -> dict[str, str]:
     """By a shorter name, only those that share it with no other."""
-    counted = Counter(way(image) for image in images)
-    return {way(image): image for image in images if counted[way(image)] == 1}
+    counted = Counter(key_of(image) for image in images)
+    return {key_of(image): image for image in images if counted[key_of(image)] == 1}
 
 
 def _are_parts(table: Table, column: str) -> bool:
@@ -213,7 +213,7 @@ def _layout(tables: Sequence[_Labels], names: Sequence[str]) -> FolderLayout:
     told = {*said, *(left.file for left in left_out), *(labels.table.name for labels in tables)}
     for name in names:
         if name not in told:
-            why = "has no row in the table." if looks_like_an_image(name) else "is not a picture."
+            why = "has no row in the table." if is_image_name(name) else "is not a picture."
             left_out.append(SkippedFile(file=name, reason=f"{shown_name(name.rpartition('/')[2])} {why}"))
     if len({one.given_part for one in placed}) < 2:  # a part for all of them is none
         placed = [replace(one, given_part=None) for one in placed]

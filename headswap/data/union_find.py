@@ -24,25 +24,25 @@ class DisjointSets:
         """Begin with (N,) labels, each of them the place of the first thing that has it."""
         self._parents = labels.copy()
 
-    def find(self, place: int) -> int:
+    def find(self, index: int) -> int:
         """The label of the set that a thing is in."""
         parents = self._parents
-        while parents[place] != place:
-            parents[place] = parents[parents[place]]
-            place = int(parents[place])
-        return int(place)
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = int(parents[index])
+        return int(index)
 
-    def find_all(self, places: Labels) -> Labels:
+    def find_all(self, indices: Labels) -> Labels:
         """(M,) the labels of (M,) things."""
-        found = self._parents[places]
+        found = self._parents[indices]
         while not np.array_equal(found, above := self._parents[found]):
             found = above
-        self._parents[places] = found
+        self._parents[indices] = found
         return found
 
-    def join(self, places: Labels) -> None:
+    def join(self, indices: Labels) -> None:
         """Say that (M,) things, one at least, belong together."""
-        roots = np.unique(self.find_all(places))
+        roots = np.unique(self.find_all(indices))
         self._parents[roots] = roots[0]
 
     @property

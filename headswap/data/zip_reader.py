@@ -98,7 +98,7 @@ class ZipReader:
         """How many bytes a member promises."""
         return self._members[name].file_size
 
-    def copy(self, name: str, place: Path) -> str:
+    def copy(self, name: str, path: Path) -> str:
         """Write one member to a place of the caller's choice, block by block; returns its sha256.
 
         Raises:
@@ -106,7 +106,7 @@ class ZipReader:
             BadUpload: it unpacks to more than it promised, or than is allowed.
         """
         digest = hashlib.sha256()
-        with room_on(place.parent), place.open("xb") as target:
+        with room_on(path.parent), path.open("xb") as target:
             for block in self._blocks(name):
                 target.write(block)
                 digest.update(block)
@@ -199,8 +199,8 @@ def _promises(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
     yield struct.unpack("<HI", record[10:16])
     locator = tail[max(0, at - 20) : at]
     if len(locator) == 20 and locator.startswith(_LOCATOR):  # a longer form, which outdoes the short one
-        for place in (struct.unpack("<Q", locator[8:16])[0], size - len(tail) + at - 20 - 56):
-            file.seek(min(max(0, place), size))
+        for offset in (struct.unpack("<Q", locator[8:16])[0], size - len(tail) + at - 20 - 56):
+            file.seek(min(max(0, offset), size))
             long = file.read(56)
             if len(long) == 56 and long.startswith(_LONG_END):
                 yield struct.unpack("<QQ", long[32:48])

@@ -45,7 +45,7 @@ def _advice(report: Report, train_counts: Sequence[int]) -> Iterator[Advice]:
         yield done
         return
     yield from _more_images(report, train_counts)
-    yield from _way_out(report)
+    yield from _remedies(report)
     yield from _mixed(report)
 
 
@@ -118,30 +118,30 @@ def _more_images(report: Report, train_counts: Sequence[int]) -> Iterator[Advice
     )
 
 
-def _way_out(report: Report) -> Iterator[Advice]:
+def _remedies(report: Report) -> Iterator[Advice]:
     """For a head that is shown to fall short: what is wrong, and the way out that follows."""
     if report.accuracy >= _GOOD or not report.train_total:
         return
     train = report.train_right / report.train_total
     figures = {"practice": train, "accuracy": report.accuracy, "at_most": report.interval[1]}
     if wilson_interval(report.train_right, report.train_total)[1] < _FITS:
-        way = "try another network" if report.finetune else f"{_MOVE}, or try another network"
+        fix = "try another network" if report.finetune else f"{_MOVE}, or try another network"
         yield Advice(
             code="underfitting",
             sentence=f"Even of the practice pictures it gets only {train:.0%} right (underfitting): the "
-            f"features of this body do not fit them. To mend it, {way}.",
+            f"features of this body do not fit them. To mend it, {fix}.",
             figures=figures,
             moves_body=not report.finetune,
         )
         return
     if train <= report.interval[1]:  # chance explains the gap
         return
-    way = "try another network" if report.finetune else _MOVE
+    fix = "try another network" if report.finetune else _MOVE
     trend = report.learning.trend if report.learning else "unknown"
     cure = {
-        "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {way}.",
-        "flat": f"More pictures of the same kind hardly helped{_grown(report)}. Rather {way}.",
-        "unknown": f"More and more varied pictures are the usual cure; where there are none, {way}.",
+        "rising": f"More and more varied pictures are the cure{_grown(report)}. Where there are none, {fix}.",
+        "flat": f"More pictures of the same kind hardly helped{_grown(report)}. Rather {fix}.",
+        "unknown": f"More and more varied pictures are the usual cure; where there are none, {fix}.",
     }[trend]
     yield Advice(
         code="memorising",

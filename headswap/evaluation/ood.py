@@ -16,26 +16,28 @@ from numpy.typing import NDArray
 
 from headswap.threads import product
 
-Looks = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 
 NEIGHBOURS = 3  # an unlike picture is far from its three nearest, on average
-TWIN = 0.25  # nearer than this two pictures are almost one; in six of seven sets hardly any pair is
+DUPLICATE_DISTANCE = (
+    0.25  # nearer than this two pictures are almost one; in six of seven sets hardly any pair is
+)
 _TRAIN_OOD, _TEST_OOD = 0.04, 0.05  # shares of held-out pictures that may raise an alarm
 _SPREADS, _FEW = 1.9, 1.5  # standard deviations above the mean; more of them when pictures are few
 _FEWEST_TEST = 10  # exam pictures, below which they have no say in it
 _CELLS = 2**24  # distances at once: bounds the memory
 
 
-def embeddings_of(features: NDArray[np.floating]) -> Looks:
-    """(N, D) features, signed or not, to (N, D) looks."""
+def embeddings_of(features: NDArray[np.floating]) -> Embeddings:
+    """(N, D) features, signed or not, to (N, D) embeddings."""
     rooted = np.sign(features) * np.sqrt(np.abs(features.astype(np.float32)))
     length = np.linalg.norm(rooted, axis=1, keepdims=True)
     return np.asarray(rooted / np.maximum(length, 1e-12), dtype=np.float32)
 
 
 def nearest(
-    looks: Looks,
-    known: Looks,
+    embeddings: Embeddings,
+    known: Embeddings,
     count: int,
     *,
     groups: Sequence[int] | None = None,
@@ -44,7 +46,7 @@ def nearest(
     """The nearest known pictures of each.
 
     Args:
-        looks: (N, D).
+        embeddings: (N, D).
         known: (M, D).
         count: neighbours wanted; fewer when there are fewer.
         groups, known_groups: N and M numbers; pictures of one's own group are passed over.
@@ -54,20 +56,20 @@ def nearest(
     """
     count = min(count, len(known))
     block = max(1, _CELLS // max(len(known), 1))
-    distances, places = [], []
-    for start in range(0, len(looks), block):
-        part = looks[start : start + block]
+    distances, indices = [], []
+    for start in range(0, len(embeddings), block):
+        part = embeddings[start : start + block]
         squared = np.maximum(2.0 - 2.0 * product(part, known.T), 0.0)  # (B, M)
         if groups is not None and known_groups is not None:
             own = np.asarray(groups)[start : start + block, None] == np.asarray(known_groups)[None]
             squared[own] = np.inf
         few = np.argpartition(squared, count - 1, axis=1)[:, :count]
         order = np.take_along_axis(few, np.argsort(np.take_along_axis(squared, few, 1), axis=1), axis=1)
-        places.append(order)
+        indices.append(order)
         distances.append(np.sqrt(np.take_along_axis(squared, order, axis=1)))
     if not distances:
         return np.empty((0, count), np.float32), np.empty((0, count), np.int64)
-    return np.concatenate(distances).astype(np.float32), np.concatenate(places)
+    return np.concatenate(distances).astype(np.float32), np.concatenate(indices)
 
 
 def ood_scores(distances: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,7 +77,7 @@ def ood_scores(distances: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(distances[:, :NEIGHBOURS].mean(axis=1), dtype=np.float32)
 
 
-def threshold_from(train: Looks, groups: Sequence[int], test: Looks) -> float | None:
+def threshold_from(train: Embeddings, groups: Sequence[int], test: Embeddings) -> float | None:
     """The distance beyond which a picture is unlike everything practised on.
 
     Set where at most 4 % of the practice pictures, each held out with its group, and at most
@@ -102,11 +104,13 @@ def threshold_from(train: Looks, groups: Sequence[int], test: Looks) -> float | 
 
 
 def cross_split_duplicates(
-    test: Looks, train: Looks, test_groups: Sequence[int], groups: Sequence[int]
+    test: Embeddings, train: Embeddings, test_groups: Sequence[int], groups: Sequence[int]
 ) -> list[int]:
     """Rows of exam pictures that are almost one with a practice picture of another group."""
     distances, _ = nearest(test, train, 1, groups=test_groups, known_groups=groups)
-    return [int(row) for row in np.flatnonzero(distances[:, 0] < TWIN)] if distances.size else []
+    return (
+        [int(row) for row in np.flatnonzero(distances[:, 0] < DUPLICATE_DISTANCE)] if distances.size else []
+    )
 
 
 def _exceeded_by(values: NDArray[np.float32], share: float) -> float:

@@ -42,8 +42,8 @@ class TestAnswer:
     @property
     def label(self) -> int:
         """The class it chose; the first of equals."""
-        place = max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
-        return self.among[place] if self.among else place
+        index = max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+        return self.among[index] if self.among else index
 
     @property
     def is_right(self) -> bool:

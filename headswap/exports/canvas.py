@@ -1,7 +1,7 @@
 """A picture as the library @teachablemachine/image prepares it in Chromium, nearly to the grey level.
 
 Flow:  upright RGB --canvas_pixels--> uint8 (S, S, 3)
-       Bundle + images --library_way--> Route: how far that library's answers differ from the bundle's
+       Bundle + images --library_route--> Route: how far that library's answers differ from the bundle's
 
 The library draws the largest square of the middle onto a small canvas. Chromium then halves a large picture
 until it is less than twice as large as wanted, and mixes four neighbours for each pixel of the canvas. Other
@@ -39,7 +39,7 @@ _SEE_THROUGH = ("see-through.png", "palette.png")  # drawings that the library s
 _MOST_ASKED = 100
 
 
-def library_way(bundle: Bundle, manifest: Manifest | None) -> Route:
+def library_route(bundle: Bundle, manifest: Manifest | None) -> Route:
     """How far the library's answers differ from the bundle's, on images of the test or on drawings.
 
     Args:
@@ -51,8 +51,8 @@ def library_way(bundle: Bundle, manifest: Manifest | None) -> Route:
     files = [one for one in files[:: -(-len(files) // _MOST_ASKED) or 1] if one.is_file()]
     if files:
         return _compared(bundle, files, _NOTE)
-    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-        drawings = [one for one in draw_edge_cases(Path(place)) if one.name not in _SEE_THROUGH]
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as folder:
+        drawings = [one for one in draw_edge_cases(Path(folder)) if one.name not in _SEE_THROUGH]
         return _compared(bundle, drawings, _NOTE + _DRAWINGS)
 
 
@@ -64,10 +64,10 @@ def _compared(bundle: Bundle, files: Sequence[Path], note: str) -> Route:
         for one, said in zip(files, bundle.predict_many(files), strict=True)
     ]
     said = bundle.predict_prepared([one.name for one in files], seen)
-    way = compare_predictions(LIBRARY, expected, said)
+    route = compare_predictions(LIBRARY, expected, said)
     # The format has no word for how unlike a picture is, so only the label counts.
     same = sum(one.label == other.label for one, other in zip(expected, said, strict=True))
-    return replace(way, same=same, note=note)
+    return replace(route, same=same, note=note)
 
 
 def canvas_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -87,9 +87,9 @@ def canvas_pixels(image: Image.Image, size: int) -> NDArray[np.uint8]:
 def _mixed(pixels: NDArray[np.float32], axis: int, drawn: int, size: int) -> NDArray[np.float32]:
     """One side, drawn as `drawn` pixels of which the middle `size` are on the canvas."""
     count = pixels.shape[axis]
-    places = (np.arange(size) + (drawn - size) // 2 + 0.5) * count / drawn - 0.5  # in the old pixels
-    before = np.floor(places).astype(int)
-    share = (places - before).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+    positions = (np.arange(size) + (drawn - size) // 2 + 0.5) * count / drawn - 0.5  # in the old pixels
+    before = np.floor(positions).astype(int)
+    share = (positions - before).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
     first = pixels.take(before.clip(0, count - 1), axis)
     second = pixels.take((before + 1).clip(0, count - 1), axis)
     mixed: NDArray[np.float32] = first * (1 - share) + second * share

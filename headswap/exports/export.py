@@ -15,7 +15,7 @@ from headswap.exports.package import located, take_home
 from headswap.exports.parity import ParityCheck
 from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import WEB_PAGE, pack_site, write_page
-from headswap.storage.places import why_not_writable
+from headswap.storage.locations import why_not_writable
 
 ZipForm = Literal["programs", "openvino", "litert", "site", "teachable-machine"]
 _PAGES = (".html", ".htm")
@@ -88,8 +88,8 @@ def export(
 
 
 def _site(bundle: Bundle, folder: Path, target: Path) -> ParityCheck:
-    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-        page = Path(place) / WEB_PAGE
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as temporary:
+        page = Path(temporary) / WEB_PAGE
         check = write_page(bundle, folder, page)
         pack_site(page, target)
     return check

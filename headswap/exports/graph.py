@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from headswap.bundle.predictor import Bundle
 from headswap.evaluation.ood import NEIGHBOURS
-from headswap.exports.onnx import OOD_SCORE, PLACES, PROBABILITIES
+from headswap.exports.onnx import HEAT_MAP, OOD_SCORE, PROBABILITIES
 from headswap.features.hooks import HookedNetwork
 from headswap.heads.loss import logits_of
 from headswap.heads.site import Tap
@@ -36,7 +36,7 @@ class DeployedNetwork(nn.Module):
     adds to the score of each class; only on wish, and only where it is exact.
     """
 
-    def __init__(self, bundle: Bundle, *, with_places: bool = False) -> None:
+    def __init__(self, bundle: Bundle, *, with_heat: bool = False) -> None:
         super().__init__()
         card, site = bundle.card, bundle.card.site
         self._site, self._flip = site, card.flip
@@ -44,32 +44,32 @@ class DeployedNetwork(nn.Module):
         self._is_multi_label, self._logit_offset = card.is_multi_label, card.logit_offset
         self.network = bundle.network.module
         self.threshold = bundle.reference.threshold if bundle.reference else None
-        self.heat = HeatMaps.of(bundle) if with_places else None
-        known = bundle.reference.looks if bundle.reference else None  # (M, D)
+        self.heat = HeatMaps.of(bundle) if with_heat else None
+        known = bundle.reference.embeddings if bundle.reference else None  # (M, D)
         if self.threshold is not None and known is not None:
             self.hooked = HookedNetwork(self.network, site, bundle.network.name)
             self.register_buffer("known", torch.from_numpy(known).half())  # as it is kept on disk
         self.outputs = (
             PROBABILITIES,
             *[OOD_SCORE] * (self.threshold is not None),
-            *[PLACES] * (self.heat is not None),
+            *[HEAT_MAP] * (self.heat is not None),
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(N, C, H, W) float32 to one tensor for each of `outputs`."""
         if self.heat is None:
-            features, logits = self._look(images)
-            places: tuple[Tensor, ...] = ()
+            features, logits = self._features_and_logits(images)
+            heat: tuple[Tensor, ...] = ()
         else:
             with self.heat.listening() as given:
-                features, logits = self._look(images)
-            places = (self.heat(given),)
+                features, logits = self._features_and_logits(images)
+            heat = (self.heat(given),)
         if self._flip:
-            others, mirrored = self._look(images.flip(-1))
+            others, mirrored = self._features_and_logits(images.flip(-1))
             features, logits = (features + others) / 2, (logits + mirrored) / 2
         probabilities = self._calibrated(logits)
         ood_scores = (self._ood_scores(features),) if self.threshold is not None else ()
-        return (probabilities, *ood_scores, *places)
+        return (probabilities, *ood_scores, *heat)
 
     def _calibrated(self, logits: Tensor) -> Tensor:
         """(N, classes) that sum to 1, or, where an image may have several labels, each of its own."""
@@ -79,7 +79,7 @@ class DeployedNetwork(nn.Module):
             return scaled.sigmoid() * (1.0 - share) + share / 2.0
         return (logits / self._temperature).softmax(dim=1) * (1.0 - share) + share / logits.shape[1]
 
-    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _features_and_logits(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if self.threshold is None:
             logits = logits_of(self.network(images), self._site)
             return logits, logits
@@ -107,11 +107,11 @@ class HeatMaps(nn.Module):
     """
 
     def __init__(
-        self, body: nn.Module, taps: tuple[Tap, ...], weight: Tensor, *, is_multi_label: bool
+        self, backbone: nn.Module, taps: tuple[Tap, ...], weight: Tensor, *, is_multi_label: bool
     ) -> None:
         """Of taps, the last one is what the head reads anyway; `weight` is (classes, all features)."""
         super().__init__()
-        self._body, self._taps = [body], taps  # in a list: not a part of this module
+        self._backbone, self._taps = [backbone], taps  # in a list: not a part of this module
         # What is said of every class alike points nowhere; a label is a question of its own.
         spoken = weight if is_multi_label else weight - weight.mean(dim=0)
         widths = [tap.width for tap in taps]
@@ -154,7 +154,7 @@ class HeatMaps(nn.Module):
             def hook(_part: nn.Module, _inputs: Any, output: Any) -> None:
                 given[path] = first_tensor(output).clone()  # what comes next may write into it
 
-            return self._body[0].get_submodule(path).register_forward_hook(hook)
+            return self._backbone[0].get_submodule(path).register_forward_hook(hook)
 
         hooks = [listen(tap.path) for tap in self._taps]
         try:
@@ -175,7 +175,7 @@ class HeatMaps(nn.Module):
 
     def _spoken(self, number: int, tap: Tap, value: Tensor) -> Tensor:
         maps = value if tap.layout == "NCHW" else value.movedim(-1, 1)  # (N, channels, rows, columns)
-        places = maps.shape[2] * maps.shape[3]
+        positions = maps.shape[2] * maps.shape[3]
         mean = maps.mean(dim=(2, 3), keepdim=True)
         variance = (maps.square().mean(dim=(2, 3), keepdim=True) - mean.square()).clamp_min(0)
         by_mean, by_spread = (
@@ -184,16 +184,16 @@ class HeatMaps(nn.Module):
         found = nn.functional.conv2d(maps, by_mean)
         if bool(by_spread.any()):
             found = found + nn.functional.conv2d(maps * (maps - mean) / (variance + _TINY).sqrt(), by_spread)
-        return found / places
+        return found / positions
 
 
 def _smallest(values: Tensor, count: int) -> Tensor:
     """(N, M) of at most 4 to (N, count), the smallest first; without a sort, which LiteRT cannot do."""
-    places = torch.arange(values.shape[1])
+    columns = torch.arange(values.shape[1])
     found = []
     for _ in range(count):
         found.append(values.amin(dim=1))
-        values = values.masked_fill(places == values.argmin(dim=1, keepdim=True), _FAR)
+        values = values.masked_fill(columns == values.argmin(dim=1, keepdim=True), _FAR)
     return torch.stack(found, dim=1)
 
 

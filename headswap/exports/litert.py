@@ -29,7 +29,7 @@ from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES
 from headswap.exports.parity import compare, expected_answer
 from headswap.exports.quantized import LEAST_SAVED, QuantizedCheck, count_right
 from headswap.storage.files import remove
-from headswap.storage.places import install_command
+from headswap.storage.locations import install_command
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -170,10 +170,10 @@ def write_judged_int8(bundle: Bundle, full: Path, target: Path, manifest: Manife
             "It answers differently, so it is judged on the exam's pictures first, and these are not here.",
             remedy="Give the folder that was taught (--pictures).",
         )
-    place = manifest.path
+    path_of = manifest.path
 
     def prepared(image: ImageRecord) -> NDArray[np.float32]:
-        return to_float(bundle.prepare(place(image))[None], bundle.card.input)
+        return to_float(bundle.prepare(path_of(image))[None], bundle.card.input)
 
     write_int8(full, target, map(prepared, train[:: -(-len(train) // _CALIBRATED_ON)]))
     sizes = target.stat().st_size, full.stat().st_size
@@ -186,15 +186,15 @@ def write_judged_int8(bundle: Bundle, full: Path, target: Path, manifest: Manife
         )
     network = LiteRtNetwork(target)
     said = [network.answer(prepared(one)) for one in test]
-    answers = bundle.predict_many([place(one) for one in test])
+    answers = bundle.predict_many([path_of(one) for one in test])
     expected = [
         expected_answer(one.file, one.class_name, each) for one, each in zip(test, answers, strict=True)
     ]
     named = [dict(zip(bundle.classes, map(float, shares), strict=True)) for shares, _ in said]
     ood_scores = [ood_score for _, ood_score in said]
     labels = [max(one, key=lambda name: one[name]) for one in named]
-    way = compare(target.name, expected, named, ood_scores)
-    return count_right(way, expected, list(zip(labels, ood_scores, strict=True)), sizes=sizes)
+    route = compare(target.name, expected, named, ood_scores)
+    return count_right(route, expected, list(zip(labels, ood_scores, strict=True)), sizes=sizes)
 
 
 def _refused(why: str, error: Exception) -> NoLiteRt:

@@ -14,7 +14,7 @@ from headswap.data.split import crossing
 from headswap.evaluation.report import Report
 from headswap.evaluation.summary import baseline_of, headline, label_line
 from headswap.exports.parity import ParityCheck
-from headswap.exports.quantized import verdict
+from headswap.exports.quantized import quantization_summary
 
 _MOST_NAMED = 20  # doubted pictures that are named
 _PACKAGES = {"timm": "timm", "torchvision": "torchvision", "transformers": "transformers"}
@@ -44,7 +44,7 @@ def model_card(facts: CardFacts) -> str:
         "## Use it",
         _use(facts),
         "## How good it is",
-        "\n".join(f"- {plain(sentence)}" for sentence in verdict_sentences(facts.report)),
+        "\n".join(f"- {plain(sentence)}" for sentence in result_sentences(facts.report)),
         _class_table(facts),
         "## What it was taught on",
         _data(facts.manifest),
@@ -125,11 +125,11 @@ def _use(facts: CardFacts) -> str:
         module = facts.card.model.partition("/")[2].partition(":")[0]
         own = f"\n\nThe network is your own code: put `{module.replace('.', '/')}.py` beside `predict.py`."
     onnx = ""
-    if any(way.name == "model.onnx" and not way.problem for way in facts.check.ways):
+    if any(route.name == "model.onnx" and not route.problem for route in facts.check.ways):
         onnx = "python predict_onnx.py picture.jpg     # onnxruntime, pillow and numpy; no torch\n"
-    if any(way.name == "model.xml" and not way.problem for way in facts.check.ways):
+    if any(route.name == "model.xml" and not route.problem for route in facts.check.ways):
         onnx += "python predict_openvino.py picture.jpg # openvino, pillow and numpy; no torch\n"
-    if any(way.name == "model.tflite" and not way.problem for way in facts.check.ways):
+    if any(route.name == "model.tflite" and not route.problem for route in facts.check.ways):
         onnx += (
             "python predict_litert.py picture.jpg   # ai-edge-litert, pillow, numpy; --int8: the smaller\n"
         )
@@ -141,7 +141,7 @@ def _use(facts: CardFacts) -> str:
     )
 
 
-def verdict_sentences(report: Report) -> Iterator[str]:
+def result_sentences(report: Report) -> Iterator[str]:
     """How good it is."""
     yield headline(report)
     yield baseline_of(report)
@@ -232,13 +232,17 @@ def _agreement(check: ParityCheck) -> str:
         f"differ by more than {check.bound:g}.",
         "| way | same answer | largest difference |\n|---|--:|--:|",
     ]
-    for way in check.ways:
-        if way.largest_difference is None:
-            rows[-1] += f"\n| {way.name} | not run | {plain(way.problem)} |"
+    for route in check.ways:
+        if route.largest_difference is None:
+            rows[-1] += f"\n| {route.name} | not run | {plain(route.problem)} |"
         else:
-            rows[-1] += f"\n| {way.name} | {way.same} of {way.images} | {way.largest_difference:.1e} |"
+            rows[-1] += (
+                f"\n| {route.name} | {route.same} of {route.images} | {route.largest_difference:.1e} |"
+            )
     if check.int8:
-        rows.append(f"The smaller network is another one, judged by itself. {verdict(check.int8)}")
+        rows.append(
+            f"The smaller network is another one, judged by itself. {quantization_summary(check.int8)}"
+        )
     return "\n\n".join(rows)
 
 

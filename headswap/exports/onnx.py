@@ -18,7 +18,7 @@ from headswap.storage.files import remove
 
 OPSET = 18
 INPUT = "pictures"
-PROBABILITIES, OOD_SCORE, PLACES = "probabilities", "unlike", "places"  # what a graph answers
+PROBABILITIES, OOD_SCORE, HEAT_MAP = "probabilities", "unlike", "places"  # what a graph answers
 _MOST_BYTES = 1_900_000_000  # one protobuf message holds 2 GB
 
 
@@ -50,7 +50,7 @@ def write_onnx(bundle: Bundle, target: Path, *, for_web: bool = False) -> tuple[
 
     channels, height, width = bundle.card.input.size
     example = torch.zeros(1, channels, height, width)
-    deployed = DeployedNetwork(bundle, with_places=for_web).eval()
+    deployed = DeployedNetwork(bundle, with_heat=for_web).eval()
     names = [INPUT, *deployed.outputs]
     try:
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():

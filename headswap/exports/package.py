@@ -46,7 +46,7 @@ from headswap.exports.parity import (
     expect,
     run_script,
 )
-from headswap.exports.quantized import QuantizedCheck, verdict
+from headswap.exports.quantized import QuantizedCheck, quantization_summary
 from headswap.exports.rebuild import CannotRebuild, recipe_of
 from headswap.network import InputSpec
 from headswap.storage.files import (
@@ -132,25 +132,25 @@ def take_home(
     import tempfile
 
     short_lived = tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True)
-    with opened(bundle) as source, short_lived as place:
+    with opened(bundle) as source, short_lived as temporary:
         loaded = load_bundle(source, allow_code=allow_code)
         title = manifest.name if manifest else read_dataset(source).name
         listener(Progress("save", 0, 4, unit="parts"))
-        laid = lay_out(source, loaded, Path(place) / target.stem, manifest)
-        ways = [bundle_way(loaded, laid)]
+        laid = lay_out(source, loaded, Path(temporary) / target.stem, manifest)
+        routes = [bundle_route(loaded, laid)]
         listener(Progress("save", 1, 4, unit="parts"))
-        ways.append(script_way(laid))
+        routes.append(script_route(laid))
         listener(Progress("save", 2, 4, unit="parts"))
         if onnx:
-            ways.append(onnx_way(loaded, laid))
+            routes.append(onnx_route(loaded, laid))
         int8 = None
         if also == "openvino":
-            ways.append(openvino_way(loaded, laid))
+            routes.append(openvino_route(loaded, laid))
         if also == "litert":
-            found, int8 = litert_ways(loaded, laid, manifest, listener)
-            ways.extend(found)
+            found, int8 = litert_routes(loaded, laid, manifest, listener)
+            routes.extend(found)
         listener(Progress("save", 3, 4, unit="parts"))
-        check = seal_up(source, laid, ways, title=title, target=target, int8=int8)
+        check = seal_up(source, laid, routes, title=title, target=target, int8=int8)
         listener(Progress("save", 4, 4, unit="parts"))
         return check
 
@@ -250,21 +250,21 @@ def _steps(spec: InputSpec) -> list[str]:
     ]
 
 
-def bundle_way(bundle: Bundle, laid: LaidOut) -> Route:
+def bundle_route(bundle: Bundle, laid: LaidOut) -> Route:
     """The bundle asked again, all pictures at once."""
     folder = Path(laid.folder)
     said = list(bundle.predict_many([folder / one.file for one in laid.expected]))
     return compare_predictions(BUNDLE, laid.expected, said)
 
 
-def script_way(laid: LaidOut) -> Route:
+def script_route(laid: LaidOut) -> Route:
     """predict.py, really run."""
     if laid.problem:
         return Route(name=SCRIPT, problem=laid.problem)
     return run_script(Path(laid.folder), "predict.py", laid.expected, name=SCRIPT, hidden=("headswap",))
 
 
-def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
+def onnx_route(bundle: Bundle, laid: LaidOut) -> Route:
     """model.onnx, written and really run; or why there is none."""
     folder = Path(laid.folder)
     try:
@@ -281,7 +281,7 @@ def onnx_way(bundle: Bundle, laid: LaidOut) -> Route:
     )
 
 
-def openvino_way(bundle: Bundle, laid: LaidOut) -> Route:
+def openvino_route(bundle: Bundle, laid: LaidOut) -> Route:
     """model.xml and model.bin, written and really run; or why there are none."""
     folder = Path(laid.folder)
     try:
@@ -293,7 +293,7 @@ def openvino_way(bundle: Bundle, laid: LaidOut) -> Route:
     return run_script(folder, "predict_openvino.py", laid.expected, name=OPENVINO, hidden=hidden)
 
 
-def litert_ways(
+def litert_routes(
     bundle: Bundle, laid: LaidOut, manifest: Manifest | None, listener: Listener = silent
 ) -> tuple[list[Route], QuantizedCheck | None]:
     """model.tflite, written and really run, and what became of model_int8.tflite.
@@ -313,14 +313,14 @@ def litert_ways(
     except NoLiteRt as error:
         return [full, Route(name=INT8, problem=error.problem)], None
     if int8.is_costly:
-        listener(Note(verdict(int8)))
+        listener(Note(quantization_summary(int8)))
     return [full], int8
 
 
 def seal_up(
     source: Path,
     laid: LaidOut,
-    ways: Sequence[Route],
+    routes: Sequence[Route],
     *,
     title: str,
     target: Path,
@@ -330,9 +330,9 @@ def seal_up(
     folder = Path(laid.folder)
     scripts = {ONNX: "predict_onnx.py", OPENVINO: "predict_openvino.py", LITERT: "predict_litert.py"}
     for name, script in scripts.items():
-        if not any(way.name == name for way in ways):
+        if not any(route.name == name for route in routes):
             remove(folder / script)
-    check = check_of(ways, laid.expected, int8)
+    check = check_of(routes, laid.expected, int8)
     write_text(folder / CHECK, to_json(check, indent=1))
     facts = CardFacts(
         title=title,
@@ -364,5 +364,5 @@ def _pack(folder: Path, target: Path) -> None:
             info.external_attr = 0o100644 << 16
             stored = path.suffix in _STORED
             info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-            with path.open("rb") as file, packed.open(info, "w", force_zip64=True) as place:
-                shutil.copyfileobj(file, place, 1 << 20)
+            with path.open("rb") as file, packed.open(info, "w", force_zip64=True) as entry:
+                shutil.copyfileobj(file, entry, 1 << 20)

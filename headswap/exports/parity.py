@@ -85,15 +85,15 @@ class ParityCheck:
 def choose_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
     """Up to ten of the pictures that are still there: exam first, the classes taking turns."""
     there = [one for one in manifest.images if _travels(manifest.path(one))]
-    turns: dict[str, int] = {}
+    ranks: dict[str, int] = {}
 
-    def turn_of(image: ImageRecord) -> tuple[bool, int, str]:
+    def rank_of(image: ImageRecord) -> tuple[bool, int, str]:
         key = f"{image.part == 'test'} {image.class_name}"
-        turns[key] = turns.get(key, -1) + 1
-        return image.part != "test", turns[key], image.class_name
+        ranks[key] = ranks.get(key, -1) + 1
+        return image.part != "test", ranks[key], image.class_name
 
-    in_turn = [(turn_of(one), one) for one in sorted(there, key=lambda one: one.sha256)]
-    return tuple(one for _, one in sorted(in_turn, key=lambda pair: pair[0])[:MOST_IMAGES])
+    ranked = [(rank_of(one), one) for one in sorted(there, key=lambda one: one.sha256)]
+    return tuple(one for _, one in sorted(ranked, key=lambda pair: pair[0])[:MOST_IMAGES])
 
 
 def _travels(path: Path) -> bool:
@@ -200,14 +200,14 @@ def run_script(
 
 
 def check_of(
-    ways: Sequence[Route], expected: Sequence[ExpectedAnswer], int8: QuantizedCheck | None = None
+    routes: Sequence[Route], expected: Sequence[ExpectedAnswer], int8: QuantizedCheck | None = None
 ) -> ParityCheck:
     """Put what was measured together."""
-    measured = [way for way in ways if way.largest_difference is not None]
+    measured = [route for route in routes if route.largest_difference is not None]
     return ParityCheck(
         bound=BOUND,
-        agree=all(way.agrees for way in measured),
-        ways=tuple(ways),
+        agree=all(route.agrees for route in measured),
+        ways=tuple(routes),
         images=tuple(one for one in expected if one.truth is not None),
         drawings=tuple(one for one in expected if one.truth is None),
         int8=int8,

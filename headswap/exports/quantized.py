@@ -1,6 +1,6 @@
 """What a network in whole numbers of eight bits loses, measured on the test images.
 
-Flow:  answers of the bundle and of the smaller network --count_right--> QuantizedCheck --verdict--> text
+Flow:  answers of bundle and smaller network --count_right--> QuantizedCheck --quantization_summary--> str
 
 Rounded weights answer differently by more than any bound of `headswap.exports.parity`, so this network is not
 one more way to get the same answers: it is another network, and its accuracy is its own.
@@ -51,7 +51,7 @@ class QuantizedCheck:
 
 
 def count_right(
-    way: Route,
+    route: Route,
     expected: Sequence[ExpectedAnswer],
     said: Sequence[tuple[str, float | None]],
     *,
@@ -60,7 +60,7 @@ def count_right(
     """Count what is right.
 
     Args:
-        way: the smaller network compared with the bundle on N test images.
+        route: the smaller network compared with the bundle on N test images.
         expected: N answers of the bundle, each with its true class.
         said: N times the label that the smaller network gives, and how unlike the image is to it.
         sizes: bytes of its file, and of the same network in single precision.
@@ -76,20 +76,20 @@ def count_right(
         for (label, ood_score), one in pairs
     ]
     return QuantizedCheck(
-        name=way.name,
+        name=route.name,
         size_bytes=sizes[0],
         full_size_bytes=sizes[1],
         images=len(expected),
         right=right,
         right_full=sum(one.label == one.truth for one in expected),
         same=sum(same),
-        largest_difference=way.largest_difference or 0.0,
+        largest_difference=route.largest_difference or 0.0,
         low=low,
         high=high,
     )
 
 
-def verdict(check: QuantizedCheck) -> str:
+def quantization_summary(check: QuantizedCheck) -> str:
     """What whoever takes it should know first."""
     size = f"{check.size_bytes / 1e6:.1f} MB instead of {check.full_size_bytes / 1e6:.1f}"
     accuracy = f"{check.right / check.images:.0%} ({check.low:.0%} to {check.high:.0%})"

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from headswap.bundle.predictor import Bundle
 from headswap.data.manifest import Manifest, check_one_class
 from headswap.errors import HeadswapError
-from headswap.exports.canvas import library_way
+from headswap.exports.canvas import library_route
 from headswap.exports.onnx import INPUT, OPSET
 from headswap.exports.parity import ParityCheck, check_of
 from headswap.storage.files import replacing, to_json
@@ -146,11 +146,11 @@ def write_teachable_machine(
         "labels": bundle.classes,
         "imageSize": bundle.card.input.height,
     }
-    way = library_way(bundle, manifest)
-    check = check_of([way], ())  # no names of pictures: it is made to be published
+    route = library_route(bundle, manifest)
+    check = check_of([route], ())  # no names of pictures: it is made to be published
     contents: dict[str, str | bytes] = {
         "README.md": _README.format(
-            images=way.images, same=way.same, largest=way.largest_difference, note=way.note
+            images=route.images, same=route.same, largest=route.largest_difference, note=route.note
         ),
         "check.json": to_json(check, indent=1),
         "metadata.json": json.dumps(metadata, ensure_ascii=False),
@@ -220,8 +220,8 @@ def _folded(bundle: Bundle) -> ModelProto:
             is_plain = torch.is_tensor(answer) and answer.ndim == 2 and site.answer_kind == "logits"
             return answer if is_plain else logits_of(answer, site)  # a mean over one head is a needless layer
 
-    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-        plain, folded = Path(place) / "plain.onnx", Path(place) / "folded.onnx"
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as temporary:
+        plain, folded = Path(temporary) / "plain.onnx", Path(temporary) / "folded.onnx"
         with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
             warnings.simplefilter("ignore")  # about the exporter's age, and sizes that become fixed
             torch.onnx.export(
@@ -277,8 +277,8 @@ class _Given:
         found = [helper.get_attribute_value(one) for one in self.node.attribute if one.name == name]
         return found[0] if found else default
 
-    def constant(self, place: int) -> NDArray[Any]:
-        value = self.constants[place] if place < len(self.constants) else None
+    def constant(self, index: int) -> NDArray[Any]:
+        value = self.constants[index] if index < len(self.constants) else None
         if value is None:
             raise _Unknown(f"the format has no layer for this kind of {self.node.op_type}")
         return value

@@ -32,7 +32,7 @@ from headswap.errors import HeadswapError
 from headswap.evaluation.report import Report
 from headswap.exports.edge_cases import draw_edge_cases
 from headswap.exports.home_screen import ICONS, MANIFEST, draw_icon, web_manifest
-from headswap.exports.model_card import limit_sentences, verdict_sentences
+from headswap.exports.model_card import limit_sentences, result_sentences
 from headswap.exports.onnx import INPUT, OOD_SCORE, PROBABILITIES, write_onnx
 from headswap.exports.parity import BOUND, ExpectedAnswer, ParityCheck, check_of, compare, expect
 from headswap.storage.files import replacing, to_plain, write_text
@@ -124,8 +124,8 @@ def _page_of(bundle: Bundle, source: Path, title: str) -> tuple[str, ParityCheck
             f"This network has {weights:.0f} MB of weights; a web page holds at most {MOST_MB:.0f} MB.",
             remedy="Take the zip instead, or train a smaller network such as the one marked Fast.",
         )
-    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="headswap-", ignore_cleanup_errors=True) as temporary:
+        folder = Path(temporary)
         drawings = draw_edge_cases(folder)
         expected = expect(bundle, folder, {path.name: None for path in drawings})
         outputs = write_onnx(bundle, folder / "model.onnx", for_web=True)
@@ -193,7 +193,7 @@ def _filled(bundle: Bundle, report: Report, trained: int, facts: object, graph: 
         policy="; ".join(f"{name} {allowed}" for name, allowed in policy.items()),
         title=html.escape(title),
         lead=_lead(names, is_multi_label=bundle.card.is_multi_label),
-        verdict=_items(verdict_sentences(report)),
+        verdict=_items(result_sentences(report)),
         limits=_items(limit_sentences(report)),
         trained=f"{trained} pictures",
         network=html.escape(bundle.card.model.partition("/")[2]),

@@ -84,19 +84,19 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
     return engine_named(found.fastest) if found else None
 
 
-def autotune(body: Extractor, images: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
+def autotune(extractor: Extractor, images: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
     """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
-        body: not autotuned; is afterwards.
+        extractor: not autotuned; is afterwards.
         images: (N, H, W, C) uint8, a batch.
         folder: as for `extractor_for`.
         left_s: seconds that its present engine would still take.
     """
-    body.autotuned = True
+    extractor.autotuned = True
     if len(engines_here()) > 1 and left_s > WORTH_S:
-        measured = measure(body.network, body.site, images, folder)
-        body.change(engine_named(measured.fastest) or body.engine)
+        measured = measure(extractor.network, extractor.site, images, folder)
+        extractor.change(engine_named(measured.fastest) or extractor.engine)
 
 
 def measure(network: Network, site: HeadSite, images: NDArray[np.uint8], folder: Path) -> EngineTimings:
@@ -110,9 +110,9 @@ def measure(network: Network, site: HeadSite, images: NDArray[np.uint8], folder:
     """
     times: dict[str, float] = {}
     for engine in engines_here():
-        body = Extractor(network, site, engine, folder / TRANSLATIONS)
-        took = _milliseconds(body, images)
-        if body.engine == engine:  # else it was given up
+        extractor = Extractor(network, site, engine, folder / TRANSLATIONS)
+        took = _milliseconds(extractor, images)
+        if extractor.engine == engine:  # else it was given up
             times[engine.name] = round(took, 3)
     fastest = min(times, key=times.__getitem__) if times else exact(choose_engine()).name
     found = EngineTimings(fastest=fastest, milliseconds=times)
@@ -121,13 +121,13 @@ def measure(network: Network, site: HeadSite, images: NDArray[np.uint8], folder:
     return found
 
 
-def _milliseconds(body: Extractor, images: NDArray[np.uint8]) -> float:
+def _milliseconds(extractor: Extractor, images: NDArray[np.uint8]) -> float:
     """Per picture, the best of a few tries after a first one."""
-    body.features(images)
+    extractor.features(images)
     tries = []
     for _ in range(_TRIES):
         begin = time.perf_counter()
-        body.features(images)
+        extractor.features(images)
         tries.append(time.perf_counter() - begin)
     return 1000 * min(tries) / len(images)
 

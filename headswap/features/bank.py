@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headswap.data.ingest import look_ahead, processors
+from headswap.data.ingest import most_prefetched
 from headswap.errors import TeachingFailed
 from headswap.events import Listener, Note, Progress, silent
 from headswap.features.autotune import autotune
@@ -34,6 +34,7 @@ from headswap.features.extractor import Extractor
 from headswap.features.memmap import matrix
 from headswap.features.shelf import FolderShelf
 from headswap.storage.files import make_folder, write_bytes
+from headswap.threads import processors
 
 SHARD = 256  # pictures
 _GIVEN_UP = "given-up"  # in the folder of an engine that was not near enough to the exact one
@@ -59,12 +60,18 @@ class BankBuilder:
     """
 
     def __init__(
-        self, body: Extractor, *, folder: Path, expected: int, batch_size: int = 16, one_of_many: bool = False
+        self,
+        extractor: Extractor,
+        *,
+        folder: Path,
+        expected: int,
+        batch_size: int = 16,
+        one_of_many: bool = False,
     ) -> None:
         """Read what is known.
 
         Args:
-            body: frozen; if it is not autotuned, the second batch may do so.
+            extractor: frozen; if it is not autotuned, the second batch may do so.
             folder: where shards are kept.
             expected: pictures that will come, at most.
             batch_size: pictures that the body sees at once on a processor; a GPU takes more.
@@ -72,19 +79,19 @@ class BankBuilder:
                 one of them checks all at the end; and a batch that is less than whole is filled up, for on
                 one thread the last digits may depend on its size.
         """
-        self.body, self.computed = body, 0
+        self.extractor, self.computed = extractor, 0
         self._folder, self._expected, self._batch_size = folder, expected, batch_size
         self._shelf, self._one_of_many = FolderShelf(folder), one_of_many
-        self._key = body.key
-        self._asked = self._place
+        self._key = extractor.key
+        self._asked = self._shard_folder
         given_up = self._asked / _GIVEN_UP
         if given_up.exists():  # remembered, or each run would find it out and compute again
-            body.given_up = (*body.given_up, body.engine.name)
-            body.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(body.engine))
+            extractor.given_up = (*extractor.given_up, extractor.engine.name)
+            extractor.change(engine_named(given_up.read_text(encoding="utf-8")) or exact(extractor.engine))
         self._batch: dict[str, NDArray[np.uint8]] = {}
         self._shard: dict[str, Tensor] = {}
         self._known = self._on_disk()
-        self._at_once = images_at_once(body.engine.device, batch_size)
+        self._at_once = images_at_once(extractor.engine.device, batch_size)
 
     def lacks(self, sha256: str) -> bool:
         """Whether a picture has not been given yet."""
@@ -105,9 +112,9 @@ class BankBuilder:
 
     def kept(self) -> Iterator[tuple[str, Tensor]]:
         """What lies on the disk: the sha256 of each picture with its (D,) features."""
-        yield from self._shelf.read(self._key_now, self.body.width)
+        yield from self._shelf.read(self._key_now, self.extractor.width)
 
-    def look_again(self) -> None:
+    def refresh_index(self) -> None:
         """Learn what others have put onto the disk meanwhile; it counts as computed now."""
         found = self._on_disk() - self._known
         self._known |= found
@@ -123,20 +130,22 @@ class BankBuilder:
         if not self._batch:
             return
         images = np.stack(list(self._batch.values()))
-        place, begin = self._place, time.perf_counter()
+        folder, begin = self._shard_folder, time.perf_counter()
         spare = self._at_once - len(images) if self._one_of_many else 0
         whole = np.concatenate([images, images[-1:].repeat(spare, axis=0)]) if spare else images
-        rows = dict(zip(self._batch, self.body.features(whole)[: len(images)], strict=True))
+        rows = dict(zip(self._batch, self.extractor.features(whole)[: len(images)], strict=True))
         pace_s = (time.perf_counter() - begin) / len(images)
-        if self._place != place:  # the engine was given up: what it computed before is of another folder
+        if (
+            self._shard_folder != folder
+        ):  # the engine was given up: what it computed before is of another folder
             self._known = self._on_disk()
-            self._at_once = images_at_once(self.body.engine.device, self._batch_size)
+            self._at_once = images_at_once(self.extractor.engine.device, self._batch_size)
         self._known.update(rows)
         self._shard.update(rows)
         self._batch = {}
         first, self.computed = self.computed == 0, self.computed + len(rows)
         if not (
-            first or self.body.autotuned
+            first or self.extractor.autotuned
         ):  # the first batch starts the engine, and says nothing of its pace
             self._autotune(images, pace_s)
         if len(self._shard) >= SHARD:
@@ -149,46 +158,46 @@ class BankBuilder:
             TeachingFailed: some have vanished from the disk since.
         """
         self.flush()
-        places: dict[str, list[int]] = {}
+        positions: dict[str, list[int]] = {}
         for number, sha in enumerate(sha256s):
-            places.setdefault(sha, []).append(number)
-        bank = matrix(len(sha256s), self.body.width)
-        for sha, row in self._shelf.read(self._key_now, self.body.width):
-            for number in places.pop(sha, ()):
+            positions.setdefault(sha, []).append(number)
+        bank = matrix(len(sha256s), self.extractor.width)
+        for sha, row in self._shelf.read(self._key_now, self.extractor.width):
+            for number in positions.pop(sha, ()):
                 bank[number] = row
-        if places:
+        if positions:
             raise TeachingFailed(
-                f"Features of {len(places)} pictures have vanished from the disk while they were needed.",
+                f"Features of {len(positions)} pictures have vanished from the disk while they were needed.",
                 remedy="Leave the folder alone while a network is taught, and teach again.",
             )
-        return FeatureBank(bank, self.body.engine.name, self.computed)
+        return FeatureBank(bank, self.extractor.engine.name, self.computed)
 
     @property
     def needs_every_core(self) -> bool:
         """Whether pictures should not be decoded while the body works."""
-        return needs_every_core(self.body.engine)
+        return needs_every_core(self.extractor.engine)
 
     @property
     def _key_now(self) -> str:
         """One for each body, head, preprocessing and engine."""
-        facts = f"{_FORMAT}\n{self._key}\n{self.body.engine.name}"
+        facts = f"{_FORMAT}\n{self._key}\n{self.extractor.engine.name}"
         return hashlib.sha256(facts.encode()).hexdigest()[:24]
 
     @property
-    def _place(self) -> Path:
+    def _shard_folder(self) -> Path:
         return self._folder / self._key_now
 
     def _on_disk(self) -> set[str]:
         if self._one_of_many:
             return self._shelf.have(self._key_now)
-        return {sha for sha, _ in self._shelf.read(self._key_now, self.body.width)}
+        return {sha for sha, _ in self._shelf.read(self._key_now, self.extractor.width)}
 
     def _autotune(self, images: NDArray[np.uint8], pace_s: float) -> None:
-        before = self.body.engine
-        autotune(self.body, images, self._folder, left_s=pace_s * (self._expected - self.computed))
-        if self.body.engine != before:  # features of two engines are never mixed
-            if not self.body.engine.is_exact:
-                self._asked = self._place
+        before = self.extractor.engine
+        autotune(self.extractor, images, self._folder, left_s=pace_s * (self._expected - self.computed))
+        if self.extractor.engine != before:  # features of two engines are never mixed
+            if not self.extractor.engine.is_exact:
+                self._asked = self._shard_folder
             self._known = self._on_disk()
             self._shard = {}
 
@@ -197,13 +206,13 @@ class BankBuilder:
             rows = torch.stack(list(self._shard.values()))
             self._shelf.put(self._key_now, list(self._shard), rows)
             self._shard = {}
-        if self._place != self._asked:  # the engine has fallen back
+        if self._shard_folder != self._asked:  # the engine has fallen back
             make_folder(self._asked)
-            write_bytes(self._asked / _GIVEN_UP, self.body.engine.name.encode())
+            write_bytes(self._asked / _GIVEN_UP, self.extractor.engine.name.encode())
 
 
 def fill_bank(
-    body: Extractor | BankBuilder,
+    extractor: Extractor | BankBuilder,
     sha256s: Sequence[str],
     prepare: Prepare,
     *,
@@ -214,7 +223,7 @@ def fill_bank(
     """Give the features of pictures, from disk where they are known.
 
     Args:
-        body: the frozen body, or a filling to which some of the pictures were added already.
+        extractor: the frozen body, or a filling to which some of the pictures were added already.
         sha256s: N content hashes, one per picture; equal pictures are computed once.
         prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
@@ -222,10 +231,10 @@ def fill_bank(
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
     total = len(sha256s)
-    if isinstance(body, BankBuilder):
-        builder = body
+    if isinstance(extractor, BankBuilder):
+        builder = extractor
     else:
-        builder = BankBuilder(body, folder=folder, expected=total, batch_size=batch_size)
+        builder = BankBuilder(extractor, folder=folder, expected=total, batch_size=batch_size)
     builder.catch_up()
     missing = [number for number, sha in enumerate(sha256s) if builder.lacks(sha)]
     done = total - len(missing)
@@ -238,7 +247,7 @@ def fill_bank(
         builder.catch_up()
         missing = [number for number in range(total) if builder.lacks(sha256s[number])]
     bank = builder.bank(sha256s)
-    for name in builder.body.given_up:
+    for name in builder.extractor.given_up:
         if "-cpu-" not in name:
             listener(Note(f"{name} did not give the features of the exact network: {bank.engine} gave them."))
     return bank
@@ -254,7 +263,7 @@ def _ahead(
     with ThreadPoolExecutor(threads, thread_name_prefix="prepare") as pool:
         try:
             for number in numbers:
-                most = look_ahead(threads, alone=builder.needs_every_core)
+                most = most_prefetched(threads, alone=builder.needs_every_core)
                 room = max(0, most - len(waiting))  # fewer than wait already, when the engine has fallen back
                 waiting.extend(pool.submit(prepare, one) for one in islice(coming, room))
                 yield number, waiting.popleft().result()

@@ -84,15 +84,15 @@ def full_precision(device: str) -> Iterator[None]:
     if device != "cuda":
         yield
         return
-    places = _precision_settings()
-    before = [getattr(place, name) for place, name, _ in places]
+    settings = _precision_settings()
+    before = [getattr(module, name) for module, name, _ in settings]
     try:
-        for place, name, full in places:
-            setattr(place, name, full)
+        for module, name, full in settings:
+            setattr(module, name, full)
         yield
     finally:
-        for (place, name, _), value in zip(places, before, strict=True):
-            setattr(place, name, value)
+        for (module, name, _), value in zip(settings, before, strict=True):
+            setattr(module, name, value)
 
 
 def _precision_settings() -> list[tuple[Any, str, Any]]:

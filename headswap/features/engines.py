@@ -24,9 +24,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from headswap.data.ingest import processors
 from headswap.errors import TeachingFailed
 from headswap.features.devices import full_precision, is_out_of_memory
+from headswap.threads import processors
 
 Library = Literal["torch", "onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -146,7 +146,7 @@ def nearest_engine(name: str) -> Engine:
     return Engine("cpu", "bfloat16", folded=True) if "bfloat16" in name else exact(choose_engine())
 
 
-def place(module: nn.Module, engine: Engine) -> nn.Module:
+def to_engine(module: nn.Module, engine: Engine) -> nn.Module:
     """Move a module, in place, to the engine's device, with channels last where convolutions gain by it.
 
     Raises:

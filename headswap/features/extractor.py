@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from headswap.data.transforms import to_float
 from headswap.errors import TeachingFailed
 from headswap.features.devices import device_of, is_out_of_memory, release_memory, upload
-from headswap.features.engines import Engine, exact, place, processor_engine, relative_error
+from headswap.features.engines import Engine, exact, processor_engine, relative_error, to_engine
 from headswap.features.fold import folded
 from headswap.features.hooks import HookedNetwork
 from headswap.features.onnx_backend import NotTranslated, Run, run_translated
@@ -115,9 +115,9 @@ class Extractor:
         Returns:
             (N, D) float32 on the CPU.
         """
-        return self.look(images)[0]
+        return self.features_and_logits(images)[0]
 
-    def look(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    def features_and_logits(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         """Features and, from the same run, what the head makes of them: (N, D) and (N, C) logits."""
         if self.flipped:
             images = images[:, :, ::-1]
@@ -214,7 +214,7 @@ def _placed(module: nn.Module, engine: Engine) -> nn.Module:
     """A network on an engine's device: itself where it is there, else a copy."""
     if device_of(module) != engine.device:
         module = copy.deepcopy(module)
-    return place(module, engine)
+    return to_engine(module, engine)
 
 
 def _too_large(network: Network, device: str) -> TeachingFailed:

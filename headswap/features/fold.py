@@ -76,11 +76,11 @@ def folded(module: nn.Module, example: Tensor) -> nn.Module:
         module: in eval mode, on the example's device.
         example: (B, C, H, W), a batch it can take; the copy is for batches of its height and width.
     """
-    twin = copy.deepcopy(module)
-    seen = _watched(twin, example)
-    names = {part: name for name, part in twin.named_modules()}
+    clone = copy.deepcopy(module)
+    seen = _watched(clone, example)
+    names = {part: name for name, part in clone.named_modules()}
     for padding, plain in seen.plain.items():
-        twin.set_submodule(names[padding], plain)
+        clone.set_submodule(names[padding], plain)
     for norm, (padding, activation) in _chains(seen).items():
         mean, variance = norm.running_mean, norm.running_var
         if mean is None or variance is None:  # it measures each batch again
@@ -95,14 +95,14 @@ def folded(module: nn.Module, example: Tensor) -> nn.Module:
         step = None if last is None else _one_step(convolution, last)
         if step is None:
             step = _one_step(convolution, None)
-            twin.set_submodule(names[norm], AfterNorm(norm))
+            clone.set_submodule(names[norm], AfterNorm(norm))
         else:
-            twin.set_submodule(names[norm], nn.Identity())
+            clone.set_submodule(names[norm], nn.Identity())
             if last is activation:
-                twin.set_submodule(names[activation], nn.Identity())
+                clone.set_submodule(names[activation], nn.Identity())
         if step is not None:
-            twin.set_submodule(names[padding], OneStep(convolution, step))
-    return twin
+            clone.set_submodule(names[padding], OneStep(convolution, step))
+    return clone
 
 
 def _one_step(convolution: nn.Conv2d, activation: nn.Module | None) -> tuple[str, list[float], str] | None:

@@ -38,10 +38,10 @@ def matrix(rows: int, width: int) -> Tensor:
 
 def taken(numbers: Tensor, rows: Tensor) -> Tensor:
     """Some rows of (N, D) float32, by their places (int64) or by a mask over all (bool)."""
-    places = torch.nonzero(rows).flatten() if rows.dtype == torch.bool else rows
-    found = matrix(len(places), numbers.shape[1])
-    for start in range(0, len(places), _AT_ONCE):
-        some = places[start : start + _AT_ONCE]
+    indices = torch.nonzero(rows).flatten() if rows.dtype == torch.bool else rows
+    found = matrix(len(indices), numbers.shape[1])
+    for start in range(0, len(indices), _AT_ONCE):
+        some = indices[start : start + _AT_ONCE]
         torch.index_select(numbers, 0, some, out=found[start : start + len(some)])
     return found
 

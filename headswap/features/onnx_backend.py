@@ -56,7 +56,7 @@ def run_translated(watched: HookedNetwork, engine: Engine, batch: Tensor, *, fol
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # tracers warn of every branch; the answers are compared instead
             return start(
-                _kept(folder / name[:24], lambda place: _write_onnx(watched, example, place)), engine
+                _kept(folder / name[:24], lambda graph: _write_onnx(watched, example, graph)), engine
             )
     except Exception as error:
         raise NotTranslated(
@@ -64,22 +64,25 @@ def run_translated(watched: HookedNetwork, engine: Engine, batch: Tensor, *, fol
         ) from error
 
 
-def _kept(place: Path, write: Callable[[Path], None]) -> Path:
+def _kept(folder: Path, write: Callable[[Path], None]) -> Path:
     """The folder of a translation, whole: from an earlier run, or written now."""
     try:
-        check_seal(place)
+        check_seal(folder)
     except BundleDamaged:
-        discard(place)
-        with contextlib.suppress(FileExistsError), sealed_folder(place) as draft:  # another process was first
+        discard(folder)
+        with (
+            contextlib.suppress(FileExistsError),
+            sealed_folder(folder) as draft,
+        ):  # another process was first
             write_by_library(_file_in(draft), lambda: write(draft))
-    return place
+    return folder
 
 
-def _start_openvino(place: Path, engine: Engine) -> Run:
+def _start_openvino(folder: Path, engine: Engine) -> Run:
     import openvino
 
     compiled = openvino.Core().compile_model(
-        _file_in(place),
+        _file_in(folder),
         "CPU",
         {
             "INFERENCE_PRECISION_HINT": "bf16" if engine.precision == "bfloat16" else "f32",
@@ -95,12 +98,12 @@ def _start_openvino(place: Path, engine: Engine) -> Run:
     return run
 
 
-def _write_onnx(watched: HookedNetwork, example: Tensor, place: Path) -> None:
+def _write_onnx(watched: HookedNetwork, example: Tensor, folder: Path) -> None:
     names = ("pictures", "features", "logits")
     torch.onnx.export(
         watched,
         (example,),
-        str(_file_in(place)),
+        str(_file_in(folder)),
         dynamo=False,  # traces in a third of the time, and needs no further package
         input_names=names[:1],
         output_names=names[1:],
@@ -108,14 +111,14 @@ def _write_onnx(watched: HookedNetwork, example: Tensor, place: Path) -> None:
     )
 
 
-def _start_onnx(place: Path, engine: Engine) -> Run:
+def _start_onnx(folder: Path, engine: Engine) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors only
     options.enable_cpu_mem_arena = False  # ours keeps freed memory too, and takes half as much at the most
-    session = onnxruntime.InferenceSession(str(_file_in(place)), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(_file_in(folder)), options, providers=["CPUExecutionProvider"])
 
     def run(batch: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = session.run(["features", "logits"], {"pictures": batch.contiguous().numpy()})
@@ -128,8 +131,8 @@ def _tensor(given: Any) -> Tensor:
     return torch.from_numpy(np.array(given, dtype=np.float32))  # a copy: the library reuses its memory
 
 
-def _file_in(place: Path) -> Path:
-    return place / "body.onnx"
+def _file_in(folder: Path) -> Path:
+    return folder / "body.onnx"
 
 
 _LIBRARIES = {"openvino": _start_openvino, "onnxruntime": _start_onnx}

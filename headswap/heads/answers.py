@@ -24,7 +24,7 @@ _FLATTEN = "A classifier gives one row of numbers per picture, of shape (picture
 class LogitsOutput:
     """One output with a number per class, and what lies behind it."""
 
-    name: str  # place in the network's output
+    name: str  # position in the network's output
     logits: Tensor  # (B, classes)
     walk: GraphWalk
 
@@ -39,7 +39,7 @@ class ObservedPass:
 
     run: DryRun
     record: AutogradRecord
-    rows: tuple[tuple[str, Tensor], ...]  # (place, (B, classes)), depending on the picture
+    rows: tuple[tuple[str, Tensor], ...]  # (position, (B, classes)), depending on the picture
 
 
 def read(run: DryRun, stated: int | None) -> ObservedPass:

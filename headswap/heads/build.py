@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.heads.class_counts import follow_counts, on_the_way
+from headswap.heads.class_counts import enclosing_modules, follow_counts
 from headswap.heads.plan import HeadModule, HeadPlan, Resize, holder_of
 from headswap.heads.reparametrize import reparametrize
 
@@ -114,7 +114,7 @@ def _exchange(module: nn.Module, plan: HeadPlan, choice: ClassDimension, new: Ne
         if callable(reset):
             reset()
     if choice.every_count:
-        _stretch_buffers_on_the_way(module, plan, new, edits)
+        _stretch_enclosing_buffers(module, plan, new, edits)
     follow_counts(module, plan, new.num_classes, choice.every_count, edits.put)
     for _, layer in layers:
         reparametrize(layer, fresh, new.init_std)
@@ -147,10 +147,10 @@ def _new_parameter(old: Tensor, one: Resize, axis: int, new: NewHead) -> nn.Para
     return nn.Parameter(value)
 
 
-def _stretch_buffers_on_the_way(module: nn.Module, plan: HeadPlan, new: NewHead, edits: Edits) -> None:
+def _stretch_enclosing_buffers(module: nn.Module, plan: HeadPlan, new: NewHead, edits: Edits) -> None:
     """Masks, priors and class weights that a module around the head keeps in buffers."""
     classes = {head_module.classes for head_module in plan.head_modules}
-    for part in on_the_way(module, plan):
+    for part in enclosing_modules(module, plan):
         for key, value in list(part._buffers.items()):
             length = (
                 next((length for length in value.shape if length in classes), None)

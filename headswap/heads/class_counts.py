@@ -43,7 +43,7 @@ def follow_counts(module: nn.Module, plan: HeadPlan, num_classes: int, every_cou
             layer = module.get_submodule(head_module.path).__dict__
             _follow(layer, {head_module.classes}, num_classes, _LAYER_SIZE.search, put)
     if every_count:
-        for part in on_the_way(module, plan):
+        for part in enclosing_modules(module, plan):
             _follow(part.__dict__, counts, num_classes, lambda name: not _INPUT_SIDE.search(name), put)
 
 
@@ -83,7 +83,7 @@ def _configs(module: nn.Module) -> Iterable[Any]:
     return {id(config): config for config in held if hasattr(config, "__dict__")}.values()
 
 
-def on_the_way(module: nn.Module, plan: HeadPlan) -> Iterable[nn.Module]:
+def enclosing_modules(module: nn.Module, plan: HeadPlan) -> Iterable[nn.Module]:
     """The root, the head modules and every module around them."""
     paths = {""}
     for head_module in plan.head_modules:

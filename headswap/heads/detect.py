@@ -168,7 +168,7 @@ def _head_modules(
             for head_module in with_part(head_modules_of(module, uses, seen.run.leaves, met, "head"), part):
                 heads[head_module.path] = _merged(heads.get(head_module.path), head_module)
         for path, given in seen.run.sized:
-            if given.grad_fn in answer.walk.way:
+            if given.grad_fn in answer.walk.path_nodes:
                 heads.setdefault(path, silent_module(module, path, answer.classes))
     return tuple(heads.values())
 
@@ -188,9 +188,9 @@ def _split_scores(answer: LogitsOutput) -> tuple[tuple[Hit, ...], tuple[Hit, ...
     whole: list[Hit] = []
     scored: list[Hit] = []
     for hit in answer.walk.heads:
-        per_place = hit.shape[-1:] == (answer.classes,) or "onvolution" in hit.node.name()
+        per_position = hit.shape[-1:] == (answer.classes,) or "onvolution" in hit.node.name()
         several = math.prod(hit.shape) > answer.logits.numel()
-        (scored if per_place and several else whole).append(hit)
+        (scored if per_position and several else whole).append(hit)
     return (tuple(whole), tuple(scored)) if whole else (tuple(scored), ())
 
 

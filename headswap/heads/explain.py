@@ -95,8 +95,8 @@ def _nearest_to_heads(found: Found) -> list[LogitsOutput]:
         nodes = {hit.node for hit in answer.walk.heads}
         if not any(nodes == {hit.node for hit in known.walk.heads} for known in nearest):
             nearest.append(answer)
-    places = [answer.name for answer in found.answers]
-    return sorted(nearest, key=lambda answer: places.index(answer.name))
+    order = [answer.name for answer in found.answers]
+    return sorted(nearest, key=lambda answer: order.index(answer.name))
 
 
 def _answer_kind(answer: LogitsOutput) -> AnswerKind:

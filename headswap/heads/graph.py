@@ -52,7 +52,7 @@ class Use:
 
     leaf: Tensor
     consumer: str  # name of the operation, e.g. "AddmmBackward0"
-    place: int  # which of the operation's inputs it is
+    input_index: int  # which of the operation's inputs it is
     is_weight: bool = False  # whether it turns features into classes, and is not one number per class
 
 
@@ -73,7 +73,7 @@ class GraphWalk:
 
     heads: tuple[Hit, ...]
     tail: tuple[Hit, ...]  # between a head and the answer: norms, scales and biases, one entry per class
-    way: frozenset[Node]  # nodes between a head and the answer
+    path_nodes: frozenset[Node]  # nodes between a head and the answer
     met: frozenset[int]  # ids of all stand-ins at the side of the way, whatever their shape
 
 
@@ -148,8 +148,10 @@ def _walk(
                 after[source] = (*after[node], node.name())
                 waiting.append(source)
     nodes = {hit.node for hit in heads}
-    way = frozenset(node for node in after if not nodes.isdisjoint(record.upstream([node])))
-    return GraphWalk(tuple(heads), tuple(hit for hit in tail if hit.node in way), way, frozenset(met))
+    path_nodes = frozenset(node for node in after if not nodes.isdisjoint(record.upstream([node])))
+    return GraphWalk(
+        tuple(heads), tuple(hit for hit in tail if hit.node in path_nodes), path_nodes, frozenset(met)
+    )
 
 
 def leaves_behind(answers: Iterable[Tensor]) -> set[int]:
@@ -195,7 +197,7 @@ def _uses(record: AutogradRecord, node: Node) -> list[Use]:
     waiting = [node]
     while waiting:
         consumer = waiting.pop()
-        for place, (source, _) in enumerate(consumer.next_functions):
+        for index, (source, _) in enumerate(consumer.next_functions):
             if source is None or source in record.from_image or source in seen:
                 continue
             seen.add(source)
@@ -203,5 +205,5 @@ def _uses(record: AutogradRecord, node: Node) -> list[Use]:
             if leaf is None:
                 waiting.append(source)
             else:
-                found.setdefault(id(leaf), Use(leaf, consumer.name(), place))
+                found.setdefault(id(leaf), Use(leaf, consumer.name(), index))
     return list(found.values())

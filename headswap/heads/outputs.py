@@ -34,7 +34,7 @@ def _parts(answer: Any) -> list[tuple[str, Any]]:
     if isinstance(answer, tuple) and hasattr(answer, "_fields"):
         return list(zip(answer._fields, answer, strict=True))
     if isinstance(answer, list | tuple):
-        return [(str(place), value) for place, value in enumerate(answer)]
+        return [(str(index), value) for index, value in enumerate(answer)]
     if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
         return [(field.name, getattr(answer, field.name)) for field in dataclasses.fields(answer)]
     return []

@@ -135,7 +135,7 @@ def _resize(name: str, use: Use, classes: int) -> Resize:
     role: Role = "offset"
     if use.is_weight:
         role = "matrix"
-    elif use.consumer.startswith(("Mul", "Div", "Pow")) or ("Norm" in use.consumer and use.place == 1):
+    elif use.consumer.startswith(("Mul", "Div", "Pow")) or ("Norm" in use.consumer and use.input_index == 1):
         role = "scale"
     return Resize(name=name, axes=axes, role=role, classes=classes)
 

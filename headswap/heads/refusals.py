@@ -44,14 +44,14 @@ def refuse_residual_stream(module: nn.Module, answer: LogitsOutput) -> NoReturn:
 def refuse_features(run: DryRun, answer: LogitsOutput) -> None:
     """The last layer is followed by what only layers of a body are followed by."""
     for hit in answer.walk.heads:
-        if reason := _body_like(hit):
+        if reason := _backbone_like(hit):
             names = [name for use in hit.uses for name in run.leaves[id(use.leaf)]]
             layer = names[0].rpartition(".")[0] or names[0]
             raise HeadNotFound(
                 f"This looks like a network without a classifier head: its last layer `{layer}` {reason}, "
                 f"so its {answer.classes} numbers are features.",
                 remedy=f"Add a layer from {answer.classes} features to your classes (torch.nn.Linear). If "
-                f"`{layer}` is the head after all, name it as the head: {_ways_to_name(layer)}.",
+                f"`{layer}` is the head after all, name it as the head: {_naming_hints(layer)}.",
             )
 
 
@@ -99,15 +99,15 @@ def point_at_one(module: nn.Module) -> str:
     if not layers:
         return "Give a network whose layers have weights."
     last = ", ".join(f"`{layer}`" for layer in layers[-4:])
-    ways = _ways_to_name(layers[-1])
-    return f"You can name a layer as the head: {ways}. The last layers are {last}."
+    hints = _naming_hints(layers[-1])
+    return f"You can name a layer as the head: {hints}. The last layers are {last}."
 
 
-def _ways_to_name(layer: str) -> str:
+def _naming_hints(layer: str) -> str:
     return f"`--head {layer}` in a shell, path={layer!r} in Python, “Use another layer” on the page"
 
 
-def _body_like(hit: Hit) -> str:
+def _backbone_like(hit: Hit) -> str:
     """Why a head may be the last layer of a body; empty when nothing speaks for that."""
     names = [name.rstrip("0123456789").removesuffix("Backward") for name in hit.after]
     activated = any(name in _ACTIVATIONS for name in names) or names[:1] == ["Tanh"]
@@ -115,9 +115,9 @@ def _body_like(hit: Hit) -> str:
     if not hit.node.name().startswith(("Convolution", "MkldnnConvolution", "CudnnConvolution")):
         return "ends in an activation" if activated else ""
     kernel = next((tuple(use.leaf.shape[2:]) for use in hit.uses if use.leaf.dim() > 2), ())
-    looks_around = any(length > 1 for length in kernel) and any(length > 1 for length in hit.shape[2:])
-    if activated and (normed or looks_around):
+    is_spatial = any(length > 1 for length in kernel) and any(length > 1 for length in hit.shape[2:])
+    if activated and (normed or is_spatial):
         return "is a convolution that ends in an activation"
-    if looks_around and normed:
+    if is_spatial and normed:
         return "is a convolution that ends in a norm"
     return ""

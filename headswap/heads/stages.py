@@ -1,6 +1,6 @@
 """The body of a network as an ordered row of stages, read from its own structure.
 
-Flow:  nn.Module + HeadSite --body_stages--> Stage, ...: every parameter of the body in exactly one
+Flow:  nn.Module + HeadSite --backbone_stages--> Stage, ...: every parameter of the body in exactly one
 
 A module that only wraps, or holds nearly all of the body, is opened up and its parts stand in
 its place, and so is the largest one while there are very few; the order is the one in which
@@ -36,7 +36,7 @@ class Stage:
     names: tuple[str, ...]  # dotted names of its parameters
 
 
-def body_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
+def backbone_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
     """Divide the body into stages, in the order in which they run.
 
     Args:
@@ -56,7 +56,7 @@ def body_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
             sizes[name] = value.numel()
             seen.add(id(value))
     run = attempt(module, DryRunMode(size=site.input_size))
-    order = {path: place for place, path in enumerate(run.order)} if isinstance(run, DryRun) else {}
+    order = {path: index for index, path in enumerate(run.order)} if isinstance(run, DryRun) else {}
     paths = _opened(module, sizes, order)
     stages = [_stage(module, path, sizes) for path in paths]
     return tuple(sorted(stages, key=lambda stage: _first_run(stage, order)))
@@ -72,8 +72,8 @@ def _opened(module: nn.Module, sizes: Mapping[str, int], order: Mapping[str, int
             parts = _parts(module, path, sizes)
             nearly_all = weights[path] > _NEARLY_ALL * whole or len(paths) < _FEWEST_STAGES
             if parts != [path] and (nearly_all or _never_runs(module, path, order)):
-                place = paths.index(path)
-                paths[place : place + 1] = parts
+                index = paths.index(path)
+                paths[index : index + 1] = parts
                 break
         else:
             return paths
@@ -112,7 +112,7 @@ def _first_run(stage: Stage, order: Mapping[str, int]) -> int:
     path = stage.path
     if path in order:
         return order[path]
-    inside = [place for ran, place in order.items() if ran.startswith(f"{path}.")]
+    inside = [index for ran, index in order.items() if ran.startswith(f"{path}.")]
     if inside:
         return min(inside)
     return order.get(path.rpartition(".")[0], -1 if stage.kind == "Parameter" else len(order))

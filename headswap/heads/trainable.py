@@ -27,15 +27,15 @@ def head_parameters(target: Target, site: HeadSite) -> tuple[nn.Parameter, ...]:
 
 def head_names(module: nn.Module, paths: Iterable[str]) -> frozenset[str]:
     """Names of all parameters at or below some paths, and of those tied to them."""
-    places = tuple(paths)
+    prefixes = tuple(paths)
     named = dict(module.named_parameters(remove_duplicate=False))
-    owned = {id(value) for name, value in named.items() if is_within(name, places)}
+    owned = {id(value) for name, value in named.items() if is_within(name, prefixes)}
     return frozenset(name for name, value in named.items() if id(value) in owned)
 
 
-def is_within(path: str, places: Iterable[str]) -> bool:
+def is_within(path: str, prefixes: Iterable[str]) -> bool:
     """Whether a path is one of some places, or below one."""
-    return any(path == place or path.startswith(f"{place}.") for place in places)
+    return any(path == prefix or path.startswith(f"{prefix}.") for prefix in prefixes)
 
 
 @contextmanager

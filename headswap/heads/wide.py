@@ -44,20 +44,20 @@ class WideNetwork(nn.Module):
     The network inside runs as it always did; the answer of its own head is not used.
     """
 
-    def __init__(self, body: nn.Module, site: HeadSite, taps: Sequence[Tap], num_classes: int) -> None:
+    def __init__(self, backbone: nn.Module, site: HeadSite, taps: Sequence[Tap], num_classes: int) -> None:
         """Wrap a network.
 
         Args:
-            body: the network, changed in nothing.
+            backbone: the network, changed in nothing.
             site: of its own head, whose features are read too.
             taps: of its blocks.
             num_classes: that the new head answers.
         """
         super().__init__()
-        self.body, self.site, self.taps = body, site, tuple(taps)
+        self.body, self.site, self.taps = backbone, site, tuple(taps)
         width = sum(tap.width for tap in taps) + sum(site.in_features)
-        place = next((value.device for value in body.parameters()), None)
-        self.head = nn.Linear(width, num_classes, device=place, dtype=network_dtype(body))
+        device = next((value.device for value in backbone.parameters()), None)
+        self.head = nn.Linear(width, num_classes, device=device, dtype=network_dtype(backbone))
         self.known: dict[str, Tensor] = {}  # what some blocks give, where others stand in for them
 
     def forward(self, images: Tensor) -> Tensor:

@@ -109,15 +109,15 @@ def _said(
         total: exam pictures.
     """
     gap, lost = cold.train - cold.test, is_clear(start, hot.test, total)
-    verdict = (
+    conclusion = (
         f"On {total} exam pictures all at once differs from the solved head on the untouched body "
         f"({percent(start)}) no more than by chance."
     )
     if lost:
         less = points(start - hot.test)
-        verdict = f"All at once gets {less} fewer than the head on the untouched body: that is lost."
+        conclusion = f"All at once gets {less} fewer than the head on the untouched body: that is lost."
     elif is_clear(hot.test, start, total):
-        verdict = f"All at once gets {points(hot.test - start)} more than the head on the untouched body."
+        conclusion = f"All at once gets {points(hot.test - start)} more than the head on the untouched body."
     sided = f"practice {percent(cold.train)}, exam {percent(cold.test)}"
     return (
         f"All at once: after {said_epochs(epochs)} {percent(hot.test)} of the exam pictures are right; "
@@ -125,7 +125,7 @@ def _said(
         f"Head first: {percent(start)} before the body moves, {percent(cold.test)} after "
         f"{said_epochs(epochs)} at low rates.",
         f"Its gap is {points(gap)}: {sided}." if gap > 0 else f"It shows no gap: {sided}.",
-        verdict,
+        conclusion,
     ), lost
 
 

@@ -76,11 +76,11 @@ def run(material: Material) -> LessonFindings:
     early, late = _by_draw(alone[:third]), _by_draw(alone[-third:])
     gains = [after - before for before, after in zip(early, late, strict=True)]
     numbers = tuple(
-        _number(f"block_{place}", f"exam pictures right by block {place}", values)
-        for place, values in enumerate(alone, start=1)
+        _number(f"block_{index}", f"exam pictures right by block {index}", values)
+        for index, values in enumerate(alone, start=1)
     )
     everything = _number("all", "exam pictures right by all blocks together", together)
-    best = max(range(len(alone)), key=lambda place: _mean(alone[place]))
+    best = max(range(len(alone)), key=lambda index: _mean(alone[index]))
     sentences = (
         f"The first block alone gets {percent(_mean(alone[0]))} of the exam pictures right, the last one "
         f"{percent(_mean(alone[-1]))}; guessing gets {percent(1 / len(material.classes))}.",
@@ -100,8 +100,8 @@ def _blocks(material: Material) -> tuple[list[Tensor], Tensor]:
     """What each block gives of every picture, (N, D) each, and all of it side by side."""
     whole, widths = material.block_features()
     parts = whole.split(widths, dim=1)
-    kept = sorted({round(place * (len(parts) - 1) / (_MOST_BLOCKS - 1)) for place in range(_MOST_BLOCKS)})
-    chosen = list(parts) if len(parts) <= _MOST_BLOCKS else [parts[place] for place in kept]
+    kept = sorted({round(number * (len(parts) - 1) / (_MOST_BLOCKS - 1)) for number in range(_MOST_BLOCKS)})
+    chosen = list(parts) if len(parts) <= _MOST_BLOCKS else [parts[number] for number in kept]
     return [part.contiguous() for part in chosen], whole
 
 
@@ -135,7 +135,7 @@ def _figure(words: str, numbers: tuple[Number, ...], everything: Number, classes
 
     alone = Curve(
         words="one block alone",
-        points=tuple((float(place), one.value) for place, one in enumerate(numbers, start=1)),
+        points=tuple((float(number), one.value) for number, one in enumerate(numbers, start=1)),
         low=tuple(one.low or 0.0 for one in numbers),
         high=tuple(one.high or 0.0 for one in numbers),
         tone="right",

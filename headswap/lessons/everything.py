@@ -54,7 +54,7 @@ _RATE = 1e-3  # of Adam, the usual first choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Way:
+class _Variant:
     """One way of teaching and what it gave."""
 
     name: str
@@ -63,34 +63,42 @@ class _Way:
     total: int
     seconds: float
     trained: int  # numbers that could move
-    body_same: bool  # the body's fingerprint before and after
+    backbone_same: bool  # the body's fingerprint before and after
 
 
 def run(material: Material) -> LessonFindings:
     """Teach in four ways; the same exam for all."""
-    ways = (
+    variants = (
         _head_alone(material, small=False),
         _head_alone(material, small=True),
         _all(material, material.fresh(), "everything", "everything, small pictures"),
         _all(material, _from_nothing(material), "from_nothing", "everything, from nothing"),
     )
-    tests = tuple(_test(way) for way in ways)
+    tests = tuple(_test(variant) for variant in variants)
     same = "1: the body is the same to the bit"
-    counts = [(f"taught_{way.name}", way.trained, f"numbers taught, {way.words}") for way in ways]
-    counts += [(f"body_same_{way.name}", int(way.body_same), f"{same}, {way.words}") for way in ways]
-    times = [(f"seconds_{way.name}", way.seconds, f"seconds, {way.words}") for way in ways]
+    counts = [
+        (f"taught_{variant.name}", variant.trained, f"numbers taught, {variant.words}")
+        for variant in variants
+    ]
+    counts += [
+        (f"body_same_{variant.name}", int(variant.backbone_same), f"{same}, {variant.words}")
+        for variant in variants
+    ]
+    times = [
+        (f"seconds_{variant.name}", variant.seconds, f"seconds, {variant.words}") for variant in variants
+    ]
     bars = tuple(
         Bar(
-            words=way.words,
+            words=variant.words,
             value=test.value,
-            said=f"{way.right} of {way.total}",
+            said=f"{variant.right} of {variant.total}",
             low=test.low,
             high=test.high,
-            tone="right" if way.trained == ways[0].trained else "plain",
+            tone="right" if variant.trained == variants[0].trained else "plain",
         )
-        for way, test in zip(ways, tests, strict=True)
+        for variant, test in zip(variants, tests, strict=True)
     )
-    sentences, shows = _said(ways, material.train.epochs, len(material.classes))
+    sentences, shows = _said(variants, material.train.epochs, len(material.classes))
     return LessonFindings(
         sentences=sentences,
         shows=shows,
@@ -99,19 +107,19 @@ def run(material: Material) -> LessonFindings:
     )
 
 
-def _said(ways: tuple[_Way, ...], epochs: int, classes: int) -> tuple[tuple[str, ...], bool]:
+def _said(variants: tuple[_Variant, ...], epochs: int, classes: int) -> tuple[tuple[str, ...], bool]:
     """What happened, and whether the head alone is clearly better than everything from nothing."""
-    head, _, whole, nothing = ways
-    kept = "the same as before" if head.body_same else "another than before"
+    head, _, whole, nothing = variants
+    kept = "the same as before" if head.backbone_same else "another than before"
     total, (alone, untaught) = head.total, (head.right / head.total, nothing.right / nothing.total)
-    verdict = (
+    conclusion = (
         f"On {total} exam pictures the head alone and everything from nothing differ no more than by chance."
     )
     better = is_clear(alone, untaught, total)
     if better:
-        verdict = f"The head alone is ahead of everything from nothing by {points(alone - untaught)}."
+        conclusion = f"The head alone is ahead of everything from nothing by {points(alone - untaught)}."
     elif is_clear(untaught, alone, total):
-        verdict = f"Everything from nothing is ahead of the head alone by {points(alone - untaught)}."
+        conclusion = f"Everything from nothing is ahead of the head alone by {points(alone - untaught)}."
     sentences = (
         f"The head alone: {head.trained:,} numbers taught, {head.right} of {head.total} exam pictures right. "
         f"The body's fingerprint is {kept}.",
@@ -119,32 +127,34 @@ def _said(ways: tuple[_Way, ...], epochs: int, classes: int) -> tuple[tuple[str,
         f"{said_epochs(epochs)}.",
         f"From nothing, with as many passes: {nothing.right} of {nothing.total}; guessing gets "
         f"{percent(1 / classes)}.",
-        verdict,
+        conclusion,
     )
     return sentences, better
 
 
-def _test(way: _Way) -> Number:
+def _test(variant: _Variant) -> Number:
     from headswap.evaluation.metrics import wilson_interval
 
-    low, high = wilson_interval(way.right, way.total)
-    words = f"exam right, {way.words}"
-    return Number(name=f"exam_{way.name}", value=way.right / way.total, low=low, high=high, words=words)
+    low, high = wilson_interval(variant.right, variant.total)
+    words = f"exam right, {variant.words}"
+    return Number(
+        name=f"exam_{variant.name}", value=variant.right / variant.total, low=low, high=high, words=words
+    )
 
 
-def _head_alone(material: Material, *, small: bool) -> _Way:
+def _head_alone(material: Material, *, small: bool) -> _Variant:
     import torch
 
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import freeze_backbone
-    from headswap.lessons.loop import body_hash
+    from headswap.lessons.loop import backbone_hash
     from headswap.lessons.material import share_right, solve
     from headswap.training.linear.heads import LinearHeads, install
 
     network, spec = material.fresh(), material.small if small else material.spec
     train, test = material.draws[0]
     site = swap_head(network, len(material.classes), site=material.site).site
-    before, start = body_hash(network.module, site), time.perf_counter()
+    before, start = backbone_hash(network.module, site), time.perf_counter()
     with freeze_backbone(network, site) as learning:
         trained = sum(value.numel() for value in learning)
         features = material.features(spec)
@@ -152,14 +162,14 @@ def _head_alone(material: Material, *, small: bool) -> _Way:
         with torch.no_grad():
             install(network.module, site, LinearHeads((head,), site.in_features))
     share = share_right(head, features[test], material.labels[test])
-    return _Way(
+    return _Variant(
         name="head_small" if small else "head",
         words="head alone, small pictures" if small else "head alone",
         right=round(share * len(test)),
         total=len(test),
         seconds=time.perf_counter() - start,
         trained=trained,
-        body_same=before == body_hash(network.module, site),
+        backbone_same=before == backbone_hash(network.module, site),
     )
 
 
@@ -172,28 +182,28 @@ def _from_nothing(material: Material) -> Network:
     return build_network(material.setting.model, variant=material.network.card.variant)
 
 
-def _all(material: Material, network: Network, name: str, words: str) -> _Way:
+def _all(material: Material, network: Network, name: str, words: str) -> _Variant:
     import torch
 
     from headswap.heads.swap import swap_head
-    from headswap.lessons.loop import LessonSchedule, body_hash, train_epochs
+    from headswap.lessons.loop import LessonSchedule, backbone_hash, train_epochs
 
     torch.manual_seed(material.setting.seed)
     site = swap_head(network, len(material.classes), site=material.site).site
     module = network.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     epochs, seed = material.train.epochs, material.setting.seed
-    before, start = body_hash(module, site), time.perf_counter()
+    before, start = backbone_hash(module, site), time.perf_counter()
     data = material.data()
     optimizer = torch.optim.Adam(module.parameters(), lr=_RATE)
     seen = train_epochs(
         module, site, data, optimizer, LessonSchedule(epochs=epochs, seed=seed), tick=material.tick
     )
-    return _Way(
+    return _Variant(
         name=name,
         words=words,
         right=round(seen[-1].test * len(data.test)),
         total=len(data.test),
         seconds=time.perf_counter() - start,
         trained=sum(value.numel() for value in module.parameters()),
-        body_same=before == body_hash(module, site),
+        backbone_same=before == backbone_hash(module, site),
     )

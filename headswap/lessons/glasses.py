@@ -175,12 +175,12 @@ def _share_ood(material: Material, seen: Tensor) -> float:
     from headswap.evaluation.ood import NEIGHBOURS, embeddings_of, nearest, ood_scores, threshold_from
 
     groups = [image.group for image in material.manifest.images]
-    looks, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
+    embeddings, known = embeddings_of(seen.numpy()), embeddings_of(material.features().numpy())
     shares = []
     for train, test in material.draws:
         own = known[train.numpy()]
         threshold = threshold_from(own, [groups[row] for row in train.tolist()], known[test.numpy()])
-        distances = ood_scores(nearest(looks[test.numpy()], own, NEIGHBOURS)[0])
+        distances = ood_scores(nearest(embeddings[test.numpy()], own, NEIGHBOURS)[0])
         shares.append(float((distances > threshold).mean()) if threshold is not None else 0.0)
     return _mean(shares)
 

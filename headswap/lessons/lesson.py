@@ -38,7 +38,7 @@ class Riddle:
 
     network: str
     options: tuple[str, ...]  # module paths that the network really has
-    right: int  # place in `options`
+    right: int  # index in `options`
 
 
 @dataclass(frozen=True, kw_only=True)

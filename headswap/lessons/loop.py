@@ -110,7 +110,7 @@ def measure(module: nn.Module, site: HeadSite, data: LessonImages, rows: Tensor)
     return float(right), float(cross_entropy(logits, data.labels[rows]))
 
 
-def body_hash(module: nn.Module, site: HeadSite) -> str:
+def backbone_hash(module: nn.Module, site: HeadSite) -> str:
     """Of every number of the body, norm statistics included, and of nothing of the head."""
     mine = head_names(module, (*site.all_paths, *site.tail_paths))
     digest = hashlib.sha256()

@@ -49,7 +49,7 @@ from headswap.lessons.time_budget import (
     seconds_to_train,
 )
 from headswap.network import InputSpec, Network
-from headswap.storage.places import sample_folder
+from headswap.storage.locations import sample_folder
 from headswap.storage.records import read_record
 from headswap.training.config import TrainConfig
 from headswap.training.linear.solver import SolvedHead, fit_head
@@ -246,11 +246,11 @@ class Material:
         if change is None and seen in self._features:
             return self._features[seen]
         pixels = self.pixels(seen) if change is None else change(self.pixels(seen))
-        body = Extractor(
+        extractor = Extractor(
             replace(self.network, card=replace(self.network.card, input=seen)), self.site, choose_engine()
         )
         bank = fill_bank(
-            body,
+            extractor,
             [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
             lambda row: pixels[row],
             folder=self.workspace / "features",

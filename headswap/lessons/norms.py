@@ -116,14 +116,14 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
     """What drifted, and whether the exam, of `total` pictures, clearly got worse by it."""
     start, end = seen.line[0], seen.line[-1]
     worse = is_clear(start, end, total)
-    verdict = (
+    conclusion = (
         f"The statistics moved by up to {seen.moved:.2g}. On {total} exam pictures {percent(start)} and "
         f"{percent(end)} differ no more than by chance."
     )
     if worse:
-        verdict = f"The drift cost {points(start - end)} of the exam, though nothing was taught."
+        conclusion = f"The drift cost {points(start - end)} of the exam, though nothing was taught."
     elif is_clear(end, start, total):
-        verdict = f"The drift brought {points(end - start)} of the exam, though nothing was taught."
+        conclusion = f"The drift brought {points(end - start)} of the exam, though nothing was taught."
     still = "no statistic moves: 0" if seen.unmoved == 0 else f"a statistic moves by {seen.unmoved:.2g}"
     return (
         f"In eval mode {percent(start)} of the exam pictures are right, and {still}.",
@@ -131,7 +131,7 @@ def _said(seen: _Drift, total: int) -> tuple[tuple[str, ...], bool]:
         f"{percent(end)}. A head solved anew for the drifted body: {percent(seen.again)}.",
         f"Asked while in training mode: {percent(seen.mixed)} with mixed batches, {percent(seen.one_class)} "
         "when a batch holds one class.",
-        verdict,
+        conclusion,
     ), worse and seen.moved > 0
 
 

@@ -17,7 +17,7 @@ from headswap.lessons.catalogue import LESSONS, find_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson
 from headswap.storage.files import write_text
-from headswap.storage.places import why_not_writable
+from headswap.storage.locations import why_not_writable
 
 _START = """from pathlib import Path
 
@@ -31,11 +31,11 @@ workspace = Path(user_cache_path("headswap"))     # features are kept here; safe
 material = Material({setting!r}, workspace)"""
 
 
-def write_notebook(place: Path, setting: LessonConfig, name: str | None = None) -> Path:
+def write_notebook(path: Path, setting: LessonConfig, name: str | None = None) -> Path:
     """Write one lesson, or all of them, as a notebook.
 
     Args:
-        place: the file; must end in .ipynb and not exist.
+        path: the file; must end in .ipynb and not exist.
         setting: pictures, network and seed of every run in it.
         name: of one lesson; None: all of them.
 
@@ -43,20 +43,20 @@ def write_notebook(place: Path, setting: LessonConfig, name: str | None = None) 
         BadSetting: the name of the file cannot be used.
         NotFound: there is no such lesson.
     """
-    if place.suffix != ".ipynb":
+    if path.suffix != ".ipynb":
         raise BadSetting(
-            f"{place.name} does not end in .ipynb.", remedy="Choose a name such as lessons.ipynb."
+            f"{path.name} does not end in .ipynb.", remedy="Choose a name such as lessons.ipynb."
         )
-    reason = why_not_writable(place)
-    if reason and place.parent.is_dir():
-        raise BadSetting(f"{place} cannot be written: {reason}.", remedy="Choose another place for it.")
-    if place.exists():
-        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the notebook.")
-    if not place.parent.is_dir():
-        raise BadSetting(f"There is no folder {place.parent}.", remedy="Make it first, or choose another.")
+    reason = why_not_writable(path)
+    if reason and path.parent.is_dir():
+        raise BadSetting(f"{path} cannot be written: {reason}.", remedy="Choose another place for it.")
+    if path.exists():
+        raise BadSetting(f"{path} exists already.", remedy="Choose another name for the notebook.")
+    if not path.parent.is_dir():
+        raise BadSetting(f"There is no folder {path.parent}.", remedy="Make it first, or choose another.")
     lessons = LESSONS if name is None else (find_lesson(name).lesson,)
-    write_text(place, json.dumps(notebook_of(setting, lessons), indent=1, ensure_ascii=False) + "\n")
-    return place
+    write_text(path, json.dumps(notebook_of(setting, lessons), indent=1, ensure_ascii=False) + "\n")
+    return path
 
 
 def notebook_of(setting: LessonConfig, lessons: tuple[Lesson, ...] = LESSONS) -> dict[str, Any]:

@@ -25,7 +25,9 @@ from headswap.network import InputSpec, Network
 
 ImageArray = NDArray[np.uint8]  # (N, H, W, C)
 
-_LOOKS = 6  # the most that an experiment has the body see every picture: in other glasses, in another order
+_FORWARD_PASSES = (
+    6  # the most that an experiment has the body see every picture: in other glasses, in another order
+)
 _ARMS = 2  # networks that an experiment teaches whole
 _SEEING = 0.6  # of the seconds; what is left then is for practising
 WARM, TIMED = 4, 8  # pictures
@@ -40,21 +42,21 @@ class LessonTraining:
     every: int  # 1: all practice pictures, 2: every second one, …
 
 
-def seconds_to_see(body: Extractor, images: ImageArray) -> float:
+def seconds_to_see(extractor: Extractor, images: ImageArray) -> float:
     """What one picture costs the body as it runs here.
 
     Args:
-        body: that was not asked yet; its engine is judged on these pictures.
+        extractor: that was not asked yet; its engine is judged on these pictures.
         images: (N, H, W, C) uint8, real ones.
     """
-    body.features(images[:WARM])
+    extractor.features(images[:WARM])
 
-    def look() -> float:
+    def forward() -> float:
         start = time.perf_counter()
-        body.features(images)
+        extractor.features(images)
         return (time.perf_counter() - start) / len(images)
 
-    return _undisturbed(look)
+    return _undisturbed(forward)
 
 
 def seconds_to_train(network: Network, site: HeadSite, spec: InputSpec) -> float:
@@ -83,7 +85,7 @@ def seconds_to_train(network: Network, site: HeadSite, spec: InputSpec) -> float
 
 def images_to_see(seconds: float, image_s: float, *, least: int, most: int) -> int:
     """How many pictures can be seen as often as an experiment may have to."""
-    return max(least, min(most, int(_SEEING * seconds / (_LOOKS * image_s))))
+    return max(least, min(most, int(_SEEING * seconds / (_FORWARD_PASSES * image_s))))
 
 
 def how_to_train(seconds: float, image_s: float, *, images: int, most: int) -> LessonTraining:

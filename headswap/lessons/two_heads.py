@@ -87,7 +87,7 @@ def run(material: Material) -> LessonFindings:
     """Look at the answers and losses of GoogLeNet before and after both swaps."""
     from headswap.heads.loss import AUX_WEIGHT
 
-    found = _look(material)
+    found = _measured(material)
     helping = (found.whole_loss - found.main_loss) / AUX_WEIGHT
     numbers = measured(
         "count",
@@ -135,7 +135,7 @@ def _same_words(found: _Found) -> str:
     return " Your pictures have as many classes as that, so here it makes no difference that shows."
 
 
-def _look(material: Material) -> _Found:
+def _measured(material: Material) -> _Found:
     import torch
 
     from headswap.heads.detect import find_head

@@ -79,8 +79,8 @@ def run(material: Material) -> LessonFindings:
     from headswap.heads.trainable import head_parameters
 
     network, site = material.network, material.site
-    body = Extractor(network, site, exact(choose_engine()))
-    features, votes = body.look(material.pixels()[:1])
+    extractor = Extractor(network, site, exact(choose_engine()))
+    features, votes = extractor.features_and_logits(material.pixels()[:1])
     head = network.module.get_submodule(site.paths[0])
     with torch.inference_mode():
         by_hand = features @ head.weight.cpu().T + head.bias.cpu()  # type: ignore[operator]

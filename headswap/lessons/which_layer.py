@@ -63,7 +63,7 @@ answers = network(picture).shape[1]     # 4""",
     ),
     terms=terms("width"),
 )
-_WAYS = (
+_ATTEMPTS = (
     ("wrong_attribute", "wrong attribute"),
     ("out_features", "out_features set"),
     ("wrong_width", "wrong in_features"),
@@ -76,7 +76,7 @@ def run(material: Material) -> LessonFindings:
     answers, change, texts = _tried(material)
     sentences, shows = _said(answers, change, material.site.paths[0])
     counts = measured(
-        "count", *((f"answers_{name}", answers[name], f"answers, {words}") for name, words in _WAYS)
+        "count", *((f"answers_{name}", answers[name], f"answers, {words}") for name, words in _ATTEMPTS)
     )
     changed = measured("number", ("change", change, "largest change of an old answer by the first two ways"))
     bars = tuple(
@@ -86,7 +86,7 @@ def run(material: Material) -> LessonFindings:
             said=f"{answers[name]} answers" if answers[name] else "an error",
             tone="right" if name == "right" else "wrong",
         )
-        for name, words in _WAYS
+        for name, words in _ATTEMPTS
     )
     top = float(max(answers.values()))
     figure = Figure(words=" ".join(sentences), top=top, bars=bars, is_share=False)
@@ -124,7 +124,7 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
     answers: dict[str, int] = {}
     texts: list[str] = []
     change = 0.0
-    for done, (name, words) in enumerate(_WAYS, start=1):
+    for done, (name, words) in enumerate(_ATTEMPTS, start=1):
         module = material.fresh().module
         _break(module, material.site, name, len(material.classes))
         try:
@@ -136,24 +136,24 @@ def _tried(material: Material) -> tuple[dict[str, int], float, tuple[str, ...]]:
         except RuntimeError as error:  # what this way is here to show
             answers[name] = 0
             texts.append(f"{words}: {type(error).__name__}: {str(error).splitlines()[0]}")
-        material.tick(done, len(_WAYS))
+        material.tick(done, len(_ATTEMPTS))
     return answers, change, tuple(texts)
 
 
-def _break(module: nn.Module, site: HeadSite, way: str, classes: int) -> None:
+def _break(module: nn.Module, site: HeadSite, attempt: str, classes: int) -> None:
     """Give the network a new head in one of the four ways."""
     from torch import nn
 
     from headswap.heads.swap import swap_head
 
     parent, _, leaf = site.paths[0].rpartition(".")
-    if way == "wrong_attribute":
+    if attempt == "wrong_attribute":
         unused = next(name for name in ("fc", "classifier", "head", "new_head") if not hasattr(module, name))
         setattr(module, unused, nn.Linear(site.in_features[0], classes))
-    elif way == "out_features":
+    elif attempt == "out_features":
         head: nn.Linear = module.get_submodule(site.paths[0])  # type: ignore[assignment]
         head.out_features = classes
-    elif way == "wrong_width":
+    elif attempt == "wrong_width":
         setattr(module.get_submodule(parent), leaf, nn.Linear(site.in_features[0] // 2, classes))
     else:
         swap_head(module, classes, site=site)

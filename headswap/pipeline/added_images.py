@@ -82,11 +82,11 @@ class AddedReader:
             self.listener(
                 Note(f"This machine has no engine {self.engine}: {engine.name} sees the new pictures.")
             )
-        body = extractor_for(network, card.site, self.workspace / "features", engine, flip=card.flip)
-        parts = [np.empty((0, body.width), np.float32)]
+        extractor = extractor_for(network, card.site, self.workspace / "features", engine, flip=card.flip)
+        parts = [np.empty((0, extractor.width), np.float32)]
         for start in range(0, len(images), _BATCH):
             batch = np.stack([self._prepared(intake, image) for image in images[start : start + _BATCH]])
-            parts.append(body.features(batch).numpy())
+            parts.append(extractor.features(batch).numpy())
             self._shown += list(batch[: max(0, _MOST_SHOWN - len(self._shown))])
             self.listener(Progress("features", start + len(batch), len(images)))
         return np.concatenate(parts)

@@ -125,7 +125,7 @@ def train(  # noqa: PLR0913
     _refuse_early(on)
     from headswap.pipeline.experiment import DataConfig, Experiment
     from headswap.pipeline.replay import train_again
-    from headswap.pipeline.run import place_for_bundle, run_experiment
+    from headswap.pipeline.run import path_for_bundle, run_experiment
     from headswap.zoos.zoo import ZooSettings
 
     folder = _workspace(workspace)
@@ -141,7 +141,7 @@ def train(  # noqa: PLR0913
                 from_bundle, data, out=out, weights=weights, workspace=folder, crew=crew, listener=listener
             )
     source = Path(data)
-    place = place_for_bundle(out, source)
+    target = path_for_bundle(out, source)
     teach, path = _read_by(config or TrainConfig(), head)
     experiment = Experiment(
         data=DataConfig(source=str(source), test_share=test_share, seed=seed),
@@ -153,7 +153,7 @@ def train(  # noqa: PLR0913
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     with crew_if(on, data, weights, workspace=folder) as crew:
         return run_experiment(
-            experiment, place, workspace=folder, settings=settings, crew=crew, listener=listener
+            experiment, target, workspace=folder, settings=settings, crew=crew, listener=listener
         )
 
 
@@ -234,11 +234,11 @@ def _answers(
         raise BadSetting(
             "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
         )
-    place = _path_of(bundle)
-    with crew_on(on, place, *images) as crew:
+    path = _path_of(bundle)
+    with crew_on(on, path, *images) as crew:
         from headswap.pipeline.spread_answers import answers_elsewhere
 
-        yield from answers_elsewhere(crew, place, images, allow_code=allow_code, listener=listener)
+        yield from answers_elsewhere(crew, path, images, allow_code=allow_code, listener=listener)
 
 
 def evaluate(
@@ -271,12 +271,12 @@ def evaluate(
         from headswap.bundle.evaluate import evaluate_bundle
 
         return evaluate_bundle(loaded(bundle, allow_code), source, workspace=folder, listener=listener)
-    place = _path_of(bundle)
-    with crew_on(on, place, source, workspace=folder) as crew:
+    path = _path_of(bundle)
+    with crew_on(on, path, source, workspace=folder) as crew:
         from headswap.pipeline.spread_answers import evaluate_elsewhere
 
         return evaluate_elsewhere(
-            crew, place, source, allow_code=allow_code, workspace=folder, listener=listener
+            crew, path, source, allow_code=allow_code, workspace=folder, listener=listener
         )
 
 

@@ -78,7 +78,7 @@ def _crossing(report: Report, manifest: Manifest) -> str:
 
 
 def bind(
-    place: Path,
+    target: Path,
     experiment: Experiment,
     task: TrainingTask,
     trained: TrainingResult,
@@ -89,7 +89,7 @@ def bind(
     card = _card(experiment, network, trained, report)
     words = to_json(replace(_portable(experiment), replay=_replay(trained, network.input)), indent=1)
     reference, kept = _remembered(task, trained, network)
-    save_bundle(place, network, card, words, report, task.manifest, reference=reference, kept=kept)
+    save_bundle(target, network, card, words, report, task.manifest, reference=reference, kept=kept)
 
 
 def _remembered(
@@ -113,8 +113,10 @@ def _remembered(
     if head is not None and len(network.class_names) == len(head.weight):
         old = PretrainedNames(weight=head.weight.numpy(), bias=head.bias.numpy(), names=network.class_names)
     images = [manifest.images[row] for row in rows]
-    train_looks, test_looks = (features[np.searchsorted(wanted, part)][:, columns] for part in (rows, test))
-    reference = remember(images, train_looks, test_looks, old)
+    train_features, test_features = (
+        features[np.searchsorted(wanted, part)][:, columns] for part in (rows, test)
+    )
+    reference = remember(images, train_features, test_features, old)
     if not kept:
         return reference, None
     mine = features[np.searchsorted(wanted, kept)]

@@ -85,17 +85,17 @@ def compare(  # noqa: PLR0913
     if not 2 <= folds <= 20:
         raise BadSetting(f"folds is {folds}.", remedy="Choose 2 to 20, such as 5.")
     limits = NetworkLimits(fetch=fetch, most_ms=most_ms, most_mb=most_mb, any_use=any_use)
-    place = Path(workspace) if workspace else user_cache_path("headswap")
-    with crew_if(on, data, workspace=place) as crew:
+    folder = Path(workspace) if workspace else user_cache_path("headswap")
+    with crew_if(on, data, workspace=folder) as crew:
         if models in (AUTO, [AUTO], (AUTO,)):
             from headswap.pipeline.race import RaceSetting, race
 
             setting = RaceSetting(limits=limits, folds=folds, seed=seed)
-            return race(Path(data), setting, workspace=place, crew=crew, listener=listener, on_row=on_row)
+            return race(Path(data), setting, workspace=folder, crew=crew, listener=listener, on_row=on_row)
         names = _names_of(models, limits)
         settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
         task = task_of(
-            Path(data), names, folds=folds, seed=seed, workspace=place, settings=settings, crew=crew,
+            Path(data), names, folds=folds, seed=seed, workspace=folder, settings=settings, crew=crew,
             listener=listener,
         )  # fmt: skip
         return _compared(task, names, listener, on_row)

@@ -30,7 +30,7 @@ from headswap.evaluation.report import Report
 from headswap.events import Listener, Progress, silent
 from headswap.pipeline.added_images import AddedReader
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.run import place_for_bundle
+from headswap.pipeline.run import path_for_bundle
 from headswap.pipeline.solve_again import KnownImages, save_again, solve_again
 from headswap.storage.files import from_json, read_sealed, to_json
 
@@ -104,18 +104,18 @@ def edit(  # noqa: PLR0913
     )
     if not sources and changes == ClassChanges():
         raise BadSetting("No change was named.", remedy="Say what to add, remove, merge or rename.")
-    place = place_for_bundle(out, Path(out))
+    new_bundle = path_for_bundle(out, Path(out))
     with opened(Path(bundle)) as folder:
         before = _open(folder, allow_code)
     names = new_names(before.bundle.classes, changes)
     said = _in_words(changes)
     if not sources and changes.only_names:
-        done = _rename(before, names, said, place)
+        done = _rename(before, names, said, new_bundle)
     else:
         target = Path(workspace) if workspace else user_cache_path("headswap")
         kept = _kept_in(before)
         reading = AddedReader(before.bundle, sources, target, engine=kept.engine, listener=listener)
-        done = _solve_again(before, kept, (names, said), place, reading)
+        done = _solve_again(before, kept, (names, said), new_bundle, reading)
     return replace(done, seconds=round(time.perf_counter() - begin, 3))
 
 
@@ -140,7 +140,7 @@ def _in_words(changes: ClassChanges) -> list[str]:
 
 
 def _rename(
-    before: _Opened, names: Mapping[str, str | None], said: Sequence[str], place: Path
+    before: _Opened, names: Mapping[str, str | None], said: Sequence[str], new_bundle: Path
 ) -> EditOutcome:
     """The same network under other names, in the same order."""
     bundle, dataset = before.bundle, before.dataset
@@ -149,11 +149,11 @@ def _rename(
     report = _with_names(bundle.report, names, manifest)
     card = replace(bundle.card, classes=classes, edits=(*bundle.card.edits, *said))
     save_bundle(
-        place, bundle.network, card, to_json(before.experiment, indent=1), report, manifest,
+        new_bundle, bundle.network, card, to_json(before.experiment, indent=1), report, manifest,
         reference=bundle.reference, kept=before.kept,
     )  # fmt: skip
     return EditOutcome(
-        bundle=str(place), changes=tuple(said), report=report, counts=manifest.counts, added=0,
+        bundle=str(new_bundle), changes=tuple(said), report=report, counts=manifest.counts, added=0,
         train_images=report.train_total, left_out=(), seconds=0.0,
     )  # fmt: skip
 
@@ -176,7 +176,7 @@ def _solve_again(
     before: _Opened,
     kept: KeptFeatures,
     wanted: tuple[Mapping[str, str | None], Sequence[str]],
-    place: Path,
+    new_bundle: Path,
     reading: AddedReader,
 ) -> EditOutcome:
     """Another head, solved on what is kept and on what is added; `wanted`: new names, and words for them."""
@@ -190,9 +190,9 @@ def _solve_again(
     reading.listener(Progress("head", 0, 1))
     done = solve_again(before.bundle, before.experiment, images, said, reading.shown)
     reading.listener(Progress("save", 0, 1))
-    save_again(before.bundle, before.experiment, images, done, place)
+    save_again(before.bundle, before.experiment, images, done, new_bundle)
     return EditOutcome(
-        bundle=str(place), changes=tuple(said), report=done.report, counts=images.manifest.counts,
+        bundle=str(new_bundle), changes=tuple(said), report=done.report, counts=images.manifest.counts,
         added=len(fresh), train_images=done.report.train_total, left_out=tuple(reading.left_out), seconds=0.0,
     )  # fmt: skip
 
@@ -219,9 +219,9 @@ def _put_together(
 ) -> KnownImages:
     """What is kept of the classes that stay, then what is added."""
     manifest, rows = with_classes(before.dataset, names)
-    places = {row: number for number, row in enumerate(rows)}
-    stays = np.array([int(row) in places for row in kept.rows])
-    known, features = [places[int(row)] for row in kept.rows[stays]], [kept.features[stays]]
+    positions = {row: number for number, row in enumerate(rows)}
+    stays = np.array([int(row) in positions for row in kept.rows])
+    known, features = [positions[int(row)] for row in kept.rows[stays]], [kept.features[stays]]
     data = before.experiment.data
     for source in reading.sources:
         more, start = reading.read(source), len(manifest.images)

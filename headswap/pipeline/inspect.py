@@ -28,7 +28,7 @@ _PROOF = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class BodyBlock:
+class BackboneBlock:
     """One block of a body, in the order that a picture passes it."""
 
     path: str
@@ -44,7 +44,7 @@ class Inspection:
 
     card: NetworkCard
     site: HeadSite
-    stages: tuple[BodyBlock, ...]  # of the body
+    stages: tuple[BackboneBlock, ...]  # of the body
     body_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
@@ -67,7 +67,7 @@ def inspect_network(
         ModelNotFound, HeadNotFound, WeightsDamaged.
     """
     from headswap.heads.detect import find_head
-    from headswap.heads.stages import body_stages
+    from headswap.heads.stages import backbone_stages
     from headswap.heads.swap import swap_head
     from headswap.heads.trainable import head_parameters
     from headswap.zoos.catalogue import build_network, load_network
@@ -88,8 +88,8 @@ def inspect_network(
         card=network.card,
         site=replace(site, evidence=(*site.evidence, _PROOF)),
         stages=tuple(
-            BodyBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
-            for stage in body_stages(network.module, site)
+            BackboneBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
+            for stage in backbone_stages(network.module, site)
         ),
         body_parameters=sum(count for key, count in counts.items() if key not in in_head),
         head_parameters=sum(count for key, count in counts.items() if key in in_head),

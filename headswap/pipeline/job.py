@@ -15,20 +15,20 @@ from headswap.storage.files import check_seal, from_json, remove
 def run_job(experiment_json: str, job_folder: Path, listener: Listener) -> str:
     """What a worker process does: one experiment; returns the name of the sealed result."""
     experiment: Experiment = from_json(Experiment, experiment_json)
-    place = job_folder / "bundle"
-    if not _is_whole(place):  # a worker that died after sealing left it whole
-        outcome = run_experiment(experiment, place, workspace=job_folder.parent.parent, listener=listener)
+    folder = job_folder / "bundle"
+    if not _is_whole(folder):  # a worker that died after sealing left it whole
+        outcome = run_experiment(experiment, folder, workspace=job_folder.parent.parent, listener=listener)
         keep_figures(job_folder, outcome.figures)
-    return place.name
+    return folder.name
 
 
-def _is_whole(place: Path) -> bool:
+def _is_whole(folder: Path) -> bool:
     """Whether a sealed bundle is there; a damaged one is cleared away, to be made again."""
-    if not place.exists():
+    if not folder.exists():
         return False
     try:
-        check_seal(place)
+        check_seal(folder)
     except BundleDamaged:
-        remove(place)
+        remove(folder)
         return False
     return True

@@ -30,7 +30,7 @@ from headswap.training.label_advice import LabelAdvice
 from headswap.training.labelling import ClusterTree, advise, cluster_tree
 from headswap.zoos.catalogue import load_network
 
-LIKENESS = "likeness.safetensors"
+CLUSTERS = "likeness.safetensors"
 _ROWS = "rows-*.safetensors"
 
 
@@ -51,20 +51,20 @@ def write_features(
         UnreadableImage: an image has gone.
         TeachingFailed: features are no finite numbers.
     """
-    place = dataset.parent / f"rows-{start:07}.safetensors"
-    if place.exists():
+    path = dataset.parent / f"rows-{start:07}.safetensors"
+    if path.exists():
         return
-    manifest, body = _manifest(dataset), _body(model, head_path, weights)
-    spec = body.network.input
+    manifest, extractor = _manifest(dataset), _extractor(model, head_path, weights)
+    spec = extractor.network.input
     images = manifest.images[start : start + count]
     ready = [prepare(reread(manifest, image, wanted_px=wanted_px(spec)), spec) for image in images]
-    features = body.features(np.stack(ready))
+    features = extractor.features(np.stack(ready))
     if not bool(torch.isfinite(features).all()):
         raise TeachingFailed(
-            f"{body.network.name} gives features that are not numbers (NaN or infinite).",
+            f"{extractor.network.name} gives features that are not numbers (NaN or infinite).",
             remedy="Choose another network in step 1, and try again.",
         )
-    write_bytes(place, save({"features": features}))
+    write_bytes(path, save({"features": features}))
 
 
 def write_clusters(dataset: Path) -> None:
@@ -79,7 +79,7 @@ def write_clusters(dataset: Path) -> None:
         "merges": torch.from_numpy(tree.merges),
         "leaf": torch.from_numpy(tree.leaf),
     }
-    write_bytes(dataset.parent / LIKENESS, save(parts))
+    write_bytes(dataset.parent / CLUSTERS, save(parts))
     for file in files:
         remove(file)
 
@@ -95,17 +95,17 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     Raises:
         NotFound: there is no likeness yet.
     """
-    place = dataset.parent / LIKENESS
-    if not place.is_file():
+    path = dataset.parent / CLUSTERS
+    if not path.is_file():
         raise NotFound("These pictures are not grouped yet.", remedy="Wait until they are.")
-    features, tree = _read_clusters(place)
+    features, tree = _read_clusters(path)
     return advise(features, tree, torch.tensor(labels), skipped=skipped)
 
 
 @lru_cache(maxsize=2)
-def _read_clusters(place: Path) -> tuple[Tensor, ClusterTree]:
+def _read_clusters(path: Path) -> tuple[Tensor, ClusterTree]:
     """Written once; who labels asks again and again."""
-    parts = load_file(place)
+    parts = load_file(path)
     return parts["features"], ClusterTree.of(
         parts["features"], merges=parts["merges"].numpy(), leaf=parts["leaf"].numpy()
     )
@@ -118,7 +118,7 @@ def _manifest(dataset: Path) -> Manifest:
 
 
 @lru_cache(maxsize=1)
-def _body(model: str, head_path: str | None, weights: str | None) -> Extractor:
+def _extractor(model: str, head_path: str | None, weights: str | None) -> Extractor:
     network = load_network(model, weights=Path(weights) if weights else None)
     site = locate_head(network, path=head_path).site
     return Extractor(network, site, choose_engine())

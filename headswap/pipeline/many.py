@@ -35,7 +35,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name th
 _MOST_SURE = 1.0
 
 ImageSource = Path | bytes  # a file, or what a zip holds
-Place = TypeVar("Place", Path, PurePosixPath)
+Source = Path | Callable[[], bytes]  # a file, or what reads it from its zip
+AnyPath = TypeVar("AnyPath", Path, PurePosixPath)
 Answer = tuple[str, ImageSource, "Prediction | UnreadableImage"]  # the name as it was found
 
 
@@ -68,7 +69,7 @@ class SortedImages:
 
 def answers(
     bundle: Bundle,
-    places: Iterable[str | Path],
+    sources: Iterable[str | Path],
     listener: Listener = silent,
     kept: KeptAnswers | None = None,
 ) -> Iterator[Answer]:
@@ -76,14 +77,14 @@ def answers(
 
     Args:
         bundle: loaded.
-        places: files, folders with files at any depth, zips.
+        sources: files, folders with files at any depth, zips.
         listener: hears Progress("predict"); may raise `Cancelled`.
         kept: what it said already is not asked again; what it says now is written down.
 
     Raises:
         BadUpload: a zip that cannot be opened.
     """
-    yield from answers_of(bundle, list(found_in(places)), listener, kept)
+    yield from answers_of(bundle, list(found_in(sources)), listener, kept)
 
 
 def answers_of(
@@ -184,13 +185,13 @@ def sort(
 
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
-    place, known = Path(out), loaded(bundle, allow_code)
+    target, known = Path(out), loaded(bundle, allow_code)
     check_one_class("Sorting into folders", is_multi_label=known.card.is_multi_label)
-    if place.exists():
-        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the sorted folder.")
+    if target.exists():
+        raise BadSetting(f"{target} exists already.", remedy="Choose another name for the sorted folder.")
     for name in known.classes:
         _check_folder_name(name)
-    make_folder(place)
+    make_folder(target)
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
@@ -199,11 +200,11 @@ def sort(
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
         folder = folder_of(said, least_sure)
-        _put(image, make_folder(place / folder), Path(name).name)
+        _put(image, make_folder(target / folder), Path(name).name)
         counts[folder] += 1
         kept.append(said)
-    write_text(place / TABLE, csv_of(kept, known.classes))
-    return SortedImages(out=str(place), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
+    write_text(target / TABLE, csv_of(kept, known.classes))
+    return SortedImages(out=str(target), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
 
 
 def folder_of(said: Prediction, least_sure: float) -> str:
@@ -232,14 +233,14 @@ def pack_sorted(
     with replacing(target) as file, zipfile.ZipFile(file, "w") as packed:  # images are packed already
         for one, path in said:
             wanted = f"{folder_of(one, least_sure)}/{PurePosixPath(one.file).stem}{path.suffix}"
-            place = _free_name(PurePosixPath(wanted), lambda place: str(place) in taken)
-            taken.add(str(place))
-            packed.write(path, str(place))
+            member = _free_name(PurePosixPath(wanted), lambda member: str(member) in taken)
+            taken.add(str(member))
+            packed.write(path, str(member))
         packed.writestr(TABLE, csv_of([one for one, _ in said], classes))
     return target
 
 
-def found_in(places: Iterable[str | Path]) -> Iterator[FoundImage]:
+def found_in(sources: Iterable[str | Path]) -> Iterator[FoundImage]:
     """Every image of some folders, zips and files, in their order.
 
     Raises:
@@ -248,19 +249,19 @@ def found_in(places: Iterable[str | Path]) -> Iterator[FoundImage]:
     from headswap.data.layout import is_litter
     from headswap.data.zip_reader import open_archive
 
-    for place in map(Path, places):
-        if place.is_dir():
-            for path in sorted(place.rglob("*")):
-                if path.is_file() and not is_litter(path.relative_to(place).as_posix()):
-                    yield FoundImage(name=str(path), path=str(path))
-        elif place.is_file() and zipfile.is_zipfile(place):
-            with open_archive(place) as archive:
+    for source in map(Path, sources):
+        if source.is_dir():
+            for file in sorted(source.rglob("*")):
+                if file.is_file() and not is_litter(file.relative_to(source).as_posix()):
+                    yield FoundImage(name=str(file), path=str(file))
+        elif source.is_file() and zipfile.is_zipfile(source):
+            with open_archive(source) as archive:
                 names = archive.names
             for name in names:
                 if not is_litter(name):
-                    yield FoundImage(name=f"{place}/{name}", path=str(place), member=name)
+                    yield FoundImage(name=f"{source}/{name}", path=str(source), member=name)
         else:
-            yield FoundImage(name=str(place), path=str(place))
+            yield FoundImage(name=str(source), path=str(source))
 
 
 def _sources(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
@@ -288,7 +289,7 @@ def _put(image: ImageSource, folder: Path, name: str) -> None:
         copy(image, target)
 
 
-def _free_name(wanted: Place, is_taken: Callable[[Place], bool]) -> Place:
+def _free_name(wanted: AnyPath, is_taken: Callable[[AnyPath], bool]) -> AnyPath:
     """The name, or the first of name-2, name-3, ... that is free."""
     names = (wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}") for number in itertools.count(2))
     return next(name for name in itertools.chain([wanted], names) if not is_taken(name))

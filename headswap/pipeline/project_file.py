@@ -175,11 +175,11 @@ def _seal_of(archive: ZipReader) -> Seal:
 def _copy_out(archive: ZipReader, seal: Seal, folder: Path) -> None:
     for line in seal.files:
         most = _MOST_JSON if line.path.endswith((".json", ".jsonl")) else LIMITS.entry_bytes
-        place = folder / line.path
-        place.parent.mkdir(parents=True, exist_ok=True)
+        target = folder / line.path
+        target.parent.mkdir(parents=True, exist_ok=True)
         if line.size_bytes > most or archive.size(line.path) != line.size_bytes:
             raise BadProject(f"{line.path} is not as large as its seal says.", remedy=_WHY)
-        if archive.copy(line.path, place) != line.sha256:
+        if archive.copy(line.path, target) != line.sha256:
             raise BadProject(f"{line.path} is not what was saved.", remedy=_WHY)
 
 

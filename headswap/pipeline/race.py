@@ -106,7 +106,7 @@ def race(
     )  # fmt: skip
     task = replace(task, manifest=_parted(task.manifest, setting.seed))
     check_foldable(task.manifest.classes, task.manifest.part("train"))
-    return _Course(task, setting.limits, entrants, listener, on_row).run()
+    return _RaceRun(task, setting.limits, entrants, listener, on_row).run()
 
 
 def _nobody(entrants: Candidates) -> BadSetting:
@@ -140,7 +140,7 @@ def _pace(network: Network, image: NDArray[np.uint8]) -> float:
     return min(tries)
 
 
-class _Course:
+class _RaceRun:
     """One race on its way."""
 
     def __init__(
@@ -265,10 +265,10 @@ class _Course:
             self._loaded[name] = source
         return self._loaded[name]
 
-    def _tried(self, card: NetworkCard, deed: Callable[[], _T]) -> _T | None:
+    def _tried(self, card: NetworkCard, work: Callable[[], _T]) -> _T | None:
         """What it gives; None where a network cannot be had or used, which is told and ends nothing."""
         try:
-            return deed()
+            return work()
         except HeadswapError as error:
             reason = str(error)
         except MemoryError:
@@ -310,7 +310,7 @@ class _Course:
     def _ordered(self, outcome: Race) -> list[ComparisonRow]:
         """The winner, then who came furthest and was right most often, then who did not run."""
 
-        def place(row: ComparisonRow) -> tuple[bool, bool, int, float, str]:
+        def rank(row: ComparisonRow) -> tuple[bool, bool, int, float, str]:
             return (
                 row.model != outcome.winner,
                 row.state != "done",
@@ -319,4 +319,4 @@ class _Course:
                 row.model,
             )
 
-        return sorted(self._rows.values(), key=place)
+        return sorted(self._rows.values(), key=rank)

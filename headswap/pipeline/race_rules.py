@@ -152,9 +152,9 @@ def survivors(racers: Sequence[Racer], images: int, *, is_last: bool) -> tuple[R
     ranked = sorted(racers, key=lambda one: (-one.right, round(_loss(one), 6), one.ms))  # no rounding decides
     leader, half = ranked[0], max(2, math.ceil(len(ranked) / 2))
     figures, kept = [], []
-    for place, racer in enumerate(ranked):
+    for position, racer in enumerate(ranked):
         behind, interval, is_tie = _gap(leader, racer)
-        goes_on = is_last or place < half or (is_tie and racer.ms < leader.ms)
+        goes_on = is_last or position < half or (is_tie and racer.ms < leader.ms)
         if goes_on:
             kept.append(racer)
         figures.append(
@@ -196,7 +196,7 @@ def decide(racers: Sequence[Racer], last: RaceRound) -> Decision:
     winner = min(
         (racer for racer in tied if racer.ms <= limit), key=lambda one: (one.size_bytes, one.ms, one.model)
     )
-    return Decision(winner=winner, words=_verdict(winner, tied, last), last=_told(last, winner))
+    return Decision(winner=winner, words=_decision_text(winner, tied, last), last=_told(last, winner))
 
 
 def _told(last: RaceRound, winner: Racer) -> RaceRound:
@@ -211,7 +211,7 @@ def _told(last: RaceRound, winner: Racer) -> RaceRound:
     return replace(last, figures=figures)
 
 
-def _verdict(winner: Racer, tied: Sequence[Racer], last: RaceRound) -> str:
+def _decision_text(winner: Racer, tied: Sequence[Racer], last: RaceRound) -> str:
     best = last.figures[0]
     if len(last.figures) == 1:
         return f"{winner.name} is the only network that could be judged; it is right in {best.accuracy:.1%}."

@@ -18,7 +18,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting
 from headswap.events import Listener, Note, silent
 from headswap.pipeline.experiment import Experiment
-from headswap.pipeline.run import Outcome, place_for_bundle, run_experiment
+from headswap.pipeline.run import Outcome, path_for_bundle, run_experiment
 from headswap.storage.files import from_json
 from headswap.zoos.zoo import ZooSettings
 
@@ -51,7 +51,7 @@ def train_again(
             f"This run began from your own weights, {before.weights}.", remedy="Give the file with --weights."
         )
     source = Path(data)
-    place = place_for_bundle(out, source)
+    new_bundle = path_for_bundle(out, source)
     experiment = replace(
         before,
         data=replace(before.data, source=str(source)),
@@ -60,16 +60,22 @@ def train_again(
     target = Path(workspace) if workspace else user_cache_path("headswap")
     settings = ZooSettings(allow_code=True)  # the caller runs Python anyway
     outcome = run_experiment(
-        experiment, place, workspace=target, settings=settings, recorded=known, crew=crew, listener=listener
+        experiment,
+        new_bundle,
+        workspace=target,
+        settings=settings,
+        recorded=known,
+        crew=crew,
+        listener=listener,
     )
-    for sentence in _differences(card, known, place):
+    for sentence in _differences(card, known, new_bundle):
         listener(Note(sentence))
     return outcome
 
 
-def _differences(card: BundleCard, known: Manifest, place: Path) -> Iterator[str]:
+def _differences(card: BundleCard, known: Manifest, folder: Path) -> Iterator[str]:
     """What is not as it was when a run is repeated."""
-    now, images = read_card(place), read_dataset(place)
+    now, images = read_card(folder), read_dataset(folder)
     if card.edits:
         yield "The classes of that bundle were changed after it was taught, so the head is another one."
     if {(p.sha256, p.class_name) for p in images.images} != {(p.sha256, p.class_name) for p in known.images}:

@@ -35,7 +35,7 @@ from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
-from headswap.storage.places import why_not_writable
+from headswap.storage.locations import why_not_writable
 from headswap.storage.records import read_record
 from headswap.threads import torch_threads
 from headswap.training.budget import Budget
@@ -82,7 +82,7 @@ def read_images(
         listener=listener,
     )
     if crew and stream and stream.builder:
-        stream.builder.look_again()
+        stream.builder.refresh_index()
     return intake
 
 
@@ -107,7 +107,7 @@ def _elsewhere(
             head=stream.head,
             expected=stream.expected,
             flip=stream.flip,
-            engine=stream.builder.body.engine.name,
+            engine=stream.builder.extractor.engine.name,
             batch_size=stream.batch_size,
             folder=str(stream.folder.resolve()),
         )
@@ -242,28 +242,28 @@ def run_experiment(
     )
 
 
-def place_for_bundle(out: str | Path | None, source: Path) -> Path:
+def path_for_bundle(out: str | Path | None, source: Path) -> Path:
     """Where a bundle goes: `out`, or beside you and named after the data.
 
     Raises:
         BadSetting: something is there, or nothing can be written there; said before hours of work.
     """
-    place = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
-    reason = why_not_writable(place)
+    path = Path(out) if out else Path(f"{source.resolve().stem}-bundle")
+    reason = why_not_writable(path)
     if reason:
         raise BadSetting(
-            f"The bundle cannot be written to {place}: {reason}.",
+            f"The bundle cannot be written to {path}: {reason}.",
             remedy="Choose another place for it, one where you may write.",
         )
-    if out and place.exists():
-        raise BadSetting(f"{place} exists already.", remedy="Choose another name for the bundle.")
-    return free_name(place)
+    if out and path.exists():
+        raise BadSetting(f"{path} exists already.", remedy="Choose another name for the bundle.")
+    return free_name(path)
 
 
-def free_name(place: Path) -> Path:
+def free_name(path: Path) -> Path:
     """The place, or the first of place-2, place-3, ... that is free."""
-    names = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
-    return place if not place.exists() else next(name for name in names if not name.exists())
+    names = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def _load(

@@ -233,14 +233,14 @@ def _see_elsewhere(
         head="auto",
         expected=len(task.manifest.images),
         flip=False,
-        engine=builder.body.engine.name,
+        engine=builder.extractor.engine.name,
         batch_size=BATCH,
         folder=str((task.workspace / "features").resolve()),
     )
     with closing(see_elsewhere(crew, task.manifest, rest, backbone)) as told:
         for seen in told:
             listener(Progress("features", len(images) - len(rest) + seen, len(images)))
-    builder.look_again()
+    builder.refresh_index()
 
 
 def _answers(

@@ -116,7 +116,7 @@ def solve_again(
 
 
 def save_again(
-    bundle: Bundle, experiment: Experiment, images: KnownImages, done: SolvedAgain, place: Path
+    bundle: Bundle, experiment: Experiment, images: KnownImages, done: SolvedAgain, target: Path
 ) -> None:
     """Leave a sealed bundle of the new head at a place that must not exist yet."""
     trained, report, known = done.trained, done.report, images.known
@@ -132,18 +132,20 @@ def save_again(
         edits=done.edits,
     )
     replay = replace(experiment.replay, l2=trained.l2) if experiment.replay else None
-    looks = images.features[:, trained.site.last_features]
-    rows, test = rows_to_remember(known, looks.shape[1])
+    last_features = images.features[:, trained.site.last_features]
+    rows, test = rows_to_remember(known, last_features.shape[1])
     old = bundle.reference.old if bundle.reference else None
     kept = rows_to_keep(known, images.features.shape[1])
     save_bundle(
-        place,
+        target,
         trained.network,
         card,
         to_json(replace(experiment, replay=replay), indent=1),
         report,
         images.manifest,
-        reference=remember([known.images[row] for row in rows], looks[rows], looks[test], old),
+        reference=remember(
+            [known.images[row] for row in rows], last_features[rows], last_features[test], old
+        ),
         kept=KeptFeatures(
             rows=np.array(images.rows, np.int64)[kept], features=images.features[kept], engine=images.engine
         ),

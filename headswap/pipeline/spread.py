@@ -120,7 +120,7 @@ def read_and_see(parcel: Parcel) -> Parcel:
     """Read the files of a chunk, put their features onto the shelf, and say what they are."""
     chunk: FileChunk = from_plain(FileChunk, parcel.facts)
     bank = _bank(chunk.backbone) if chunk.backbone else None
-    spec = bank.body.network.input if bank else None
+    spec = bank.extractor.network.input if bank else None
     store = Path(chunk.store) if chunk.store else None
     files: list[FileAnswer] = []
     if store is not None:
@@ -175,7 +175,7 @@ def see(parcel: Parcel) -> Parcel:
     """Put the features of some images onto the shelf."""
     chunk: ImageChunk = from_plain(ImageChunk, parcel.facts)
     bank = _bank(chunk.backbone)
-    spec = bank.body.network.input
+    spec = bank.extractor.network.input
     with torch_threads(1):
         for image in chunk.manifest.images:
             if bank.lacks(image.sha256):
@@ -211,5 +211,5 @@ def _bank(backbone: SeenBy) -> BankBuilder:
     located = locate_head(network, path=backbone.head_path)
     source = source_of(network, located, backbone.head, backbone.expected)
     folder = Path(backbone.folder)
-    body = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)
-    return BankBuilder(body, folder=folder, expected=0, batch_size=backbone.batch_size, one_of_many=True)
+    extractor = Extractor(source.network, source.site, engine, folder / TRANSLATIONS, flip=backbone.flip)
+    return BankBuilder(extractor, folder=folder, expected=0, batch_size=backbone.batch_size, one_of_many=True)

@@ -1,6 +1,6 @@
 """Many images answered by a crew: the task, and what asks for it.
 
-Flow:  bundle + places --chunks of 256--> answer_chunk, on any machine --> (name, Prediction | why not)
+Flow:  bundle + sources --chunks of 256--> answer_chunk, on any machine --> (name, Prediction | why not)
 
 The answers come in the order of the images. Each process loads the bundle once and reads its images itself.
 """
@@ -68,7 +68,7 @@ class AnsweredChunk:
 
 
 def answers_elsewhere(
-    crew: Crew, bundle: Path, places: Iterable[str | Path], *, allow_code: bool, listener: Listener = silent
+    crew: Crew, bundle: Path, sources: Iterable[str | Path], *, allow_code: bool, listener: Listener = silent
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
     """What `headswap.pipeline.many.answers` gives, without the images themselves.
 
@@ -76,16 +76,16 @@ def answers_elsewhere(
         BundleDamaged: there is no whole bundle there.
         BadUpload: a zip that cannot be opened.
     """
-    found = list(found_in(places))
+    found = list(found_in(sources))
     named = [
         FoundImage(name=one.name, path=str(Path(one.path).resolve()), member=one.member) for one in found
     ]
     chunks = [tuple(named[start : start + CHUNK]) for start in range(0, len(named), CHUNK)]
-    place, changed_ns = _version_of(bundle)
+    path, changed_ns = _version_of(bundle)
     parcels = (
         Parcel(
             facts=to_plain(
-                AskedChunk(bundle=place, changed_ns=changed_ns, allow_code=allow_code, images=chunk)
+                AskedChunk(bundle=path, changed_ns=changed_ns, allow_code=allow_code, images=chunk)
             ),
             about=f"One of the images from {chunk[0].name} to {chunk[-1].name}",
         )
@@ -120,11 +120,11 @@ def measured_elsewhere(
     crew: Crew, bundle: Path, manifest: Manifest, images: Sequence[ImageRecord], *, allow_code: bool
 ) -> Iterator[AnsweredPart]:
     """Features and logits of some images of a manifest, a chunk at a time, in their order."""
-    place, changed_ns = _version_of(bundle)
+    path, changed_ns = _version_of(bundle)
     parcels = (
         Parcel(
             facts=to_plain(
-                MeasuredChunk(bundle=place, changed_ns=changed_ns, allow_code=allow_code, manifest=part)
+                MeasuredChunk(bundle=path, changed_ns=changed_ns, allow_code=allow_code, manifest=part)
             ),
             about=f"One of the images from {part.images[0].file} to {part.images[-1].file}",
         )
@@ -136,7 +136,7 @@ def measured_elsewhere(
 
 
 def evaluate_elsewhere(
-    crew: Crew, place: Path, data: Path, *, allow_code: bool, workspace: Path, listener: Listener = silent
+    crew: Crew, path: Path, data: Path, *, allow_code: bool, workspace: Path, listener: Listener = silent
 ) -> BundleEvaluation:
     """What `headswap.bundle.evaluate.evaluate_bundle` finds, read and answered by a crew."""
     from headswap.bundle.evaluate import evaluate_bundle
@@ -144,12 +144,12 @@ def evaluate_elsewhere(
 
     store = store_for(data, workspace)
     return evaluate_bundle(
-        load_bundle(place, allow_code=allow_code),
+        load_bundle(path, allow_code=allow_code),
         data,
         workspace=workspace,
         elsewhere=lambda placed: read_elsewhere(crew, data, store, placed, None),
         answered=lambda manifest, images: measured_elsewhere(
-            crew, place, manifest, images, allow_code=allow_code
+            crew, path, manifest, images, allow_code=allow_code
         ),
         listener=listener,
     )
@@ -169,8 +169,8 @@ def measure_chunk(parcel: Parcel) -> Parcel:
 
 def _version_of(bundle: Path) -> tuple[str, int]:
     """Where a bundle is, and when it was changed."""
-    place = bundle.resolve()
-    return str(place), place.stat().st_mtime_ns if place.exists() else 0
+    path = bundle.resolve()
+    return str(path), path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _opened(answer: ImageAnswer) -> Prediction | UnreadableImage:

@@ -43,7 +43,7 @@ def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
         height, inside = layout.frame[3] + below + 14, _curves(figure, layout)
     else:
         height, inside = 8 + layout.row * len(figure.bars), _bars(figure, layout)
-    look = {
+    attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": f"chart lesson {layout.name}",
         "viewBox": f"0 0 {layout.width} {height}",
@@ -53,16 +53,16 @@ def draw(figure: Figure, layout: FigureLayout = WIDE) -> str:
         "font-family": "system-ui, sans-serif",
         "font-size": "14",
     }
-    return written(shape("svg", look, inside=tuple(inside)))
+    return written(shape("svg", attributes, inside=tuple(inside)))
 
 
 def _text(
     x: float, y: float, words: str, *, anchor: str = "start", fill: str = _INK, bold: bool = False
 ) -> Element:
-    look = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, "style": f"fill:{fill}"}
+    attributes = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, "style": f"fill:{fill}"}
     if bold:
-        look |= {"style": f"fill:{fill};font-weight:600", "font-weight": "600"}
-    return shape("text", look, words)
+        attributes |= {"style": f"fill:{fill};font-weight:600", "font-weight": "600"}
+    return shape("text", attributes, words)
 
 
 def _path(d: str, style: str) -> Element:
@@ -85,11 +85,11 @@ def _bar(bar: Bar, top: float, layout: FigureLayout, y: float) -> list[Element]:
     width = max(0.0, min(1.0, bar.value / top)) * (right - left)
     fill = "none" if bar.tone == "wrong" else colour
     at = y + (22 if layout.names_above else 6)  # upper edge of the bar
-    look: dict[str, str | int] = {
+    attributes: dict[str, str | int] = {
         "x": left, "y": f"{at:.1f}", "width": f"{max(width, 1.5):.1f}", "height": 22, "rx": 2,
         "style": f"fill:{fill};stroke:{colour};stroke-width:1.5",
     }  # fmt: skip
-    drawn = [shape("rect", look)]
+    drawn = [shape("rect", attributes)]
     if bar.low is not None and bar.high is not None:
         low, high = (left + min(1.0, end / top) * (right - left) for end in (bar.low, bar.high))
         whisker = f"M{low:.1f} {at + 11:.1f}H{high:.1f}" + "".join(
@@ -110,21 +110,21 @@ def _curves(figure: Figure, layout: FigureLayout) -> list[Element]:
     ends = [x for curve in figure.curves for x, _ in curve.points]
     first, last = min(ends), max(ends)
 
-    def place(point: tuple[float, float]) -> tuple[float, float]:
+    def scaled(point: tuple[float, float]) -> tuple[float, float]:
         x, y = point
         across = (x - first) / (last - first) if last > first else 0.5
         return left + across * (right - left), lower - min(1.0, y / figure.top) * (lower - upper)
 
     parts = _axes(figure, layout, first, last)
     for curve in figure.curves:
-        parts.append(_line(curve, [place(point) for point in curve.points]))
+        parts.append(_line(curve, [scaled(point) for point in curve.points]))
         whiskers = zip(curve.points, curve.low, curve.high, strict=True) if curve.low else ()
         for (x, _), low, high in whiskers:
-            (at, bottom), (_, top) = place((x, low)), place((x, high))
+            (at, bottom), (_, top) = scaled((x, low)), scaled((x, high))
             parts.append(_path(f"M{at:.1f} {bottom:.1f}V{top:.1f}", f"stroke:{_INK};stroke-width:1.5"))
     if layout.names_above:
         return [*parts, *_legend(figure, layout)]
-    heights = _apart([place(curve.points[-1])[1] for curve in figure.curves], lower + 6)
+    heights = _apart([scaled(curve.points[-1])[1] for curve in figure.curves], lower + 6)
     for curve, height in zip(figure.curves, heights, strict=True):
         parts.append(_text(right + 14, height + 5, curve.words, fill=_COLOURS[curve.tone], bold=True))
     return parts

@@ -100,7 +100,7 @@ def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
     width, height, kind = (320, 320, "narrow") if narrow else (728, 360, "wide")
     frame = _Frame(width, height, kind, _below(min(speeds)), _above(max(speeds)), least)
     words = "; ".join(f"{dot.name} {_percent(dot.accuracy)} in {_time(dot.ms)}" for dot in dots)
-    look = {
+    attributes = {
         "xmlns": "http://www.w3.org/2000/svg",
         "class": f"chart {frame.kind}",
         "viewBox": f"0 0 {width} {height}",
@@ -111,7 +111,7 @@ def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
         "aria-label": f"Accuracy against time for one prediction: {words}.",
     }
     whiskers, points = [_whisker(frame, dot) for dot in dots], [_point(frame, dot) for dot in dots]
-    return shape("svg", look, inside=(*_axes(frame), *whiskers, *points, *_names(frame, dots)))
+    return shape("svg", attributes, inside=(*_axes(frame), *whiskers, *points, *_names(frame, dots)))
 
 
 def _axes(frame: _Frame) -> list[Element]:
@@ -151,8 +151,8 @@ def _ticks(frame: _Frame) -> list[float]:
 def _whisker(frame: _Frame, dot: Dot) -> Element:
     x, high, low = frame.x(dot.ms), frame.y(min(1.0, dot.high)), frame.y(max(frame.least, dot.low))
     stroke = f"M{x:.1f} {high:.1f}V{low:.1f}M{x - 5:.1f} {high:.1f}h10M{x - 5:.1f} {low:.1f}h10"
-    look = {"stroke": _ACCENT, "stroke-width": "1.5", "fill": "none", "opacity": ".55"}
-    return shape("path", {"d": stroke} | look)
+    attributes = {"stroke": _ACCENT, "stroke-width": "1.5", "fill": "none", "opacity": ".55"}
+    return shape("path", {"d": stroke} | attributes)
 
 
 def _point(frame: _Frame, dot: Dot) -> Element:
@@ -168,22 +168,22 @@ def _names(frame: _Frame, dots: Sequence[Dot]) -> list[Element]:
         name = dot.name if len(dot.name) <= 28 else dot.name[:27] + "…"
         half = _LETTER * len(name) / 2
         x, y = frame.x(dot.ms), frame.y(dot.accuracy)
-        places = [
+        boxes = [
             _Box(x + side * (half + 12), y + away, half, _LINE_HEIGHT / 2)
             for away in (0, *(sign * step * _LINE_HEIGHT for step in range(1, 9) for sign in (-1, 1)))
             for side in (1, -1, 0)
             if away or side
         ]
         others = [box for other, box in enumerate(taken) if other != number]
-        free = [box for box in places if frame.holds(box) and not any(map(box.covers, others))]
-        inside = free or [box for box in places if frame.holds(box)] or places
+        free = [box for box in boxes if frame.holds(box) and not any(map(box.covers, others))]
+        inside = free or [box for box in boxes if frame.holds(box)] or boxes
         taken.append(inside[0])
-        look = {
+        attributes = {
             "x": f"{inside[0].x:.1f}", "y": f"{inside[0].y + 4.5:.1f}", "text-anchor": "middle",
             "paint-order": "stroke", "stroke": _GROUND, "stroke-width": "4",
             "style": f"fill:{_INK};font-weight:600",
         }  # fmt: skip
-        drawn.append(shape("text", look, name))
+        drawn.append(shape("text", attributes, name))
     return drawn
 
 

@@ -156,24 +156,24 @@ def replacing(path: Path, *, before: Path | None = None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def sealed_folder(place: Path) -> Iterator[Path]:
-    """Give a draft folder to write into; on a clean exit it becomes `place`, sealed.
+def sealed_folder(path: Path) -> Iterator[Path]:
+    """Give a draft folder to write into; on a clean exit it becomes `path`, sealed.
 
     Raises:
-        FileExistsError: `place` exists; a sealed folder is never changed.
+        FileExistsError: `path` exists; a sealed folder is never changed.
         DiskFull, DiskFailed: nothing is left behind.
     """
-    if place.exists():
-        raise FileExistsError(place)
-    draft = _draft_of(place)
-    with room_on(place.parent):
-        disk.make_folder(place.parent)
+    if path.exists():
+        raise FileExistsError(path)
+    draft = _draft_of(path)
+    with room_on(path.parent):
+        disk.make_folder(path.parent)
         try:
             disk.make_folder(draft)
             yield draft
             _seal(draft)
-            disk.rename(draft, place)
-            disk.sync(place.parent)
+            disk.rename(draft, path)
+            disk.sync(path.parent)
         except BaseException:
             drop(draft)
             raise
@@ -315,8 +315,8 @@ def sweep_drafts(folder: Path, *, older_than_s: float = 0.0) -> int:
     return sum(not path.exists() for path in stale)
 
 
-def _draft_of(place: Path) -> Path:
-    return place.with_name(f"{place.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_DRAFT_MARK}{uuid.uuid4().hex[:8]}")
 
 
 def _seal(folder: Path) -> None:

@@ -121,35 +121,41 @@ def diagnose(
     if work <= _MOST_WORK and int(test.sum()) < ENOUGH_FOR_A_TEST and not given:
         judged = out_of_fold(torch.ones_like(test), _FOLDS)
     train = torch.tensor([image.part == "train" for image in manifest.images])
-    looks = columns_of(features, site.last_features)
+    last_features = columns_of(features, site.last_features)
     studied = work <= _MOST_WORK and heads.fold_logits is not None and labels.ndim == 1
     halves = out_of_fold(train, 2) if studied else None
     return Diagnostics(
         features=features,
         cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
-        by_last=_by_last(manifest, looks, labels, config) if site.taps and judged is not None else None,
+        by_last=_by_last(manifest, last_features, labels, config)
+        if site.taps and judged is not None
+        else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
-        cross_split_duplicates=_cross_split_duplicates(manifest, looks),
+        cross_split_duplicates=_cross_split_duplicates(manifest, last_features),
         old_head=old_head if heads.bias_offset == 0 else None,
     )
 
 
-def _by_last(manifest: Manifest, looks: Tensor, labels: Tensor, config: TrainConfig) -> SplitLogits | None:
+def _by_last(
+    manifest: Manifest, last_features: Tensor, labels: Tensor, config: TrainConfig
+) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
     groups = [image.group for image in manifest.images]
     free = replace(config, l2=None)
-    solved = fit_head(looks, labels, num_classes=len(manifest.classes), config=free, groups=groups)
+    solved = fit_head(last_features, labels, num_classes=len(manifest.classes), config=free, groups=groups)
     return None if solved.fold_logits is None else _split_logits(manifest, labels, solved.fold_logits)
 
 
 def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, ...]:
     if len(features) > _MOST_TO_COMPARE:
         return ()
-    looks = embeddings_of(features.numpy())
+    embeddings = embeddings_of(features.numpy())
     test = [row for row, image in enumerate(manifest.images) if image.part == "test"]
     train = [row for row, image in enumerate(manifest.images) if image.part == "train"]
     groups = np.array([image.group for image in manifest.images])
-    rows = cross_split_duplicates(looks[test], looks[train], groups[test].tolist(), groups[train].tolist())
+    rows = cross_split_duplicates(
+        embeddings[test], embeddings[train], groups[test].tolist(), groups[train].tolist()
+    )
     return tuple(manifest.images[test[row]].file for row in rows)
 
 
@@ -158,12 +164,14 @@ def features_of(
 ) -> NDArray[np.float32] | None:
     """(M, D) features by the network as it is now, of rows of the manifest; None: they cannot be caught."""
     try:
-        body = Extractor(network, site, exact(choose_engine()), flip=flip)
+        extractor = Extractor(network, site, exact(choose_engine()), flip=flip)
     except HeadNotFound:
         return None
     images, size = task.manifest.images, task.config.batch_size
     parts = [
-        body.features(np.stack([task.prepared(images[row], network) for row in rows[start : start + size]]))
+        extractor.features(
+            np.stack([task.prepared(images[row], network) for row in rows[start : start + size]])
+        )
         for start in range(0, len(rows), size)
     ]
     return np.asarray(torch.cat(parts).numpy())

@@ -23,7 +23,7 @@ from headswap.data.transforms import to_float
 from headswap.errors import FinishEarly, TeachingFailed
 from headswap.events import EpochEnd, Listener, Progress
 from headswap.features.devices import full_precision, upload
-from headswap.features.engines import choose_engine, exact, place
+from headswap.features.engines import choose_engine, exact, to_engine
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite
 from headswap.heads.trainable import freeze_backbone
@@ -71,7 +71,7 @@ def train_through(  # noqa: PLR0913
         TeachingFailed: the loss is not a number.
     """
     engine = exact(choose_engine())
-    module = place(network.module.eval(), engine)
+    module = to_engine(network.module.eval(), engine)
 
     def answer(images: Sequence[ImageRecord]) -> Tensor:
         pixels = torch.from_numpy(to_float(batch(images), network.input))

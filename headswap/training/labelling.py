@@ -209,10 +209,10 @@ def _said_alike(tree: ClusterTree, guess: _Guess, labels: Tensor, known: Rows) -
     agreed &= np.isin(group[guess.rows], group[known])
     groups = []
     for label in np.unique(guess.label):
-        places = np.flatnonzero(agreed & (guess.label == label))
-        places = places[np.argsort(-guess.probability[places], kind="stable")][:MOST]
-        if len(places) >= FEWEST:
-            groups.append(AlikeGroup(tuple(guess.rows[places].tolist()), int(label)))
+        indices = np.flatnonzero(agreed & (guess.label == label))
+        indices = indices[np.argsort(-guess.probability[indices], kind="stable")][:MOST]
+        if len(indices) >= FEWEST:
+            groups.append(AlikeGroup(tuple(guess.rows[indices].tolist()), int(label)))
     return sorted(groups, key=lambda one: -len(one.rows))
 
 
@@ -263,9 +263,9 @@ def _distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray
 
 def _nearest(left: NDArray[np.float32], right: NDArray[np.float32]) -> tuple[Rows, NDArray[np.float32]]:
     """(A,): which of `right` is the nearest to each of `left`, and how far."""
-    places, apart = [], []
+    indices, apart = [], []
     for start in range(0, len(left), _AT_ONCE):
         some = _distances(left[start : start + _AT_ONCE], right)
-        places.append(some.argmin(axis=1))
+        indices.append(some.argmin(axis=1))
         apart.append(some.min(axis=1))
-    return np.concatenate(places), np.concatenate(apart)
+    return np.concatenate(indices), np.concatenate(apart)

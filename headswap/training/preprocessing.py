@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
 
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
-_LOOKS = 2  # over all pictures, beside the usual one
+_MORE_PASSES = 2  # over all pictures, beside the usual one
 _MEASURED = 16  # pictures
 _WORDS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
@@ -74,31 +74,31 @@ def choose_preprocessing(
         solve: cross-validates a head on the practice rows of some features.
         listener: hears Progress("views").
     """
-    looking = _Looking(task, network, site, usual, listener)
+    other_views = _OtherViews(task, network, site, usual, listener)
     before = solve(usual.features)
     unchanged = ChosenPreprocessing(spec=network.input, flip=False, bank=usual, words="")
-    if before is None or not leaves_room(before, labels) or not looking.has_time():
+    if before is None or not leaves_room(before, labels) or not other_views.has_time():
         return unchanged
     own = network.input
     other = own.fitted("crop" if own.crop_mode == "squash" else "squash")
     spec, plain = own, usual.features
-    seen = looking.at(other)
+    seen = other_views.at(other)
     fits = _gain(before, solve(seen), labels)
     if fits is not None and fits.is_clear():
         spec, plain = other, seen
-    mean = (plain + looking.at(spec, flipped=True)) / 2
+    mean = (plain + other_views.at(spec, flipped=True)) / 2
     flips = _gain(solve(plain), solve(mean), labels)
     flip = flips is not None and flips.is_clear()
     words = _words(fits if spec is other else None, flips if flip else None, spec)
     if words:
         listener(Note(words))
-    looking.over()
+    other_views.over()
     features = mean if flip else plain
     bank = FeatureBank(features=features, engine=usual.engine, computed=usual.computed)
     return ChosenPreprocessing(spec=spec, flip=flip, bank=bank, words=words)
 
 
-class _Looking:
+class _OtherViews:
     """Runs the body over all pictures once more, in another view."""
 
     def __init__(
@@ -127,10 +127,10 @@ class _Looking:
         if not task.budget.is_limited:
             return True
         few = task.manifest.images[:_MEASURED]
-        body = extractor_for(self.network, self.site, task.features_folder, self.engine)
+        extractor = extractor_for(self.network, self.site, task.features_folder, self.engine)
         begin = time.perf_counter()
-        body.features(np.stack([task.prepared(image, self.network) for image in few]))
-        needed = _LOOKS * self.count * (time.perf_counter() - begin) / len(few)
+        extractor.features(np.stack([task.prepared(image, self.network) for image in few]))
+        needed = _MORE_PASSES * self.count * (time.perf_counter() - begin) / len(few)
         return needed < task.budget.left_s / 2
 
     def over(self) -> None:

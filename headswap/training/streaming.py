@@ -73,9 +73,9 @@ class FeatureStream:
         if self.source.fits_linear_head:
             engine = engine_named(self.engine) if self.engine else None
             source = self.source.network
-            body = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
+            extractor = extractor_for(source, self.source.site, self.folder, engine, flip=self.flip)
             self.builder = BankBuilder(
-                body, folder=self.folder, expected=self.expected, batch_size=self.batch_size
+                extractor, folder=self.folder, expected=self.expected, batch_size=self.batch_size
             )
             if self.head == "last" and self.folder.is_dir():
                 self._take_over(self.builder, source_of(network, located, "auto", self.expected))
@@ -87,8 +87,8 @@ class FeatureStream:
 
         if not wide.is_wide:
             return
-        engine = builder.body.engine
-        body = extractor_for(wide.network, wide.site, self.folder, engine, flip=self.flip)
-        before = BankBuilder(body, folder=self.folder, expected=self.expected)
+        engine = builder.extractor.engine
+        extractor = extractor_for(wide.network, wide.site, self.folder, engine, flip=self.flip)
+        before = BankBuilder(extractor, folder=self.folder, expected=self.expected)
         for sha, row in before.kept():
             builder.learn([sha], row[None, wide.site.last_features])

@@ -178,9 +178,9 @@ def _builder(task: TrainingTask, source: FeatureSource, listener: Listener) -> B
     if task.engine and engine is None:
         listener(Note(f"This machine has no engine {task.engine}: the head may differ in its last digits."))
     folder = task.features_folder
-    body = extractor_for(source.network, source.site, folder, engine, flip=task.config.flip)
+    extractor = extractor_for(source.network, source.site, folder, engine, flip=task.config.flip)
     return BankBuilder(
-        body, folder=folder, expected=len(task.manifest.images), batch_size=task.config.batch_size
+        extractor, folder=folder, expected=len(task.manifest.images), batch_size=task.config.batch_size
     )
 
 

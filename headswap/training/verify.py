@@ -39,7 +39,7 @@ class HeadProof:
 
     heads: LinearHeads  # as the network combines them
     order: Tensor  # (N,) rows of the manifest: the exam's, the most undecided first, then the others
-    body: Extractor  # the network in single precision
+    extractor: Extractor  # the network in single precision
     features: Tensor  # (M, D) that it gave for the first M of them
 
 
@@ -57,8 +57,8 @@ def prove_in(
     found = installed(network, site, heads, images, largest=largest, flip=task.config.flip, several=several)
     if found is None:
         return None
-    proved, features, body = found
-    return HeadProof(heads=proved, order=order, features=features, body=body)
+    proved, features, extractor = found
+    return HeadProof(heads=proved, order=order, features=features, extractor=extractor)
 
 
 def _margins(logits: Tensor, *, several: bool) -> Tensor:
@@ -100,11 +100,11 @@ def installed(
             break
         heads = replace(heads, bias_offset=bias_offset)
         install(network.module, site, heads)
-        body = Extractor(network, site, exact(choose_engine()), flip=flip)
-        features, answers = body.look(images)
+        extractor = Extractor(network, site, exact(choose_engine()), flip=flip)
+        features, answers = extractor.features_and_logits(images)
         proved = agree(heads, features, answers, several=several)
         if proved is not None:
-            return proved, features, body
+            return proved, features, extractor
     return None
 
 
@@ -115,7 +115,7 @@ def training_result_of(
     heads = proof.heads
     logits = heads.logits(bank.features)
     if "float32" not in bank.engine:
-        logits = _looked_at_again(task, network, proof, logits)
+        logits = _recomputed_logits(task, network, proof, logits)
     train, test = task.rows("train"), task.rows("test")
     labels = task.labels(task.manifest.images)
     folds = heads.fold_logits
@@ -140,7 +140,7 @@ def _right(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
     return int(((logits.numpy() >= thresholds) == labels.numpy().astype(bool)).all(axis=1).sum())
 
 
-def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
+def _recomputed_logits(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
     """Let the body, in single precision, see the exam pictures that half precision leaves open.
 
     What the network will say of a picture later must be what the exam says now; only a picture whose
@@ -156,7 +156,7 @@ def _looked_at_again(task: TrainingTask, network: Network, proof: HeadProof, log
     several = task.manifest.is_multi_label
     margins = _margins(logits[order], several=several)
     size = max(1, task.config.batch_size // 2)  # a number is twice as large: no more memory than before
-    builder = BankBuilder(proof.body, folder=task.features_folder, expected=len(test), batch_size=size)
+    builder = BankBuilder(proof.extractor, folder=task.features_folder, expected=len(test), batch_size=size)
     worst, start = 0.0, 0
     builder.learn([one.sha256 for one in test[:_PROOF_IMAGES]], proof.features[: len(test)])
     while start < len(test) and (start == 0 or float(margins[start]) <= _SURELY * worst):

@@ -105,8 +105,8 @@ def fetched_bytes(settings: ZooSettings = DEFAULT_SETTINGS) -> int:
     from huggingface_hub.constants import HF_HUB_CACHE
     from torch.hub import get_dir
 
-    places = (settings.folder, Path(get_dir()) / "checkpoints", Path(HF_HUB_CACHE))
-    files = (path for place in places if place.is_dir() for path in place.rglob("*"))
+    folders = (settings.folder, Path(get_dir()) / "checkpoints", Path(HF_HUB_CACHE))
+    files = (path for folder in folders if folder.is_dir() for path in folder.rglob("*"))
     return sum(path.stat().st_size for path in files if path.is_file() and not path.is_symlink())
 
 

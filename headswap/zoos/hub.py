@@ -53,7 +53,7 @@ def is_reachable(source: str, *, timeout_s: float) -> bool:
 
 
 def fetch_from_hub(
-    repository: str, file_names: Iterable[str], *, name: str, by_hand_place: Path, listener: Listener
+    repository: str, file_names: Iterable[str], *, name: str, by_hand_path: Path, listener: Listener
 ) -> Path:
     """Download the first of these files that the repository has.
 
@@ -66,7 +66,7 @@ def fetch_from_hub(
 
     file_names = tuple(file_names)
     if not online(hf_hub_url(repository, file_names[0])):
-        raise not_here(name, by_hand_place)
+        raise not_here(name, by_hand_path)
     reason = f"{repository} has no {' or '.join(file_names)}"
     for file_name in file_names:
         try:
@@ -78,16 +78,16 @@ def fetch_from_hub(
             )  # a stop is heard here at the latest
             return path
         except LocalEntryNotFoundError as error:
-            raise not_here(name, by_hand_place) from error
+            raise not_here(name, by_hand_path) from error
         except EntryNotFoundError:
             continue
         except HfHubHTTPError as error:
-            raise _refused(repository, name, by_hand_place, error) from error
+            raise _refused(repository, name, by_hand_path, error) from error
         except Exception as error:
             if not _is_of_the_line(error):
                 raise
-            raise not_here(name, by_hand_place, reason=f"the download broke off ({error})") from error
-    raise not_here(name, by_hand_place, reason=reason)
+            raise not_here(name, by_hand_path, reason=f"the download broke off ({error})") from error
+    raise not_here(name, by_hand_path, reason=reason)
 
 
 def _is_of_the_line(error: Exception) -> bool:
@@ -95,12 +95,12 @@ def _is_of_the_line(error: Exception) -> bool:
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _HTTP_LIBRARIES
 
 
-def _refused(repository: str, name: str, place: Path, error: Any) -> WeightsNotHere:
+def _refused(repository: str, name: str, path: Path, error: Any) -> WeightsNotHere:
     code = getattr(error.response, "status_code", None)
     if code in (401, 403):
         reason = f"huggingface.co/{repository} wants its licence accepted and `hf auth login` first"
-        return not_here(name, place, reason=reason)
-    return not_here(name, place, reason=f"huggingface.co answers {code} for {repository}")
+        return not_here(name, path, reason=reason)
+    return not_here(name, path, reason=f"huggingface.co answers {code} for {repository}")
 
 
 def _bar(listener: Listener) -> type[Any]:

@@ -42,10 +42,10 @@ def count(module: nn.Module) -> int:
 
 @cache
 def _table() -> dict[str, int]:
-    place = files("headswap.zoos").joinpath("measured.json")
-    if not place.is_file():
+    path = files("headswap.zoos").joinpath("measured.json")
+    if not path.is_file():
         return {}
     return {
         name: int(number)
-        for name, number in json.loads(place.read_text(encoding="utf-8"))["parameters"].items()
+        for name, number in json.loads(path.read_text(encoding="utf-8"))["parameters"].items()
     }

@@ -128,26 +128,26 @@ class TimmZoo:
         if not config.url:
             return None
         file_name = Path(config.url).name
-        places = (self.settings.folder / self.name / file_name, _hub_folder() / file_name)
-        return next((place for place in places if place.is_file()), None)
+        paths = (self.settings.folder / self.name / file_name, _hub_folder() / file_name)
+        return next((path for path in paths if path.is_file()), None)
 
     def _fetch(self, name: str, config: Any, listener: Listener) -> Path:
         folder = self.settings.folder / self.name
-        place = folder / f"{name}.safetensors"
+        path = folder / f"{name}.safetensors"
         if not (config.hf_hub_id or config.url):
             raise WeightsNotHere(
                 f"timm publishes no weights for {name}.",
-                remedy=f"Pick another network, or put your own file in {folder} as {place.name}.",
+                remedy=f"Pick another network, or put your own file in {folder} as {path.name}.",
             )
         if self.settings.offline:
-            raise weights.not_here(name, place)
+            raise weights.not_here(name, path)
         if config.hf_hub_id:
             return hub.fetch_from_hub(
-                config.hf_hub_id, _hub_files(config), name=name, by_hand_place=place, listener=listener
+                config.hf_hub_id, _hub_files(config), name=name, by_hand_path=path, listener=listener
             )
         file_name = Path(config.url).name
         kept = folder if self.settings.cache is not None else _hub_folder()
-        return weights.fetch(config.url, kept / file_name, name=name, by_hand_place=place, listener=listener)
+        return weights.fetch(config.url, kept / file_name, name=name, by_hand_path=path, listener=listener)
 
 
 def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Module:
@@ -180,10 +180,10 @@ def _load_module(name: str, config: Any, path: Path) -> nn.Module:
     return module
 
 
-def _with_new_head(name: str, body: nn.Module) -> nn.Module:
+def _with_new_head(name: str, backbone: nn.Module) -> nn.Module:
     """The same network with a head of its own; every other number is the body's."""
     module = build_module(name, num_classes=NEW_HEAD_CLASSES, device="cpu")
-    result = module.load_state_dict(body.state_dict(), strict=False)
+    result = module.load_state_dict(backbone.state_dict(), strict=False)
     if result.unexpected_keys:
         raise HeadNotFound(
             f"{name} changes shape when it is given classes ({', '.join(result.unexpected_keys[:3])}).",

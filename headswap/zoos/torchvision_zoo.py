@@ -98,16 +98,16 @@ class TorchvisionZoo:
     def _find(self, name: str, published: Any) -> Path | None:
         file_name = Path(published.url).name
         mine = weights.by_hand(self.settings.folder, self.name, name, Path(file_name).stem)
-        places = (mine, _hub_folder() / file_name)
-        return next((place for place in places if place is not None and place.is_file()), None)
+        paths = (mine, _hub_folder() / file_name)
+        return next((path for path in paths if path is not None and path.is_file()), None)
 
     def _fetch(self, name: str, published: Any, listener: Listener) -> Path:
         file_name = Path(published.url).name
-        by_hand_place = self.settings.folder / self.name / file_name
+        by_hand_path = self.settings.folder / self.name / file_name
         if self.settings.offline:
-            raise weights.not_here(name, by_hand_place)
-        place = by_hand_place if self.settings.cache is not None else _hub_folder() / file_name
-        return weights.fetch(published.url, place, name=name, by_hand_place=by_hand_place, listener=listener)
+            raise weights.not_here(name, by_hand_path)
+        path = by_hand_path if self.settings.cache is not None else _hub_folder() / file_name
+        return weights.fetch(published.url, path, name=name, by_hand_path=by_hand_path, listener=listener)
 
 
 def build_module(name: str, *, num_classes: int | None, device: Device) -> nn.Module:

@@ -88,7 +88,7 @@ class TransformersZoo:
 
     def load(self, name: str, listener: Listener) -> Network:
         folder = self._find(name) or self._fetch(name, listener)
-        _check_class(name, folder, self._place(name))
+        _check_class(name, folder, self._folder_of(name))
         path = folder / _WEIGHTS
         digest = sha256_of(path)
         weights.check_named_hash(path, digest)
@@ -112,7 +112,7 @@ class TransformersZoo:
             head_is_new=head_is_new,
         )
 
-    def _place(self, name: str) -> Path:
+    def _folder_of(self, name: str) -> Path:
         return self.settings.folder / self.name / name
 
     def _weights(self, name: str) -> Weights:
@@ -126,7 +126,7 @@ class TransformersZoo:
         return Weights(state="to fetch", source=f"huggingface.co/{repository}")
 
     def _find(self, name: str) -> Path | None:
-        mine = self._place(name)
+        mine = self._folder_of(name)
         if (mine / _WEIGHTS).is_file() and (mine / _CONFIG).is_file():
             return mine
         repository = _documented_checkpoint(name)
@@ -136,18 +136,18 @@ class TransformersZoo:
         return found.parent if found is not None and (found.parent / _CONFIG).is_file() else None
 
     def _fetch(self, name: str, listener: Listener) -> Path:
-        repository, place = _documented_checkpoint(name), self._place(name) / _WEIGHTS
+        repository, by_hand = _documented_checkpoint(name), self._folder_of(name) / _WEIGHTS
         if repository is None:
             raise WeightsNotHere(
                 f"transformers names no weights for {name}.",
-                remedy=f"Put a folder written by save_pretrained at {place.parent}.",
+                remedy=f"Put a folder written by save_pretrained at {by_hand.parent}.",
             )
         if self.settings.offline:
-            raise weights.not_here(name, place)
-        small = hub.fetch_from_hub(repository, [_CONFIG], name=name, by_hand_place=place, listener=silent)
-        _check_class(name, small.parent, place.parent)  # a kilobyte, before gigabytes of another network
-        hub.fetch_from_hub(repository, [_PROCESSOR], name=name, by_hand_place=place, listener=silent)
-        path = hub.fetch_from_hub(repository, [_WEIGHTS], name=name, by_hand_place=place, listener=listener)
+            raise weights.not_here(name, by_hand)
+        small = hub.fetch_from_hub(repository, [_CONFIG], name=name, by_hand_path=by_hand, listener=silent)
+        _check_class(name, small.parent, by_hand.parent)  # a kilobyte, before gigabytes of another network
+        hub.fetch_from_hub(repository, [_PROCESSOR], name=name, by_hand_path=by_hand, listener=silent)
+        path = hub.fetch_from_hub(repository, [_WEIGHTS], name=name, by_hand_path=by_hand, listener=listener)
         return path.parent
 
 
@@ -156,12 +156,12 @@ def is_installed() -> bool:
     return find_spec(PACKAGE) is not None
 
 
-def _check_class(name: str, folder: Path, place: Path) -> None:
+def _check_class(name: str, folder: Path, target: Path) -> None:
     stated = json.loads((folder / _CONFIG).read_text(encoding="utf-8")).get("model_type")
     if stated != _model_types()[name]:
         raise WeightsNotHere(
             f"The weights that transformers names for {name} are of another network ({stated}).",
-            remedy=f"Put a folder written by save_pretrained at {place}.",
+            remedy=f"Put a folder written by save_pretrained at {target}.",
         )
 
 
@@ -180,9 +180,9 @@ def _load_module(name: str, folder: Path) -> tuple[nn.Module, bool]:
             f"{folder / _WEIGHTS} cannot be read as the weights of {name}: {first_line(error)}",
             remedy="Delete the folder and fetch it again.",
         ) from error
-    body = f"{model_class.base_model_prefix}."
+    prefix = f"{model_class.base_model_prefix}."
     missing = sorted(report["missing_keys"])
-    if any(key.startswith(body) for key in missing) or report.get("mismatched_keys"):
+    if any(key.startswith(prefix) for key in missing) or report.get("mismatched_keys"):
         raise WeightsDamaged(
             f"{folder / _WEIGHTS} does not fit {name}: it lacks {', '.join(missing[:4])}.",
             remedy="Choose the class that this folder was saved from.",

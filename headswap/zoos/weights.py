@@ -31,19 +31,19 @@ _HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,64})\.")  # resnet50-11ad3fa6.pth: the
 
 def by_hand(folder: Path, zoo: str, *names: str) -> Path | None:
     """The file that a person put into the weights folder under one of these names."""
-    places = (folder / zoo / f"{name}{ending}" for name in names for ending in ENDINGS)
-    return next((place for place in places if place.is_file()), None)
+    paths = (folder / zoo / f"{name}{ending}" for name in names for ending in ENDINGS)
+    return next((path for path in paths if path.is_file()), None)
 
 
-def not_here(name: str, place: Path, *, reason: str = "it is offline") -> WeightsNotHere:
+def not_here(name: str, path: Path, *, reason: str = "it is offline") -> WeightsNotHere:
     """The one message for weights that cannot be had now."""
     return WeightsNotHere(
         f"These weights are not on this machine and {reason}.",
-        remedy=f"Pick one marked ✓, or put the file in {place.parent} as {place.name} ({name}).",
+        remedy=f"Pick one marked ✓, or put the file in {path.parent} as {path.name} ({name}).",
     )
 
 
-def fetch(url: str, place: Path, *, name: str, by_hand_place: Path, listener: Listener) -> Path:
+def fetch(url: str, path: Path, *, name: str, by_hand_path: Path, listener: Listener) -> Path:
     """Download one file; the address carries the hash when the library knows it.
 
     Raises:
@@ -51,16 +51,16 @@ def fetch(url: str, place: Path, *, name: str, by_hand_place: Path, listener: Li
         WeightsDamaged: what came is not what the address promises; nothing is kept.
         Cancelled: from the listener; nothing is kept.
     """
-    make_folder(place.parent)
+    make_folder(path.parent)
     try:
-        with replacing(place) as draft:
-            _check_hash(_download(url, draft, listener), place.name)
+        with replacing(path) as draft:
+            _check_hash(_download(url, draft, listener), path.name)
     except urllib.error.HTTPError as error:
         reason = f"{url} answers {error.code}"
-        raise not_here(name, by_hand_place, reason=reason) from error
+        raise not_here(name, by_hand_path, reason=reason) from error
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-        raise not_here(name, by_hand_place) from error
-    return place
+        raise not_here(name, by_hand_path) from error
+    return path
 
 
 def check_named_hash(path: Path, digest: str) -> None:

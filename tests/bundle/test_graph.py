@@ -48,7 +48,7 @@ def smooth(spoken: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ["timm/test_vit", "timm/deit_tiny_distilled_patch16_224", "squeezenet1_1"])
 def test_where_a_heat_map_needs_a_gradient_there_is_none(model: str, untaught: Untaught) -> None:
-    assert "places" not in DeployedNetwork(load_bundle(untaught(model)), with_places=True).outputs
+    assert "places" not in DeployedNetwork(load_bundle(untaught(model)), with_heat=True).outputs
 
 
 def test_many_images_are_asked_at_once(bundle: Path, sample: Path, tmp_path: Path) -> None:

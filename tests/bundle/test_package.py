@@ -207,8 +207,8 @@ def test_a_network_of_ones_own_code_needs_that_file_beside_predict_py(
 
     check = take_home(place, tmp_path / "o.zip", allow_code=True)
 
-    bundle_way, script, onnx = check.ways
-    assert bundle_way.agrees
+    bundle_route, script, onnx = check.ways
+    assert bundle_route.agrees
     assert (
         script.problem
         == "Python cannot find my_network. Put the file that defines my_network:small beside predict.py."

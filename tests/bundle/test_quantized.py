@@ -11,7 +11,7 @@ from headswap.cli.verbs import export as verb
 from headswap.errors import TooFewImages
 from headswap.exports.model_card import _agreement
 from headswap.exports.parity import ExpectedAnswer, Route, check_of, compare
-from headswap.exports.quantized import QuantizedCheck, count_right, verdict
+from headswap.exports.quantized import QuantizedCheck, count_right, quantization_summary
 from headswap.storage.files import from_json, to_json
 
 SIZES = (4_600_000, 14_000_000)
@@ -51,7 +51,7 @@ def test_more_than_one_point_is_said_in_words_that_cannot_be_missed(
     check = judged(images, wrong=wrong)
 
     assert check.is_costly is is_costly
-    assert verdict(check).startswith("Careful: ") is is_costly
+    assert quantization_summary(check).startswith("Careful: ") is is_costly
 
 
 def test_a_network_that_happens_to_do_better_is_not_said_to_lose() -> None:
@@ -62,7 +62,7 @@ def test_a_network_that_happens_to_do_better_is_not_said_to_lose() -> None:
     )
 
     assert check.lost_points == pytest.approx(-50)
-    assert "it gains 50.0 points" in verdict(check)
+    assert "it gains 50.0 points" in quantization_summary(check)
 
 
 def test_another_warning_is_another_answer() -> None:

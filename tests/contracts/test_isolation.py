@@ -28,7 +28,7 @@ OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
     "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy", "Races.close",
     "Races.fetchable",
-    "Sharing.look", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
+    "Sharing.view", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
     "History.current", "History.is_stale", "History.newest",
     "History.shown",  # these take a Project, which only its owner can get
 }  # fmt: skip
@@ -41,11 +41,11 @@ HANDLERS_OF_THE_PAGE_ALONE = {
     "on_list",
     "on_networks",
     "<lambda>",
-    "on_way",
+    "on_advice",
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|turn_to|share|vote|Batches|label|Labelling|Races.begin|take_winner"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|Races.begin|take_winner"
 )
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from headswap.evaluation.ood import (
-    Looks,
+    Embeddings,
     cross_split_duplicates,
     embeddings_of,
     nearest,
@@ -12,7 +12,7 @@ from headswap.evaluation.ood import (
 )
 
 
-def clouds(count: int, seed: int, *, centre: int = 0) -> Looks:
+def clouds(count: int, seed: int, *, centre: int = 0) -> Embeddings:
     random = np.random.default_rng(seed)
     middle = np.random.default_rng(100 + centre).gamma(1.0, size=(3, 64)) * 3
     return embeddings_of(np.maximum(middle[np.arange(count) % 3] + random.normal(size=(count, 64)) * 0.7, 0))

@@ -47,7 +47,7 @@ def body(network: Network, engine: Engine, translations: Path | None = None) -> 
 def test_features_are_what_reaches_the_head(make_network: MakeNetwork, make_images: MakeImages) -> None:
     network = make_network()
 
-    features, logits = body(network, EXACT).look(make_images(3))
+    features, logits = body(network, EXACT).features_and_logits(make_images(3))
 
     assert features.shape == (3, 8)
     assert torch.allclose(network.module[-1](features), logits, atol=1e-6)
@@ -60,9 +60,9 @@ def test_every_engine_is_near_the_exact_one(
     network, batch = make_network(), make_images(8)
     fast = body(network, engine, tmp_path)
 
-    features, logits = fast.look(batch)
+    features, logits = fast.features_and_logits(batch)
 
-    true = body(network, EXACT).look(batch)
+    true = body(network, EXACT).features_and_logits(batch)
     assert fast.engine == engine
     assert (features - true[0]).norm() / true[0].norm() < 0.05
     assert (logits - true[1]).norm() / true[1].norm() < 0.05
@@ -131,10 +131,10 @@ def test_a_fast_way_that_ends_in_an_error_is_left_for_the_exact_one(
     network, batch = make_network(), make_images(3)
     fast = body(network, Engine("cpu", "float32", folded=True))
 
-    features, _ = fast.look(batch)
+    features, _ = fast.features_and_logits(batch)
 
     assert fast.engine == EXACT
-    assert torch.equal(features, body(network, EXACT).look(batch)[0])
+    assert torch.equal(features, body(network, EXACT).features_and_logits(batch)[0])
 
 
 class WrongOn(nn.Module):
@@ -154,11 +154,11 @@ def test_the_network_that_was_given_stays_on_the_processor_while_a_copy_runs_on_
     device: str, make_network: MakeNetwork, make_images: MakeImages
 ) -> None:
     network, batch = make_network(), make_images(5)
-    true = body(make_network(), EXACT).look(batch)
+    true = body(make_network(), EXACT).features_and_logits(batch)
     with pretend_device(device):  # type: ignore[arg-type]
         fast = body(network, choose_engine())
 
-        features, logits = fast.look(batch)
+        features, logits = fast.features_and_logits(batch)
 
         assert fast.engine == choose_engine()
         assert fast.given_up == ()

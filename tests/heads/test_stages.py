@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from headswap.heads.detect import find_head
-from headswap.heads.stages import body_stages
+from headswap.heads.stages import backbone_stages
 from headswap.heads.trainable import head_parameters
 
 SIZE = (3, 16, 16)
@@ -42,7 +42,7 @@ def test_the_body_comes_as_its_stages_in_the_order_they_run() -> None:
     net = Net()
     site = find_head(net, input_size=SIZE)
 
-    stages = body_stages(net, site)
+    stages = backbone_stages(net, site)
 
     assert [stage.path for stage in stages] == ["token", "stem", "blocks.0", "blocks.1", "blocks.2"]
     assert stages[0].kind == "Parameter"
@@ -68,6 +68,6 @@ def test_stages_come_in_the_order_they_run_and_not_as_they_are_registered() -> N
 
     net = Backwards()
 
-    stages = body_stages(net, find_head(net, input_size=(3, 4, 4)))
+    stages = backbone_stages(net, find_head(net, input_size=(3, 4, 4)))
 
     assert [stage.path for stage in stages] == ["early", "late"]

@@ -58,14 +58,14 @@ def test_what_changed_is_claimed_only_where_it_is_clear_and_in_its_direction() -
         )
         seen = LessonEpoch(1.0, 0.9, after), LessonEpoch(1.0, 0.9, before)
         ways = tuple(
-            everything._Way(
+            everything._Variant(
                 name="way",
                 words="way",
                 right=round(share * total),
                 total=total,
                 seconds=1.0,
                 trained=9,
-                body_same=True,
+                backbone_same=True,
             )
             for share in (before, before, before, after)
         )

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from headswap.heads.detect import find_head
-from headswap.lessons.loop import LessonImages, LessonSchedule, body_hash, train_epochs
+from headswap.lessons.loop import LessonImages, LessonSchedule, backbone_hash, train_epochs
 
 
 class Tiny(nn.Module):
@@ -67,11 +67,11 @@ def test_the_same_seed_gives_the_same_passes() -> None:
 def test_the_fingerprint_of_a_body_sees_norm_statistics_and_no_head() -> None:
     network = Tiny().eval()
     site = find_head(network, input_size=(3, 8, 8))
-    before = body_hash(network, site)
+    before = backbone_hash(network, site)
 
     nn.init.zeros_(network.head.weight)
-    with_other_head = body_hash(network, site)
+    with_other_head = backbone_hash(network, site)
     network.train()(torch.randn(4, 3, 8, 8))
 
     assert with_other_head == before
-    assert body_hash(network, site) != before
+    assert backbone_hash(network, site) != before

@@ -108,7 +108,7 @@ def test_it_says_what_a_head_says_that_is_solved_on_the_features_of_all_images(
         for one in manifest.images
     ]
     images = np.stack([loaded.prepare(path) for path in paths])
-    exact, said = Extractor(loaded.network, card.site, Engine("cpu", "float32")).look(images)
+    exact, said = Extractor(loaded.network, card.site, Engine("cpu", "float32")).features_and_logits(images)
     assert kept is not None
     engine = engine_named(kept.engine)
     assert engine is not None

@@ -130,7 +130,7 @@ def test_a_head_that_is_linear_is_solved_and_the_network_says_the_same(
     assert result.l2 is not None
     test = manifest.part("test")
     images = np.stack([prepare(_open(manifest, p), SPEC) for p in test])
-    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
+    _, logits = Extractor(network, result.site, Engine("cpu", "float32")).features_and_logits(images)
     ours = torch.from_numpy(result.test.logits).softmax(1)
     assert (logits.softmax(1) - ours).abs().max() < 0.05  # the bank may be bfloat16
     assert (logits.argmax(1).numpy() == result.test.labels).mean() > 0.8

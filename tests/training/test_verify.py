@@ -65,14 +65,14 @@ def trained(teach_module: Callable[..., Sat]) -> Callable[[Path, Path], Sat]:
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many pictures each look in single precision takes."""
     seen: list[int] = []
-    look = Extractor.look
+    look = Extractor.features_and_logits
 
     def counted(self: Extractor, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
         if self.engine.is_exact:
             seen.append(len(images))
         return look(self, images)
 
-    monkeypatch.setattr(Extractor, "look", counted)
+    monkeypatch.setattr(Extractor, "features_and_logits", counted)
     return seen
 
 
@@ -84,7 +84,7 @@ def test_every_answer_of_the_test_is_the_network_s_own(
 
     test = manifest.part("test")
     images = np.stack([prepare(reread(manifest, one), SPEC) for one in test])
-    _, own = Extractor(network, result.site, Engine("cpu", "float32")).look(images)
+    _, own = Extractor(network, result.site, Engine("cpu", "float32")).features_and_logits(images)
     assert "bfloat16" in result.engine
     assert (result.test.logits.argmax(1) == own.argmax(1).numpy()).all()
     assert PROOF_IMAGES < seen < len(test), "some were looked at again, and not all"

@@ -16,7 +16,7 @@ def _fetch(tmp_path: Path, listener=silent, names: tuple[str, ...] = ("model.saf
         "some/body",
         names,
         name="body",
-        by_hand_place=tmp_path / "timm" / "body.safetensors",
+        by_hand_path=tmp_path / "timm" / "body.safetensors",
         listener=listener,
     )
 

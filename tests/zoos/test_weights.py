@@ -22,7 +22,7 @@ def test_a_fetched_file_arrives_whole_and_its_progress_rises_to_the_end(shelf, t
         f"{shelf.url}/tiny.pth",
         tmp_path / "new" / f"tiny-{DIGEST[:8]}.pth",
         name="tiny",
-        by_hand_place=tmp_path / "tiny.pth",
+        by_hand_path=tmp_path / "tiny.pth",
         listener=heard.append,
     )
 
@@ -45,7 +45,7 @@ def test_a_file_with_another_hash_than_its_name_promises_is_refused_and_not_kept
             f"{shelf.url}/tiny.pth",
             tmp_path / f"tiny-{DIGEST[:8]}.pth",
             name="tiny",
-            by_hand_place=tmp_path / "tiny.pth",
+            by_hand_path=tmp_path / "tiny.pth",
             listener=silent,
         )
 
@@ -58,10 +58,10 @@ def test_an_interrupted_download_leaves_nothing_and_can_be_tried_again(shelf, tm
     place = tmp_path / "tiny.pth"
 
     with pytest.raises(WeightsNotHere, match="not on this machine"):
-        fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_place=place, listener=silent)
+        fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_path=place, listener=silent)
     left = list(tmp_path.iterdir())
     shelf.cut_after = None
-    fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_place=place, listener=silent)
+    fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_path=place, listener=silent)
 
     assert left == []
     assert place.read_bytes() == DATA
@@ -75,7 +75,7 @@ def test_a_stop_while_fetching_leaves_nothing(shelf, tmp_path: Path) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_place=place, listener=stop)
+        fetch(f"{shelf.url}/tiny.pth", place, name="tiny", by_hand_path=place, listener=stop)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -84,7 +84,7 @@ def test_a_file_that_the_server_does_not_have_says_so(shelf, tmp_path: Path) -> 
     place = tmp_path / "tiny.pth"
 
     with pytest.raises(WeightsNotHere, match=r"/gone\.pth answers 404.*put the file in"):
-        fetch(f"{shelf.url}/gone.pth", place, name="tiny", by_hand_place=place, listener=silent)
+        fetch(f"{shelf.url}/gone.pth", place, name="tiny", by_hand_path=place, listener=silent)
 
 
 @pytest.mark.usefixtures("never_sleeping")
@@ -96,7 +96,7 @@ def test_with_no_server_the_offline_message_comes_at_once(tmp_path: Path) -> Non
             f"http://127.0.0.1:{_closed_port()}/tiny.pth",
             place,
             name="tiny",
-            by_hand_place=place,
+            by_hand_path=place,
             listener=silent,
         )
 

@@ -15,17 +15,17 @@ from collections.abc import Mapping, Sequence
 from headswap.app.jobs.job import Job
 
 
-def in_turn(waiting: Sequence[Job], running: Sequence[Job], last_turn: Mapping[str, int]) -> list[Job]:
+def fair_order(waiting: Sequence[Job], running: Sequence[Job], last_served: Mapping[str, int]) -> list[Job]:
     """Put waiting jobs into the order in which they will be given to workers.
 
     Args:
         waiting: queued jobs, any order.
         running: jobs that have a worker now.
-        last_turn: per owner, when they were last served: a count, not a time. Missing: never.
+        last_served: per owner, when they were last served: a count, not a time. Missing: never.
     """
     ahead = Counter(job.owner for job in running)
     ranks: dict[str, int] = {}
     for job in sorted(waiting, key=lambda job: job.sequence):
         ranks[job.id] = ahead[job.owner]
         ahead[job.owner] += 1
-    return sorted(waiting, key=lambda job: (ranks[job.id], last_turn.get(job.owner, 0), job.sequence))
+    return sorted(waiting, key=lambda job: (ranks[job.id], last_served.get(job.owner, 0), job.sequence))

@@ -1,7 +1,7 @@
 """A worker's side of its job: it lives, it reports, it hears when to stop.
 
 Flow:  work --listen(event)--> row (progress, a few times a second) + events.jsonl
-       row (or a signal) --heartbeat thread--> verdict --listen--> `Cancelled`, raised between two steps,
+       row (or a signal) --heartbeat thread--> state --listen--> `Cancelled`, raised between two steps,
            or `FinishEarly`, raised while it trains
 
 A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
@@ -22,13 +22,11 @@ from types import TracebackType
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.journal import Journal
-from headswap.app.jobs.store import Standing, Store
+from headswap.app.jobs.store import AttemptState, Store
 from headswap.errors import Cancelled, FinishEarly
 from headswap.events import Event, Progress
 
-Verdict = Standing
-
-LOOK_S = 0.5  # how often the row is read for a wish to cancel or to stop
+POLL_S = 0.5  # how often the row is read for a wish to cancel or to stop
 BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
 WRITE_S = 0.5  # least time between two progress writes of one step
 CANCEL_S = 1.5  # a step that goes on for longer after a wish to cancel is cut, unless it saves
@@ -43,7 +41,7 @@ class Attempt:
     def __init__(self, store: Store, job: Job) -> None:
         self._store, self._job = store, job
         self._journal = Journal(store.folder(job.id))
-        self._verdict: Verdict = "go"
+        self._state: AttemptState = "go"
         self._over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._told = threading.Lock()  # work may emit from several threads
@@ -60,20 +58,20 @@ class Attempt:
         self._heart.join()
 
     @property
-    def verdict(self) -> Verdict:
+    def state(self) -> AttemptState:
         """Whether to go on, or why not."""
-        return self._verdict
+        return self._state
 
     def ask_to_stop(self) -> None:
         """Stop between two steps; the job will be continued later."""
-        if self._verdict in ("go", "finish"):
-            self._verdict = "stop"
+        if self._state in ("go", "finish"):
+            self._state = "stop"
 
     def listen(self, event: Event) -> None:
         """Take in one event of the work.
 
         Raises:
-            Cancelled: the work should end here; `verdict` says why.
+            Cancelled: the work should end here; `state` says why.
             FinishEarly: it should train no longer.
         """
         self._check()
@@ -83,12 +81,12 @@ class Attempt:
             else:
                 self._take_news(event)
         self._check()
-        if self._verdict == "finish" and isinstance(event, Progress) and event.has_best:
+        if self._state == "finish" and isinstance(event, Progress) and event.has_best:
             raise FinishEarly
 
     def _check(self) -> None:
-        if self._verdict not in ("go", "finish"):
-            raise Cancelled(self._verdict)
+        if self._state not in ("go", "finish"):
+            raise Cancelled(self._state)
 
     def _take_progress(self, event: Progress) -> None:
         is_new = event.step not in self._written_at
@@ -112,30 +110,30 @@ class Attempt:
         try:
             if self._store.report(self._job.id, self._job.attempt, progress):
                 return True
-            self._verdict = "lost"
+            self._state = "lost"
         except NOT_NOW:
             logger.warning("progress could not be written", exc_info=True)
         return False
 
     def _beat(self) -> None:
         beaten_at, lost_at, wished_at = time.monotonic(), None, None
-        while not self._over.wait(LOOK_S):
+        while not self._over.wait(POLL_S):
             now = time.monotonic()
             try:
-                standing = self._store.standing(self._job.id, self._job.attempt)
-                if standing != "lost" and now - beaten_at >= BEAT_S:
+                state = self._store.attempt_state(self._job.id, self._job.attempt)
+                if state != "lost" and now - beaten_at >= BEAT_S:
                     self._store.renew(self._job.id, self._job.attempt)
                     beaten_at = now
             except NOT_NOW:
                 logger.warning("the row could not be read", exc_info=True)
                 continue
-            if standing != "go":
-                self._verdict = standing
-            if standing == "cancel":
+            if state != "go":
+                self._state = state
+            if state == "cancel":
                 wished_at = wished_at or now
                 if now - wished_at > CANCEL_S and "save" not in self._written_at:
                     self._end_cancelled()
-            if standing == "lost":
+            if state == "lost":
                 lost_at = lost_at or now
                 if now - lost_at > LOST_S:
                     logger.error("the job has gone to another worker")

@@ -34,7 +34,7 @@ from headswap.errors import BadSetting
 from headswap.field_types import check_fields
 from headswap.storage.files import sweep_drafts
 
-STOP_LOOK_S = 0.05
+STOP_POLL_S = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Queue:
         self._lock = threading.Lock()
         self._spare: _Spare | None = None
         self._last_interest: float | None = None
-        self._has_looked = False  # before the first look, room may have been made long ago
+        self._has_retried = False  # before the first try, room may have been made long ago
         self._room_needed: dict[str, int] = {}  # bytes free before a paused job is tried again
 
     # What people ask ------------------------------------------------------------
@@ -102,7 +102,7 @@ class Queue:
         self.warm()
         return job.id
 
-    def place(self, job_id: str) -> int | None:
+    def position(self, job_id: str) -> int | None:
         """Place in the queue, from 1; None when the job does not wait."""
         ids = [job.id for job in self.store.waiting()]
         return ids.index(job_id) + 1 if job_id in ids else None
@@ -128,7 +128,7 @@ class Queue:
         with self._lock:
             running = self.store.in_state(JobState.RUNNING)
             for job in running:
-                self._look_after(job)
+                self._supervise(job)
             self._liveness.keep_only(
                 {(word, job.id, job.attempt) for job in running for word in ("lease", "cancel")}
             )
@@ -171,9 +171,9 @@ class Queue:
         workers = self.ask_workers_to_stop()
         deadline = self._clock() + patience_s
         while self._clock() < deadline and any(map(self._runner.is_alive, workers)):
-            time.sleep(STOP_LOOK_S)
+            time.sleep(STOP_POLL_S)
 
-    def _look_after(self, job: Job) -> None:
+    def _supervise(self, job: Job) -> None:
         settings = self._settings
         if job.worker and not self._runner.is_alive(job.worker):
             self._bury(job)
@@ -214,7 +214,7 @@ class Queue:
         self._room_needed = {
             job.id: self._room_needed.get(job.id, self._room_for(job, free)) for job in paused
         }
-        self._has_looked = True
+        self._has_retried = True
         for job in paused:
             if free >= self._room_needed[job.id]:
                 self.store.unpause(job.id)
@@ -222,7 +222,7 @@ class Queue:
     def _room_for(self, job: Job, free: int) -> int:
         """A job that has filled the disk needs more than there was then; any other just tries."""
         room = self._settings.room_bytes
-        return free + room if job.attempt and self._has_looked else room
+        return free + room if job.attempt and self._has_retried else room
 
     def _hand_out(self) -> None:
         if self._free_bytes() < self._settings.room_bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.jobs.database import Database
-from headswap.app.jobs.fairness import in_turn
+from headswap.app.jobs.fairness import fair_order
 from headswap.app.jobs.job import (
     MOST_CRASHES,
     Job,
@@ -38,9 +38,9 @@ from headswap.storage.files import discard, is_discarded, make_folder, to_json
 LOG_FILE = "log.txt"  # in the job's folder: everything its workers said
 
 # What a worker hears when it asks how its attempt stands.
-Standing = Literal["go", "finish", "stop", "cancel", "lost"]
+AttemptState = Literal["go", "finish", "stop", "cancel", "lost"]
 
-_LAST_TURNS = (
+_LAST_SERVED = (
     "SELECT owner, MAX(turn) FROM job"
     " WHERE owner IN (SELECT owner FROM job WHERE state = 'queued') GROUP BY owner"
 )
@@ -70,8 +70,8 @@ class Store:
 
     def folders(self) -> list[Path]:
         """The folders of all jobs that have one."""
-        place = self.path.parent / "jobs"
-        return sorted(place.iterdir()) if place.is_dir() else []
+        folder = self.path.parent / "jobs"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
 
     # What people ask ------------------------------------------------------------
 
@@ -160,8 +160,8 @@ class Store:
 
     def waiting(self) -> list[Job]:
         """Queued jobs in the order of their turns."""
-        last_turn = {str(row[0]): int(row[1]) for row in self._rows.read(_LAST_TURNS)}
-        return in_turn(self.in_state(JobState.QUEUED), self.in_state(JobState.RUNNING), last_turn)
+        last_served = {str(row[0]): int(row[1]) for row in self._rows.read(_LAST_SERVED)}
+        return fair_order(self.in_state(JobState.QUEUED), self.in_state(JobState.RUNNING), last_served)
 
     def request_cancel(self, job_id: str) -> None:
         """Cancel at once what has no worker; leave word for the worker otherwise."""
@@ -244,7 +244,7 @@ class Store:
             )
             return self.get(job_id) if taken else None
 
-    def standing(self, job_id: str, attempt: int) -> Standing:
+    def attempt_state(self, job_id: str, attempt: int) -> AttemptState:
         """Whether to go on; costs no write."""
         found = self._rows.read(
             f"SELECT cancel_requested, stop_requested, finish_requested FROM job WHERE {_THIS_ATTEMPT}",
@@ -277,7 +277,10 @@ class Store:
         A job that was to wait again (queued, paused) is cancelled if that was asked meanwhile.
         """
         with self._rows.writing():
-            if state in (JobState.QUEUED, JobState.PAUSED) and self.standing(job_id, attempt) == "cancel":
+            if (
+                state in (JobState.QUEUED, JobState.PAUSED)
+                and self.attempt_state(job_id, attempt) == "cancel"
+            ):
                 state, error = JobState.CANCELLED, None
             code, problem, remedy = (error.code, error.problem, error.remedy) if error else ("", "", "")
             values = (state, result, code, problem, remedy)

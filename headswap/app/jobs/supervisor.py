@@ -24,14 +24,14 @@ class Supervisor:
         self._interval_s = interval_s
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._looked_at = 0.0
+        self._ticked_at = 0.0
         self._asked_at = 0.0  # when workers were first told that the server ends; 0: not yet
 
     def start(self) -> None:
         """Begin; jobs that a killed server left behind are found by the first tick."""
         if self._thread is None:
             self._stopping.clear()
-            self._looked_at = time.monotonic()
+            self._ticked_at = time.monotonic()
             self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
             self._thread.start()
             logger.info("the queue is looked after")
@@ -59,7 +59,7 @@ class Supervisor:
     @property
     def silent_for_s(self) -> float:
         """Seconds since the queue was last looked after; 0 while this is not started."""
-        return time.monotonic() - self._looked_at if self._thread is not None else 0.0
+        return time.monotonic() - self._ticked_at if self._thread is not None else 0.0
 
     def _run(self) -> None:
         is_swept = False
@@ -70,7 +70,7 @@ class Supervisor:
                     self._queue.sweep()
                     is_swept = True
                 self._queue.tick()
-                self._looked_at = time.monotonic()
+                self._ticked_at = time.monotonic()
             except Exception:
                 # A full disk, a process that may not be looked at: the next tick may do better, and without
                 # this thread no run would ever start or end again.

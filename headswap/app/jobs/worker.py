@@ -44,7 +44,7 @@ Work = Callable[
     [str, Path, Listener], str
 ]  # experiment JSON, job folder, listener -> name of the sealed folder
 
-SPARE_LOOK_S = 0.1
+SPARE_POLL_S = 0.1
 TRIES = 60  # one a second
 _AS_IT_IS = getattr(os, "O_BINARY", 0)  # or Windows would double the end of each line
 
@@ -132,7 +132,7 @@ def _wait(store: Store, token: str, server: str, stopping: threading.Event) -> t
     runner = LocalRunner()
     while runner.is_alive(server):
         meant = store.meant_for(token)
-        if meant or stopping.wait(SPARE_LOOK_S):
+        if meant or stopping.wait(SPARE_POLL_S):
             return meant
     return None
 
@@ -154,7 +154,7 @@ def _do(store: Store, job: Job, work: Work, stopping: threading.Event) -> int:
             attempt.ask_to_stop()
         logger.info("started")
         outcome = _outcome(work, job, store.folder(job.id), attempt)
-        if outcome is None or not _patiently(lambda: _settle(store, job, outcome)):
+        if outcome is None or not _patiently(lambda: _finish(store, job, outcome)):
             logger.warning("the job has gone to another worker")
             return 3
     logger.info("%s", outcome.state)
@@ -168,9 +168,9 @@ def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> AttemptEnd
         _check_result(folder, name)
         return AttemptEnd(JobState.DONE, result=name)
     except Cancelled:
-        if attempt.verdict == "lost":
+        if attempt.state == "lost":
             return None
-        return AttemptEnd(JobState.QUEUED if attempt.verdict == "stop" else JobState.CANCELLED)
+        return AttemptEnd(JobState.QUEUED if attempt.state == "stop" else JobState.CANCELLED)
     except DiskFull as error:
         logger.info("%s", error)
         return AttemptEnd(JobState.PAUSED, error=_FULL)
@@ -188,7 +188,7 @@ def _check_result(folder: Path, name: str) -> None:
         raise RuntimeError(f"the work returned {name!r}, which is no sealed folder in the folder of its job")
 
 
-def _settle(store: Store, job: Job, outcome: AttemptEnd) -> bool:
+def _finish(store: Store, job: Job, outcome: AttemptEnd) -> bool:
     return store.finish(job.id, job.attempt, outcome.state, result=outcome.result, error=outcome.error)
 
 

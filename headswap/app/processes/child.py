@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal, cast
 from headswap import errors
 from headswap.app.processes import memory
 from headswap.app.processes.environment import apart_from_the_server, child_environment, python_command
-from headswap.app.processes.logs import turn_over
+from headswap.app.processes.logs import rotate_log
 from headswap.app.processes.messages import FAULT, ChildReply, ChildRequest, read_message, write_message
 from headswap.errors import HeadswapError
 from headswap.storage import files
@@ -61,7 +61,7 @@ class ChildProcess:
             wait_s: for one's turn, when others ask; then the asker is sent away.
             memory_bytes: the child can take no more than so much; 0: what there is.
             silent: what libraries print in the child goes nowhere.
-            confined: the child reaches what its first question names, as the module's `places` says
+            confined: the child reaches what its first question names, as the module's `allowed_paths` says
                 (`headswap.app.processes.sandbox`), and answers that one ("once") or any number ("for all").
             log: what the child says besides its answers; None: nowhere.
             environment: variables on top of the server's own.
@@ -74,7 +74,7 @@ class ChildProcess:
         self._memory_bytes = memory_bytes
         self._once = confined == "once"
         self._environment = dict(environment or {})
-        self._turn = threading.Lock()  # one asker at a time
+        self._ask_lock = threading.Lock()  # one asker at a time
         self._lock = threading.Lock()  # around the child itself, held for moments only
         self._child: subprocess.Popen[bytes] | None = None
         self._is_ready = False  # the child has said so
@@ -89,7 +89,7 @@ class ChildProcess:
             HeadswapError: what the function raised, with its class and sentences; or the
                 child died, took too long, or met a fault.
         """
-        with self._waiting_for_turn():
+        with self._asking_alone():
             child = self._running_child()
             try:
                 if not self._is_ready:
@@ -127,13 +127,13 @@ class ChildProcess:
             ) from error
 
     @contextmanager
-    def _waiting_for_turn(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=self._wait_s):
+    def _asking_alone(self) -> Iterator[None]:
+        if not self._ask_lock.acquire(timeout=self._wait_s):
             raise HeadswapError("Too many people are asking at once.", remedy="Try again in a minute.")
         try:
             yield
         finally:
-            self._turn.release()
+            self._ask_lock.release()
 
     def warm(self) -> None:
         """Start the child now, without waiting, so that the first answer comes sooner."""
@@ -150,7 +150,7 @@ class ChildProcess:
                 self._idle_timer.cancel()
         if child:
             child.kill()  # anyone who waits for an answer hears at once that none will come
-            with self._turn:
+            with self._ask_lock:
                 _let_go(child)
 
     @property
@@ -179,7 +179,7 @@ class ChildProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._log_path is not None:
-            turn_over(self._log_path)
+            rotate_log(self._log_path)
         with (self._log_path or Path(os.devnull)).open("ab") as log:
             return subprocess.Popen(
                 [*python_command("headswap.app.processes.child_main"), self._target, *self._options],
@@ -201,14 +201,14 @@ class ChildProcess:
     def _release_if_idle(self) -> None:
         with self._lock:
             self._idle_timer = None
-        if not self._turn.acquire(blocking=False):  # someone is asking, and will watch again
+        if not self._ask_lock.acquire(blocking=False):  # someone is asking, and will watch again
             return
         try:
             if time.monotonic() - self._asked_at >= self._idle_s and self._child is not None:
                 _let_go(self._child)
                 return
         finally:
-            self._turn.release()
+            self._ask_lock.release()
         self._watch_idleness()
 
 

@@ -7,7 +7,7 @@ with; whatever a library prints goes to stderr. A closed stdin means that the se
 is gone: the process ends at once, even in the middle of an answer. With --memory it can
 take no more than so much; with --silent what a library prints goes nowhere, so that no
 stranger's picture can fill a log. With --confined the module beside the function also has
-`places(question)`: before the first question is answered, everything else is taken away.
+`allowed_paths(question)`: before the first question is answered, everything else is taken away.
 
 Knows the wire and one function by name.
 """
@@ -37,7 +37,7 @@ from headswap.app.processes.messages import (
     write_message,
 )
 from headswap.app.processes.priority import step_back
-from headswap.app.processes.sandbox import Places, confine
+from headswap.app.processes.sandbox import AllowedPaths, confine
 from headswap.errors import HeadswapError
 
 logger = logging.getLogger("headswap.clerk")
@@ -64,20 +64,20 @@ def main(target: str, *, memory_bytes: int = 0, silent: bool = False, confined: 
     answer: Callable[[str], str] = getattr(module, function)
     write_message(replies, READY)
     if confined:
-        _confine_for_the_first(questions, module.places)
+        _confine_for_the_first(questions, module.allowed_paths)
         receiving.start()  # inside, like every thread from now on
     while True:
         write_message(replies, _answer(answer, questions.get()))
 
 
 def _confine_for_the_first(
-    questions: queue.SimpleQueue[ChildRequest], places: Callable[[str], Places]
+    questions: queue.SimpleQueue[ChildRequest], allowed_paths: Callable[[str], AllowedPaths]
 ) -> None:
     """Wait for the first question, and leave this process no more than that one needs."""
     first = read_message(sys.stdin.buffer, ChildRequest)
     if first is None:
         os._exit(0)
-    confine(places(first.text))
+    confine(allowed_paths(first.text))
     questions.put(first)
 
 

@@ -1,6 +1,6 @@
 """Pack a run to be taken home, in a process of its own, step by step: the page tells how far it is.
 
-Flow:  AskLayOut --answer--> LaidOut;  AskWay, one after another --answer--> Route;  AskSeal --answer--> Check
+Flow:  AskLayOut --answer--> LaidOut;  AskRoute, one by one --answer--> Route;  AskSeal --answer--> Check
 
 Runs in a `ChildProcess`; it runs the zip's own programs in processes of theirs.
 """
@@ -15,14 +15,14 @@ from typing import Literal
 from headswap.bundle.format import read_dataset
 from headswap.bundle.predictor import Bundle, load_bundle
 from headswap.data.manifest import Manifest
-from headswap.exports.package import LaidOut, bundle_way, lay_out, onnx_way, script_way, seal_up
+from headswap.exports.package import LaidOut, bundle_route, lay_out, onnx_route, script_route, seal_up
 from headswap.exports.parity import Route
 from headswap.exports.teachable_machine import write_teachable_machine
 from headswap.exports.webpage import write_page
 from headswap.storage.files import from_json, to_json
 from headswap.storage.records import read_record
 
-WayName = Literal["bundle", "predict.py", "model.onnx"]
+RouteName = Literal["bundle", "predict.py", "model.onnx"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class AskLayOut:
 
 
 @dataclass(frozen=True)
-class AskWay:
+class AskRoute:
     """Ask the network in one way, and compare."""
 
     bundle: str
     laid: LaidOut
-    way: WayName
+    route: RouteName
     kind: Literal["way"] = "way"
 
 
@@ -51,7 +51,7 @@ class AskSeal:
 
     bundle: str
     laid: LaidOut
-    ways: tuple[Route, ...]
+    routes: tuple[Route, ...]
     title: str
     target: str
     kind: Literal["seal"] = "seal"
@@ -78,7 +78,7 @@ class AskTeachableMachine:
     kind: Literal["teachable machine"] = "teachable machine"
 
 
-Question = AskLayOut | AskWay | AskSeal | AskPage | AskTeachableMachine
+Question = AskLayOut | AskRoute | AskSeal | AskPage | AskTeachableMachine
 
 
 def answer(question_json: str) -> str:
@@ -88,14 +88,14 @@ def answer(question_json: str) -> str:
     match question:
         case AskLayOut(_, folder, dataset):
             return to_json(lay_out(source, _bundle(question.bundle), Path(folder), _images(source, dataset)))
-        case AskWay(_, laid, "bundle"):
-            return to_json(bundle_way(_bundle(question.bundle), laid))
-        case AskWay(_, laid, "predict.py"):
-            return to_json(script_way(laid))
-        case AskWay(_, laid, _):
-            return to_json(onnx_way(_bundle(question.bundle), laid))
-        case AskSeal(_, laid, ways, title, target):
-            return to_json(seal_up(source, laid, ways, title=title, target=Path(target)))
+        case AskRoute(_, laid, "bundle"):
+            return to_json(bundle_route(_bundle(question.bundle), laid))
+        case AskRoute(_, laid, "predict.py"):
+            return to_json(script_route(laid))
+        case AskRoute(_, laid, _):
+            return to_json(onnx_route(_bundle(question.bundle), laid))
+        case AskSeal(_, laid, routes, title, target):
+            return to_json(seal_up(source, laid, routes, title=title, target=Path(target)))
         case AskPage(_, target, title):
             return to_json(write_page(_bundle(question.bundle), source, Path(target), title=title))
         case AskTeachableMachine(_, target, title, dataset):

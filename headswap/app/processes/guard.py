@@ -30,16 +30,16 @@ from headswap.storage.files import from_json, to_json
 class SafeInference:
     """Stands in for a `ChildProcess` of inference."""
 
-    def __init__(self, child: ChildProcess, reader: Reader, *, place: Path, ours: Sequence[Path]) -> None:
+    def __init__(self, child: ChildProcess, reader: Reader, *, folder: Path, ours: Sequence[Path]) -> None:
         """Take what it works with.
 
         Args:
             child: answers questions.
             reader: reads strangers' pictures.
-            place: folder for the copies.
+            folder: folder for the copies.
             ours: folders whose pictures were read before, or came with headswap.
         """
-        self._child, self._reader, self._place = child, reader, place
+        self._child, self._reader, self._folder = child, reader, folder
         self._ours = tuple(folder.resolve() for folder in ours)
 
     def ask(self, question_json: str) -> str:
@@ -50,8 +50,8 @@ class SafeInference:
             HeadswapError: whatever the child raises.
         """
         question: Question = from_json(Question, question_json)
-        self._place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._place, ignore_cleanup_errors=True) as copies:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, ignore_cleanup_errors=True) as copies:
             return self._child.ask(to_json(self._clean(question, Path(copies))))
 
     @contextmanager
@@ -61,8 +61,8 @@ class SafeInference:
         Raises:
             UnreadableImage: it cannot be read.
         """
-        self._place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._place) as copies:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as copies:
             yield Path(self._copy(str(image), Path(copies), LEAST_PX))
 
     def _clean(self, question: Question, copies: Path) -> Question:

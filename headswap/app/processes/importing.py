@@ -23,17 +23,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
-from headswap.app.processes.sandbox import Places
+from headswap.app.processes.sandbox import AllowedPaths
 from headswap.data.decode import ImageLimits, check_file_size, import_readers, read_image
 from headswap.data.edit import join
 from headswap.data.film import import_film_reader
-from headswap.data.ingest import ReadPolicy, ingest, processors
+from headswap.data.ingest import ReadPolicy, ingest
 from headswap.data.manifest import Manifest
 from headswap.data.split import split
 from headswap.errors import TooMuch, UnreadableImage
 from headswap.storage.files import discard, from_json, to_json
 from headswap.storage.records import read_record, write_record
-from headswap.threads import one_blas_thread
+from headswap.threads import one_blas_thread, processors
 
 NOTES = "reading.txt"
 AT_REST_BYTES = 200_000_000  # Pillow and numpy, imported, and a manifest of thousands
@@ -101,7 +101,7 @@ class ReadCameraImage:
 Question = ReadUpload | ReadImage | ReadCameraImage
 
 
-def places(question_json: str) -> Places:
+def allowed_paths(question_json: str) -> AllowedPaths:
     """What a question is about: an upload and its data set, or the scratch folder of all single pictures."""
     question: Question = from_json(Question, question_json)
     import_readers()
@@ -109,11 +109,11 @@ def places(question_json: str) -> Places:
     with one_blas_thread():  # finds the pools, which it cannot later
         pass
     if not isinstance(question, ReadUpload):
-        return Places(write=(Path(question.limits.scratch),) if question.limits.scratch else ())
+        return AllowedPaths(write=(Path(question.limits.scratch),) if question.limits.scratch else ())
     store, new = Path(question.store), Path(question.dataset).parent
     store.mkdir(parents=True, exist_ok=True)  # what is not there cannot be opened to this process
     before = (Path(question.before).parent,) if question.before else ()
-    return Places(read=(Path(question.source), *before), write=(store, new))
+    return AllowedPaths(read=(Path(question.source), *before), write=(store, new))
 
 
 def answer(question_json: str) -> str:

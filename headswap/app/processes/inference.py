@@ -86,7 +86,7 @@ class AskHeatMap:
 
 
 @dataclass(frozen=True)
-class LookAtUnlabelled:
+class EmbedUnlabelled:
     """Let the body see some images that nobody has sorted; `count` 0: all were seen, group them."""
 
     dataset: str
@@ -119,7 +119,7 @@ Question = (
     | AskPredictions
     | PredictCameraImage
     | AskHeatMap
-    | LookAtUnlabelled
+    | EmbedUnlabelled
     | AskAdvice
 )
 
@@ -165,11 +165,11 @@ def answer(question_json: str) -> str:
             return to_json(_bundle(bundle).predict(b64decode(image)))
         case AskHeatMap(bundle, image, label):
             return to_json(heat_map(_bundle(bundle), Path(image), label=label))
-        case LookAtUnlabelled() | AskAdvice():
+        case EmbedUnlabelled() | AskAdvice():
             return _answer_about_unlabelled(question)
 
 
-def _answer_about_unlabelled(question: LookAtUnlabelled | AskAdvice) -> str:
+def _answer_about_unlabelled(question: EmbedUnlabelled | AskAdvice) -> str:
     from headswap.pipeline.labelling import advise_on, write_clusters, write_features  # loads torch
 
     dataset = Path(question.dataset)

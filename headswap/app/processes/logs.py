@@ -74,7 +74,7 @@ def kept_log(folder: Path) -> Iterator[None]:
         handler.close()
 
 
-def turn_over(path: Path) -> None:
+def rotate_log(path: Path) -> None:
     """Begin a new file where one that a child writes to has grown large; the one before is kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and path.stat().st_size > LOG_BYTES:

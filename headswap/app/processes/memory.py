@@ -29,7 +29,7 @@ BYTES_A_PARAMETER = 4 * 3  # as loaded, as folded for the engine, as saved
 UNKNOWN_PARAMETERS = 100_000_000  # a network that nobody has measured
 
 
-WATCH_S = 0.1  # between two looks at a process that the system does not hold
+WATCH_S = 0.1  # between two checks of a process that the system does not hold
 
 
 def is_held_by_system() -> bool:

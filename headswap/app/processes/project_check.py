@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headswap.app.processes.sandbox import Places
+from headswap.app.processes.sandbox import AllowedPaths
 from headswap.data.decode import ImageLimits, import_readers
 from headswap.pipeline.project_file import unpack_project
 from headswap.storage.files import from_json, to_json
@@ -30,11 +30,11 @@ class AskProject:
     patience_s: float = 20.0  # for one picture
 
 
-def places(question_json: str) -> Places:
+def allowed_paths(question_json: str) -> AllowedPaths:
     """The project file, and the folder it is laid out in."""
     question: AskProject = from_json(AskProject, question_json)
     import_readers()
-    return Places(read=(Path(question.file),), write=(Path(question.folder),))
+    return AllowedPaths(read=(Path(question.file),), write=(Path(question.folder),))
 
 
 def answer(question_json: str) -> str:

@@ -49,7 +49,7 @@ class _Telling:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._told_at = folder, 0.0
-        self._round, self._turn, self._share = "", "", 0.0
+        self._round, self._step, self._share = "", "", 0.0
 
     def __call__(self, event: Event) -> None:
         if (self._folder / STOP).exists():
@@ -58,17 +58,17 @@ class _Telling:
             case Note(sentence) if sentence.startswith("Round "):
                 self._round = sentence
             case Note(sentence):
-                self._turn = sentence
+                self._step = sentence
             case Progress("race", done, total):
                 self._share = done / total if total else 0.0
             case Progress("fetch", done, total):
-                self._turn = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
+                self._step = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
             case _:
                 pass
         now = time.monotonic()
         if now - self._told_at >= _TELL_S:
             self._told_at = now
-            words = f"{self._round} {self._turn}".strip()
+            words = f"{self._round} {self._step}".strip()
             with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
                 write_text(self._folder / PROGRESS, to_json(RaceProgress(sentence=words, share=self._share)))
 

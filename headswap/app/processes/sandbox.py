@@ -1,6 +1,6 @@
 """Take away from a reader of strangers' images what it does not need, before it sees one. Linux only.
 
-Flow:  places --confine--> this process reaches these files, no network, no program and no other process
+Flow:  paths --confine--> this process reaches these files, no network, no program and no other process
        --confinement_here--> which of that this system can hold, in words
 
 Two doors of the kernel, both open to any user. Landlock shuts the files: what is not named cannot be
@@ -87,7 +87,7 @@ _TO_NAME = getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0)  # Linux alone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class AllowedPaths:
     """The only files of a person that a process is for."""
 
     read: tuple[Path, ...] = ()  # files, or folders with all below
@@ -122,7 +122,7 @@ def confinement_here() -> Confinement:
     return Confinement(files=_landlock() > 0, calls=_has_seccomp())
 
 
-def confine(places: Places) -> Confinement:
+def confine(allowed: AllowedPaths) -> Confinement:
     """Reach nothing but these places from now on, for good; call it while there is one thread only.
 
     What Python and its packages are made of stays readable.
@@ -139,7 +139,7 @@ def confine(places: Places) -> Confinement:
     if here.files or here.calls:
         _check(_libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     if here.files:
-        _shut_files(places)
+        _shut_files(allowed)
     if here.calls:
         _refuse_calls()
     return here
@@ -163,16 +163,16 @@ def _landlock() -> int:
     return max(0, int(_libc().syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION))))
 
 
-def _shut_files(places: Places) -> None:
+def _shut_files(allowed: AllowedPaths) -> None:
     version = _landlock()
     handled = _ALL_FILES[min(version, max(_ALL_FILES))]
     words = (handled, *((_ALL_TCP,) if version >= 4 else ()), *((_ALL_SCOPES,) if version >= 6 else ()))
     wanted = struct.pack(f"{len(words)}Q", *words)
     rules = _check(_libc().syscall(_CREATE_RULESET, wanted, ctypes.c_size_t(len(wanted)), ctypes.c_uint(0)))
     try:
-        for path in (*_of_python(), *places.read):
+        for path in (*_of_python(), *allowed.read):
             _allow(rules, path, _READ_FILE | _READ_FOLDER)
-        for path in places.write:
+        for path in allowed.write:
             _allow(rules, path, (_READ_FILE | _READ_FOLDER | _CHANGE) & handled)
         _check(_libc().syscall(_RESTRICT_SELF, rules, ctypes.c_uint(0)))
     finally:
@@ -196,7 +196,7 @@ def _of_python() -> Iterator[Path]:
     """What may still be imported or loaded late. Never the folder of a clone: its workspace lies there."""
     yield from {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     yield Path(__file__).resolve().parents[2]
-    for place in (
+    for folder in (
         "/lib",
         "/lib64",
         "/usr/lib",
@@ -205,7 +205,7 @@ def _of_python() -> Iterator[Path]:
         "/dev/null",
         "/dev/urandom",
     ):
-        yield Path(place)
+        yield Path(folder)
 
 
 def _has_seccomp() -> bool:

@@ -33,7 +33,7 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without i, l, o, 0 and 1
 GROUPS, GROUP_LETTERS = 3, 4
 LONGEST_NAME = 40
 _NAME = re.compile(r"[\w][\w.@ -]*", re.UNICODE)
-TURN_S = 30.0  # the longest that one change waits for another
+LOCK_TIMEOUT_S = 30.0  # the longest that one change waits for another
 _COST, _BLOCK, _LANES = 2**14, 8, 1  # scrypt: 16 MB and some 50 ms a guess
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class AccessCodes:
         """Whether this is a name of the file and its code; a wrong name takes as long as a wrong code."""
         with self._lock:
             with self._file_lock:
-                self._look()
+                self._reload()
                 person = self._people.get(name)
             probe = person or Account(name, "00" * 16, "")
             right = hmac.compare_digest(_hash(code, probe.salt), probe.code_hash)
@@ -87,11 +87,11 @@ class AccessCodes:
     def stamp(self, name: str) -> str:
         """Which code a name has now, in a form that opens nothing; empty when it may not come in, or stay."""
         with self._file_lock:
-            self._look()
+            self._reload()
             person = self._people.get(name)
             return person.code_hash if person else ""
 
-    def _look(self) -> None:
+    def _reload(self) -> None:
         try:
             stat = self._path.stat()
         except OSError:  # taken away while the server runs: nobody comes in any more
@@ -126,7 +126,7 @@ def add(path: Path, names: tuple[str, ...]) -> dict[str, str]:
         BadSetting: a name cannot be one, or has a code already; or someone else is changing the file.
     """
     cleaned = tuple(map(_clean, names))
-    with _turn(path):
+    with _file_locked(path):
         there = read_people(path).people if path.exists() else ()
         known, codes = {person.name for person in there}, {}
         for name in cleaned:
@@ -154,7 +154,7 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
     """
     going = set(map(_clean, names))
     read_people(path)  # a file that is missing gets no lock beside it
-    with _turn(path):
+    with _file_locked(path):
         there = read_people(path).people
         missing = going - {person.name for person in there}
         if missing:
@@ -166,13 +166,13 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[None]:
+def _file_locked(path: Path) -> Iterator[None]:
     """Nobody else changes the file meanwhile; the lock is let go when its process ends, however it ends."""
-    place = path.with_name(f"{path.name}.lock")
+    lock_path = path.with_name(f"{path.name}.lock")
     if not path.parent.is_dir():  # the lock would make it
         raise BadSetting(f"There is no folder {path.parent}.", remedy="Make it first, or choose another.")
     try:
-        with FileLock(place, timeout=TURN_S):
+        with FileLock(lock_path, timeout=LOCK_TIMEOUT_S):
             yield
     except Timeout as error:
         raise BadSetting(

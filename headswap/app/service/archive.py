@@ -187,11 +187,11 @@ class ProjectArchive:
         if not dataset.is_file():
             return None
         manifest = _manifest(dataset)
-        places = {image.source: manifest.path(image) for image in manifest.images}
-        if not all(place.is_file() for place in places.values()):
+        paths = {image.source: manifest.path(image) for image in manifest.images}
+        if not all(path.is_file() for path in paths.values()):
             return None
         files[f"data/{len(states)}.json"] = to_json(replace(manifest, root="")).encode()
-        files.update({f"{_IMAGES}/{source}": place for source, place in places.items()})
+        files.update({f"{_IMAGES}/{source}": path for source, path in paths.items()})
         return states.setdefault(dataset, len(states))
 
     def _take_run(
@@ -202,7 +202,7 @@ class ProjectArchive:
         states: dict[Path, int],
         files: dict[str, Path | bytes],
     ) -> SavedRun:
-        folder, place = self._store.folder(job.id), f"runs/{number}"
+        folder, prefix = self._store.folder(job.id), f"runs/{number}"
         bundle = folder / job.result
         try:
             check_seal(bundle)
@@ -212,8 +212,8 @@ class ProjectArchive:
                 remedy="Delete it under Runs, then save.",
             ) from error
         for path in sorted(path for path in bundle.rglob("*") if path.is_file()):
-            files[f"{place}/{_BUNDLE}/{path.relative_to(bundle).as_posix()}"] = path
-        files.update({f"{place}/{name}": folder / name for name in BESIDE if (folder / name).is_file()})
+            files[f"{prefix}/{_BUNDLE}/{path.relative_to(bundle).as_posix()}"] = path
+        files.update({f"{prefix}/{name}": folder / name for name in BESIDE if (folder / name).is_file()})
         experiment: Experiment = from_json(Experiment, job.experiment_json)
         dataset = Path(experiment.data.source)
         named = Path(experiment.weights).name if experiment.weights else None
@@ -251,7 +251,7 @@ class ProjectArchive:
             move(draft / saved.weights, weights)
         for number, run in enumerate(saved.runs):
             adopted.append(new_job_id())
-            experiment = _settled(run, states, home, (saved.weights, weights))
+            experiment = _relocated(run, states, home, (saved.weights, weights))
             self._adopt(project, run, experiment, draft / "runs" / str(number), adopted[-1])
         return self._projects.save(
             replace(
@@ -273,7 +273,7 @@ class ProjectArchive:
         self._store.adopt(project.owner, project.id, to_json(experiment), job, _BUNDLE, run.created_at)
 
 
-def _settled(
+def _relocated(
     run: SavedRun, states: Mapping[int, Path], home: Path, own: tuple[str | None, Path | None]
 ) -> Experiment:
     """The choices of a run with the paths of this machine; what is gone keeps its bare name.
@@ -285,8 +285,8 @@ def _settled(
         own: the person's weight file, as the file names it and where it is now.
     """
     source = (states[run.data] if run.data is not None else home / "gone") / _DATASET
-    named, place = own
-    weights = str(place) if place is not None and run.experiment.weights == named else run.experiment.weights
+    named, path = own
+    weights = str(path) if path is not None and run.experiment.weights == named else run.experiment.weights
     return replace(run.experiment, data=replace(run.experiment.data, source=str(source)), weights=weights)
 
 

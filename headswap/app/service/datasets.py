@@ -75,7 +75,7 @@ class Datasets:
             check_room: raises when an owner has no room for an upload.
             came: told when pictures have come: someone will soon teach.
         """
-        self._turns: dict[str, Lock] = {}  # project -> whose change it is
+        self._locks: dict[str, Lock] = {}  # project -> whose change it is
         self._projects, self._ask, self._sample = projects, ask, sample
         self._is_wanted, self._came, self._check_room = is_wanted, came, check_room
 
@@ -258,7 +258,7 @@ class Datasets:
         Raises:
             BadSetting: an upload is still being read.
         """
-        lock = self._turns.setdefault(self._projects.get(owner, project).id, Lock())
+        lock = self._locks.setdefault(self._projects.get(owner, project).id, Lock())
         if not lock.acquire(timeout=patience_s):
             raise BadSetting("Pictures are still being read.", remedy="Try again when they are here.")
         try:
@@ -312,10 +312,10 @@ class Datasets:
             self._forget(project, old.before)
 
     def _changes(self, project: Project) -> tuple[DatasetEdit, ...]:
-        place = self._projects.folder(project.id) / _CHANGES
-        if not place.is_file():
+        path = self._projects.folder(project.id) / _CHANGES
+        if not path.is_file():
             return ()
-        kept: EditHistory = read_record(EditHistory, place)
+        kept: EditHistory = read_record(EditHistory, path)
         return kept.changes
 
     def _keep(self, project: Project, changes: tuple[DatasetEdit, ...]) -> None:

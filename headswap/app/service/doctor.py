@@ -22,7 +22,7 @@ from headswap.app.processes.memory import IMAGES_BYTES, LIBRARIES_BYTES, free_by
 from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.leftovers import leftovers
 from headswap.errors import HeadswapError
-from headswap.storage.places import install_command, why_not_writable
+from headswap.storage.locations import install_command, why_not_writable
 
 LEAST_ROOM_BYTES = 2_000_000_000  # features and bundles of a few runs
 NEEDED = (
@@ -61,7 +61,7 @@ class Checkup:
 
 def examine(workspace: Path) -> Checkup:
     """Look at everything once."""
-    looks: tuple[Callable[[], Part], ...] = (
+    checks: tuple[Callable[[], Part], ...] = (
         _versions,
         _page,
         _extras,
@@ -75,16 +75,16 @@ def examine(workspace: Path) -> Checkup:
         lambda: _job_store(workspace / "jobs.sqlite"),
         lambda: _deletions(workspace),
     )
-    return Checkup(parts=tuple(map(_looked, looks)))
+    return Checkup(parts=tuple(map(_checked, checks)))
 
 
-def _looked(look: Callable[[], Part]) -> Part:
+def _checked(check: Callable[[], Part]) -> Part:
     """A library that cannot even be imported is a finding too."""
     try:
-        return look()
+        return check()
     except (ImportError, OSError, HeadswapError) as error:
         return Part(
-            name=look.__name__.strip("_").replace("_", " "),
+            name=check.__name__.strip("_").replace("_", " "),
             finding=f"cannot be looked at: {error}",
             remedy=f"Make a fresh environment and run `{install_command('app')}` in it.",
         )
@@ -185,8 +185,8 @@ def _deletions(workspace: Path) -> Part:
 
 
 def _disk(workspace: Path) -> Part:
-    place = next(folder for folder in (workspace, *workspace.parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    existing = next(folder for folder in (workspace, *workspace.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
     words = f"{free / 1e9:.1f} GB free on the disk of {workspace}"
     if free < LEAST_ROOM_BYTES:
         return Part(name="disk", finding=words, remedy="Free some space, or choose another --workspace.")

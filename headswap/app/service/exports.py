@@ -25,10 +25,10 @@ from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.exporting import (
     AskLayOut,
     AskPage,
+    AskRoute,
     AskSeal,
     AskTeachableMachine,
-    AskWay,
-    WayName,
+    RouteName,
 )
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
@@ -47,7 +47,7 @@ _Tell = Callable[[str, float], None]  # (what is going on, share done)
 _Steps = Callable[[Path, _Tell], None]  # (a folder to work in, ...)
 _FOLDER, _PAGE_FOLDER, _TEACHABLE_FOLDER = "take-home", "web-page", "teachable-machine"
 _LONGEST_S = 1800.0  # for someone who waits for the file
-_WAYS: tuple[tuple[WayName, str, float], ...] = (
+_ROUTES: tuple[tuple[RouteName, str, float], ...] = (
     (BUNDLE, "Asking the packed weights.", 0.35),
     (SCRIPT, "Running predict.py, without headswap.", 0.45),
     (ONNX, "Writing and running the ONNX network.", 0.7),
@@ -131,7 +131,7 @@ class Exports:
         self._store, self._projects, self._results = store, projects, results
         self._predict, self._child = predict, child
         self._lock = threading.Lock()
-        self._under_way: dict[Path, _Packing] = {}  # target -> what is packed now, or failed last
+        self._packings: dict[Path, _Packing] = {}  # target -> what is packed now, or failed last
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="take-home")
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class Exports:
             HeadswapError: it could not be packed, or takes too long.
         """
         self.begin(owner, job)
-        packing = self._under_way.get(self._zip(owner, job))
+        packing = self._packings.get(self._zip(owner, job))
         if packing and not packing.over.wait(_LONGEST_S):
             raise HeadswapError("The zip is not packed yet.", remedy="Ask again later.")
         view = self.view(owner, job)
@@ -181,7 +181,7 @@ class Exports:
         """Whether the web page is there, or how far it is."""
         page = self._page(owner, job)
         site = page.with_name(f"{page.stem}-site.zip")
-        packing = self._under_way.get(page)
+        packing = self._packings.get(page)
         if page.is_file() and site.is_file() and not (packing and not packing.over.is_set()):
             return WebPageView(state="ready", page=page, site=site)
         if packing is None:
@@ -228,15 +228,15 @@ class Exports:
     def _begin(self, target: Path, steps: _Steps) -> ExportView | None:
         """Start to pack; None: it is there, or under way already."""
         with self._lock:
-            packing = self._under_way.get(target)
+            packing = self._packings.get(target)
             if target.is_file() or (packing and not packing.over.is_set()):
                 return None
-            self._under_way[target] = packing = _Packing()
+            self._packings[target] = packing = _Packing()
             self._thread.submit(self._pack, target, packing, steps)
         return packing.view
 
     def _seen(self, target: Path) -> ExportView:
-        packing = self._under_way.get(target)
+        packing = self._packings.get(target)
         if packing and not packing.over.is_set():
             return packing.view
         if target.is_file():
@@ -276,13 +276,13 @@ class Exports:
         layout = AskLayOut(bundle, str(work / target.stem), self._data(owner, job))
         laid: LaidOut = from_json(LaidOut, self._ask(layout))
         tell("Asking this page.", 0.2)
-        ways = [self._page_way(owner, job, laid)]
-        for way, sentence, share in _WAYS:
+        routes = [self._page_route(owner, job, laid)]
+        for route, sentence, share in _ROUTES:
             tell(sentence, share)
-            ways.append(from_json(Route, self._ask(AskWay(bundle, laid, way))))
+            routes.append(from_json(Route, self._ask(AskRoute(bundle, laid, route))))
         tell("Packing.", 0.95)
         title = self._title(owner, job)
-        self._ask(AskSeal(bundle, laid, tuple(ways), title, str(target)))
+        self._ask(AskSeal(bundle, laid, tuple(routes), title, str(target)))
 
     def _page_steps(self, owner: str, job: str, target: Path, work: Path, tell: _Tell) -> None:
         tell("Writing the network into a page, and asking it.", 0.1)
@@ -304,7 +304,7 @@ class Exports:
         experiment: Experiment = from_json(Experiment, self._store.get(job, owner=owner).experiment_json)
         return experiment.data.source
 
-    def _page_way(self, owner: str, job: str, laid: LaidOut) -> Route:
+    def _page_route(self, owner: str, job: str, laid: LaidOut) -> Route:
         """What this page says of each picture, asked like a picture that someone drops on it."""
         folder = Path(laid.folder)
         said = [self._predict(owner, job, folder / one.file) for one in laid.expected]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.importing import NOTES, ReadUpload
-from headswap.app.processes.inference import AskAdvice, LookAtUnlabelled
+from headswap.app.processes.inference import AskAdvice, EmbedUnlabelled
 from headswap.app.service.batches import already_read
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.labels import LabelProgress, LabelState, LabelStep, next_of
@@ -104,7 +104,7 @@ class Labelling:
         self._lock = threading.Lock()  # of what follows
         self._passes: dict[str, _Pass] = {}  # by project
         self._leaving: set[Path] = set()  # folders whose thread has not ended yet
-        self._turns: dict[str, threading.Lock] = {}  # project -> whose answer is written
+        self._locks: dict[str, threading.Lock] = {}  # project -> whose answer is written
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="labelling")
 
     def close(self) -> None:
@@ -276,7 +276,7 @@ class Labelling:
     def _alone(self, owner: str, project: str) -> Iterator[Path]:
         """One answer at a time in each project."""
         found = self._projects.get(owner, project)
-        with self._turns.setdefault(found.id, threading.Lock()):
+        with self._locks.setdefault(found.id, threading.Lock()):
             yield self._ready(found)
 
     def _answer(self, owner: str, project: str, sha256s: tuple[str, ...], name: str | None) -> LabelView:
@@ -320,7 +320,7 @@ class Labelling:
         try:
             if upload is not None:
                 self._take_in(project, one, upload)
-            self._look(project, one)
+            self._embed(project, one)
         except HeadswapError as error:
             one.view = replace(one.view, state="failed", problem=error.problem, remedy=error.remedy)
         except Exception as error:  # told to the person, and written down with its traceback
@@ -345,21 +345,21 @@ class Labelling:
         finally:
             self._uploads.taken(project.owner, upload)
 
-    def _look(self, project: Project, one: _Pass) -> None:
+    def _embed(self, project: Project, one: _Pass) -> None:
         total, dataset = len(_manifest(one.folder).images), str(one.folder / _DATASET)
         weights = self._projects.weights(project)
 
-        def look(start: int, count: int) -> None:
-            body = project.model, project.head_path, str(weights) if weights else None
-            self._ask(to_json(LookAtUnlabelled(dataset, start, count, *body)))
+        def embed(start: int, count: int) -> None:
+            backbone = project.model, project.head_path, str(weights) if weights else None
+            self._ask(to_json(EmbedUnlabelled(dataset, start, count, *backbone)))
 
         for start in range(0, total, AT_ONCE):
             if one.stop.is_set():
                 return
             one.view = replace(one.view, state="looking", done=start, total=total)
-            look(start, AT_ONCE)
+            embed(start, AT_ONCE)
         one.view = replace(one.view, state="grouping", done=total)
-        look(0, 0)
+        embed(0, 0)
         write_record(one.folder / _LABELS, self._advised(one.folder, LabelState()))
         one.view = replace(one.view, state="ready")
 

@@ -34,7 +34,7 @@ from headswap.zoos.hub import is_reachable
 _START_S = 2.0  # loading the network, reading pictures, exam, saving
 _PRACTISE = 3.0  # forward and back, in times of looking
 _ABOVE_THE_CUT = 1 / 16  # of a practice step, where only the last blocks learn
-_WAYS = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, when the rate is left open
+_CANDIDATES = {"norms": 2, "last": 2, "everything": 2, "auto": 4}  # tried briefly, when the rate is left open
 _BESIDE = 1.25  # looking at validation and exam pictures
 
 
@@ -47,21 +47,23 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
         test_share: of them, locked away.
         image_ms: one picture through the network, milliseconds.
     """
-    look_s = image_ms / 1000.0
-    looks = 3 if config.chooses_view else 2 if config.flip else 1
-    once_s = _START_S + images * look_s * looks
+    forward_s = image_ms / 1000.0
+    forward_passes = 3 if config.chooses_view else 2 if config.flip else 1
+    once_s = _START_S + images * forward_s * forward_passes
     if config.depth == "head":
         return once_s
     finetune = config.finetune
     train = images * (1 - test_share)
     rest = train * (1 - finetune.validation_share)
-    ways = 1 if finetune.learning_rate is not None and config.depth != "auto" else _WAYS[config.depth]
-    brief = ways * max(3, finetune.epochs // 4) if ways > 1 else 0
+    candidates = (
+        1 if finetune.learning_rate is not None and config.depth != "auto" else _CANDIDATES[config.depth]
+    )
+    brief = candidates * max(3, finetune.epochs // 4) if candidates > 1 else 0
     steps = (brief + finetune.confirmations * finetune.epochs) * rest + finetune.epochs * train
-    cost_s = look_s * _PRACTISE
+    cost_s = forward_s * _PRACTISE
     beside_s = 0.0
     if config.depth == "last":
-        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, finetune.crops * images * look_s
+        cost_s, beside_s = cost_s * _ABOVE_THE_CUT, finetune.crops * images * forward_s
     whole_s = once_s + beside_s + _BESIDE * steps * cost_s
     return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
 
@@ -99,14 +101,14 @@ class Networks:
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
-        place = self._place(model, path, weights)
-        kept = _read(place)
+        cache_path = self._cache_path(model, path, weights)
+        kept = _read(cache_path)
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
         found: Inspection = from_json(Inspection, self._child.ask(to_json(question)))
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_text(place, to_json(found))
+        write_text(cache_path, to_json(found))
         return found
 
     def out_of_reach(self, model: str) -> str:
@@ -115,12 +117,12 @@ class Networks:
         weights = card.weights
         if weights.state != "to fetch" or is_reachable(weights.source, timeout_s=REACH_S):
             return ""
-        place = urlsplit(weights.source).netloc or weights.source.partition("/")[0]
-        return f"The weights of {card.name} are not on this machine, and {place} does not answer."
+        host = urlsplit(weights.source).netloc or weights.source.partition("/")[0]
+        return f"The weights of {card.name} are not on this machine, and {host} does not answer."
 
     def image_ms(self, model: str) -> float | None:
         """How long one picture takes here; None when this network was not opened up here yet."""
-        kept = _read(self._place(model, None, None))
+        kept = _read(self._cache_path(model, None, None))
         return kept.image_ms if kept else None
 
     def lesson_seconds(self, model: str, images: int, *, test_share: float = 0.2) -> dict[Depth, float]:
@@ -138,7 +140,7 @@ class Networks:
     def warm(self, model: str) -> None:
         """Start the process that answers, and open one network up that most people begin with."""
         self._child.warm()
-        if _read(self._place(model, None, None)) is None:
+        if _read(self._cache_path(model, None, None)) is None:
             self._opening = threading.Thread(target=self._open_quietly, args=(model,), daemon=True)
             self._opening.start()
 
@@ -163,7 +165,7 @@ class Networks:
         cards: Cards = from_json(Cards, self._child.ask(question))
         return cards.cards
 
-    def _place(self, model: str, path: str | None, weights: Path | None) -> Path:
+    def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
         words = [str(_FORM), *_versions(), model, path or ""]
         if weights is not None:
             words += [str(weights), str(weights.stat().st_mtime_ns)]
@@ -171,11 +173,11 @@ class Networks:
         return self._folder / f"{hashlib.sha256(text).hexdigest()[:32]}.json"
 
 
-def _read(place: Path) -> Inspection | None:
-    if not place.is_file():
+def _read(path: Path) -> Inspection | None:
+    if not path.is_file():
         return None
     try:
-        kept: Inspection = from_json(Inspection, place.read_bytes())
+        kept: Inspection = from_json(Inspection, path.read_bytes())
     except BundleDamaged:  # cut short, or of another version: open it up again
         return None
     return kept

@@ -25,7 +25,7 @@ from headswap.app.processes.sandbox import confinement_here
 from headswap.app.service.fetching import ANY, HERE, words_of
 from headswap.app.service.limits import PROFILES, Limits, Profile, figures, limits_for, table
 from headswap.errors import BadSetting
-from headswap.storage.places import default_workspace, sample_folder
+from headswap.storage.locations import default_workspace, sample_folder
 
 if TYPE_CHECKING:
     from headswap.app.service.settings import Settings

@@ -150,8 +150,8 @@ class Results:
         return manifest
 
     def _dismissed(self, owner: str, job: str) -> tuple[str, ...]:
-        place = self._store.folder(self._store.get(job, owner=owner).id) / _DISMISSED
-        if not place.is_file():
+        path = self._store.folder(self._store.get(job, owner=owner).id) / _DISMISSED
+        if not path.is_file():
             return ()
-        dismissed: DismissedIssues = from_json(DismissedIssues, place.read_bytes())
+        dismissed: DismissedIssues = from_json(DismissedIssues, path.read_bytes())
         return dismissed.sha256s

@@ -95,7 +95,7 @@ def _wanted(folder: Path, texts: list[str]) -> tuple[set[str], set[str]]:
     return wanted, images
 
 
-TIDY_S = 600.0  # between two looks
+TIDY_S = 600.0  # between two checks
 SPARE_BYTES = 50_000_000  # that an upload leaves free
 NO_LIMIT = 2**62  # bytes
 FRESH_S = 5.0  # how long a sum of sizes is believed
@@ -255,12 +255,12 @@ class Retention:
                 return
 
 
-def _size_of(place: Path) -> int:
+def _size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; what goes meanwhile counts as nothing."""
     try:
-        if not place.is_dir():
-            return place.stat().st_size
-        with os.scandir(place) as entries:
+        if not path.is_dir():
+            return path.stat().st_size
+        with os.scandir(path) as entries:
             return sum(
                 _size_of(Path(entry.path))
                 if entry.is_dir(follow_symlinks=False)

@@ -188,17 +188,17 @@ class Service:
             raise BadSetting(
                 f"{file.name[:80]} is not a weight file.", remedy=f"Give one of {', '.join(_WEIGHT_FILES)}."
             )
-        place = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
-        copy(file, place)
+        path = self._projects.folder(found.id) / f"weights-{secrets.token_hex(4)}{suffix}"
+        copy(file, path)
         try:
-            inspection = self.networks.inspect(found.model, found.head_path, place)
+            inspection = self.networks.inspect(found.model, found.head_path, path)
         except HeadswapError as error:
-            discard(place)
-            raise error.renamed(place.name, shown_name(file.name)) from error
+            discard(path)
+            raise error.renamed(path.name, shown_name(file.name)) from error
         except BaseException:
-            discard(place)
+            discard(path)
             raise
-        self._projects.save(replace(found, weights=place.name))
+        self._projects.save(replace(found, weights=path.name))
         return inspection
 
     # Datasets ---------------------------------------------------------------------
@@ -276,7 +276,10 @@ class Service:
         found = self._store.get(job, owner=owner)
         events = read_events(self._store.folder(found.id))
         return view_of(
-            found, events, place=self._queue.place(found.id), seconds_left=self._pace.seconds_left(found)
+            found,
+            events,
+            queue_position=self._queue.position(found.id),
+            seconds_left=self._pace.seconds_left(found),
         )
 
     def cancel(self, owner: str, job: str) -> None:
@@ -346,7 +349,7 @@ class Service:
     def _guard(self) -> SafeInference:
         ours = (self.settings.workspace / "projects", self.settings.sample.parent)
         return SafeInference(
-            self._inference, self._reader, place=self.settings.workspace / "tries", ours=ours
+            self._inference, self._reader, folder=self.settings.workspace / "tries", ours=ours
         )
 
     def _is_wanted(self, project: Project, dataset: Path) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.store import LOG_FILE
 from headswap.events import EpochEnd, Event, Guess, Guesses, Step, text_of_step
-from headswap.pipeline.inspect import BodyBlock, Inspection
+from headswap.pipeline.inspect import BackboneBlock, Inspection
 
-__all__ = ["BodyBlock", "Inspection", "JobView", "ProjectView"]
+__all__ = ["BackboneBlock", "Inspection", "JobView", "ProjectView"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class JobView:
     sentence: str  # what is going on, for people
     share: float  # done, in [0, 1]
     seconds_left: float | None
-    place: int | None  # in the queue, from 1; None: not waiting
+    queue_position: int | None  # in the queue, from 1; None: not waiting
     epochs: tuple[EpochEnd, ...]
     guesses: tuple[Guess, ...]  # the latest
     first_guesses: tuple[Guess, ...]  # of the first pass
@@ -86,17 +86,19 @@ class RemainingTime:
         return (now - since) * (1.0 - share) / (share - first)
 
 
-def view_of(job: Job, events: Sequence[Event], *, place: int | None, seconds_left: float | None) -> JobView:
+def view_of(
+    job: Job, events: Sequence[Event], *, queue_position: int | None, seconds_left: float | None
+) -> JobView:
     """Put row and journal together."""
     epochs = _epochs(events)
     guesses = [event for event in events if isinstance(event, Guesses)]
     return JobView(
         id=job.id,
         state=str(job.state),
-        sentence=_sentence(job, events, epochs, place),
+        sentence=_sentence(job, events, epochs, queue_position),
         share=share_of(job),
         seconds_left=seconds_left,
-        place=place,
+        queue_position=queue_position,
         epochs=epochs,
         guesses=guesses[-1].guesses if guesses else (),
         first_guesses=guesses[0].guesses if guesses else (),
@@ -152,10 +154,16 @@ def share_of(job: Job) -> float:
     return begin + (end - begin) * min(part, 1.0)
 
 
-def _sentence(job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd], place: int | None) -> str:
+def _sentence(
+    job: Job, events: Sequence[Event], epochs: Sequence[EpochEnd], queue_position: int | None
+) -> str:
     match job.state:
         case JobState.QUEUED:
-            return "Waiting for a worker." if place in (None, 1) else f"Waiting: place {place} in the queue."
+            return (
+                "Waiting for a worker."
+                if queue_position in (None, 1)
+                else f"Waiting: place {queue_position} in the queue."
+            )
         case JobState.PAUSED:
             return job.error.problem if job.error else "Waiting for room on the disk."
         case JobState.CANCELLED:

@@ -88,7 +88,7 @@ def status_of(service: Service, owner: str, job: str) -> Status:
         "sentence": view.sentence,
         "share": view.share,
         "seconds_left": view.seconds_left,
-        "place": view.place,
+        "place": view.queue_position,
         "problem": view.problem,
         "remedy": view.remedy,
         "result": _result(service, owner, view) if view.state == "done" else None,

@@ -1,6 +1,6 @@
 """What a handler knows when it draws: whose project it is, its pictures and its newest job.
 
-Flow:  project id from the browser + who asks --look--> PageContext --> one `show_*` per step
+Flow:  project id from the browser + who asks --page_context--> PageContext --> one `show_*` per step
 
 Asks the service and nothing else; holds no state.
 """
@@ -71,9 +71,9 @@ class PageParts:
     show: Callable[[PageContext], Updates]  # header, pictures and lesson as they are now
     known: gr.BrowserState  # ids of all projects that this browser has seen, newest first
 
-    def look(self, project_id: str, request: gr.Request) -> PageContext:
+    def context_of(self, project_id: str, request: gr.Request) -> PageContext:
         """The context of the person who asks."""
-        return look(self.service, owner_of(request), project_id)
+        return page_context(self.service, owner_of(request), project_id)
 
 
 def owner_of(request: gr.Request) -> str:
@@ -81,7 +81,7 @@ def owner_of(request: gr.Request) -> str:
     return request.username or ""
 
 
-def look(service: Service, owner: str, project_id: str) -> PageContext:
+def page_context(service: Service, owner: str, project_id: str) -> PageContext:
     """Ask the service for everything that a page needs to draw a project."""
     project = service.project(owner, project_id)
     job = service.job(owner, project.job) if project.job else None

@@ -104,28 +104,28 @@ def show_header(header: Header, context: PageContext) -> Updates:
     }
 
 
-def on_stop(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_stop(page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Stop what is taught."""
-    context = shared.look(project_id, request)
-    shared.service.cancel(context.owner, context.project.job or "")
-    return shared.show(shared.look(project_id, request))
+    context = page.context_of(project_id, request)
+    page.service.cancel(context.owner, context.project.job or "")
+    return page.show(page.context_of(project_id, request))
 
 
-def on_rename(header: Header, shared: PageParts, project_id: str, name: str, request: gr.Request) -> Updates:
+def on_rename(header: Header, page: PageParts, project_id: str, name: str, request: gr.Request) -> Updates:
     """The project's name was typed anew."""
-    return {header.name: shared.service.rename_project(owner_of(request), project_id, name).name}
+    return {header.name: page.service.rename_project(owner_of(request), project_id, name).name}
 
 
-def connect_header(header: Header, shared: PageParts, stop_too: gr.Button) -> None:
+def connect_header(header: Header, page: PageParts, stop_too: gr.Button) -> None:
     """Connect Stop, here and in step 3, the project's name, New, Open and Save to the service."""
-    connect_project_menu(header.menu, shared, header.status, header.run_status)
+    connect_project_menu(header.menu, page, header.status, header.run_status)
     told = errors_as_text(header.status)
     gr.on(
-        [header.stop.click, stop_too.click], told(on_stop, shared), shared.project_id,
-        [*shared.redrawn, header.status], queue=False, show_progress="hidden", api_visibility="private",
+        [header.stop.click, stop_too.click], told(on_stop, page), page.project_id,
+        [*page.redrawn, header.status], queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     gr.on(
-        [header.name.submit, header.name.blur], told(on_rename, header, shared),
-        [shared.project_id, header.name], [header.name, header.status], queue=False,
+        [header.name.submit, header.name.blur], told(on_rename, header, page),
+        [page.project_id, header.name], [header.name, header.status], queue=False,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip

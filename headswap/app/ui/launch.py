@@ -51,12 +51,12 @@ _CALM: Mapping[str, float] = MappingProxyType(
 
 def browser_secret(workspace: Path) -> str:
     """The lock of what browsers remember: made once, kept with the data, so that a restart forgets nobody."""
-    place = workspace / "browser.key"
-    if not place.exists():
+    path = workspace / "browser.key"
+    if not path.exists():
         workspace.mkdir(parents=True, exist_ok=True)
-        write_text(place, secrets.token_urlsafe(32))
-        place.chmod(0o600)
-    return place.read_text(encoding="utf-8").strip()
+        write_text(path, secrets.token_urlsafe(32))
+        path.chmod(0o600)
+    return path.read_text(encoding="utf-8").strip()
 
 
 def launch(page: gr.Blocks, server_address: ServerAddress, service: Service) -> None:
@@ -127,7 +127,7 @@ def _before_gradio(
     following = service.following
     return [
         gateway,
-        Middleware(Follow, look=following.look, vote=following.vote, secret=secret),
+        Middleware(Follow, view=following.view, vote=following.vote, secret=secret),
         Middleware(ExportedPages, page_of=service.exported_page),
     ]
 
@@ -142,8 +142,8 @@ def address(page: gr.Blocks, server_address: ServerAddress) -> str:
 
 def room_for(service: Service, person: str) -> UploadRoom:
     """How much someone may bring now, to the disk where uploads wait to be taken in."""
-    place = Path(get_upload_folder())
-    free = shutil.disk_usage(place if place.is_dir() else place.anchor).free
+    folder = Path(get_upload_folder())
+    free = shutil.disk_usage(folder if folder.is_dir() else folder.anchor).free
     return UploadRoom(
         disk=free - SPARE_BYTES,
         share=service.room_of(person),

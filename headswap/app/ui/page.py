@@ -93,9 +93,9 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
         tabs, steps = _lay_out(header)
 
         def show(context: PageContext) -> Updates:
-            return _drawn(steps, keys, context, shared) | {timer: gr.Timer(active=context.is_teaching)}
+            return _drawn(steps, keys, context, parts) | {timer: gr.Timer(active=context.is_teaching)}
 
-        shared = PageParts(
+        parts = PageParts(
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
             [
                 *header.outputs, *steps.images.outputs, *steps.teach.outputs, keys.network, keys.done_job,
@@ -103,7 +103,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             ],
             show, known,
         )  # fmt: skip
-        _connect(page, steps, keys, timer, shared)
+        _connect(page, steps, keys, timer, parts)
     with page.route("Runs", "/runs", show_in_navbar=False):
         build_runs_page(page, service, secret=secret)
     with page.route("Learn", "/learn", show_in_navbar=False):
@@ -126,29 +126,29 @@ def _lay_out(header: Header) -> tuple[gr.Tabs, Steps]:
     return tabs, Steps(header, model, images, teach, test, home)
 
 
-def _drawn(steps: Steps, keys: Keys, context: PageContext, shared: PageParts) -> Updates:
+def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> Updates:
     """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
-    drawn = show_header(steps.header, context) | show_training(steps.teach, context, shared)
-    drawn |= show_plan(steps.teach, context, shared) | show_dataset(steps.images, context, shared)
+    drawn = show_header(steps.header, context) | show_training(steps.teach, context, parts)
+    drawn |= show_plan(steps.teach, context, parts) | show_dataset(steps.images, context, parts)
     return drawn | {keys.network: _network_key(context), keys.done_job: context.project.done_job or ""}
 
 
-def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, shared: PageParts) -> None:
-    connect_header(steps.header, shared, steps.teach.stop)
-    connect_dataset_step(steps.images, shared, steps.header.run_status, steps.model.sample)
-    connect_train_step(steps.teach, shared)
-    connect_test_step(steps.test, shared, keys.done_job, steps.teach.plan)
-    connect_take_home_step(steps.home, shared, keys.done_job)
-    _connect_load(page, shared, steps)
-    _connect_timer(timer, shared, steps)
-    connect_model_step(steps.model, shared, _connect_network(keys.network, steps, shared))
+def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: PageParts) -> None:
+    connect_header(steps.header, parts, steps.teach.stop)
+    connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample)
+    connect_train_step(steps.teach, parts)
+    connect_test_step(steps.test, parts, keys.done_job, steps.teach.plan)
+    connect_take_home_step(steps.home, parts, keys.done_job)
+    _connect_load(page, parts, steps)
+    _connect_timer(timer, parts, steps)
+    connect_model_step(steps.model, parts, _connect_network(keys.network, steps, parts))
     for button, to in (
         (steps.model.onward, "pictures"), (steps.images.onward, "teach"), (steps.teach.onward, "test"),
         (steps.test.many.again, "teach"), (steps.test.footer.again, "teach"),
         (steps.test.footer.onward, "home"),
     ):  # fmt: skip
-        _connect_move(button, to, shared)
-    shared.tabs.select(None, None, shared.where, js=OPEN_STEP, **QUIET)
+        _connect_move(button, to, parts)
+    parts.tabs.select(None, None, parts.where, js=OPEN_STEP, **QUIET)
 
 
 def _kept(value: str) -> gr.Textbox:
@@ -167,75 +167,75 @@ def _network_key(context: PageContext) -> str:
     return "\n".join((project.model, project.head_path or "", weights, *context.classes))
 
 
-def _connect_move(button: gr.Button, to: str, shared: PageParts) -> None:
+def _connect_move(button: gr.Button, to: str, parts: PageParts) -> None:
     """A next button opens its tab at the top."""
     button.click(
-        lambda: (gr.Tabs(selected=to), to), None, [shared.tabs, shared.where], js=TO_TOP, queue=False, **QUIET
+        lambda: (gr.Tabs(selected=to), to), None, [parts.tabs, parts.where], js=TO_TOP, queue=False, **QUIET
     )
 
 
-def on_load(steps: Steps, shared: PageParts, project_id: str, ids: object, request: gr.Request) -> Updates:
+def on_load(steps: Steps, parts: PageParts, project_id: str, ids: object, request: gr.Request) -> Updates:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
-    project = open_project(shared.service, owner_of(request), project_id)
-    cards = model_cards(shared.service.three_to_start(), (), project.model)  # their facts come later
+    project = open_project(parts.service, owner_of(request), project_id)
+    cards = model_cards(parts.service.three_to_start(), (), project.model)  # their facts come later
     drawn: Updates = {
-        shared.project_id: project.id,
-        shared.known: remembered(ids, project.id),
+        parts.project_id: project.id,
+        parts.known: remembered(ids, project.id),
         steps.model.cards: cards,
     }
     step = str(request.query_params.get("step", ""))
     if step in STEPS:
-        drawn |= {shared.tabs: gr.Tabs(selected=step), shared.where: step}
-    shared.service.warm()  # while the person looks around
-    return drawn | shared.show(shared.look(project.id, request))
+        drawn |= {parts.tabs: gr.Tabs(selected=step), parts.where: step}
+    parts.service.warm()  # while the person looks around
+    return drawn | parts.show(parts.context_of(project.id, request))
 
 
-def _connect_load(page: gr.Blocks, shared: PageParts, steps: Steps) -> None:
+def _connect_load(page: gr.Blocks, parts: PageParts, steps: Steps) -> None:
     status = steps.header.status
     page.load(
-        errors_as_text(status)(on_load, steps, shared), [shared.project_id, shared.known],
+        errors_as_text(status)(on_load, steps, parts), [parts.project_id, parts.known],
         [
-            shared.project_id, shared.known, steps.model.cards, *shared.redrawn, shared.tabs, shared.where,
+            parts.project_id, parts.known, steps.model.cards, *parts.redrawn, parts.tabs, parts.where,
             status,
         ],
         **QUIET,
     )  # fmt: skip
 
 
-def on_tick(steps: Steps, shared: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
+def on_tick(steps: Steps, parts: PageParts, project_id: str, where: str, request: gr.Request) -> Updates:
     """While something is taught: look once a second; at the end open the result and fall silent."""
-    context = shared.look(project_id, request)
+    context = parts.context_of(project_id, request)
     if context.is_teaching:
-        return show_header(steps.header, context) | show_training(steps.teach, context, shared)
-    drawn = shared.show(context)
+        return show_header(steps.header, context) | show_training(steps.teach, context, parts)
+    drawn = parts.show(context)
     if where == "teach" and context.project.done_job == context.project.job:
-        drawn |= {shared.tabs: gr.Tabs(selected="test"), shared.where: "test"}
+        drawn |= {parts.tabs: gr.Tabs(selected="test"), parts.where: "test"}
     return drawn
 
 
-def _connect_timer(timer: gr.Timer, shared: PageParts, steps: Steps) -> None:
+def _connect_timer(timer: gr.Timer, parts: PageParts, steps: Steps) -> None:
     status = steps.teach.status
     timer.tick(
-        errors_as_text(status)(on_tick, steps, shared), [shared.project_id, shared.where],
-        [*shared.redrawn, status, shared.tabs, shared.where], queue=False, **QUIET,
+        errors_as_text(status)(on_tick, steps, parts), [parts.project_id, parts.where],
+        [*parts.redrawn, status, parts.tabs, parts.where], queue=False, **QUIET,
     )  # fmt: skip
 
 
-def on_network(steps: Steps, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_network(steps: Steps, parts: PageParts, project_id: str, request: gr.Request) -> Updates:
     """A new network or new classes: open it up, draw the head view, say how much is to be learned."""
-    context = shared.look(project_id, request)
-    inspection = shared.service.opened(context.owner, project_id)
-    return show_network(steps.model, inspection, context, shared) | {
+    context = parts.context_of(project_id, request)
+    inspection = parts.service.opened(context.owner, project_id)
+    return show_network(steps.model, inspection, context, parts) | {
         steps.images.intro: images_intro(inspection, context.classes),
         steps.teach.intro: teach_intro(inspection, context.classes),
-        **show_plan(steps.teach, context, shared),
+        **show_plan(steps.teach, context, parts),
     }
 
 
-def _connect_network(key: gr.Textbox, steps: Steps, shared: PageParts) -> Any:
+def _connect_network(key: gr.Textbox, steps: Steps, parts: PageParts) -> Any:
     model, emptied = steps.model, {steps.model.drawing: None, steps.model.evidence: None}
     return key.change(
-        errors_as_text(model.status, emptied, clears=False)(on_network, steps, shared), shared.project_id,
+        errors_as_text(model.status, emptied, clears=False)(on_network, steps, parts), parts.project_id,
         [
             model.intro, model.drawing, model.evidence, model.own_path, model.status,
             steps.images.intro, steps.teach.intro, steps.teach.plan.depth,

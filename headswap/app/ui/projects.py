@@ -139,44 +139,42 @@ def remembered(known: object, project_id: str) -> list[str]:
     return list(dict.fromkeys([project_id, *ids]))[:MOST_KNOWN]
 
 
-def _examples(shared: PageParts, owner: str, line: ProjectLine) -> tuple[str, ...]:
+def _examples(page: PageParts, owner: str, line: ProjectLine) -> tuple[str, ...]:
     """A few pictures of a project, as data: URIs; one that cannot be read is left out."""
     found = []
     for sha256 in line.examples:
         with suppress(HeadswapError):
-            found.append(image_uri(shared.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
+            found.append(image_uri(page.thumbnail(owner, line.id, sha256, EXAMPLE_PX)))
     return tuple(found)
 
 
-def _begin_with(menu: ProjectMenu, shared: PageParts, project_id: str, ids: object) -> Updates:
+def _begin_with(menu: ProjectMenu, page: PageParts, project_id: str, ids: object) -> Updates:
     known = remembered(ids, project_id)
-    return {shared.project_id: project_id, shared.known: known, menu.changed: project_id}
+    return {page.project_id: project_id, page.known: known, menu.changed: project_id}
 
 
 def _listed(
-    menu: ProjectMenu, shared: PageParts, owner: str, project_id: str, ids: object, asking: str = ""
+    menu: ProjectMenu, page: PageParts, owner: str, project_id: str, ids: object, asking: str = ""
 ) -> Updates:
-    lines = shared.service.archive.known(owner, remembered(ids, project_id))
-    examples = {line.id: _examples(shared, owner, line) for line in lines}
+    lines = page.service.archive.known(owner, remembered(ids, project_id))
+    examples = {line.id: _examples(page, owner, line) for line in lines}
     return {menu.known: known_projects(lines, project_id, asking=asking, examples=examples)}
 
 
-def on_new(menu: ProjectMenu, shared: PageParts, ids: object, request: gr.Request) -> Updates:
+def on_new(menu: ProjectMenu, page: PageParts, ids: object, request: gr.Request) -> Updates:
     """New: the page begins again with an empty project."""
-    return _begin_with(menu, shared, shared.service.new_project(owner_of(request)).id, ids)
+    return _begin_with(menu, page, page.service.new_project(owner_of(request)).id, ids)
 
 
-def on_show(
-    menu: ProjectMenu, shared: PageParts, project_id: str, ids: object, request: gr.Request
-) -> Updates:
+def on_show(menu: ProjectMenu, page: PageParts, project_id: str, ids: object, request: gr.Request) -> Updates:
     """Open: the panel, with the projects that this browser knows."""
-    listed = _listed(menu, shared, owner_of(request), project_id, ids)
+    listed = _listed(menu, page, owner_of(request), project_id, ids)
     return {menu.panel: gr.Column(visible=True)} | listed
 
 
 def on_choose(
     menu: ProjectMenu,
-    shared: PageParts,
+    page: PageParts,
     project_id: str,
     ids: object,
     event: gr.EventData,
@@ -184,66 +182,66 @@ def on_choose(
 ) -> Updates:
     """A project was chosen, or is to be deleted, or was after all kept."""
     verb, _, chosen = str(event.chosen).rpartition(":")
-    owner, service = owner_of(request), shared.service
+    owner, service = owner_of(request), page.service
     if not verb:
-        return _begin_with(menu, shared, service.project(owner, chosen).id, ids)
+        return _begin_with(menu, page, service.project(owner, chosen).id, ids)
     if verb == "delete":
         service.archive.delete(owner, chosen)
         left = [one for one in remembered(ids, project_id) if one != chosen]
         if chosen == project_id:
-            return _begin_with(menu, shared, service.new_project(owner).id, left)
-        return {shared.known: left} | _listed(menu, shared, owner, project_id, left)
-    return _listed(menu, shared, owner, project_id, ids, asking=chosen if verb == "ask" else "")
+            return _begin_with(menu, page, service.new_project(owner).id, left)
+        return {page.known: left} | _listed(menu, page, owner, project_id, left)
+    return _listed(menu, page, owner, project_id, ids, asking=chosen if verb == "ask" else "")
 
 
-def on_file(menu: ProjectMenu, shared: PageParts, file: str, ids: object, request: gr.Request) -> Updates:
+def on_file(menu: ProjectMenu, page: PageParts, file: str, ids: object, request: gr.Request) -> Updates:
     """A saved project came."""
-    owner, service = owner_of(request), shared.service
+    owner, service = owner_of(request), page.service
     try:
         opened = service.archive.open(owner, Path(file))
     finally:
         service.uploads.taken(owner, Path(file))
-    return _begin_with(menu, shared, opened, ids)
+    return _begin_with(menu, page, opened, ids)
 
 
-def on_save(menu: ProjectMenu, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_save(menu: ProjectMenu, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Save: the project as one file."""
-    with shared.service.archive.saved(owner_of(request), project_id) as file:
+    with page.service.archive.saved(owner_of(request), project_id) as file:
         return {menu.file: gr.DownloadButton(value=served(file))}
 
 
-def on_rest(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_rest(page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The rest of the page, as it is now."""
-    return written(shared.show(shared.look(project_id, request)))
+    return written(page.show(page.context_of(project_id, request)))
 
 
-def connect_project_menu(menu: ProjectMenu, shared: PageParts, status: gr.HTML, run_status: gr.HTML) -> None:
+def connect_project_menu(menu: ProjectMenu, page: PageParts, status: gr.HTML, run_status: gr.HTML) -> None:
     """Connect New, Open and Save to the service."""
-    told, rest, known = errors_as_text(status), bound(on_rest, shared), shared.known
+    told, rest, known = errors_as_text(status), bound(on_rest, page), page.known
     unsaved = errors_as_text(status, {menu.file: gr.update(value=None)})  # no older file instead
-    began = [shared.project_id, known, menu.changed, menu.known, status]
+    began = [page.project_id, known, menu.changed, menu.known, status]
     opening = announce(repr(rendered(busy_status("Opening the project"))))
     saving = announce(repr(rendered(busy_status("Packing the project"))))
     menu.open.click(
-        told(on_show, menu, shared), [shared.project_id, known], [menu.panel, menu.known, status], **QUIET
+        told(on_show, menu, page), [page.project_id, known], [menu.panel, menu.known, status], **QUIET
     )
     menu.close.click(lambda: gr.Column(visible=False), None, menu.panel, queue=False, **QUIET)
     menu.upload.upload(None, None, run_status, js=opening, **QUIET)
     for listen, handler, inputs in (
         (menu.new.click, on_new, [known]),
-        (menu.known.click, on_choose, [shared.project_id, known]),
+        (menu.known.click, on_choose, [page.project_id, known]),
         (menu.upload.upload, on_file, [menu.upload, known]),
     ):
         done = listen(
-            told(handler, menu, shared), inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET
+            told(handler, menu, page), inputs, began, concurrency_limit=4, trigger_mode="once", **QUIET
         )
-        done.then(rest, shared.project_id, shared.redrawn, queue=False, **QUIET).then(
+        done.then(rest, page.project_id, page.redrawn, queue=False, **QUIET).then(
             None, menu.changed, None, js=START_AGAIN, **QUIET
         )
     menu.save.click(None, None, run_status, js=saving, **QUIET)
     packed = menu.save.click(
-        unsaved(on_save, menu, shared), shared.project_id, [menu.file, status], concurrency_limit=2,
+        unsaved(on_save, menu, page), page.project_id, [menu.file, status], concurrency_limit=2,
         trigger_mode="once", **QUIET,
     )  # fmt: skip
     packed.success(None, None, None, js=DOWNLOAD, **QUIET)
-    packed.then(rest, shared.project_id, shared.redrawn, queue=False, **QUIET)
+    packed.then(rest, page.project_id, page.redrawn, queue=False, **QUIET)

@@ -10,7 +10,7 @@ from headswap.cli.progress import Bars
 from headswap.cli.race_table import race_words
 from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, cluster_of, new_verb
 from headswap.errors import BadSetting
-from headswap.storage.places import why_not_writable
+from headswap.storage.locations import why_not_writable
 from headswap.training.config import HeadKind
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ def add(verbs: Verbs) -> None:
 def run(choices: argparse.Namespace) -> VerbAnswer:
     """Look this installation over; exit code 2 when something needs mending."""
     from headswap.app.service.doctor import examine
-    from headswap.storage.places import default_workspace
+    from headswap.storage.locations import default_workspace
 
     named = choices.app_workspace or choices.environment.get("HEADSWAP_WORKSPACE")
     checkup = examine(Path(named or default_workspace()).resolve())

@@ -71,14 +71,14 @@ def _record(check: ParityCheck) -> dict[str, Any]:
         "drawings": len(check.drawings),
         "ways": [
             {
-                "name": way.name,
-                "same": way.same,
-                "pictures": way.images,
-                "largest_difference": way.largest_difference,
-                "problem": way.problem,
-                "note": way.note,
+                "name": route.name,
+                "same": route.same,
+                "pictures": route.images,
+                "largest_difference": route.largest_difference,
+                "problem": route.problem,
+                "note": route.note,
             }
-            for way in check.ways
+            for route in check.ways
         ],
         "int8": _int8(check.int8) if check.int8 else None,
     }
@@ -100,17 +100,17 @@ def _int8(check: QuantizedCheck) -> dict[str, Any]:
 
 
 def _lines(check: ParityCheck, out: Path) -> Iterator[str]:
-    for way in check.ways:
-        if way.largest_difference is None:
-            yield f"{way.name}: not run. {way.problem}"
+    for route in check.ways:
+        if route.largest_difference is None:
+            yield f"{route.name}: not run. {route.problem}"
         else:
-            same = f"same answer on {way.same} of {way.images}"
-            yield f"{way.name}: {same}, largest difference {way.largest_difference:.1e}"
-            if way.note:
-                yield way.note
+            same = f"same answer on {route.same} of {route.images}"
+            yield f"{route.name}: {same}, largest difference {route.largest_difference:.1e}"
+            if route.note:
+                yield route.note
     if check.int8:
-        from headswap.exports.quantized import verdict
+        from headswap.exports.quantized import quantization_summary
 
-        yield verdict(check.int8)
+        yield quantization_summary(check.int8)
     differ = f"they differ by more than {check.bound:g}: see check.json"
     yield f"{out} is ready; {'all of these agree' if check.agree else differ}."

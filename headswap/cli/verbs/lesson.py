@@ -30,9 +30,9 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     if choices.notebook:
         from headswap.lessons.notebook import write_notebook
 
-        place = write_notebook(Path(choices.notebook), setting, choices.name)
+        path = write_notebook(Path(choices.notebook), setting, choices.name)
         return VerbAnswer(
-            {"notebook": str(place)}, f"{place} is ready. Open it with Jupyter and run all cells."
+            {"notebook": str(path)}, f"{path} is ready. Open it with Jupyter and run all cells."
         )
     if not choices.name:
         return _listed()

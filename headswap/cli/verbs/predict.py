@@ -10,7 +10,7 @@ from headswap.cli.progress import Bars
 from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.files import remove, write_text
-from headswap.storage.places import why_not_writable
+from headswap.storage.locations import why_not_writable
 
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
@@ -61,19 +61,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         remove(kept)
     left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
-        "predictions": [
-            {
-                "file": one.file,
-                "label": one.label,
-                **({} if one.labels is None else {"labels": list(one.labels)}),
-                "probabilities": one.probabilities,
-                "unlike": one.ood_score,
-                "is_unlike": one.is_ood,
-                "nearest": list(one.nearest),
-                "old_head": one.old_head,
-            }
-            for one in predictions
-        ],
+        "predictions": [_fields(one) for one in predictions],
         "left_out": left_out,
     }
     lines = [
@@ -81,6 +69,20 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     ]
     lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
     return VerbAnswer(record, "\n".join(lines))
+
+
+def _fields(said: Prediction) -> dict[str, object]:
+    """An answer for `--json`."""
+    return {
+        "file": said.file,
+        "label": said.label,
+        **({} if said.labels is None else {"labels": list(said.labels)}),
+        "probabilities": said.probabilities,
+        "unlike": said.ood_score,
+        "is_unlike": said.is_ood,
+        "nearest": list(said.nearest),
+        "old_head": said.old_head,
+    }
 
 
 def _said(one: Prediction) -> str:

@@ -20,7 +20,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     """Make codes for people, see who has one, take one back."""
     from headswap.app.service import accounts as codes
     from headswap.errors import BadSetting
-    from headswap.storage.places import why_not_writable
+    from headswap.storage.locations import why_not_writable
 
     if choices.deed != "list" and not choices.names:
         raise BadSetting("No name was given.", remedy=f"headswap users {choices.deed} {choices.file} NAME.")

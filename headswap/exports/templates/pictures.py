@@ -65,7 +65,7 @@ FOREIGN = (
     (b"Pf\n", "a PFM picture"), (b"P7\n", "a PAM picture"), (b"\x00\x00\x01\x00", "an icon"),
     (b"qoif", "a QOI picture"), (b"PK\x03\x04", "a zip"), (b"%PDF", "a PDF"), (b"<svg", "an SVG drawing"),
 )  # fmt: skip
-TURNS = {
+TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -162,13 +162,13 @@ def asked(
         order = np.argsort(-rows[number], kind="stable")
         several = {}
         if "thresholds" in spec:
-            said = [labels[place] for place in order if rows[number][place] >= spec["thresholds"][place]]
+            said = [labels[index] for index in order if rows[number][index] >= spec["thresholds"][index]]
             several = {"label": " + ".join(said) or "(no label)", "labels": said}
         yield {
             "file": str(file),
             "label": labels[order[0]],
             **several,
-            "probabilities": {labels[place]: float(rows[number][place]) for place in order},
+            "probabilities": {labels[index]: float(rows[number][index]) for index in order},
             "unlike": None if unlike is None else float(unlike[number]),
         }
 
@@ -283,12 +283,12 @@ def decoded(kind: str, data: bytes, name: str, spec: dict[str, Any]) -> Image.Im
         return Image.fromarray(levels).convert("RGB")
     file.load()
     try:
-        turn = TURNS.get(file.getexif().get(ORIENTATION, 1))
+        transpose = TRANSPOSES.get(file.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001  damaged metadata is no reason to lose the picture
-        turn = None
+        transpose = None
     image: Image.Image = to_rgb(file)
     file.close()
-    return image if turn is None else image.transpose(turn)
+    return image if transpose is None else image.transpose(transpose)
 
 
 def check_size(name: str, width: int, height: int) -> None:

@@ -99,9 +99,9 @@ def remembered(path: Path) -> tuple[Any, float | None]:
 
 def distances(last: Any, known: Any) -> Any:
     """(N, D) features to how far each is from the three nearest that are known, on average."""
-    looks = last.sign() * last.abs().sqrt()
-    looks = looks / looks.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    squared = (2.0 - 2.0 * looks @ known.T).clamp_min(0.0)
+    embeddings = last.sign() * last.abs().sqrt()
+    embeddings = embeddings / embeddings.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    squared = (2.0 - 2.0 * embeddings @ known.T).clamp_min(0.0)
     return squared.topk(min(3, len(known)), dim=1, largest=False).values.sqrt().mean(dim=1)
 
 
@@ -150,9 +150,9 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
         def hook(part: Any, arguments: Any, given: Any) -> None:
             while isinstance(given, tuple | list):
                 given = given[0]
-            value, places = given.float(), {"NCHW": (2, 3), "NHWC": (1, 2), "NTC": (1,)}[tap["layout"]]
-            mean = value.mean(dim=places)
-            spread = ((value.square().mean(dim=places) - mean.square()).clamp_min(0) + 1e-6).sqrt()
+            value, axes = given.float(), {"NCHW": (2, 3), "NHWC": (1, 2), "NTC": (1,)}[tap["layout"]]
+            mean = value.mean(dim=axes)
+            spread = ((value.square().mean(dim=axes) - mean.square()).clamp_min(0) + 1e-6).sqrt()
             read[f"after {tap['path']}"] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
 
         return body.get_submodule(tap["path"]).register_forward_hook(hook)
@@ -253,7 +253,7 @@ def named_tensors(answer: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(answer, tuple) and hasattr(answer, "_fields"):
         parts = list(zip(answer._fields, answer, strict=True))
     elif isinstance(answer, list | tuple):
-        parts = [(str(place), value) for place, value in enumerate(answer)]
+        parts = [(str(index), value) for index, value in enumerate(answer)]
     elif is_dataclass(answer):
         parts = [(field.name, getattr(answer, field.name)) for field in fields(answer)]
     else:

@@ -37,7 +37,7 @@ def open_network(folder: Path) -> Callable[[Any], Any]:
     ask = Interpreter(model_path=str(folder / MODEL)).get_signature_runner("serving_default")
 
     def answer(numbers: Any) -> tuple[Any, Any]:
-        said = [ask(pictures=numbers[place : place + 1]) for place in range(len(numbers))]
+        said = [ask(pictures=numbers[index : index + 1]) for index in range(len(numbers))]
         probabilities = np.concatenate([one["probabilities"] for one in said])
         if "unlike" not in said[0]:
             return probabilities, None

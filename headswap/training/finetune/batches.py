@@ -78,15 +78,19 @@ class Augment:
         from torchvision.transforms import v2
 
         known = ("nearest", "bilinear", "bicubic")
-        way = v2.InterpolationMode(spec.interpolation if spec.interpolation in known else "bilinear")
+        interpolation = v2.InterpolationMode(
+            spec.interpolation if spec.interpolation in known else "bilinear"
+        )
         size = (spec.height, spec.width)
         steps: list[Any] = [v2.RandomHorizontalFlip()] if config.flip else []
         if config.least_crop < 1:
-            crop = v2.RandomResizedCrop(size, (config.least_crop, 1.0), interpolation=way, antialias=True)
+            crop = v2.RandomResizedCrop(
+                size, (config.least_crop, 1.0), interpolation=interpolation, antialias=True
+            )
             steps.insert(0, crop)
         else:
             steps[:0] = [
-                v2.Resize(min(size), interpolation=way, antialias=True),
+                v2.Resize(min(size), interpolation=interpolation, antialias=True),
                 v2.CenterCrop(size),
             ]
         self._steps: Any = v2.Compose(steps)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headswap.features.engines import Engine, place
+from headswap.features.engines import Engine, to_engine
 from headswap.heads.loss import training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
@@ -58,7 +58,7 @@ class CandidateRunner:
 
     def __init__(self, setup: FinetuneSetup) -> None:
         self.setup = setup
-        self._original = copied(place(setup.module, setup.engine).state_dict())
+        self._original = copied(to_engine(setup.module, setup.engine).state_dict())
         count = max(2, round(1 / setup.config.finetune.validation_share))
         labels = setup.labels[setup.train]
         folds = folds_of(labels.numpy(), setup.groups, count, setup.seed)
@@ -151,8 +151,8 @@ class CandidateRunner:
         """How many pictures go through the frozen part once."""
         if self.top is None or "last" not in depths:
             return 0
-        looks = 2 if self.setup.flip else 1
-        return looks * len(self.setup.labels) + self._crops * len(self.setup.train)
+        passes = 2 if self.setup.flip else 1
+        return passes * len(self.setup.labels) + self._crops * len(self.setup.train)
 
     def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
         """Run the frozen part, if the last blocks shall learn alone; whether there was time for it."""
@@ -194,7 +194,7 @@ class CandidateRunner:
     ) -> FinetunedRun:
         setup = self.setup
         tried = f"{run_config.depth}-{run_config.learning_rate:g}-{run_config.epochs}-{run_config.stop_after}"
-        place_ = f"{name}-{tried}"
+        folder_name = f"{name}-{tried}"
         task = FinetuneTask(
             run_config=run_config,
             config=setup.config.finetune,
@@ -202,7 +202,7 @@ class CandidateRunner:
             watch=watch,
             labels=setup.labels,
             seed=setup.seed,
-            folder=None if setup.folder is None else setup.folder / place_,
+            folder=None if setup.folder is None else setup.folder / folder_name,
             engine=setup.engine,
             flip=setup.flip,
             top=self.top if run_config.depth == "last" else None,

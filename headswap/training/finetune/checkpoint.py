@@ -76,14 +76,14 @@ class Checkpoint:
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Seal a new checkpoint, then let all but the one before it go."""
-    older = _places(folder)
+    older = _checkpoints(folder)
     number = int(older[-1].name) + 1 if older else 1
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.tensors.items()}
     with sealed_folder(folder / f"{number:05}") as draft:
         write_bytes(draft / _TENSORS, save(tensors))
         write_text(draft / _STATE, to_json(checkpoint.state))
-    for place in older[:-_KEPT_BEFORE]:
-        drop(place)
+    for old in older[:-_KEPT_BEFORE]:
+        drop(old)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
@@ -91,17 +91,17 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     if not folder.is_dir():
         return None
     sweep_drafts(folder)
-    for place in reversed(_places(folder)):
+    for saved in reversed(_checkpoints(folder)):
         try:
-            check_seal(place)
-            state: RunCounters = from_json(RunCounters, (place / _STATE).read_bytes())
+            check_seal(saved)
+            state: RunCounters = from_json(RunCounters, (saved / _STATE).read_bytes())
         except BundleDamaged as error:
-            logger.warning("checkpoint %s is damaged (%s); the one before it is used", place.name, error)
-            drop(place)
+            logger.warning("checkpoint %s is damaged (%s); the one before it is used", saved.name, error)
+            drop(saved)
             continue
-        return Checkpoint(state, load((place / _TENSORS).read_bytes()))
+        return Checkpoint(state, load((saved / _TENSORS).read_bytes()))
     return None
 
 
-def _places(folder: Path) -> list[Path]:
+def _checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("[0-9]*") if path.name.isdigit() and path.is_dir())

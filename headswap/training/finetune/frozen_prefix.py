@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from headswap.features.engines import Engine, choose_engine, relative_error
 from headswap.heads.loss import logits_of
 from headswap.heads.site import HeadSite, Tap
-from headswap.heads.stages import body_stages
+from headswap.heads.stages import backbone_stages
 from headswap.heads.trainable import is_within
 from headswap.heads.wide import BODY, WideNetwork
 from headswap.training.config import FinetuneConfig
@@ -52,7 +52,7 @@ class FrozenPrefix:
     def __post_init__(self) -> None:
         self._cut = list(self.shapes)[-1]
         self._crops = self._seen = self._flipped = torch.empty(0)
-        self._places = torch.empty(0, dtype=torch.long)
+        self._positions = torch.empty(0, dtype=torch.long)
 
     @property
     def numbers(self) -> int:
@@ -91,8 +91,8 @@ class FrozenPrefix:
         self._seen = torch.empty(every, numbers)
         self._flipped = torch.empty(every if flip else 0, numbers)
         self._crops = torch.empty(crops, len(train), numbers)
-        self._places = torch.full((every,), -1)
-        self._places[train] = torch.arange(len(train))
+        self._positions = torch.full((every,), -1)
+        self._positions[train] = torch.arange(len(train))
         for rows in torch.arange(every).split(config.batch_size):
             images = image_batches.inputs(rows.tolist())
             self._seen[rows] = self.reach(images)
@@ -105,7 +105,7 @@ class FrozenPrefix:
             for number in range(crops):
                 batches = [rows.tolist() for rows in train.split(config.batch_size)]
                 for rows, images in zip(batches, image_batches.train(batches, augment), strict=True):
-                    self._crops[number, self._places[rows]] = self.reach(images)
+                    self._crops[number, self._positions[rows]] = self.reach(images)
                     done += len(rows)
                     yield done
 
@@ -113,7 +113,7 @@ class FrozenPrefix:
         """What reaches the top of one crop of each picture, drawn again: (B, numbers) for each batch."""
         for rows in batches:
             drawn = torch.randint(len(self._crops), (len(rows),))
-            yield self._crops[drawn, self._places[list(rows)]].to(self.engine.device)
+            yield self._crops[drawn, self._positions[list(rows)]].to(self.engine.device)
 
     @torch.no_grad()
     def answers(self, rows: Tensor, batch_size: int = 64) -> Tensor:
@@ -178,7 +178,7 @@ def find_frozen_prefix(
     moving = {name for group in moving_groups(module, site, "last", config) for name in group.names}
     frozen = [
         stage.path
-        for stage in body_stages(module, site)
+        for stage in backbone_stages(module, site)
         if stage.kind != "Parameter" and not moving & set(stage.names)
     ]
     batch = images.to(engine.device, memory_format=torch.channels_last)

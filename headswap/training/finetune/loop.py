@@ -27,7 +27,7 @@ from headswap.features.devices import (
     set_random_state,
     upload,
 )
-from headswap.features.engines import place
+from headswap.features.engines import to_engine
 from headswap.heads.loss import logits_of, training_loss
 from headswap.heads.site import HeadSite
 from headswap.training.budget import Budget
@@ -71,7 +71,7 @@ def finetune(
     Raises:
         TeachingFailed: a parameter is not in exactly one group.
     """
-    module = place(module, task.engine)
+    module = to_engine(module, task.engine)
     with borrowed(module, site, task.config), own_random(task.engine, task.seed):
         run = _Run(module, site, image_batches, task)
         run.resume(budget)
@@ -267,9 +267,9 @@ class _Run:
             memory = {"scale": found.state.scale, "_growth_tracker": found.state.growth}
             self.scaler.load_state_dict({**self.scaler.state_dict(), **memory})
         named = self._learning()
-        for place_, memory_ in found.tensors.items():
-            if place_.startswith("optimizer/"):
-                _, key, name = place_.split("/", 2)
+        for full_name, memory_ in found.tensors.items():
+            if full_name.startswith("optimizer/"):
+                _, key, name = full_name.split("/", 2)
                 like = memory_ if key == "step" else torch.empty_like(named[name])  # steps count on the CPU
                 self.optimizer.state[named[name]][key] = like.copy_(memory_)
 

@@ -19,9 +19,9 @@ from headswap.features.engines import (
     MAX_SINGLE_ERROR,
     Engine,
     choose_engine,
-    place,
     relative_error,
     single,
+    to_engine,
 )
 from headswap.heads.loss import logits_of, switch_off_aux
 from headswap.heads.site import HeadSite
@@ -60,10 +60,10 @@ def proved(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, la
 
 def _gradients(engine: Engine, module: nn.Module, site: HeadSite, images: Tensor, labels: Tensor) -> Tensor:
     """What one step would move every parameter by, in eval mode: one long (P,) vector on the processor."""
-    twin = place(copy.deepcopy(module), engine).requires_grad_(True).eval()
-    loss = cross_entropy(logits_of(twin(upload(images, engine.device)), site), labels.to(engine.device))
+    clone = to_engine(copy.deepcopy(module), engine).requires_grad_(True).eval()
+    loss = cross_entropy(logits_of(clone(upload(images, engine.device)), site), labels.to(engine.device))
     loss.backward()
-    slopes = [value.grad.float().cpu().flatten() for value in twin.parameters() if value.grad is not None]
+    slopes = [value.grad.float().cpu().flatten() for value in clone.parameters() if value.grad is not None]
     return torch.cat(slopes)
 
 

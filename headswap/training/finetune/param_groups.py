@@ -19,21 +19,21 @@ from torch import nn
 
 from headswap.errors import TeachingFailed
 from headswap.heads.site import HeadSite
-from headswap.heads.stages import Stage, body_stages
+from headswap.heads.stages import Stage, backbone_stages
 from headswap.heads.trainable import head_names, head_parameters
 from headswap.training.config import FinetuneConfig
 
 
 # How fast each group moves at each step: a late start, a rise, a fall along a cosine.
-def release_epoch(place: int, groups: int, epochs: int, share: float) -> int:
+def release_epoch(group_index: int, groups: int, epochs: int, share: float) -> int:
     """In which pass, from 0, a group begins to move.
 
     The head and the topmost stage begin at once, the others one after another, the lowest when
     `share` of the passes is over.
     """
-    if place <= 1 or groups <= 2:
+    if group_index <= 1 or groups <= 2:
         return 0
-    return math.floor(share * epochs * (place - 1) / (groups - 2))
+    return math.floor(share * epochs * (group_index - 1) / (groups - 2))
 
 
 def rate_at(step: int, steps: int, begin: int, config: FinetuneConfig) -> float:
@@ -80,7 +80,7 @@ def moving_groups(
     Returns:
         The head, then stages from the top down to the picture.
     """
-    stages = body_stages(module, site)[::-1]  # from the head down
+    stages = backbone_stages(module, site)[::-1]  # from the head down
     step = min(1.0, _MOST_STEPS_DOWN / max(1, len(stages)))
     silent = head_names(module, site.aux_paths) if config.aux_weight == 0 else frozenset()
     groups = [Group(path="head", names=_head_names(module, site, silent), rate=1.0)]
@@ -101,18 +101,18 @@ def build_optimizer(
     """AdamW over exactly the groups, which alone require gradients afterwards.
 
     Each group becomes one or two parts of the optimizer, without and with weight decay; every part
-    carries `place`, the number of its group.
+    carries `index`, the number of its group.
     """
     named = dict(module.named_parameters(remove_duplicate=False))
     parts = []
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         values = [named[name] for name in group.names]
         for decay, chosen in (
             (0.0, [value for value in values if value.dim() < 2]),
             (config.weight_decay, [value for value in values if value.dim() >= 2]),
         ):
             if chosen:
-                parts.append({"params": chosen, "weight_decay": decay, "place": place})
+                parts.append({"params": chosen, "weight_decay": decay, "place": index})
     wanted = [value for group in groups for value in (named[name] for name in group.names)]
     module.requires_grad_(False)
     for value in wanted:

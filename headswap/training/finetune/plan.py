@@ -117,12 +117,17 @@ def least_seconds(depth: Depth, config: FinetuneConfig, costs: Costs) -> float:
 
 def _plans(depth: Depth, config: FinetuneConfig, costs: Costs) -> Iterator[SearchPlan]:
     """From thorough to hasty; none with fewer than half of the passes."""
-    ways = candidates_for(depth, config)
-    for some, confirmations in ((ways, config.confirmations), (ways, 1), (ways[:2], 1), (ways[:1], 1)):
+    candidates = candidates_for(depth, config)
+    for some, confirmations in (
+        (candidates, config.confirmations),
+        (candidates, 1),
+        (candidates[:2], 1),
+        (candidates[:1], 1),
+    ):
         yield _plan(some, config.epochs, confirmations)
     if config.epochs >= 2 * FEWEST_EPOCHS:
-        yield _plan(ways[:1], config.epochs // 2, 1)
-    if depth == "auto" and costs.image["last"] < _CHEAP * costs.image[ways[0].depth]:
+        yield _plan(candidates[:1], config.epochs // 2, 1)
+    if depth == "auto" and costs.image["last"] < _CHEAP * costs.image[candidates[0].depth]:
         cheap = candidates_for("last", config)
         for some, confirmations in ((cheap, config.confirmations), (cheap, 1), (cheap[:1], 1)):
             yield _plan(some, config.epochs, confirmations)

@@ -127,9 +127,9 @@ class _Search:
     def _planned(self) -> SearchPlan | str:
         """What there is time for, or why nothing; a resumed run keeps the plan it had."""
         setup, config = self.setup, self.setup.config.finetune
-        place = None if setup.folder is None else setup.folder / "plan.json"
-        if place is not None and place.is_file() and is_record_whole(SearchPlan, place):
-            plan: SearchPlan = read_record(SearchPlan, place)
+        path = None if setup.folder is None else setup.folder / "plan.json"
+        if path is not None and path.is_file() and is_record_whole(SearchPlan, path):
+            plan: SearchPlan = read_record(SearchPlan, path)
             return plan
         depth, is_limited, left_s = setup.config.depth, setup.budget.is_limited, setup.budget.left_s
         kept_s = 0.0
@@ -143,9 +143,9 @@ class _Search:
                 f"There was no time for it: {max(0.0, left_s):.0f} s were left, of which the exam and saving "
                 f"need {kept_s:.0f} s, and it takes {least_seconds(depth, config, costs):.0f} s at least."
             )
-        if place is not None:
-            make_folder(place.parent)
-            write_record(place, made)
+        if path is not None:
+            make_folder(path.parent)
+            write_record(path, made)
         return made
 
     def _found(self, plan: SearchPlan) -> _Best:

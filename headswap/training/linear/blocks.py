@@ -5,8 +5,8 @@ Flow:  (N, R) rows + labels + folds --RowBlocks--> blocks;  work + blocks --in_o
 The order that fixes every bit: images stand by fold, in a fold as they were given; a block holds at most
 `rows_at_once` of one fold; what a block gives in single precision is added up in double precision, block
 after block. So a head that must not see a fold is the sum of the other folds' blocks: nothing is copied for
-it, and no table of images times classes is ever whole. `each` decides where blocks are looked at; here, one
-after another. Another one may answer in any order, from as many places as it likes: the sums are the same.
+it, and no table of images times classes is ever whole. `each` decides where blocks are worked on; here, one
+after another. Another one may answer in any order, from as many threads as it likes: the sums are the same.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Block:
     rows: Tensor  # (n, R) float32, in the basis that is solved in
     labels: Tensor  # (n,) int64, or (n, C) float32 of 0 and 1 where an image may have several
     weights: Tensor  # (n,) float32, what each image counts
-    places: Tensor  # (n,) int64, where they stood among all
+    positions: Tensor  # (n,) int64, where they stood among all
 
 
 @dataclass(frozen=True, eq=False)
 class RowBlocks:
-    """All images, by fold, and who looks at their blocks."""
+    """All images, by fold, and who works on their blocks."""
 
     rows: Tensor  # (N, R) float32, as `order` says
     labels: Tensor  # (N,) int64, or (N, C) float32 of 0 and 1, as `order` says

@@ -129,5 +129,5 @@ def held_out_logits(images: RowBlocks, solutions: Mapping[int, Tensor]) -> Tenso
         return _logits(block, mine[..., :-1], mine[..., -1:])[0]
 
     for block, logits in images.in_order(work):
-        found[block.places] = logits.T
+        found[block.positions] = logits.T
     return found

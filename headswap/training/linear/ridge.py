@@ -85,7 +85,7 @@ def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | No
         for block in images.blocks:
             if block.fold == fold:
                 for number, (weight, bias) in enumerate(solutions):
-                    logits[number, block.places] = block.rows.double() @ weight + bias
+                    logits[number, block.positions] = block.rows.double() @ weight + bias
     temperatures = [fit_temperature(each.numpy(), labels.numpy()) for each in logits]
     weights = balanced(labels, images.num_classes).double()  # (N,)
     losses = [

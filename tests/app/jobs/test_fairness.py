@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from headswap.app.jobs.fairness import in_turn
+from headswap.app.jobs.fairness import fair_order
 from headswap.app.jobs.job import Job, JobState
 
 
@@ -17,6 +17,7 @@ def job(owner: str, sequence: int) -> Job:
         lease=0,
         worker="",
         cancel_requested=False,
+        finish_requested=False,
         progress=None,
         result="",
         error=None,
@@ -25,7 +26,7 @@ def job(owner: str, sequence: int) -> Job:
 
 
 def order(waiting: list[Job], running: list[Job], **last_turn: int) -> list[str]:
-    return [job.id for job in in_turn(waiting, running, last_turn)]
+    return [job.id for job in fair_order(waiting, running, last_turn)]
 
 
 def test_one_person_is_served_in_the_order_of_asking() -> None:

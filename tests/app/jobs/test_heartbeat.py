@@ -27,7 +27,7 @@ def job(store: Store) -> Job:
 
 @pytest.fixture
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt_module, "LOOK_S", 0.01)
+    monkeypatch.setattr(attempt_module, "POLL_S", 0.01)
     monkeypatch.setattr(attempt_module, "BEAT_S", 0.02)
 
 
@@ -79,7 +79,7 @@ def test_a_wish_to_cancel_is_heard_at_the_next_event(
     with Attempt(store, job) as attempt:
         attempt.listen(Note("before"))
         store.request_cancel(job.id)
-        wait_for(lambda: attempt.verdict == "cancel")
+        wait_for(lambda: attempt.state == "cancel")
 
         with pytest.raises(Cancelled):
             attempt.listen(Note("after"))
@@ -100,7 +100,7 @@ def test_a_lost_fence_stops_a_stale_worker(store: Store, job: Job) -> None:
         with pytest.raises(Cancelled):
             attempt.listen(Progress("head", 1, 2))
 
-        assert attempt.verdict == "lost"
+        assert attempt.state == "lost"
     assert read_events(store.folder(job.id)) == ()
 
 
@@ -111,7 +111,7 @@ def test_a_stop_of_the_server_is_heard_between_two_steps(store: Store, job: Job)
         with pytest.raises(Cancelled):
             attempt.listen(Note("too late"))
 
-        assert attempt.verdict == "stop"
+        assert attempt.state == "stop"
 
 
 def test_a_busy_disk_costs_a_word_and_not_the_work(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.processes import logs as logbook
-from headswap.app.processes.logs import JsonLines, kept_log, turn_over
+from headswap.app.processes.logs import JsonLines, kept_log, rotate_log
 
 
 def test_every_line_is_one_object_with_its_job(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_logs_do_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         for number in range(200):
             logging.getLogger("headswap").info("line %d", number)
     (tmp_path / "child.jsonl").write_text("x" * 1001)
-    turn_over(tmp_path / "child.jsonl")
+    rotate_log(tmp_path / "child.jsonl")
 
     assert sum(path.stat().st_size for path in tmp_path.glob("server*")) < 1000 * (logbook.LOGS_KEPT + 2)
     assert len(list(tmp_path.glob("server*"))) == logbook.LOGS_KEPT + 1

@@ -44,7 +44,7 @@ def test_a_worker_that_takes_too_much_fails_with_a_reason_and_the_next_one_runs(
 
     assert (failed.state, failed.error.code, failed.crashes) == (JobState.FAILED, "out of memory", 0)
     assert done.state is JobState.DONE
-    shown = view_of(failed, (), place=None, seconds_left=None)
+    shown = view_of(failed, (), queue_position=None, seconds_left=None)
     assert shown.problem == "This run needs more memory than it may take here."
     assert shown.remedy == "Choose a smaller network, or fewer pictures."
 
@@ -79,7 +79,7 @@ def test_a_run_waits_for_room_beside_others_but_never_for_ever(tmp_path: Path, w
     assert store.get(first).state is JobState.RUNNING  # alone, it may always try
     queue.tick()
     assert store.get(second).state is JobState.QUEUED
-    assert queue.place(second) == 1
+    assert queue.position(second) == 1
     free[0] = 10**12
     queue.tick()
     assert store.get(second).state is JobState.RUNNING

@@ -37,7 +37,7 @@ def test_everybody_sees_their_place_in_the_queue(office: Any) -> None:
     office.claimed(running)
     ann, bob = office.submit("2", owner="ann"), office.submit("1", owner="bob")
 
-    assert [office.queue.place(job_id) for job_id in (running, bob, ann)] == [None, 1, 2]
+    assert [office.queue.position(job_id) for job_id in (running, bob, ann)] == [None, 1, 2]
 
 
 def test_as_many_workers_run_at_once_as_there_is_capacity_for(open_office: Open) -> None:

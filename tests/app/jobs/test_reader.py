@@ -40,7 +40,7 @@ def evil(data, *, name, wanted_px=None, limits=None):
     return open_image(data, name=name, wanted_px=wanted_px, limits=limits)
 
 decode.open_image = evil
-answer, places = importing.answer, importing.places
+answer, allowed_paths = importing.answer, importing.allowed_paths
 """
 
 Open = Callable[..., Reader]

@@ -34,7 +34,7 @@ from pathlib import Path
 from headswap.data import decode
 from headswap.errors import UnreadableImage
 from headswap.app.processes import importing
-from headswap.app.processes.importing import places
+from headswap.app.processes.importing import allowed_paths
 
 def obey(data, *, name, wanted_px=None, limits=None):
     try:
@@ -219,9 +219,9 @@ def test_images_of_every_kind_are_read_by_a_confined_reader(tmp_path: Path) -> N
 @needs_files
 def test_a_process_that_has_several_threads_is_not_confined_by_half() -> None:
     code = (
-        "import threading; from headswap.app.processes.sandbox import Places, confine\n"
+        "import threading; from headswap.app.processes.sandbox import AllowedPaths, confine\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        "confine(Places())"
+        "confine(AllowedPaths())"
     )
 
     said = subprocess.run(
@@ -239,7 +239,7 @@ def test_an_older_landlock_holds_what_it_knows(tmp_path: Path, version: int) -> 
     code = (
         "import sys; from pathlib import Path; from headswap.app.processes import sandbox\n"
         f"sandbox._landlock = lambda: {version}\n"
-        "place = Path(sys.argv[1]); sandbox.confine(sandbox.Places(write=(place / 'given',)))\n"
+        "place = Path(sys.argv[1]); sandbox.confine(sandbox.AllowedPaths(write=(place / 'given',)))\n"
         "new = place / 'given' / 'new'; new.write_text('y'); new.rename(place / 'given' / 'newer')\n"
         "try:\n    (place / 'secret').read_text()\nexcept PermissionError:\n    print('refused')"
     )
@@ -269,7 +269,7 @@ def test_a_promise_that_the_kernel_breaks_ends_the_process(tmp_path: Path) -> No
         "from headswap.app.processes import sandbox\n"
         "sandbox.confinement_here = lambda: sandbox.Confinement(files=True, calls=True)\n"
         "sandbox._landlock = lambda: 1\nsandbox._RESTRICT_SELF = 100_000\n"
-        "sandbox.confine(sandbox.Places()); print('went on')"
+        "sandbox.confine(sandbox.AllowedPaths()); print('went on')"
     )
 
     said = subprocess.run(

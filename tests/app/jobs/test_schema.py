@@ -57,10 +57,10 @@ def test_a_run_of_a_store_from_before_workers_could_be_told_to_stop_goes_on(
         old.close()
 
     store = Store(tmp_path / "jobs.db")
-    before = store.standing("id", 1)
+    before = store.attempt_state("id", 1)
     store.request_stop()
 
-    assert (before, store.standing("id", 1)) == ("go", "stop")
+    assert (before, store.attempt_state("id", 1)) == ("go", "stop")
     store.close()
 
 

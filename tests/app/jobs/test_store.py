@@ -135,7 +135,7 @@ def test_a_stale_worker_changes_nothing(store: Store) -> None:
     store.claim(fresh.id, fresh.attempt)
     before = store.get(fresh.id)
 
-    assert store.standing(stale.id, stale.attempt) == "lost"
+    assert store.attempt_state(stale.id, stale.attempt) == "lost"
     assert store.claim(stale.id, stale.attempt) is None
     assert not store.renew(stale.id, stale.attempt)
     assert not store.report(stale.id, stale.attempt, Progress("head", 1, 2))
@@ -191,11 +191,11 @@ def test_cancelling_what_waits_is_done_at_once(store: Store) -> None:
 
 def test_a_worker_hears_that_it_was_cancelled(store: Store) -> None:
     job = claimed(store)
-    assert store.standing(job.id, job.attempt) == "go"
+    assert store.attempt_state(job.id, job.attempt) == "go"
 
     store.request_cancel(job.id)
 
-    assert store.standing(job.id, job.attempt) == "cancel"
+    assert store.attempt_state(job.id, job.attempt) == "cancel"
 
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.PAUSED])

@@ -144,7 +144,7 @@ def test_who_waits_too_long_for_another_change_is_told(
 ) -> None:
     place = tmp_path / "class.json"
     add(place, ("ada",))
-    monkeypatch.setattr(codes_module, "TURN_S", 0.01)
+    monkeypatch.setattr(codes_module, "LOCK_TIMEOUT_S", 0.01)
 
     with (
         FileLock(f"{place}.lock"),

@@ -109,11 +109,11 @@ def test_a_web_page_is_made_once_and_opened_by_its_own_link_only(
         with pytest.raises(NotFound, match="There is nothing to follow here"):
             service.exported_page(lost)
     with pytest.raises(NotFound, match="There is nothing to follow here"):
-        service.following.look(key)
+        service.following.view(key)
     service.following.unshare_job("ada", job, "page")
     with pytest.raises(NotFound, match="There is nothing to follow here"):
         service.exported_page(key)
-    assert service.following.shared_job("ada", job) == watched
+    assert service.following.job_share_key("ada", job) == watched
 
 
 def test_programs_of_teachable_machine_get_a_zip_with_how_far_they_differ(

@@ -33,7 +33,7 @@ def progress(service: Service) -> str:
 def finished(service: Service, progress: str, lesson: str, owner: str = "") -> LessonView:
     """Wait until it is over, however that ends."""
     deadline = time.monotonic() + 600
-    while (view := service.lessons.look(owner, progress, lesson)).run.is_going:
+    while (view := service.lessons.view(owner, progress, lesson)).run.is_going:
         assert time.monotonic() < deadline, view.run
         time.sleep(0.05)
     return view
@@ -46,7 +46,7 @@ def test_the_path_and_the_corner_are_all_of_them() -> None:
 
 
 def test_nothing_is_known_before_a_guess(service: Service, progress: str) -> None:
-    view = service.lessons.look("", progress, QUICK)
+    view = service.lessons.view("", progress, QUICK)
 
     assert (view.guess, view.result, view.done) == (None, None, ())
     with pytest.raises(BadSetting, match="Nothing was chosen\\. First say what you think"):
@@ -80,7 +80,7 @@ def test_the_same_setting_is_run_once_for_everybody(service: Service, progress: 
     other = service.lessons.open("", "").id
 
     service.lessons.run("", other, QUICK, 2)
-    view = service.lessons.look("", other, QUICK)
+    view = service.lessons.view("", other, QUICK)
 
     assert not view.run.is_going, "it was there already"
     assert view.result == first
@@ -101,8 +101,8 @@ def test_it_runs_on_the_persons_own_images_and_never_on_anothers(service: Servic
     assert view.result is not None, view.run
     assert view.is_own
     assert view.result.images == 15  # five of each of three classes
-    assert service.lessons.look("bob", bobs, QUICK, project).own_images == ""
-    assert service.lessons.look("ada", progress, QUICK, project).own_images == "Four kinds of drawings"
+    assert service.lessons.view("bob", bobs, QUICK, project).own_images == ""
+    assert service.lessons.view("ada", progress, QUICK, project).own_images == "Four kinds of drawings"
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_a_run_is_stopped_and_its_guess_is_kept(service: Service, progress: str)
     service.lessons.run("", progress, "how-many", 1)
     service.lessons.stop("", progress, "how-many")
 
-    view = service.lessons.look("", progress, "how-many")
+    view = service.lessons.view("", progress, "how-many")
     assert not view.run.is_going
     assert (view.guess, view.result) == (1, None)
 
@@ -125,15 +125,15 @@ def test_somebody_who_logs_in_finds_the_same_course_in_another_browser(service: 
 
 
 def test_starting_over_forgets_guesses_and_the_place(service: Service, progress: str) -> None:
-    service.lessons.turn_to("", progress, "norms")
+    service.lessons.go_to("", progress, "norms")
     assert service.lessons.progress("", progress).at == "norms"
     assert service.lessons.was_left("", progress, QUICK), "an answer for it comes too late"
     assert not service.lessons.was_left("", progress, "norms")
 
     assert service.lessons.reset("", progress).at == ORDER[0]
-    assert service.lessons.look("", progress, QUICK).guess is None
+    assert service.lessons.view("", progress, QUICK).guess is None
 
 
 def test_an_unknown_experiment_is_refused_with_the_nearest(service: Service, progress: str) -> None:
     with pytest.raises(NotFound, match="Did you mean norms"):
-        service.lessons.turn_to("", progress, "norm")
+        service.lessons.go_to("", progress, "norm")

@@ -10,7 +10,7 @@ import pytest
 from headswap.app.service.accounts import add
 from headswap.app.service.options import Options, add_options, choices_of, is_local, start_text
 from headswap.errors import BadSetting
-from headswap.storage.places import default_workspace, sample_folder
+from headswap.storage.locations import default_workspace, sample_folder
 
 
 def read(*words: str, **environment: str) -> Options:

@@ -22,7 +22,7 @@ def job(progress: Progress | None, depth: Depth = "head", **change: object) -> J
 
 
 def view(row: Job, *events: Event) -> JobView:
-    return view_of(row, events, place=None, seconds_left=None)
+    return view_of(row, events, queue_position=None, seconds_left=None)
 
 
 def test_passes_are_told_as_soon_as_they_come() -> None:

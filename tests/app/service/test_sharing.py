@@ -26,20 +26,20 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ser
 def progress(service: Service) -> str:
     found = service.lessons.open("teacher", "").id
     service.lessons.reset("teacher", found)
-    service.lessons.turn_to("teacher", found, LESSON)
+    service.lessons.go_to("teacher", found, LESSON)
     return found
 
 
 def test_a_key_shows_the_experiment_that_the_teacher_has_open(service: Service, progress: str) -> None:
     key = service.following.share("teacher", progress)
 
-    seen = service.following.look(key)
+    seen = service.following.view(key)
     assert seen.lesson is not None
     assert seen.lesson.name == LESSON
     assert service.following.share("teacher", progress) == key, "the link stays"
 
-    service.lessons.turn_to("teacher", progress, "norms")
-    after = service.following.look(key).lesson
+    service.lessons.go_to("teacher", progress, "norms")
+    after = service.following.view(key).lesson
     assert after is not None
     assert after.name == "norms"
 
@@ -50,8 +50,8 @@ def test_a_key_taken_back_reads_like_one_that_never_was(service: Service, progre
 
     for lost in (key, "0" * 32, "", "../course", key.upper(), "x" * 5000):
         with pytest.raises(NotFound, match="There is nothing to follow here"):
-            service.following.look(lost)
-    assert service.following.shared("teacher", progress) == ""
+            service.following.view(lost)
+    assert service.following.share_key("teacher", progress) == ""
 
 
 def test_one_vote_a_browser_changed_until_it_is_closed(service: Service, progress: str) -> None:
@@ -129,14 +129,14 @@ def test_who_knows_the_answer_votes_no_more(service: Service, progress: str) -> 
     key = service.following.share("teacher", progress)
     service.following.open_vote("teacher", progress, LESSON)
     service.following.vote(key, ADA, 0)
-    found = service.lessons.look("teacher", progress, LESSON)
+    found = service.lessons.view("teacher", progress, LESSON)
     known = replace(found, run=LessonRunState(state="running"))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service.lessons, "look", lambda *asked: known)
+        patch.setattr(service.lessons, "view", lambda *asked: known)
         with pytest.raises(BadSetting, match="The vote is closed"):
             service.following.vote(key, BOB, 1)
-        seen = service.following.look(key).vote
+        seen = service.following.view(key).vote
 
     assert seen is not None
     assert (seen.is_open, seen.counts) == (False, (1, 0, 0))
@@ -144,7 +144,7 @@ def test_who_knows_the_answer_votes_no_more(service: Service, progress: str) -> 
 
 def test_a_stranger_opens_closes_and_shares_nothing(service: Service, progress: str) -> None:
     following = service.following
-    for edit in (following.share, following.unshare, following.shared):
+    for edit in (following.share, following.unshare, following.share_key):
         with pytest.raises(NotFound, match="There is no such course"):
             edit("stranger", progress)
     with pytest.raises(NotFound, match="There is no such course"):
@@ -180,6 +180,6 @@ def test_courses_past_their_time_go_with_their_votes_and_links(few_drawings: Pat
     with pytest.raises(NotFound):
         service.lessons.progress("teacher", progress)
     with pytest.raises(NotFound):
-        service.following.look(key)
+        service.following.view(key)
     assert not list((tmp_path / "lessons" / "courses").iterdir())
     service.lessons.close()

@@ -8,7 +8,7 @@ from headswap.data.manifest import Finding, ImageRecord, Manifest, SkippedFile
 from headswap.evaluation.report import Advice, Calibration, LabelIssue, Report, TestAnswer
 from headswap.heads.site import Candidate, HeadSite
 from headswap.network import InputSpec, NetworkCard, Weights
-from headswap.pipeline.inspect import BodyBlock, Inspection
+from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -34,7 +34,9 @@ def inspection(card: NetworkCard) -> Inspection:
         evidence=("Its answers came straight out of fc.",),
         candidates=(Candidate(path="conv1", kind="Conv2d", shape=(64, 3, 7, 7), reason="it is the first"),),
     )  # fmt: skip
-    stages = tuple(BodyBlock(path=f"layer{i}", kind="Sequential", parameters=1000 * i) for i in range(1, 13))
+    stages = tuple(
+        BackboneBlock(path=f"layer{i}", kind="Sequential", parameters=1000 * i) for i in range(1, 13)
+    )
     return Inspection(
         card=card, site=site, stages=stages, body_parameters=23_508_032, head_parameters=2_049_000,
         class_names=("tench, Tinca tinca", "goldfish", HOSTILE), seconds=0.3,

@@ -8,7 +8,7 @@ import pytest
 
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
-from headswap.app.ui.context import look, open_project
+from headswap.app.ui.context import open_project, page_context
 from headswap.data.manifest import Manifest
 from headswap.errors import NotFound
 
@@ -32,17 +32,17 @@ def test_a_project_of_somebody_else_is_not_opened(service: Service) -> None:
 
     assert open_project(service, "bob", theirs.id).id != theirs.id
     with pytest.raises(NotFound):
-        look(service, "bob", theirs.id)
+        page_context(service, "bob", theirs.id)
 
 
 def test_a_fresh_project_has_no_images_no_classes_and_no_lesson(service: Service) -> None:
-    context = look(service, "", service.new_project("").id)
+    context = page_context(service, "", service.new_project("").id)
 
     assert (context.manifest, context.job, context.classes, context.is_teaching) == (None, None, (), False)
 
 
 def test_what_is_missing_before_a_lesson_is_one_sentence(service: Service, manifest: Manifest) -> None:
-    context = look(service, "", service.new_project("").id)
+    context = page_context(service, "", service.new_project("").id)
     alone = tuple(replace(p, class_name="mug", part="train") for p in manifest.images)
 
     assert context.lacks == "It needs pictures of at least two classes."

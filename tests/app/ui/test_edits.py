@@ -10,7 +10,7 @@ import pytest
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.views import ProjectView
 from headswap.app.ui.context import PageContext, PageParts
-from headswap.app.ui.steps.edits import LONGEST, Edit, do, do_or_tell, edit_of, look_closer
+from headswap.app.ui.steps.edits import LONGEST, Edit, dialog_of, do, do_or_tell, edit_of
 from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound
@@ -103,27 +103,25 @@ def test_a_message_is_read_as_text_and_never_longer_than_a_name() -> None:
 
 
 def test_a_closer_look_opens_the_dialog_it_names(context: PageContext) -> None:
-    assert "12 pictures" in rendered(look_closer(Edit("open", "mug", "", ""), context, SHARED))
-    assert 'data-file="mug/1.png"' in rendered(
-        look_closer(Edit("look", "", "mug/1.png", ""), context, SHARED)
-    )
-    assert "1 picture<" in rendered(look_closer(Edit("show", "few", "", ""), context, SHARED))
+    assert "12 pictures" in rendered(dialog_of(Edit("open", "mug", "", ""), context, SHARED))
+    assert 'data-file="mug/1.png"' in rendered(dialog_of(Edit("look", "", "mug/1.png", ""), context, SHARED))
+    assert "1 picture<" in rendered(dialog_of(Edit("show", "few", "", ""), context, SHARED))
     assert "Take all 24 pictures out?" in rendered(
-        look_closer(Edit("ask-start-over", "", "", ""), context, SHARED)
+        dialog_of(Edit("ask-start-over", "", "", ""), context, SHARED)
     )
     assert "place of your 24 pictures?" in rendered(
-        look_closer(Edit("ask-sample", "", "", ""), context, SHARED)
+        dialog_of(Edit("ask-sample", "", "", ""), context, SHARED)
     )
 
 
 def test_what_is_gone_is_said(context: PageContext) -> None:
     with pytest.raises(NotFound, match="no such class any more"):
-        look_closer(Edit("open", "fork", "", ""), context, SHARED)
+        dialog_of(Edit("open", "fork", "", ""), context, SHARED)
     with pytest.raises(NotFound, match="no such picture any more"):
-        look_closer(Edit("look", "", "fork.png", ""), context, SHARED)
+        dialog_of(Edit("look", "", "fork.png", ""), context, SHARED)
     with pytest.raises(NotFound, match="no pictures any more"):
         rendered(
-            look_closer(Edit("open", "mug", "", ""), PageContext("ada", context.project, None, None), SHARED)
+            dialog_of(Edit("open", "mug", "", ""), PageContext("ada", context.project, None, None), SHARED)
         )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headswap.app.ui.steps.findings import checks, pair_images, worth_a_look
+from headswap.app.ui.steps.findings import checks, count_warnings, pair_images
 from headswap.app.ui.widgets.html import rendered
 from headswap.data.manifest import Finding, Manifest, SkippedFile
 
@@ -52,7 +52,7 @@ def test_each_finding_has_the_button_that_mends_it(manifest: Manifest) -> None:
     assert words.count("data-add=") == 1
     assert "<b>1 file is an exact copy.</b>" in words
     assert "It stays." in words
-    assert worth_a_look(with_findings(manifest, copies, replace(shape, code="given-parts"))) == 1
+    assert count_warnings(with_findings(manifest, copies, replace(shape, code="given-parts"))) == 1
 
 
 def test_class_and_file_names_stay_text(manifest: Manifest, hostile: str) -> None:

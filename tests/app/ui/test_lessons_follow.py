@@ -30,7 +30,7 @@ class Phone:
     def __init__(
         self, service: Service, address: str = "10.0.0.1", *, secret: str = SECRET, root_path: str = ""
     ) -> None:
-        app = Follow(behind, look=service.following.look, vote=service.following.vote, secret=secret)
+        app = Follow(behind, view=service.following.view, vote=service.following.vote, secret=secret)
         self._transport = httpx.ASGITransport(app=app, client=(address, 123), root_path=root_path)
         self.cookies = httpx.Cookies()
 
@@ -55,7 +55,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ser
 def key(service: Service) -> str:
     progress = service.lessons.open("teacher", "").id
     service.lessons.reset("teacher", progress)
-    service.lessons.turn_to("teacher", progress, LESSON)
+    service.lessons.go_to("teacher", progress, LESSON)
     opened = service.following.share("teacher", progress)
     service.following.open_vote("teacher", progress, LESSON)
     return opened
@@ -93,11 +93,11 @@ def test_a_vote_is_counted_once_a_browser(service: Service, key: str) -> None:
         assert answer.status_code == 200
         assert answer.headers["x-moving"] == "yes"
 
-    vote = service.following.look(key).vote
+    vote = service.following.view(key).vote
     assert vote is not None
     assert (vote.total, vote.counts) == (2, ()), "what was said is told when it is closed"
     service.following.close_vote("teacher", service.lessons.open("teacher", "").id, LESSON)
-    closed = service.following.look(key).vote
+    closed = service.following.view(key).vote
     assert closed is not None
     assert closed.counts == (0, 2, 0)
 
@@ -120,7 +120,7 @@ def test_a_number_that_this_server_did_not_give_votes_for_nobody(service: Servic
     again.cookies.set(VOTER_COOKIE, f"{voter}.{sign}")
     assert again.ask("POST", "/follow/vote", data={"key": key, "choice": "1"}).status_code == 200
 
-    vote = service.following.look(key).vote
+    vote = service.following.view(key).vote
     assert vote is not None
     assert vote.total == 1
 
@@ -138,7 +138,7 @@ def test_one_address_cannot_fill_a_vote_and_a_class_behind_it_can_vote(service: 
 
     def signed() -> str:
         return Follow(
-            behind, look=service.following.look, vote=service.following.vote, secret=SECRET
+            behind, view=service.following.view, vote=service.following.vote, secret=SECRET
         )._signed(secrets.token_hex(16))
 
     assert votes("10.0.0.7", MOST_OF_AN_ADDRESS + 5) == MOST_OF_AN_ADDRESS >= 2 * 30
@@ -170,7 +170,7 @@ def test_a_vote_from_elsewhere_or_of_another_form_is_not_counted(service: Servic
     for method in ("PUT", "DELETE", "POST"):
         assert opened.ask(method, f"/follow?key={key}").status_code == 405
 
-    vote = service.following.look(key).vote
+    vote = service.following.view(key).vote
     assert vote is not None
     assert vote.total == 0
 

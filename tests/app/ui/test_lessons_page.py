@@ -9,7 +9,7 @@ import pytest
 
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
-from headswap.app.ui.lessons.draw import LessonPlace, draw_lesson
+from headswap.app.ui.lessons.draw import LessonLocation, draw_lesson
 from headswap.app.ui.page import build_page
 from headswap.app.ui.widgets.html import rendered
 from headswap.app.ui.widgets.pages import page_links, steps_links
@@ -44,15 +44,15 @@ def test_it_is_silent_until_something_moves(page: gr.Blocks, service: Service) -
     progress = service.lessons.open("", "").id
 
     assert not timer.active
-    assert not draw_lesson(service, "", progress, "", LessonPlace(lesson="norms")).is_moving
+    assert not draw_lesson(service, "", progress, "", LessonLocation(lesson="norms")).is_moving
     service.following.open_vote("", progress, "norms")
-    assert draw_lesson(service, "", progress, "", LessonPlace(lesson="norms")).is_moving
+    assert draw_lesson(service, "", progress, "", LessonLocation(lesson="norms")).is_moving
 
 
 def test_a_card_shows_nothing_of_the_experiment_before_it(service: Service) -> None:
     progress = service.lessons.open("", "").id
 
-    drawn = draw_lesson(service, "", progress, "", LessonPlace(lesson="tuning")).parts
+    drawn = draw_lesson(service, "", progress, "", LessonLocation(lesson="tuning")).parts
 
     assert "Tuning left to a machine" in rendered(drawn["heading"])
     assert "--depth auto" in rendered(drawn["why"])

@@ -4,11 +4,11 @@ import pytest
 
 from headswap.app.ui.gateway.origins import (
     THIS_MACHINE,
+    client_of,
     is_from_elsewhere,
     is_known_here,
     is_led_here,
     is_this_machine,
-    place_of,
     without_strange_names,
 )
 
@@ -92,8 +92,8 @@ def test_a_name_that_was_turned_towards_this_machine_is_not(host: str | None) ->
     ],
 )  # fmt: skip
 def test_who_has_many_addresses_counts_once(client: str, place: str) -> None:
-    assert place_of({**asked("class.local"), "client": (client, 1)}) == place
-    assert place_of({**asked("class.local"), "client": None}) == ""
+    assert client_of({**asked("class.local"), "client": (client, 1)}) == place
+    assert client_of({**asked("class.local"), "client": None}) == ""
 
 
 def test_only_who_sits_here_with_no_proxy_between_is_this_machine() -> None:

@@ -12,6 +12,7 @@ from headswap.app.ui.gateway.routes import (
     TOO_LARGE,
     TOO_SLOW,
     UNREADABLE,
+    api_path_of,
     body_of,
     files_in,
     is_page,
@@ -19,7 +20,6 @@ from headswap.app.ui.gateway.routes import (
     read,
     route_of,
     shut,
-    way_of,
 )
 from tests.loops import run
 
@@ -70,7 +70,7 @@ def test_the_prefix_of_a_proxy_is_read_as_the_router_reads_it() -> None:
     assert route("/school", "/school") == "/"
     assert route("/school/school/x", "/school") == "/school/x"
     assert route("/x", "https://lab.example.org/school") == "/x"
-    assert way_of({**asked("/school/gradio_api/file=/a"), "root_path": "/school"}) == "file=/a"
+    assert api_path_of({**asked("/school/gradio_api/file=/a"), "root_path": "/school"}) == "file=/a"
 
 
 def test_a_page_is_one_that_was_named() -> None:
@@ -87,7 +87,7 @@ def test_a_method_that_the_page_does_not_use_is_none(method: str) -> None:
 def test_nothing_is_fetched_from_the_web() -> None:
     assert shut(asked("/gradio_api/file=https://example.org/x")) == FILE_GONE
     assert shut(asked("/gradio_api/file=C:\\a.zip")) is None
-    assert way_of(asked("/x/gradio_api/upload")) == ""
+    assert api_path_of(asked("/x/gradio_api/upload")) == ""
 
 
 def test_what_a_request_is_about_is_found_wherever_it_says_so() -> None:

@@ -30,7 +30,7 @@ def test_a_file_may_be_of_several_and_of_nobody_else() -> None:
 
 
 def test_a_file_is_remembered_while_it_exists_and_belongs_to_nobody_afterwards(tmp_path: Path) -> None:
-    files = FileOwners(first_look=10)
+    files = FileOwners(first_sweep=10)
     kept = tmp_path / "Kept.zip"
     kept.touch()
     files.add(str(kept), "ada")

@@ -11,7 +11,7 @@ from headswap.app.ui.steps.try_many import CHOOSER
 from headswap.app.ui.widgets.html import rendered, vendored, web_text
 from headswap.data.decode import ENDINGS, ImageLimits
 from headswap.data.film import FILM_ENDINGS
-from headswap.data.layout import looks_like_an_image
+from headswap.data.layout import is_image_name
 from headswap.data.store import STORE_PX
 
 # client-zip 2.5.1 as npm has it: package/worker.js and package/LICENSE.txt
@@ -34,7 +34,7 @@ def test_what_others_wrote_is_what_they_published_and_its_licence_travels_with_i
 def test_every_file_chooser_offers_the_same_endings() -> None:
     for piece in (PICKER, CHOOSER):
         assert f'data-endings="{",".join((*ENDINGS, *FILM_ENDINGS))}"' in rendered(piece)
-    assert all(looks_like_an_image(f"x{ending.upper()}") for ending in (*ENDINGS, *FILM_ENDINGS))
+    assert all(is_image_name(f"x{ending.upper()}") for ending in (*ENDINGS, *FILM_ENDINGS))
     for script in ("picker.js", "deeds.js", "live.js", "many.js"):
         assert "accept: 'image/*'" not in web_text(script)
         assert re.search(r"\baccept\b", web_text(script))

@@ -14,8 +14,8 @@ PROJECT = ProjectView(
     job="j", done_job=None,
 )  # fmt: skip
 RUNNING = JobView(
-    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, place=None, epochs=(),
-    guesses=(), first_guesses=(),
+    id="j", state="running", sentence="Pass 3 of 30.", share=0.42, seconds_left=6.2, queue_position=None,
+    epochs=(), guesses=(), first_guesses=(),
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ RUNNING = JobView(
     [
         ({}, "Teaching 42\u00a0%, 6\u00a0s left"),
         ({"seconds_left": None}, "Teaching 42\u00a0%<"),
-        ({"state": "queued", "place": 2}, "Waiting, place 2 in the queue"),
+        ({"state": "queued", "queue_position": 2}, "Waiting, place 2 in the queue"),
         ({"state": "done"}, "Ready. Taught"),
         ({"state": "cancelled"}, "Stopped. Nothing is running"),
         ({"state": "failed"}, "Teaching failed. Step 3 says why"),

@@ -9,8 +9,8 @@ def test_only_an_image_that_is_kept_can_be_looked_into() -> None:
     with gr.Blocks():
         part = build_try_it()
 
-    assert part.told("It says mug.")[part.look].visible
-    assert not part.told("It says mug.", is_kept=False)[part.look].visible
+    assert part.told("It says mug.")[part.explain].visible
+    assert not part.told("It says mug.", is_kept=False)[part.explain].visible
     assert part.empty(None)[part.image] is None
 
 
@@ -24,4 +24,4 @@ def test_beside_a_mistake_no_answer_and_no_heat_map_of_an_earlier_image_stay() -
         assert len(page.blocks) == before, "nothing is added to the page"
     assert untold[part.answer] == NO_ANSWER
     assert untold[part.heat] is None
-    assert untold[part.look]["visible"] is False
+    assert untold[part.explain]["visible"] is False

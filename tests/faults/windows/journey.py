@@ -117,7 +117,7 @@ def take_home(trip: Trip) -> None:
 def learn(trip: Trip) -> None:
     progress, lessons = trip.service.lessons.open("ada", "").id, trip.service.lessons
     lessons.run("ada", progress, "which-layer", 0)
-    view = wait(lambda: lessons.look("ada", progress, "which-layer"), lambda one: not one.run.is_going)
+    view = wait(lambda: lessons.view("ada", progress, "which-layer"), lambda one: not one.run.is_going)
     trip.seen["lesson"] = view.result is not None
 
 

@@ -1,6 +1,6 @@
 """The experiments as a page shows them: what was guessed, what is run, what came of it, how far one is.
 
-Flow:  owner + progress --look--> LessonView;  a guess --run--> the result, read again after a reload
+Flow:  owner + progress --view--> LessonView;  a guess --run--> the result, read again after a reload
 
 A result is shown to anyone who committed to a guess before. Experiments run on the sample set, or on the
 pictures and the network of a project of the same owner. Loads no torch.
@@ -98,7 +98,7 @@ class Lessons:
         """How far a person is."""
         return self._view(self._progress_store.get(owner, progress))
 
-    def turn_to(self, owner: str, progress: str, lesson: str) -> ProgressView:
+    def go_to(self, owner: str, progress: str, lesson: str) -> ProgressView:
         """Open another experiment; a class that follows sees it too."""
         name = find_lesson(lesson).lesson.name
         with self._lock:
@@ -113,7 +113,7 @@ class Lessons:
         fresh = time.time() - self._progress_store.touched_at(found) < _MOMENT_S
         return fresh and found.at != lesson
 
-    def look(self, owner: str, progress: str, lesson: str, project: str = "") -> LessonView:
+    def view(self, owner: str, progress: str, lesson: str, project: str = "") -> LessonView:
         """One experiment as it stands; with a project of the same owner, what that would run on."""
         found, what = self._progress_store.get(owner, progress), find_lesson(lesson).lesson
         lesson_state = found.state_of(what.name)
@@ -190,7 +190,7 @@ class Lessons:
     def summary(self, owner: str, progress: str) -> tuple[LessonView, ...]:
         """Every experiment that has a result, in the order of the walk."""
         found = self._progress_store.get(owner, progress)
-        return tuple(self.look(owner, found.id, name) for name in self._done(found))
+        return tuple(self.view(owner, found.id, name) for name in self._done(found))
 
     def reset(self, owner: str, progress: str) -> ProgressView:
         """Forget guesses, results and votes; a class that followed sees nothing any more."""

@@ -30,8 +30,8 @@ class LessonState:
     """What a person did with one experiment."""
 
     lesson: str
-    guess: int  # place in the choices
-    riddles: tuple[int, ...] = ()  # places in the options of each riddle; -1: not answered
+    guess: int  # index of the choice
+    riddles: tuple[int, ...] = ()  # indices of the options of each riddle; -1: not answered
     result: str = ""  # key of the newest result; "": none yet
     draw: int = 0  # seed of the newest run
     own: bool = False  # it was run on the person's own pictures
@@ -136,10 +136,10 @@ class ProgressStore:
 
     def vote(self, progress: LearnerProgress, lesson: str) -> ClassVote | None:
         """What the class said before an experiment; None: it was not asked."""
-        place = self.folder(progress.id) / f"vote-{lesson}.json"
-        if not place.is_file():
+        path = self.folder(progress.id) / f"vote-{lesson}.json"
+        if not path.is_file():
             return None
-        found: ClassVote = read_record(ClassVote, place)
+        found: ClassVote = read_record(ClassVote, path)
         return found
 
     def save_vote(self, progress: LearnerProgress, vote: ClassVote) -> ClassVote:
@@ -149,8 +149,8 @@ class ProgressStore:
 
     def forget_votes(self, progress: LearnerProgress) -> None:
         """Let all of its votes go."""
-        for place in self.folder(progress.id).glob("vote-*.json*"):
-            remove(place)
+        for path in self.folder(progress.id).glob("vote-*.json*"):
+            remove(path)
 
     def folder(self, progress: str) -> Path:
         """The folder of a record.

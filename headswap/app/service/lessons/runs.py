@@ -103,17 +103,17 @@ class LessonRuns:
 
     def result(self, key: str) -> LessonResult | None:
         """What a run gave; None when there is none, or it can no longer be read."""
-        place = self._place(key)
-        if not key or not place.is_file():
+        path = self._path(key)
+        if not key or not path.is_file():
             return None
         with suppress(HeadswapError):  # damaged: run it again
-            found: LessonResult = read_record(LessonResult, place)
+            found: LessonResult = read_record(LessonResult, path)
             return found
         return None
 
     def has(self, key: str) -> bool:
         """Whether there is a result, without reading it."""
-        return bool(key) and self._place(key).is_file()
+        return bool(key) and self._path(key).is_file()
 
     def start(self, key: str, lesson: str, setting: LessonConfig, who: str) -> None:
         """Run it, unless it is under way already; `who` waits for it."""
@@ -163,10 +163,10 @@ class LessonRuns:
     def tidy(self, older_than_s: float, now: float) -> int:
         """Remove results that nobody asked for so long."""
         gone = 0
-        for place in (self._folder / "results").glob("*.json*"):
+        for path in (self._folder / "results").glob("*.json*"):
             with suppress(FileNotFoundError):
-                if now - place.stat().st_mtime > older_than_s:
-                    gone += discard(place)
+                if now - path.stat().st_mtime > older_than_s:
+                    gone += discard(path)
         return gone
 
     # ------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class LessonRuns:
                 run.state = "stopped"
                 return
             make_folder(self._folder / "results")
-            write_record(self._place(key), result)
+            write_record(self._path(key), result)
             self._seconds[run.lesson, run.setting.model] = time.monotonic() - run.began
             run.state = "done"
         except HeadswapError as error:
@@ -215,7 +215,7 @@ class LessonRuns:
         for key in over[:-200]:
             del self._runs[key]
 
-    def _place(self, key: str) -> Path:
+    def _path(self, key: str) -> Path:
         return self._folder / "results" / f"{key}.json"
 
 

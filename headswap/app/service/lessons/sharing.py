@@ -1,6 +1,6 @@
 """A class follows on its phones: a link shows a person's progress or a run, and takes one vote a browser.
 
-Flow:  owner + progress | job --share--> key;  key --look--> FollowView;  key + voter + choice --vote--> count
+Flow:  owner + progress | job --share--> key;  key --view--> FollowView;  key + voter + choice --vote--> count
 
 The key is the permission: 128 random bits, for reading only. It opens words and figures, never a picture,
 a file or a name, and it can change nothing but the vote of the browser that holds the number. What the
@@ -73,7 +73,7 @@ class FollowView:
     sentence: str = ""
     share: float = 0.0
     epochs: tuple[EpochEnd, ...] = ()
-    verdict: str = ""
+    summary: str = ""
 
     @property
     def is_moving(self) -> bool:
@@ -117,7 +117,7 @@ class Sharing:
                 self._forget(found.key)
                 self._progress_store.save(replace(found, key=""))
 
-    def shared(self, owner: str, progress: str) -> str:
+    def share_key(self, owner: str, progress: str) -> str:
         """The key, empty while it is not shared."""
         key = self._progress_store.get(owner, progress).key
         return key if key and self._link(key) else ""
@@ -129,7 +129,7 @@ class Sharing:
             known = self._of_job(found.id, kind)
             return known.key if known else self._new(owner, kind, found.id)
 
-    def shared_job(self, owner: str, job: str, kind: JobKind = "job") -> str:
+    def job_share_key(self, owner: str, job: str, kind: JobKind = "job") -> str:
         """The key of a run, empty while it is not shared."""
         known = self._of_job(self._job(owner, job).id, kind)
         return known.key if known else ""
@@ -175,7 +175,7 @@ class Sharing:
 
     # For anyone who has the key ----------------------------------------------------------
 
-    def look(self, key: str, voter: str = "") -> FollowView:
+    def view(self, key: str, voter: str = "") -> FollowView:
         """What the key opens, as it is now.
 
         Raises:
@@ -186,8 +186,8 @@ class Sharing:
             raise _nothing()
         try:
             if link.kind == "job":
-                return self._look_at_job(link)
-            return self._look_at_progress(self._progress_store.get(link.owner, link.target), voter)
+                return self._job_view(link)
+            return self._progress_view(self._progress_store.get(link.owner, link.target), voter)
         except NotFound as gone:
             raise _nothing() from gone
 
@@ -227,17 +227,17 @@ class Sharing:
             if not 0 <= choice < len(lesson.choices):
                 raise BadSetting("This answer was not counted.", remedy="Choose one of those offered.")
             before = next((one for one in vote.votes if one.who == voter), None)
-            place = before.place if before else self._place(address)
+            address_key = before.place if before else self._address_key(address)
             others = tuple(one for one in vote.votes if one is not before)
-            beside = sum(one.place == place for one in others)
+            beside = sum(one.place == address_key for one in others)
             if before is None and (len(others) >= MOST_VOTES or beside >= MOST_OF_AN_ADDRESS):
                 raise BadSetting(
                     f"This answer was not counted: {len(others)} are in already.",
                     remedy="Say it aloud, or let the teacher open a new vote.",
                 )
-            mine = CastVote(voter, choice, place)
+            mine = CastVote(voter, choice, address_key)
             self._progress_store.save_vote(progress, replace(vote, votes=(*others, mine)))
-        return self.look(key, voter)
+        return self.view(key, voter)
 
     def tidy(self) -> int:
         """Remove links to what is gone."""
@@ -248,24 +248,24 @@ class Sharing:
 
     # ------------------------------------------------------------------------------
 
-    def _look_at_job(self, link: ShareLink) -> FollowView:
+    def _job_view(self, link: ShareLink) -> FollowView:
         job = self._job(link.owner, link.target)
-        verdict = ""
+        summary = ""
         if job.state == "done":
             report = self._report(link.owner, link.target)
             low, high = (round(100 * end) for end in report.interval)
-            verdict = (
+            summary = (
                 f"{report.right} of {report.total} exam pictures right: {100 * report.accuracy:.0f} %, "
                 f"probably between {low} and {high} %. Always saying the most frequent name would get "
                 f"{100 * report.baseline_accuracy:.0f} %."
             )
         sentence = job.sentence if job.state != "failed" else "This run failed."
         return FollowView(
-            state=job.state, sentence=sentence, share=job.share, epochs=job.epochs, verdict=verdict
+            state=job.state, sentence=sentence, share=job.share, epochs=job.epochs, summary=summary
         )
 
-    def _look_at_progress(self, progress: LearnerProgress, voter: str) -> FollowView:
-        seen = self._lessons.look(progress.owner, progress.id, self._at(progress).name)
+    def _progress_view(self, progress: LearnerProgress, voter: str) -> FollowView:
+        seen = self._lessons.view(progress.owner, progress.id, self._at(progress).name)
         vote = self._progress_store.vote(progress, seen.lesson.name)
         is_over = seen.run.is_going or seen.result is not None
         return FollowView(
@@ -277,10 +277,10 @@ class Sharing:
 
     def _is_known(self, progress: LearnerProgress, lesson: Lesson) -> bool:
         """Whether the experiment runs or was run: its answer is no guess any more."""
-        seen = self._lessons.look(progress.owner, progress.id, lesson.name)
+        seen = self._lessons.view(progress.owner, progress.id, lesson.name)
         return seen.run.is_going or seen.result is not None
 
-    def _place(self, address: str) -> str:
+    def _address_key(self, address: str) -> str:
         return hashlib.blake2b(address.encode(), key=self._salt, digest_size=16).hexdigest()
 
     def _at(self, progress: LearnerProgress) -> Lesson:
@@ -299,14 +299,14 @@ class Sharing:
         return link.key
 
     def _link(self, key: str) -> ShareLink | None:
-        place = self._root / f"{key}.json"
-        if not ID.fullmatch(key) or not place.is_file():
+        path = self._root / f"{key}.json"
+        if not ID.fullmatch(key) or not path.is_file():
             return None
-        found: ShareLink = read_record(ShareLink, place)
+        found: ShareLink = read_record(ShareLink, path)
         return found
 
     def _all(self) -> list[ShareLink]:
-        found = [self._link(place.stem) for place in self._root.glob("*.json")]
+        found = [self._link(path.stem) for path in self._root.glob("*.json")]
         return [link for link in found if link is not None]
 
     def _is_there(self, link: ShareLink) -> bool:
@@ -331,7 +331,7 @@ def _counted(lesson: Lesson, vote: ClassVote, *, is_over: bool = False, voter: s
     said = Counter(one.choice for one in vote.votes)
     mine = next((one.choice for one in vote.votes if voter and one.who == voter), None)
     is_open = vote.is_open and not is_over
-    counts = () if is_open else tuple(said[place] for place in range(len(lesson.choices)))
+    counts = () if is_open else tuple(said[index] for index in range(len(lesson.choices)))
     return VoteView(is_open=is_open, total=len(vote.votes), counts=counts, mine=mine)
 
 

@@ -26,11 +26,11 @@ from headswap.app.ui.gateway.counting import UploadCounter
 from headswap.app.ui.gateway.headers import hashes_of, shielded
 from headswap.app.ui.gateway.lockout import GuessCounter
 from headswap.app.ui.gateway.origins import (
+    client_of,
     is_from_elsewhere,
     is_known_here,
     is_led_here,
     is_this_machine,
-    place_of,
     without_strange_names,
 )
 from headswap.app.ui.gateway.routes import (
@@ -45,6 +45,7 @@ from headswap.app.ui.gateway.routes import (
     SESSION_GONE,
     UNREADABLE,
     Refusal,
+    api_path_of,
     body_of,
     files_in,
     is_before_log_in,
@@ -54,7 +55,6 @@ from headswap.app.ui.gateway.routes import (
     route_of,
     say,
     shut,
-    way_of,
 )
 from headswap.app.ui.gateway.sessions import FileOwners, Logins, SessionOwners
 from headswap.storage.files import to_json
@@ -153,13 +153,13 @@ class Gateway:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, person: str) -> None:
         """To gradio; an upload is counted on its way."""
-        if self._uploads is not None and way_of(scope).rstrip("/") == "upload":
+        if self._uploads is not None and api_path_of(scope).rstrip("/") == "upload":
             await self._uploads.pass_on(self._app, scope, receive, send, person)
         else:
             await self._app(scope, receive, send)
 
     async def _with_log_in(self, logins: Logins, scope: Scope, receive: Receive, send: Send) -> None:
-        person, way = logins.person(scope), way_of(scope)
+        person, api_path = logins.person(scope), api_path_of(scope)
         is_login = route_of(scope).rstrip("/") == LOGIN
         if is_login and scope["method"] == "POST":
             await self._log_in(logins, scope, receive, send)
@@ -167,10 +167,10 @@ class Gateway:
             await self._to_stranger(scope, receive, send)
         elif is_login:
             await login.lead_on(send)
-        elif not way or way.split("/")[0] in BEFORE_LOG_IN:
+        elif not api_path or api_path.split("/")[0] in BEFORE_LOG_IN:
             await self._app(scope, receive, send)
-        elif way.startswith("file="):
-            may = self._files.may(way.removeprefix("file="), person)
+        elif api_path.startswith("file="):
+            may = self._files.may(api_path.removeprefix("file="), person)
             await (self._app(scope, receive, send) if may else say(send, *FILE_GONE))
         else:
             await self._ask(scope, receive, send, person)
@@ -192,12 +192,12 @@ class Gateway:
         if form is None:
             await say(send, *(refusal or UNREADABLE))
             return
-        place = place_of(scope)
-        if self._guesses.is_crowded(place):
-            await self._turn_away(scope, send, form, 503, login.CROWDED)
+        client = client_of(scope)
+        if self._guesses.is_crowded(client):
+            await self._reject(scope, send, form, 503, login.CROWDED)
             return
-        if not self._guesses.begin(place, form.name):
-            await self._turn_away(scope, send, form, 429, login.TOO_OFTEN)
+        if not self._guesses.begin(client, form.name):
+            await self._reject(scope, send, form, 429, login.TOO_OFTEN)
             return
         status, headers = 500, Headers()
 
@@ -209,19 +209,17 @@ class Gateway:
         try:
             await self._app(scope, login.replayed(body, receive), listen)
         finally:
-            self._guesses.end(place, form.name, wrong=status != 200)
+            self._guesses.end(client, form.name, wrong=status != 200)
         if status != 200:
-            is_hot = self._guesses.is_hot(place, form.name)
-            await self._turn_away(
+            is_hot = self._guesses.is_hot(client, form.name)
+            await self._reject(
                 scope, send, form, 429 if is_hot else 400, login.TOO_OFTEN if is_hot else login.WRONG
             )
             return
         logins.note(scope, headers.getlist("set-cookie"))
         await login.let_in(scope, send, form, headers.getlist("set-cookie"))
 
-    async def _turn_away(
-        self, scope: Scope, send: Send, form: login.LoginForm, status: int, said: str
-    ) -> None:
+    async def _reject(self, scope: Scope, send: Send, form: login.LoginForm, status: int, said: str) -> None:
         if login.is_person(scope):
             await login.show_login(send, status, form.next, said)
         else:
@@ -230,7 +228,7 @@ class Gateway:
     async def _ask(self, scope: Scope, receive: Receive, send: Send, person: str) -> None:
         """Everything that a request is about must be theirs, or new."""
         said = None
-        if scope["method"] == "POST" and way_of(scope).rstrip("/") != "upload":
+        if scope["method"] == "POST" and api_path_of(scope).rstrip("/") != "upload":
             refusal, receive, body = await body_of(receive)
             said = refusal or read(body)
             if isinstance(said, tuple):

@@ -52,7 +52,7 @@ def is_this_machine(scope: Scope) -> bool:
     return is_near and is_known_here(scope, THIS_MACHINE) and not any(name in headers for name in _BY_A_PROXY)
 
 
-def place_of(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
     """The address that asks; the many that IPv6 gives to one household count as one."""
     said = str((scope.get("client") or ("",))[0])
     try:

@@ -1,6 +1,6 @@
 """Every way into gradio that this page needs, what a question names, and how the gate refuses.
 
-Flow:  scope --route_of--> path as gradio's router reads it --is_open--> yes | no;  --way_of--> the API's part
+Flow:  scope --route_of--> path as the router reads it --is_open--> yes | no;  --api_path_of--> the API's part
        body --body_of, read--> what it names: sessions, events, files
 
 A way that is not on these lists is shut. Where gradio's router strips a prefix (GRADIO_ROOT_PATH, a proxy),
@@ -76,7 +76,7 @@ def shut(scope: Scope, pages: Iterable[str] = ()) -> Refusal | None:
         return NO_METHOD
     if not is_open(route_of(scope), pages):
         return SHUT
-    return FILE_GONE if _IN_THE_WEB.match(way_of(scope)) else None  # gradio would fetch it for anyone
+    return FILE_GONE if _IN_THE_WEB.match(api_path_of(scope)) else None  # gradio would fetch it for anyone
 
 
 def is_open(route: str, pages: Iterable[str] = ()) -> bool:
@@ -84,8 +84,8 @@ def is_open(route: str, pages: Iterable[str] = ()) -> bool:
     if _CONTROL.search(route):
         return False
     if route.startswith(API):
-        way = route.removeprefix(API)
-        return way.startswith("file=") or way.split("/")[0] in BEFORE_LOG_IN | AFTER_LOG_IN
+        api_path = route.removeprefix(API)
+        return api_path.startswith("file=") or api_path.split("/")[0] in BEFORE_LOG_IN | AFTER_LOG_IN
     if route.startswith(PUBLIC_FOLDERS) or EXPORTED_PAGE.fullmatch(route):
         return True
     return route in BESIDE_THE_API or route.removesuffix("/") in BESIDE_THE_API or is_page(route, pages)
@@ -103,7 +103,7 @@ def is_page(route: str, pages: Iterable[str] = ()) -> bool:
     return route == "/" or route.removeprefix("/").removesuffix("/") in set(pages) - {""}
 
 
-def way_of(scope: Scope) -> str:
+def api_path_of(scope: Scope) -> str:
     """What comes after gradio's own prefix; empty for a page."""
     route = route_of(scope)
     return route.removeprefix(API) if route.startswith(API) else ""
@@ -113,9 +113,9 @@ def named(scope: Scope, said: Any) -> list[str]:
     """Every session, event and upload that a request is about, wherever it says so."""
     query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     found = [value for key, value in query if key in _NAMED_IN and value]
-    way = way_of(scope).rstrip("/")
-    if scope["method"] in ("GET", "HEAD") and way.startswith(("heartbeat/", "call/")):
-        found.append(way.rpartition("/")[2])
+    api_path = api_path_of(scope).rstrip("/")
+    if scope["method"] in ("GET", "HEAD") and api_path.startswith(("heartbeat/", "call/")):
+        found.append(api_path.rpartition("/")[2])
     if isinstance(said, dict):
         found += [str(said[key]) for key in _NAMED_IN if said.get(key)]
     return found

@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 MOST_LOGINS = 50_000  # the oldest are forgotten, which logs them out
-FIRST_LOOK = 10_000  # files that are remembered before those that are gone are let go
+FIRST_SWEEP = 10_000  # files that are remembered before those that are gone are let go
 MOST_SESSIONS = 2_000  # of one person, each of sessions and events; the longest unused are forgotten
 LONGEST_NAME = 200  # letters of a session's or an event's name; gradio's own have 11 to 32
 _COOKIES = ("access-token", "access-token-unsecure")
@@ -33,18 +33,18 @@ _COOKIES = ("access-token", "access-token-unsecure")
 class FileOwners:
     """Whose file is whose: several people may bring the same one."""
 
-    def __init__(self, *, first_look: int = FIRST_LOOK) -> None:
+    def __init__(self, *, first_sweep: int = FIRST_SWEEP) -> None:
         """Look for files that are gone when so many are known, and again when twice as many as were left."""
         self._people: dict[str, set[str]] = {}
-        self._places: dict[str, str] = {}
-        self._first_look = self._next_look = first_look
+        self._paths: dict[str, str] = {}
+        self._first_sweep = self._next_sweep = first_sweep
 
     def add(self, path: str, person: str) -> None:
         """Note that it is theirs, too."""
         address = address_of(path)
         self._people.setdefault(address, set()).add(person)
-        self._places[address] = path
-        if len(self._people) > self._next_look:
+        self._paths[address] = path
+        if len(self._people) > self._next_sweep:
             self._let_go()
 
     def may(self, path: str, person: str) -> bool:
@@ -53,9 +53,9 @@ class FileOwners:
 
     def _let_go(self) -> None:
         """Forget files that are gone; one that exists takes more room on its disk than its line here."""
-        for address in [one for one, place in self._places.items() if not os.path.lexists(place)]:
-            del self._people[address], self._places[address]
-        self._next_look = max(self._first_look, 2 * len(self._people))
+        for address in [one for one, path in self._paths.items() if not os.path.lexists(path)]:
+            del self._people[address], self._paths[address]
+        self._next_sweep = max(self._first_sweep, 2 * len(self._people))
 
 
 class SessionOwners:

@@ -67,7 +67,7 @@ def predict(view: LessonView, words: ExplainedTerms) -> h.Renderable:
         h.p(".hs-soft")[words.text(view.lesson.question)],
         h.fieldset(".answers")[
             h.legend(".hs-vh")["What do you think happens?"],
-            [_choice(view, place) for place in range(len(view.lesson.choices))],
+            [_choice(view, index) for index in range(len(view.lesson.choices))],
         ],
         riddles(view),
     )
@@ -164,17 +164,17 @@ def _beat(number: int, name: str, *body: h.Node) -> h.Renderable:
     return h.section(".beat", aria_label=name)[h.b(aria_hidden="true")[number], h.div[h.h2[name], body]]
 
 
-def _choice(view: LessonView, place: int) -> h.Renderable:
+def _choice(view: LessonView, index: int) -> h.Renderable:
     return h.label[
         h.input(
             type="radio",
             name="guess",
-            value=place,
-            checked=view.guess == place,
+            value=index,
+            checked=view.guess == index,
             disabled=view.guess is not None,
         ),
-        h.span[view.lesson.choices[place]],
-        _mark(view, is_mine=view.guess == place, is_right=view.lesson.right == place),
+        h.span[view.lesson.choices[index]],
+        _mark(view, is_mine=view.guess == index, is_right=view.lesson.right == index),
     ]
 
 

@@ -1,6 +1,6 @@
 """Everything that /learn shows of one person at one moment.
 
-Flow:  Service + LessonPlace --draw_lesson--> Drawn: every part, and whether it will soon change
+Flow:  Service + LessonLocation --draw_lesson--> Drawn: every part, and whether it will soon change
 
 Asks the service, holds nothing; no gradio.
 """
@@ -74,7 +74,7 @@ def _row(view: LessonView) -> h.Renderable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LessonPlace:
+class LessonLocation:
     """Where a person is on the page."""
 
     lesson: str  # or the name of a card
@@ -114,17 +114,19 @@ def draw_header(project: ProjectView | None, job: JobView | None) -> h.Renderabl
     ]
 
 
-def draw_lesson(service: Service, owner: str, progress: str, project_id: str, place: LessonPlace) -> Drawn:
+def draw_lesson(
+    service: Service, owner: str, progress: str, project_id: str, location: LessonLocation
+) -> Drawn:
     """All parts, as they are now."""
     seen = service.lessons.progress(owner, progress)
     around: dict[str, h.Node] = {
-        "shelf": shelf(seen.done, place.lesson, place.asking),
-        "next": None if place.summary else next_text(seen.done, place.lesson),
-        "summary": summary_page(service.lessons.summary(owner, progress)) if place.summary else None,
+        "shelf": shelf(seen.done, location.lesson, location.asking),
+        "next": None if location.summary else next_text(seen.done, location.lesson),
+        "summary": summary_page(service.lessons.summary(owner, progress)) if location.summary else None,
     }
-    if place.card is not None:
-        return Drawn(around | _card(place.card))
-    return _lesson(service, owner, seen, project_id, place, around)
+    if location.card is not None:
+        return Drawn(around | _card(location.card))
+    return _lesson(service, owner, seen, project_id, location, around)
 
 
 def _card(card: ExpertCard) -> dict[str, h.Node]:
@@ -137,17 +139,17 @@ def _lesson(
     owner: str,
     progress: ProgressView,
     project_id: str,
-    place: LessonPlace,
+    location: LessonLocation,
     around: dict[str, h.Node],
 ) -> Drawn:
-    view = service.lessons.look(owner, progress.id, place.lesson, project_id)
-    vote = service.following.votes(owner, progress.id, place.lesson)
-    key = service.following.shared(owner, progress.id)
+    view = service.lessons.view(owner, progress.id, location.lesson, project_id)
+    vote = service.following.votes(owner, progress.id, location.lesson)
+    key = service.following.share_key(owner, progress.id)
     words = ExplainedTerms(view.lesson.terms)
     beats: dict[str, h.Node] = {
         "heading": heading(view),
         "predict": predict(view, words),
-        "klass": class_panel(view, vote, key, place.here),
+        "klass": class_panel(view, vote, key, location.here),
         "run": run(view),
         "see": see(view),
         "why": why(view, words),

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headswap.app.service.lessons.progress import ID
 from headswap.app.service.lessons.sharing import FollowView
-from headswap.app.ui.gateway.origins import place_of
+from headswap.app.ui.gateway.origins import client_of
 from headswap.app.ui.gateway.routes import body_of, route_of
 from headswap.app.ui.lessons.follow_draw import follow_inside, follow_page, lost_page
 from headswap.errors import HeadswapError, NotFound
@@ -40,16 +40,16 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; connect-src 'self'; "
     "form-action 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-Look = Callable[[str, str], FollowView]  # (key, voter)
+View = Callable[[str, str], FollowView]  # (key, voter)
 Say = Callable[[str, str, int, str], FollowView]  # (key, voter, choice, address)
 
 
 class Follow:
     """ASGI middleware: answers its three addresses, passes everything else on."""
 
-    def __init__(self, app: ASGIApp, *, look: Look, vote: Say, secret: str) -> None:
+    def __init__(self, app: ASGIApp, *, view: View, vote: Say, secret: str) -> None:
         """Stand before an app; `secret` signs the numbers of browsers and outlives a restart."""
-        self._app, self._look, self._vote = app, look, vote
+        self._app, self._view, self._vote = app, view, vote
         self._secret = hashlib.sha256(b"ballot:" + secret.encode()).digest()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="follow")
 
@@ -68,7 +68,7 @@ class Follow:
     async def _show(self, scope: Scope, send: Send, *, whole: bool) -> None:
         key, voter = _asked(scope, "key"), self._voter(scope)
         try:
-            view = await self._off_the_loop(partial(self._look, key, voter))
+            view = await self._off_the_loop(partial(self._view, key, voter))
         except NotFound as error:
             await _say(send, 404, lost_page(error.problem, error.remedy) if whole else "")
             return
@@ -90,7 +90,7 @@ class Follow:
             await _say(send, 400, "")  # a browser without its number has not opened the page
             return
         try:
-            view = await self._off_the_loop(partial(self._vote, key, voter, int(choice), place_of(scope)))
+            view = await self._off_the_loop(partial(self._vote, key, voter, int(choice), client_of(scope)))
         except NotFound:
             await _say(send, 404, "")
         except HeadswapError as error:

@@ -67,10 +67,10 @@ def _vote(lesson: Lesson, vote: VoteView, key: str) -> h.Renderable:
         h.input(type="hidden", name="key", value=key),
         h.p(role="status")[h.b[said]],
         [
-            h.button(name="choice", value=place, aria_pressed="true" if vote.mine == place else "false")[
+            h.button(name="choice", value=index, aria_pressed="true" if vote.mine == index else "false")[
                 choice
             ]
-            for place, choice in enumerate(lesson.choices)
+            for index, choice in enumerate(lesson.choices)
         ],
     ]
 
@@ -96,7 +96,7 @@ def _result(lesson: Lesson, result: LessonResult, vote: VoteView | None) -> h.No
 def _job(view: FollowView) -> h.Node:
     return (
         h.h1["A new head was taught" if view.state == "done" else "A new head is being taught"],
-        h.p(".question")[view.verdict] if view.verdict else None,
+        h.p(".question")[view.summary] if view.summary else None,
         _bar(view.share, view.sentence),
         chart(view.epochs, is_over=view.state == "done") if view.epochs else None,
     )

@@ -17,7 +17,7 @@ import htpy as h
 from headswap.app.service.service import Service
 from headswap.app.service.views import JobView, ProjectView
 from headswap.app.ui.context import Updates, owner_of
-from headswap.app.ui.lessons.draw import LessonPlace, draw_header, draw_lesson
+from headswap.app.ui.lessons.draw import LessonLocation, draw_header, draw_lesson
 from headswap.app.ui.projects import QUIET
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, web_text
@@ -84,16 +84,16 @@ class Asked:
     owner: str
     progress: str
     project: str
-    place: LessonPlace
+    location: LessonLocation
 
 
 def _shown(page: LearnPage, asked: Asked) -> Updates:
-    drawn = draw_lesson(page.service, asked.owner, asked.progress, asked.project, asked.place)
+    drawn = draw_lesson(page.service, asked.owner, asked.progress, asked.project, asked.location)
     project, job = _open_project(page.service, asked.owner, asked.project)
     is_teaching = job is not None and not job.is_over
     return {
-        page.lesson: asked.place.lesson,
-        page.here: asked.place.here,
+        page.lesson: asked.location.lesson,
+        page.here: asked.location.here,
         page.header: draw_header(project, job),
         page.timer: gr.Timer(active=drawn.is_moving or is_teaching),
         **{page.parts[name]: part for name, part in drawn.parts.items()},
@@ -106,8 +106,8 @@ def on_load(page: LearnPage, progress: str, project_id: str, here: str, request:
     opened = lessons.open(owner, progress)
     lessons.warm()  # while the person reads
     wanted = str(request.query_params.get("lesson", "")) or opened.at
-    place = _turned(page.service, owner, opened.id, LessonPlace(lesson=opened.at, here=here), wanted)
-    return {page.progress: opened.id} | _shown(page, Asked(owner, opened.id, project_id, place))
+    location = _at_lesson(page.service, owner, opened.id, LessonLocation(lesson=opened.at, here=here), wanted)
+    return {page.progress: opened.id} | _shown(page, Asked(owner, opened.id, project_id, location))
 
 
 def on_tick(
@@ -115,7 +115,7 @@ def on_tick(
 ) -> Updates:
     """While something runs or a class votes: how far it is."""
     owner = owner_of(request)
-    drawn = _shown(page, Asked(owner, progress, project_id, LessonPlace(lesson=lesson, here=here)))
+    drawn = _shown(page, Asked(owner, progress, project_id, LessonLocation(lesson=lesson, here=here)))
     return {} if page.service.lessons.was_left(owner, progress, lesson) else drawn
 
 
@@ -129,41 +129,41 @@ def on_action(
     request: gr.Request,
 ) -> Updates:
     """A button was pressed: it is done, and the page drawn again."""
-    asked = Asked(owner_of(request), progress, project_id, LessonPlace(lesson=lesson, here=here))
-    return _shown(page, replace(asked, place=_do(page.service, asked, event)))
+    asked = Asked(owner_of(request), progress, project_id, LessonLocation(lesson=lesson, here=here))
+    return _shown(page, replace(asked, location=_do(page.service, asked, event)))
 
 
-def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonPlace:
+def _do(service: Service, asked: Asked, event: gr.EventData) -> LessonLocation:
     """One deed; gives the place where the page is afterwards."""
-    owner, progress, place = asked.owner, asked.progress, asked.place
+    owner, progress, location = asked.owner, asked.progress, asked.location
     action, _, what = str(event.chosen).partition(":")
     lessons, following = service.lessons, service.following
     match action:
         case "open":
-            return _turned(service, owner, progress, place, what)
+            return _at_lesson(service, owner, progress, location, what)
         case "run":
             on = asked.project if event.where == "own" else ""
             guessed = _number(event.guess), _numbers(event.riddles)
-            lessons.run(owner, progress, place.lesson, *guessed, project=on)
+            lessons.run(owner, progress, location.lesson, *guessed, project=on)
         case "stop":
-            lessons.stop(owner, progress, place.lesson)
+            lessons.stop(owner, progress, location.lesson)
         case "vote" if what == "open":
             following.share(owner, progress)
-            following.open_vote(owner, progress, place.lesson)
+            following.open_vote(owner, progress, location.lesson)
         case "vote":
-            following.close_vote(owner, progress, place.lesson)
+            following.close_vote(owner, progress, location.lesson)
         case "share":
             following.share(owner, progress)
         case "unshare":
             following.unshare(owner, progress)
         case "reset" if what == "yes":
             following.unshare(owner, progress)
-            return replace(place, lesson=lessons.reset(owner, progress).at)
+            return replace(location, lesson=lessons.reset(owner, progress).at)
         case "reset":
-            return replace(place, asking=what == "ask")
+            return replace(location, asking=what == "ask")
         case "summary":
-            return replace(place, summary=True)
-    return place
+            return replace(location, summary=True)
+    return location
 
 
 def _connect(blocks: gr.Blocks, page: LearnPage) -> None:
@@ -177,15 +177,17 @@ def _connect(blocks: gr.Blocks, page: LearnPage) -> None:
         one.click(actions, ids, page.drawn, queue=False, trigger_mode="always_last", **QUIET)
 
 
-def _turned(service: Service, owner: str, progress: str, place: LessonPlace, wanted: str) -> LessonPlace:
+def _at_lesson(
+    service: Service, owner: str, progress: str, location: LessonLocation, wanted: str
+) -> LessonLocation:
     """Another experiment or card; what is none leaves the page where it was."""
-    if place.is_card(wanted):
-        return LessonPlace(lesson=wanted, here=place.here)
+    if location.is_card(wanted):
+        return LessonLocation(lesson=wanted, here=location.here)
     try:
-        return LessonPlace(lesson=service.lessons.turn_to(owner, progress, wanted).at, here=place.here)
+        return LessonLocation(lesson=service.lessons.go_to(owner, progress, wanted).at, here=location.here)
     except HeadswapError:
         service.lessons.progress(owner, progress)  # someone else's still reads like none
-        return place
+        return location
 
 
 def _open_project(service: Service, owner: str, project_id: str) -> tuple[ProjectView | None, JobView | None]:

@@ -52,13 +52,13 @@ def _riddle(view: LessonView, number: int, riddle: Riddle) -> h.Renderable:
             h.input(
                 type="radio",
                 name=f"riddle-{number}",
-                value=place,
-                checked=said == place,
+                value=index,
+                checked=said == index,
                 disabled=view.guess is not None,
             ),
             h.code[option],
         ]
-        for place, option in enumerate(riddle.options)
+        for index, option in enumerate(riddle.options)
     ]
     return h.li[h.fieldset[h.legend[h.code[riddle.network]], options]]
 

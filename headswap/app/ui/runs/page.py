@@ -132,7 +132,7 @@ def _drawn(
     return show_runs(parts, runs, sort, asking)
 
 
-def on_look(
+def on_refresh(
     parts: RunsPage, project_id: str, known: object, sort: str, asking: str, request: gr.Request
 ) -> Updates:
     """The table as it is now."""
@@ -183,12 +183,12 @@ def on_compare(
 def _connect(page: gr.Blocks, parts: RunsPage, race: RacePanel) -> None:
     told, said = errors_as_text(parts.status), errors_as_text(parts.said)
     ids: list[Any] = [parts.project_id, parts.known, parts.sort, parts.asking]
-    look = told(on_look, parts)
+    refresh = told(on_refresh, parts)
     networks = errors_as_text(parts.said, clears=False)(on_networks, parts)
-    page.load(look, ids, [*parts.drawn, parts.status], **QUIET).then(
+    page.load(refresh, ids, [*parts.drawn, parts.status], **QUIET).then(
         networks, None, [parts.models, parts.said], **QUIET
     )
-    parts.timer.tick(look, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
+    parts.timer.tick(refresh, ids, [*parts.drawn, parts.status], queue=False, **QUIET)
     parts.table.click(
         told(on_action, parts), ids[:3],
         [*parts.drawn, parts.project_id, parts.known, parts.go, parts.said, parts.status],
@@ -198,4 +198,4 @@ def _connect(page: gr.Blocks, parts: RunsPage, race: RacePanel) -> None:
         said(on_compare, parts), [*ids[:3], parts.models], [*parts.drawn, parts.said], trigger_mode="once",
         **QUIET,
     )  # fmt: skip
-    connect_race(page, race, look, ids, [*parts.drawn, parts.status])
+    connect_race(page, race, refresh, ids, [*parts.drawn, parts.status])

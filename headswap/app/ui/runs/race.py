@@ -92,7 +92,7 @@ def show_race(parts: RacePanel, view: RaceView) -> Updates:
     }
 
 
-def on_look_at_race(parts: RacePanel, project_id: str, request: gr.Request) -> Updates:
+def on_refresh_race(parts: RacePanel, project_id: str, request: gr.Request) -> Updates:
     """How far it is; nothing where no project is open, or one that has gone."""
     found = parts.service.races.views(owner_of(request), (project_id,))
     return show_race(parts, found[0] if found else RaceView())
@@ -114,7 +114,7 @@ def on_race(
     return show_race(parts, parts.service.races.begin(owner_of(request), project_id, limits))
 
 
-def on_race_deed(parts: RacePanel, project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
+def on_race_action(parts: RacePanel, project_id: str, event: gr.EventData, request: gr.Request) -> Updates:
     """Stop it, or take its winner."""
     owner, said = owner_of(request), {}
     if event.chosen == "stop":
@@ -125,17 +125,21 @@ def on_race_deed(parts: RacePanel, project_id: str, event: gr.EventData, request
     return show_race(parts, parts.service.races.view(owner, project_id)) | said
 
 
-def connect_race(page: gr.Blocks, parts: RacePanel, look: Any, ids: list[Any], drawn: list[Any]) -> None:
-    """Connect the panel; after a winner was taken, `look` draws the runs again."""
+def connect_race(page: gr.Blocks, parts: RacePanel, refresh: Any, ids: list[Any], drawn: list[Any]) -> None:
+    """Connect the panel; after a winner was taken, `refresh` draws the runs again."""
     told = errors_as_text(parts.said)
-    looked = errors_as_text(parts.said, clears=False)(on_look_at_race, parts)
-    page.load(looked, parts.project_id, [*parts.drawn, parts.said], **QUIET)
-    parts.timer.tick(looked, parts.project_id, [*parts.drawn, parts.said], queue=False, **QUIET)
+    refresh_race = errors_as_text(parts.said, clears=False)(on_refresh_race, parts)
+    page.load(refresh_race, parts.project_id, [*parts.drawn, parts.said], **QUIET)
+    parts.timer.tick(refresh_race, parts.project_id, [*parts.drawn, parts.said], queue=False, **QUIET)
     parts.start.click(
         told(on_race, parts),
         [parts.project_id, parts.most_ms, parts.most_mb, parts.any_use, parts.fetch],
         [*parts.drawn, parts.said], trigger_mode="once", **QUIET,
     )  # fmt: skip
     parts.shown.click(
-        told(on_race_deed, parts), parts.project_id, [*parts.drawn, parts.said], trigger_mode="once", **QUIET
-    ).then(look, ids, drawn, **QUIET)
+        told(on_race_action, parts),
+        parts.project_id,
+        [*parts.drawn, parts.said],
+        trigger_mode="once",
+        **QUIET,
+    ).then(refresh, ids, drawn, **QUIET)

@@ -25,7 +25,7 @@ _COLUMNS = ("Network", "Right", "Behind the best", "One answer", "Size", "Licenc
 def race_panel(view: RaceView) -> h.Node:
     """Whatever there is to see of a race."""
     if view.is_busy:
-        return _under_way(view)
+        return _race_running(view)
     if view.state == "failed":
         return error_html(view.problem, view.remedy)
     if view.found is None or view.found.race is None:
@@ -33,7 +33,7 @@ def race_panel(view: RaceView) -> h.Node:
     return _over(view, view.found, view.found.race)
 
 
-def _under_way(view: RaceView) -> h.Renderable:
+def _race_running(view: RaceView) -> h.Renderable:
     share = f"{100 * view.share:.0f}"
     bar = h.div(
         ".bar", role="progressbar", aria_valuenow=share, aria_valuemin=0, aria_valuemax=100, aria_label="Race"
@@ -50,7 +50,7 @@ def _under_way(view: RaceView) -> h.Renderable:
 
 def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     return h.div(".race-panel", data_state="done", data_winner=race.winner)[
-        _verdict(view, found, race),
+        _winner_line(view, found, race),
         h.table(".runs.race")[
             h.caption(".hs-vh")[count(len(found.rows), "network")],
             h.thead[h.tr[[h.th(scope="col")[words] for words in _COLUMNS]]],
@@ -66,7 +66,7 @@ def _over(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     ]
 
 
-def _verdict(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
+def _winner_line(view: RaceView, found: Comparison, race: Race) -> h.Renderable:
     if not race.winner:
         words = "Stopped before the end." if found.stopped else "No network could be judged."
         return h.p(".live", role="status")[words]

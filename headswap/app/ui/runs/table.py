@@ -126,9 +126,9 @@ def _drawing(runs: Sequence[RunView]) -> h.Renderable | None:
 
 def _head(name: str, words: str, sort: str) -> h.Renderable:
     here = sort.removeprefix("-") == name
-    way = ("descending" if sort.startswith("-") else "ascending") if here else "none"
-    mark = {"descending": "↓", "ascending": "↑", "none": ""}[way]
-    return h.th(scope="col", aria_sort=way, class_=f"of-{name}")[
+    direction = ("descending" if sort.startswith("-") else "ascending") if here else "none"
+    mark = {"descending": "↓", "ascending": "↑", "none": ""}[direction]
+    return h.th(scope="col", aria_sort=direction, class_=f"of-{name}")[
         h.button(type="button", data_run=f"sort:{name}")[words, h.span(aria_hidden="true")[mark]]
     ]
 

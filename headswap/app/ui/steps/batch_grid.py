@@ -102,8 +102,8 @@ def sections_of(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, .
     groups = {name: tuple(one for one in found if one.said.label == name) for name in classes}
     most = max(FEWEST, PAGE // max(1, sum(map(bool, groups.values()))))
     return tuple(
-        Section(name, f"{CLASS}{place}", groups[name], groups[name][:most])
-        for place, name in enumerate(classes)
+        Section(name, f"{CLASS}{index}", groups[name], groups[name][:most])
+        for index, name in enumerate(classes)
         if groups[name]
     )[: PAGE // FEWEST]
 
@@ -169,9 +169,9 @@ def large_dialog(
 
 
 def _class_of(chosen: str, classes: tuple[str, ...]) -> str:
-    place = chosen.removeprefix(CLASS)
-    is_one = chosen.startswith(CLASS) and place.isdecimal() and len(place) < 6 and int(place) < len(classes)
-    return classes[int(place)] if is_one else ""
+    index = chosen.removeprefix(CLASS)
+    is_one = chosen.startswith(CLASS) and index.isdecimal() and len(index) < 6 and int(index) < len(classes)
+    return classes[int(index)] if is_one else ""
 
 
 def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
@@ -203,7 +203,7 @@ def _filters(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]
     tried, of_class = answers.tried, Counter(one.said.label for one in answers.tried)
     known = [(ALL, "All", len(tried)), (DOUBTFUL, "Doubtful", sum(one.is_doubtful for one in tried))]
     known += [(OOD, "Unlike", sum(one.said.is_ood for one in tried))]
-    known += [(f"{CLASS}{place}", name, of_class[name]) for place, name in enumerate(classes)]
+    known += [(f"{CLASS}{index}", name, of_class[name]) for index, name in enumerate(classes)]
     buttons = []
     for key, words, how_many in known:
         is_on = key == choice.filter

@@ -107,7 +107,7 @@ def _split(name: str, images: tuple[ImageRecord, ...], most: int) -> h.Renderabl
 
 def _thumbs(name: str, images: tuple[ImageRecord, ...], thumbnails: dict[str, str]) -> h.Node:
     """A few pictures, and a button for the rest."""
-    small = [look_button(p, thumbnails[p.sha256]) for p in images[:SHOWN] if p.sha256 in thumbnails]
+    small = [thumbnail_button(p, thumbnails[p.sha256]) for p in images[:SHOWN] if p.sha256 in thumbnails]
     if len(images) <= SHOWN:
         return small
     says = f"All {len(images)} pictures of {name}"
@@ -115,7 +115,7 @@ def _thumbs(name: str, images: tuple[ImageRecord, ...], thumbnails: dict[str, st
     return [*small, more[f"+ {len(images) - SHOWN}"]]
 
 
-def look_button(image: ImageRecord, uri: str) -> h.Renderable:
+def thumbnail_button(image: ImageRecord, uri: str) -> h.Renderable:
     """A thumbnail that opens its picture."""
     return h.button(".look", type="button", data_deed="look", data_file=image.file)[plate(uri, image.file)]
 

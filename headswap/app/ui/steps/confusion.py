@@ -47,14 +47,14 @@ def _row(report: Report, truth: int, chosen: str) -> h.Renderable:
 
 
 def _cell(report: Report, truth: int, said: int, chosen: str) -> Markup:
-    row, place = report.confusion[truth], f"{truth}-{said}"
+    row, cell = report.confusion[truth], f"{truth}-{said}"
     how_many, kind, mark, state = row[said], "", "", CELL_DISABLED
     label = f"{report.classes[truth]} called {report.classes[said]}: {how_many}"
     if how_many:
         kind = "miss" if said != truth else "hit" if how_many == sum(row) else "hit four"
         mark = icon("cross") if kind == "miss" else ""
-        state = CELL_PRESSED if place == chosen else CELL_FREE
-    return CELL % (kind, place, label, state, mark, how_many)
+        state = CELL_PRESSED if cell == chosen else CELL_FREE
+    return CELL % (kind, cell, label, state, mark, how_many)
 
 
 def answers_of(report: Report, cell: str) -> tuple[TestAnswer, ...]:

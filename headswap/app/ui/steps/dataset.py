@@ -12,8 +12,8 @@ import htpy as h
 from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
-from headswap.app.ui.steps.edits import LOOKS, Edit, do_or_tell, edit_of, look_closer
-from headswap.app.ui.steps.findings import checks, enough, pair_images, worth_a_look
+from headswap.app.ui.steps.edits import VIEWS, Edit, dialog_of, do_or_tell, edit_of
+from headswap.app.ui.steps.findings import checks, count_warnings, enough, pair_images
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.steps.label_help import (
     LabelHelp,
@@ -48,7 +48,7 @@ def _dialog_footer(*buttons: h.Node) -> h.Renderable:
     return h.div(".hs-row.fixes")[buttons]
 
 
-PLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
+ADD_OR_REPLACE_DIALOG = h.dialog(".hs-dialog.place", aria_labelledby="hs-place-title")[
     h.form(method="dialog")[
         h.h2("#hs-place-title")["There are ", h.span(".there"), " already"],
         h.p(".hs-soft")[
@@ -90,7 +90,7 @@ PICKER = h.fragment[
         h.button(".btn.loose", type="button")["Choose pictures"],
     ],
     h.p(".hs-note.packing", role="status", aria_live="polite"),
-    PLACE_DIALOG,
+    ADD_OR_REPLACE_DIALOG,
     NAME_DIALOG,
 ]
 CAMERA_DIALOG = h.dialog(".hs-dialog", aria_labelledby="hs-camera-title")[
@@ -226,27 +226,27 @@ def _files(manifest: Manifest) -> frozenset[str]:
     return frozenset(image.file for image in manifest.images)
 
 
-def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> Updates:
+def show_dataset(step: DatasetStep, context: PageContext, page: PageParts) -> Updates:
     """The pictures as they are now; whatever dialog was open is done with."""
     manifest = context.manifest
-    is_sample = manifest is not None and _files(manifest) == sample_files(shared.service.settings.sample)
+    is_sample = manifest is not None and _files(manifest) == sample_files(page.service.settings.sample)
     drawn = {
         step.sample: gr.Button(visible=not is_sample),
         step.in_use: IN_USE if is_sample else None,
         step.onward: gr.Button(interactive=not context.lacks),
         step.say: said(context.lacks or "Everything needed is here."),
         step.view: None,
-        **show_labelling(step.label, context, shared),
+        **show_labelling(step.label, context, page),
     }
-    change = shared.service.images.last_change(context.owner, context.project.id)
+    change = page.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
         return drawn | {
             step.classes: h.fragment[changed(change), EMPTY],
             step.checks: None,
             step.aside: enough(None),
         }
-    shown = thumbnails(shared.thumbnail, context, (*shown_images(manifest), *pair_images(manifest)))
-    if not context.lacks and (worth := worth_a_look(manifest)):
+    shown = thumbnails(page.thumbnail, context, (*shown_images(manifest), *pair_images(manifest)))
+    if not context.lacks and (worth := count_warnings(manifest)):
         things = "thing" if worth == 1 else "things"
         words = f"{in_words(worth).capitalize()} {things} worth a look, none stops you."
         drawn[step.say] = said(f"Everything needed is here. {words}")
@@ -257,66 +257,64 @@ def show_dataset(step: DatasetStep, context: PageContext, shared: PageParts) -> 
     }
 
 
-def on_zip(shared: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
+def on_zip(page: PageParts, project_id: str, upload: str, how: str, request: gr.Request) -> Updates:
     """A zip came, from a disk or from `picker.js`."""
-    shared.service.labelling.bring(owner_of(request), project_id, Path(upload), how)
-    return shared.show(shared.look(project_id, request))
+    page.service.labelling.bring(owner_of(request), project_id, Path(upload), how)
+    return page.show(page.context_of(project_id, request))
 
 
-def on_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_sample(step: DatasetStep, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The sample set; where there are pictures already, it asks."""
-    context = shared.look(project_id, request)
+    context = page.context_of(project_id, request)
     if context.manifest is not None:
-        return {step.view: look_closer(Edit("ask-sample", "", "", ""), context, shared)}
-    shared.service.use_sample(context.owner, project_id)
-    return shared.show(shared.look(project_id, request))
+        return {step.view: dialog_of(Edit("ask-sample", "", "", ""), context, page)}
+    page.service.use_sample(context.owner, project_id)
+    return page.show(page.context_of(project_id, request))
 
 
-def on_first_sample(step: DatasetStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_first_sample(step: DatasetStep, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The same from step 1: on to Teach, or to what it asks before it replaces any."""
-    shown = on_sample(step, shared, project_id, request)
+    shown = on_sample(step, page, project_id, request)
     to = "pictures" if shown.get(step.view) else "teach"
-    return shown | {shared.tabs: gr.Tabs(selected=to), shared.where: to}
+    return shown | {page.tabs: gr.Tabs(selected=to), page.where: to}
 
 
 def on_edit(
-    step: DatasetStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+    step: DatasetStep, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A button beside the pictures: a closer look, or something is done."""
-    edit, context = edit_of(event), shared.look(project_id, request)
-    if edit.verb in LOOKS:
-        return {step.view: look_closer(edit, context, shared)}
-    if dialog := do_or_tell(edit, context, shared):
+    edit, context = edit_of(event), page.context_of(project_id, request)
+    if edit.verb in VIEWS:
+        return {step.view: dialog_of(edit, context, page)}
+    if dialog := do_or_tell(edit, context, page):
         return {step.view: dialog}
-    return shared.show(shared.look(project_id, request))
+    return page.show(page.context_of(project_id, request))
 
 
-def on_read(state: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_read(state: gr.HTML, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The pictures are read: the status says what is true again."""
-    context = shared.look(project_id, request)
+    context = page.context_of(project_id, request)
     return written({state: run_status(context.project, context.job)})
 
 
-def connect_dataset_step(
-    step: DatasetStep, shared: PageParts, state: gr.HTML, first_sample: gr.Button
-) -> None:
+def connect_dataset_step(step: DatasetStep, page: PageParts, state: gr.HTML, first_sample: gr.Button) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
-    to_images = {shared.tabs: gr.update(selected="pictures"), shared.where: "pictures"}  # why it cannot
+    to_images = {page.tabs: gr.update(selected="pictures"), page.where: "pictures"}  # why it cannot
     moves = errors_as_text(step.status, to_images)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    outputs = [*shared.redrawn, step.status]
+    outputs = [*page.redrawn, step.status]
     reading = announce(repr(rendered(busy_status("Reading the pictures"))))
-    moved = [*outputs, shared.tabs, shared.where]
+    moved = [*outputs, page.tabs, page.where]
     for listen, handler, inputs, touched in (
-        (step.zip.upload, told(on_zip, shared), [shared.project_id, step.zip, step.how], outputs),
-        (step.sample.click, told(on_sample, step, shared), [shared.project_id], outputs),
-        (first_sample.click, moves(on_first_sample, step, shared), [shared.project_id], moved),
+        (step.zip.upload, told(on_zip, page), [page.project_id, step.zip, step.how], outputs),
+        (step.sample.click, told(on_sample, step, page), [page.project_id], outputs),
+        (first_sample.click, moves(on_first_sample, step, page), [page.project_id], moved),
     ):
         listen(None, None, state, js=reading, **quiet)
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
-        done.then(bound(on_read, state, shared), shared.project_id, [state], queue=False, **quiet)
-    connect_label_help(step.label, shared)
-    edits = told(on_edit, step, shared)
+        done.then(bound(on_read, state, page), page.project_id, [state], queue=False, **quiet)
+    connect_label_help(step.label, page)
+    edits = told(on_edit, step, page)
     for piece in (step.classes, step.checks, step.aside, step.view):
-        piece.click(edits, shared.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)
+        piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

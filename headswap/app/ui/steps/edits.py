@@ -1,6 +1,6 @@
 """What a person does to their pictures: the message of a button becomes one verb of the service.
 
-Flow:  button --deeds.js--> Edit --look_closer--> a dialog, nothing has changed
+Flow:  button --deeds.js--> Edit --dialog_of--> a dialog, nothing has changed
                              Edit --do--> service.pictures, the page is drawn again
 
 Everything in a message is text that a stranger could have written: the service checks it.
@@ -30,7 +30,7 @@ from headswap.data.manifest import Manifest
 from headswap.errors import HeadswapError, NotFound
 
 LONGEST = 4096  # letters of a file name
-LOOKS = ("open", "look", "show", "ask-start-over", "ask-sample")
+VIEWS = ("open", "look", "show", "ask-start-over", "ask-sample")
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ def edit_of(event: gr.EventData) -> Edit:
     return Edit(*(word[:LONGEST] if isinstance(word, str) else "" for word in words))
 
 
-def look_closer(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable:
+def dialog_of(edit: Edit, context: PageContext, page: PageParts) -> h.Renderable:
     """The dialog that a deed opens."""
     manifest = context.manifest
     if manifest is None:
         raise NotFound("There are no pictures any more.", remedy="Load the page again.")
     match edit.verb:
         case "open":
-            return _class(edit.name, manifest, context, shared)
+            return _class(edit.name, manifest, context, page)
         case "look":
-            return _image(edit.file, manifest, context, shared)
+            return _image(edit.file, manifest, context, page)
         case "show":
-            return _several(edit.name, manifest, context, shared)
+            return _several(edit.name, manifest, context, page)
         case "ask-sample":
             question = f"Put the sample set in the place of your {count(len(manifest.images), 'picture')}?"
             return sure_dialog(question, "sample", "Use the sample")
@@ -91,57 +91,57 @@ def do(edit: Edit, images: Datasets, owner: str, project: str) -> None:
             images.use_sample(owner, project)
 
 
-def do_or_tell(edit: Edit, context: PageContext, shared: PageParts) -> h.Renderable | None:
+def do_or_tell(edit: Edit, context: PageContext, page: PageParts) -> h.Renderable | None:
     """Do it; a mistake made in a dialog is told there: the dialog once more, or nothing when it is done.
 
     Raises:
         HeadswapError: a mistake that belongs to no dialog.
     """
     try:
-        do(edit, shared.service.images, context.owner, context.project.id)
+        do(edit, page.service.images, context.owner, context.project.id)
     except HeadswapError as mistake:
-        if dialog := _with_mistake(edit, mistake, context, shared):
+        if dialog := _with_mistake(edit, mistake, context, page):
             return dialog
         raise
     return None
 
 
 def _with_mistake(
-    edit: Edit, mistake: HeadswapError, context: PageContext, shared: PageParts
+    edit: Edit, mistake: HeadswapError, context: PageContext, page: PageParts
 ) -> h.Renderable | None:
     """The dialog once more, with what went wrong; nothing, when what it was about is gone."""
     said = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
     if context.manifest is None:
         return None
     if edit.name in context.classes:
-        return _class(edit.name, context.manifest, context, shared, said)
+        return _class(edit.name, context.manifest, context, page, said)
     if any(image.file == edit.file for image in context.manifest.images):
-        return _image(edit.file, context.manifest, context, shared, said)
+        return _image(edit.file, context.manifest, context, page, said)
     return None
 
 
 def _class(
-    name: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
+    name: str, manifest: Manifest, context: PageContext, page: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
     if name not in manifest.classes:
         raise NotFound("There is no such class any more.", remedy="Load the page again.")
-    small = thumbnails(shared.thumbnail, context, of_class(manifest, name)[:MOST_SHOWN])
+    small = thumbnails(page.thumbnail, context, of_class(manifest, name)[:MOST_SHOWN])
     return class_dialog(manifest, name, small, mistake)
 
 
 def _image(
-    file: str, manifest: Manifest, context: PageContext, shared: PageParts, mistake: h.Node = None
+    file: str, manifest: Manifest, context: PageContext, page: PageParts, mistake: h.Node = None
 ) -> h.Renderable:
     found = next((image for image in manifest.images if image.file == file), None)
     if found is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
-    images = shared.service.images  # not from the page's memory: that is for small ones
+    images = page.service.images  # not from the page's memory: that is for small ones
     large = image_uri(images.thumbnail(context.owner, context.project.id, found.sha256, LARGEST_PX))
     return image_dialog(manifest, found, large, mistake)
 
 
-def _several(code: str, manifest: Manifest, context: PageContext, shared: PageParts) -> h.Renderable:
+def _several(code: str, manifest: Manifest, context: PageContext, page: PageParts) -> h.Renderable:
     files = {file for finding in manifest.findings if finding.code == code for file in finding.files}
     seen = sorted((p for p in manifest.images if p.file in files), key=lambda p: (p.group, p.file))
-    small = thumbnails(shared.thumbnail, context, seen[:MOST_SHOWN])
+    small = thumbnails(page.thumbnail, context, seen[:MOST_SHOWN])
     return several_dialog(tuple(seen), small, count(len(seen), "picture"))

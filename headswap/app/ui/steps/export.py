@@ -107,25 +107,25 @@ def _say(view: ExportView) -> h.Renderable:
     return said(words)
 
 
-def on_look(step: ExportStep, shared: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+def on_refresh(step: ExportStep, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
     """How far it is; it is packed when this step is opened."""
     if not job:
         return show_take_home(step, NOT_BEGUN)
-    packs, owner = shared.service.take_home, owner_of(request)
+    packs, owner = page.service.take_home, owner_of(request)
     return show_take_home(step, packs.begin(owner, job) if where == "home" else packs.view(owner, job))
 
 
-def on_tick(step: ExportStep, shared: PageParts, job: str, request: gr.Request) -> Updates:
+def on_tick(step: ExportStep, page: PageParts, job: str, request: gr.Request) -> Updates:
     """While it is packed: how far it is."""
-    return show_take_home(step, shared.service.take_home.view(owner_of(request), job))
+    return show_take_home(step, page.service.take_home.view(owner_of(request), job))
 
 
-def connect_take_home_step(step: ExportStep, shared: PageParts, done_job: gr.Textbox) -> None:
+def connect_take_home_step(step: ExportStep, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
-    look = errors_as_text(step.status)(on_look, step, shared)
-    tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, shared)
+    refresh = errors_as_text(step.status)(on_refresh, step, page)
+    tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], step.outputs, **quiet)
+    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], step.outputs, **quiet)
     step.timer.tick(tick, done_job, step.outputs, **quiet)
-    connect_web_page(step.web_page, shared, done_job)
-    connect_teachable_machine(step.teachable_machine, shared, done_job)
+    connect_web_page(step.web_page, page, done_job)
+    connect_teachable_machine(step.teachable_machine, page, done_job)

@@ -36,7 +36,7 @@ PURPOSES = {
     "README.md": "What it is for, what it was taught on, how well it does, licences",
     "check.json": "How far all of these agree, measured",
 }
-WAYS = {"page": "This page", "bundle": "headswap elsewhere"}
+ROUTE_NAMES = {"page": "This page", "bundle": "headswap elsewhere"}
 EXAMPLE_BARS = 5
 
 
@@ -116,23 +116,23 @@ def agreement(check: ParityCheck | None) -> h.Renderable | None:
     return h.div(".hs-panel")[
         h.h2["Do they all say the same?"],
         h.p(".hs-soft")[f"Each was run on {asked}: of odd sizes, turned, see-through and grey ones, too."],
-        h.ul(".agree")[[_way(way) for way in check.ways]],
+        h.ul(".agree")[[_route_line(route) for route in check.ways]],
         warned,
         h.p(".hs-note")[f"Largest difference in any answer: {_largest(check)}. Allowed is {check.bound:g}."],
     ]
 
 
-def _way(way: Route) -> h.Renderable:
-    name = h.span[WAYS[way.name] if way.name in WAYS else h.code[way.name]]
-    if way.largest_difference is None:
-        problem = h.p(".hs-note")[way.problem]
+def _route_line(route: Route) -> h.Renderable:
+    name = h.span[ROUTE_NAMES[route.name] if route.name in ROUTE_NAMES else h.code[route.name]]
+    if route.largest_difference is None:
+        problem = h.p(".hs-note")[route.problem]
         return h.li[icon("absent"), name, h.span(".hs-soft")["not run"], problem]
-    mark = icon("good", "good") if way.agrees else icon("warn", "warn")
-    return h.li[mark, name, h.span(".hs-soft")[f"same on {way.same} of {way.images}"]]
+    mark = icon("good", "good") if route.agrees else icon("warn", "warn")
+    return h.li[mark, name, h.span(".hs-soft")[f"same on {route.same} of {route.images}"]]
 
 
 def _largest(check: ParityCheck) -> str:
-    found = [way.largest_difference for way in check.ways if way.largest_difference is not None]
+    found = [route.largest_difference for route in check.ways if route.largest_difference is not None]
     largest = max(found, default=0.0)
     return "less than 0.000001" if largest < 1e-6 else f"{largest:.6f}"
 

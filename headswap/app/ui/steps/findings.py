@@ -52,7 +52,7 @@ def checks(manifest: Manifest, thumbnails: dict[str, str]) -> h.Renderable:
     ]
 
 
-def worth_a_look(manifest: Manifest) -> int:
+def count_warnings(manifest: Manifest) -> int:
     """How many findings are more than a piece of news."""
     return sum(finding.code not in _NO_WARNING for finding in manifest.findings)
 

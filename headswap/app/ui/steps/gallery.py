@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import htpy as h
 
-from headswap.app.ui.steps.classes import SEVERAL, look_button, of_class
+from headswap.app.ui.steps.classes import SEVERAL, of_class, thumbnail_button
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import count
 from headswap.data.manifest import ImageRecord, Manifest
@@ -83,7 +83,7 @@ def sure_dialog(question: str, action: str, label: str) -> h.Renderable:
 def _thumbs(images: tuple[ImageRecord, ...], thumbnails: dict[str, str], *, named: bool = False) -> h.Node:
     made = [
         h.li[
-            look_button(image, thumbnails[image.sha256]),
+            thumbnail_button(image, thumbnails[image.sha256]),
             h.span(".hs-note")[image.class_name] if named else None,
         ]
         for image in images[:MOST_SHOWN]

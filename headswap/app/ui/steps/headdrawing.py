@@ -13,7 +13,7 @@ import htpy as h
 
 from headswap.app.ui.widgets.svg import Lettering, barcode, box, landscape, line_of_text, names_down
 from headswap.app.ui.widgets.text import enumerate_names, number, short
-from headswap.pipeline.inspect import BodyBlock, Inspection
+from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 MOST_STAGES = 8
 SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
@@ -22,7 +22,7 @@ NEW_TITLE = Lettering(size=15, weight=600, tone="acc")
 OLD_TITLE = Lettering(size=15, weight=600, tone="mut")
 ASIDE, ASIDE_MIDDLE = Lettering(tone="mut"), Lettering(tone="mut", anchor="middle")
 LARGE, LARGE_ASIDE = Lettering(size=14), Lettering(size=14, tone="mut")  # where the drawing is shown small
-SPREAD = (0.281, 0.011, 0.779)  # places in the list of old names: of 1000, a cat, a bird and a bus
+SPREAD = (0.281, 0.011, 0.779)  # positions in the list of old names: of 1000, a cat, a bird and a bus
 
 
 def numbers_to_learn(inspection: Inspection, num_classes: int) -> int:
@@ -34,8 +34,8 @@ def old_names(inspection: Inspection) -> tuple[str, ...]:
     """Three short names of the old head, far apart; none where the library does not state them."""
     names = [name.split(",")[0] for name in inspection.class_names]
     found: list[str] = []
-    for place in (int(share * len(names)) for share in SPREAD):
-        near = sorted(range(len(names)), key=lambda i: (len(names[i]) > SHORT, abs(i - place)))
+    for position in (int(share * len(names)) for share in SPREAD):
+        near = sorted(range(len(names)), key=lambda i: (len(names[i]) > SHORT, abs(i - position)))
         found += [names[i] for i in near if names[i] not in found][:1]
     return tuple(found)
 
@@ -48,7 +48,7 @@ def wide_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -
         landscape(1, 147, 78, image),
         line_of_text(40, 246, f"{spec.width} × {spec.height}", ASIDE_MIDDLE),
         _arrow(84),
-        _body_wide(inspection.stages),
+        _backbone_wide(inspection.stages),
         h.path(d="M114 290v8H332v-8", fill="none", stroke="var(--hs-ink-3)", stroke_width="1.2"),
         line_of_text(223, 324, "Body · kept and frozen", TITLE_MIDDLE),
         line_of_text(223, 345, f"{number(inspection.body_parameters)} numbers stay", ASIDE_MIDDLE),
@@ -94,7 +94,7 @@ def tall_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -
     return h.svg(".tall", viewBox="0 0 320 618", role="img", aria_label=_alt(inspection, classes))[
         landscape(122, 1, 76, image),
         line_of_text(210, 44, f"{spec.width} × {spec.height}", LARGE_ASIDE),
-        _body_tall(inspection.stages),
+        _backbone_tall(inspection.stages),
         line_of_text(160, 256, "Body · kept and frozen", title),
         line_of_text(160, 276, f"{number(inspection.body_parameters)} numbers stay", aside),
         barcode(318, 30, lines=52, pitch=5.1, upright=True),
@@ -129,20 +129,20 @@ def _alt(inspection: Inspection, classes: tuple[str, ...]) -> str:
     )
 
 
-def _grouped(stages: tuple[BodyBlock, ...]) -> list[list[BodyBlock]]:
+def _grouped(stages: tuple[BackboneBlock, ...]) -> list[list[BackboneBlock]]:
     """At most eight groups of neighbouring stages, in order."""
     shown = min(MOST_STAGES, len(stages))
     edges = [round(i * len(stages) / shown) for i in range(shown + 1)] if shown else []
     return [list(stages[a:b]) for a, b in pairwise(edges)]
 
 
-def _stage(group: list[BodyBlock], x: float, y: float, width: float, height: float) -> h.Renderable:
+def _stage(group: list[BackboneBlock], x: float, y: float, width: float, height: float) -> h.Renderable:
     names = group[0].path if len(group) == 1 else f"{group[0].path} to {group[-1].path}"
     frame = h.rect(".stage", x=f"{x:.1f}", y=f"{y:.1f}", width=f"{width:.1f}", height=f"{height:.1f}", rx=3)
     return frame[h.title[f"{names}: {number(sum(stage.parameters for stage in group))} numbers"]]
 
 
-def _body_wide(stages: tuple[BodyBlock, ...]) -> h.Node:
+def _backbone_wide(stages: tuple[BackboneBlock, ...]) -> h.Node:
     groups = _grouped(stages)
     pitch = 218 / max(1, len(groups))
     drawn = []
@@ -154,7 +154,7 @@ def _body_wide(stages: tuple[BodyBlock, ...]) -> h.Node:
     return drawn
 
 
-def _body_tall(stages: tuple[BodyBlock, ...]) -> h.Node:
+def _backbone_tall(stages: tuple[BackboneBlock, ...]) -> h.Node:
     groups = _grouped(stages)
     pitch = 140 / max(1, len(groups))
     drawn = []
@@ -170,8 +170,8 @@ def _struck(inspection: Inspection, x: int, y: int, pitch: int, *, size: int, mo
     if not names:
         lines = enumerate((62, 48, 70))
         return [h.path(".cut.word", d=f"M{x} {y + pitch * i - 4}h{width}") for i, width in lines]
-    look = Lettering(size=size, tone="mut", struck=True)
-    return [line_of_text(x, y + pitch * i, short(name, most), look) for i, name in enumerate(names)]
+    lettering = Lettering(size=size, tone="mut", struck=True)
+    return [line_of_text(x, y + pitch * i, short(name, most), lettering) for i, name in enumerate(names)]
 
 
 def _old_head_wide(inspection: Inspection) -> h.Node:

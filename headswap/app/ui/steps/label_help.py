@@ -93,9 +93,9 @@ def build_label_help() -> LabelHelp:
     return LabelHelp(upload, status, card, groups, timer)
 
 
-def show_labelling(part: LabelHelp, context: PageContext, shared: PageParts) -> Updates:
+def show_labelling(part: LabelHelp, context: PageContext, page: PageParts) -> Updates:
     """What waits for a name, as it is now."""
-    view = shared.service.labelling.view(context.owner, context.project.id)
+    view = page.service.labelling.view(context.owner, context.project.id)
     if view.is_busy:
         return part.empty | {part.card: waiting(view), part.timer: gr.Timer(active=True)}
     if view.state == "failed":
@@ -104,51 +104,49 @@ def show_labelling(part: LabelHelp, context: PageContext, shared: PageParts) -> 
     if view.progress is None:
         return part.empty
     return (
-        part.empty
-        | _card(part, context, shared, view.progress)
-        | _groups(part, context, shared, view.progress)
+        part.empty | _card(part, context, page, view.progress) | _groups(part, context, page, view.progress)
     )
 
 
-def _card(part: LabelHelp, context: PageContext, shared: PageParts, found: LabelProgress) -> Updates:
+def _card(part: LabelHelp, context: PageContext, page: PageParts, found: LabelProgress) -> Updates:
     sha256 = asked(found.state)
-    large = _thumbnails(context, shared, [sha256] if sha256 else [], LARGEST_PX)
+    large = _thumbnails(context, page, [sha256] if sha256 else [], LARGEST_PX)
     return {part.card: question_card(found, large.get(sha256, ""))}
 
 
-def _groups(part: LabelHelp, context: PageContext, shared: PageParts, found: LabelProgress) -> Updates:
+def _groups(part: LabelHelp, context: PageContext, page: PageParts, found: LabelProgress) -> Updates:
     shown = [one for group in shown_groups(found.state) for one in group.sha256s]
-    return {part.groups: group_rows(found, _thumbnails(context, shared, shown))}
+    return {part.groups: group_rows(found, _thumbnails(context, page, shown))}
 
 
 def _thumbnails(
-    context: PageContext, shared: PageParts, sha256s: Iterable[str], px: int = 160
+    context: PageContext, page: PageParts, sha256s: Iterable[str], px: int = 160
 ) -> dict[str, str]:
     wanted = tuple(sha256s)
     if not wanted:
         return {}
-    small = shared.service.labelling.thumbnails(context.owner, context.project.id, wanted, px)
+    small = page.service.labelling.thumbnails(context.owner, context.project.id, wanted, px)
     return {sha256: image_uri(data) for sha256, data in small.items()}
 
 
-def on_zip(part: LabelHelp, shared: PageParts, project_id: str, upload: str, request: gr.Request) -> Updates:
+def on_zip(part: LabelHelp, page: PageParts, project_id: str, upload: str, request: gr.Request) -> Updates:
     """A zip came; it is read and looked at in the background."""
-    context = shared.look(project_id, request)
-    shared.service.labelling.begin(context.owner, project_id, Path(upload))
-    return show_labelling(part, context, shared)
+    context = page.context_of(project_id, request)
+    page.service.labelling.begin(context.owner, project_id, Path(upload))
+    return show_labelling(part, context, page)
 
 
-def on_tick(part: LabelHelp, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_tick(part: LabelHelp, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """While they are looked at: how far it is; at the end, the first groups."""
-    return show_labelling(part, shared.look(project_id, request), shared)
+    return show_labelling(part, page.context_of(project_id, request), page)
 
 
 def on_edit(
-    part: LabelHelp, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+    part: LabelHelp, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A name for one or for a group, a step back, or the end."""
-    edit, context = edit_of(event), shared.look(project_id, request)
-    labelling, owner = shared.service.labelling, context.owner
+    edit, context = edit_of(event), page.context_of(project_id, request)
+    labelling, owner = page.service.labelling, context.owner
     before = labelling.view(owner, project_id).progress
     match edit.verb:
         case "label-one" | "label-group":
@@ -159,32 +157,32 @@ def on_edit(
             after = labelling.undo(owner, project_id)
         case "label-finish":
             labelling.finish(owner, project_id)
-            return _taken(shared, shared.look(project_id, request))
+            return _taken(page, page.context_of(project_id, request))
         case "label-away":
             labelling.forget(owner, project_id)
             return part.empty
         case _:
-            return show_labelling(part, context, shared)
-    return _redrawn(part, context, shared, before, after)
+            return show_labelling(part, context, page)
+    return _redrawn(part, context, page, before, after)
 
 
 def _redrawn(
-    part: LabelHelp, context: PageContext, shared: PageParts, before: LabelProgress | None, after: LabelView
+    part: LabelHelp, context: PageContext, page: PageParts, before: LabelProgress | None, after: LabelView
 ) -> Updates:
     """The next question; groups only where they are others, as what is typed there would be lost."""
     if before is None or after.progress is None:
-        return show_labelling(part, context, shared)
-    drawn = _card(part, context, shared, after.progress)
+        return show_labelling(part, context, page)
+    drawn = _card(part, context, page, after.progress)
     states = before.state, after.progress.state
     if len({(shown_groups(one), one.classes) for one in states}) > 1:
-        drawn |= _groups(part, context, shared, after.progress)
+        drawn |= _groups(part, context, page, after.progress)
     return drawn
 
 
-def _taken(shared: PageParts, context: PageContext) -> Updates:
+def _taken(page: PageParts, context: PageContext) -> Updates:
     """On to step 3, or to what is still missing."""
-    shown = shared.show(context)
-    return shown if context.lacks else shown | {shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+    shown = page.show(context)
+    return shown if context.lacks else shown | {page.tabs: gr.Tabs(selected="teach"), page.where: "teach"}
 
 
 def _chosen(edit: Edit, found: LabelProgress | None) -> tuple[str, ...]:
@@ -193,18 +191,18 @@ def _chosen(edit: Edit, found: LabelProgress | None) -> tuple[str, ...]:
     return tuple(one for one in found.images if id_of(one) in wanted) if found else ()
 
 
-def connect_label_help(part: LabelHelp, shared: PageParts) -> None:
+def connect_label_help(part: LabelHelp, page: PageParts) -> None:
     """Connect it to the service."""
     told = errors_as_text(part.status)
     part.zip.upload(
-        told(on_zip, part, shared), [shared.project_id, part.zip], [*part.outputs, part.status],
+        told(on_zip, part, page), [page.project_id, part.zip], [*part.outputs, part.status],
         concurrency_limit=4, **QUIET,
     )  # fmt: skip
-    tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, shared)
-    part.timer.tick(tick, shared.project_id, [*part.outputs, part.status], queue=False, **QUIET)
-    edits = told(on_edit, part, shared)
+    tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, page)
+    part.timer.tick(tick, page.project_id, [*part.outputs, part.status], queue=False, **QUIET)
+    edits = told(on_edit, part, page)
     for piece in (part.card, part.groups):
         piece.click(
-            edits, shared.project_id, [*shared.redrawn, part.status, shared.tabs, shared.where],
+            edits, page.project_id, [*page.redrawn, part.status, page.tabs, page.where],
             trigger_mode="multiple", concurrency_limit=4, concurrency_id="deeds", **QUIET,
         )  # fmt: skip

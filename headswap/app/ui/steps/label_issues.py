@@ -56,11 +56,11 @@ def chosen(
     left: tuple[LabelIssue, ...], sent: str, dismissed: tuple[LabelIssue, ...] = ()
 ) -> tuple[str, LabelIssue] | None:
     """What a button meant: ("fix", "leave" or "undo", the doubt); None when that row is not there."""
-    action, _, place = sent.partition(":")
-    if action not in ("fix", "leave", "undo") or not place:
+    action, _, sha256 = sent.partition(":")
+    if action not in ("fix", "leave", "undo") or not sha256:
         return None
     among = dismissed if action == "undo" else left[:SHOWN]
-    return next(((action, issue) for issue in among if issue.sha256 == place), None)
+    return next(((action, issue) for issue in among if issue.sha256 == sha256), None)
 
 
 def _row(issue: LabelIssue, classes: tuple[str, ...], thumbnails: dict[str, str]) -> h.Renderable:

@@ -61,7 +61,7 @@ def waiting(view: LabelView) -> h.Renderable:
 def question_card(found: LabelProgress, uri: str) -> h.Renderable:
     """How many have a name, the picture that is asked, and what to do with it all."""
     return h.div(".labelling.stack", data_state="ready")[
-        _standing(found), _question(found, uri), _ends(found), _left_out(found)
+        _progress_line(found), _question(found, uri), _ends(found), _left_out(found)
     ]
 
 
@@ -81,7 +81,7 @@ def group_rows(found: LabelProgress, thumbnails: Mapping[str, str]) -> h.Rendera
     ]
 
 
-def _standing(found: LabelProgress) -> h.Renderable:
+def _progress_line(found: LabelProgress) -> h.Renderable:
     state, labels = (
         found.state,
         Counter(found.state.labels[one] for one in found.images if one in found.state.labels),
@@ -125,7 +125,7 @@ def _question(found: LabelProgress, uri: str) -> h.Renderable | None:
             ]
         return h.p(".hs-soft")["Name a group of something else, too: then it asks about single pictures."]
     file = id_of(sha256)
-    buttons = [_class_button(place, name, file) for place, name in enumerate(state.classes)]
+    buttons = [_class_button(index, name, file) for index, name in enumerate(state.classes)]
     new = h.form(".new-name", data_deed="label-one", data_file=file)[
         h.input(
             type="text", maxlength=80, autocomplete="off", placeholder="something new",
@@ -146,8 +146,8 @@ def _question(found: LabelProgress, uri: str) -> h.Renderable | None:
     ]
 
 
-def _class_button(place: int, name: str, file: str) -> h.Renderable:
-    digit = DIGITS[place] if place < len(DIGITS) else None
+def _class_button(index: int, name: str, file: str) -> h.Renderable:
+    digit = DIGITS[index] if index < len(DIGITS) else None
     press = h.button(
         ".btn", type="button", data_deed="label-one", data_name=name, data_file=file, data_digit=digit,
         aria_label=f"It is {name}", aria_keyshortcuts=digit, title=name,

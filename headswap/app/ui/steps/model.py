@@ -95,10 +95,10 @@ def build_model_step() -> ModelStep:
     )
 
 
-def show_network(step: ModelStep, inspection: Inspection, context: PageContext, shared: PageParts) -> Updates:
+def show_network(step: ModelStep, inspection: Inspection, context: PageContext, page: PageParts) -> Updates:
     """The head view, with the person's classes growing in."""
     first = context.manifest.images[:1] if context.manifest else ()
-    uri = "".join(thumbnails(shared.thumbnail, context, first).values())
+    uri = "".join(thumbnails(page.thumbnail, context, first).values())
     return {
         step.intro: intro(inspection.card, inspection),
         step.drawing: head_view(inspection, context.classes, uri),
@@ -108,8 +108,8 @@ def show_network(step: ModelStep, inspection: Inspection, context: PageContext, 
     }
 
 
-def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
-    service, chosen = shared.service, project.model
+def _cards(page: PageParts, project: ProjectView) -> h.Renderable:
+    service, chosen = page.service, project.model
     three = service.three_to_start()
     names = tuple(name for _, name in shown_rows(three, chosen))
     speeds = {name: service.networks.image_ms(name) for name in names}
@@ -120,18 +120,18 @@ def _cards(shared: PageParts, project: ProjectView) -> h.Renderable:
     )  # fmt: skip
 
 
-def on_cards(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_cards(step: ModelStep, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """The three cards, with what is known of them now."""
     if not project_id:  # the browser has not been asked yet what it remembers
         return {step.cards: gr.skip()}
-    return {step.cards: _cards(shared, shared.service.project(owner_of(request), project_id))}
+    return {step.cards: _cards(page, page.service.project(owner_of(request), project_id))}
 
 
-def on_list(step: ModelStep, listed: gr.State, shared: PageParts, is_listed: bool) -> Updates:
+def on_list(step: ModelStep, listed: gr.State, page: PageParts, is_listed: bool) -> Updates:
     """Every network, for the search; once: a list that comes again closes under the hands of who searches."""
     if is_listed:
         return {}
-    service = shared.service
+    service = page.service
     return {
         step.search: gr.Dropdown(choices=search_choices(service.models(), service.fetching.may_fetch)),
         listed: True,
@@ -139,51 +139,49 @@ def on_list(step: ModelStep, listed: gr.State, shared: PageParts, is_listed: boo
 
 
 def _choose(
-    step: ModelStep, shared: PageParts, project_id: str, model: str, path: str | None, request: gr.Request
+    step: ModelStep, page: PageParts, project_id: str, model: str, path: str | None, request: gr.Request
 ) -> Updates:
-    project = shared.service.choose_model(owner_of(request), project_id, model, path=path)
-    return shared.show(shared.look(project_id, request)) | {step.cards: _cards(shared, project)}
+    project = page.service.choose_model(owner_of(request), project_id, model, path=path)
+    return page.show(page.context_of(project_id, request)) | {step.cards: _cards(page, project)}
 
 
 def on_card(
-    step: ModelStep, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+    step: ModelStep, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """One of the three was chosen."""
-    return _choose(step, shared, project_id, str(event.chosen), None, request)
+    return _choose(step, page, project_id, str(event.chosen), None, request)
 
 
 def on_search(
-    step: ModelStep, shared: PageParts, project_id: str, model: str | None, request: gr.Request
+    step: ModelStep, page: PageParts, project_id: str, model: str | None, request: gr.Request
 ) -> Updates:
     """A network was found by its name."""
     if not model or not model.strip():
         return {}
-    return _choose(step, shared, project_id, model.strip(), None, request)
+    return _choose(step, page, project_id, model.strip(), None, request)
 
 
-def on_check(step: ModelStep, shared: PageParts, project_id: str, path: str, request: gr.Request) -> Updates:
+def on_check(step: ModelStep, page: PageParts, project_id: str, path: str, request: gr.Request) -> Updates:
     """Another layer was named as the head."""
-    model = shared.service.project(owner_of(request), project_id).model
-    return _choose(step, shared, project_id, model, path.strip() or None, request)
+    model = page.service.project(owner_of(request), project_id).model
+    return _choose(step, page, project_id, model, path.strip() or None, request)
 
 
-def on_weights(
-    step: ModelStep, shared: PageParts, project_id: str, file: str, request: gr.Request
-) -> Updates:
+def on_weights(step: ModelStep, page: PageParts, project_id: str, file: str, request: gr.Request) -> Updates:
     """A file of weights came."""
-    service, owner = shared.service, owner_of(request)
+    service, owner = page.service, owner_of(request)
     try:
         inspection = service.use_weights(owner, project_id, Path(file))
     finally:
         service.uploads.taken(owner, Path(file))
-    context = shared.look(project_id, request)
-    shown = shared.show(context) | show_network(step, inspection, context, shared)
-    return shown | {step.cards: _cards(shared, context.project)}
+    context = page.context_of(project_id, request)
+    shown = page.show(context) | show_network(step, inspection, context, page)
+    return shown | {step.cards: _cards(page, context.project)}
 
 
-def on_reach(step: ModelStep, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_reach(step: ModelStep, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Whether the chosen weights can be had at all: are here, or may be fetched, and their server answers."""
-    service = shared.service
+    service = page.service
     project = service.project(owner_of(request), project_id)
     if project.has_own_weights:
         return {}
@@ -192,34 +190,32 @@ def on_reach(step: ModelStep, shared: PageParts, project_id: str, request: gr.Re
     return {step.status: error_html(problem, OFFLINE)} if problem else {}
 
 
-def connect_model_step(step: ModelStep, shared: PageParts, drawn_first: Any) -> None:
+def connect_model_step(step: ModelStep, page: PageParts, drawn_first: Any) -> None:
     """Connect step 1 to the service; the long list comes when the head has been drawn."""
     told, in_passing = errors_as_text(step.status), errors_as_text(step.status, clears=False)
     listed = gr.State(False)
-    outputs = [*shared.redrawn, step.cards, step.status]
+    outputs = [*page.redrawn, step.cards, step.status]
     drawn = [step.intro, step.drawing, step.evidence, step.own_path]
     quiet = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
     newest: dict[str, Any] = {
         "trigger_mode": "always_last"
     }  # who chooses again while a network opens means the second
-    step.cards.click(told(on_card, step, shared), shared.project_id, outputs, **newest, **quiet)
+    step.cards.click(told(on_card, step, page), page.project_id, outputs, **newest, **quiet)
     step.weights.upload(
-        told(on_weights, step, shared), [shared.project_id, step.weights], [*outputs, *drawn], **quiet
+        told(on_weights, step, page), [page.project_id, step.weights], [*outputs, *drawn], **quiet
     )
-    step.search.input(
-        told(on_search, step, shared), [shared.project_id, step.search], outputs, **newest, **quiet
-    )
+    step.search.input(told(on_search, step, page), [page.project_id, step.search], outputs, **newest, **quiet)
     gr.on(
         [step.check.click, step.own_path.submit],
-        errors_as_text(step.path_status)(on_check, step, shared),
-        [shared.project_id, step.own_path],
-        [*shared.redrawn, step.cards, step.path_status],
+        errors_as_text(step.path_status)(on_check, step, page),
+        [page.project_id, step.own_path],
+        [*page.redrawn, step.cards, step.path_status],
         **quiet,
     )
-    cards = in_passing(on_cards, step, shared)
-    shared.project_id.change(cards, shared.project_id, [step.cards, step.status], **quiet)
-    timed = drawn_first.then(cards, shared.project_id, [step.cards, step.status], **quiet)  # its speed now
+    cards = in_passing(on_cards, step, page)
+    page.project_id.change(cards, page.project_id, [step.cards, step.status], **quiet)
+    timed = drawn_first.then(cards, page.project_id, [step.cards, step.status], **quiet)  # its speed now
     seen = timed.then(
-        in_passing(on_list, step, listed, shared), listed, [step.search, listed, step.status], **quiet
+        in_passing(on_list, step, listed, page), listed, [step.search, listed, step.status], **quiet
     )
-    seen.then(in_passing(on_reach, step, shared), shared.project_id, [step.status], **quiet)
+    seen.then(in_passing(on_reach, step, page), page.project_id, [step.status], **quiet)

@@ -15,7 +15,7 @@ from headswap.evaluation.report import Report, TestAnswer
 
 # Where it looked: an image with what counted lit up, on demand.
 
-LOOKED_AT = 3  # exam pictures whose maps are drawn
+MOST_EXPLAINED = 3  # exam pictures whose maps are drawn
 INVITATION = h.p(".hs-soft")["A map lights up what counted in a picture. It takes a moment."]
 
 
@@ -33,13 +33,13 @@ def heat_row(figures: tuple[h.Renderable, ...]) -> h.Renderable:
     return h.fragment[h.p(".hs-soft")["The bright patch counted most."], h.div(".three")[figures]]
 
 
-def looked_at(report: Report) -> tuple[TestAnswer, ...]:
+def answers_to_explain(report: Report) -> tuple[TestAnswer, ...]:
     """The hardest of all, and the surest ones of other classes."""
     worst = report.hardest[:1]
     surest = sorted(report.answers, key=lambda answer: -answer.sure)
     kinds = {answer.label: answer for answer in reversed(surest) if answer not in worst}
     others = sorted(kinds.values(), key=lambda answer: -answer.sure)
-    return (*worst, *others)[:LOOKED_AT]
+    return (*worst, *others)[:MOST_EXPLAINED]
 
 
 MOST_BARS = 12

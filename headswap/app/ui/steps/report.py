@@ -10,12 +10,12 @@ import gradio as gr
 import htpy as h
 
 from headswap.app.ui.context import PageContext, PageParts, Updates
-from headswap.app.ui.steps import confusion, verdict
+from headswap.app.ui.steps import confusion, report_summary
 from headswap.app.ui.steps.advice import advice, learning
 from headswap.app.ui.steps.batch_grid import GridChoice
 from headswap.app.ui.steps.label_issues import SHOWN, chosen, label_issues
 from headswap.app.ui.steps.label_table import label_table
-from headswap.app.ui.steps.prediction import INVITATION, heat_figure, heat_row, looked_at
+from headswap.app.ui.steps.prediction import INVITATION, answers_to_explain, heat_figure, heat_row
 from headswap.app.ui.steps.report_change import SHOWN as MOST_FLIPS
 from headswap.app.ui.steps.report_change import change_panel
 from headswap.app.ui.steps.train_options import TrainOptions
@@ -94,7 +94,7 @@ class ReportStep:
 
     __test__ = False  # the name is the step's, not a test's
 
-    verdict: gr.HTML
+    summary: gr.HTML
     results: gr.Column
     change: gr.HTML  # since the run before
     status: gr.HTML
@@ -103,7 +103,7 @@ class ReportStep:
     hardest: gr.HTML
     label_issues: gr.HTML
     where: gr.HTML
-    look: gr.Button
+    explain: gr.Button
     trust: gr.HTML
     advice: gr.HTML
     tried: TryIt
@@ -112,8 +112,8 @@ class ReportStep:
 
     @property
     def told(self) -> list[object]:
-        return [self.verdict, self.results, self.change, self.status, self.grid, self.opened, self.hardest,
-                self.label_issues, self.where, self.look, self.trust, self.advice,
+        return [self.summary, self.results, self.change, self.status, self.grid, self.opened, self.hardest,
+                self.label_issues, self.where, self.explain, self.trust, self.advice,
                 *self.footer.outputs]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def build_test_step() -> ReportStep:
             with gr.Column(elem_classes="hs-panel"):
                 fragment(h.h2["Where it looked ", term("map")])
                 where = fragment(INVITATION, name="hs-where")
-                look = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
+                explain = gr.Button("Show three of them", elem_id="hs-look-exam", elem_classes="fit")
             label_issues = fragment(name="hs-doubts", script=sends("doubt"))
     footer = build_footer()
     return ReportStep(
@@ -149,7 +149,7 @@ def build_test_step() -> ReportStep:
         hardest,
         label_issues,
         where,
-        look,
+        explain,
         trust,
         to_do,
         tried,
@@ -158,90 +158,93 @@ def build_test_step() -> ReportStep:
     )
 
 
-def _small(shared: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
+def _small(page: PageParts, owner: str, job: str, sha256s: Iterable[str]) -> dict[str, str]:
     """sha256 -> data: URI of the pictures that a report shows."""
-    found = shared.service.results.thumbnails(owner, job, sha256s)
+    found = page.service.results.thumbnails(owner, job, sha256s)
     return {sha256: image_uri(data) for sha256, (_, data) in found.items()}
 
 
-def _change(shared: PageParts, owner: str, job: str, report: Report) -> h.Renderable | None:
+def _change(page: PageParts, owner: str, job: str, report: Report) -> h.Renderable | None:
     """What the run before said of the same pictures; nothing where there is none, or none in common."""
-    history, results = shared.service.history, shared.service.results
+    history, results = page.service.history, page.service.results
     before = history.before(owner, job)
     if before is None or before.summary is None:  # its bundle is damaged
         return None
     change = compare_reports(results.report(owner, before.id), report)
-    shown = _small(shared, owner, job, (flip.sha256 for flip in change.flips[:MOST_FLIPS]))
+    shown = _small(page, owner, job, (flip.sha256 for flip in change.flips[:MOST_FLIPS]))
     return change_panel(change, before, history.row(owner, job), shown) if change.common else None
 
 
-def show_report(step: ReportStep, owner: str, job: str, report: Report, shared: PageParts) -> Updates:
+def show_report(step: ReportStep, owner: str, job: str, report: Report, page: PageParts) -> Updates:
     """Everything of step 4 except the tried pictures."""
-    cell, left = confusion.first_cell(report), shared.service.results.label_issues(owner, job)
-    shown = (*verdict.hardest_answers(report), *confusion.answers_of(report, cell)[: confusion.MOST_OPEN])
+    cell, left = confusion.first_cell(report), page.service.results.label_issues(owner, job)
+    shown = (
+        *report_summary.hardest_answers(report),
+        *confusion.answers_of(report, cell)[: confusion.MOST_OPEN],
+    )
     wanted = (*(answer.sha256 for answer in shown), *(issue.sha256 for issue in left[:SHOWN]))
-    small = _small(shared, owner, job, wanted)
+    small = _small(page, owner, job, wanted)
     return step.footer.show(is_trained=True) | {
-        step.verdict: h.fragment[
-            verdict.verdict(report),
-            verdict.of_run(shared.service.history.row(owner, job), report.train_total),
+        step.summary: h.fragment[
+            report_summary.summary(report),
+            report_summary.of_run(page.service.history.row(owner, job), report.train_total),
         ],
         step.results: gr.Column(visible=True),
-        step.change: _change(shared, owner, job, report),
+        step.change: _change(page, owner, job, report),
         step.grid: label_table(report) if report.is_multi_label else confusion.grid(report, cell),
         step.opened: confusion.opened(report, cell, small),
-        step.hardest: verdict.hardest(report, small),
+        step.hardest: report_summary.hardest(report, small),
         step.label_issues: NO_LABEL_ISSUES
         if report.is_multi_label
         else label_issues(left, report.classes, small),
         step.where: INVITATION,
-        step.look: gr.Button(visible=True),
-        step.trust: verdict.trust(report),
+        step.explain: gr.Button(visible=True),
+        step.trust: report_summary.trust(report),
         step.advice: h.div(".stack")[advice(report), learning(report)],
     }
 
 
-def on_done(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+def on_done(step: ReportStep, page: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
     """A run is done, or there is none."""
     if not job:
-        nothing = {step.verdict: NOTHING_YET, step.results: gr.Column(visible=False)}
+        nothing = {step.summary: NOTHING_YET, step.results: gr.Column(visible=False)}
         return nothing | step.footer.show(is_trained=False) | step.tried.empty(None) | step.many.empty
-    context = shared.look(project_id, request)
-    report = shared.service.results.report(context.owner, job)
+    context = page.context_of(project_id, request)
+    report = page.service.results.report(context.owner, job)
     strip = example_strip(examples_for(report.classes), job)
-    drawn = show_report(step, context.owner, job, report, shared) | step.tried.empty(strip)
-    return drawn | show_many(step.many, shared, context, GridChoice())
+    drawn = show_report(step, context.owner, job, report, page) | step.tried.empty(strip)
+    return drawn | show_many(step.many, page, context, GridChoice())
 
 
 def on_cell(
-    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+    step: ReportStep, page: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A cell of the grid was pressed: its pictures."""
-    context, cell = shared.look(project_id, request), str(event.chosen)
-    report = shared.service.results.report(context.owner, job)
+    context, cell = page.context_of(project_id, request), str(event.chosen)
+    report = page.service.results.report(context.owner, job)
     answers = confusion.answers_of(report, cell)[: confusion.MOST_OPEN]
-    small = _small(shared, context.owner, job, (answer.sha256 for answer in answers))
+    small = _small(page, context.owner, job, (answer.sha256 for answer in answers))
     return {step.opened: confusion.opened(report, cell, small)}
 
 
-def on_look(step: ReportStep, shared: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
+def on_explain(step: ReportStep, page: PageParts, project_id: str, job: str, request: gr.Request) -> Updates:
     """Where it looked in a few exam pictures."""
-    context, results = shared.look(project_id, request), shared.service.results
+    context, results = page.context_of(project_id, request), page.service.results
     report = results.report(context.owner, job)
     drawn = []
-    for answer in looked_at(report):
+    for answer in answers_to_explain(report):
         image = results.image_file(context.owner, job, answer.sha256)
         right = ", right" if answer.is_right else f", wrong: it is {report.truth_of(answer)}"
         heat = results.heat_map(context.owner, job, image, report.classes[answer.label])
         drawn.append(heat_figure(heat, right))
-    return {step.where: heat_row(tuple(drawn)), step.look: gr.Button(visible=False)}
+    return {step.where: heat_row(tuple(drawn)), step.explain: gr.Button(visible=False)}
 
 
 def on_label_issue(
-    step: ReportStep, shared: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
+    step: ReportStep, page: PageParts, project_id: str, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """A doubtful label was mended, left or given back."""
-    context, results = shared.look(project_id, request), shared.service.results
+    context, results = page.context_of(project_id, request), page.service.results
     left, dismissed = results.label_issues(context.owner, job), results.dismissed(context.owner, job)
     found = chosen(left, str(event.chosen), dismissed)
     if found is None:
@@ -250,55 +253,59 @@ def on_label_issue(
     label, other = classes[issue.label], classes[issue.suggested]
     if action == "leave":
         results.dismiss(context.owner, job, issue.sha256)
-        return _decided(step, shared, context.owner, job, ("Left as it is.", issue))
+        return _decided(step, page, context.owner, job, ("Left as it is.", issue))
     if action == "undo":
-        _relabel(shared, context, issue, before=other, after=label)
+        _relabel(page, context, issue, before=other, after=label)
         results.restore(context.owner, job, issue.sha256)
-        told = _decided(step, shared, context.owner, job, (f"It is called {label} again.", None))
+        told = _decided(step, page, context.owner, job, (f"It is called {label} again.", None))
     else:
-        _relabel(shared, context, issue, before=label, after=other)
+        _relabel(page, context, issue, before=label, after=other)
         results.dismiss(context.owner, job, issue.sha256)
         said = f"It is called {other} now. Teach again to learn from it."
-        told = _decided(step, shared, context.owner, job, (said, issue))
-    return shared.show(shared.look(project_id, request)) | told
+        told = _decided(step, page, context.owner, job, (said, issue))
+    return page.show(page.context_of(project_id, request)) | told
 
 
 def _decided(
-    step: ReportStep, shared: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
+    step: ReportStep, page: PageParts, owner: str, job: str, done: tuple[str, LabelIssue | None]
 ) -> Updates:
     """What is left to decide; `done` says what was decided, and what of it can be taken back."""
-    report, left = shared.service.results.report(owner, job), shared.service.results.label_issues(owner, job)
-    small = _small(shared, owner, job, (issue.sha256 for issue in left[:SHOWN]))
+    report, left = page.service.results.report(owner, job), page.service.results.label_issues(owner, job)
+    small = _small(page, owner, job, (issue.sha256 for issue in left[:SHOWN]))
     return {step.label_issues: label_issues(left, report.classes, small, *done)}
 
 
-def _relabel(shared: PageParts, context: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
+def _relabel(page: PageParts, context: PageContext, issue: LabelIssue, *, before: str, after: str) -> None:
     """Give the picture of a doubt another class, wherever it still has the one before."""
     same = context.manifest.images if context.manifest else ()
     files = tuple(p.file for p in same if p.sha256 == issue.sha256 and p.class_name == before)
     if files:
-        shared.service.images.relabel(context.owner, context.project.id, files, after)
+        page.service.images.relabel(context.owner, context.project.id, files, after)
 
 
-def on_way(plan: TrainOptions, shared: PageParts, event: gr.EventData) -> Updates:
+def on_advice(plan: TrainOptions, page: PageParts, event: gr.EventData) -> Updates:
     """Advice was taken: set it up in Teach."""
-    way = str(event.chosen)
-    chosen: Updates = {plan.head: way.removeprefix("head-")} if way.startswith("head-") else {plan.depth: way}
-    return {**chosen, shared.tabs: gr.Tabs(selected="teach"), shared.where: "teach"}
+    choice = str(event.chosen)
+    chosen: Updates = (
+        {plan.head: choice.removeprefix("head-")} if choice.startswith("head-") else {plan.depth: choice}
+    )
+    return {**chosen, page.tabs: gr.Tabs(selected="teach"), page.where: "teach"}
 
 
-def connect_test_step(step: ReportStep, shared: PageParts, done_job: gr.Textbox, plan: TrainOptions) -> None:
+def connect_test_step(step: ReportStep, page: PageParts, done_job: gr.Textbox, plan: TrainOptions) -> None:
     """Connect step 4: a finished job fills it, a cell opens its pictures, a button does what it says."""
     told = errors_as_text(step.status)
-    asked: list[Any] = [shared.project_id, done_job]
+    asked: list[Any] = [page.project_id, done_job]
     drawn = [*step.told, *step.tried.outputs, *step.many.outputs]
-    filled = done_job.change(told(on_done, step, shared), asked, drawn, **QUIET)
-    connect_try_it(step.tried, shared, done_job, filled)
-    connect_try_many(step.many, shared, done_job)
-    step.grid.click(told(on_cell, step, shared), asked, [step.opened, step.status], **QUIET)
-    step.look.click(told(on_look, step, shared), asked, [step.where, step.look, step.status], **PREDICTING)
-    step.label_issues.click(
-        told(on_label_issue, step, shared), asked, [*shared.redrawn, step.label_issues, step.status], **QUIET
+    filled = done_job.change(told(on_done, step, page), asked, drawn, **QUIET)
+    connect_try_it(step.tried, page, done_job, filled)
+    connect_try_many(step.many, page, done_job)
+    step.grid.click(told(on_cell, step, page), asked, [step.opened, step.status], **QUIET)
+    step.explain.click(
+        told(on_explain, step, page), asked, [step.where, step.explain, step.status], **PREDICTING
     )
-    moved = [plan.depth, plan.head, shared.tabs, shared.where, step.status]
-    step.advice.click(told(on_way, plan, shared), None, moved, js=TO_TOP, **QUIET)
+    step.label_issues.click(
+        told(on_label_issue, step, page), asked, [*page.redrawn, step.label_issues, step.status], **QUIET
+    )
+    moved = [plan.depth, plan.head, page.tabs, page.where, step.status]
+    step.advice.click(told(on_advice, plan, page), None, moved, js=TO_TOP, **QUIET)

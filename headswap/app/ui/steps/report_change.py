@@ -34,12 +34,12 @@ def change_panel(
 def _headline(change: ReportChange) -> str:
     if not change.flips:
         return "The same pictures are right as before"
-    verdict = "more than chance" if change.is_clear else "may be chance"
+    significance = "more than chance" if change.is_clear else "may be chance"
     if not change.lost:
-        return f"{number(change.gained)} more right: {verdict}"
+        return f"{number(change.gained)} more right: {significance}"
     if not change.gained:
-        return f"{number(change.lost)} fewer right: {verdict}"
-    return f"{number(change.gained)} more right, {number(change.lost)} fewer: {verdict}"
+        return f"{number(change.lost)} fewer right: {significance}"
+    return f"{number(change.gained)} more right, {number(change.lost)} fewer: {significance}"
 
 
 def _fairly(change: ReportChange) -> str:

@@ -27,10 +27,10 @@ def show_share(panel: gr.HTML, context: PageContext) -> Updates:
 
 
 def on_share(
-    panel: gr.HTML, shared: PageParts, project_id: str, event: gr.EventData, request: gr.Request
+    panel: gr.HTML, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """The link is shown, or taken back."""
-    context, following = shared.look(project_id, request), shared.service.following
+    context, following = page.context_of(project_id, request), page.service.following
     job = context.project.job or ""
     if event.chosen == "unshare":
         following.unshare_job(context.owner, job)
@@ -39,15 +39,15 @@ def on_share(
     return {panel: link_card(follow_url(str(event.here), opened), stop="unshare")}
 
 
-def on_other_run(panel: gr.HTML, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_other_run(panel: gr.HTML, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Another run closes the card of the one before."""
-    return show_share(panel, shared.look(project_id, request))
+    return show_share(panel, page.context_of(project_id, request))
 
 
-def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, shared: PageParts) -> None:
+def connect_share(panel: gr.HTML, status: gr.HTML, key: gr.Textbox, page: PageParts) -> None:
     """Connect the buttons."""
-    share = errors_as_text(status)(on_share, panel, shared)
-    other = errors_as_text(status, clears=False)(on_other_run, panel, shared)
+    share = errors_as_text(status)(on_share, panel, page)
+    other = errors_as_text(status, clears=False)(on_other_run, panel, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    panel.click(share, shared.project_id, [panel, status], queue=False, trigger_mode="once", **quiet)
-    key.change(other, shared.project_id, [panel, status], queue=False, **quiet)
+    panel.click(share, page.project_id, [panel, status], queue=False, trigger_mode="once", **quiet)
+    key.change(other, page.project_id, [panel, status], queue=False, **quiet)

@@ -94,37 +94,37 @@ def _difference(route: Route) -> h.Renderable:
 
 
 def on_teachable_machine(
-    parts: TeachableMachineParts, shared: PageParts, job: str, where: str, request: gr.Request
+    parts: TeachableMachineParts, page: PageParts, job: str, where: str, request: gr.Request
 ) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
     if not job or where != "home":
         return show_teachable_machine(parts, None)
-    return on_teachable_machine_tick(parts, shared, job, request)
+    return on_teachable_machine_tick(parts, page, job, request)
 
 
 def on_teachable_machine_press(
-    parts: TeachableMachineParts, shared: PageParts, job: str, request: gr.Request
+    parts: TeachableMachineParts, page: PageParts, job: str, request: gr.Request
 ) -> Updates:
     """It is wanted."""
-    view = shared.service.take_home.begin_teachable_machine(owner_of(request), job)
+    view = page.service.take_home.begin_teachable_machine(owner_of(request), job)
     return show_teachable_machine(parts, view)
 
 
 def on_teachable_machine_tick(
-    parts: TeachableMachineParts, shared: PageParts, job: str, request: gr.Request
+    parts: TeachableMachineParts, page: PageParts, job: str, request: gr.Request
 ) -> Updates:
     """While it is made: how far it is."""
-    view = shared.service.take_home.teachable_machine_view(owner_of(request), job)
+    view = page.service.take_home.teachable_machine_view(owner_of(request), job)
     return show_teachable_machine(parts, view)
 
 
-def connect_teachable_machine(parts: TeachableMachineParts, shared: PageParts, done_job: gr.Textbox) -> None:
+def connect_teachable_machine(parts: TeachableMachineParts, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect the panel."""
-    look = errors_as_text(parts.status)(on_teachable_machine, parts, shared)
-    press = errors_as_text(parts.status)(on_teachable_machine_press, parts, shared)
+    refresh = errors_as_text(parts.status)(on_teachable_machine, parts, page)
+    press = errors_as_text(parts.status)(on_teachable_machine_press, parts, page)
     stops = {parts.timer: gr.update(active=False)}
-    tick = errors_as_text(parts.status, stops)(on_teachable_machine_tick, parts, shared)
+    tick = errors_as_text(parts.status, stops)(on_teachable_machine_tick, parts, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], parts.outputs, **quiet)
+    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], parts.outputs, **quiet)
     parts.panel.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
     parts.timer.tick(tick, done_job, parts.outputs, **quiet)

@@ -100,7 +100,7 @@ def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Ren
     ]
 
 
-def show_training(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
+def show_training(step: TrainStep, context: PageContext, page: PageParts) -> Updates:
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
     job = context.job
     label = "Teaching …" if context.is_teaching else "Teach again" if job else "Teach the new head"
@@ -110,9 +110,7 @@ def show_training(step: TrainStep, context: PageContext, shared: PageParts) -> U
         step.stop: gr.Button(visible=context.is_teaching),
         step.finish: gr.Button(visible=bool(job and job.can_finish)),
         step.live: live_panel(job, _chart(context, job), _invitation(context)),
-        step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, shared))
-        if job
-        else None,
+        step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, page)) if job else None,
         step.onward: gr.Button(interactive=context.project.done_job is not None),
     }
 
@@ -145,47 +143,47 @@ def _chart(context: PageContext, job: JobView | None) -> h.Renderable | None:
     return chart(job.epochs, share, words, is_over=job.is_over)
 
 
-def _watched(context: PageContext, job: JobView, shared: PageParts) -> dict[str, str]:
+def _watched(context: PageContext, job: JobView, page: PageParts) -> dict[str, str]:
     """file -> data: URI of the pictures that are guessed."""
     if context.manifest is None:
         return {}
     by_file = {image.file: image for image in context.manifest.images}
     seen = [by_file[guess.file] for guess in job.guesses if guess.file in by_file]
-    uris = thumbnails(shared.thumbnail, context, seen, px=240)
+    uris = thumbnails(page.thumbnail, context, seen, px=240)
     return {image.file: uris[image.sha256] for image in seen}
 
 
-def show_plan(step: TrainStep, context: PageContext, shared: PageParts) -> Updates:
+def show_plan(step: TrainStep, context: PageContext, page: PageParts) -> Updates:
     """How long each way would take with these pictures and this network."""
     images = len(context.manifest.images) if context.manifest else 0
-    choices = depth_choices(shared.service.networks.lesson_seconds(context.project.model, images))
+    choices = depth_choices(page.service.networks.lesson_seconds(context.project.model, images))
     return {step.plan.depth: gr.Radio(choices=choices)}
 
 
-def on_start(shared: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
+def on_start(page: PageParts, request: gr.Request, project_id: str, key: str, *options: Any) -> Updates:
     """Teach, with what was chosen."""
-    context = shared.look(project_id, request)
+    context = page.context_of(project_id, request)
     lesson, share, seed = config_of(ChosenOptions(*options))
-    shared.service.start_teaching(context.owner, project_id, lesson, test_share=share, seed=seed, key=key)
-    return shared.show(shared.look(project_id, request))
+    page.service.start_teaching(context.owner, project_id, lesson, test_share=share, seed=seed, key=key)
+    return page.show(page.context_of(project_id, request))
 
 
-def on_finish(shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_finish(page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Train no longer: the best so far is examined and kept."""
-    context = shared.look(project_id, request)
-    shared.service.finish_early(context.owner, context.project.job or "")
-    return shared.show(shared.look(project_id, request))
+    context = page.context_of(project_id, request)
+    page.service.finish_early(context.owner, context.project.job or "")
+    return page.show(page.context_of(project_id, request))
 
 
-def connect_train_step(step: TrainStep, shared: PageParts) -> None:
+def connect_train_step(step: TrainStep, page: PageParts) -> None:
     """Connect the button to the service; the page's timer does the rest."""
-    connect_share(step.share, step.status, step.key, shared)
+    connect_share(step.share, step.status, step.key, page)
     step.start.click(
-        errors_as_text(step.status)(on_start, shared),
-        [shared.project_id, step.key, *step.plan.inputs], [*shared.redrawn, step.status],
+        errors_as_text(step.status)(on_start, page),
+        [page.project_id, step.key, *step.plan.inputs], [*page.redrawn, step.status],
         show_progress="hidden", api_visibility="private", trigger_mode="once", concurrency_limit=None,
     )  # fmt: skip
     step.finish.click(
-        errors_as_text(step.status)(on_finish, shared), shared.project_id, [*shared.redrawn, step.status],
+        errors_as_text(step.status)(on_finish, page), page.project_id, [*page.redrawn, step.status],
         queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip

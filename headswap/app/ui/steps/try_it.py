@@ -16,7 +16,7 @@ from headswap.app.ui.widgets.html import fragment, sends, served, web_text
 from headswap.app.ui.widgets.icons import icon
 from headswap.app.ui.widgets.text import image_uri, percent
 from headswap.bundle.prediction import Prediction
-from headswap.storage.places import sample_folder
+from headswap.storage.locations import sample_folder
 
 # Example images to try: those of the sample set whose names begin with one of the person's classes.
 
@@ -42,9 +42,9 @@ def example_strip(paths: tuple[Path, ...], job: str) -> h.Renderable | None:
     return h.fragment[h.h3["Examples it has never seen"], h.ul(".examples", data_run=job)[shown]]
 
 
-def _example(path: Path, place: int) -> h.Renderable:
+def _example(path: Path, index: int) -> h.Renderable:
     button = h.button(
-        ".plate", type="button", data_example=place, aria_pressed="false", aria_label=f"Example {place + 1}"
+        ".plate", type="button", data_example=index, aria_pressed="false", aria_label=f"Example {index + 1}"
     )
     return h.li[
         button[h.img(src=image_uri(path.read_bytes(), "png"), alt="")],
@@ -60,9 +60,9 @@ def examples_said(
     return h.ul(hidden=True, data_run=job, data_chosen=chosen)[answers]
 
 
-def _said(path: Path, place: int, said: Prediction) -> h.Renderable:
+def _said(path: Path, index: int, said: Prediction) -> h.Renderable:
     right = path.stem.split("_")[0] in ((said.label,) if said.labels is None else said.labels)
-    spoken = f"Example {place + 1}: it says {said.label}, {percent(said.sure)} sure"
+    spoken = f"Example {index + 1}: it says {said.label}, {percent(said.sure)} sure"
     return h.li(data_spoken=spoken)[icon("check", "good") if right else icon("cross", "bad"), said.label]
 
 
@@ -94,17 +94,17 @@ class TryIt:
     said: gr.HTML
     status: gr.HTML
     answer: gr.HTML
-    look: gr.Button
+    explain: gr.Button
     heat: gr.HTML
 
     @property
     def outputs(self) -> list[object]:
-        return [self.image, self.examples, self.said, self.status, self.answer, self.look, self.heat]
+        return [self.image, self.examples, self.said, self.status, self.answer, self.explain, self.heat]
 
     @property
     def untold(self) -> Updates:
         """What is shown beside a mistake: no answer, lest the old one be taken for the new one."""
-        return {self.heat: None, self.look: gr.update(visible=False), self.answer: NO_ANSWER}
+        return {self.heat: None, self.explain: gr.update(visible=False), self.answer: NO_ANSWER}
 
     def empty(self, strip: h.Node) -> Updates:
         """Nothing is tried yet."""
@@ -119,8 +119,8 @@ class TryIt:
         """An answer; of a camera's picture, which is not kept, no map can be drawn."""
         return self._no_heat(is_kept) | {self.answer: said}
 
-    def _no_heat(self, can_look: bool) -> Updates:
-        return {self.heat: None, self.look: gr.Button(visible=can_look)}
+    def _no_heat(self, can_explain: bool) -> Updates:
+        return {self.heat: None, self.explain: gr.Button(visible=can_explain)}
 
 
 def build_try_it() -> TryIt:
@@ -138,26 +138,26 @@ def build_try_it() -> TryIt:
         with gr.Column(elem_classes="stack"):
             status = fragment(classes="status", name="hs-try-status")
             said = fragment(NO_ANSWER, name="hs-answer")
-            look = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
+            explain = gr.Button("Where did it look?", visible=False, elem_id="hs-look", elem_classes="fit")
             heat = fragment(name="hs-heat")
-    return TryIt(image, camera, examples, examples_told, status, said, look, heat)
+    return TryIt(image, camera, examples, examples_told, status, said, explain, heat)
 
 
-def answered(shared: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
+def answered(page: PageParts, owner: str, job: str, prediction: Prediction) -> h.Renderable:
     """A prediction with its nearest practice pictures, and what its sureness is worth."""
-    results = shared.service.results
+    results = page.service.results
     found = results.thumbnails(owner, job, prediction.nearest, 96)
     near: Near = {sha256: (name, image_uri(data)) for sha256, (name, data) in found.items()}
     return answer(prediction, near, results.report(owner, job))
 
 
-def _predicted(shared: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
-    return answered(shared, owner, job, shared.service.results.predict(owner, job, (picture,))[0])
+def _predicted(page: PageParts, owner: str, job: str, picture: Path) -> h.Renderable:
+    return answered(page, owner, job, page.service.results.predict(owner, job, (picture,))[0])
 
 
-def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr.Request) -> Updates:
+def on_examples(part: TryIt, page: PageParts, most: int, job: str, request: gr.Request) -> Updates:
     """What it says of the examples: of the first, which is shown large, or of all in the strip."""
-    owner, results = owner_of(request), shared.service.results
+    owner, results = owner_of(request), page.service.results
     paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
     if not paths:
         return {}
@@ -165,57 +165,57 @@ def on_examples(part: TryIt, shared: PageParts, most: int, job: str, request: gr
     below = {part.said: examples_said(paths, said, job, 0 if most == 1 else None)}
     if most > 1:
         return below
-    return below | {part.image: served(paths[0])} | part.told(answered(shared, owner, job, said[0]))
+    return below | {part.image: served(paths[0])} | part.told(answered(page, owner, job, said[0]))
 
 
-def on_example(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+def on_example(part: TryIt, page: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
     """One of the examples was pressed."""
     owner = owner_of(request)
-    paths = examples_for(shared.service.results.report(owner, job).classes)
+    paths = examples_for(page.service.results.report(owner, job).classes)
     path = paths[min(int(event.chosen), len(paths) - 1)]
-    return part.told(_predicted(shared, owner, job, path)) | {part.image: served(path)}
+    return part.told(_predicted(page, owner, job, path)) | {part.image: served(path)}
 
 
 def on_image(
-    part: TryIt, shared: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
+    part: TryIt, page: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
 ) -> Updates:
     """A picture came; one that no browser shows is shown as it was read."""
     if image is None:
         return part.told(NO_ANSWER, is_kept=False)
     owner, path = owner_of(request), Path(image["path"])
-    said = _predicted(shared, owner, job, path)
+    said = _predicted(page, owner, job, path)
     if path.suffix.lower() in SHOWN_BY_BROWSERS:
         return part.told(said)
-    small = image_uri(shared.service.results.preview(owner, job, path))
+    small = image_uri(page.service.results.preview(owner, job, path))
     tried = h.span(".plate.tried")[h.img(src=small, alt="The picture that was tried")]
     return part.told(h.fragment[tried, said])
 
 
-def on_frame(part: TryIt, shared: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+def on_frame(part: TryIt, page: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
     """The camera sent what it sees."""
     owner = owner_of(request)
-    prediction = shared.service.results.predict_frame(owner, job, str(event.frame))
-    return part.told(answered(shared, owner, job, prediction), is_kept=False)
+    prediction = page.service.results.predict_frame(owner, job, str(event.frame))
+    return part.told(answered(page, owner, job, prediction), is_kept=False)
 
 
-def on_look(
-    part: TryIt, shared: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
+def on_explain(
+    part: TryIt, page: PageParts, job: str, image: dict[str, Any] | None, request: gr.Request
 ) -> Updates:
     """Where it looked in the picture that was tried."""
     if image is None:
         return {part.heat: None}
-    heat = shared.service.results.heat_map(owner_of(request), job, Path(image["path"]))
+    heat = page.service.results.heat_map(owner_of(request), job, Path(image["path"]))
     return {part.heat: heat_figure(heat, ": the bright patch counted most.")}
 
 
-def connect_try_it(part: TryIt, shared: PageParts, done_job: gr.Textbox, filled: Any) -> None:
+def connect_try_it(part: TryIt, page: PageParts, done_job: gr.Textbox, filled: Any) -> None:
     """Connect it; `filled` is the event after which the examples are asked."""
     told, untold = errors_as_text(part.status), errors_as_text(part.status, part.untold)
-    looks = errors_as_text(part.status, {part.heat: None})(on_look, part, shared)
+    explain = errors_as_text(part.status, {part.heat: None})(on_explain, part, page)
     given, outputs = [done_job, part.image], part.outputs
-    first = filled.then(told(on_examples, part, shared, 1), done_job, outputs, **PREDICTING)
-    first.then(told(on_examples, part, shared, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
-    part.examples.click(untold(on_example, part, shared), done_job, outputs, **PREDICTING)
-    part.image.input(untold(on_image, part, shared), given, outputs, **UNOPENED, **PREDICTING)
-    part.camera.click(untold(on_frame, part, shared), done_job, outputs, trigger_mode="once", **PREDICTING)
-    part.look.click(looks, given, [part.heat, part.status], **UNOPENED, **PREDICTING)
+    first = filled.then(told(on_examples, part, page, 1), done_job, outputs, **PREDICTING)
+    first.then(told(on_examples, part, page, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
+    part.examples.click(untold(on_example, part, page), done_job, outputs, **PREDICTING)
+    part.image.input(untold(on_image, part, page), given, outputs, **UNOPENED, **PREDICTING)
+    part.camera.click(untold(on_frame, part, page), done_job, outputs, trigger_mode="once", **PREDICTING)
+    part.explain.click(explain, given, [part.heat, part.status], **UNOPENED, **PREDICTING)

@@ -118,9 +118,9 @@ def build_try_many() -> TryMany:
     )
 
 
-def show_many(part: TryMany, shared: PageParts, context: PageContext, choice: GridChoice) -> Updates:
+def show_many(part: TryMany, page: PageParts, context: PageContext, choice: GridChoice) -> Updates:
     """What was tried, as it is now."""
-    owner, project, batches = context.owner, context.project.id, shared.service.batches
+    owner, project, batches = context.owner, context.project.id, page.service.batches
     view = batches.view(owner, project)
     if view.state == "none" or not context.project.done_job:
         return part.empty
@@ -128,7 +128,7 @@ def show_many(part: TryMany, shared: PageParts, context: PageContext, choice: Gr
         return part.empty | {part.live: progress(view), part.timer: gr.Timer(active=True)}
     if view.state == "failed":
         return part.empty | {part.status: error_html(view.problem, view.remedy)}
-    answers, drawn = batches.answers(owner, project), _context(shared, context, view)
+    answers, drawn = batches.answers(owner, project), _context(page, context, view)
     shown = [one.image.sha256 for each in sections_of(answers, choice, drawn.classes) for one in each.shown]
     small = {key: image_uri(data) for key, data in batches.thumbnails(owner, project, shown).items()}
     return part.empty | {
@@ -139,9 +139,9 @@ def show_many(part: TryMany, shared: PageParts, context: PageContext, choice: Gr
     }
 
 
-def _context(shared: PageParts, context: PageContext, view: BatchView) -> GridContext:
+def _context(page: PageParts, context: PageContext, view: BatchView) -> GridContext:
     """What a batch is drawn with: the classes of its run, and what its pictures are called by now."""
-    service = shared.service
+    service = page.service
     tried = {one.sha256 for one in service.batches.answers(context.owner, context.project.id).manifest.images}
     images = context.manifest.images if context.manifest else ()
     named = {one.sha256: one.class_name for one in images if one.sha256 in tried}
@@ -157,56 +157,56 @@ def _context(shared: PageParts, context: PageContext, view: BatchView) -> GridCo
 
 
 def on_zip(
-    part: TryMany, shared: PageParts, project_id: str, job: str, upload: str, request: gr.Request
+    part: TryMany, page: PageParts, project_id: str, job: str, upload: str, request: gr.Request
 ) -> Updates:
     """A zip came; it is read and answered in the background."""
-    context = shared.look(project_id, request)
-    shared.service.batches.begin(context.owner, project_id, job, Path(upload))
-    return show_many(part, shared, context, GridChoice())
+    context = page.context_of(project_id, request)
+    page.service.batches.begin(context.owner, project_id, job, Path(upload))
+    return show_many(part, page, context, GridChoice())
 
 
-def on_tick(part: TryMany, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_tick(part: TryMany, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """While they are tried: how far it is; at the end, the grid."""
-    return show_many(part, shared, shared.look(project_id, request), GridChoice())
+    return show_many(part, page, page.context_of(project_id, request), GridChoice())
 
 
 def on_step(
-    part: TryMany, shared: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
+    part: TryMany, page: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
 ) -> Updates:
     """This step is opened: in another one, names may have been given or taken back."""
     if where != "test":
         return {}
-    return show_many(part, shared, shared.look(project_id, request), choice_of(chosen))
+    return show_many(part, page, page.context_of(project_id, request), choice_of(chosen))
 
 
 def on_edit(
-    part: TryMany, shared: PageParts, project_id: str, job: str, chosen: str, event: gr.EventData,
+    part: TryMany, page: PageParts, project_id: str, job: str, chosen: str, event: gr.EventData,
     request: gr.Request,
 ) -> Updates:  # fmt: skip
     """A button of the grid, of one large picture or beside the bar."""
-    edit, context, choice = edit_of(event), shared.look(project_id, request), choice_of(chosen)
-    batches = shared.service.batches
+    edit, context, choice = edit_of(event), page.context_of(project_id, request), choice_of(chosen)
+    batches = page.service.batches
     match edit.verb:
         case "look-tried":
-            return {part.view: _large(shared, context, choice, edit.file)}
+            return {part.view: _large(page, context, choice, edit.file)}
         case "show-tried":
-            return show_many(part, shared, context, choice_of(f"{edit.name} {edit.file}"))
+            return show_many(part, page, context, choice_of(f"{edit.name} {edit.file}"))
         case "stop-tried":
             batches.stop(context.owner, project_id)
         case "try-again":
             batches.again(context.owner, project_id, job)
         case "undo":
-            shared.service.images.undo(context.owner, project_id)
+            page.service.images.undo(context.owner, project_id)
         case "name-one" | "name-them":
-            if dialog := _name(shared, context, choice, edit):
+            if dialog := _name(page, context, choice, edit):
                 return {part.view: dialog}
-    context = shared.look(project_id, request)
-    return shared.show(context) | show_many(part, shared, context, choice)
+    context = page.context_of(project_id, request)
+    return page.show(context) | show_many(part, page, context, choice)
 
 
-def _name(shared: PageParts, context: PageContext, choice: GridChoice, edit: Edit) -> h.Renderable | None:
+def _name(page: PageParts, context: PageContext, choice: GridChoice, edit: Edit) -> h.Renderable | None:
     """Say what pictures are; a mistake made in a dialog is told there."""
-    batches, wanted = shared.service.batches, set(edit.file.split())
+    batches, wanted = page.service.batches, set(edit.file.split())
     tried = batches.answers(context.owner, context.project.id).tried
     sha256s = [one.image.sha256 for one in tried if id_of(one) in wanted]
     try:
@@ -215,25 +215,25 @@ def _name(shared: PageParts, context: PageContext, choice: GridChoice, edit: Edi
         if edit.verb != "name-one":
             raise
         told = error_html(mistake.problem, mistake.remedy, kinds_of(mistake))
-        return _large(shared, context, choice, edit.file, told)
+        return _large(page, context, choice, edit.file, told)
     return None
 
 
 def _large(
-    shared: PageParts, context: PageContext, choice: GridChoice, wanted: str, mistake: h.Node = None
+    page: PageParts, context: PageContext, choice: GridChoice, wanted: str, mistake: h.Node = None
 ) -> h.Renderable:
     """One picture large, with its answer; the next one is that of the same filter."""
-    service, owner, project = shared.service, context.owner, context.project.id
+    service, owner, project = page.service, context.owner, context.project.id
     answers = service.batches.answers(owner, project)
-    drawn = _context(shared, context, service.batches.view(owner, project))
+    drawn = _context(page, context, service.batches.view(owner, project))
     order = _in_order(answers, choice, drawn.classes)
-    place = next((place for place, one in enumerate(order) if id_of(one) == wanted), None)
-    if place is None:
+    index = next((index for index, one in enumerate(order) if id_of(one) == wanted), None)
+    if index is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
-    one, after = order[place], order[place + 1] if place + 1 < len(order) else None
+    one, after = order[index], order[index + 1] if index + 1 < len(order) else None
     large = service.batches.thumbnails(owner, project, (one.image.sha256,), LARGEST_PX)
     uri = image_uri(large[one.image.sha256])
-    return large_dialog(one, uri, answered(shared, owner, answers.job, one.said), drawn, after, mistake)
+    return large_dialog(one, uri, answered(page, owner, answers.job, one.said), drawn, after, mistake)
 
 
 def _in_order(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]) -> tuple[TriedImage, ...]:
@@ -244,49 +244,47 @@ def _in_order(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...
     return tuple(one for name in classes for one in found if one.said.label == name)
 
 
-def on_table(part: TryMany, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_table(part: TryMany, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Save as a table."""
-    context = shared.look(project_id, request)
-    return {
-        part.file: gr.DownloadButton(value=served(shared.service.batches.table(context.owner, project_id)))
-    }
+    context = page.context_of(project_id, request)
+    return {part.file: gr.DownloadButton(value=served(page.service.batches.table(context.owner, project_id)))}
 
 
-def on_sorted(part: TryMany, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_sorted(part: TryMany, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """Save sorted into folders."""
-    context = shared.look(project_id, request)
-    packed = shared.service.batches.sorted_zip(context.owner, project_id)
+    context = page.context_of(project_id, request)
+    packed = page.service.batches.sorted_zip(context.owner, project_id)
     return {part.file: gr.DownloadButton(value=served(packed))}
 
 
-def on_away(part: TryMany, shared: PageParts, project_id: str, request: gr.Request) -> Updates:
+def on_away(part: TryMany, page: PageParts, project_id: str, request: gr.Request) -> Updates:
     """They are not wanted any more."""
-    shared.service.batches.forget(shared.look(project_id, request).owner, project_id)
+    page.service.batches.forget(page.context_of(project_id, request).owner, project_id)
     return part.empty
 
 
-def connect_try_many(part: TryMany, shared: PageParts, done_job: gr.Textbox) -> None:
+def connect_try_many(part: TryMany, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect it to the service."""
     told, outputs = errors_as_text(part.status), part.outputs
-    asked = [shared.project_id, done_job]
-    part.zip.upload(told(on_zip, part, shared), [*asked, part.zip], outputs, concurrency_limit=4, **QUIET)
-    tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, shared)
-    part.timer.tick(tick, shared.project_id, outputs, queue=False, **QUIET)
-    shared.where.change(
-        told(on_step, part, shared), [shared.project_id, part.chosen, shared.where], outputs, queue=False,
+    asked = [page.project_id, done_job]
+    part.zip.upload(told(on_zip, part, page), [*asked, part.zip], outputs, concurrency_limit=4, **QUIET)
+    tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, page)
+    part.timer.tick(tick, page.project_id, outputs, queue=False, **QUIET)
+    page.where.change(
+        told(on_step, part, page), [page.project_id, part.chosen, page.where], outputs, queue=False,
         **QUIET,
     )  # fmt: skip
-    edits = told(on_edit, part, shared)
+    edits = told(on_edit, part, page)
     for piece in (part.live, part.batch, part.view):
         piece.click(
-            edits, [*asked, part.chosen], [*shared.redrawn, *outputs], trigger_mode="once",
+            edits, [*asked, part.chosen], [*page.redrawn, *outputs], trigger_mode="once",
             concurrency_limit=4, concurrency_id="deeds", **QUIET,
         )  # fmt: skip
     unsaved = errors_as_text(part.status, {part.file: gr.update(value=None)})  # no older file instead
     for button, handler in ((part.table, on_table), (part.folders, on_sorted)):
         saved = button.click(
-            unsaved(handler, part, shared), shared.project_id, [part.file, part.status], concurrency_limit=2,
+            unsaved(handler, part, page), page.project_id, [part.file, part.status], concurrency_limit=2,
             trigger_mode="once", **QUIET,
         )  # fmt: skip
         saved.success(None, None, None, js=DOWNLOAD, **QUIET)
-    part.away.click(told(on_away, part, shared), shared.project_id, outputs, **QUIET)
+    part.away.click(told(on_away, part, page), page.project_id, outputs, **QUIET)

@@ -99,26 +99,26 @@ def _panel(state: str) -> h.Element:
     return h.div(".hs-panel.web-page", data_state=state)
 
 
-def on_web_page(parts: WebPageParts, shared: PageParts, job: str, where: str, request: gr.Request) -> Updates:
+def on_web_page(parts: WebPageParts, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
     """Another run, or step 5 is opened: what there is of it."""
     if not job or where != "home":
         return show_web_page(parts, None)
-    return _shown(parts, shared, job, request)
+    return _shown(parts, page, job, request)
 
 
-def _shown(parts: WebPageParts, shared: PageParts, job: str, request: gr.Request, here: str = "") -> Updates:
-    service, owner = shared.service, owner_of(request)
+def _shown(parts: WebPageParts, page: PageParts, job: str, request: gr.Request, here: str = "") -> Updates:
+    service, owner = page.service, owner_of(request)
     view = service.take_home.page_view(owner, job)
-    key = service.following.shared_job(owner, job, "page") if here and view.state == "ready" else ""
+    key = service.following.job_share_key(owner, job, "page") if here and view.state == "ready" else ""
     card = link_card(page_url(here, key), stop="unshare", words=OPENED) if key else None
     return show_web_page(parts, view, card)
 
 
 def on_press(
-    parts: WebPageParts, shared: PageParts, job: str, event: gr.EventData, request: gr.Request
+    parts: WebPageParts, page: PageParts, job: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
     """One of the buttons."""
-    service, owner = shared.service, owner_of(request)
+    service, owner = page.service, owner_of(request)
     here = str(event.here)
     if event.chosen == "make":
         service.take_home.begin_page(owner, job)
@@ -126,23 +126,21 @@ def on_press(
         service.following.share_job(owner, job, "page")
     elif event.chosen == "unshare":
         service.following.unshare_job(owner, job, "page")
-    return _shown(parts, shared, job, request, here)
+    return _shown(parts, page, job, request, here)
 
 
-def on_web_page_tick(parts: WebPageParts, shared: PageParts, job: str, request: gr.Request) -> Updates:
+def on_web_page_tick(parts: WebPageParts, page: PageParts, job: str, request: gr.Request) -> Updates:
     """While it is made: how far it is."""
-    return _shown(parts, shared, job, request)
+    return _shown(parts, page, job, request)
 
 
-def connect_web_page(parts: WebPageParts, shared: PageParts, done_job: gr.Textbox) -> None:
+def connect_web_page(parts: WebPageParts, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect the panel."""
-    look = errors_as_text(parts.status)(on_web_page, parts, shared)
-    press = errors_as_text(parts.status)(on_press, parts, shared)
-    tick = errors_as_text(parts.status, {parts.timer: gr.update(active=False)})(
-        on_web_page_tick, parts, shared
-    )
+    refresh = errors_as_text(parts.status)(on_web_page, parts, page)
+    press = errors_as_text(parts.status)(on_press, parts, page)
+    tick = errors_as_text(parts.status, {parts.timer: gr.update(active=False)})(on_web_page_tick, parts, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([shared.where.change, done_job.change], look, [done_job, shared.where], parts.outputs, **quiet)
+    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], parts.outputs, **quiet)
     for source in (parts.panel, parts.link):
         source.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
     parts.timer.tick(tick, done_job, parts.outputs, **quiet)

@@ -89,14 +89,14 @@ def _grid(frame: ChartFrame) -> h.Node:
 
 
 def _ticks(frame: ChartFrame, of: int) -> h.Node:
-    places = (0, *sorted({round(of / 3), round(2 * of / 3), of} - {0}))  # few passes have few names
+    epochs = (0, *sorted({round(of / 3), round(2 * of / 3), of} - {0}))  # few passes have few names
     return [
         h.text(
-            x=f"{frame.x(place, of):.1f}",
+            x=f"{frame.x(epoch, of):.1f}",
             y=frame.bottom + 26,
-            text_anchor="end" if place == of else "middle",
-        )[f"pass {place}" if place == 0 else f"{place}"]
-        for place in places
+            text_anchor="end" if epoch == of else "middle",
+        )[f"pass {epoch}" if epoch == 0 else f"{epoch}"]
+        for epoch in epochs
     ]
 
 

@@ -1,6 +1,6 @@
 """Handlers are plain functions: first what they know, then what gradio fills in.
 
-Flow:  on_press(step, shared, project_id, request) --bound--> (project_id, request), as a listener takes it
+Flow:  on_press(step, page, project_id, request) --bound--> (project_id, request), as a listener takes it
 """
 
 from __future__ import annotations

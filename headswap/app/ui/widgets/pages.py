@@ -21,7 +21,7 @@ BRAND = h.a(".hs-brand", href="./", aria_label="headswap, the five steps")[MARK,
 def page_links(here: str = "") -> h.Renderable:
     """Learn, Runs, and big type for a class-room (class-room.js keeps it)."""
     return h.nav(".hs-links", aria_label="Pages")[
-        [h.a(".btn.quiet", href=place, aria_current=current(place == here))[words] for place, words in PAGES],
+        [h.a(".btn.quiet", href=path, aria_current=current(path == here))[words] for path, words in PAGES],
         h.button(
             ".btn.quiet",
             type="button",

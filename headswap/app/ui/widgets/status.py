@@ -28,8 +28,8 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
     }
     if job is None or job.is_over:
         return h.div(".hs-status", carried)[h.span(".dot"), h.span[_at_rest(job, is_stale=project.is_stale)]]
-    if job.place:
-        words = f"Waiting, place {job.place} in the queue"
+    if job.queue_position:
+        words = f"Waiting, place {job.queue_position} in the queue"
     elif job.state == "running":
         words = f"Teaching {percent(job.share)}{time_left(job)}"
     else:

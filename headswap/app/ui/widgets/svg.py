@@ -26,16 +26,16 @@ class Lettering:
 PLAIN = Lettering()
 
 
-def line_of_text(x: float, y: float, words: str, look: Lettering = PLAIN) -> h.Renderable:
+def line_of_text(x: float, y: float, words: str, lettering: Lettering = PLAIN) -> h.Renderable:
     """One line of text."""
     return h.text(
-        class_=look.tone,
+        class_=lettering.tone,
         x=f"{x:.1f}",
         y=f"{y:.1f}",
-        font_size=look.size,
-        font_weight=look.weight,
-        text_anchor=look.anchor,
-        text_decoration="line-through" if look.struck else None,
+        font_size=lettering.size,
+        font_weight=lettering.weight,
+        text_anchor=lettering.anchor,
+        text_decoration="line-through" if lettering.struck else None,
     )[words]
 
 
@@ -92,13 +92,13 @@ def names_down(
     step = min(30.0, (bottom - top) / max(1, len(lines) - 1))
     first = (top + bottom) / 2 - step * (len(lines) - 1) / 2
     heights = [first + step * i for i in range(len(lines))]
-    look = {
+    attributes = {
         "r": "6.5", "fill": "var(--hs-accent)" if classes else "none", "stroke": "var(--hs-accent)",
         "stroke-width": "1.5",
     }  # fmt: skip
     drawn = [
         (
-            h.circle({"cx": f"{x}", "cy": f"{y:.1f}"} | look),
+            h.circle({"cx": f"{x}", "cy": f"{y:.1f}"} | attributes),
             line_of_text(x + 18, y + 5, words, Lettering(size=16, weight=600)),
         )
         for y, words in zip(heights, lines, strict=True)

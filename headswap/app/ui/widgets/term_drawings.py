@@ -14,8 +14,8 @@ Strokes = tuple[h.Element, ...]
 
 
 def _box(x: int, y: int, width: int, height: int, *, full: bool = False, dashed: bool = False) -> Strokes:
-    look = {"fill": "currentColor"} if full else {"fill": "none", "stroke": "currentColor"}
-    return (h.rect(look, x=x, y=y, width=width, height=height, rx=2, stroke_dasharray=_dash(dashed)),)
+    attributes = {"fill": "currentColor"} if full else {"fill": "none", "stroke": "currentColor"}
+    return (h.rect(attributes, x=x, y=y, width=width, height=height, rx=2, stroke_dasharray=_dash(dashed)),)
 
 
 def _line(path: str, *, dashed: bool = False) -> Strokes:
@@ -30,8 +30,8 @@ def _text(x: int, y: int, words: str) -> Strokes:
     return (h.text(x=x, y=y, font_size=10, text_anchor="middle", fill="currentColor")[words],)
 
 
-def _dots(*places: tuple[int, int]) -> Strokes:
-    return tuple(h.circle(cx=x, cy=y, r=3, fill="currentColor") for x, y in places)
+def _dots(*points: tuple[int, int]) -> Strokes:
+    return tuple(h.circle(cx=x, cy=y, r=3, fill="currentColor") for x, y in points)
 
 
 def _ring(x: int, y: int, radius: int) -> Strokes:

@@ -43,20 +43,20 @@ def install_command(extra: str) -> str:
     return "pip install -r requirements.txt" if extra == "app" else f'pip install "{clone}[{extra}]"'
 
 
-def why_not_writable(place: Path) -> str:
-    """Why no file or folder can be made at `place`, in the words of the system; empty: it can.
+def why_not_writable(path: Path) -> str:
+    """Why no file or folder can be made at `path`, in the words of the system; empty: it can.
 
     A probe without a name is written into the nearest folder that exists, and is gone at once.
     """
     try:
-        place.stat()
+        path.stat()
     except FileNotFoundError:
         pass
     except OSError as error:  # a name that is too long, a file where a folder should be
         return _words(error)
-    around = next((folder for folder in place.absolute().parents if os.path.lexists(folder)), None)
+    around = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), None)
     if around is None or not around.is_dir():
-        return f"{around or place.anchor} is not a folder"
+        return f"{around or path.anchor} is not a folder"
     try:
         with tempfile.TemporaryFile(dir=around, prefix=".headswap-") as probe:
             probe.write(b"whole")

@@ -1,6 +1,6 @@
 """The verdict on a taught head: one sentence, a ruler with its uncertainty, hard pictures, trust.
 
-Flow:  Report --verdict--> elements       (the confusion grid is drawn in `confusion`)
+Flow:  Report --summary--> elements       (the confusion grid is drawn in `confusion`)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SURE_STEPS = (
 )
 
 
-def verdict(report: Report) -> h.Renderable:
+def summary(report: Report) -> h.Renderable:
     """The headline, what it is worth, and what always saying one class would get."""
     low, high = (round(100 * share) for share in report.interval)
     few = "; with so few the true figure is" if report.total < 100 else "; the true figure is"

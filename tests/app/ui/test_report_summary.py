@@ -4,13 +4,13 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from headswap.app.service.history import RunSummary, RunView
-from headswap.app.ui.steps.verdict import hardest, of_run, trust, verdict
+from headswap.app.ui.steps.report_summary import hardest, of_run, summary, trust
 from headswap.app.ui.widgets.html import rendered
 from headswap.evaluation.report import Report
 
 
 def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Report) -> None:
-    words = rendered(verdict(report))
+    words = rendered(summary(report))
 
     assert "2 of 3 exam pictures right" in words
     assert "probably 21–94" in words
@@ -18,7 +18,7 @@ def test_the_verdict_names_the_count_the_interval_and_the_baseline(report: Repor
 
 
 def test_a_cross_validated_verdict_says_how_it_was_examined(report: Report) -> None:
-    words = rendered(verdict(replace(report, method="cross-validated")))
+    words = rendered(summary(replace(report, method="cross-validated")))
 
     assert "each time on pictures that it had not practised on" in words
     assert "the 0 that were locked away, 0 right, would say too little alone" in words
@@ -40,7 +40,7 @@ def test_a_verdict_names_its_network_and_its_run() -> None:
 
 def test_the_ruler_is_well_formed_at_both_ends_of_the_scale(report: Report) -> None:
     for accuracy in (0.0, 0.5, 1.0):
-        words = rendered(verdict(replace(report, accuracy=accuracy, interval=(0.0, 1.0))))
+        words = rendered(summary(replace(report, accuracy=accuracy, interval=(0.0, 1.0))))
         start = words.index("<svg")
         ElementTree.fromstring(words[start : words.index("</svg>") + len("</svg>")])
 
@@ -68,7 +68,7 @@ def test_the_hardest_image_comes_first(report: Report) -> None:
 
 
 def test_names_stay_text(report: Report, hostile: str) -> None:
-    assert hostile not in rendered(verdict(report)) + rendered(hardest(report, {})) + rendered(trust(report))
+    assert hostile not in rendered(summary(report)) + rendered(hardest(report, {})) + rendered(trust(report))
 
 
 def test_what_the_report_says_of_its_sureness_is_said(report: Report) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from platformdirs import user_data_path
 
-from headswap.storage import places
-from headswap.storage.places import (
+from headswap.storage import locations
+from headswap.storage.locations import (
     clone_folder,
     default_workspace,
     install_command,
@@ -24,7 +24,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The package as a wheel lays it out: no clone around it."""
     package = tmp_path / "site-packages" / "headswap"
     (package / "assets" / "sample" / "train").mkdir(parents=True)
-    monkeypatch.setattr(places, "_PACKAGE", package)
+    monkeypatch.setattr(locations, "_PACKAGE", package)
     return package
 
 
