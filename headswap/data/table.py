@@ -2,10 +2,10 @@
 
 Flow:  names + a reader --labels_from_table--> FolderLayout, or None where there is no table
 
-Reads what people have: CSV with commas, semicolons or tabs (Kaggle's train.csv, a spreadsheet saved as CSV),
-metadata.csv or metadata.jsonl as Hugging Face's image folders have it, and COCO's JSON. Which column names
-the files is told by looking: its values are names of files that are there. A picture may have several labels:
-in one cell, as columns of 0 and 1, or on several rows. Knows names and text; decodes no image.
+Reads what people have: CSV with commas, semicolons or tabs (Kaggle's train.csv), spreadsheets of Excel and
+LibreOffice, metadata.csv or metadata.jsonl as Hugging Face's image folders have it, and COCO's JSON. Which
+column names the files is told by looking: its values are names of files that are there. A picture may have
+several labels: in one cell, as columns of 0 and 1, or on several rows. Knows names and text only.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from headswap.data.layout import (
     is_image_name,
 )
 from headswap.data.manifest import Finding, Part, SkippedFile, joined
-from headswap.data.table_files import EXAMPLE, TABLES, Row, Table, read_table
+from headswap.data.table_files import EXAMPLE, SPREADSHEETS, TABLES, Row, Table, read_table
 from headswap.errors import BadUpload
 
 _PARTS = ("split", "part", "subset", "set", "fold")
-_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _MOST_OF_IT = 0.5  # rows whose file must be there, for a column to be that of the files
 _MOST_JSON = 20  # more of them are notes beside the pictures, one for each
 _SEVERAL_ROWS = 0.25  # of the pictures, from which several rows of one mean several labels and no mistake
@@ -47,12 +46,11 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
         None where there is no table.
 
     Raises:
-        BadUpload: there is a table, but what it means cannot be told, or a spreadsheet; the sentence gives an
-            example.
+        BadUpload: there is a table, but what it means cannot be told; the sentence gives an example.
     """
     tables = _tables(names, read)
     if not tables:
-        _check_spreadsheets(names)
+        _check_numbers(names)
         return None
     images = [name for name in names if is_image_name(name)]
     useful = [labels for labels in (_Labels.of(table, images) for table in tables) if labels is not None]
@@ -62,14 +60,14 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
     return _layout(useful, names)
 
 
-def _check_spreadsheets(names: Sequence[str]) -> None:
-    """A spreadsheet beside pictures is meant as the table, but its own format is not read."""
-    sheets = [name for name in names if name.lower().endswith(_SPREADSHEETS)]
+def _check_numbers(names: Sequence[str]) -> None:
+    """A spreadsheet of Apple's Numbers beside pictures is meant as the table, but is not read."""
+    sheets = [name for name in names if name.lower().endswith(".numbers")]
     if sheets:
         shown = shown_name(sheets[0].rpartition("/")[2])
         raise BadUpload(
-            f"{shown} is a spreadsheet, which is not read as it is.",
-            remedy=f"Save it as CSV beside the pictures (in the spreadsheet: Save as, CSV). {EXAMPLE}",
+            f"{shown} is a spreadsheet of Numbers, which is not read as it is.",
+            remedy=f"Export it as CSV or Excel beside the pictures. {EXAMPLE}",
         )
 
 
@@ -89,7 +87,11 @@ def _tables(names: Sequence[str], read: Callable[[str], bytes]) -> list[Table]:
     wanted = [name for name in names if name.lower().endswith(TABLES)]
     if sum(name.lower().endswith(".json") for name in wanted) > _MOST_JSON:
         wanted = [name for name in wanted if not name.lower().endswith(".json")]
-    return [table for name in wanted if (table := read_table(name, read(name))) is not None]
+    found = [table for name in wanted if (table := read_table(name, read(name))) is not None]
+    if found:
+        return found
+    sheets = [name for name in names if name.lower().endswith(SPREADSHEETS)]
+    return [table for name in sheets if (table := read_table(name, read(name))) is not None]
 
 
 @dataclass(frozen=True)

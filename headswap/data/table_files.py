@@ -1,4 +1,4 @@
-"""Files that may hold labels -> tables of text: CSV and its kin, lines of JSON, COCO's JSON.
+"""Files that may hold labels -> tables of text: CSV and its kin, lines of JSON, COCO's JSON, spreadsheets.
 
 Flow:  a name and bytes --read_table--> Table, or None where a JSON file holds no labels
 
@@ -20,6 +20,7 @@ from headswap.errors import BadUpload
 
 EXAMPLE = 'The first line names the columns, "file,label"; then one line for each picture: "photo1.jpg,mug".'
 TABLES = (".csv", ".tsv", ".jsonl", ".json")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 LIST = "\x1f"  # between the values of one cell that was a list
 FILE_NAME, CATEGORIES = "file_name", "categories"  # the columns that COCO becomes
 _MOST_BYTES = 50 * 2**20  # of a table; more is no list of labels that a person made
@@ -63,13 +64,18 @@ def read_table(name: str, data: bytes) -> Table | None:
     shown = shown_name(name.rpartition("/")[2])
     if len(data) > _MOST_BYTES:
         raise BadUpload(f"{shown} is larger than {_MOST_BYTES // 2**20} MB.", remedy=EXAMPLE)
+    if name.lower().endswith(SPREADSHEETS):
+        return _table(name, _sheet_rows(data, shown))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", "replace")  # what spreadsheets of Windows write
     if name.lower().endswith(".json"):
         return _coco(text, name)
-    rows = _json_rows(text, shown) if name.lower().endswith(".jsonl") else _csv_rows(text, name)
+    return _table(name, _json_rows(text, shown) if name.lower().endswith(".jsonl") else _csv_rows(text, name))
+
+
+def _table(name: str, rows: Sequence[Row]) -> Table:
     columns = tuple(dict.fromkeys(column for row in rows for column in row))
     whole = tuple({column: row.get(column, "") for column in columns} for row in rows)
     return Table(name, columns, whole)
@@ -84,6 +90,31 @@ def _csv_rows(text: str, name: str) -> list[dict[str, str]]:
         {(column or "").strip(): value for column, value in row.items() if isinstance(value, str)}
         for row in reader
     ]
+
+
+def _sheet_rows(data: bytes, shown: str) -> list[dict[str, str]]:
+    """The rows of the first sheet that holds any; its first row names the columns."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=True) for name in book.sheet_names)
+        cells: Sequence[Sequence[object]] = next((rows for rows in sheets if rows), [[]])
+    except (CalamineError, OSError, ValueError) as error:
+        raise BadUpload(
+            f"{shown} is damaged, or locked by a password.",
+            remedy=f"Save it again, or as CSV beside the pictures. {EXAMPLE}",
+        ) from error
+    columns = [_sheet_cell(cell).strip() for cell in cells[0]]
+    rows = [dict(zip(columns, map(_sheet_cell, row), strict=False)) for row in cells[1:]]
+    return [row for row in rows if any(row.values())]
+
+
+def _sheet_cell(value: object) -> str:
+    """A cell as a person sees it: 3.0 is 3, a box that is ticked is 1."""
+    if isinstance(value, bool | float) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def _json_rows(text: str, shown: str) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -160,11 +161,77 @@ def test_folders_of_coco_are_no_classes(tmp_path: Path) -> None:
     assert ingest(tmp_path).manifest.counts == {"mug": 2, "pen": 2}
 
 
-def test_a_spreadsheet_is_asked_for_as_csv() -> None:
-    with pytest.raises(BadUpload, match=r"labels.xlsx is a spreadsheet") as refused:
-        labels_from_table([*IMAGES, "labels.xlsx"], {}.__getitem__)
+def workbook(*rows: tuple[str | int, ...]) -> bytes:
+    """The least that Excel opens: one sheet after an empty one."""
+    cells = "".join(
+        "<row>"
+        + "".join(
+            f"<c><v>{one}</v></c>" if isinstance(one, int) else f'<c t="inlineStr"><is><t>{one}</t></is></c>'
+            for one in row
+        )
+        + "</row>"
+        for row in rows
+    )
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    of = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    links = "http://schemas.openxmlformats.org/package/2006/relationships"
+    sheets = {"sheet1.xml": "", "sheet2.xml": cells}
+    files = {
+        "_rels/.rels": f'<Relationships xmlns="{links}"><Relationship Id="r0" Type="{of}/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{of}"><sheets><sheet name="a" sheetId="1" '
+        'r:id="r1"/><sheet name="b" sheetId="2" r:id="r2"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{links}">'
+        + "".join(
+            f'<Relationship Id="r{number}" Type="{of}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+            for number in (1, 2)
+        )
+        + "</Relationships>",
+    } | {
+        f"xl/worksheets/{name}": f'<worksheet xmlns="{main}"><sheetData>{inside}</sheetData></worksheet>'
+        for name, inside in sheets.items()
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{text}')
+    return packed.getvalue()
 
-    assert "Save it as CSV" in refused.value.remedy
+
+def test_a_spreadsheet_is_a_table_like_any_other() -> None:
+    rows = [(name, index % 2, 1 - index % 2) for index, name in enumerate(IMAGES)]
+    sheet = workbook(("file", "mug", "pen"), *rows)
+
+    layout = labels_from_table([*IMAGES, "labels.xlsx"], {"labels.xlsx": sheet}.__getitem__)
+
+    assert layout is not None
+    assert {one.file: one.class_name for one in layout.placed} == {
+        name: "mug" if mug else "pen" for name, mug, _ in rows
+    }
+    assert "labels.xlsx" in layout.findings[0].sentence
+
+
+def test_a_csv_counts_before_a_spreadsheet_which_may_be_about_something_else() -> None:
+    lines = "\n".join(f"{name},{'mug' if index % 2 else 'pen'}" for index, name in enumerate(IMAGES))
+    files = {"labels.csv": f"file,label\n{lines}".encode(), "notes.xlsx": b"no workbook"}
+
+    layout = labels_from_table([*IMAGES, *files], files.__getitem__)
+
+    assert layout is not None
+    assert len(layout.placed) == len(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "sentence"),
+    [
+        ("labels.xlsx", b"no workbook", "labels.xlsx is damaged, or locked by a password"),
+        ("labels.xlsx", workbook(), "labels.xlsx names none of the pictures"),
+        ("labels.numbers", b"", "labels.numbers is a spreadsheet of Numbers"),
+    ],
+)
+def test_a_spreadsheet_that_cannot_be_read_is_one_sentence(name: str, data: bytes, sentence: str) -> None:
+    with pytest.raises(BadUpload, match=sentence):
+        labels_from_table([*IMAGES, name], {name: data}.__getitem__)
 
 
 def test_damaged_coco_is_refused_with_an_example() -> None:
