@@ -10,6 +10,9 @@ Knows modules and tensors only.
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from torch import nn
 
 from headswap.heads.dry_run import DryRun, DryRunMode, InputSize
@@ -42,11 +45,13 @@ def _resample(module: nn.Module, size: InputSize) -> bool:
 
 
 def _resample_torchvision(module: nn.Module, px: int) -> bool:
-    from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
-
-    if not isinstance(module, VisionTransformer):
+    library = sys.modules[
+        type(module).__module__
+    ]  # where its class stands; no library of networks is imported
+    if not hasattr(library, "interpolate_embeddings") or type(module).__name__ != "VisionTransformer":
         return False
-    state = interpolate_embeddings(px, module.patch_size, module.state_dict())
-    module.encoder.pos_embedding = nn.Parameter(state["encoder.pos_embedding"])
-    module.image_size, module.seq_length = px, (px // module.patch_size) ** 2 + 1
+    whole: Any = module
+    state = library.interpolate_embeddings(px, whole.patch_size, whole.state_dict())
+    whole.encoder.pos_embedding = nn.Parameter(state["encoder.pos_embedding"])
+    whole.image_size, whole.seq_length = px, (px // whole.patch_size) ** 2 + 1
     return True

@@ -38,6 +38,7 @@ MAKE = {
     "Lessons.open",
 }  # verbs that make something new for anyone who asks
 HANDLERS_OF_THE_PAGE_ALONE = {
+    "_on_tab",
     "on_list",
     "on_networks",
     "<lambda>",

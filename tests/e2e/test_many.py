@@ -147,21 +147,14 @@ def test_what_is_named_is_taught_and_the_report_says_what_changed(tried: Visit) 
     page.click("#hs-many .it-is button[data-name=bug]")
     tried.wait(f"{changed}:has-text('2 pictures named: they are bug.')")
     assert page.locator("#hs-many .tiles .tag:has-text('it is bug')").count() == 2
-    for undo in ("here", "in step 2", ""):
+    for undo in (True, False):
         page.locator("#hs-many .look").nth(2).click()
         form = "#hs-many-view dialog[open] form"
         tried.wait(form)
         page.fill(f"{form} input", "robot")
         page.press(f"{form} input", "Enter")
         tried.wait(f"{changed}:has-text('1 picture named: it is robot.')")
-        if undo == "in step 2":
-            tried.open_step("pictures")
-            page.click("#hs-classes .changed [data-deed=undo]")
-            tried.wait("#hs-classes .klass[data-class=robot]", state="detached")
-            tried.open_step("test")
-            tried.wait(f"{changed}:has-text('they are bug.')")
-            assert page.locator("#hs-many .tag:has-text('it is robot')").count() == 0
-        if undo == "here":
+        if undo:
             page.click(f"{changed} [data-deed=undo]")
             tried.wait(f"{changed}:has-text('they are bug.')")
             tried.wait(f"{changed} [data-deed=undo]:focus")  # the keyboard goes on there

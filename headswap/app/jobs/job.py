@@ -63,7 +63,7 @@ class Job:
     lease: int  # how often this attempt's worker has said that it lives; 0: not yet
     worker: str  # the runner's handle; empty while it is being started
     cancel_requested: bool
-    finish_requested: bool  # it trains no longer, and keeps the best that was found
+    finish_requested: bool = False  # it trains no longer, and keeps the best that was found
     progress: Progress | None  # the latest
     result: str  # name of the sealed folder inside the job's folder; empty unless done
     error: JobError | None

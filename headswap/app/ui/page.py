@@ -45,10 +45,7 @@ from headswap.app.ui.widgets.errors import errors_as_text
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 TO_TOP = "() => { window.scrollTo({top: 0}); return []; }"
 # Told by the page itself: two answers of a server may come in the other order than their tabs were pressed.
-OPEN_STEP = """async () => {
-  await new Promise((then) => setTimeout(then));  // until `steps.js` has seen it
-  return new URL(location.href).searchParams.get('step');
-}"""
+OPEN_STEP = "(project, where) => [project, new URL(location.href).searchParams.get('step') || where]"
 STEPS = ("model", "pictures", "teach", "test", "home")
 TICK_S = 1.0
 THUMBNAILS_KEPT = 4096
@@ -148,7 +145,7 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: 
         (steps.test.footer.onward, "home"),
     ):  # fmt: skip
         _connect_move(button, to, parts)
-    parts.tabs.select(None, None, parts.where, js=OPEN_STEP, **QUIET)
+    parts.tabs.select(_on_tab, None, parts.where, queue=False, **QUIET)
 
 
 def _kept(value: str) -> gr.Textbox:
@@ -165,6 +162,10 @@ def _network_key(context: PageContext) -> str:
     project = context.project
     weights = "own" if project.has_own_weights else "pretrained"
     return "\n".join((project.model, project.head_path or "", weights, *context.classes))
+
+
+def _on_tab(event: gr.SelectData) -> str:
+    return STEPS[event.index]
 
 
 def _connect_move(button: gr.Button, to: str, parts: PageParts) -> None:
@@ -217,7 +218,7 @@ def _connect_timer(timer: gr.Timer, parts: PageParts, steps: Steps) -> None:
     status = steps.teach.status
     timer.tick(
         errors_as_text(status)(on_tick, steps, parts), [parts.project_id, parts.where],
-        [*parts.redrawn, status, parts.tabs, parts.where], queue=False, **QUIET,
+        [*parts.redrawn, status, parts.tabs, parts.where], js=OPEN_STEP, queue=False, **QUIET,
     )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ def job(owner: str, sequence: int) -> Job:
         lease=0,
         worker="",
         cancel_requested=False,
-        finish_requested=False,
         progress=None,
         result="",
         error=None,

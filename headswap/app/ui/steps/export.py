@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
@@ -122,10 +123,29 @@ def on_tick(step: ExportStep, page: PageParts, job: str, request: gr.Request) ->
 
 def connect_take_home_step(step: ExportStep, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect step 5: it is packed when this step is opened, and the page looks how far it is."""
-    refresh = errors_as_text(step.status)(on_refresh, step, page)
     tick = errors_as_text(step.status, {step.timer: gr.update(active=False)})(on_tick, step, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], step.outputs, **quiet)
     step.timer.tick(tick, done_job, step.outputs, **quiet)
-    connect_web_page(step.web_page, page, done_job)
-    connect_teachable_machine(step.teachable_machine, page, done_job)
+    web_page, machine = step.web_page, step.teachable_machine
+    refreshes = (
+        errors_as_text(step.status)(on_refresh, step, page),
+        connect_web_page(web_page, page, done_job),
+        connect_teachable_machine(machine, page, done_job),
+    )
+    # In one answer: several at once, each of which changes much, made the page set its step to and fro.
+    gr.on(
+        [page.where.change, done_job.change], _all_of(*refreshes), [done_job, page.where],
+        [*step.outputs, *web_page.outputs, *machine.outputs], **quiet,
+    )  # fmt: skip
+
+
+def _all_of(*refreshes: Callable[..., Updates]) -> Callable[..., Updates]:
+    """One handler that draws what several draw."""
+
+    def on_open(job: str, where: str, request: gr.Request) -> Updates:
+        drawn: Updates = {}
+        for refresh in refreshes:
+            drawn |= refresh(job, where, request)
+        return drawn
+
+    return on_open

@@ -6,6 +6,7 @@ Flow:  a press --service.take_home.begin_teachable_machine--> TeachableMachineVi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
@@ -118,13 +119,14 @@ def on_teachable_machine_tick(
     return show_teachable_machine(parts, view)
 
 
-def connect_teachable_machine(parts: TeachableMachineParts, page: PageParts, done_job: gr.Textbox) -> None:
-    """Connect the panel."""
-    refresh = errors_as_text(parts.status)(on_teachable_machine, parts, page)
+def connect_teachable_machine(
+    parts: TeachableMachineParts, page: PageParts, done_job: gr.Textbox
+) -> Callable[..., Updates]:
+    """Connect the panel; gives what draws it when step 5 is opened or another run has a result."""
     press = errors_as_text(parts.status)(on_teachable_machine_press, parts, page)
     stops = {parts.timer: gr.update(active=False)}
     tick = errors_as_text(parts.status, stops)(on_teachable_machine_tick, parts, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], parts.outputs, **quiet)
     parts.panel.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
     parts.timer.tick(tick, done_job, parts.outputs, **quiet)
+    return errors_as_text(parts.status)(on_teachable_machine, parts, page)

@@ -170,15 +170,6 @@ def on_tick(part: TryMany, page: PageParts, project_id: str, request: gr.Request
     return show_many(part, page, page.context_of(project_id, request), GridChoice())
 
 
-def on_step(
-    part: TryMany, page: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
-) -> Updates:
-    """This step is opened: in another one, names may have been given or taken back."""
-    if where != "test":
-        return {}
-    return show_many(part, page, page.context_of(project_id, request), choice_of(chosen))
-
-
 def on_edit(
     part: TryMany, page: PageParts, project_id: str, job: str, chosen: str, event: gr.EventData,
     request: gr.Request,
@@ -270,10 +261,6 @@ def connect_try_many(part: TryMany, page: PageParts, done_job: gr.Textbox) -> No
     part.zip.upload(told(on_zip, part, page), [*asked, part.zip], outputs, concurrency_limit=4, **QUIET)
     tick = errors_as_text(part.status, {part.timer: gr.update(active=False)})(on_tick, part, page)
     part.timer.tick(tick, page.project_id, outputs, queue=False, **QUIET)
-    page.where.change(
-        told(on_step, part, page), [page.project_id, part.chosen, page.where], outputs, queue=False,
-        **QUIET,
-    )  # fmt: skip
     edits = told(on_edit, part, page)
     for piece in (part.live, part.batch, part.view):
         piece.click(

@@ -6,6 +6,7 @@ Flow:  a press --service.take_home.begin_page--> WebPageView --web_page_panel-->
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
@@ -134,13 +135,12 @@ def on_web_page_tick(parts: WebPageParts, page: PageParts, job: str, request: gr
     return _shown(parts, page, job, request)
 
 
-def connect_web_page(parts: WebPageParts, page: PageParts, done_job: gr.Textbox) -> None:
-    """Connect the panel."""
-    refresh = errors_as_text(parts.status)(on_web_page, parts, page)
+def connect_web_page(parts: WebPageParts, page: PageParts, done_job: gr.Textbox) -> Callable[..., Updates]:
+    """Connect the panel; gives what draws it when step 5 is opened or another run has a result."""
     press = errors_as_text(parts.status)(on_press, parts, page)
     tick = errors_as_text(parts.status, {parts.timer: gr.update(active=False)})(on_web_page_tick, parts, page)
     quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    gr.on([page.where.change, done_job.change], refresh, [done_job, page.where], parts.outputs, **quiet)
     for source in (parts.panel, parts.link):
         source.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
     parts.timer.tick(tick, done_job, parts.outputs, **quiet)
+    return errors_as_text(parts.status)(on_web_page, parts, page)
