@@ -208,7 +208,7 @@ def make_folder(path: Path) -> Path:
     """Make sure that a folder is there."""
     with room_on(path.parent):
         if not path.is_dir():
-            if os.path.lexists(path):
+            if os.path.lexists(path) and not path.is_dir():  # or another made it in between
                 raise DiskFailed(f"{path} is not a folder.", remedy="Move it away, or choose another place.")
             disk.make_folder(path)
     return path
