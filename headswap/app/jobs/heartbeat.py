@@ -5,7 +5,8 @@ Flow:  work --listen(event)--> row (progress, a few times a second) + events.jso
            or `FinishEarly`, raised while it trains
 
 A step may take long on a busy machine. After a while a wish to cancel is settled by the heartbeat, which
-ends the process; only a save, once begun, is never cut.
+ends the process; only a save, once begun, is never cut. A wish to stop waits for the step to end, but for a
+worker that still loads its libraries: it has nothing to save, and some builds of torch take half a minute.
 
 Knows the store and one attempt; nothing of the work.
 """
@@ -29,7 +30,7 @@ from headswap.events import Event, Progress
 POLL_S = 0.5  # how often the row is read for a wish to cancel or to stop
 BEAT_S = 5.0  # how often the lease is renewed, if nothing else was written
 WRITE_S = 0.5  # least time between two progress writes of one step
-CANCEL_S = 1.5  # a step that goes on for longer after a wish to cancel is cut, unless it saves
+CANCEL_S = 1.5  # a step that goes on for longer after such a wish is cut, unless it has something to save
 LOST_S = 10.0  # a worker that lost its job and does not stop by itself ends hard
 
 logger = logging.getLogger(__name__)
@@ -129,20 +130,27 @@ class Attempt:
                 continue
             if state != "go":
                 self._state = state
-            if state == "cancel":
+            if self._may_be_cut():
                 wished_at = wished_at or now
-                if now - wished_at > CANCEL_S and "save" not in self._written_at:
-                    self._end_cancelled()
+                if now - wished_at > CANCEL_S:
+                    self._cut()
             if state == "lost":
                 lost_at = lost_at or now
                 if now - lost_at > LOST_S:
                     logger.error("the job has gone to another worker")
                     os._exit(3)
 
-    def _end_cancelled(self) -> None:
-        """The row says cancelled, then the process is gone: what it was computing, nobody wants."""
+    def _may_be_cut(self) -> bool:
+        """Whether the wish to cancel or to stop may end this process in the middle of what it does."""
+        if self._state == "cancel":
+            return "save" not in self._written_at
+        return self._state == "stop" and not self._written_at
+
+    def _cut(self) -> None:
+        """The row is settled, then the process is gone: what it was computing, nobody wants."""
+        outcome = JobState.CANCELLED if self._state == "cancel" else JobState.QUEUED
         with suppress(*NOT_NOW):  # else at the next look
-            self._store.finish(self._job.id, self._job.attempt, JobState.CANCELLED)
-            logger.info("cancelled in the middle of a step")
+            self._store.finish(self._job.id, self._job.attempt, outcome)
+            logger.info("%s in the middle of a step", outcome)
             logging.shutdown()
             os._exit(0)

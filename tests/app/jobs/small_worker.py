@@ -25,6 +25,7 @@ from headswap.storage.files import DiskFull, sealed_folder
 def small_work(experiment_json: str, job_folder: Path, listener: Listener) -> str:
     plan = json.loads(experiment_json)
     steps, step_s, then = plan.get("steps", 5), plan.get("step_s", 0.01), plan.get("then", "")
+    time.sleep(plan.get("load_s", 0.0))  # libraries that take long
     listener(Note(f"process {os.getpid()}"))
     for step in range(1, steps + 1):
         time.sleep(step_s)

@@ -21,7 +21,8 @@ WORKER = (sys.executable, str(Path(__file__).with_name("small_worker.py")))
 
 
 def log_of(office: Any, job_id: str) -> str:
-    return (office.store.folder(job_id) / LOG_FILE).read_text()
+    log = office.store.folder(job_id) / LOG_FILE
+    return log.read_text() if log.exists() else ""
 
 
 def test_a_job_is_done_and_its_sealed_result_is_named_in_the_row(office: Any) -> None:
@@ -85,6 +86,21 @@ def test_a_polite_stop_puts_the_job_back_and_another_worker_finishes_it(office: 
     (job,) = office.run(job_id)
 
     assert (job.state, job.attempt, job.crashes) == (JobState.DONE, 2, 0)
+
+
+def test_a_polite_stop_does_not_wait_for_libraries_that_load_long(
+    office: Any, wait_for: Callable[..., None]
+) -> None:
+    """Seen with torch's build for GPUs: the worker loaded for 40 s, the server had ended after 8."""
+    job_id = office.submit(load_s=600.0)
+    office.tick_until(lambda: "started" in log_of(office, job_id))
+    running = office.job(job_id)
+
+    office.runner.stop(running.worker, force=False)
+    wait_for(lambda: not office.runner.is_alive(running.worker))
+
+    job = office.job(job_id)
+    assert (job.state, job.attempt, job.crashes) == (JobState.QUEUED, 1, 0)
 
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "missing", "loose"])
