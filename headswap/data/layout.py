@@ -118,12 +118,12 @@ def is_litter(name: str) -> bool:
 
 
 def is_image_name(name: str) -> bool:
-    """By its ending only: enough to tell a picture or film that was lost from a note beside the pictures."""
+    """By its ending only: enough to tell a picture or film that was lost from a note next to the pictures."""
     return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES, *FILM_ENDINGS))
 
 
 def _without_moving_halves(paths: list[Steps]) -> tuple[list[Steps], list[SkippedFile]]:
-    """Leave out the short film that a phone keeps beside a live photo: it shows the same once more."""
+    """Leave out the short film that a phone keeps next to a live photo: it shows the same once more."""
     photos = {_stem(path): path[-1] for path in paths if path[-1].lower().endswith(ENDINGS)}
     halves = [path for path in paths if is_film(path[-1]) and _stem(path) in photos]
     left_out = [
@@ -165,7 +165,7 @@ def _part_folders(images: Sequence[Steps], depth: int) -> dict[str, Part]:
     if len(holding) >= 2 or (holding and others == 0):
         return parts
     if others <= 1 and any(len(subfolders[top]) >= 2 for top in trains):
-        return parts  # train/ beside one folder of loose pictures
+        return parts  # train/ next to one folder of loose pictures
     return {}
 
 

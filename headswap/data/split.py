@@ -67,7 +67,7 @@ def with_groups(manifest: Manifest) -> Manifest:
 
 
 def _films_whole(images: Sequence[ImageRecord], numbers: Sequence[int]) -> tuple[int, ...]:
-    """Put all groups that hold frames of the same film together: whoever has seen one has seen them all."""
+    """Put all groups that hold frames of the same film together: who has seen one has seen them all."""
     leader = {number: number for number in numbers}
 
     def first(number: int) -> int:

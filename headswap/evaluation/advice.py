@@ -2,7 +2,7 @@
 
 Flow:  Report (with its figures) --advise--> the same Report with advice
 
-The ways out are always the same four: more pictures, let more of the body move, another
+The ways out are always the same four: more pictures, let more of the backbone move, another
 network, or stop. Which of them is said depends on what was measured, and a difference that chance
 explains says nothing: what falls short is shown to fall short, what helps is shown to help.
 docs/decisions/0023-advice-that-does-not-contradict-itself.md

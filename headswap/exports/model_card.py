@@ -71,7 +71,7 @@ def _what(card: BundleCard) -> str:
 
 
 def _advice(facts: CardFacts) -> tuple[str, ...]:
-    """What whoever trains it next may do about it."""
+    """What may be done about it in the next training."""
     return tuple(one.sentence for one in facts.report.advice)
 
 

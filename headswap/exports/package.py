@@ -178,7 +178,7 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
     """Fill a new folder with the bundle's files, the programs, their settings and the pictures."""
     with room_on(folder.parent):
         (folder / IMAGES).mkdir(parents=True)
-        for name in PARTS:  # whatever else a stranger put there would lie beside the programs
+        for name in PARTS:  # whatever else a stranger put there would lie next to the programs
             if (source / name).is_file():
                 _link(source / name, folder / name)
         for home, names in PROGRAMS.items():

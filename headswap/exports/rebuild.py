@@ -35,7 +35,7 @@ class CannotRebuild(HeadswapError):
 
 @dataclass(frozen=True, kw_only=True)
 class RebuildRecipe:
-    """Everything that predict.py must know beside the numbers."""
+    """Everything that predict.py must know in addition to the weights."""
 
     __pydantic_config__ = keys_on_disk(flip="mirror")
 

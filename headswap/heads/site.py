@@ -68,7 +68,8 @@ class HeadSite:
     metadata: str = ""  # what the library says of its head
     metadata_agrees: bool | None = None  # None: the library says nothing
     new_head: bool = False  # the network had no head of its own when it was pretrained
-    taps: tuple[Tap, ...] = ()  # blocks that a wide head reads beside the last features; (): a plain head
+    # blocks that a wide head reads in addition to the last features; (): a plain head
+    taps: tuple[Tap, ...] = ()
 
     @property
     def all_paths(self) -> tuple[str, ...]:

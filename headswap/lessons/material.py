@@ -124,7 +124,7 @@ class Material:
 
     @property
     def _seconds(self) -> float:
-        """What is left for pictures when a network is made, copied and fingerprinted besides."""
+        """What is left for pictures when a network is made, copied and fingerprinted as well."""
         numbers = sum(value.numel() for value in self.network.module.parameters())
         return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
 

@@ -1,4 +1,4 @@
-"""Open a network up: its card, its head, its body, without loading a single weight.
+"""Open a network up: its card, its head, its backbone, without loading a single weight.
 
 Flow:  name --inspect_network--> Inspection (everything the head view and the shell show)
 """
@@ -29,7 +29,7 @@ _PROOF = (
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneBlock:
-    """One block of a body, in the order that a picture passes it."""
+    """One block of a backbone, in the order that a picture passes it."""
 
     path: str
     kind: str
@@ -44,7 +44,7 @@ class Inspection:
 
     card: NetworkCard
     site: HeadSite
-    stages: tuple[BackboneBlock, ...]  # of the body
+    stages: tuple[BackboneBlock, ...]  # of the backbone
     body_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated

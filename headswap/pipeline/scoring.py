@@ -78,8 +78,8 @@ class NetworkScore:
     labels: Tensor  # (N,)
     head: HeadKind
     right_last: int  # by the plain head
-    computed: int  # pictures that the body had to see
-    engine: str  # what ran the body
+    computed: int  # pictures that the backbone had to see
+    engine: str  # what ran the backbone
 
     @property
     def right(self) -> int:
@@ -157,14 +157,14 @@ def score_network(
     listener: Listener,
     engine: str | None = None,
 ) -> NetworkScore:
-    """Run the body over what it has not seen yet, solve heads in folds, and take the better kind.
+    """Run the backbone over what it has not seen yet, solve heads in folds, and take the better kind.
 
     Args:
         task: folds, seed, and where features are kept.
         source: of the network.
         images: N, at least two that differ of each class.
         listener: hears progress.
-        engine: that ran the body on some of the pictures before; None: whatever is fastest here.
+        engine: that ran the backbone on some of the pictures before; None: whatever is fastest here.
     """
     from headswap.training.head_choice import is_clearly_better
 

@@ -3,9 +3,9 @@
 Flow:  Bundle + KnownImages --solve_again--> SolvedAgain --save_again--> another bundle
 
 The way is that of a run from the features on: the penalty by cross-validation, near duplicates in one fold,
-the solved head written into the swapped network and proved on images, the report by the same judge. A body
-that was moved has been trained on the images of before, so what is cross-validated on them would flatter:
-there only the test speaks, and one number, how sure it may be, is chosen on it.
+the solved head written into the swapped network and proved on images, the report by the same judge. A
+backbone that was moved has been trained on the images of before, so what is cross-validated on them would
+flatter: there only the test speaks, and one number, how sure it may be, is chosen on it.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def _trained(
 def _with_diagnostics(
     trained: TrainingResult, heads: LinearHeads, images: KnownImages, experiment: Experiment
 ) -> TrainingResult:
-    """What the features say beside, where the body has not practised on these images."""
+    """Diagnostics from the features, where the backbone was not trained on these images."""
     if has_moved(experiment):
         return replace(trained, train=trained.test)  # how sure it may be, by images that no part has seen
     beside = diagnose(

@@ -161,7 +161,7 @@ def _point(frame: _Frame, dot: Dot) -> Element:
 
 
 def _names(frame: _Frame, dots: Sequence[Dot]) -> list[Element]:
-    """Each name beside its dot, where it covers neither a dot nor another name."""
+    """Each name next to its dot, where it covers neither a dot nor another name."""
     taken = [_Box(frame.x(dot.ms), frame.y(dot.accuracy), 9, 9) for dot in dots]
     drawn = []
     for number, dot in enumerate(dots):

@@ -1,4 +1,4 @@
-"""What the features say beside the head: an answer to every picture, what fewer would have given, copies.
+"""Diagnostics from the features: an answer to every image, what fewer would have given, copies.
 
 Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
@@ -51,7 +51,7 @@ class OldHead:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Diagnostics:
-    """What was learned beside the head."""
+    """What the features alone say of images, labels and classes."""
 
     features: Tensor  # (N, W) float32, all that the head reads, in the order of the manifest
     cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough

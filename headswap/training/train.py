@@ -1,4 +1,4 @@
-"""Teach the new head of a network: body once over the pictures, swap, solve, install, prove.
+"""Train the new head of a network: backbone once over the pictures, swap, solve, install, prove.
 
 Flow:  Network + TrainingTask --train_head--> the same network with a taught head, and TrainingResult
 

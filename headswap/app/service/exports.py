@@ -1,4 +1,4 @@
-"""What a run leaves to be taken home: a zip, and a web page, packed and checked once, kept beside the run.
+"""What a run leaves to be taken home: a zip, and a web page, packed and checked once, kept next to the run.
 
 Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
 

@@ -1,4 +1,4 @@
-"""What a finished run gives: its verdict, its answers, where it looked, and the labels it doubts.
+"""What a finished run gives: its report, its answers, its heat maps, and its label issues.
 
 Flow:  job that is done --Results--> Report, Prediction, HeatMap, thumbnails, doubts left to settle
 
@@ -56,7 +56,7 @@ class Results:
         return self._store.folder(found.id) / found.result
 
     def report(self, owner: str, job: str) -> Report:
-        """The verdict."""
+        """The report."""
         return read_report(self.bundle(owner, job))
 
     def predict(self, owner: str, job: str, images: tuple[Path, ...]) -> tuple[Prediction, ...]:

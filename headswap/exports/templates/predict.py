@@ -25,7 +25,7 @@ NUMBERS = {  # safetensors' names -> torch's
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
     """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
-    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
     recipe = pictures.load(folder, "network.json")
     try:

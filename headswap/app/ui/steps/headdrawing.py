@@ -16,7 +16,7 @@ from headswap.app.ui.widgets.text import enumerate_names, number, short
 from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 MOST_STAGES = 8
-SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
+SHORT = 11  # letters of an old name that has room next to "... 1,000 names"
 TITLE_MIDDLE = Lettering(size=15, weight=600, anchor="middle")
 NEW_TITLE = Lettering(size=15, weight=600, tone="acc")
 OLD_TITLE = Lettering(size=15, weight=600, tone="mut")
