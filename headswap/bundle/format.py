@@ -59,7 +59,7 @@ PARTS = (_CARD, EXPERIMENT, REFERENCE, KEPT, _WEIGHTS, _REPORT, _DATASET, SEAL)
 class BundleCard:
     """Everything but numbers: what is needed to build the network again and read its answers."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength")
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength", backbone_sha256="body_sha256")
 
     format: int
     model: str  # zoo/name of the architecture
@@ -73,7 +73,7 @@ class BundleCard:
     flip: bool = False  # answers are the mean over picture and mirrored picture
     engine: str  # what ran the backbone
     l2: float | None  # the penalty chosen; None: taught by gradient through the network
-    body_sha256: str  # of the pretrained weights
+    backbone_sha256: str  # of the pretrained weights
     versions: dict[str, str]
     parameters: int
     licence: str | None

@@ -191,10 +191,12 @@ class LearningCurve:
 class Advice:
     """One thing that the figures of a report say; a program goes by its code, never by its words."""
 
+    __pydantic_config__ = keys_on_disk(moves_backbone="moves_body")
+
     code: AdviceCode
     sentence: str
     figures: Mapping[str, float] = field(default_factory=dict)  # what it follows from
-    moves_body: bool = False  # whether it says to let more of the backbone move
+    moves_backbone: bool = False  # whether it says to let more of the backbone move
 
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:

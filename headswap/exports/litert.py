@@ -124,16 +124,16 @@ def write_int8(full: Path, target: Path, images: Iterable[NDArray[np.float32]]) 
             from ai_edge_quantizer.quantizer import Quantizer
             from ai_edge_quantizer.recipe_manager import RecipeManager
 
-            recipe = RecipeManager()
+            quantization = RecipeManager()
             for name in _QUANTIZED:
-                recipe.add_static_config(
+                quantization.add_static_config(
                     regex=".*",
                     operation_name=TFLOperationName[name],
                     activation_num_bits=8,
                     weight_num_bits=8,
                 )
             quantizer = Quantizer(str(full))
-            quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
+            quantizer.load_quantization_recipe(quantization.get_quantization_recipe())
             seen = quantizer.calibrate({_SIGNATURE: [{INPUT: one} for one in images]})
             quantizer.quantize(seen).export_model(str(target), overwrite=True)
         LiteRtNetwork(target)

@@ -147,7 +147,7 @@ def _card(experiment: Experiment, network: Network, trained: TrainingResult, rep
         flip=trained.flip,
         engine=trained.engine,
         l2=trained.l2,
-        body_sha256=network.weights_sha256,
+        backbone_sha256=network.weights_sha256,
         versions=versions_here(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
         licence=network.card.licence,

@@ -40,12 +40,12 @@ class BackboneBlock:
 class Inspection:
     """A network opened up."""
 
-    __pydantic_config__ = keys_on_disk(image_ms="picture_ms")
+    __pydantic_config__ = keys_on_disk(image_ms="picture_ms", backbone_parameters="body_parameters")
 
     card: NetworkCard
     site: HeadSite
     stages: tuple[BackboneBlock, ...]  # of the backbone
-    body_parameters: int  # kept and frozen
+    backbone_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
@@ -91,7 +91,7 @@ def inspect_network(
             BackboneBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
             for stage in backbone_stages(network.module, site)
         ),
-        body_parameters=sum(count for key, count in counts.items() if key not in in_head),
+        backbone_parameters=sum(count for key, count in counts.items() if key not in in_head),
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,

@@ -196,8 +196,8 @@ def bank_of(
     from headswap.features.engines import engine_named
 
     folder = task.workspace / "features"
-    body = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
-    builder = BankBuilder(body, folder=folder, expected=len(images))
+    extractor = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
+    builder = BankBuilder(extractor, folder=folder, expected=len(images))
     if task.crew is not None:
         _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(

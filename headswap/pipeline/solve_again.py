@@ -251,12 +251,12 @@ def _with_diagnostics(
 def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     known, recorded = len(images.known.part("train")), len(images.manifest.part("train"))
     of_all = f"{known} training pictures" if known == recorded else f"{known} of {recorded} training pictures"
-    body = " Its body was taught the classes of before, not these." if moved else ""
+    notes = " Its body was taught the classes of before, not these." if moved else ""
     if "float32" not in images.engine:
-        body += " Pictures are judged by features in half precision: the network may answer a few otherwise."
+        notes += " Pictures are judged by features in half precision: the network may answer a few otherwise."
     return (
         f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
-        f"{of_all}, without the old pictures.{body} The figures are of the new head; those of before no "
+        f"{of_all}, without the old pictures.{notes} The figures are of the new head; those of before no "
         "longer hold."
     )
 

@@ -40,16 +40,16 @@ READY = ChildReply(text="ready")  # the first message of a child: it has importe
 
 def write_message(pipe: BinaryIO, message: object) -> None:
     """Send one record."""
-    body = to_json(message).encode()
-    pipe.write(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
+    content = to_json(message).encode()
+    pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
     pipe.flush()
 
 
 def read_message(pipe: BinaryIO, kind: type[Message]) -> Message | None:
     """Receive one record; None when the other side is gone, even in the middle of a message."""
     length = _read_exactly(pipe, _LENGTH_BYTES)
-    body = _read_exactly(pipe, int.from_bytes(length, "big")) if length else None
-    return from_json(kind, body) if body is not None else None
+    content = _read_exactly(pipe, int.from_bytes(length, "big")) if length else None
+    return from_json(kind, content) if content is not None else None
 
 
 def _read_exactly(pipe: BinaryIO, size: int) -> bytes | None:

@@ -66,7 +66,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
                 for path, kind, width in zip(site.paths, site.kinds, site.in_features, strict=True)
             ],
             "num_classes": site.num_classes,
-            "parameters": found.body_parameters + found.head_parameters,
+            "parameters": found.backbone_parameters + found.head_parameters,
             "head_parameters": found.head_parameters,
             "weights": found.card.weights.words,
             "licence": found.card.licence,

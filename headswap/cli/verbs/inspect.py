@@ -32,7 +32,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "input_size": list(card.input.size),
         "mean": list(card.input.mean),
         "std": list(card.input.std),
-        "parameters": found.body_parameters + found.head_parameters,
+        "parameters": found.backbone_parameters + found.head_parameters,
         "head_parameters": found.head_parameters,
         "weights": card.weights.words,
         "licence": card.licence,

@@ -38,7 +38,7 @@ def inspection(card: NetworkCard) -> Inspection:
         BackboneBlock(path=f"layer{i}", kind="Sequential", parameters=1000 * i) for i in range(1, 13)
     )
     return Inspection(
-        card=card, site=site, stages=stages, body_parameters=23_508_032, head_parameters=2_049_000,
+        card=card, site=site, stages=stages, backbone_parameters=23_508_032, head_parameters=2_049_000,
         class_names=("tench, Tinca tinca", "goldfish", HOSTILE), seconds=0.3,
     )  # fmt: skip
 

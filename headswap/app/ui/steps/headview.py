@@ -82,7 +82,7 @@ def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     return h.dl(".facts")[
         h.div[
             h.dt(".tag")[icon("lock"), "Kept, frozen ", term("body")],
-            h.dd[h.b(".hs-num")[number(inspection.body_parameters)], "numbers in the body"],
+            h.dd[h.b(".hs-num")[number(inspection.backbone_parameters)], "numbers in the body"],
         ],
         h.div[
             h.dt(".tag")[icon("scissors"), "Replaced ", term("head")],
