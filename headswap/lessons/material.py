@@ -52,6 +52,7 @@ from headswap.network import InputSpec, Network
 from headswap.storage.locations import sample_folder
 from headswap.storage.records import read_record
 from headswap.training.config import TrainConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
@@ -305,7 +306,7 @@ class Material:
 def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
     """The head of every frozen arm: headswap's own solver, with one penalty for all."""
     config = TrainConfig(l2_grid=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
-    return fit_head(features, labels, num_classes=num_classes, config=config)
+    return fit_head(LabeledFeatures(features, labels, num_classes), config=config)
 
 
 def share_right(head: SolvedHead, features: Tensor, labels: Tensor) -> float:

@@ -253,16 +253,17 @@ def _answers(
     """(N, C) answers out of fold of each kind of head."""
     from headswap.training.linear.cross_validation import cross_validate
     from headswap.training.linear.heads import has_bias
+    from headswap.training.linear.labeled_features import LabeledFeatures
 
     kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    labels, groups = task.labels(images), [image.group for image in images]
     logits: dict[HeadKind, Tensor] = {}
     for number, kind in enumerate(kinds):
         listener(Progress("head", number, len(kinds), unit="heads"))
         reading = source.reads(kind)
+        known = LabeledFeatures(bank.features[:, reading.columns], labels, int(labels.max()) + 1, groups)
         logits[kind] = cross_validate(
-            bank.features[:, reading.columns],
-            task.labels(images),
-            [image.group for image in images],
+            known,
             reading.site,
             has_bias=has_bias(reading.network.module, reading.site),
             folds=task.folds,

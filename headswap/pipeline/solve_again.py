@@ -38,6 +38,7 @@ from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
 from headswap.training.diagnostics import diagnose
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.task import TrainingResult
 from headswap.training.verify import installed
 
@@ -174,13 +175,15 @@ def _solved(
 ) -> LinearHeads:
     train = _is_train(known)
     return fit_heads(
-        features[train],
-        _labels(known)[train],
+        LabeledFeatures(
+            features[train],
+            _labels(known)[train],
+            len(known.classes),
+            [image.group for image in known.part("train")],
+        ),
         site,
-        num_classes=len(known.classes),
         has_bias=has_bias(network.module, site),
         config=experiment.teach,
-        groups=[image.group for image in known.part("train")],
         seed=experiment.data.seed,
     )
 

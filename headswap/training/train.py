@@ -35,6 +35,7 @@ from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
 from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
@@ -227,13 +228,15 @@ def _fit(
     """Solve the head on some rows of the features of all pictures."""
     images = task.manifest.images
     return fit_heads(
-        taken(features, rows),
-        task.labels(tuple(images[row] for row in rows.tolist())),
+        LabeledFeatures(
+            taken(features, rows),
+            task.labels(tuple(images[row] for row in rows.tolist())),
+            len(task.manifest.classes),
+            [images[row].group for row in rows.tolist()],
+        ),
         site,
-        num_classes=len(task.manifest.classes),
         has_bias=has_bias(network.module, site),
         config=task.config,
-        groups=[images[row].group for row in rows.tolist()],
         seed=task.seed,
         watch=watch,
     )
