@@ -102,7 +102,7 @@ def _last(bundle: Bundle) -> tuple[tuple[str, int], ...]:
     layers = dict(unwidened(module).named_modules(remove_duplicate=False))
     if not all(path in layers for path in site.paths):
         return ()
-    return tuple(zip(site.paths, site.in_features, strict=True))
+    return tuple((layer.path, layer.in_features) for layer in site.layers)
 
 
 def _with_choices(spec: RebuildSpec, network: Network) -> RebuildSpec:

@@ -93,8 +93,8 @@ class Material:
     def site(self) -> HeadSite:
         """Its head: one linear layer, or these experiments would not show what they say."""
         site = find_head(self.network, path=self.setting.head or None)
-        if site.kinds != ("Linear",) or site.tail_paths:
-            heads = ", ".join(f"{path} ({kind})" for path, kind in zip(site.paths, site.kinds, strict=True))
+        if [layer.kind for layer in site.layers] != ["Linear"] or site.tail_paths:
+            heads = ", ".join(f"{layer.path} ({layer.kind})" for layer in site.layers)
             raise BadSetting(
                 f"The head of {self.network.name} is not one linear layer: {heads}.",
                 remedy="Choose a network such as tf_efficientnet_lite0 or resnet18 for the experiments.",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from headswap.errors import TooFewImages
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadLayer, HeadSite
 from headswap.training.linear import cross_validation as folds
 from headswap.training.linear.cross_validation import cross_validate
 from headswap.training.linear.labeled_features import LabeledFeatures
@@ -14,7 +14,9 @@ from headswap.training.linear.labeled_features import LabeledFeatures
 
 def site(width: int, classes: int) -> HeadSite:
     return HeadSite(
-        paths=("fc",), kinds=("Linear",), in_features=(width,), num_classes=classes, input_size=(3, 8, 8)
+        layers=(HeadLayer(path="fc", kind="Linear", in_features=width),),
+        num_classes=classes,
+        input_size=(3, 8, 8),
     )
 
 

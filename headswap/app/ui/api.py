@@ -62,8 +62,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         return {
             "model": found.card.full_name,
             "heads": [
-                {"layer": path, "kind": kind, "in_features": width}
-                for path, kind, width in zip(site.paths, site.kinds, site.in_features, strict=True)
+                {"layer": one.path, "kind": one.kind, "in_features": one.in_features} for one in site.layers
             ],
             "num_classes": site.num_classes,
             "parameters": found.backbone_parameters + found.head_parameters,

@@ -97,15 +97,15 @@ def has_bias(module: nn.Module, site: HeadSite) -> tuple[bool, ...]:
 
 def can_hold(module: nn.Module, site: HeadSite, num_classes: int) -> bool:
     """Whether every head is a layer with one weight that a linear solution fits into."""
-    for path, width in zip(site.paths, site.in_features, strict=True):
+    for layer in site.layers:
         try:
-            head = module.get_submodule(path)
+            head = module.get_submodule(layer.path)
         except AttributeError:
             return False
         weight, bias = getattr(head, "weight", None), getattr(head, "bias", None)
         if (
             not isinstance(weight, Tensor)
-            or weight.numel() != num_classes * width
+            or weight.numel() != num_classes * layer.in_features
             or len(weight) != num_classes
         ):
             return False

@@ -181,7 +181,7 @@ def _old_head_wide(inspection: Inspection) -> h.Node:
         line_of_text(524, 30, "Old head · taken off", OLD_TITLE),
         _struck(inspection, 524, 56, 20, size=13, most=24),
         line_of_text(708, 96, f"… {number(site.num_classes)} names", Lettering(tone="mut", anchor="end")),
-        line_of_text(524, 122, f"{site.kinds[0]} {site.in_features[0]} → {site.num_classes}", ASIDE),
+        line_of_text(524, 122, f"{site.layers[0].kind} {site.in_features[0]} → {site.num_classes}", ASIDE),
         h.path(".cut", d="M394 150C424 140 462 82 504 72"),
         h.circle(cx=448, cy=112, r=13, fill="var(--hs-surface)", stroke="var(--hs-line-strong)"),
         h.path(d="m443 107 10 10m0-10-10 10", stroke="var(--hs-ink)", stroke_width=2, stroke_linecap="round"),
