@@ -7,6 +7,7 @@ Knows pipes and records; nothing of who talks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -50,6 +51,12 @@ def read_message(pipe: BinaryIO, kind: type[Message]) -> Message | None:
     length = _read_exactly(pipe, _LENGTH_BYTES)
     content = _read_exactly(pipe, int.from_bytes(length, "big")) if length else None
     return from_json(kind, content) if content is not None else None
+
+
+def ask_for(kind: type[Message], ask: Callable[[str], str], question: object) -> Message:
+    """Ask with a record and take the answer as a record: `ask` of a child knows texts only."""
+    found: Message = from_json(kind, ask(to_json(question)))
+    return found
 
 
 def _read_exactly(pipe: BinaryIO, size: int) -> bytes | None:
