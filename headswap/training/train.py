@@ -99,7 +99,7 @@ def begin(
             return _by_gradient(task, network, record, listener)
         trained = training_result_of(task, network, site, proof, bank)
     with timing("evaluate"):
-        beside = diagnose(
+        diagnostics = diagnose(
             task.manifest,
             bank.features,
             proof.heads,
@@ -113,7 +113,9 @@ def begin(
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(trained, diagnostics=beside, view=viewed.words if viewed else "", head=chosen.words)
+    trained = replace(
+        trained, diagnostics=diagnostics, view=viewed.words if viewed else "", head=chosen.words
+    )
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
