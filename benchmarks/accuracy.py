@@ -47,6 +47,7 @@ from headswap.network import Network
 from headswap.training.config import HeadKind, TrainConfig
 from headswap.training.head_choice import FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import folds_of
 from headswap.training.task import TrainingTask
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
@@ -93,11 +94,9 @@ Fitted = tuple[HeadKind, Callable[[Tensor], Tensor]]  # what it reads; (M, D) of
 def solved(part: LabelledSet, kind: HeadKind, seed: int) -> LinearHeads:
     """A head as teaching solves it."""
     reading = part.source.reads(kind)
-    return fit_heads(
-        part.read(kind), part.labels, reading.site, num_classes=part.classes,
-        has_bias=has_bias(reading.network.module, reading.site), config=TrainConfig(),
-        groups=part.groups.tolist(), seed=seed,
-    )  # fmt: skip
+    known = LabeledFeatures(part.read(kind), part.labels, part.classes, part.groups.tolist())
+    biases = has_bias(reading.network.module, reading.site)
+    return fit_heads(known, reading.site, has_bias=biases, config=TrainConfig(), seed=seed)
 
 
 def by_head(part: LabelledSet, seed: int, kind: HeadKind) -> Fitted:

@@ -54,7 +54,7 @@ def measure(source: Path, seed: int, budget_s: float, always: bool) -> Row:
 
         report = trained("head", TrainConfig())
         before = report.test_right / report.test_total
-        advised = any(one.moves_body for one in report.advice)
+        advised = any(one.moves_backbone for one in report.advice)
         if not advised and not always:
             return Row(source.name, seed, False, before, before, "head", 0.0)
         begin = time.perf_counter()

@@ -67,6 +67,7 @@ def a_head(shape: str, iterations: int | None) -> tuple[list[float], list[float]
     from headswap.features.memmap import matrix
     from headswap.training.config import TrainConfig
     from headswap.training.linear import solver
+    from headswap.training.linear.labeled_features import LabeledFeatures
 
     count, width, classes = map(int, shape.split("x"))
     if iterations is not None:
@@ -82,7 +83,7 @@ def a_head(shape: str, iterations: int | None) -> tuple[list[float], list[float]
     seconds, processor = [], []
     for _ in range(25 if count < 1000 else 1):
         begin, busy = time.perf_counter(), time.process_time()
-        head = solver.fit_head(features, labels, num_classes=classes, config=config)
+        head = solver.fit_head(LabeledFeatures(features, labels, classes), config=config)
         seconds.append(time.perf_counter() - begin)
         processor.append(time.process_time() - busy)
     losses = " ".join(f"{loss:.5f}" for loss in head.fold_losses)

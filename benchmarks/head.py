@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from headswap.training.config import TrainConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head
 
 
@@ -32,7 +33,7 @@ def seconds(
 ) -> float:
     groups = None if folded else labels.tolist()  # a class in one piece cannot be cut into folds
     begin = time.perf_counter()
-    fit_head(features, labels, num_classes=classes, config=config, groups=groups)
+    fit_head(LabeledFeatures(features, labels, classes, groups), config=config)
     return time.perf_counter() - begin
 
 

@@ -43,6 +43,7 @@ from headswap.heads.detect import locate_head
 from headswap.network import Network
 from headswap.training.label_advice import LabelAdvice
 from headswap.training.labelling import QUESTIONS, ClusterTree, advise, cluster_tree
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head, folds_of
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
@@ -157,7 +158,7 @@ def accuracy(features: Tensor, labels: Tensor, test: LabelledSet, held: Tensor) 
     classes, own = labels.unique(return_inverse=True)
     if len(classes) < 2:
         return float((test.labels[held] == classes[0]).double().mean())
-    head = fit_head(features, own, num_classes=len(classes))
+    head = fit_head(LabeledFeatures(features, own, len(classes)))
     said = classes[(test.features[held] @ head.weight.T + head.bias).argmax(dim=1)]
     return float((said == test.labels[held]).double().mean())
 

@@ -33,6 +33,7 @@ from headswap.data.transforms import prepare
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head, folds_of
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
@@ -62,7 +63,7 @@ def collages(folder: Path, most: int) -> tuple[list[Image.Image], NDArray[np.flo
 
 
 def ours(features: NDArray[np.float32], labels: NDArray[np.float32], others: NDArray[np.float32]) -> Floats:
-    solved = fit_head(torch.from_numpy(features), torch.from_numpy(labels), num_classes=labels.shape[1])
+    solved = fit_head(LabeledFeatures(torch.from_numpy(features), torch.from_numpy(labels), labels.shape[1]))
     return np.asarray((torch.from_numpy(others) @ solved.weight.T + solved.bias).double().numpy())
 
 

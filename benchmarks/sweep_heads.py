@@ -162,7 +162,7 @@ def _swept_network(zoo: str, name: str) -> Line:
         words="; ".join(problems),
         paths=site.paths,
         aux_paths=site.aux_paths,
-        kinds=site.kinds,
+        kinds=tuple(layer.kind for layer in site.layers),
         parameters=parameters,
         real=real,
         metadata_agrees=site.metadata_agrees,

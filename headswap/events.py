@@ -34,9 +34,9 @@ Step = Literal[
 class StepWords:
     """What is said of a step, wherever it is shown, and where it lies on the bar of a whole run."""
 
-    name: str  # beside a bar of its own
+    name: str  # next to a bar of its own
     sentence: str  # with {done} and {total}
-    share_head: tuple[float, float]  # begin and end, when only the head is taught: the body takes most
+    share_head: tuple[float, float]  # begin and end, when only the head is taught: the backbone takes most
     share_finetune: tuple[float, float]  # when more than the head may move: that takes most
 
 

@@ -97,7 +97,8 @@ class NetworkCard:
     num_classes: int | None = None  # classes the pretrained head knows; 0: it has no head of its own
     licence: str | None = None  # of the weights, as the library states it
     year: int | None = None
-    variant: str = ""  # what `build_network` must be told beside the name to build the very same module
+    # what `build_network` must be told in addition to the name to build the very same module
+    variant: str = ""
 
     @property
     def full_name(self) -> str:

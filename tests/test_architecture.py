@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,8 +31,8 @@ NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc"
 PRIVATE_WORDS = {  # that this project had for what the field has a name for
     "Album", "Ballot", "Beginning", "Body", "Care", "Course", "Deed", "Desk", "Door", "Doubt", "Drill",
     "Evidence", "Filling", "Foot", "Gate", "Journey", "Judgement", "Keeping", "Look", "Memory", "Owner",
-    "Picture", "Pulse", "Scene", "Shared", "Show", "Sitting", "Standing", "Study", "Taught", "Top", "Walk",
-    "Watched", "alarm_from", "doubts_of", "freeze_body", "go_further", "judge", "sitting", "study",
+    "Picture", "Pulse", "Scene", "Shared", "Show", "Sitting", "Standing", "Study", "Taught", "Top", "Verdict",
+    "Walk", "Watched", "alarm_from", "doubts_of", "freeze_body", "go_further", "judge", "sitting", "study",
     "take_in", "taught_of", "teach_head", "teach_through", "twins_of",
 }  # fmt: skip
 PRIVATE_PARTS = {  # of any name that is given in the code
@@ -39,6 +41,7 @@ PRIVATE_PARTS = {  # of any name that is given in the code
     "strengths", "study", "taught", "twins", "unlike",
     "course", "deed", "deeds", "likeness", "look", "looked", "looking", "looks", "place", "places", "settle",
     "settled", "shared", "standing", "turn", "turned", "turns", "twin", "verdict", "way", "ways", "whom",
+    "recipe", "recipes",
 }  # fmt: skip
 PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, and what callers may name
     "headswap/app/service/lessons/progress.py: place",
@@ -47,6 +50,14 @@ PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, 
     "headswap/exports/parity.py: ways",
     "headswap/pipeline/run.py: place",  # of run_experiment
     "headswap/data/upload.py: in_place",  # the field's own word
+}
+PRIVATE_PARTS_OF_THE_CORE = {
+    "body",
+    "bodies",
+}  # the page's word for a backbone; requests and HTML have a body
+CORE_NAMES_THAT_STAY = {  # names of weights in a bundle
+    "headswap/heads/wide.py: BODY",
+    "headswap/heads/wide.py: body",
 }
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle"}
 
@@ -244,19 +255,54 @@ def given_names(node: ast.AST) -> Iterator[str]:
             yield name
 
 
-def test_no_name_is_made_of_a_private_word() -> None:
-    kept = {"is_unlike"}  # a key of the answers to programs
-    named = {
+def names_made_of(words: set[str], paths: list[Path]) -> set[str]:
+    """Every name that the code of some files gives and that holds one of the words, behind its file."""
+    return {
         f"{path.relative_to(ROOT).as_posix()}: {name}"
-        for path in modules()
+        for path in paths
         if "templates" not in path.parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in given_names(node)
-        if not PRIVATE_PARTS.isdisjoint(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
-        and name not in kept
+        if not words.isdisjoint(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
     }
 
-    assert named == PRIVATE_NAMES_THAT_STAY
+
+def test_no_name_is_made_of_a_private_word() -> None:
+    named = names_made_of(PRIVATE_PARTS, modules())
+
+    # a key of the answers to programs
+    assert {name for name in named if not name.endswith(": is_unlike")} == PRIVATE_NAMES_THAT_STAY
+
+
+def test_the_core_has_a_backbone_where_the_page_has_a_body() -> None:
+    core = [path for path in modules() if path != ROOT / "app.py" and not room(path).startswith("app")]
+
+    assert names_made_of(PRIVATE_PARTS_OF_THE_CORE, core) == CORE_NAMES_THAT_STAY
+
+
+OLD_WORDS = re.compile(r"\b(whoever|whomever|somebody|anew|besides?)\b", re.IGNORECASE)
+
+
+def comments_and_docstrings(text: str) -> Iterator[str]:
+    yield from (
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    )
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def test_comments_speak_plain_modern_english() -> None:
+    said = [
+        f"{path.relative_to(ROOT)}: {one}"
+        for path in modules()
+        for one in comments_and_docstrings(path.read_text(encoding="utf-8"))
+        if OLD_WORDS.search(one.replace("`beside`", ""))  # a parameter of that name
+    ]
+
+    assert said == []
 
 
 RULES = (upward_imports, heavy_imports, oversize, forbidden, without_a_header)

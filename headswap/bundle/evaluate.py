@@ -3,7 +3,7 @@
 Flow:  bundle + labelled folder --evaluate_bundle--> BundleEvaluation
 
 The headline is what the bundle has not seen. What it was trained on, what only looks like a
-training picture, and what was in its test part are counted beside it, each on its own.
+training picture, and what was in its test part are counted apart from it, each on its own.
 """
 
 from __future__ import annotations

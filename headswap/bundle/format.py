@@ -3,7 +3,7 @@
     bundle/
       bundle.json          names, preprocessing, the head's place, versions
       experiment.json      every choice of the run
-      weights.safetensors  the whole network, body and new head
+      weights.safetensors  the whole network, backbone and new head
       memory.safetensors   looks of practice pictures, the old head (may be missing)
       features.safetensors what a later change of classes needs of the pictures (may be missing)
       report.json          how good it is
@@ -59,7 +59,7 @@ PARTS = (_CARD, EXPERIMENT, REFERENCE, KEPT, _WEIGHTS, _REPORT, _DATASET, SEAL)
 class BundleCard:
     """Everything but numbers: what is needed to build the network again and read its answers."""
 
-    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength")
+    __pydantic_config__ = keys_on_disk(flip="mirror", l2="strength", backbone_sha256="body_sha256")
 
     format: int
     model: str  # zoo/name of the architecture
@@ -71,9 +71,9 @@ class BundleCard:
     even_share: float = 0.0  # of the answer, spread evenly over the classes after it; 0 in older bundles
     head_path: str | None  # the person's own choice of layer; None: found
     flip: bool = False  # answers are the mean over picture and mirrored picture
-    engine: str  # what ran the body
+    engine: str  # what ran the backbone
     l2: float | None  # the penalty chosen; None: taught by gradient through the network
-    body_sha256: str  # of the pretrained weights
+    backbone_sha256: str  # of the pretrained weights
     versions: dict[str, str]
     parameters: int
     licence: str | None
@@ -143,7 +143,7 @@ def read_card(folder: Path) -> BundleCard:
 
 
 def read_report(folder: Path) -> Report:
-    """The verdict kept in a bundle."""
+    """The report kept in a bundle."""
     report: Report = from_json(Report, _with_codes(read_sealed(folder, _REPORT)))
     return report
 

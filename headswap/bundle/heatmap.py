@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _FEWEST_POSITIONS = 9  # a layer with fewer knows hardly where
 _MOST_PREFIX = 8  # tokens before those of the positions: class, distillation, registers
-_HAVE_A_SAY = 0.02  # share of places that must: after a ReLU it may be few, beside a class token none is
+_HAVE_A_SAY = 0.02  # share of places that must: after a ReLU it may be few, next to a class token none is
 _GLOW = np.array([255.0, 170.0, 40.0])  # RGB
 _DIM = 0.35  # brightness of what did not count
 

@@ -31,7 +31,7 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KeptFeatures:
-    """Features of images by the body of the bundle."""
+    """Features of images by the backbone of the bundle."""
 
     rows: NDArray[np.int64]  # (M,) indices of the images of dataset.json, rising
     features: Floats32  # (M, D), of all that the head reads, as `HeadSite.in_features` counts them
@@ -67,7 +67,7 @@ def _rows_by_class(manifest: Manifest, part: Part) -> list[int]:
 
 
 def save_kept(path: Path, kept: KeptFeatures) -> None:
-    """Write features beside the weights, a byte each."""
+    """Write features next to the weights, a byte each."""
     from safetensors.numpy import save
 
     roots = np.sign(kept.features) * np.sqrt(np.abs(kept.features))  # (M, D)

@@ -57,7 +57,7 @@ class PretrainedNames:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReferenceFeatures:
-    """Practice pictures as the body sees them."""
+    """Practice pictures as the backbone sees them."""
 
     embeddings: Embeddings  # (M, D)
     sha256s: tuple[str, ...]  # M
@@ -115,7 +115,7 @@ def remember(
 
 
 def save_reference(path: Path, reference: ReferenceFeatures) -> None:
-    """Write it beside the weights."""
+    """Write it next to the weights."""
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[np.generic]] = {

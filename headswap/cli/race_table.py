@@ -10,6 +10,8 @@ import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
+from headswap.cli.verb import left_out_lines
+
 if TYPE_CHECKING:
     from headswap.pipeline.comparison import Comparison, ComparisonRow, Race, RoundFigure
 
@@ -40,7 +42,7 @@ def race_words(found: Comparison, race: Race, data: str, seed: int = 0) -> str:
         lines.append("No network has won.")
     else:
         lines += [race.words, *_test_words(race), "Take it:", f"  {_command(data, race.winner, seed)}"]
-    lines += [f"left out: {left.file}: {left.reason}" for left in found.left_out]
+    lines += left_out_lines(found.left_out)
     return "\n".join(lines)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from headswap.data.manifest import SkippedFile
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers gives
 
@@ -61,3 +63,13 @@ def add_cluster(sub: argparse.ArgumentParser) -> None:
 def cluster_of(choices: argparse.Namespace) -> str | None:
     """The cluster that was asked for, by an option or by the environment; None: none."""
     return choices.on or choices.environment.get("HEADSWAP_CLUSTER") or None
+
+
+def left_out_record(left_out: Iterable[SkippedFile]) -> list[dict[str, str]]:
+    """Files that were left out, with their reasons, for --json."""
+    return [{"file": left.file, "reason": left.reason} for left in left_out]
+
+
+def left_out_lines(left_out: Iterable[SkippedFile]) -> list[str]:
+    """The same for people."""
+    return [f"left out: {left.file}: {left.reason}" for left in left_out]

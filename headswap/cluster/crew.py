@@ -3,7 +3,7 @@
 Flow:  name of a task + parcels --Crew.each--> (number, answer), every parcel exactly once, in any order
 
 A task is a named function, found by its name where it runs. What goes in and what comes out is JSON and
-arrays: no code travels, so whoever runs a part needs the same headswap and nothing of the caller's.
+arrays: no code travels, so each machine that runs a part needs the same headswap and nothing of the caller's.
 `tests/contracts/test_crews.py` is what every crew promises.
 """
 

@@ -3,7 +3,7 @@
 Flow:  "auto" | HOST:PORT, paths --joined--> RayCrew, or one sentence that says what is missing
 
 What can be known without Ray is asked first: importing it takes a second, and it waits twenty for an answer
-that a plain request has at once. A cluster that lets in whoever knocks is refused: everybody who can reach it
+that a plain request has at once. A cluster without a token is refused: everyone who can reach it
 can run programs on its machines (docs/decisions/0042-a-cluster.md).
 
 The environment is read here and nowhere else of this room: Ray's own settings are in it.

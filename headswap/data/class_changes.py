@@ -4,7 +4,7 @@ Flow:  class names + ClassChanges --new_names--> {old name: new name, or None}
        Manifest + those --with_classes--> Manifest;  Manifest + new images --with_images--> Manifest
 
 Parts and groups stay as they were recorded: nothing is drawn again, and no image moves to the other side of
-the split. `edit.py`, beside, changes images that are at hand, and draws all of them again.
+the split. `edit.py` changes images that are at hand, and draws all of them again.
 
 Knows records only: opens no image, writes no file.
 """

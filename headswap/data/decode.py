@@ -88,7 +88,7 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
 
 LEAST_PX = 256  # smaller wishes are read as this one, so that most networks share the same pixels
 
-# What files of pictures are called: for file choosers, and to tell a lost picture from a note beside it.
+# What files of pictures are called: for file choosers, and to tell a lost picture from a note next to it.
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff",
     ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",

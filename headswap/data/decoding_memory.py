@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RGB_BYTES = 4  # of a pixel, as Pillow keeps RGB and everything with two to four channels
 SOME_BYTES = 32_000_000  # a strip of deep grey on its way to RGB took 25 MB
 _LOADED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # of a pixel, by mode
-_DECODER_BYTES = {  # of a pixel, beside the loaded image
+_DECODER_BYTES = {  # of a pixel, in addition to the loaded image
     "PNG": 0, "BMP": 2, "GIF": 2, "PPM": 3,
     "WebP": 12,  # two canvases and the frame
     "TIFF": 8,  # a file may hold one strip or tile only, of four deep channels

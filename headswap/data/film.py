@@ -2,7 +2,7 @@
 
 Flow:  bytes --frames_of--> Frames, in the order of the film
 
-Frames beside each other show the same thing, so half a second gives one; a long film gives one for a longer
+Frames next to each other show the same thing, so half a second gives one; a long film gives one for a longer
 while, and no film gives more than `MOST_FRAMES`. Frames that no other frame is built on are not decoded.
 
 Knows films only: no classes, no networks. PyAV (FFmpeg) reads them and is imported when one comes.

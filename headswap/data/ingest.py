@@ -183,7 +183,7 @@ def ingest(  # noqa: PLR0913
             decode_px=_decode_px(store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
-    left_out.sort(key=lambda left: not is_image_name(left.file))  # notes beside the pictures come last
+    left_out.sort(key=lambda left: not is_image_name(left.file))  # notes next to the pictures come last
     classes = tuple(sorted({name for image in images for name in image.names}))
     check_enough(upload.name, classes, left_out, min_classes)
     manifest = Manifest(
@@ -323,7 +323,7 @@ def _take_film(plan: _Plan, placed: PlacedFile, data: bytes, name: str) -> tuple
     if plan.store is None:
         return _left(placed, f"{decode.shown_name(name)} is a film, and nowhere is named to keep its frames.")
 
-    def alive() -> None:  # whoever watches counts from the last frame, not from the first
+    def alive() -> None:  # who watches counts from the last frame, not from the first
         plan.policy.end(placed.file)
         plan.policy.begin(placed.file)
 
@@ -374,11 +374,11 @@ def _image_record(
 
 
 def most_prefetched(threads: int, *, alone: bool) -> int:
-    """How many pictures may be in preparation or wait while the body works.
+    """How many pictures may be in preparation or wait while the backbone works.
 
     Args:
         threads: that prepare them.
-        alone: the body is slowed down by work beside its own more than by waiting afterwards.
+        alone: the backbone is slowed down by work at the same time more than by waiting afterwards.
     """
     return threads * (2 if alone else 32)
 

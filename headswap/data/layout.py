@@ -60,36 +60,78 @@ class FolderLayout:
 def arrange(names: Iterable[str]) -> FolderLayout:
     """Give every file its class and its part.
 
+    Folders that only wrap others are passed over. Then one of three rules holds for the whole source:
+
+    | what it looks like                    | class                         | part                         |
+    |---------------------------------------|-------------------------------|------------------------------|
+    | train/cats/1.jpg: parts hold classes  | the folder below the part     | of the first folder          |
+    | cats/train/1.jpg: classes hold parts  | the first folder              | of the second folder         |
+    | cats/.../1.jpg: no parts              | the first folder, at any depth below it | none: it is drawn  |
+
     Args:
         names: paths relative to the source, with forward slashes, in any order.
     """
     paths, left_out = _without_moving_halves(sorted(tuple(n.split("/")) for n in names if not is_litter(n)))
-    images = [path for path in paths if is_image_name(path[-1])] or paths
-    depth = _unwrap(images, 0)
-    stem = images[0][:depth] if images else ()
-    images = [path for path in images if len(path) > depth + 1 and path[:depth] == stem]
-    parts = _part_folders(images, depth)
-    class_depth = {top: _unwrap([path for path in images if path[depth] == top], depth + 1) for top in parts}
-    inner_parts = not parts and _classes_hold_parts(images, depth)
-
+    rule = _rule_for(paths)
     homes: list[tuple[Steps, str, Part | None]] = []  # path, class folder, part
     for path in paths:
-        top = path[depth] if len(path) > depth + 1 and path[:depth] == stem else None
-        level = class_depth.get(top, depth) if top is not None else depth
-        if top is None or (parts and top not in parts) or len(path) <= level + 1:
-            left_out.append(SkippedFile(file="/".join(path), reason=_why_outside(path, parts, top)))
-        elif parts:
-            homes.append((path, path[level], parts[top]))
-        elif inner_parts:
-            homes.append((path, top, PART_NAMES.get(path[depth + 1].casefold())))
+        home = rule.home(path)
+        if home is None:
+            reason = _why_outside(path, rule.parts, rule.top(path))
+            left_out.append(SkippedFile(file="/".join(path), reason=reason))
         else:
-            homes.append((path, top, None))
+            homes.append((path, *home))
     spelling, findings = _spellings([folder for _, folder, _ in homes])
     placed = tuple(
         PlacedFile(file="/".join(path), class_name=spelling[class_key(folder)], given_part=part)
         for path, folder, part in homes
     )
     return FolderLayout(placed=placed, left_out=tuple(left_out), findings=findings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """Where in a path its class and its part are; see the table of `arrange`."""
+
+    wrapping: Steps  # folders around everything
+    parts: dict[str, Part]  # first folders that are parts; empty: there are none
+    class_depths: dict[str, int]  # where the classes of each part are
+    classes_hold_parts: bool
+
+    def top(self, path: Steps) -> str | None:
+        """The first folder of a file inside the wrapping ones; None: it is in none."""
+        depth = len(self.wrapping)
+        return path[depth] if len(path) > depth + 1 and path[:depth] == self.wrapping else None
+
+    def home(self, path: Steps) -> tuple[str, Part | None] | None:
+        """The class folder of a file and the part that it states; None: it is in no class folder."""
+        top, depth = self.top(path), len(self.wrapping)
+        if top is None or (self.parts and top not in self.parts):
+            return None
+        level = self.class_depths.get(top, depth)
+        if len(path) <= level + 1:
+            return None
+        if self.parts:
+            return path[level], self.parts[top]
+        if self.classes_hold_parts:
+            return top, PART_NAMES.get(path[depth + 1].casefold())
+        return top, None
+
+
+def _rule_for(paths: Sequence[Steps]) -> _Rule:
+    images = [path for path in paths if is_image_name(path[-1])] or paths
+    depth = _unwrap(images, 0)
+    wrapping = images[0][:depth] if images else ()
+    images = [path for path in images if len(path) > depth + 1 and path[:depth] == wrapping]
+    parts = _part_folders(images, depth)
+    return _Rule(
+        wrapping=wrapping,
+        parts=parts,
+        class_depths={
+            top: _unwrap([path for path in images if path[depth] == top], depth + 1) for top in parts
+        },
+        classes_hold_parts=not parts and _classes_hold_parts(images, depth),
+    )
 
 
 def unsorted(names: Iterable[str]) -> FolderLayout:
@@ -118,12 +160,12 @@ def is_litter(name: str) -> bool:
 
 
 def is_image_name(name: str) -> bool:
-    """By its ending only: enough to tell a picture or film that was lost from a note beside the pictures."""
+    """By its ending only: enough to tell a picture or film that was lost from a note next to the pictures."""
     return name.lower().endswith((*ENDINGS, *_OTHER_IMAGES, *FILM_ENDINGS))
 
 
 def _without_moving_halves(paths: list[Steps]) -> tuple[list[Steps], list[SkippedFile]]:
-    """Leave out the short film that a phone keeps beside a live photo: it shows the same once more."""
+    """Leave out the short film that a phone keeps next to a live photo: it shows the same once more."""
     photos = {_stem(path): path[-1] for path in paths if path[-1].lower().endswith(ENDINGS)}
     halves = [path for path in paths if is_film(path[-1]) and _stem(path) in photos]
     left_out = [
@@ -165,7 +207,7 @@ def _part_folders(images: Sequence[Steps], depth: int) -> dict[str, Part]:
     if len(holding) >= 2 or (holding and others == 0):
         return parts
     if others <= 1 and any(len(subfolders[top]) >= 2 for top in trains):
-        return parts  # train/ beside one folder of loose pictures
+        return parts  # train/ next to one folder of loose pictures
     return {}
 
 

@@ -61,7 +61,7 @@ def netpbm_levels(file: ImageFile, data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _white(decoder: str, said: Any) -> int:
-    """The brightest value; Pillow keeps it beside the name of its decoder, unless the name implies it."""
+    """The brightest value; Pillow keeps it next to the name of its decoder, unless the name implies it."""
     if decoder == "raw":
         return 65535
     return int(said[1]) if isinstance(said, tuple) else 1

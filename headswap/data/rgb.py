@@ -2,7 +2,7 @@
 
 Flow:  Image of any mode --to_rgb, strip by strip--> a new RGB Image
 
-Strips keep the memory low: beside a large image stands its RGB and nothing else of its size.
+Strips keep the memory low: next to a large image stands its RGB and nothing else of its size.
 
 Knows pixels only; the program that travels with an export holds the same steps.
 """
@@ -39,7 +39,7 @@ def to_rgb(file: Image.Image) -> Image.Image:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """(top, strip) of whole rows: what is made on the way to RGB stays small beside a large picture."""
+    """(top, strip) of whole rows: what is made on the way to RGB stays small next to a large picture."""
     rows = max(1, _STRIP_PIXELS // image.width)
     if rows >= image.height:
         yield 0, image

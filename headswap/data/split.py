@@ -67,7 +67,7 @@ def with_groups(manifest: Manifest) -> Manifest:
 
 
 def _films_whole(images: Sequence[ImageRecord], numbers: Sequence[int]) -> tuple[int, ...]:
-    """Put all groups that hold frames of the same film together: whoever has seen one has seen them all."""
+    """Put all groups that hold frames of the same film together: who has seen one has seen them all."""
     leader = {number: number for number in numbers}
 
     def first(number: int) -> int:
@@ -127,42 +127,57 @@ def _names(image: ImageRecord) -> tuple[str, ...]:
 
 def _draw(manifest: Manifest, shares: Iterable[tuple[Part, float]], seed: int) -> dict[int, Part]:
     """Draw whole groups for each part, class by class towards its share."""
-    groups: Groups = defaultdict(list)
-    for image in manifest.images:
-        groups[image.group].append(image)
-    classes = {
-        number: Counter(name for p in members for name in _names(p)) for number, members in groups.items()
-    }
-    order = sorted(groups, key=lambda number: _lot(groups[number], seed))
-    sizes = Counter(name for image in manifest.images for name in _names(image))
-    parts: dict[int, Part] = dict.fromkeys(groups, "train")
-    left = Counter(sizes)  # still to practise on
+    lots = _Lots(manifest.images, seed)
     for part, share in shares:
-        if share == 0:
-            continue
-        need = {name: max(1, round(share * size)) for name, size in sizes.items()}
-        for number in order:
-            fits = all(count <= need[name] for name, count in classes[number].items())
-            if parts[number] == "train" and fits and _spares(classes[number], left):
-                parts[number] = part
-                left -= classes[number]
-                for name, count in classes[number].items():
+        if share > 0:
+            lots.draw(part, share)
+    return lots.parts
+
+
+class _Lots:
+    """Groups of images while parts are drawn for them; what is not drawn is trained on."""
+
+    def __init__(self, images: Sequence[ImageRecord], seed: int) -> None:
+        groups: Groups = defaultdict(list)
+        for image in images:
+            groups[image.group].append(image)
+        self._sizes = {number: len(members) for number, members in groups.items()}
+        self._classes = {
+            number: Counter(name for image in members for name in _names(image))
+            for number, members in groups.items()
+        }
+        self._order = sorted(groups, key=lambda number: _lot(groups[number], seed))
+        self._of_class = Counter(name for image in images for name in _names(image))
+        self._left = Counter(self._of_class)  # still to train on
+        self.parts: dict[int, Part] = dict.fromkeys(groups, "train")
+
+    def draw(self, part: Part, share: float) -> None:
+        """Take groups in their order as long as they fit; then one for each class that got none."""
+        need = {name: max(1, round(share * size)) for name, size in self._of_class.items()}
+        for number in self._order:
+            if self._can_go(number) and all(
+                count <= need[name] for name, count in self._classes[number].items()
+            ):
+                self._take(number, part)
+                for name, count in self._classes[number].items():
                     need[name] -= count
-        seen = {name for number, chosen in parts.items() if chosen == part for name in classes[number]}
-        for name in sorted(set(sizes) - seen):  # its groups are larger than its share
-            able = [
-                n for n in order if parts[n] == "train" and name in classes[n] and _spares(classes[n], left)
-            ]
+        seen = {
+            name for number, chosen in self.parts.items() if chosen == part for name in self._classes[number]
+        }
+        for name in sorted(set(self._of_class) - seen):  # its groups are larger than its share
+            able = [n for n in self._order if name in self._classes[n] and self._can_go(n)]
             if able:
-                smallest = min(able, key=lambda number: (len(classes[number]), len(groups[number])))
-                parts[smallest] = part
-                left -= classes[smallest]
-    return parts
+                self._take(min(able, key=lambda n: (len(self._classes[n]), self._sizes[n])), part)
 
+    def _can_go(self, number: int) -> bool:
+        """Whether a group is not taken yet, and every class keeps something to train on without it."""
+        if self.parts[number] != "train":
+            return False
+        return all(self._left[name] > count for name, count in self._classes[number].items())
 
-def _spares(group: Counter[str], left: Counter[str]) -> bool:
-    """Whether every class keeps something to practise on without this group."""
-    return all(left[name] > count for name, count in group.items())
+    def _take(self, number: int, part: Part) -> None:
+        self.parts[number] = part
+        self._left -= self._classes[number]
 
 
 def _lot(members: Iterable[ImageRecord], seed: int) -> str:

@@ -1,4 +1,4 @@
-"""A table of labels beside the images -> their classes and parts, where folders do not say them.
+"""A table of labels next to the images -> their classes and parts, where folders do not say them.
 
 Flow:  names + a reader --labels_from_table--> FolderLayout, or None where there is no table
 
@@ -31,7 +31,7 @@ from headswap.errors import BadUpload
 
 _PARTS = ("split", "part", "subset", "set", "fold")
 _MOST_OF_IT = 0.5  # rows whose file must be there, for a column to be that of the files
-_MOST_JSON = 20  # more of them are notes beside the pictures, one for each
+_MOST_JSON = 20  # more of them are notes next to the pictures, one for each
 _SEVERAL_ROWS = 0.25  # of the pictures, from which several rows of one mean several labels and no mistake
 
 
@@ -61,7 +61,7 @@ def labels_from_table(names: Sequence[str], read: Callable[[str], bytes]) -> Fol
 
 
 def _check_numbers(names: Sequence[str]) -> None:
-    """A spreadsheet of Apple's Numbers beside pictures is meant as the table, but is not read."""
+    """A spreadsheet of Apple's Numbers next to pictures is meant as the table, but is not read."""
     sheets = [name for name in names if name.lower().endswith(".numbers")]
     if sheets:
         shown = shown_name(sheets[0].rpartition("/")[2])

@@ -2,7 +2,7 @@
 
 Flow:  Report (with its figures) --advise--> the same Report with advice
 
-The ways out are always the same four: more pictures, let more of the body move, another
+The ways out are always the same four: more pictures, let more of the backbone move, another
 network, or stop. Which of them is said depends on what was measured, and a difference that chance
 explains says nothing: what falls short is shown to fall short, what helps is shown to help.
 docs/decisions/0023-advice-that-does-not-contradict-itself.md
@@ -131,7 +131,7 @@ def _remedies(report: Report) -> Iterator[Advice]:
             sentence=f"Even of the practice pictures it gets only {train:.0%} right (underfitting): the "
             f"features of this body do not fit them. To mend it, {fix}.",
             figures=figures,
-            moves_body=not report.finetune,
+            moves_backbone=not report.finetune,
         )
         return
     if train <= report.interval[1]:  # chance explains the gap
@@ -148,7 +148,7 @@ def _remedies(report: Report) -> Iterator[Advice]:
         sentence=f"It knows {train:.0%} of its practice pictures and {report.accuracy:.0%} of new ones: "
         f"it is memorising. {cure}",
         figures=figures,
-        moves_body=not report.finetune,
+        moves_backbone=not report.finetune,
     )
 
 

@@ -1,8 +1,8 @@
-"""Make the verdict from logits: figures, calibration, advice.
+"""Make the report from logits: figures, calibration, advice.
 
 Flow:  EvaluationInputs --build_report--> Report
 
-When the exam part is small, the verdict is cross-validated: every picture is judged by a head
+When the exam part is small, the report is cross-validated: every picture is judged by a head
 that never saw it, near duplicates always together, and its sureness is corrected by a
 temperature that never saw it either.
 """
@@ -41,12 +41,12 @@ from headswap.evaluation.report import (
 from headswap.evaluation.shortcuts import Traits, shortcuts_of, traits_of
 from headswap.evaluation.summary import reliability
 
-ENOUGH_FOR_A_TEST = 50  # pictures; below, the verdict is cross-validated over all of them
+ENOUGH_FOR_A_TEST = 50  # pictures; below, the report is cross-validated over all of them
 FEWEST_TO_CALIBRATE = 20  # practice pictures
 _MOST_ISSUES = 20
 _MORE_LIKELY_WRONG = 0.5
 _MOST_PROBABILITIES, _LIKELIEST = 2**20, 20  # in a report; of each answer where all would be more
-_HALVES = 2  # for the temperature of a cross-validated verdict
+_HALVES = 2  # for the temperature of a cross-validated report
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +77,7 @@ class _Calibrated:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EvaluationInputs:
-    """What a verdict is made from."""
+    """What a report is made from."""
 
     manifest: Manifest
     test: SplitLogits  # pictures that the head never practised on
@@ -98,7 +98,7 @@ def temperature_of(train: SplitLogits | None) -> float:
 
 
 def build_report(inputs: EvaluationInputs, *, temperature: float) -> Report:
-    """Put the verdict together.
+    """Put the report together.
 
     Args:
         inputs: logits and what else was learned on the way.

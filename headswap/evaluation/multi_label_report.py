@@ -1,9 +1,9 @@
-"""The verdict where an image may have several labels.
+"""The report where an image may have several labels.
 
 Flow:  EvaluationInputs --build_multi_label_report--> Report, with a `LabelScore` for each label
 
 An image counts as right when every label of it was told rightly; what always saying the most common set of
-labels would get stands beside it. Thresholds come from practice pictures only; where the exam is too small
+labels would get stands next to it. Thresholds come from practice pictures only; where the exam is too small
 and every picture is judged out of fold, those of each half come from the other half, groups whole.
 """
 
@@ -40,7 +40,7 @@ def label_temperature_of(train: SplitLogits | None) -> float:
 
 
 def build_multi_label_report(inputs: EvaluationInputs) -> Report:
-    """Put the verdict together; `inputs` hold (N, C) labels of 0 and 1."""
+    """Put the report together; `inputs` hold (N, C) labels of 0 and 1."""
     manifest, train, test = inputs.manifest, inputs.train, inputs.test
     temperature = label_temperature_of(train)
     share = even_share(len((train or test).labels), _TWO)

@@ -1,4 +1,4 @@
-"""How alike pictures are to a body, and when one is unlike all that were practised on.
+"""How similar images are to a backbone, and when one is out of distribution.
 
 Flow:  (N, D) features --embeddings_of--> (N, D) looks --nearest--> distances and places of neighbours
 

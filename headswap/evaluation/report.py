@@ -1,4 +1,4 @@
-"""The honest verdict on a taught head: records only, JSON and words.
+"""The report on a trained head: records only, JSON and words.
 
 Flow:  answers on pictures never practised on --build_report--> Report
 
@@ -191,10 +191,12 @@ class LearningCurve:
 class Advice:
     """One thing that the figures of a report say; a program goes by its code, never by its words."""
 
+    __pydantic_config__ = keys_on_disk(moves_backbone="moves_body")
+
     code: AdviceCode
     sentence: str
     figures: Mapping[str, float] = field(default_factory=dict)  # what it follows from
-    moves_body: bool = False  # whether it says to let more of the body move
+    moves_backbone: bool = False  # whether it says to let more of the backbone move
 
     @property
     def kind(self) -> Literal["happened", "warning", "to do"]:
@@ -234,7 +236,7 @@ class Report:
     calibration: Calibration | None
     label_issues: tuple[LabelIssue, ...] = ()
     advice: tuple[Advice, ...] = ()
-    test_right: int = 0  # by the final head, of the pictures locked away; the verdict itself when "exam"
+    test_right: int = 0  # by the final head, of the pictures locked away; the report itself when "exam"
     test_total: int = 0
     reliability: str = ""  # whether its sureness can be trusted, in one sentence
     shortcuts: tuple[Shortcut, ...] = ()

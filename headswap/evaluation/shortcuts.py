@@ -62,7 +62,7 @@ def shortcuts_of(
 
     Args:
         train: what they are learned from; None: from the other folds of `judged`.
-        judged: the pictures of the verdict.
+        judged: the pictures of the report.
         accuracy, baseline: of the network, and of always saying one class.
     """
     found = []

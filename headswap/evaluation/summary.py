@@ -1,4 +1,4 @@
-"""The verdict in sentences, for the shell and wherever there is no page.
+"""The report in sentences, for the shell and wherever there is no page.
 
 Flow:  Report --summary_of--> sentences, the most important first
 """

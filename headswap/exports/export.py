@@ -41,7 +41,7 @@ def export(
             test it is measured how far other programs differ. None: drawings only.
         onnx: whether to write model.onnx.
         form: of a zip. "programs": predict.py, ONNX and a model card; "openvino": the same with OpenVINO's
-            model.xml besides; "litert": with LiteRT's model.tflite and, given `data`, a smaller one of eight
+            model.xml as well; "litert": with LiteRT's model.tflite and, given `data`, a smaller one of eight
             bits whose accuracy was measured; "site": the web page, ready for a web host;
             "teachable-machine": Teachable Machine's format, for Scratch, ml5 and others.
         allow_code: let a bundle trained on your own code import that code.

@@ -92,18 +92,11 @@ def write_litert(bundle: Bundle, target: Path) -> None:
     import torch
 
     example = torch.zeros(1, *bundle.card.input.size)
-    try:
-        with _quietly(), torch.inference_mode(False), torch.no_grad():
-            import litert_torch
+    trouble = "it does something that LiteRT has no word for"
+    with _written(target, trouble), torch.inference_mode(False), torch.no_grad():
+        import litert_torch
 
-            litert_torch.convert(_named(bundle), sample_kwargs={INPUT: example}).export(str(target))
-        LiteRtNetwork(target)
-    except NoLiteRt:
-        remove(target)
-        raise
-    except Exception as error:  # these libraries raise errors of several compilers
-        remove(target)
-        raise _refused("it does something that LiteRT has no word for", error) from error
+        litert_torch.convert(_named(bundle), sample_kwargs={INPUT: example}).export(str(target))
 
 
 def write_int8(full: Path, target: Path, images: Iterable[NDArray[np.float32]]) -> None:
@@ -118,31 +111,23 @@ def write_int8(full: Path, target: Path, images: Iterable[NDArray[np.float32]]) 
         NoLiteRt: the quantizer cannot.
     """
     check_litert()
-    try:
-        with _quietly():
-            from ai_edge_quantizer.qtyping import TFLOperationName
-            from ai_edge_quantizer.quantizer import Quantizer
-            from ai_edge_quantizer.recipe_manager import RecipeManager
+    with _written(target, "it cannot be written in eight bits"):
+        from ai_edge_quantizer.qtyping import TFLOperationName
+        from ai_edge_quantizer.quantizer import Quantizer
+        from ai_edge_quantizer.recipe_manager import RecipeManager
 
-            recipe = RecipeManager()
-            for name in _QUANTIZED:
-                recipe.add_static_config(
-                    regex=".*",
-                    operation_name=TFLOperationName[name],
-                    activation_num_bits=8,
-                    weight_num_bits=8,
-                )
-            quantizer = Quantizer(str(full))
-            quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
-            seen = quantizer.calibrate({_SIGNATURE: [{INPUT: one} for one in images]})
-            quantizer.quantize(seen).export_model(str(target), overwrite=True)
-        LiteRtNetwork(target)
-    except NoLiteRt:
-        remove(target)
-        raise
-    except Exception as error:  # these libraries raise errors of several compilers
-        remove(target)
-        raise _refused("it cannot be written in eight bits", error) from error
+        quantization = RecipeManager()
+        for name in _QUANTIZED:
+            quantization.add_static_config(
+                regex=".*",
+                operation_name=TFLOperationName[name],
+                activation_num_bits=8,
+                weight_num_bits=8,
+            )
+        quantizer = Quantizer(str(full))
+        quantizer.load_quantization_recipe(quantization.get_quantization_recipe())
+        seen = quantizer.calibrate({_SIGNATURE: [{INPUT: one} for one in images]})
+        quantizer.quantize(seen).export_model(str(target), overwrite=True)
 
 
 def write_judged_int8(bundle: Bundle, full: Path, target: Path, manifest: Manifest | None) -> QuantizedCheck:
@@ -195,6 +180,21 @@ def write_judged_int8(bundle: Bundle, full: Path, target: Path, manifest: Manife
     labels = [max(one, key=lambda name: one[name]) for one in named]
     route = compare(target.name, expected, named, ood_scores)
     return count_right(route, expected, list(zip(labels, ood_scores, strict=True)), sizes=sizes)
+
+
+@contextmanager
+def _written(target: Path, why: str) -> Iterator[None]:
+    """A file that is there afterwards only if nothing failed and it answers; `why` it may fail."""
+    try:
+        with _quietly():
+            yield
+        LiteRtNetwork(target)
+    except NoLiteRt:
+        remove(target)
+        raise
+    except Exception as error:  # these libraries raise errors of several compilers
+        remove(target)
+        raise _refused(why, error) from error
 
 
 def _refused(why: str, error: Exception) -> NoLiteRt:

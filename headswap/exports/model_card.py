@@ -71,7 +71,7 @@ def _what(card: BundleCard) -> str:
 
 
 def _advice(facts: CardFacts) -> tuple[str, ...]:
-    """What whoever trains it next may do about it."""
+    """What may be done about it in the next training."""
     return tuple(one.sentence for one in facts.report.advice)
 
 
@@ -248,10 +248,10 @@ def _agreement(check: ParityCheck) -> str:
 
 def _licence(card: BundleCard) -> str:
     stated = f"is {plain(card.licence)}" if card.licence else "is not stated by its library"
-    body = f" Its file has sha256 `{card.body_sha256}`." if card.body_sha256 else ""
+    weights_hash = f" Its file has sha256 `{card.backbone_sha256}`." if card.backbone_sha256 else ""
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return (
-        f"The licence of the pretrained weights {stated}: see to it that your use is allowed.{body} "
+        f"The licence of the pretrained weights {stated}: see to it that your use is allowed.{weights_hash} "
         f"The programs (the files that end in `.py`) are under "
         f"Apache-2.0.\n\nMade with {versions}."
     )

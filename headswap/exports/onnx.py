@@ -77,7 +77,7 @@ def write_onnx(bundle: Bundle, target: Path, *, for_web: bool = False) -> tuple[
 
 
 def write_openvino(bundle: Bundle, target: Path) -> None:
-    """Write the same graph as OpenVINO's model.xml, with model.bin beside it, in single precision.
+    """Write the same graph as OpenVINO's model.xml, with model.bin next to it, in single precision.
 
     Raises:
         NoOnnx: openvino is not installed, or as `write_onnx`.

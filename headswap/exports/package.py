@@ -47,7 +47,7 @@ from headswap.exports.parity import (
     run_script,
 )
 from headswap.exports.quantized import QuantizedCheck, quantization_summary
-from headswap.exports.rebuild import CannotRebuild, recipe_of
+from headswap.exports.rebuild import CannotRebuild, spec_of
 from headswap.network import InputSpec
 from headswap.storage.files import (
     from_json,
@@ -178,7 +178,7 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
     """Fill a new folder with the bundle's files, the programs, their settings and the pictures."""
     with room_on(folder.parent):
         (folder / IMAGES).mkdir(parents=True)
-        for name in PARTS:  # whatever else a stranger put there would lie beside the programs
+        for name in PARTS:  # whatever else a stranger put there would lie next to the programs
             if (source / name).is_file():
                 _link(source / name, folder / name)
         for home, names in PROGRAMS.items():
@@ -192,7 +192,7 @@ def lay_out(source: Path, bundle: Bundle, folder: Path, manifest: Manifest | Non
         truths = _copy_images(folder / IMAGES, manifest)
         problem = ""
         try:
-            write_text(folder / NETWORK, to_json(recipe_of(bundle), indent=1))
+            write_text(folder / NETWORK, to_json(spec_of(bundle), indent=1))
         except CannotRebuild as error:
             problem = error.problem
     return LaidOut(folder=str(folder), expected=expect(bundle, folder, truths), problem=problem)

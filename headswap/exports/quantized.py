@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headswap.exports.parity import ExpectedAnswer, Route
 
 MOST_LOST_POINTS = 1.0  # more than this is said in words that cannot be missed
-LEAST_SAVED = 0.4  # of the size: whoever takes a less exact network wants a smaller one
+LEAST_SAVED = 0.4  # of the size: a less exact network is worth it only if it is smaller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def count_right(
 
 
 def quantization_summary(check: QuantizedCheck) -> str:
-    """What whoever takes it should know first."""
+    """What everyone who takes it should know first."""
     size = f"{check.size_bytes / 1e6:.1f} MB instead of {check.full_size_bytes / 1e6:.1f}"
     accuracy = f"{check.right / check.images:.0%} ({check.low:.0%} to {check.high:.0%})"
     loss = "it loses nothing"

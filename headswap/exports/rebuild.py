@@ -1,6 +1,6 @@
 """How a taught network is built again by its own library alone: `network.json` of the take-home zip.
 
-Flow:  Bundle --recipe_of--> RebuildRecipe;  library + RebuildRecipe + weights
+Flow:  Bundle --spec_of--> RebuildSpec;  library + RebuildSpec + weights
            --templates/predict.py--> the same network
 
 Nothing is guessed: the architecture is built here in the very way predict.py will build it, and
@@ -34,8 +34,8 @@ class CannotRebuild(HeadswapError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RebuildRecipe:
-    """Everything that predict.py must know beside the numbers."""
+class RebuildSpec:
+    """Everything that predict.py must know in addition to the weights."""
 
     __pydantic_config__ = keys_on_disk(flip="mirror")
 
@@ -61,7 +61,7 @@ class RebuildRecipe:
     logit_offset: float = 0.0  # taken off the logits before their sigmoids
 
 
-def recipe_of(bundle: Bundle) -> RebuildRecipe:
+def spec_of(bundle: Bundle) -> RebuildSpec:
     """Write down how a bundle's network is built.
 
     Raises:
@@ -71,7 +71,7 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
 
     card, site = bundle.card, bundle.card.site
     library, _, name = card.model.partition("/")
-    recipe = RebuildRecipe(
+    spec = RebuildSpec(
         library=library,
         name=name,
         taps=site.taps,
@@ -87,10 +87,10 @@ def recipe_of(bundle: Bundle) -> RebuildRecipe:
         thresholds=card.thresholds,
         logit_offset=card.logit_offset,
     )
-    recipe = _with_choices(recipe, replace(bundle.network, module=unwidened(bundle.network.module)))
-    plain = to_plain(recipe)
+    spec = _with_choices(spec, replace(bundle.network, module=unwidened(bundle.network.module)))
+    plain = to_plain(spec)
     bare = predict.widened(predict.bare_network(plain), plain)
-    return _with_differences(recipe, bare, bundle.network.module)
+    return _with_differences(spec, bare, bundle.network.module)
 
 
 def _last(bundle: Bundle) -> tuple[tuple[str, int], ...]:
@@ -102,38 +102,38 @@ def _last(bundle: Bundle) -> tuple[tuple[str, int], ...]:
     layers = dict(unwidened(module).named_modules(remove_duplicate=False))
     if not all(path in layers for path in site.paths):
         return ()
-    return tuple(zip(site.paths, site.in_features, strict=True))
+    return tuple((layer.path, layer.in_features) for layer in site.layers)
 
 
-def _with_choices(recipe: RebuildRecipe, network: Network) -> RebuildRecipe:
+def _with_choices(spec: RebuildSpec, network: Network) -> RebuildSpec:
     """What the library must be told to build this very architecture."""
     module: Any = network.module
-    if recipe.library == "transformers":
+    if spec.library == "transformers":
         config = json.loads(module.config.to_json_string())
         config.pop("_name_or_path", None)  # where it lay on this machine
-        return replace(recipe, config_class=type(module.config).__name__, config=config)
+        return replace(spec, config_class=type(module.config).__name__, config=config)
     options: dict[str, Plain] = {}
-    if recipe.library == "timm" and network.head_is_new:
+    if spec.library == "timm" and network.head_is_new:
         options["num_classes"] = NEW_HEAD_CLASSES
-    if recipe.library == "torchvision":
+    if spec.library == "torchvision":
         if isinstance(getattr(module, "image_size", None), int):
             options["image_size"] = module.image_size
         if hasattr(module, "transform_input"):  # these two ask how their random numbers are drawn
             options["init_weights"] = True
-    if recipe.library == "own":
-        made = predict.bare_network({"library": "own", "name": recipe.name, "options": {}, "wrapped": False})
-        return replace(recipe, wrapped=isinstance(made, Network))
-    return replace(recipe, options=options)
+    if spec.library == "own":
+        made = predict.bare_network({"library": "own", "name": spec.name, "options": {}, "wrapped": False})
+        return replace(spec, wrapped=isinstance(made, Network))
+    return replace(spec, options=options)
 
 
-def _with_differences(recipe: RebuildRecipe, bare: nn.Module, trained: nn.Module) -> RebuildRecipe:
+def _with_differences(spec: RebuildSpec, bare: nn.Module, trained: nn.Module) -> RebuildSpec:
     """Compare layer by layer what the library builds with what was taught."""
     built = dict(bare.named_modules(remove_duplicate=False))
     wanted = dict(trained.named_modules(remove_duplicate=False))
     strange = [path for path in wanted if path not in built]
     if strange:
         raise CannotRebuild(
-            f"{recipe.library} does not build the layer {strange[0]!r} of this network.",
+            f"{spec.library} does not build the layer {strange[0]!r} of this network.",
             remedy="Use `headswap predict` with the bundle instead of predict.py.",
         )
     gone = [path for path in built if path not in wanted]
@@ -145,7 +145,7 @@ def _with_differences(recipe: RebuildRecipe, bare: nn.Module, trained: nn.Module
         if not name.startswith("_") and name != "training" and _is_plain(value)
         if built[path].__dict__.get(name, _Missing) != value
     )
-    return replace(recipe, without=without, counts=counts)
+    return replace(spec, without=without, counts=counts)
 
 
 class _Missing:

@@ -95,14 +95,14 @@ def pack_site(page: Path, target: Path) -> None:
 
 
 def kept_offline(page: str) -> str:
-    """The page as it is served from an address, with `beside` beside it: it stays on the device."""
+    """The page as it is served from an address, with `beside` next to it: it stays on the device."""
     for found, served in _SERVED.items():
         page = page.replace(found, served, 1)
     return page
 
 
 def beside(page: str) -> dict[str, str | bytes]:
-    """What must lie beside a page that is kept on a device: {file: content}, small ones all of them."""
+    """What must lie next to a page that is kept on a device: {file: content}, small ones all of them."""
     title = re.search("<title>(.*?)</title>", page, re.DOTALL)
     return {
         "sw.js": service_worker(page),
@@ -112,7 +112,7 @@ def beside(page: str) -> dict[str, str | bytes]:
 
 
 def service_worker(page: str) -> str:
-    """The script that keeps a page on a device; it must lie beside the page, as sw.js."""
+    """The script that keeps a page on a device; it must lie next to the page, as sw.js."""
     version = hashlib.sha256(page.encode()).hexdigest()[:16]
     return Template(_text("sw.js")).substitute(version=version, files=json.dumps(["./", MANIFEST, *ICONS]))
 

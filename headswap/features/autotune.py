@@ -27,7 +27,7 @@ from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.storage.files import from_json, make_folder, to_json, write_text
 
-TRANSLATIONS = "translations"  # the folder for them, beside the shards
+TRANSLATIONS = "translations"  # the folder for them, next to the shards
 WORTH_S = 6.0  # a run of torch this long gains more from a measurement than the measurement costs
 _MEMORY = "engines.json"
 _TRIES = 3
@@ -55,7 +55,7 @@ def extractor_for(
     flip: bool = False,
     flipped: bool = False,
 ) -> Extractor:
-    """A body in the given engine, or in the one that was the fastest here, or else in torch's own.
+    """A backbone in the given engine, or in the one that was the fastest here, or else in torch's own.
 
     Args:
         network: loaded.
@@ -85,7 +85,7 @@ def remembered(network: Network, site: HeadSite, folder: Path) -> Engine | None:
 
 
 def autotune(extractor: Extractor, images: NDArray[np.uint8], folder: Path, *, left_s: float) -> None:
-    """Let a body that may still choose take the fastest engine, if what is left is worth measuring for.
+    """Let a backbone that may still choose take the fastest engine, if what is left is worth measuring for.
 
     Args:
         extractor: not autotuned; is afterwards.

@@ -2,7 +2,7 @@
 
 Flow:  Manifest pictures + Extractor --fill_bank--> FeatureBank (N, D)
 
-Shards of 256 pictures lie under a key made of the body's weights, the head's place, the
+Shards of 256 pictures lie under a key made of the backbone's weights, the head's place, the
 preprocessing and the engine; inside, each row belongs to the sha256 of a picture. A run
 that was killed recomputes one shard at most; another run over the same pictures none.
 Pictures may come while they are decoded (`BankBuilder`), or be fetched here (`fill_bank`).
@@ -47,14 +47,14 @@ class FeatureBank:
 
     features: Tensor  # (N, D) float32
     engine: str  # what computed them
-    computed: int  # pictures that went through the body now; the others were on disk
+    computed: int  # pictures that went through the backbone now; the others were on disk
 
 
 Prepare = Callable[[int], NDArray[np.uint8]]  # number of a picture -> (H, W, C) uint8
 
 
 class BankBuilder:
-    """A bank while it is filled: pictures come one by one, and go through the body a batch at a time.
+    """A bank while it is filled: pictures come one by one, and go through the backbone a batch at a time.
 
     A run that was killed has lost the last shard at most.
     """
@@ -74,7 +74,7 @@ class BankBuilder:
             extractor: frozen; if it is not autotuned, the second batch may do so.
             folder: where shards are kept.
             expected: pictures that will come, at most.
-            batch_size: pictures that the body sees at once on a processor; a GPU takes more.
+            batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
             one_of_many: other processes fill the same shelf. What shards state of themselves is believed, for
                 one of them checks all at the end; and a batch that is less than whole is filled up, for on
                 one thread the last digits may depend on its size.
@@ -105,7 +105,7 @@ class BankBuilder:
             self.catch_up()
 
     def learn(self, sha256s: Sequence[str], features: Tensor) -> None:
-        """Take (M, D) features that the same body, in the same engine, has given elsewhere."""
+        """Take (M, D) features that the same backbone, in the same engine, has given elsewhere."""
         new = {sha: row for sha, row in zip(sha256s, features, strict=True) if self.lacks(sha)}
         self._known.update(new)
         self._shard.update(new)
@@ -126,7 +126,7 @@ class BankBuilder:
         self._keep()
 
     def catch_up(self) -> None:
-        """Let the body see what it has not seen yet, though it be less than a batch."""
+        """Let the backbone see what it has not seen yet, though it be less than a batch."""
         if not self._batch:
             return
         images = np.stack(list(self._batch.values()))
@@ -174,12 +174,12 @@ class BankBuilder:
 
     @property
     def needs_every_core(self) -> bool:
-        """Whether pictures should not be decoded while the body works."""
+        """Whether pictures should not be decoded while the backbone works."""
         return needs_every_core(self.extractor.engine)
 
     @property
     def _key_now(self) -> str:
-        """One for each body, head, preprocessing and engine."""
+        """One for each backbone, head, preprocessing and engine."""
         facts = f"{_FORMAT}\n{self._key}\n{self.extractor.engine.name}"
         return hashlib.sha256(facts.encode()).hexdigest()[:24]
 
@@ -223,11 +223,11 @@ def fill_bank(
     """Give the features of pictures, from disk where they are known.
 
     Args:
-        extractor: the frozen body, or a filling to which some of the pictures were added already.
+        extractor: the frozen backbone, or a filling to which some of the pictures were added already.
         sha256s: N content hashes, one per picture; equal pictures are computed once.
         prepare: gives picture number i as network input, (H, W, C) uint8; called in several threads.
         folder: where shards are kept.
-        batch_size: pictures that the body sees at once on a processor; a GPU takes more.
+        batch_size: pictures that the backbone sees at once on a processor; a GPU takes more.
         listener: hears Progress("features"), and a Note when a GPU was given up.
     """
     total = len(sha256s)

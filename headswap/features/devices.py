@@ -110,7 +110,7 @@ def _precision_settings() -> list[tuple[Any, str, Any]]:
 
 
 def random_state(device: str) -> Tensor | None:
-    """The state of a device's random numbers; None: it has none besides the processor's."""
+    """The state of a device's random numbers; None: it has none but the processor's."""
     if device == "cuda":
         return torch.cuda.get_rng_state()
     return torch.mps.get_rng_state() if device == "mps" else None

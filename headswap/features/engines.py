@@ -1,4 +1,4 @@
-"""Which ways of running a body this machine offers.
+"""Which ways of running a backbone this machine offers.
 
 An engine is a library, a device and a precision. CUDA runs in half precision (AMP): bfloat16 where
 the card has it, not where it emulates it, else float16. Apple MPS runs in single; a processor with
@@ -37,7 +37,7 @@ MAX_SINGLE_ERROR = 0.01  # of an engine in single precision: it only adds up in 
 
 @dataclass(frozen=True)
 class Engine:
-    """Where and how exactly a body runs."""
+    """Where and how exactly a backbone runs."""
 
     device: str  # "cpu", "cuda", "mps"
     precision: Precision
@@ -75,7 +75,7 @@ class Engine:
 
 
 def needs_every_core(engine: Engine) -> bool:
-    """Whether work beside it slows it down by more than its share.
+    """Whether other work slows it down by more than its share.
 
     Torch's threads wait for each other at every layer; those of other libraries hand work on
     (docs/decisions/0003-engines.md).
@@ -136,9 +136,9 @@ def engine_named(name: str) -> Engine | None:
 def nearest_engine(name: str) -> Engine:
     """The engine of that name; where this machine has none, the one whose numbers are nearest to its own.
 
-    A head may be solved on features of some images beside those of others only where one engine made both:
-    what half precision is off by is much the same for all images, and would tell the two apart. Torch rounds
-    to bfloat16 on any processor, slowly where that emulates it.
+    A head may be solved on features of some images together with those of others only where one engine made
+    both: what half precision is off by is much the same for all images, and would tell the two apart. Torch
+    rounds to bfloat16 on any processor, slowly where that emulates it.
     """
     found = engine_named(name)
     if found is not None:

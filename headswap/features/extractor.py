@@ -1,8 +1,8 @@
-"""Run the frozen body of a network and catch what reaches its head.
+"""Run the frozen backbone of a network and catch what reaches its head.
 
 Flow:  (N, H, W, C) uint8 pictures --Extractor--> (N, D) float32 features
 
-The body runs in some engine; on its first pictures the engine is compared with the
+The backbone runs in some engine; on its first pictures the engine is compared with the
 network as it is, in single precision, and given up when it is not near enough. On a GPU runs a
 copy: the network that was given stays where it is. A batch that a device has no room for is
 halved until it fits.
@@ -90,7 +90,7 @@ class Extractor:
 
     @property
     def key(self) -> str:
-        """Names weights, head, preprocessing: what features depend on beside picture and engine."""
+        """Names weights, head, preprocessing: what features depend on in addition to image and engine."""
         return "\n".join(
             (
                 self._network_key,

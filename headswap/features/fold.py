@@ -35,7 +35,7 @@ _SAME = 1e-5  # of the norm of an answer, what two ways of computing it in singl
 
 
 class AfterNorm(nn.Module):
-    """What a norm layer did besides normalising: nothing, or its own activation."""
+    """What a norm layer did in addition to normalising: nothing, or its own activation."""
 
     def __init__(self, norm: nn.Module) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from headswap.heads.wide import average
 
 
 class HookedNetwork(nn.Module):
-    """A network that gives its features beside its answer. The network itself is not changed."""
+    """A network that gives its features in addition to its answer. The network itself is not changed."""
 
     def __init__(self, module: nn.Module, site: HeadSite, name: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A body translated once for a library that runs it faster than torch: OpenVINO, ONNX Runtime.
+"""A backbone translated once for a library that runs it faster than torch: OpenVINO, ONNX Runtime.
 
 Flow:  HookedNetwork network --ONNX, kept on disk--> OpenVINO | ONNX Runtime --> Run on (N, C, H, W) float32
 

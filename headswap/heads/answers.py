@@ -1,6 +1,6 @@
 """Which of a network's outputs are its answers, one number per class and picture.
 
-Flow:  DryRun --answers_of--> LogitsOutput, ...: the output with the walk back from it
+Flow:  DryRun --answers_of--> LogitsOutput, ...: the output with the graph behind it
 
 An output that another one is made from is a feature, not an answer. What is not a
 classifier is refused here, with the reason.

@@ -142,7 +142,7 @@ def _pointed_at(module: nn.Module, seen: ObservedPass, paths: tuple[str, ...]) -
 def _refuse_doubtful(
     module: nn.Module, seen: ObservedPass, answers: tuple[LogitsOutput, ...], declared: int | None
 ) -> None:
-    """Refuse what walks like a head and is the body's own output."""
+    """Reject candidates that are backbone features, not class scores."""
     for answer in answers:
         if feed_each_other(seen.record, answer.walk.heads):
             refuse_residual_stream(module, answer)

@@ -16,7 +16,7 @@ from headswap.heads.graph import AutogradRecord
 from headswap.heads.input_size import text_of
 from headswap.heads.metadata import Declared, agreement
 from headswap.heads.plan import HeadModule, Part, plain_kind
-from headswap.heads.site import AnswerKind, Candidate, HeadSite
+from headswap.heads.site import AnswerKind, Candidate, HeadLayer, HeadSite
 from headswap.heads.trainable import is_within
 from headswap.heads.unwrap import Target
 from headswap.network import Network
@@ -67,15 +67,10 @@ def described_site(found: Found) -> HeadSite:
     agrees = agreement(found.declared, paths) or agreement(found.declared, every)
     answers = _nearest_to_heads(found)
     return HeadSite(
-        paths=paths,
-        kinds=tuple(head_module.kind for head_module in heads),
-        in_features=tuple(head_module.in_features for head_module in heads),
-        out_features=tuple(head_module.classes for head_module in heads),
+        layers=tuple(map(_layer, heads)),
         num_classes=answers[0].classes,
         input_size=found.input_size,
-        aux_paths=tuple(head_module.path for head_module in aux),
-        aux_kinds=tuple(head_module.kind for head_module in aux),
-        aux_in_features=tuple(head_module.in_features for head_module in aux),
+        aux_layers=tuple(map(_layer, aux)),
         tail_paths=tuple(head_module.path for head_module in found.of("tail")),
         outputs=tuple(answer.name for answer in answers),
         aux_outputs=found.aux_outputs,
@@ -86,6 +81,10 @@ def described_site(found: Found) -> HeadSite:
         metadata_agrees=agrees,
         new_head=found.new_head,
     )
+
+
+def _layer(head: HeadModule) -> HeadLayer:
+    return HeadLayer(path=head.path, kind=head.kind, in_features=head.in_features, out_features=head.classes)
 
 
 def _nearest_to_heads(found: Found) -> list[LogitsOutput]:

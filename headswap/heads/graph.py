@@ -1,4 +1,4 @@
-"""Walk back through autograd's record of one pass, from the answer to the layer that made it.
+"""Search autograd's graph of one forward pass backwards, from the output to the layer that made it.
 
 Flow:  answer's grad_fn --record_of--> AutogradRecord --walk_back--> GraphWalk: the heads,
            and what came after them

@@ -26,7 +26,7 @@ AUX_WEIGHT = 0.3  # Szegedy et al. (2014), arXiv:1409.4842, section 5
 
 
 def logits_of(answer: Any, site: HeadSite) -> Tensor:
-    """The network's verdict: (B, classes); several heads are averaged, auxiliary ones left out.
+    """The network's logits: (B, classes); several heads are averaged, auxiliary ones left out.
 
     Probabilities are given back as their logarithms, so that softmax of the result is always right.
     """

@@ -1,6 +1,6 @@
 """What has to change in a network so that it answers with another number of classes.
 
-Flow:  parameters met on the walk --head_modules_of--> HeadModule, ... : what is resized as one, by whom
+Flow:  parameters met in the graph --head_modules_of--> HeadModule, ... : what is resized as one, by whom
 
 A parameter belongs to the module that holds it. That module is named as the head when
 everything it holds serves the answer; otherwise the bare parameter is.

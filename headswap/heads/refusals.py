@@ -15,7 +15,7 @@ from headswap.heads.dry_run import DryRun
 from headswap.heads.graph import Hit
 from headswap.heads.metadata import Declared
 
-_ACTIVATIONS = (  # of bodies; softmax, sigmoid, softplus and a soft cap are what classifiers end in
+_ACTIVATIONS = (  # of backbones; softmax, sigmoid, softplus and a soft cap are what classifiers end in
     *("Relu", "LeakyRelu", "PreluKernel", "RreluWithNoise", "Elu", "Celu", "Selu", "Gelu", "Silu", "Mish"),
     *("Hardswish", "Hardtanh", "Glu"),
 )
@@ -42,7 +42,7 @@ def refuse_residual_stream(module: nn.Module, answer: LogitsOutput) -> NoReturn:
 
 
 def refuse_features(run: DryRun, answer: LogitsOutput) -> None:
-    """The last layer is followed by what only layers of a body are followed by."""
+    """The last layer is followed by what only layers of a backbone are followed by."""
     for hit in answer.walk.heads:
         if reason := _backbone_like(hit):
             names = [name for use in hit.uses for name in run.leaves[id(use.leaf)]]
@@ -108,7 +108,7 @@ def _naming_hints(layer: str) -> str:
 
 
 def _backbone_like(hit: Hit) -> str:
-    """Why a head may be the last layer of a body; empty when nothing speaks for that."""
+    """Why a head may be the last layer of a backbone; empty when nothing speaks for that."""
     names = [name.rstrip("0123456789").removesuffix("Backward") for name in hit.after]
     activated = any(name in _ACTIVATIONS for name in names) or names[:1] == ["Tanh"]
     normed = any(norm in name for name in names for norm in _NORMS)

@@ -45,9 +45,7 @@ def _resample(module: nn.Module, size: InputSize) -> bool:
 
 
 def _resample_torchvision(module: nn.Module, px: int) -> bool:
-    library = sys.modules[
-        type(module).__module__
-    ]  # where its class stands; no library of networks is imported
+    library = sys.modules[type(module).__module__]  # where its class is; no library of networks is imported
     if not hasattr(library, "interpolate_embeddings") or type(module).__name__ != "VisionTransformer":
         return False
     whole: Any = module

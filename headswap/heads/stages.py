@@ -1,8 +1,8 @@
-"""The body of a network as an ordered row of stages, read from its own structure.
+"""The backbone of a network as an ordered row of stages, read from its own structure.
 
-Flow:  nn.Module + HeadSite --backbone_stages--> Stage, ...: every parameter of the body in exactly one
+Flow:  nn.Module + HeadSite --backbone_stages--> Stage, ...: every parameter of the backbone in exactly one
 
-A module that only wraps, or holds nearly all of the body, is opened up and its parts stand in
+A module that only wraps, or holds nearly all of the backbone, is opened up and its parts stand in
 its place, and so is the largest one while there are very few; the order is the one in which
 the parts run. So a residual network comes as its stem and its stages, a transformer as its
 patch layer and its blocks, whatever they are called.
@@ -22,13 +22,13 @@ from headswap.heads.site import HeadSite
 from headswap.heads.trainable import head_names
 from headswap.heads.unwrap import Target, plain_module
 
-_NEARLY_ALL = 0.8  # of the body's numbers: a part with more is opened up
+_NEARLY_ALL = 0.8  # of the backbone's numbers: a part with more is opened up
 _FEWEST_STAGES, _MOST_STAGES = 4, 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One step of the body on the way from the picture to the features."""
+    """One step of the backbone on the way from the picture to the features."""
 
     path: str  # of a module, or of a bare parameter
     kind: str  # class name, or "Parameter"
@@ -37,7 +37,7 @@ class Stage:
 
 
 def backbone_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
-    """Divide the body into stages, in the order in which they run.
+    """Divide the backbone into stages, in the order in which they run.
 
     Args:
         target: the network.
@@ -63,7 +63,7 @@ def backbone_stages(target: Target, site: HeadSite) -> tuple[Stage, ...]:
 
 
 def _opened(module: nn.Module, sizes: Mapping[str, int], order: Mapping[str, int]) -> list[str]:
-    """Paths that share all parameters of the body among them, none holding nearly all."""
+    """Paths that share all parameters of the backbone among them, none holding nearly all."""
     whole = sum(sizes.values())
     paths = _parts(module, "", sizes)
     while len(paths) < _MOST_STAGES:
@@ -86,7 +86,7 @@ def _never_runs(module: nn.Module, path: str, order: Mapping[str, int]) -> bool:
 
 
 def _parts(module: nn.Module, path: str, sizes: Mapping[str, int]) -> list[str]:
-    """The children and bare parameters of a module that hold parameters of the body."""
+    """The children and bare parameters of a module that hold parameters of the backbone."""
     prefix = f"{path}." if path else ""
     below = [name for name in _below(path, sizes) if name != path]
     steps = [name.removeprefix(prefix).split(".") for name in below]

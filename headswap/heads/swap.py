@@ -77,7 +77,11 @@ def swap_located(located: Located, num_classes: int, *, init_std: float = 0.01) 
     """The same for a head that `locate_head` has just found in this network, which is then not run again."""
     edits = _resize_and_prove(located, _checked(num_classes, init_std))
     old = located.site
-    now = replace(old, num_classes=num_classes, out_features=(num_classes,) * len(old.paths))
+    layers, aux = (
+        tuple(replace(layer, out_features=num_classes) for layer in some)
+        for some in (old.layers, old.aux_layers)
+    )
+    now = replace(old, num_classes=num_classes, layers=layers, aux_layers=aux)
     return SwapRecord(site=now, old_site=old, _edits=edits)
 
 

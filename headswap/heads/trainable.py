@@ -1,4 +1,4 @@
-"""Say what of a network may learn: the head alone, with the body kept as it is.
+"""Say what of a network may learn: the head alone, with a frozen backbone.
 
 Flow:  nn.Module + HeadSite --freeze_backbone--> only the head's parameters require gradients
 

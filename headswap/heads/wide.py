@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from headswap.errors import HeadNotFound
 from headswap.heads.dry_run import network_dtype
-from headswap.heads.site import HeadSite, Layout, Tap
+from headswap.heads.site import HeadLayer, HeadSite, Layout, Tap
 from headswap.heads.trainable import is_within
 from headswap.heads.unwrap import plain_module
 from headswap.network import Network
@@ -74,7 +74,7 @@ class WideNetwork(nn.Module):
         """Run the network: what each block gave, by its path, and what reached its own heads."""
         read: dict[str, Tensor] = {}
         hooks = [self._listen(tap, read) for tap in self.taps]
-        hooks += [self._listen_before(number, read) for number in range(len(self.site.paths))]
+        hooks += [self._listen_before(layer, read) for layer in self.site.layers]
         try:
             self.body(images)
         finally:
@@ -88,13 +88,11 @@ class WideNetwork(nn.Module):
 
         return self.body.get_submodule(tap.path).register_forward_hook(hook)
 
-    def _listen_before(self, number: int, read: dict[str, Tensor]) -> Any:
-        path, width = self.site.paths[number], self.site.in_features[number]
-
+    def _listen_before(self, layer: HeadLayer, read: dict[str, Tensor]) -> Any:
         def hook(_part: nn.Module, arguments: tuple[Any, ...]) -> None:
-            read[_before(path)] = average(arguments[0], width).float()
+            read[_before(layer.path)] = average(arguments[0], layer.in_features).float()
 
-        return self.body.get_submodule(path).register_forward_pre_hook(hook)
+        return self.body.get_submodule(layer.path).register_forward_pre_hook(hook)
 
 
 def unwidened(module: nn.Module) -> nn.Module:
@@ -173,13 +171,15 @@ def widen(
     """
     wide = WideNetwork(network.module, site, taps, num_classes).train(network.module.training)
     where = HeadSite(
-        paths=(HEAD,),
-        kinds=("Linear",),
-        in_features=(wide.head.in_features,),
+        layers=(
+            HeadLayer(path=HEAD, kind="Linear", in_features=wide.head.in_features, out_features=num_classes),
+        ),
         num_classes=num_classes,
         input_size=site.input_size,
-        aux_paths=tuple(f"{BODY}.{path}" for path in (*site.all_paths, *site.tail_paths)),
-        out_features=(num_classes,),
+        aux_layers=tuple(
+            HeadLayer(path=f"{BODY}.{path}", out_features=num_classes)
+            for path in (*site.all_paths, *site.tail_paths)
+        ),
         evidence=(*site.evidence, f"The new head reads {len(taps)} blocks and the last features."),
         candidates=site.candidates,
         metadata=site.metadata,

@@ -154,7 +154,7 @@ def _scores(material: Material, seen: Tensor, also: Tensor | None = None) -> lis
     Args:
         material: pictures and draws.
         seen: (N, D) features of the exam's view.
-        also: (N, D) a second view that is practised on beside the right one.
+        also: (N, D) a second view that is trained on in addition to the right one.
     """
     import torch
 

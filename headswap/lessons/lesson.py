@@ -34,7 +34,7 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class Riddle:
-    """A small question beside the large one: where is the head of this network?"""
+    """A small question in addition to the large one: where is the head of this network?"""
 
     network: str
     options: tuple[str, ...]  # module paths that the network really has
@@ -55,7 +55,7 @@ class Lesson:
     codes: tuple[Code, ...]
     terms: tuple[Term, ...] = ()
     riddles: tuple[Riddle, ...] = ()
-    for_experts: bool = False  # can be left out on the first walk
+    for_experts: bool = False  # can be left out at first
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,7 @@ from headswap.network import InputSpec, Network
 from headswap.storage.locations import sample_folder
 from headswap.storage.records import read_record
 from headswap.training.config import TrainConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import SolvedHead, fit_head
 from headswap.zoos.catalogue import load_network
 
@@ -92,8 +93,8 @@ class Material:
     def site(self) -> HeadSite:
         """Its head: one linear layer, or these experiments would not show what they say."""
         site = find_head(self.network, path=self.setting.head or None)
-        if site.kinds != ("Linear",) or site.tail_paths:
-            heads = ", ".join(f"{path} ({kind})" for path, kind in zip(site.paths, site.kinds, strict=True))
+        if [layer.kind for layer in site.layers] != ["Linear"] or site.tail_paths:
+            heads = ", ".join(f"{layer.path} ({layer.kind})" for layer in site.layers)
             raise BadSetting(
                 f"The head of {self.network.name} is not one linear layer: {heads}.",
                 remedy="Choose a network such as tf_efficientnet_lite0 or resnet18 for the experiments.",
@@ -124,7 +125,7 @@ class Material:
 
     @property
     def _seconds(self) -> float:
-        """What is left for pictures when a network is made, copied and fingerprinted besides."""
+        """What is left for pictures when a network is made, copied and fingerprinted as well."""
         numbers = sum(value.numel() for value in self.network.module.parameters())
         return max(1.0, self.setting.seconds - _NUMBER_S * numbers)
 
@@ -305,7 +306,7 @@ class Material:
 def solve(features: Tensor, labels: Tensor, num_classes: int) -> SolvedHead:
     """The head of every frozen arm: headswap's own solver, with one penalty for all."""
     config = TrainConfig(l2_grid=(_PENALTY,), folds=2)  # nothing is chosen: fold as little as can be
-    return fit_head(features, labels, num_classes=num_classes, config=config)
+    return fit_head(LabeledFeatures(features, labels, num_classes), config=config)
 
 
 def share_right(head: SolvedHead, features: Tensor, labels: Tensor) -> float:

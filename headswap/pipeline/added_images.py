@@ -1,4 +1,4 @@
-"""Images that join a bundle: read, prepared for its network, and run through its body once.
+"""Images that join a bundle: read, prepared for its network, and run through its backbone once.
 
 Flow:  folder or zip --AddedReader.read--> IngestedImages --AddedReader.features--> (M, D) of its images
 """
@@ -74,7 +74,7 @@ class AddedReader:
         return replace(intake, manifest=manifest)
 
     def features(self, intake: IngestedImages, images: Sequence[ImageRecord]) -> NDArray[np.float32]:
-        """(M, D) features of some images of a source, by the body of the bundle."""
+        """(M, D) features of some images of a source, by the backbone of the bundle."""
         card = self.bundle.card
         network = self.bundle.network.seeing(card.input)
         engine = nearest_engine(self.engine)

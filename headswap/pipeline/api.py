@@ -100,10 +100,10 @@ def train(  # noqa: PLR0913
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
 
     Args:
-        data: a folder of class folders, or a zip of one; or with a table beside the images. Where that
+        data: a folder of class folders, or a zip of one; or with a table next to the images. Where that
             says several labels of an image, the head has a yes or no for each label.
         model: a network of some zoo, or "package.module:factory".
-        out: where the bundle goes; must not exist. None: beside you, named after the data.
+        out: where the bundle goes; must not exist. None: in the current folder, named after the data.
         test_share: of the images, locked away for the test, in (0, 0.9].
         seed: drives the split and the folds.
         weights: your own weight file for `model`.
@@ -112,7 +112,7 @@ def train(  # noqa: PLR0913
             None: as `config` says, which is "auto".
         config: how the head is trained.
         from_bundle: repeat the run that left this bundle, choice by choice: on the same images and machine
-            the same head, bit for bit. Beside it only `data`, `out`, `weights` and `workspace` count.
+            the same head, bit for bit. Then only `data`, `out`, `weights` and `workspace` count.
         workspace: where features are kept between runs; None: the system's cache folder.
         on: "auto": the machines of the Ray cluster that this one has joined read and see the images; or the
             HOST:PORT of its head. `data`, `weights` and `workspace` must be seen by all of them. The bundle

@@ -1,4 +1,4 @@
-"""From what a run taught to what it leaves: the verdict, the card, and a sealed bundle.
+"""From what a run learned to what it leaves: the report, the card, and a sealed bundle.
 
 Flow:  TrainingTask + TrainingResult --report_of--> Report;  all of it --bind--> Bundle on the disk
 
@@ -33,7 +33,7 @@ from headswap.training.task import TrainingResult, TrainingTask
 
 
 def report_of(trained: TrainingResult, manifest: Manifest) -> Report:
-    """Judge what was trained, from the logits of its test images and what was learned beside."""
+    """Judge what was trained, from the logits of its test images and the diagnostics."""
     diagnostics = trained.diagnostics
     inputs = EvaluationInputs(
         manifest=manifest,
@@ -127,7 +127,7 @@ def _remembered(
 def _features(
     task: TrainingTask, trained: TrainingResult, network: Network, rows: Sequence[int]
 ) -> NDArray[np.float32] | None:
-    """(M, D) of all that the head reads, by the body as it is now, of rows of the manifest."""
+    """(M, D) of all that the head reads, by the backbone as it is now, of rows of the manifest."""
     if trained.diagnostics is None:
         return features_of(task, trained.site, network, rows, flip=trained.flip)
     return np.asarray(trained.diagnostics.features[list(rows)].numpy())
@@ -147,7 +147,7 @@ def _card(experiment: Experiment, network: Network, trained: TrainingResult, rep
         flip=trained.flip,
         engine=trained.engine,
         l2=trained.l2,
-        body_sha256=network.weights_sha256,
+        backbone_sha256=network.weights_sha256,
         versions=versions_here(),
         parameters=sum(parameter.numel() for parameter in network.module.parameters()),
         licence=network.card.licence,

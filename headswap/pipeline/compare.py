@@ -3,7 +3,7 @@
 Flow:  pictures + names --compare--> Comparison: accuracy, seconds, size and pace of each
        pictures + "auto" --compare--> the same from a race (`headswap.pipeline.race`), with its winner
 
-The head alone is judged: the frozen body runs once (features are kept on disk and shared with
+The head alone is judged: the frozen backbone runs once (features are kept on disk and shared with
 every other run), then heads are solved in folds, plain and wide, each picture judged by a head that
 never saw it or a near duplicate of it; the wide one counts where it is clearly better. Penalties are
 chosen inside the folds. A finished row is kept, so a comparison that was stopped goes on where it was; a
@@ -168,7 +168,7 @@ def _key(task: ScoringTask, full_name: str) -> str:
 
 
 def _measure(task: ScoringTask, network: Network, start: float, listener: Listener) -> ComparisonRow:
-    """Run the body, solve heads in folds, measure."""
+    """Run the backbone, solve heads in folds, measure."""
     from headswap.features.latency import pace_of, size_of
     from headswap.heads.detect import locate_head
     from headswap.heads.swap import swap_located

@@ -24,8 +24,8 @@ class ComparisonRow:
     total: int = 0
     accuracy: float | None = None
     interval: tuple[float, float] | None = None  # where the true share lies, 95 of 100 times
-    seconds: float | None = None  # to load, to run the body and to solve, when it was measured
-    computed: int = 0  # pictures that the body had to look at; of the others features were at hand
+    seconds: float | None = None  # to load, to run the backbone and to solve, when it was measured
+    computed: int = 0  # pictures that the backbone had to look at; of the others features were at hand
     parameters: int | None = None
     size_bytes: int | None = None
     ms_per_image: float | None = None  # one prediction, the best of two tries
@@ -37,7 +37,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundFigure:
-    """One network in one round of a race, beside the one that was right most often in it."""
+    """One network in one round of a race, compared with the one that was right most often in it."""
 
     model: str
     right: int  # pictures, each judged by a head that never saw it

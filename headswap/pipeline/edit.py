@@ -2,8 +2,8 @@
 
 Flow:  bundle + ClassChanges + images of new classes --edit--> another bundle;  the old one stays as it is
 
-A bundle keeps the features of its images (`headswap.bundle.kept`). New images go through its body once, the
-head is solved again on all features, put into the network and proved there, and judged as any other head:
+A bundle keeps the features of its images (`headswap.bundle.kept`). New images go through its backbone once,
+the head is solved again on all features, put into the network and proved there, and judged as any other head:
 what was locked away before still is, and a share of every new class is locked away too. Where only names
 change, nothing is solved: the network says the same under other names.
 """
@@ -159,7 +159,7 @@ def _rename(
 
 
 def _with_names(report: Report, names: Mapping[str, str | None], manifest: Manifest) -> Report:
-    """The same verdict under other names; advice that names classes is given again."""
+    """The same report under other names; advice that names classes is given again."""
     happened = tuple(one for one in report.advice if one.kind == "happened" or one.code == "near-duplicates")
     renamed = replace(
         report,

@@ -1,4 +1,4 @@
-"""Open a network up: its card, its head, its body, without loading a single weight.
+"""Open a network up: its card, its head, its backbone, without loading a single weight.
 
 Flow:  name --inspect_network--> Inspection (everything the head view and the shell show)
 """
@@ -29,7 +29,7 @@ _PROOF = (
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneBlock:
-    """One block of a body, in the order that a picture passes it."""
+    """One block of a backbone, in the order that a picture passes it."""
 
     path: str
     kind: str
@@ -40,12 +40,12 @@ class BackboneBlock:
 class Inspection:
     """A network opened up."""
 
-    __pydantic_config__ = keys_on_disk(image_ms="picture_ms")
+    __pydantic_config__ = keys_on_disk(image_ms="picture_ms", backbone_parameters="body_parameters")
 
     card: NetworkCard
     site: HeadSite
-    stages: tuple[BackboneBlock, ...]  # of the body
-    body_parameters: int  # kept and frozen
+    stages: tuple[BackboneBlock, ...]  # of the backbone
+    backbone_parameters: int  # kept and frozen
     head_parameters: int  # replaced
     class_names: tuple[str, ...]  # of the old head; empty when not stated
     seconds: float  # that finding took
@@ -91,7 +91,7 @@ def inspect_network(
             BackboneBlock(path=stage.path, kind=stage.kind, parameters=stage.parameters)
             for stage in backbone_stages(network.module, site)
         ),
-        body_parameters=sum(count for key, count in counts.items() if key not in in_head),
+        backbone_parameters=sum(count for key, count in counts.items() if key not in in_head),
         head_parameters=sum(count for key, count in counts.items() if key in in_head),
         class_names=network.class_names,
         seconds=seconds,

@@ -25,7 +25,7 @@ class KeptAnswers:
     """The answers that a bundle gave before, and those that it gives now."""
 
     def __init__(self, file: Path, bundle: Bundle) -> None:
-        """Read what is there, if it is of this bundle; else begin anew.
+        """Read what is there, if it is of this bundle; else begin again.
 
         Raises:
             DiskFull, DiskFailed.

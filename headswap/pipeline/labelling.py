@@ -37,10 +37,10 @@ _ROWS = "rows-*.safetensors"
 def write_features(
     dataset: Path, start: int, count: int, *, model: str, head_path: str | None, weights: str | None
 ) -> None:
-    """Let the body see some images of a data set, unless it has seen them.
+    """Let the backbone see some images of a data set, unless it has seen them.
 
     Args:
-        dataset: a dataset.json; features are kept beside it.
+        dataset: a dataset.json; features are kept next to it.
         start: number of the first image.
         count: how many, at least 1; those after the last are none.
         model: the network, as a zoo names it.
@@ -88,7 +88,7 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     """What to ask next.
 
     Args:
-        dataset: a dataset.json with a likeness beside it.
+        dataset: a dataset.json with a likeness next to it.
         labels: of each image a class in [0, C), or -1.
         skipped: rows that a person could not name.
 

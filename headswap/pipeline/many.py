@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from headswap.bundle.predictor import Bundle
     from headswap.pipeline.kept_answers import KeptAnswers
 
-OOD, NOT_SURE = "_unlike", "_not sure"  # folders beside those of the classes
+OOD, NOT_SURE = "_unlike", "_not sure"  # folders in addition to those of the classes
 TABLE = "answers.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
 _MOST_SURE = 1.0
@@ -167,7 +167,7 @@ def sort(
     """Copy pictures into one folder for each class, by what a bundle says of them.
 
     What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
-    table of all answers lies beside them.
+    table of all answers lies next to them.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
@@ -281,7 +281,7 @@ def _sources(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[Sour
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:
-    """Copy a picture into a folder, beside others of the same name."""
+    """Copy a picture into a folder, next to others of the same name."""
     target = _free_name(folder / name, Path.exists)
     if isinstance(image, bytes):
         write_bytes(target, image)

@@ -282,19 +282,19 @@ class _RaceRun:
         from headswap.training.config import HeadKind, TrainConfig
         from headswap.training.head_choice import ChosenHead, choose_head
         from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
+        from headswap.training.linear.labeled_features import LabeledFeatures
 
         task, source, count = self._task, self._source(winner.card), len(train)
         images = [*train, *test]
         bank, labels = bank_of(task, source, images, self._listener, winner.engine), task.labels(images)
+        groups = [image.group for image in train]
 
         def solve(kind: HeadKind) -> LinearHeads:
             reading = source.reads(kind)
-            return fit_heads(
-                bank.features[:count, reading.columns], labels[:count], reading.site,
-                num_classes=len(task.manifest.classes),
-                has_bias=has_bias(reading.network.module, reading.site),
-                config=TrainConfig(), groups=[image.group for image in train], seed=task.seed,
-            )  # fmt: skip
+            features = bank.features[:count, reading.columns]
+            known = LabeledFeatures(features, labels[:count], len(task.manifest.classes), groups)
+            biases = has_bias(reading.network.module, reading.site)
+            return fit_heads(known, reading.site, has_bias=biases, config=TrainConfig(), seed=task.seed)
 
         chosen = choose_head(solve, labels[:count]) if source.is_wide else ChosenHead(kind="last")
         heads = chosen.heads or solve(chosen.kind)

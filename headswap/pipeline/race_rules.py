@@ -40,8 +40,8 @@ class Racer:
     size_bytes: int
     note: str = ""
     seconds: float = 0.0  # that it took so far
-    computed: int = 0  # pictures that its body has seen
-    engine: str | None = None  # that runs its body: features of two engines are never mixed
+    computed: int = 0  # pictures that its backbone has seen
+    engine: str | None = None  # that runs its backbone: features of two engines are never mixed
     judged: NetworkScore | None = None  # in the last round that it ran in
 
     @property

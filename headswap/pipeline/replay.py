@@ -80,7 +80,7 @@ def _differences(card: BundleCard, known: Manifest, folder: Path) -> Iterator[st
         yield "The classes of that bundle were changed after it was taught, so the head is another one."
     if {(p.sha256, p.class_name) for p in images.images} != {(p.sha256, p.class_name) for p in known.images}:
         yield "The pictures are not the same as then, so the head is another one."
-    if now.body_sha256 != card.body_sha256:
+    if now.backbone_sha256 != card.backbone_sha256:
         yield "The pretrained weights are not the same as then, so the head is another one."
     changed = sorted(name for name, version in card.versions.items() if now.versions.get(name) != version)
     if changed:

@@ -3,7 +3,7 @@
     bytes -> Manifest -> Network -> HeadSite -> swapped Network -> FeatureBank
           -> solved head -> Report -> Bundle
 
-The network is loaded while the pictures are read; the body runs once over all pictures,
+The network is loaded while the pictures are read; the backbone runs once over all pictures,
 practice and exam alike, but only practice pictures reach the solver.
 """
 
@@ -119,7 +119,7 @@ def _elsewhere(
 def stream_of(
     experiment: Experiment, spec: InputSpec, workspace: Path, network: Callable[[], Network]
 ) -> FeatureStream:
-    """Where the pictures go while they are decoded: through the body of a network that still loads."""
+    """Where the pictures go while they are decoded: through the backbone of a network that still loads."""
     config = _config_of(experiment)
     return FeatureStream(
         network=network,
@@ -243,7 +243,7 @@ def run_experiment(
 
 
 def path_for_bundle(out: str | Path | None, source: Path) -> Path:
-    """Where a bundle goes: `out`, or beside you and named after the data.
+    """Where a bundle goes: `out`, or in the current folder and named after the data.
 
     Raises:
         BadSetting: something is there, or nothing can be written there; said before hours of work.

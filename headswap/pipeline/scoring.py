@@ -78,8 +78,8 @@ class NetworkScore:
     labels: Tensor  # (N,)
     head: HeadKind
     right_last: int  # by the plain head
-    computed: int  # pictures that the body had to see
-    engine: str  # what ran the body
+    computed: int  # pictures that the backbone had to see
+    engine: str  # what ran the backbone
 
     @property
     def right(self) -> int:
@@ -157,14 +157,14 @@ def score_network(
     listener: Listener,
     engine: str | None = None,
 ) -> NetworkScore:
-    """Run the body over what it has not seen yet, solve heads in folds, and take the better kind.
+    """Run the backbone over what it has not seen yet, solve heads in folds, and take the better kind.
 
     Args:
         task: folds, seed, and where features are kept.
         source: of the network.
         images: N, at least two that differ of each class.
         listener: hears progress.
-        engine: that ran the body on some of the pictures before; None: whatever is fastest here.
+        engine: that ran the backbone on some of the pictures before; None: whatever is fastest here.
     """
     from headswap.training.head_choice import is_clearly_better
 
@@ -196,8 +196,8 @@ def bank_of(
     from headswap.features.engines import engine_named
 
     folder = task.workspace / "features"
-    body = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
-    builder = BankBuilder(body, folder=folder, expected=len(images))
+    extractor = extractor_for(source.network, source.site, folder, engine_named(engine) if engine else None)
+    builder = BankBuilder(extractor, folder=folder, expected=len(images))
     if task.crew is not None:
         _see_elsewhere(task, task.crew, source, images, builder, listener)
     return fill_bank(
@@ -253,16 +253,17 @@ def _answers(
     """(N, C) answers out of fold of each kind of head."""
     from headswap.training.linear.cross_validation import cross_validate
     from headswap.training.linear.heads import has_bias
+    from headswap.training.linear.labeled_features import LabeledFeatures
 
     kinds: tuple[HeadKind, ...] = ("last", "wide") if source.is_wide else ("last",)
+    labels, groups = task.labels(images), [image.group for image in images]
     logits: dict[HeadKind, Tensor] = {}
     for number, kind in enumerate(kinds):
         listener(Progress("head", number, len(kinds), unit="heads"))
         reading = source.reads(kind)
+        known = LabeledFeatures(bank.features[:, reading.columns], labels, int(labels.max()) + 1, groups)
         logits[kind] = cross_validate(
-            bank.features[:, reading.columns],
-            task.labels(images),
-            [image.group for image in images],
+            known,
             reading.site,
             has_bias=has_bias(reading.network.module, reading.site),
             folds=task.folds,

@@ -3,9 +3,9 @@
 Flow:  Bundle + KnownImages --solve_again--> SolvedAgain --save_again--> another bundle
 
 The way is that of a run from the features on: the penalty by cross-validation, near duplicates in one fold,
-the solved head written into the swapped network and proved on images, the report by the same judge. A body
-that was moved has been trained on the images of before, so what is cross-validated on them would flatter:
-there only the test speaks, and one number, how sure it may be, is chosen on it.
+the solved head written into the swapped network and proved on images, the report by the same judge. A
+backbone that was moved has been trained on the images of before, so what is cross-validated on them would
+flatter: there only the test speaks, and one number, how sure it may be, is chosen on it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import to_json
 from headswap.training.diagnostics import diagnose
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.task import TrainingResult
 from headswap.training.verify import installed
 
@@ -174,13 +175,15 @@ def _solved(
 ) -> LinearHeads:
     train = _is_train(known)
     return fit_heads(
-        features[train],
-        _labels(known)[train],
+        LabeledFeatures(
+            features[train],
+            _labels(known)[train],
+            len(known.classes),
+            [image.group for image in known.part("train")],
+        ),
         site,
-        num_classes=len(known.classes),
         has_bias=has_bias(network.module, site),
         config=experiment.teach,
-        groups=[image.group for image in known.part("train")],
         seed=experiment.data.seed,
     )
 
@@ -233,7 +236,7 @@ def _trained(
 def _with_diagnostics(
     trained: TrainingResult, heads: LinearHeads, images: KnownImages, experiment: Experiment
 ) -> TrainingResult:
-    """What the features say beside, where the body has not practised on these images."""
+    """Diagnostics from the features, where the backbone was not trained on these images."""
     if has_moved(experiment):
         return replace(trained, train=trained.test)  # how sure it may be, by images that no part has seen
     beside = diagnose(
@@ -251,12 +254,12 @@ def _with_diagnostics(
 def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
     known, recorded = len(images.known.part("train")), len(images.manifest.part("train"))
     of_all = f"{known} training pictures" if known == recorded else f"{known} of {recorded} training pictures"
-    body = " Its body was taught the classes of before, not these." if moved else ""
+    notes = " Its body was taught the classes of before, not these." if moved else ""
     if "float32" not in images.engine:
-        body += " Pictures are judged by features in half precision: the network may answer a few otherwise."
+        notes += " Pictures are judged by features in half precision: the network may answer a few otherwise."
     return (
         f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
-        f"{of_all}, without the old pictures.{body} The figures are of the new head; those of before no "
+        f"{of_all}, without the old pictures.{notes} The figures are of the new head; those of before no "
         "longer hold."
     )
 

@@ -35,7 +35,7 @@ class AskedChunk:
     """Some images, and the bundle that is asked."""
 
     bundle: str
-    changed_ns: int  # when it was last changed: another one under the same name is loaded anew
+    changed_ns: int  # when it was last changed: another one under the same name is loaded again
     allow_code: bool
     images: tuple[FoundImage, ...]
 

@@ -1,4 +1,4 @@
-"""What a run cost and how large and fast its network is: beside the bundle, never in it.
+"""What a run cost and how large and fast its network is: next to the bundle, never in it.
 
 A bundle is the same whenever a run is repeated; these figures are not, they belong to the machine.
 """

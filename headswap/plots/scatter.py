@@ -83,12 +83,12 @@ def scatter(dots: Sequence[Dot], *, narrow: bool = False) -> str:
 def svg_file(dots: Sequence[Dot], title: str) -> str:
     """The same as a file of its own, on paper."""
     drawn = _drawing(dots, narrow=False)
-    body = ""
+    svg = ""
     if drawn is not None:
         drawn.insert(0, shape("rect", {"width": 728, "height": 360, "fill": "#ffffff"}))
         drawn.insert(1, shape("title", {}, title))
-        body = written(drawn)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+        svg = written(drawn)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg}\n'
 
 
 def _drawing(dots: Sequence[Dot], *, narrow: bool) -> Element | None:
@@ -161,7 +161,7 @@ def _point(frame: _Frame, dot: Dot) -> Element:
 
 
 def _names(frame: _Frame, dots: Sequence[Dot]) -> list[Element]:
-    """Each name beside its dot, where it covers neither a dot nor another name."""
+    """Each name next to its dot, where it covers neither a dot nor another name."""
     taken = [_Box(frame.x(dot.ms), frame.y(dot.accuracy), 9, 9) for dot in dots]
     drawn = []
     for number, dot in enumerate(dots):

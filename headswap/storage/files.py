@@ -1,6 +1,6 @@
 """The only writer of what must not be lost, and the JSON form of every record.
 
-A file is written beside its place, flushed to the disk and renamed: readers see the
+A file is written next to its place, flushed to the disk and renamed: readers see the
 old file or the new one. A folder is *sealed*: filled under a temporary name, given
 `seal.json` (sha256 and size of every file in it), and renamed to its final name.
 

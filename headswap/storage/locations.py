@@ -1,6 +1,6 @@
 """Where the things lie that come with headswap, and whether a new thing can be made somewhere.
 
-A clone keeps its sample set in assets/ and its workspace beside `app.py`. An installed headswap holds the
+A clone keeps its sample set in assets/ and its workspace next to `app.py`. An installed headswap holds the
 sample set inside the package and keeps the workspace where the system wants a person's data.
 
 Knows paths only; changes nothing.

@@ -19,7 +19,7 @@ class Budget:
 
     @property
     def was_ended(self) -> bool:
-        """Whether somebody did not want to wait any longer."""
+        """Whether someone did not want to wait any longer."""
         return self._limit == -math.inf
 
     @property
@@ -32,7 +32,7 @@ class Budget:
         self._begin -= seconds
 
     def end(self) -> None:
-        """There is no time left: somebody wants what there is."""
+        """There is no time left: someone wants what there is."""
         self._limit = -math.inf
 
     def keep_back(self, seconds: float) -> None:

@@ -18,14 +18,14 @@ HeadChoice = Literal["last", "wide", "auto"]  # auto: cross-validation chooses
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig:
-    """How the body is taught after the head is solved. The defaults work."""
+    """How the backbone is trained after the head is solved. The defaults work."""
 
     __pydantic_config__ = keys_on_disk(epochs="passes")
 
     epochs: int = 20  # over the practice pictures, in the run that is kept
     learning_rate: float | None = None  # peak, of the head; None: chosen by a small search
     stage_decay: float = 0.7  # each stage moves at this share of the rate of the one above it
-    last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the body
+    last_share: float = 0.25  # "last" is the topmost stages that hold at least this share of the backbone
     batch_size: int = 32  # pictures of one step
     warm_up: float = 0.1  # share of the steps in which a stage's rate rises from 0
     release: float = 0.2  # share of the passes over which the stages begin to move, from the top
@@ -94,13 +94,13 @@ class TrainConfig:
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
     head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
-    flip: bool = False  # answers are the mean over picture and mirrored picture, twice the body's time
+    flip: bool = False  # answers are the mean over picture and mirrored picture, twice the backbone's time
     crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it
     px: int | None = None  # side of the square picture that the network sees; None: as its makers chose it
     l2_grid: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)  # L2 penalties tried; the best by cross-validation
     l2: float | None = None  # the penalty to take, as an earlier run chose it; None: the best
     folds: int = 4  # of that cross-validation
-    batch_size: int = 16  # pictures a body sees at once; more is slower on processors
+    batch_size: int = 16  # pictures a backbone sees at once; more is slower on processors
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)  # when `depth` is more than the head
     keep_features: bool = True  # in the bundle, so that classes can be changed later without the images
 
@@ -150,7 +150,7 @@ class ReplayedChoices:
 
     __pydantic_config__ = keys_on_disk(l2="strength", epochs="passes", crop_mode="fit", flip="mirror")
 
-    engine: str  # what ran the body
+    engine: str  # what ran the backbone
     threads: int  # of torch
     l2: float | None  # the penalty that cross-validation chose; None: taught by gradient
     depth: Depth = "head"  # what moved in the end

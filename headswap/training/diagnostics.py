@@ -1,4 +1,4 @@
-"""What the features say beside the head: an answer to every picture, what fewer would have given, copies.
+"""Diagnostics from the features: an answer to every image, what fewer would have given, copies.
 
 Flow:  FeatureBank + solved LinearHeads --diagnose--> Diagnostics
 
@@ -24,11 +24,12 @@ from headswap.evaluation.ood import cross_split_duplicates, embeddings_of
 from headswap.evaluation.report import LearningCurve
 from headswap.features.engines import choose_engine, exact
 from headswap.features.extractor import Extractor
-from headswap.features.memmap import columns_of, taken
+from headswap.features.memmap import columns_of
 from headswap.heads.site import HeadSite
 from headswap.network import Network
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head
 from headswap.training.targets import labels_of
 
@@ -51,7 +52,7 @@ class OldHead:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Diagnostics:
-    """What was learned beside the head."""
+    """What the features alone say of images, labels and classes."""
 
     features: Tensor  # (N, W) float32, all that the head reads, in the order of the manifest
     cross_validated: SplitLogits | None  # every picture, out of fold; None: the exam is large enough
@@ -99,21 +100,13 @@ def diagnose(
     """
     labels = labels_of(manifest, manifest.images)
     test = torch.tensor([image.part == "test" for image in manifest.images])
-    groups = np.array([image.group for image in manifest.images])
-
-    l2 = heads.solved[0].l2
+    groups = [image.group for image in manifest.images]
+    known = LabeledFeatures(features, labels, len(manifest.classes), groups)
+    l2, biases = heads.solved[0].l2, [bool(head.bias.any()) for head in heads.solved]
 
     def out_of_fold(rows: Tensor, folds: int) -> Tensor | None:
-        return fit_heads(
-            taken(features, rows),
-            labels[rows],
-            site,
-            num_classes=len(manifest.classes),
-            has_bias=[bool(head.bias.any()) for head in heads.solved],
-            config=replace(config, l2_grid=(l2,), l2=l2, folds=folds),
-            groups=groups[rows.numpy()].tolist(),
-            seed=seed,
-        ).fold_logits
+        how = replace(config, l2_grid=(l2,), l2=l2, folds=folds)
+        return fit_heads(known.rows(rows), site, has_bias=biases, config=how, seed=seed).fold_logits
 
     work = len(labels) * min(features.shape) * len(manifest.classes)
     given = any(image.given_part is not None for image in manifest.images)
@@ -127,7 +120,7 @@ def diagnose(
     return Diagnostics(
         features=features,
         cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
-        by_last=_by_last(manifest, last_features, labels, config)
+        by_last=_by_last(manifest, known.columns(site.last_features), config)
         if site.taps and judged is not None
         else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
@@ -136,14 +129,10 @@ def diagnose(
     )
 
 
-def _by_last(
-    manifest: Manifest, last_features: Tensor, labels: Tensor, config: TrainConfig
-) -> SplitLogits | None:
+def _by_last(manifest: Manifest, known: LabeledFeatures, config: TrainConfig) -> SplitLogits | None:
     """Every picture judged by a plain head that never saw it (docs/decisions/0031-a-wide-head.md)."""
-    groups = [image.group for image in manifest.images]
-    free = replace(config, l2=None)
-    solved = fit_head(last_features, labels, num_classes=len(manifest.classes), config=free, groups=groups)
-    return None if solved.fold_logits is None else _split_logits(manifest, labels, solved.fold_logits)
+    solved = fit_head(known, config=replace(config, l2=None))
+    return None if solved.fold_logits is None else _split_logits(manifest, known.labels, solved.fold_logits)
 
 
 def _cross_split_duplicates(manifest: Manifest, features: Tensor) -> tuple[str, ...]:

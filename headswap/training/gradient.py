@@ -2,7 +2,7 @@
 
 Flow:  swapped Network + practice pictures --train_through--> its head taught, logits of both parts
 
-Everything stays in eval mode, so BatchNorm statistics and the body cannot drift, and what
+Everything stays in eval mode, so BatchNorm statistics and the backbone cannot drift, and what
 is taught is what will predict. Only the new head's parameters have gradients; the
 optimizer is made after the swap, from exactly these.
 """

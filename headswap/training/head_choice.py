@@ -57,7 +57,7 @@ class FeatureSource:
         return FeatureReading(network=self.plain, site=self.located.site, columns=columns)
 
     def with_head(self, kind: HeadKind, record: SwapRecord) -> tuple[Network, HeadSite]:
-        """The network with its new head, which replaces the old one or reads beside it."""
+        """The network with its new head, which replaces the old one or reads next to it."""
         if kind == "last":
             return self.plain, record.site
         with torch.no_grad():

@@ -30,6 +30,7 @@ from torch import Tensor
 from headswap.errors import BadSetting
 from headswap.threads import product
 from headswap.training.label_advice import AlikeGroup, LabelAdvice
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
@@ -148,11 +149,8 @@ class _Guess:
         classes, own = np.unique(labels.numpy()[known], return_inverse=True)
         if len(classes) < 2 or not len(rest):
             return None
-        head = fit_head(
-            features[torch.from_numpy(known)],
-            torch.from_numpy(own.astype(np.int64)),
-            num_classes=len(classes),
-        )
+        own_labels = torch.from_numpy(own.astype(np.int64))
+        head = fit_head(LabeledFeatures(features[torch.from_numpy(known)], own_labels, len(classes)))
         said = _softmax(head, features[torch.from_numpy(rest)])  # (R, C)
         best = np.sort(said, axis=1)[:, ::-1]
         margin = best[:, 0] - best[:, 1]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headswap.training.task import TrainingTask
 
 Solve = Callable[[Tensor], Tensor | None]  # (N, D) features of all pictures -> (P, C) out-of-fold logits
-_MORE_PASSES = 2  # over all pictures, beside the usual one
+_MORE_PASSES = 2  # over all pictures, in addition to the usual one
 _MEASURED = 16  # pictures
 _WORDS: dict[CropMode, str] = {
     "crop": "The middle of each picture is cut out",
@@ -62,7 +62,7 @@ def choose_preprocessing(
 ) -> ChosenPreprocessing:
     """Try other ways of showing the pictures, and keep the one that the practice part speaks for.
 
-    Another fit, and mirrored pictures beside it, must each lower the loss by more than its standard
+    Another fit, and mirrored pictures in addition, must each lower the loss by more than its standard
     error. Where next to nothing is wrong, nothing is tried.
 
     Args:
@@ -99,7 +99,7 @@ def choose_preprocessing(
 
 
 class _OtherViews:
-    """Runs the body over all pictures once more, in another view."""
+    """Runs the backbone over all pictures once more, in another view."""
 
     def __init__(
         self, task: TrainingTask, network: Network, site: HeadSite, usual: FeatureBank, listener: Listener

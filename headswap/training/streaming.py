@@ -47,7 +47,7 @@ class FeatureStream:
 
     @property
     def needs_every_core(self) -> bool:
-        """Whether pictures should not be decoded while the body works."""
+        """Whether pictures should not be decoded while the backbone works."""
         return self.builder is not None and self.builder.needs_every_core
 
     def add(self, sha256: str, image: NDArray[np.uint8]) -> None:

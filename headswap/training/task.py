@@ -42,7 +42,7 @@ class TrainingTask:
     seed: int = 0
     prepared_for: InputSpec | None = None  # how the pictures of the intake were prepared; None: as now
     budget: Budget = field(default_factory=lambda: Budget(None))
-    engine: str | None = None  # what ran the body of the run that is repeated; None: the fastest
+    engine: str | None = None  # what ran the backbone of the run that is repeated; None: the fastest
     head: HeadKind | None = None  # that the run which is repeated chose; None: chosen again
     source: FeatureSource | None = None  # when the head was found while pictures were decoded
     builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
@@ -66,7 +66,7 @@ class TrainingTask:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingResult:
-    """What teaching learned, beside the network itself."""
+    """What training gave, in addition to the network itself."""
 
     site: HeadSite  # of the new head
     test: SplitLogits  # exam pictures with the taught network's logits
@@ -78,7 +78,7 @@ class TrainingResult:
     flip: bool = False  # answers are the mean over picture and mirrored picture
     view: str = ""  # what was chosen of how pictures are shown, in words; empty: nothing
     head: str = ""  # what was compared for the head to read, in words; empty: nothing
-    diagnostics: Diagnostics | None = None  # what the features say beside; None: not those of this network
+    diagnostics: Diagnostics | None = None  # None: not those of this network
     finetune: FinetuneSummary | None = None  # what came of moving more than the head; None: nobody asked
     logit_offset: float = 0.0  # of the network's logits over the solved head's, where a ReLU follows it
 

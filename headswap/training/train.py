@@ -1,4 +1,4 @@
-"""Teach the new head of a network: body once over the pictures, swap, solve, install, prove.
+"""Train the new head of a network: backbone once over the pictures, swap, solve, install, prove.
 
 Flow:  Network + TrainingTask --train_head--> the same network with a taught head, and TrainingResult
 
@@ -35,6 +35,7 @@ from headswap.training.finetune.adapter import run_finetuning
 from headswap.training.gradient import GradientResult, train_through
 from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
@@ -98,7 +99,7 @@ def begin(
             return _by_gradient(task, network, record, listener)
         trained = training_result_of(task, network, site, proof, bank)
     with timing("evaluate"):
-        beside = diagnose(
+        diagnostics = diagnose(
             task.manifest,
             bank.features,
             proof.heads,
@@ -112,7 +113,9 @@ def begin(
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(trained, diagnostics=beside, view=viewed.words if viewed else "", head=chosen.words)
+    trained = replace(
+        trained, diagnostics=diagnostics, view=viewed.words if viewed else "", head=chosen.words
+    )
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
@@ -227,13 +230,15 @@ def _fit(
     """Solve the head on some rows of the features of all pictures."""
     images = task.manifest.images
     return fit_heads(
-        taken(features, rows),
-        task.labels(tuple(images[row] for row in rows.tolist())),
+        LabeledFeatures(
+            taken(features, rows),
+            task.labels(tuple(images[row] for row in rows.tolist())),
+            len(task.manifest.classes),
+            [images[row].group for row in rows.tolist()],
+        ),
         site,
-        num_classes=len(task.manifest.classes),
         has_bias=has_bias(network.module, site),
         config=task.config,
-        groups=[images[row].group for row in rows.tolist()],
         seed=task.seed,
         watch=watch,
     )

@@ -141,7 +141,7 @@ def _right(logits: Tensor, labels: Tensor, folds: Tensor | None) -> int:
 
 
 def _recomputed_logits(task: TrainingTask, network: Network, proof: HeadProof, logits: Tensor) -> Tensor:
-    """Let the body, in single precision, see the exam pictures that half precision leaves open.
+    """Let the backbone, in single precision, see the exam pictures that half precision leaves open.
 
     What the network will say of a picture later must be what the exam says now; only a picture whose
     two best classes are nearer than half precision is exact can be told otherwise. The first of them

@@ -2,7 +2,7 @@
 
 Flow:  processor (its settings) --input_of--> InputSpec
 
-Each processor class has habits of its own beside its settings; the three that matter
+Each processor class has habits of its own in addition to its settings; the three that matter
 to classifiers are spelled out here and compared with the real processors in the tests.
 
 Reads attributes only; imports nothing of transformers.

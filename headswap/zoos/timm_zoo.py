@@ -181,7 +181,7 @@ def _load_module(name: str, config: Any, path: Path) -> nn.Module:
 
 
 def _with_new_head(name: str, backbone: nn.Module) -> nn.Module:
-    """The same network with a head of its own; every other number is the body's."""
+    """The same network with a head of its own; every other number is the backbone's."""
     module = build_module(name, num_classes=NEW_HEAD_CLASSES, device="cpu")
     result = module.load_state_dict(backbone.state_dict(), strict=False)
     if result.unexpected_keys:

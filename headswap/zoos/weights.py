@@ -2,7 +2,7 @@
 
 Flow:  by hand in the weights folder, else the library's own cache, else a download
 
-A download goes to a draft beside its place, is checked for length and hash, and is
+A download goes to a draft next to its place, is checked for length and hash, and is
 renamed: the file is there whole or not at all, and trying again is safe.
 
 Knows files and addresses; nothing of networks. Loads no torch.

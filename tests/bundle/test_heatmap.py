@@ -20,6 +20,7 @@ from headswap.bundle.predictor import Bundle
 from headswap.data.transforms import to_float
 from headswap.errors import BadSetting
 from headswap.heads.detect import find_head
+from headswap.heads.site import HeadLayer
 from headswap.heads.wide import find_taps, widen
 from headswap.network import Network, NetworkCard, Weights
 from headswap.storage.files import from_json, to_json
@@ -50,7 +51,11 @@ def bundle_of(module: nn.Module, like: Bundle) -> Bundle:
     spec = replace(like.card.input, height=64, width=64, resize_px=64)
     card = replace(like.network.card, input=spec)
     site = replace(
-        like.card.site, paths=("fc",), in_features=(12,), num_classes=2, input_size=(3, 64, 64), outputs=("",)
+        like.card.site,
+        layers=(HeadLayer(path="fc", kind="Linear", in_features=12, out_features=2),),
+        num_classes=2,
+        input_size=(3, 64, 64),
+        outputs=("",),
     )
     return Bundle(
         replace(like.card, classes=("red", "other"), input=spec, site=site),

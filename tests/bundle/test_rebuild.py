@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from headswap.bundle.predictor import load_bundle
-from headswap.exports.rebuild import CannotRebuild, recipe_of
+from headswap.exports.rebuild import CannotRebuild, spec_of
 from headswap.exports.templates import predict
 from headswap.storage.files import to_plain
 from tests.bundle.conftest import Untaught
@@ -27,14 +27,14 @@ NETWORKS = (
 def test_its_own_library_builds_the_same_network(model: str, untaught: Untaught) -> None:
     place = untaught(model)
     bundle = load_bundle(place)
-    recipe = to_plain(recipe_of(bundle))
+    spec = to_plain(spec_of(bundle))
 
-    module = predict.bare_network(recipe)
-    predict.fill(module, recipe, *predict.read_tensors(place / "weights.safetensors"))
+    module = predict.bare_network(spec)
+    predict.fill(module, spec, *predict.read_tensors(place / "weights.safetensors"))
 
     images = torch.rand(2, *bundle.card.input.size)
     with torch.inference_mode():
-        said = predict.verdict(module.eval()(images), recipe)
+        said = predict.logits_of(module.eval()(images), spec)
     ours = bundle.logits((images * 0).permute(0, 2, 3, 1).to(torch.uint8).numpy())
     assert said.shape == ours.shape == (2, 3)
     theirs, saved = module.state_dict(), bundle.network.module.state_dict()
@@ -60,13 +60,11 @@ def test_a_layer_that_the_library_does_not_build_is_named(untaught: Untaught) ->
     bundle.network.module.add_module("of_mine", torch.nn.Identity())
 
     with pytest.raises(CannotRebuild, match="timm does not build the layer 'of_mine'"):
-        recipe_of(bundle)
+        spec_of(bundle)
 
 
 def test_nothing_of_this_machine_is_written_down(untaught: Untaught, tmp_path: Path) -> None:
-    recipe: dict[str, Any] = to_plain(
-        recipe_of(load_bundle(untaught("LevitForImageClassificationWithTeacher")))
-    )
+    spec: dict[str, Any] = to_plain(spec_of(load_bundle(untaught("LevitForImageClassificationWithTeacher"))))
 
-    assert "_name_or_path" not in recipe["config"]
-    assert str(Path.home()) not in str(recipe)
+    assert "_name_or_path" not in spec["config"]
+    assert str(Path.home()) not in str(spec)

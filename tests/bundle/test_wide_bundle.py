@@ -22,7 +22,7 @@ from headswap.data.transforms import to_float
 from headswap.evaluation.metrics import calibrated
 from headswap.exports.onnx import write_onnx
 from headswap.exports.package import ONNX, take_home
-from headswap.exports.rebuild import recipe_of
+from headswap.exports.rebuild import spec_of
 from headswap.exports.templates import predict
 from headswap.heads.wide import WideNetwork
 from headswap.pipeline.replay import train_again
@@ -127,15 +127,15 @@ def test_its_own_library_and_onnx_build_the_same_network(
 ) -> None:
     place = untaught(model, wide=True)
     bundle = load_bundle(place)
-    recipe = to_plain(recipe_of(bundle))
+    spec = to_plain(spec_of(bundle))
     images = np.random.default_rng(0).integers(0, 255, (2, *bundle.card.input.size[1:], 3), dtype=np.uint8)
     entering = to_float(images, bundle.card.input)
     ours = bundle.logits(images)
 
-    module = predict.widened(predict.bare_network(recipe), recipe)
-    predict.fill(module, recipe, *predict.read_tensors(place / "weights.safetensors"))
+    module = predict.widened(predict.bare_network(spec), spec)
+    predict.fill(module, spec, *predict.read_tensors(place / "weights.safetensors"))
     with torch.inference_mode():
-        said = predict.verdict(module.eval()(torch.from_numpy(entering)), recipe).double().numpy()
+        said = predict.logits_of(module.eval()(torch.from_numpy(entering)), spec).double().numpy()
 
     assert np.abs(ours).max() > 0
     assert np.allclose(said, ours, atol=1e-5)

@@ -47,7 +47,7 @@ def test_a_network_of_each_kind_of_head_shows_what_the_core_finds(visit: Visit) 
         shown = page.inner_text("#hs-head .facts")
         for path in found.site.all_paths:
             assert path in shown, name
-        assert number(found.body_parameters) in shown, name
+        assert number(found.backbone_parameters) in shown, name
         assert f"{found.site.in_features[0]} → {found.site.num_classes}" in shown, name
 
 

@@ -89,7 +89,7 @@ def claims_too_much(one: Advice, report: Report) -> bool:
         or (one.code == "memorising" and not high < train)
         or (one.code == "underfitting" and not train < 0.9)
         or (one.code == "baseline" and low > report.baseline_accuracy)
-        or (one.moves_body and (report.accuracy >= 0.92 or report.finetune is not None))
+        or (one.moves_backbone and (report.accuracy >= 0.92 or report.finetune is not None))
         or ("hardly helped" in one.sentence and trend != "flat")
         or (("More pictures help" in one.sentence or "are the cure" in one.sentence) and trend != "rising")
         or ("practising on" in one.sentence and trend == "unknown")

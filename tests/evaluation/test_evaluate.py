@@ -208,7 +208,7 @@ def test_nine_wrong_of_a_hundred_are_worth_going_further_and_three_are_not(wrong
 
     report = report_of(inputs_of(labels, said, train=(labels, said), train_right=100))
 
-    assert any(one.moves_body for one in report.advice) is advised
+    assert any(one.moves_backbone for one in report.advice) is advised
 
 
 def test_underfitting_is_named() -> None:

@@ -459,7 +459,7 @@ def tiny_result() -> tuple:  # type: ignore[type-arg]
     network = Network(card=card, module=nn.Sequential(*layers).eval())
     about = BundleCard(
         format=FORMAT, model="test/tiny", classes=("cat", "dog"), input=spec, site=find_head(network),
-        temperature=1.0, head_path=None, engine="cpu float32", l2=0.1, body_sha256="0" * 64,
+        temperature=1.0, head_path=None, engine="cpu float32", l2=0.1, backbone_sha256="0" * 64,
         versions={"torch": "2"}, parameters=10, licence=None,
     )  # fmt: skip
     report = Report(

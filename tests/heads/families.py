@@ -99,11 +99,12 @@ def parameters_at(net: nn.Module, paths: Iterable[str]) -> set[str]:
 
 def told(site: HeadSite) -> dict[str, Any]:
     """What is kept of a head that was found."""
+    layers = (*site.layers, *site.aux_layers)
     return {
         "heads": sorted(site.paths),
         "aux": sorted(site.aux_paths),
-        "kinds": [*site.kinds, *site.aux_kinds],
-        "in_features": [*site.in_features, *site.aux_in_features],
+        "kinds": [layer.kind for layer in layers],
+        "in_features": [layer.in_features for layer in layers],
         "input_size": list(site.input_size),
     }
 

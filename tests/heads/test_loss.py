@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from headswap.heads.detect import find_head
 from headswap.heads.loss import logits_of, switch_off_aux, training_loss
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadLayer, HeadSite
 from headswap.heads.swap import swap_head
 
 SIZE = (3, 16, 16)
@@ -71,9 +71,7 @@ def test_auxiliary_heads_can_be_switched_off_and_on() -> None:
 
 def test_distilled_heads_are_averaged_and_both_are_taught() -> None:
     site = HeadSite(
-        paths=("a", "b"),
-        kinds=("Linear",) * 2,
-        in_features=(8, 8),
+        layers=tuple(HeadLayer(path=path, kind="Linear", in_features=8) for path in "ab"),
         num_classes=3,
         input_size=SIZE,
         outputs=("",),
@@ -102,7 +100,10 @@ def test_a_softmax_inside_the_network_is_not_applied_twice(last: nn.Module) -> N
 
 def test_the_answer_is_taken_out_of_whatever_wraps_it() -> None:
     site = HeadSite(
-        paths=("fc",), kinds=("Linear",), in_features=(8,), num_classes=3, input_size=SIZE, outputs=("1",)
+        layers=(HeadLayer(path="fc", kind="Linear", in_features=8),),
+        num_classes=3,
+        input_size=SIZE,
+        outputs=("1",),
     )
     features, logits = torch.rand(4, 3), torch.rand(4, 3)
 

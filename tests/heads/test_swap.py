@@ -8,7 +8,7 @@ from torch import nn
 
 from headswap.errors import BadSetting, HeadNotFound, SwapFailed
 from headswap.heads.detect import find_head
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadLayer, HeadSite
 from headswap.heads.swap import swap_head
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 
@@ -35,7 +35,7 @@ def test_any_number_of_classes_can_be_asked_for(count: int) -> None:
 
     assert net(torch.zeros(2, *SIZE)).shape == (2, count)
     assert record.site.num_classes == count
-    assert record.site.out_features == (count,)
+    assert [layer.out_features for layer in record.site.layers] == [count]
     assert record.old_site.num_classes == 10
 
 
@@ -139,7 +139,9 @@ def test_a_site_found_before_saves_nothing_but_the_search() -> None:
 
 
 def test_a_site_of_another_network_is_refused() -> None:
-    site = HeadSite(paths=("head",), kinds=("Linear",), in_features=(8,), num_classes=10, input_size=SIZE)
+    site = HeadSite(
+        layers=(HeadLayer(path="head", kind="Linear", in_features=8),), num_classes=10, input_size=SIZE
+    )
 
     with pytest.raises(HeadNotFound, match="no layer named 'head'"):
         swap_head(network(), 3, site=site)

@@ -23,6 +23,7 @@ from headswap.pipeline.edit import EditOutcome
 from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import from_json, to_json
 from headswap.training.linear.heads import fit_heads
+from headswap.training.linear.labeled_features import LabeledFeatures
 
 OLD = Path(__file__).parents[1] / "version_0_1" / "head"
 
@@ -118,13 +119,15 @@ def test_it_says_what_a_head_says_that_is_solved_on_the_features_of_all_images(
     features = torch.cat([old, as_kept[24:]])
 
     heads = fit_heads(
-        features[train],
-        torch.tensor([manifest.label(one) for one in manifest.images])[train],
+        LabeledFeatures(
+            features[train],
+            torch.tensor([manifest.label(one) for one in manifest.images])[train],
+            4,
+            [one.group for one in manifest.part("train")],
+        ),
         card.site,
-        num_classes=4,
         has_bias=[True],
         config=headswap.TrainConfig(),
-        groups=[one.group for one in manifest.part("train")],
     )
 
     assert (old - as_kept[:24]).norm() < 0.01 * old.norm()

@@ -28,6 +28,7 @@ from headswap.training.finetune.batches import ImageBatches
 from headswap.training.finetune.candidates import FinetuneSetup
 from headswap.training.finetune.modes import recalibrate
 from headswap.training.finetune.records import FinetuneTask, RunConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head
 from headswap.training.task import TrainingResult, TrainingTask
 from headswap.training.train import train_head
@@ -149,7 +150,7 @@ def classroom() -> Callable[..., Classroom]:
             features = copy.deepcopy(module).body(image_batches.inputs(range(count)))
 
         def start(rows: Tensor) -> None:
-            solved = fit_head(features[rows], labels[rows], num_classes=3)
+            solved = fit_head(LabeledFeatures(features[rows], labels[rows], 3))
             with torch.no_grad():
                 module.fc.weight.copy_(solved.weight)
                 module.fc.bias.copy_(solved.bias)

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from headswap.training.linear import blocks, solver
 from headswap.training.linear.blocks import Answer, Each, RowBlocks
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.lock_step import in_lock_step
 from headswap.training.linear.logistic import held_out_logits, held_out_losses, loss_and_slope
 from headswap.training.linear.ridge import fit_ridge
@@ -41,7 +42,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> int:
 def row_blocks(each: Each = blocks.here) -> RowBlocks:
     features, labels = drawn()
     folds = np.random.default_rng(1).permutation(np.arange(IMAGES) % FOLDS)
-    return replace(span_of(features, labels, CLASSES, folds, centre=True).images, each=each)
+    return replace(span_of(LabeledFeatures(features, labels, CLASSES), folds, centre=True).images, each=each)
 
 
 def solutions() -> Tensor:
@@ -117,11 +118,11 @@ def test_a_head_of_many_blocks_is_the_head_of_few(
     fit: Callable[..., Any], count: int, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features, labels = drawn(count, width)
-    few = fit(features, labels, num_classes=CLASSES)
+    few = fit(LabeledFeatures(features, labels, CLASSES))
     monkeypatch.setattr(blocks, "_MOST_ROWS", 7)
     monkeypatch.setattr(blocks, "_FEWEST_ROWS", 1)
 
-    many = fit(features, labels, num_classes=CLASSES)
+    many = fit(LabeledFeatures(features, labels, CLASSES))
 
     assert many.l2 == few.l2
     assert (many.fold_logits.softmax(1) - few.fold_logits.softmax(1)).abs().max() < 5e-3
@@ -154,7 +155,7 @@ def test_no_table_of_images_times_classes_is_whole_but_the_answer(monkeypatch: p
     features, labels = drawn(count, 8, classes)
 
     with Tables(count, classes) as tables:
-        solved = fit_head(features, labels, num_classes=classes)
+        solved = fit_head(LabeledFeatures(features, labels, classes))
 
     assert solved.fold_logits is not None
     assert solved.fold_logits.shape == (count, classes)

@@ -6,14 +6,17 @@ import pytest
 import torch
 
 from headswap.errors import TooFewImages
-from headswap.heads.site import HeadSite
+from headswap.heads.site import HeadLayer, HeadSite
 from headswap.training.linear import cross_validation as folds
 from headswap.training.linear.cross_validation import cross_validate
+from headswap.training.linear.labeled_features import LabeledFeatures
 
 
 def site(width: int, classes: int) -> HeadSite:
     return HeadSite(
-        paths=("fc",), kinds=("Linear",), in_features=(width,), num_classes=classes, input_size=(3, 8, 8)
+        layers=(HeadLayer(path="fc", kind="Linear", in_features=width),),
+        num_classes=classes,
+        input_size=(3, 8, 8),
     )
 
 
@@ -25,7 +28,9 @@ def features(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 def judge(count: int, groups: list[int]) -> float:
     drawn, labels = features(count)
-    logits = cross_validate(drawn, labels, groups, site(40, 3), has_bias=(True,), folds=5, seed=0)
+    logits = cross_validate(
+        LabeledFeatures(drawn, labels, 3, groups), site(40, 3), has_bias=(True,), folds=5, seed=0
+    )
     return float((logits.argmax(1) == labels).float().mean())
 
 
@@ -38,7 +43,9 @@ def test_a_copy_in_another_fold_would_give_the_answer_away_and_in_its_group_does
     twice, both = torch.cat([drawn, drawn + 1e-3]), torch.cat([labels, labels])
 
     def right(groups: list[int]) -> float:
-        logits = cross_validate(twice, both, groups, site(40, 3), has_bias=(True,), folds=5, seed=0)
+        logits = cross_validate(
+            LabeledFeatures(twice, both, 3, groups), site(40, 3), has_bias=(True,), folds=5, seed=0
+        )
         return float((logits.argmax(1) == both).float().mean())
 
     apart, together = right(list(range(90))), right(list(range(45)) * 2)

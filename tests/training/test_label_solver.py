@@ -9,6 +9,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, agree
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import fit_head, folds_of
 
 random = np.random.default_rng(5)
@@ -19,7 +20,7 @@ FEATURES = (random.normal(size=(90, 20)) + LABELS @ random.normal(size=(3, 20)))
 def test_the_solution_is_that_of_one_against_the_rest() -> None:
     l2 = 0.1
     solved = fit_head(
-        torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3, config=TrainConfig(l2=l2)
+        LabeledFeatures(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), 3), config=TrainConfig(l2=l2)
     )
 
     standard = (FEATURES - FEATURES.mean(0)) / np.sqrt(FEATURES.var(0) + 1e-8)
@@ -32,7 +33,7 @@ def test_the_solution_is_that_of_one_against_the_rest() -> None:
 def test_every_image_is_answered_out_of_fold_and_groups_stay_whole() -> None:
     groups = [number // 2 for number in range(90)]
     folds = folds_of(LABELS, groups, 4, 0)
-    solved = fit_head(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3, groups=groups)
+    solved = fit_head(LabeledFeatures(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), 3, groups))
 
     assert folds is not None
     assert (folds[::2] == folds[1::2]).all()
@@ -43,7 +44,7 @@ def test_every_image_is_answered_out_of_fold_and_groups_stay_whole() -> None:
 
 
 def test_a_lift_over_a_relu_is_taken_off_and_a_clipped_place_is_seen() -> None:
-    solved = fit_head(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), num_classes=3)
+    solved = fit_head(LabeledFeatures(torch.from_numpy(FEATURES), torch.from_numpy(LABELS), 3))
     heads = LinearHeads((solved,), (20,), bias_offset=40.0)
     features = torch.from_numpy(FEATURES[:8])
     network = heads.logits(features) + 40.0

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from headswap.errors import TeachingFailed
 from headswap.training.config import TrainConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.ridge import MOST_IMAGES, fit_ridge
 from headswap.training.linear.solver import fit_head
 
@@ -26,7 +27,7 @@ def clouds(count: int = 60, width: int = 400, classes: int = 3, apart: float = 1
 
 def test_it_is_the_ridge_regression_of_the_textbook() -> None:
     features, labels = clouds()
-    found = fit_ridge(features, labels, num_classes=3, config=TrainConfig(l2=0.1))
+    found = fit_ridge(LabeledFeatures(features, labels, 3), config=TrainConfig(l2=0.1))
 
     standard = (features - features.mean(0)) / features.std(0, unbiased=False)
     rows = standard.double().numpy()
@@ -43,7 +44,7 @@ def test_it_is_the_ridge_regression_of_the_textbook() -> None:
 def test_its_answers_out_of_fold_are_as_sure_as_they_are_right() -> None:
     features, labels = clouds(count=120)
 
-    found = fit_ridge(features, labels, num_classes=3)
+    found = fit_ridge(LabeledFeatures(features, labels, 3))
 
     assert found.fold_logits is not None
     sure = found.fold_logits.softmax(1).max(dim=1).values.mean()
@@ -55,8 +56,8 @@ def test_its_answers_out_of_fold_are_as_sure_as_they_are_right() -> None:
 def test_the_penalty_with_the_least_loss_is_taken_and_may_be_given() -> None:
     features, labels = clouds()
 
-    free = fit_ridge(features, labels, num_classes=3)
-    again = fit_ridge(features, labels, num_classes=3, config=TrainConfig(l2=free.l2))
+    free = fit_ridge(LabeledFeatures(features, labels, 3))
+    again = fit_ridge(LabeledFeatures(features, labels, 3), config=TrainConfig(l2=free.l2))
 
     assert min(free.fold_losses) == pytest.approx(again.fold_losses[0])
     assert torch.equal(free.weight, again.weight)
@@ -67,7 +68,7 @@ def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
     features, labels = clouds(count=200, classes=2, width=500, apart=2.0)
     few = torch.cat([torch.nonzero(labels == 0).flatten(), torch.nonzero(labels == 1).flatten()[:8]])
 
-    found = fit_ridge(features[few], labels[few], num_classes=2)
+    found = fit_ridge(LabeledFeatures(features[few], labels[few], 2))
 
     others = torch.nonzero(labels == 1).flatten()[8:]
     said = (features[others] @ found.weight.T + found.bias).argmax(1)
@@ -83,8 +84,8 @@ def test_elsewhere_the_usual_head_is_solved(count: int, width: int, intercept: b
     features, labels = clouds(count=count, width=width)
     config = TrainConfig(l2_grid=(0.1,), folds=2)
 
-    ours = fit_ridge(features, labels, num_classes=3, intercept=intercept, config=config)
-    usual = fit_head(features, labels, num_classes=3, intercept=intercept, config=config)
+    ours = fit_ridge(LabeledFeatures(features, labels, 3), intercept=intercept, config=config)
+    usual = fit_head(LabeledFeatures(features, labels, 3), intercept=intercept, config=config)
 
     assert torch.equal(ours.weight, usual.weight)
 
@@ -94,11 +95,11 @@ def test_numbers_that_are_none_are_refused() -> None:
     features[3, 5] = float("nan")
 
     with pytest.raises(TeachingFailed, match="not numbers"):
-        fit_ridge(features, labels, num_classes=3)
+        fit_ridge(LabeledFeatures(features, labels, 3))
 
 
 def test_features_that_are_the_same_for_every_image_give_a_head_that_knows_nothing() -> None:
-    head = fit_ridge(torch.ones(12, 40), torch.arange(12) % 3, num_classes=3, config=TrainConfig())
+    head = fit_ridge(LabeledFeatures(torch.ones(12, 40), torch.arange(12) % 3, 3), config=TrainConfig())
 
     assert torch.isfinite(head.weight).all()
     assert head.weight.abs().max() < 1e-6

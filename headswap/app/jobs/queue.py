@@ -246,7 +246,7 @@ class Queue:
                 self._start_worker(chosen)
 
     def _has_memory(self) -> bool:
-        """Whether the next job has room beside those that run; a job alone may always try."""
+        """Whether the next job has room next to those that run; a job alone may always try."""
         waiting = self.store.waiting()
         if not waiting or not self.store.in_state(JobState.RUNNING):
             return True

@@ -1,4 +1,4 @@
-"""Where jobs live: one SQLite file, beside one folder per job.
+"""Where jobs live: one SQLite file, next to one folder per job.
 
     <root>/jobs.db      rows: who asked for what, and how far it is
     <root>/jobs/<id>/   events.jsonl, log.txt and whatever the work seals

@@ -63,7 +63,7 @@ class ChildProcess:
             silent: what libraries print in the child goes nowhere.
             confined: the child reaches what its first question names, as the module's `allowed_paths` says
                 (`headswap.app.processes.sandbox`), and answers that one ("once") or any number ("for all").
-            log: what the child says besides its answers; None: nowhere.
+            log: what the child says apart from its answers; None: nowhere.
             environment: variables on top of the server's own.
         """
         self._target, self._log_path = answer, log

@@ -6,7 +6,7 @@ Questions come on stdin and answers leave on the stdout that the process was bor
 with; whatever a library prints goes to stderr. A closed stdin means that the server
 is gone: the process ends at once, even in the middle of an answer. With --memory it can
 take no more than so much; with --silent what a library prints goes nowhere, so that no
-stranger's picture can fill a log. With --confined the module beside the function also has
+stranger's picture can fill a log. With --confined the module next to the function also has
 `allowed_paths(question)`: before the first question is answered, everything else is taken away.
 
 Knows the wire and one function by name.

@@ -193,7 +193,7 @@ def _bytes_of(base64: str) -> bytes:
 
 
 def _threads(limits: ReaderLimits) -> int | None:
-    """For decoding; which pictures have room beside each other is weighed one by one (`data.policy.Room`)."""
+    """For decoding; which pictures have room together is weighed one by one (`data.policy.Room`)."""
     if not limits.memory_bytes:
         return None
     return max(1, min(processors(), (limits.memory_bytes - AT_REST_BYTES) // THREAD_BYTES))

@@ -10,25 +10,21 @@ experiment on the same pictures loads no network. Importing this file loads no t
 from __future__ import annotations
 
 import os
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from headswap.errors import Cancelled, HeadswapError
+from headswap.app.processes.run_folder import RunFolder
+from headswap.errors import Cancelled
 from headswap.events import Event, Progress
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import LessonResult
-from headswap.storage.files import from_json, to_json, write_text
+from headswap.storage.files import from_json, to_json
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
-
-PROGRESS, STOP = "progress.json", "stop"
-_TELL_S = 0.3  # between two notes of how far it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +61,13 @@ class _Telling:
     """Listens to a run: notes how far it is, and ends it when someone says so."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._told_at = folder, 0.0
+        self._folder = RunFolder(folder)
 
     def __call__(self, event: Event) -> None:
-        if (self._folder / STOP).exists():
+        if self._folder.is_stopped:
             raise Cancelled
-        now = time.monotonic()
-        if isinstance(event, Progress) and now - self._told_at >= _TELL_S:
-            self._told_at = now
-            with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
-                write_text(self._folder / PROGRESS, to_json(event))
+        if isinstance(event, Progress):
+            self._folder.note_progress(event)
 
 
 class _Kept:
@@ -122,7 +115,7 @@ def answer(question_json: str) -> str:
 
 
 def _take_free_cores() -> None:
-    """As many threads as cores that nobody uses: beside other work two wait for each other."""
+    """As many threads as cores that nobody uses: next to other work two wait for each other."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

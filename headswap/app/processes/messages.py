@@ -7,6 +7,7 @@ Knows pipes and records; nothing of who talks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
@@ -40,16 +41,22 @@ READY = ChildReply(text="ready")  # the first message of a child: it has importe
 
 def write_message(pipe: BinaryIO, message: object) -> None:
     """Send one record."""
-    body = to_json(message).encode()
-    pipe.write(len(body).to_bytes(_LENGTH_BYTES, "big") + body)
+    content = to_json(message).encode()
+    pipe.write(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
     pipe.flush()
 
 
 def read_message(pipe: BinaryIO, kind: type[Message]) -> Message | None:
     """Receive one record; None when the other side is gone, even in the middle of a message."""
     length = _read_exactly(pipe, _LENGTH_BYTES)
-    body = _read_exactly(pipe, int.from_bytes(length, "big")) if length else None
-    return from_json(kind, body) if body is not None else None
+    content = _read_exactly(pipe, int.from_bytes(length, "big")) if length else None
+    return from_json(kind, content) if content is not None else None
+
+
+def ask_for(kind: type[Message], ask: Callable[[str], str], question: object) -> Message:
+    """Ask with a record and take the answer as a record: `ask` of a child knows texts only."""
+    found: Message = from_json(kind, ask(to_json(question)))
+    return found
 
 
 def _read_exactly(pipe: BinaryIO, size: int) -> bytes | None:

@@ -8,20 +8,15 @@ Runs in a `ChildProcess`. Importing this file loads no torch.
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from headswap.errors import HeadswapError
+from headswap.app.processes.run_folder import RunFolder
 from headswap.events import Event, Note, Progress
 from headswap.pipeline.race import RaceSetting, race
-from headswap.storage.files import from_json, to_json, write_text
+from headswap.storage.files import from_json, to_json
 from headswap.zoos.candidates import NetworkLimits
-
-PROGRESS, STOP = "progress.json", "stop"
-_TELL_S = 0.3  # between two notes of how far it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +43,11 @@ class _Telling:
     """Listens to a race: notes how far it is, and ends it when someone says so."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._told_at = folder, 0.0
+        self._folder = RunFolder(folder)
         self._round, self._step, self._share = "", "", 0.0
 
     def __call__(self, event: Event) -> None:
-        if (self._folder / STOP).exists():
+        if self._folder.is_stopped:
             raise KeyboardInterrupt  # what is known by now is given back
         match event:
             case Note(sentence) if sentence.startswith("Round "):
@@ -65,12 +60,8 @@ class _Telling:
                 self._step = f"Fetching weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
             case _:
                 pass
-        now = time.monotonic()
-        if now - self._told_at >= _TELL_S:
-            self._told_at = now
-            words = f"{self._round} {self._step}".strip()
-            with suppress(HeadswapError):  # a full disk: nobody hears how far it is, and it goes on
-                write_text(self._folder / PROGRESS, to_json(RaceProgress(sentence=words, share=self._share)))
+        words = f"{self._round} {self._step}".strip()
+        self._folder.note_progress(RaceProgress(sentence=words, share=self._share))
 
 
 def answer(question_json: str) -> str:

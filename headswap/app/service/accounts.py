@@ -5,7 +5,7 @@ Flow:  name --add--> code, shown once          name + code --AccessCodes.knows--
 A code is twelve letters and figures in three groups, none that look alike: 59 bits, too many to guess.
 It is hashed with scrypt and a salt of its own, so a stolen file opens no door. The file is read again
 when it changes: people can be added and removed while the server runs. Two who change it at the same time
-take turns, over a lock file beside it.
+take turns, over a lock file next to it.
 
 Knows names and one file; nothing of pages.
 """
@@ -153,7 +153,7 @@ def remove(path: Path, names: tuple[str, ...]) -> None:
         BadSetting: someone else is changing the file.
     """
     going = set(map(_clean, names))
-    read_people(path)  # a file that is missing gets no lock beside it
+    read_people(path)  # a file that is missing gets no lock next to it
     with _file_locked(path):
         there = read_people(path).people
         missing = going - {person.name for person in there}

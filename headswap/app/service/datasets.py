@@ -82,7 +82,7 @@ class Datasets:
     # Coming ---------------------------------------------------------------------------
 
     def add(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, beside the pictures that are there."""
+        """Take in a zip or folder, in addition to the pictures that are there."""
         with self._alone(owner, project, PATIENCE_S) as found:
             return self._import(found, upload, upload.stem, self._projects.dataset(found))
 
@@ -145,12 +145,12 @@ class Datasets:
         return self._change(owner, project, sentence, change)
 
     def take_labelled(self, owner: str, project: str, labelled: Manifest, left: int = 0) -> Manifest:
-        """Take over pictures that a person has named, beside those that are there; the first ones, too.
+        """Add pictures that a person has named to those that are there; the first ones, too.
 
         Args:
             owner, project: whose pictures change.
             labelled: kept in a store of their own; they are copied.
-            left: how many of those beside them have no name, to be told.
+            left: how many of the others have no name, to be told.
         """
         rest = f" {_images(left)} without a name {'is' if left == 1 else 'are'} not used." if left else ""
         named = len(labelled.images)

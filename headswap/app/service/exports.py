@@ -1,4 +1,4 @@
-"""What a run leaves to be taken home: a zip, and a web page, packed and checked once, kept beside the run.
+"""What a run leaves to be taken home: a zip, and a web page, packed and checked once, kept next to the run.
 
 Flow:  job that is done --begin--> a thread asks a child process, step by step --view--> ExportView
 
@@ -30,6 +30,7 @@ from headswap.app.processes.exporting import (
     AskTeachableMachine,
     RouteName,
 )
+from headswap.app.processes.messages import ask_for
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.settings import Settings
@@ -274,12 +275,12 @@ class Exports:
         bundle = str(self._results.bundle(owner, job))
         tell("Laying out the files.", 0.05)
         layout = AskLayOut(bundle, str(work / target.stem), self._data(owner, job))
-        laid: LaidOut = from_json(LaidOut, self._ask(layout))
+        laid = ask_for(LaidOut, self._child.ask, layout)
         tell("Asking this page.", 0.2)
         routes = [self._page_route(owner, job, laid)]
         for route, sentence, share in _ROUTES:
             tell(sentence, share)
-            routes.append(from_json(Route, self._ask(AskRoute(bundle, laid, route))))
+            routes.append(ask_for(Route, self._child.ask, AskRoute(bundle, laid, route)))
         tell("Packing.", 0.95)
         title = self._title(owner, job)
         self._ask(AskSeal(bundle, laid, tuple(routes), title, str(target)))

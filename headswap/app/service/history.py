@@ -256,7 +256,7 @@ def _experiment(job: Job) -> Experiment:
 
 @lru_cache(maxsize=512)
 def _summary_of(bundle: Path) -> RunSummary | None:
-    """A sealed bundle never changes; one that is damaged has no verdict, and says so when it is opened."""
+    """A sealed bundle never changes; one that is damaged has no report, and says so when it is opened."""
     try:
         report = read_report(bundle)
     except (HeadswapError, OSError):

@@ -2,7 +2,7 @@
 
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
-       a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen anew
+       a name, for one or many --name--> after ten answers a head is solved, and what to ask is chosen again
        --finish--> the named ones are the project's pictures; the others stay here, without a name
 
     projects/ID/unlabelled-N/     pictures by hash, dataset.json, likeness, labels.json: every answer so far
@@ -122,7 +122,8 @@ class Labelling:
         Args:
             owner, project: whose pictures come.
             upload: a zip.
-            how: "replace": in the place of what is there; "help": nobody has sorted them; else beside it.
+            how: "replace": in the place of what is there; "help": nobody has sorted them; else in addition to
+                it.
         """
         if how == HELP:
             self.begin(owner, project, upload)
@@ -222,7 +223,7 @@ class Labelling:
         return self.view(owner, project)
 
     def finish(self, owner: str, project: str) -> Manifest:
-        """Make the named pictures the project's own, beside those that are there; the others stay here.
+        """Add the named pictures to those of the project; the others stay here.
 
         Raises:
             NotFound: no pictures wait there.

@@ -61,7 +61,7 @@ class LabelState:
 
     @property
     def needs_advice(self) -> bool:
-        """Whether it is time to choose what to ask anew: ten answers, a second class, nothing left to ask."""
+        """Whether to choose again what to ask: ten answers, a second class, nothing left to ask."""
         since = self.steps[self.advised_at :]
         before = {step.name for step in self.steps[: self.advised_at]} - {None}
         is_second = len(before) < 2 <= len(self.classes)

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.inference import AskCards, AskFetched, AskInspection, AskModels, Cards, Fetched
+from headswap.app.processes.messages import ask_for
 from headswap.errors import BundleDamaged, HeadswapError
 from headswap.network import NetworkCard
 from headswap.pipeline.inspect import Inspection
@@ -88,16 +89,15 @@ class Networks:
 
     def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
         """Every network that has the pattern in its name."""
-        return self._cards(to_json(AskModels(pattern[:100])))
+        return self._cards(AskModels(pattern[:100]))
 
     def cards(self, names: tuple[str, ...]) -> tuple[NetworkCard, ...]:
         """The cards of a few networks, in their order; cheaper than listing all."""
-        return self._cards(to_json(AskCards(names)))
+        return self._cards(AskCards(names))
 
     def fetched_bytes(self) -> int:
         """What all fetched weights take on the disk of this machine."""
-        fetched: Fetched = from_json(Fetched, self._child.ask(to_json(AskFetched())))
-        return fetched.size_bytes
+        return ask_for(Fetched, self._child.ask, AskFetched()).size_bytes
 
     def inspect(self, model: str, path: str | None = None, weights: Path | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""
@@ -106,7 +106,7 @@ class Networks:
         if kept is not None:
             return kept
         question = AskInspection(model, path or None, str(weights) if weights else None)
-        found: Inspection = from_json(Inspection, self._child.ask(to_json(question)))
+        found = ask_for(Inspection, self._child.ask, question)
         self._folder.mkdir(parents=True, exist_ok=True)
         write_text(cache_path, to_json(found))
         return found
@@ -161,9 +161,8 @@ class Networks:
         with suppress(HeadswapError):  # anyone who asks for it later hears why
             self.inspect(model)
 
-    def _cards(self, question: str) -> tuple[NetworkCard, ...]:
-        cards: Cards = from_json(Cards, self._child.ask(question))
-        return cards.cards
+    def _cards(self, question: AskModels | AskCards) -> tuple[NetworkCard, ...]:
+        return ask_for(Cards, self._child.ask, question).cards
 
     def _cache_path(self, model: str, path: str | None, weights: Path | None) -> Path:
         words = [str(_FORM), *_versions(), model, path or ""]

@@ -32,7 +32,7 @@ _RECORD, _DATASET = "project.json", "dataset.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """What is kept of a project beside its pictures and jobs."""
+    """What is kept of a project in addition to its pictures and jobs."""
 
     id: str
     owner: str
@@ -107,7 +107,7 @@ class Projects:
         return tuple(found.values())
 
     def save(self, project: Project) -> Project:
-        """Write the record, as a whole; the one before is kept beside it."""
+        """Write the record, as a whole; the one before is kept next to it."""
         write_record(self.folder(project.id) / _RECORD, project)
         return project
 

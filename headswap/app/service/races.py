@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.racing import PROGRESS, STOP, AskRace, RaceProgress
+from headswap.app.processes.messages import ask_for
+from headswap.app.processes.racing import AskRace, RaceProgress
+from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.app.service.fetching import ANY, FetchPolicy
 from headswap.app.service.projects import Projects
 from headswap.app.service.settings import Settings
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.pipeline.comparison import Comparison
-from headswap.storage.files import discard, from_json, make_folder, to_json, write_text
+from headswap.storage.files import discard, from_json, make_folder, write_text
 from headswap.storage.records import read_record, write_record
 from headswap.zoos.candidates import SHORT_LIST, NetworkLimits
 
@@ -189,7 +191,7 @@ class Races:
             make_folder(run.folder.parent)
             make_folder(run.folder)
             run.state = "running"
-            found: Comparison = from_json(Comparison, self._child.ask(to_json(question)))
+            found = ask_for(Comparison, self._child.ask, question)
             if folder.is_dir():  # the project may be gone by now
                 dataset = Path(question.dataset).parent.name
                 write_record(folder / _RECORD, KeptRace(dataset=dataset, found=found))

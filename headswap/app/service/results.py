@@ -1,4 +1,4 @@
-"""What a finished run gives: its verdict, its answers, where it looked, and the labels it doubts.
+"""What a finished run gives: its report, its answers, its heat maps, and its label issues.
 
 Flow:  job that is done --Results--> Report, Prediction, HeatMap, thumbnails, doubts left to settle
 
@@ -16,6 +16,7 @@ from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
 from headswap.app.processes.guard import SafeInference
 from headswap.app.processes.inference import AskHeatMap, AskPredictions, BatchPredictions, PredictCameraImage
+from headswap.app.processes.messages import ask_for
 from headswap.bundle.format import read_report
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.manifest import Manifest
@@ -56,7 +57,7 @@ class Results:
         return self._store.folder(found.id) / found.result
 
     def report(self, owner: str, job: str) -> Report:
-        """The verdict."""
+        """The report."""
         return read_report(self.bundle(owner, job))
 
     def predict(self, owner: str, job: str, images: tuple[Path, ...]) -> tuple[Prediction, ...]:
@@ -66,8 +67,7 @@ class Results:
                 f"{len(images)} pictures were given.", remedy=f"Give one to {MOST_AT_ONCE} at once."
             )
         question = AskPredictions(str(self.bundle(owner, job)), tuple(map(str, images)))
-        found: BatchPredictions = from_json(BatchPredictions, self._child.ask(to_json(question)))
-        return found.predictions
+        return ask_for(BatchPredictions, self._child.ask, question).predictions
 
     def predict_frame(self, owner: str, job: str, frame: str) -> Prediction:
         """The same for one picture of a camera, as base64; it is never written to the disk."""
@@ -79,8 +79,7 @@ class Results:
         if not usable:
             raise BadSetting("The camera's picture did not arrive whole.", remedy="Try again.")
         question = PredictCameraImage(str(self.bundle(owner, job)), text)
-        prediction: Prediction = from_json(Prediction, self._child.ask(to_json(question)))
-        return prediction
+        return ask_for(Prediction, self._child.ask, question)
 
     def preview(self, owner: str, job: str, image: Path, px: int = 320) -> bytes:
         """A small JPEG of a picture that is tried, for browsers that cannot show its format."""
@@ -91,8 +90,7 @@ class Results:
     def heat_map(self, owner: str, job: str, image: Path, label: str | None = None) -> HeatMap:
         """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
         question = AskHeatMap(str(self.bundle(owner, job)), str(image), label)
-        heat: HeatMap = from_json(HeatMap, self._child.ask(to_json(question)))
-        return heat
+        return ask_for(HeatMap, self._child.ask, question)
 
     def image_file(self, owner: str, job: str, sha256: str) -> Path:
         """Where one of the pictures is that the run was taught or examined on."""

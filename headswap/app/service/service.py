@@ -204,7 +204,7 @@ class Service:
     # Datasets ---------------------------------------------------------------------
 
     def add_images(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, beside what is there."""
+        """Take in a zip or folder, in addition to what is there."""
         return self.images.add(owner, project, upload)
 
     def replace_images(self, owner: str, project: str, upload: Path) -> Manifest:
@@ -293,7 +293,7 @@ class Service:
     # Results ----------------------------------------------------------------------
 
     def report(self, owner: str, job: str) -> Report:
-        """The verdict of a finished run."""
+        """The report of a finished run."""
         return self.results.report(owner, job)
 
     def predict(self, owner: str, job: str, image: Path) -> Prediction:

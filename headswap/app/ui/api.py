@@ -62,11 +62,10 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         return {
             "model": found.card.full_name,
             "heads": [
-                {"layer": path, "kind": kind, "in_features": width}
-                for path, kind, width in zip(site.paths, site.kinds, site.in_features, strict=True)
+                {"layer": one.path, "kind": one.kind, "in_features": one.in_features} for one in site.layers
             ],
             "num_classes": site.num_classes,
-            "parameters": found.body_parameters + found.head_parameters,
+            "parameters": found.backbone_parameters + found.head_parameters,
             "head_parameters": found.head_parameters,
             "weights": found.card.weights.words,
             "licence": found.card.licence,

@@ -46,7 +46,7 @@ class Started(TypedDict):
 
 
 class RunResult(TypedDict):
-    """The verdict."""
+    """The report."""
 
     accuracy: float
     interval: list[float]
@@ -80,7 +80,7 @@ class PredictionAnswer(TypedDict):
 
 
 def status_of(service: Service, owner: str, job: str) -> Status:
-    """A run as a program sees it; with its verdict when it is done."""
+    """A run as a program sees it; with its report when it is done."""
     view = service.job(owner, job)
     return {
         "job": view.id,

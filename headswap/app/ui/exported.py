@@ -56,7 +56,7 @@ class ExportedPages:
         key, file = found.groups()
         if scope["method"] not in ("GET", "HEAD"):
             answer: Response = PlainTextResponse("", 405)
-        elif file is None:  # the page asks for sw.js beside it
+        elif file is None:  # the page asks for sw.js next to it
             answer = RedirectResponse(f"{key}/", 308)
         else:
             known = Headers(scope=scope).get("if-none-match", "")

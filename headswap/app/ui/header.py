@@ -112,7 +112,7 @@ def on_stop(page: PageParts, project_id: str, request: gr.Request) -> Updates:
 
 
 def on_rename(header: Header, page: PageParts, project_id: str, name: str, request: gr.Request) -> Updates:
-    """The project's name was typed anew."""
+    """The project's name was changed."""
     return {header.name: page.service.rename_project(owner_of(request), project_id, name).name}
 
 

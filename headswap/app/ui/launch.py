@@ -164,7 +164,7 @@ def calm(page: gr.Blocks) -> None:
 
 
 def knows(codes: AccessCodes) -> Callable[[str, str], Awaitable[bool]]:
-    """Ask the codes beside the loop that serves everyone: a guess takes a while, on purpose.
+    """Ask the codes next to the loop that serves everyone: a guess takes a while, on purpose.
 
     The threads are for this alone. The gate lets only so many guesses wait for them.
     """

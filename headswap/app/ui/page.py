@@ -151,8 +151,8 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: 
 def _kept(value: str) -> gr.Textbox:
     """A short text that the page itself keeps.
 
-    Unlike `gr.State` it outlives a restarted server, and its change is heard when a listener beside the queue
-    sets it.
+    Unlike `gr.State` it outlives a restarted server, and its change is heard when a listener outside the
+    queue sets it.
     """
     return gr.Textbox(value, visible="hidden", container=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, left_out_lines, left_out_record, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -20,10 +20,10 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
     with Bars() as bars:
         manifest = check(choices.data, workspace=choices.workspace, listener=bars)
-    problems = [{"file": left.file, "reason": left.reason} for left in manifest.left_out]
+    problems = left_out_record(manifest.left_out)
     warnings = [finding.sentence for finding in manifest.findings]
     lines = [f"{count:6} {name}" for name, count in manifest.counts.items()]
-    lines += [f"left out: {problem['file']}: {problem['reason']}" for problem in problems]
+    lines += left_out_lines(manifest.left_out)
     lines += [f"- {sentence}" for sentence in warnings]
     return VerbAnswer(
         {"classes": manifest.counts, "problems": problems, "warnings": warnings}, "\n".join(lines)

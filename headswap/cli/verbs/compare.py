@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
 from headswap.cli.race_table import race_words
-from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, cluster_of, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, cluster_of, left_out_lines, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.locations import why_not_writable
 from headswap.training.config import HeadKind
@@ -113,7 +113,7 @@ def _table(found: Comparison) -> str:
         lines.append("* features were at hand, at least in part: the first time takes longer.")
     if found.stopped:
         lines.append("Stopped. These networks are kept; the same command goes on with the others.")
-    lines += [f"left out: {left.file}: {left.reason}" for left in found.left_out]
+    lines += left_out_lines(found.left_out)
     return "\n".join(lines)
 
 

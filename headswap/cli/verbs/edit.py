@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, left_out_lines, left_out_record, new_verb
 from headswap.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         )
     lines = [
         *summary_of(done.report),
-        *(f"left out: {left.file}: {left.reason}" for left in done.left_out),
+        *left_out_lines(done.left_out),
         f"{done.bundle} is ready after {done.seconds:.1f} s; it answers {', '.join(done.report.classes)}.",
     ]
     return VerbAnswer(_record_of(done), "\n".join(lines))
@@ -102,7 +102,7 @@ def _record_of(done: EditOutcome) -> dict[str, Any]:
         "accuracy": report.accuracy,
         "method": report.method,
         "interval": list(report.interval),
-        "left_out": [{"file": left.file, "reason": left.reason} for left in done.left_out],
+        "left_out": left_out_record(done.left_out),
         "advice": [one.sentence for one in report.advice],
         "seconds": done.seconds,
     }

@@ -6,7 +6,16 @@ import argparse
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
+from headswap.cli.verb import (
+    VerbAnswer,
+    Verbs,
+    add_bundle,
+    add_cluster,
+    cluster_of,
+    left_out_lines,
+    left_out_record,
+    new_verb,
+)
 from headswap.storage.files import to_plain
 
 if TYPE_CHECKING:
@@ -47,13 +56,13 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         **({"labels": [to_plain(one) for one in result.label_scores]} if result.label_scores else {}),
         "seen": {how: _figures(tally) for how, tally in result.seen.items()},
         "seen_files": [{"file": one.file, "how": one.how} for one in result.seen_files],
-        "left_out": [{"file": left.file, "reason": left.reason} for left in result.left_out],
+        "left_out": left_out_record(result.left_out),
     }
     lines = [_headline(result), *map(label_line, result.label_scores)]
     lines += [f"{_WORDS[how]}: {tally.right} of {tally.images} right." for how, tally in result.seen.items()]
     if result.seen:
         lines.append("--json names each of these pictures.")
-    lines += [f"left out: {left.file}: {left.reason}" for left in result.left_out]
+    lines += left_out_lines(result.left_out)
     return VerbAnswer(record, "\n".join(lines))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from headswap.cli.verb import VerbAnswer, Verbs, add_network, new_verb
+from headswap.heads.site import HeadLayer
 
 
 def add(verbs: Verbs) -> None:
@@ -22,8 +23,8 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
     found = inspect(choices.model, head=choices.head, weights=choices.weights)
     card, site = found.card, found.site
-    heads = _heads(site.paths, site.kinds, site.in_features, site.num_classes)
-    aux_heads = _heads(site.aux_paths, site.aux_kinds, site.aux_in_features, site.num_classes)
+    heads = _heads(site.layers, site.num_classes)
+    aux_heads = _heads(site.aux_layers, site.num_classes)
     record = {
         "model": card.name,
         "zoo": card.zoo,
@@ -32,7 +33,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         "input_size": list(card.input.size),
         "mean": list(card.input.mean),
         "std": list(card.input.std),
-        "parameters": found.body_parameters + found.head_parameters,
+        "parameters": found.backbone_parameters + found.head_parameters,
         "head_parameters": found.head_parameters,
         "weights": card.weights.words,
         "licence": card.licence,
@@ -51,12 +52,10 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
     return VerbAnswer(record, "\n".join(lines))
 
 
-def _heads(
-    paths: Sequence[str], kinds: Sequence[str], widths: Sequence[int], classes: int
-) -> list[dict[str, Any]]:
+def _heads(layers: Sequence[HeadLayer], classes: int) -> list[dict[str, Any]]:
     return [
-        {"path": path, "kind": kind, "in_features": width, "out_features": classes}
-        for path, kind, width in zip(paths, kinds, widths, strict=True)
+        {"path": one.path, "kind": one.kind, "in_features": one.in_features, "out_features": classes}
+        for one in layers
     ]
 
 

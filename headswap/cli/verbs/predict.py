@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, add_cluster, cluster_of, new_verb
+from headswap.cli.verb import (
+    VerbAnswer,
+    Verbs,
+    add_bundle,
+    add_cluster,
+    cluster_of,
+    left_out_lines,
+    left_out_record,
+    new_verb,
+)
 from headswap.errors import BadSetting
 from headswap.storage.files import remove, write_text
 from headswap.storage.locations import why_not_writable
@@ -59,15 +68,14 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         write_text(target, csv_of(predictions, bundle.classes))
     if kept is not None:
         remove(kept)
-    left_out = [{"file": left.file, "reason": left.reason} for left in said.left_out]
     record = {
         "predictions": [_fields(one) for one in predictions],
-        "left_out": left_out,
+        "left_out": left_out_record(said.left_out),
     }
     lines = [
         f"{one.file}: {_said(one)}{' — unlike all practice pictures' * one.is_ood}" for one in predictions
     ]
-    lines += [f"left out: {left['file']}: {left['reason']}" for left in left_out]
+    lines += left_out_lines(said.left_out)
     return VerbAnswer(record, "\n".join(lines))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, new_verb
+from headswap.cli.verb import VerbAnswer, Verbs, add_bundle, left_out_lines, new_verb
 
 
 def add(verbs: Verbs) -> None:
@@ -35,6 +35,6 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             listener=bars,
         )
     lines = [f"{count:>6}  {folder}" for folder, count in done.counts.items()]
-    lines += [f"left out: {left.file}: {left.reason}" for left in done.left_out]
+    lines += left_out_lines(done.left_out)
     lines.append(f"{done.out} holds {sum(done.counts.values())} copies and {TABLE}.")
     return VerbAnswer(to_plain(done), "\n".join(lines))

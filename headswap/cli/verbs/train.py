@@ -6,7 +6,16 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, add_weights, cluster_of, new_verb
+from headswap.cli.verb import (
+    VerbAnswer,
+    Verbs,
+    add_cluster,
+    add_weights,
+    cluster_of,
+    left_out_lines,
+    left_out_record,
+    new_verb,
+)
 from headswap.errors import BadSetting
 from headswap.network import CropMode
 from headswap.pipeline.experiment import DataConfig
@@ -106,7 +115,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
 
     lines = [
         *summary_of(outcome.report),
-        *(f"left out: {left.file}: {left.reason}" for left in outcome.left_out),
+        *left_out_lines(outcome.left_out),
         f"{outcome.bundle} is ready after {outcome.seconds['total']:.1f} s.",
     ]
     return VerbAnswer(_record_of(outcome), "\n".join(lines))
@@ -174,7 +183,7 @@ def _record_of(outcome: Outcome) -> dict[str, Any]:
         "interval": list(report.interval),
         "baseline_accuracy": report.baseline_accuracy,
         **({} if not report.is_multi_label else {"labels": [to_plain(one) for one in report.label_scores]}),
-        "left_out": [{"file": left.file, "reason": left.reason} for left in outcome.left_out],
+        "left_out": left_out_record(outcome.left_out),
         "engine": outcome.engine,
         "advice": [one.sentence for one in report.advice],
         "seconds": outcome.seconds,

@@ -3,7 +3,7 @@
 Flow:  file --read--> upright RGB --prepare--> (1, C, H, W) float32 --a network--> answers --> text
 
 Used by predict.py and predict_onnx.py. Needs pillow and numpy; HEIC pictures need pillow-heif as well.
-Every number comes from preprocessing.json and labels.json beside this file.
+Every number comes from preprocessing.json and labels.json next to this file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-try:  # beside this file, in the zip
+try:  # next to this file, in the zip
     from decoding_memory import memory_to_decode  # type: ignore[import-not-found,unused-ignore]
     from netpbm import netpbm_levels  # type: ignore[import-not-found,unused-ignore]
     from rgb import to_rgb  # type: ignore[import-not-found,unused-ignore]
@@ -129,7 +129,7 @@ def found(names: list[str]) -> Iterator[Path]:
 
 
 def is_meant(file: Path) -> bool:
-    """A picture, and not what macOS leaves beside pictures on other disks (._bird.jpg)."""
+    """A picture, and not what macOS leaves next to pictures on other disks (._bird.jpg)."""
     return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and "__MACOSX" not in file.parts
 
 
@@ -194,7 +194,7 @@ def lines(said: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def load(folder: Path, name: str) -> Any:
-    """One of the JSON files beside this one."""
+    """One of the JSON files next to this one."""
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -25,68 +25,66 @@ NUMBERS = {  # safetensors' names -> torch's
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
     """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
-    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
-    recipe = pictures.load(folder, "network.json")
+    spec = pictures.load(folder, "network.json")
     try:
         import torch
 
-        module = widened(bare_network(recipe), recipe)
+        module = widened(bare_network(spec), spec)
     except ImportError as error:
-        needed = error.name or recipe["library"]
+        needed = error.name or spec["library"]
         raise pictures.Problem(
             f"Python cannot find {needed}. "
             + (
-                f"Put the file that defines {recipe['name']} beside predict.py."
-                if recipe["library"] == "own"
+                f"Put the file that defines {spec['name']} beside predict.py."
+                if spec["library"] == "own"
                 else "Run `pip install -r requirements.txt` in this folder."
             )
         ) from error
     try:
-        fill(module, recipe, *read_tensors(folder / "weights.safetensors"))
+        fill(module, spec, *read_tensors(folder / "weights.safetensors"))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise pictures.Problem(
-            f"weights.safetensors does not fit {recipe['name']} as {recipe['library']} builds it here. "
+            f"weights.safetensors does not fit {spec['name']} as {spec['library']} builds it here. "
             f"Unpack the zip again, or install the versions of requirements.txt."
         ) from error
     module.eval()
 
-    known, threshold = remembered(folder / "memory.safetensors") if recipe["last"] else (None, None)
+    known, threshold = remembered(folder / "memory.safetensors") if spec["last"] else (None, None)
 
     def answer(numbers: Any) -> tuple[Any, Any]:
         with torch.inference_mode():
             pictures = torch.from_numpy(numbers)
-            views = [pictures, pictures.flip(-1)] if recipe["mirror"] else [pictures]
-            runs = [run(module, view, recipe) for view in views]
+            views = [pictures, pictures.flip(-1)] if spec["mirror"] else [pictures]
+            runs = [run(module, view, spec) for view in views]
             logits = torch.stack([logits for logits, _ in runs]).mean(dim=0)
             strange = None
             if threshold is not None:
                 last = torch.stack([last for _, last in runs]).mean(dim=0)
                 strange = (distances(last, known) / threshold).numpy()
-        if recipe["thresholds"]:  # several labels: each a question of its own
-            scaled = (logits.double() - recipe["logit_offset"]) / recipe["temperature"]
-            return (1.0 - recipe["even_share"]) * scaled.sigmoid().numpy() + recipe[
-                "even_share"
-            ] / 2.0, strange
-        shares = (logits.double() / recipe["temperature"]).softmax(dim=1).numpy()
-        return (1.0 - recipe["even_share"]) * shares + recipe["even_share"] / shares.shape[1], strange
+        if spec["thresholds"]:  # several labels: each a question of its own
+            scaled = (logits.double() - spec["logit_offset"]) / spec["temperature"]
+            return (1.0 - spec["even_share"]) * scaled.sigmoid().numpy() + spec["even_share"] / 2.0, strange
+        shares = (logits.double() / spec["temperature"]).softmax(dim=1).numpy()
+        return (1.0 - spec["even_share"]) * shares + spec["even_share"] / shares.shape[1], strange
 
     return answer
 
 
-def run(module: Any, pictures: Any, recipe: dict[str, Any]) -> tuple[Any, Any]:
+def run(module: Any, pictures: Any, spec: dict[str, Any]) -> tuple[Any, Any]:
     """(N, classes) logits and, from the same run, the (N, D) last features, where they can be caught."""
     import torch
 
-    body = module.body if recipe["taps"] else module
+    backbone = module.body if spec["taps"] else module
     read: dict[str, Any] = {}
-    hooks = [listen_before(body, path, width, read) for path, width in recipe["last"]]
+    hooks = [listen_before(backbone, path, width, read) for path, width in spec["last"]]
     try:
-        logits = verdict(module(pictures), recipe)
+        logits = logits_of(module(pictures), spec)
     finally:
         for hook in hooks:
             hook.remove()
-    return logits, torch.cat([read[path] for path, _ in recipe["last"]], dim=1) if read else None
+    return logits, torch.cat([read[path] for path, _ in spec["last"]], dim=1) if read else None
 
 
 def remembered(path: Path) -> tuple[Any, float | None]:
@@ -105,45 +103,45 @@ def distances(last: Any, known: Any) -> Any:
     return squared.topk(min(3, len(known)), dim=1, largest=False).values.sqrt().mean(dim=1)
 
 
-def bare_network(recipe: dict[str, Any]) -> Any:
+def bare_network(spec: dict[str, Any]) -> Any:
     """The architecture with random numbers and the head it came with."""
-    library, name, options = recipe["library"], recipe["name"], recipe["options"]
+    library, name, options = spec["library"], spec["name"], spec["options"]
     if library == "timm":
         return import_module("timm").create_model(name, pretrained=False, **options)
     if library == "torchvision":
         return import_module("torchvision.models").get_model(name, weights=None, **options)
     if library == "transformers":
         transformers = import_module("transformers")
-        config = getattr(transformers, recipe["config_class"]).from_dict(recipe["config"])
+        config = getattr(transformers, spec["config_class"]).from_dict(spec["config"])
         return getattr(transformers, name)(config)
     module_name, _, factory = name.partition(":")
     made = getattr(import_module(module_name), factory)(**options)
-    return getattr(made, "module", made) if recipe["wrapped"] else made
+    return getattr(made, "module", made) if spec["wrapped"] else made
 
 
-def widened(body: Any, recipe: dict[str, Any]) -> Any:
+def widened(backbone: Any, spec: dict[str, Any]) -> Any:
     """The network with a head that reads every block, if it was taught so; else the network itself."""
-    if not recipe["taps"]:
-        return body
+    if not spec["taps"]:
+        return backbone
     import torch
     from torch import nn
 
     class _Wide(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.body = body
-            self.head = nn.Linear(recipe["features"], recipe["num_classes"])
+            self.body = backbone
+            self.head = nn.Linear(spec["features"], spec["num_classes"])
 
         def forward(self, pictures: Any) -> Any:
             read: dict[str, Any] = {}
-            hooks = [listen(tap, read) for tap in recipe["taps"]]
-            hooks += [listen_before(body, path, width, read) for path, width in recipe["last"]]
+            hooks = [listen(tap, read) for tap in spec["taps"]]
+            hooks += [listen_before(backbone, path, width, read) for path, width in spec["last"]]
             try:
                 self.body(pictures)
             finally:
                 for hook in hooks:
                     hook.remove()
-            order = [f"after {tap['path']}" for tap in recipe["taps"]] + [path for path, _ in recipe["last"]]
+            order = [f"after {tap['path']}" for tap in spec["taps"]] + [path for path, _ in spec["last"]]
             return self.head(torch.cat([read[name] for name in order], dim=1))
 
     def listen(tap: dict[str, Any], read: dict[str, Any]) -> Any:
@@ -155,12 +153,12 @@ def widened(body: Any, recipe: dict[str, Any]) -> Any:
             spread = ((value.square().mean(dim=axes) - mean.square()).clamp_min(0) + 1e-6).sqrt()
             read[f"after {tap['path']}"] = torch.cat([mean, spread], dim=1) if tap["mean"] else spread
 
-        return body.get_submodule(tap["path"]).register_forward_hook(hook)
+        return backbone.get_submodule(tap["path"]).register_forward_hook(hook)
 
     return _Wide()
 
 
-def listen_before(body: Any, path: str, width: int, read: dict[str, Any]) -> Any:
+def listen_before(backbone: Any, path: str, width: int, read: dict[str, Any]) -> Any:
     """Keep what reaches a layer, averaged over its places."""
 
     def hook(part: Any, arguments: Any) -> None:
@@ -169,17 +167,17 @@ def listen_before(body: Any, path: str, width: int, read: dict[str, Any]) -> Any
             value = value.movedim(1 if value.shape[1] == width else -1, 1).flatten(2).mean(dim=2)
         read[path] = value.float()
 
-    return body.get_submodule(path).register_forward_pre_hook(hook)
+    return backbone.get_submodule(path).register_forward_pre_hook(hook)
 
 
-def fill(module: Any, recipe: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:
+def fill(module: Any, spec: dict[str, Any], tensors: dict[str, Any], same: dict[str, str]) -> None:
     """Give the module the shapes, counts and numbers that were saved."""
     state = tensors | {name: tensors[kept] for name, kept in same.items() if kept in tensors}
-    for path in recipe["without"]:
+    for path in spec["without"]:
         parent, _, leaf = path.rpartition(".")
         setattr(module.get_submodule(parent), leaf, None)
     reshape(module, state)
-    for path, name, value in recipe["counts"]:
+    for path, name, value in spec["counts"]:
         part = module.get_submodule(path)
         is_tuple = isinstance(getattr(part, name, None), tuple)
         setattr(part, name, tuple(value) if is_tuple else value)
@@ -221,15 +219,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return tensors, same
 
 
-def verdict(answer: Any, recipe: dict[str, Any]) -> Any:
+def logits_of(answer: Any, spec: dict[str, Any]) -> Any:
     """(N, classes) logits: several heads are averaged, those that speak in training only left out."""
     import torch
 
     named = [(name, value) for name, value in named_tensors(answer) if value.dim() == 2]
-    rows = [(name, one) for name, one in named if name not in recipe["aux_outputs"] or len(named) == 1]
-    stated = [one for name, one in rows if name in recipe["outputs"]]
-    heads = stated or [one for _, one in rows if one.shape[1] == recipe["num_classes"]]
-    return torch.stack([as_logits(one, recipe["answer_kind"]) for one in heads]).mean(dim=0)
+    rows = [(name, one) for name, one in named if name not in spec["aux_outputs"] or len(named) == 1]
+    stated = [one for name, one in rows if name in spec["outputs"]]
+    heads = stated or [one for _, one in rows if one.shape[1] == spec["num_classes"]]
+    return torch.stack([as_logits(one, spec["answer_kind"]) for one in heads]).mean(dim=0)
 
 
 def as_logits(row: Any, kind: str) -> Any:

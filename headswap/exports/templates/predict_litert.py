@@ -24,7 +24,7 @@ MODEL = "model_int8.tflite" if IS_INT8 else "model.tflite"
 def open_network(folder: Path) -> Callable[[Any], Any]:
     """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
     import numpy as np
-    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
     if not (folder / MODEL).is_file():
         raise pictures.Problem(f"{MODEL} is not in this folder. Unpack the whole zip, or see README.md.")

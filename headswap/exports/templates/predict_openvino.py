@@ -17,7 +17,7 @@ from typing import Any
 
 def open_network(folder: Path) -> Callable[[Any], Any]:
     """A function from (N, C, H, W) float32 to (N, classes) probabilities and (N,) how unlike; or None."""
-    import pictures  # type: ignore[import-not-found,unused-ignore]  # beside this file, in the zip
+    import pictures  # type: ignore[import-not-found,unused-ignore]  # next to this file, in the zip
 
     if not (folder / "model.xml").is_file():
         raise pictures.Problem("model.xml is not in this folder. Unpack the whole zip.")

@@ -1,1 +1,1 @@
-"""Let more of the body move: choose how, practise, keep the best; the solved head is the floor."""
+"""Fine-tune more of the backbone: choose how, train, keep the best; the solved head is the floor."""

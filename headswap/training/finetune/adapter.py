@@ -97,7 +97,7 @@ def _engine(
     labels: Tensor,
     listener: Listener,
 ) -> Engine:
-    """Where the body learns; a GPU that gives other gradients than the processor is left, and it is said."""
+    """The device to train on; a GPU that gives other gradients than the CPU is left, and it is said."""
     engine, few = training_engine(), train[:_COMPARED]
     if len(few) < 2:
         return engine
@@ -110,7 +110,7 @@ def _engine(
 def _trained(
     task: TrainingTask, before: TrainingResult, setup: FinetuneSetup, finetuned: FinetuneResult
 ) -> TrainingResult:
-    """What the network says after its body has moved."""
+    """What the network says after its backbone has moved."""
     engine = single(setup.engine)
     test = _rows(task, "test")
 

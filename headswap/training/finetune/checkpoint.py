@@ -34,7 +34,7 @@ from headswap.storage.files import (
 
 Stopped = Literal["", "done", "early", "time", "diverged"]
 _STATE, _TENSORS = "state.json", "tensors.safetensors"
-_KEPT_BEFORE = 1  # whole checkpoints beside the newest
+_KEPT_BEFORE = 1  # whole checkpoints next to the newest
 
 logger = logging.getLogger(__name__)
 

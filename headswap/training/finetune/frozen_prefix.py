@@ -6,7 +6,7 @@ Flow:  network + frozen stages --find_frozen_prefix--> FrozenPrefix, or None: it
 Nothing is known of the architecture. What the topmost frozen stage gave is put in its place,
 blanks stand for what the stages below it gave, and the network must then answer as
 before: where something passes the cut by another way, it does not, and nothing is cut. What a wide
-head reads of the frozen blocks is kept beside it.
+head reads of the frozen blocks is kept next to it.
 Practice then costs what the last blocks cost, a tenth of the whole on a processor.
 """
 

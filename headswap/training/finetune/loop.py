@@ -1,4 +1,4 @@
-"""Teach head and body together: the loop, in plain sight.
+"""Train head and backbone together: the loop, in plain sight.
 
 Flow:  network with a solved head + FinetuneTask --finetune--> the same network, its best weights,
            FinetunedRun
@@ -57,7 +57,7 @@ def finetune(
     tick: Tick = lambda images: None,
     on_epoch: OnEpoch = lambda result, answer: None,
 ) -> FinetunedRun:
-    """Teach head and body together, in place.
+    """Train head and backbone together, in place.
 
     Args:
         module: swapped, with a solved head; ends in eval mode with the best weights found.

@@ -73,7 +73,7 @@ def moving_groups(
     Args:
         module: the swapped network.
         site: its new head.
-        depth: norms: the head and every norm of the body; last: the head and the topmost stages;
+        depth: norms: the head and every norm of the backbone; last: the head and the topmost stages;
             everything: all of it.
         config: the share of "last", the decay of the rates, whether auxiliary heads learn.
 
@@ -150,7 +150,7 @@ def _head_names(module: nn.Module, site: HeadSite, silent: Iterable[str]) -> tup
 
 
 def _last(stages: Sequence[Stage], share: float) -> int:
-    """How many of the topmost stages hold a share of the body; never all of several."""
+    """How many of the topmost stages hold a share of the backbone; never all of several."""
     whole, held = sum(stage.parameters for stage in stages), 0
     for number, stage in enumerate(stages, start=1):
         held += stage.parameters

@@ -62,7 +62,7 @@ class FinetunedRun:
 
     @property
     def judged(self) -> Tensor:
-        """(V, C) logits to judge the recipe by: choosing the best of many passes flatters it."""
+        """(V, C) logits to judge the settings by: choosing the best of many epochs flatters them."""
         return self.last if self.is_whole else self.best
 
     @property

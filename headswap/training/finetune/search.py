@@ -42,7 +42,7 @@ class FinetuneResult:
     """Where it led."""
 
     summary: FinetuneSummary
-    moved: bool  # the network is no longer the pretrained body with the solved head
+    moved: bool  # the network is no longer the pretrained backbone with the solved head
     held: Tensor  # (V,) rows that were held back
     logits: Tensor  # (V, C) of these, by networks taught the same way that never practised on them
 

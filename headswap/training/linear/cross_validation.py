@@ -1,6 +1,6 @@
 """Judge every picture by a head that never saw it: cross-validation of the whole way to a head.
 
-Flow:  features + labels + groups --cross_validate--> (N, C) logits
+Flow:  LabeledFeatures --cross_validate--> (N, C) logits
 
 Near duplicates share a fold. The penalty is chosen again inside each fold's practice part, so
 the figure that comes out has seen nothing of what it is measured on. Sets too large for that
@@ -21,15 +21,14 @@ from headswap.features.memmap import matrix, taken
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
 from headswap.training.linear.heads import LinearHeads, fit_heads
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import folds_of
 
 _MOST_WORK = 4e8  # pictures * min(pictures, features) * classes, above which the penalty is chosen once
 
 
-def cross_validate(  # noqa: PLR0913
-    features: Tensor,
-    labels: Tensor,
-    groups: Sequence[int],
+def cross_validate(
+    images: LabeledFeatures,
     site: HeadSite,
     *,
     has_bias: Sequence[bool],
@@ -40,9 +39,7 @@ def cross_validate(  # noqa: PLR0913
     """Logits of every picture, out of fold.
 
     Args:
-        features: (N, D) float32, of all heads side by side.
-        labels: (N,) int64 in [0, C).
-        groups: N numbers; pictures of one group share a fold.
+        images: N images, their features those of all heads side by side.
         site: the heads that the features were caught at.
         has_bias: of each head.
         folds: 2 or more.
@@ -52,32 +49,22 @@ def cross_validate(  # noqa: PLR0913
     Raises:
         TooFewImages: a class has fewer than two groups.
     """
-    config, classes = config or TrainConfig(), int(labels.max()) + 1
+    config, features, labels = config or TrainConfig(), images.features, images.labels
 
-    def solve(rows: Tensor, how: TrainConfig) -> LinearHeads:
-        return fit_heads(
-            taken(features, rows),
-            labels[rows],
-            site,
-            num_classes=classes,
-            has_bias=has_bias,
-            config=how,
-            groups=np.asarray(groups)[rows.numpy()].tolist(),
-            seed=seed,
-        )
+    def solve(some: LabeledFeatures, how: TrainConfig) -> LinearHeads:
+        return fit_heads(some, site, has_bias=has_bias, config=how, seed=seed)
 
-    numbers = folds_of(labels.numpy(), groups, folds, seed)
+    numbers = folds_of(labels.numpy(), images.groups, folds, seed)
     if numbers is None:
         raise TooFewImages(
             "A class has fewer than two pictures that differ.", remedy="Add pictures; ten or more are better."
         )
-    all_rows = torch.ones(len(labels), dtype=torch.bool)
-    if len(labels) * min(features.shape) * classes > _MOST_WORK:
-        logits = solve(all_rows, replace(config, folds=folds)).fold_logits
+    if len(labels) * min(features.shape) * images.num_classes > _MOST_WORK:
+        logits = solve(images, replace(config, folds=folds)).fold_logits
         if logits is not None:
             return logits
-    judged = matrix(len(labels), classes)
+    judged = matrix(len(labels), images.num_classes)
     for number in np.unique(numbers):
         held = torch.from_numpy(numbers == number)
-        judged[held] = solve(~held, config).logits(taken(features, held))
+        judged[held] = solve(images.rows(~held), config).logits(taken(features, held))
     return judged

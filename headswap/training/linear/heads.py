@@ -1,6 +1,6 @@
 """Solved heads as layers of the network: fit each, install it, prove that the network says the same.
 
-Flow:  features + labels --fit_heads--> LinearHeads --install--> swapped network that agrees
+Flow:  LabeledFeatures --fit_heads--> LinearHeads --install--> swapped network that agrees
 
 The solver works on features caught at the head's door. Whether a linear layer there is all
 that stands between features and answer is not assumed but proved: after installing, the
@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from headswap.features.memmap import columns_of, matrix
+from headswap.features.memmap import matrix
 from headswap.heads.site import HeadSite
 from headswap.training.config import TrainConfig
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.ridge import fit_ridge
 from headswap.training.linear.solver import SolvedHead, Watch, fit_head
 
@@ -63,33 +65,27 @@ class LinearHeads:
         return found
 
 
-def fit_heads(  # noqa: PLR0913
-    features: Tensor,
-    labels: Tensor,
+def fit_heads(
+    images: LabeledFeatures,
     site: HeadSite,
     *,
-    num_classes: int,
     has_bias: Sequence[bool],
     config: TrainConfig,
-    groups: Sequence[int] | None = None,
     seed: int = 0,
     watch: Watch | None = None,
 ) -> LinearHeads:
     """Solve every head of a site on its own features, a wide one by ridge regression; as `fit_head`."""
-    solve = fit_ridge if site.taps and labels.ndim == 1 else fit_head
-    parts = features.split(site.in_features, dim=1)
+    solve = fit_ridge if site.taps and images.labels.ndim == 1 else fit_head
+    ends = [0, *accumulate(site.in_features)]
     solved = tuple(
         solve(
-            columns_of(part, slice(None)),
-            labels,
-            num_classes=num_classes,
+            images.columns(slice(start, end)),
             config=config,
-            groups=groups,
             seed=seed,
             intercept=bias,
-            watch=watch if number == 0 and len(parts) == 1 else None,
+            watch=watch if len(has_bias) == 1 else None,
         )
-        for number, (part, bias) in enumerate(zip(parts, has_bias, strict=True))
+        for (start, end), bias in zip(pairwise(ends), has_bias, strict=True)
     )
     return LinearHeads(solved, site.in_features)
 
@@ -101,15 +97,15 @@ def has_bias(module: nn.Module, site: HeadSite) -> tuple[bool, ...]:
 
 def can_hold(module: nn.Module, site: HeadSite, num_classes: int) -> bool:
     """Whether every head is a layer with one weight that a linear solution fits into."""
-    for path, width in zip(site.paths, site.in_features, strict=True):
+    for layer in site.layers:
         try:
-            head = module.get_submodule(path)
+            head = module.get_submodule(layer.path)
         except AttributeError:
             return False
         weight, bias = getattr(head, "weight", None), getattr(head, "bias", None)
         if (
             not isinstance(weight, Tensor)
-            or weight.numel() != num_classes * width
+            or weight.numel() != num_classes * layer.in_features
             or len(weight) != num_classes
         ):
             return False

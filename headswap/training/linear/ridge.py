@@ -1,6 +1,6 @@
 """Solve a head where features far outnumber images: ridge regression on the classes.
 
-Flow:  (N, D) features + labels, D > N --fit_ridge--> SolvedHead
+Flow:  LabeledFeatures, D > N --fit_ridge--> SolvedHead
 
 With thousands of features and hundreds of images every head fits its images exactly, and what counts is how
 it fills the rest of the space: least squares with a penalty does that better than logistic regression
@@ -26,6 +26,7 @@ from torch import Tensor
 from headswap.evaluation.metrics import fit_temperature
 from headswap.training.config import TrainConfig
 from headswap.training.linear.blocks import Block, RowBlocks
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.solver import (
     SolvedHead,
     Span,
@@ -42,37 +43,25 @@ MOST_IMAGES = 1_500  # above, its cubic cost exceeds that of logistic regression
 _L2_GRID = tuple(10.0 ** (power / 2) for power in range(-6, 2))  # times the mean squared length of an image
 
 
-def fit_ridge(  # noqa: PLR0913
-    features: Tensor,
-    labels: Tensor,
+def fit_ridge(
+    images: LabeledFeatures,
     *,
-    num_classes: int,
     config: TrainConfig | None = None,
-    groups: Sequence[int] | None = None,
     seed: int = 0,
     intercept: bool = True,
     watch: Watch | None = None,
 ) -> SolvedHead:
     """Solve one head; arguments and errors as for `fit_head`, which solves it where ridge is no better."""
     config = config or TrainConfig()
-    check_features(features, labels, num_classes)
-    folds = folds_of(labels.numpy(), groups, config.folds, seed)
-    count, width = features.shape
+    check_features(images)
+    folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
+    count, width = images.features.shape
     if folds is None or not intercept or not count < width or count > MOST_IMAGES:
-        return fit_head(
-            features,
-            labels,
-            num_classes=num_classes,
-            config=config,
-            groups=groups,
-            seed=seed,
-            intercept=intercept,
-            watch=watch,
-        )
+        return fit_head(images, config=config, seed=seed, intercept=intercept, watch=watch)
     l2_grid = _L2_GRID if config.l2 is None else (config.l2,)
-    with few_threads(features.shape, num_classes):
-        span = span_of(features, labels, num_classes, folds, centre=True)
-        return _fit(span, labels, l2_grid, watch)
+    with few_threads(images.features.shape, images.num_classes):
+        span = span_of(images, folds, centre=True)
+        return _fit(span, images.labels, l2_grid, watch)
 
 
 def _fit(span: Span, labels: Tensor, l2_grid: Sequence[float], watch: Watch | None) -> SolvedHead:

@@ -37,6 +37,7 @@ from headswap.errors import TeachingFailed, TooFewImages
 from headswap.threads import one_blas_thread, torch_threads
 from headswap.training.config import TrainConfig
 from headswap.training.linear.blocks import RowBlocks, by_fold, moments, standardised
+from headswap.training.linear.labeled_features import LabeledFeatures
 from headswap.training.linear.lock_step import in_lock_step
 from headswap.training.linear.logistic import held_out_logits, held_out_losses, loss_and_slope
 
@@ -89,13 +90,10 @@ class Span:
         return weight, solution[:, -1] - weight @ self.mean
 
 
-def fit_head(  # noqa: PLR0913
-    features: Tensor,
-    labels: Tensor,
+def fit_head(
+    images: LabeledFeatures,
     *,
-    num_classes: int,
     config: TrainConfig | None = None,
-    groups: Sequence[int] | None = None,
     seed: int = 0,
     intercept: bool = True,
     watch: Watch | None = None,
@@ -103,11 +101,8 @@ def fit_head(  # noqa: PLR0913
     """Solve one head.
 
     Args:
-        features: (N, D) float32.
-        labels: (N,) int64 in [0, C); or (N, C) float32 of 0 and 1, several labels for an image.
-        num_classes: C, at least 2.
+        images: N images with what the head reads of them.
         config: penalties and folds.
-        groups: N numbers; pictures of one group share a fold.
         seed: drives the folds.
         intercept: whether the layer has a bias; without one the features are not centred either.
         watch: called with weight and bias after each pass of the last solve.
@@ -117,10 +112,10 @@ def fit_head(  # noqa: PLR0913
         TeachingFailed: a feature is not a finite number.
     """
     config = config or TrainConfig()
-    check_features(features, labels, num_classes)
-    with few_threads(features.shape, num_classes):
-        folds = folds_of(labels.numpy(), groups, config.folds, seed)
-        span = span_of(features, labels, num_classes, folds, centre=intercept)
+    check_features(images)
+    with few_threads(images.features.shape, images.num_classes):
+        folds = folds_of(images.labels.numpy(), images.groups, config.folds, seed)
+        span = span_of(images, folds, centre=intercept)
         return _fit(span, config, folded=folds is not None, watch=watch)
 
 
@@ -163,8 +158,9 @@ def few_threads(shape: torch.Size, num_classes: int) -> Iterator[None]:
         yield
 
 
-def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
+def check_features(images: LabeledFeatures) -> None:
     """Refuse what no head can be solved on: a class without an image, numbers that are none."""
+    labels, num_classes = images.labels, images.num_classes
     several = labels.ndim == 2
     counts = labels.sum(dim=0) if several else torch.bincount(labels, minlength=num_classes)
     if num_classes < 2 or int(counts.min()) == 0:
@@ -172,7 +168,7 @@ def check_features(features: Tensor, labels: Tensor, num_classes: int) -> None:
             "A head needs at least two classes with one practice picture each.",
             remedy="Add pictures, or drop the empty class.",
         )
-    if not all(bool(torch.isfinite(some).all()) for some in features.split(_AT_ONCE)):
+    if not all(bool(torch.isfinite(some).all()) for some in images.features.split(_AT_ONCE)):
         raise TeachingFailed(
             "The body gives features that are not numbers (NaN or infinite).",
             remedy="The weights are damaged or too large for this precision; choose another network.",
@@ -190,10 +186,9 @@ def balanced(labels: Tensor, num_classes: int) -> Tensor:
     return (len(labels) / (num_classes * counts))[labels]
 
 
-def span_of(
-    features: Tensor, labels: Tensor, num_classes: int, folds: NDArray[np.int64] | None, *, centre: bool
-) -> Span:
-    """Standardise (N, D) features and lay them into blocks, in a basis no wider than N where N is small."""
+def span_of(known: LabeledFeatures, folds: NDArray[np.int64] | None, *, centre: bool) -> Span:
+    """Standardise features and lay them into blocks, in a basis no wider than N where N is small."""
+    features, labels, num_classes = known.features, known.labels, known.num_classes
     mean, variance = moments(features)
     mean = mean.float() if centre else torch.zeros(features.shape[1])
     scale = (variance.float() + 1e-8).sqrt()

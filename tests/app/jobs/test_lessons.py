@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.lessons import PROGRESS, STOP, AskLesson, AskReady, LessonReply
+from headswap.app.processes.lessons import AskLesson, AskReady, LessonReply
+from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.errors import NotFound
 from headswap.lessons.config import LessonConfig
 from headswap.storage.files import from_json, to_json

@@ -149,7 +149,7 @@ def test_networks_are_listed_and_opened_without_torch_in_the_server(service: Ser
 
     assert "torchvision/resnet18" in [card.full_name for card in cards]
     assert inspection.site.paths == ("fc",)
-    assert inspection.body_parameters + inspection.head_parameters == 11_689_512
+    assert inspection.backbone_parameters + inspection.head_parameters == 11_689_512
     assert inspection.stages
     assert chosen.model == "torchvision/resnet18"
     with pytest.raises(HeadswapError, match="resnet18"):

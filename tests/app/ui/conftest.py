@@ -6,7 +6,7 @@ import pytest
 
 from headswap.data.manifest import Finding, ImageRecord, Manifest, SkippedFile
 from headswap.evaluation.report import Advice, Calibration, LabelIssue, Report, TestAnswer
-from headswap.heads.site import Candidate, HeadSite
+from headswap.heads.site import Candidate, HeadLayer, HeadSite
 from headswap.network import InputSpec, NetworkCard, Weights
 from headswap.pipeline.inspect import BackboneBlock, Inspection
 
@@ -30,7 +30,8 @@ def card() -> NetworkCard:
 @pytest.fixture
 def inspection(card: NetworkCard) -> Inspection:
     site = HeadSite(
-        paths=("fc",), kinds=("Linear",), in_features=(2048,), num_classes=1000, input_size=(3, 224, 224),
+        layers=(HeadLayer(path="fc", kind="Linear", in_features=2048),), num_classes=1000,
+        input_size=(3, 224, 224),
         evidence=("Its answers came straight out of fc.",),
         candidates=(Candidate(path="conv1", kind="Conv2d", shape=(64, 3, 7, 7), reason="it is the first"),),
     )  # fmt: skip
@@ -38,7 +39,7 @@ def inspection(card: NetworkCard) -> Inspection:
         BackboneBlock(path=f"layer{i}", kind="Sequential", parameters=1000 * i) for i in range(1, 13)
     )
     return Inspection(
-        card=card, site=site, stages=stages, body_parameters=23_508_032, head_parameters=2_049_000,
+        card=card, site=site, stages=stages, backbone_parameters=23_508_032, head_parameters=2_049_000,
         class_names=("tench, Tinca tinca", "goldfish", HOSTILE), seconds=0.3,
     )  # fmt: skip
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 from headswap.app.ui.steps.headdrawing import numbers_to_learn, old_names, wide_drawing
 from headswap.app.ui.widgets.html import rendered
+from headswap.heads.site import HeadLayer
 from headswap.pipeline.inspect import Inspection
 
 
 def test_every_head_that_the_network_uses_is_counted(inspection: Inspection) -> None:
-    two = replace(inspection, site=replace(inspection.site, paths=("a", "b"), in_features=(10, 20)))
+    layers = (HeadLayer(path="a", in_features=10), HeadLayer(path="b", in_features=20))
+    two = replace(inspection, site=replace(inspection.site, layers=layers))
 
     assert numbers_to_learn(two, 3) == 11 * 3 + 21 * 3
 

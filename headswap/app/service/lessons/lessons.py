@@ -21,7 +21,7 @@ from headswap.lessons.catalogue import LESSONS, find_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import Lesson, LessonResult
 
-PATH = tuple(lesson.name for lesson in LESSONS if not lesson.for_experts)  # the first walk
+PATH = tuple(lesson.name for lesson in LESSONS if not lesson.for_experts)  # the first round
 CORNER = tuple(lesson.name for lesson in LESSONS if lesson.for_experts)
 ORDER = (*PATH, *CORNER)
 _MOMENT_S = 3.0
@@ -34,7 +34,7 @@ class ProgressView:
 
     id: str
     at: str  # the experiment to show
-    done: tuple[str, ...]  # names, in the order of the walk
+    done: tuple[str, ...]  # names, in the order of the page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ class Lessons:
             self._runs.leave(lesson_state.result, found.id)
 
     def summary(self, owner: str, progress: str) -> tuple[LessonView, ...]:
-        """Every experiment that has a result, in the order of the walk."""
+        """Every experiment that has a result, in the order of the page."""
         found = self._progress_store.get(owner, progress)
         return tuple(self.view(owner, found.id, name) for name in self._done(found))
 

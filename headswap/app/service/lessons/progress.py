@@ -1,4 +1,4 @@
-"""A person's walk through the experiments, on the disk: what they guessed, and what was run for them.
+"""A person's progress in the experiments, on the disk: what they guessed, and what was run for them.
 
     lessons/courses/ID/course.json      guesses, runs, the key of the class link
     lessons/courses/ID/vote-NAME.json   what a class thinks will happen
@@ -126,7 +126,7 @@ class ProgressStore:
         return (self.folder(progress.id) / _RECORD).stat().st_mtime
 
     def save(self, progress: LearnerProgress) -> LearnerProgress:
-        """Write the record as a whole; the one before is kept beside it."""
+        """Write the record as a whole; the one before is kept next to it."""
         write_record(self.folder(progress.id) / _RECORD, progress)
         return progress
 

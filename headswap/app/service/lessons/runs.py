@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Literal
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.processes.lessons import PROGRESS, STOP, AskLesson, AskReady, LessonReply
+from headswap.app.processes.lessons import AskLesson, AskReady, LessonReply
+from headswap.app.processes.messages import ask_for
+from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.errors import HeadswapError
 from headswap.events import Progress
 from headswap.lessons.config import LessonConfig
@@ -203,8 +205,7 @@ class LessonRuns:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        ran: LessonReply = from_json(LessonReply, self._child.ask(to_json(question)))
-        return ran.result
+        return ask_for(LessonReply, self._child.ask, question).result
 
     def _ask_quietly(self, question: AskReady) -> None:
         with suppress(HeadswapError):  # anyone who runs one hears why

@@ -63,7 +63,7 @@ class VoteView:
 
 @dataclass(frozen=True, kw_only=True)
 class FollowView:
-    """What a phone sees. Of progress: lesson, vote, run, result. Of a run: sentence, passes, verdict."""
+    """What a phone sees. Of progress: lesson, vote, run, result. Of a run: sentence, epochs, report."""
 
     lesson: Lesson | None = None
     vote: VoteView | None = None

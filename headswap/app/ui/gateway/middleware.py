@@ -67,7 +67,7 @@ class ServedPages:
     """What is served, and under which names."""
 
     names: frozenset[str] | None = None  # of this machine, under which alone the page is to be had; None: any
-    pages: frozenset[str] = frozenset()  # names of the pages beside the first
+    pages: frozenset[str] = frozenset()  # names of the pages but the first
     scripts: tuple[bytes, ...] = ()  # inline scripts that the page adds to itself when it is open
 
 

@@ -71,7 +71,7 @@ def route_of(scope: Scope) -> str:
 
 
 def shut(scope: Scope, pages: Iterable[str] = ()) -> Refusal | None:
-    """Why a path leads nowhere, for anyone; `pages` are the page's own, beside its first."""
+    """Why a path leads nowhere, for anyone; `pages` are the page's own, without its first."""
     if scope["method"] not in METHODS:
         return NO_METHOD
     if not is_open(route_of(scope), pages):

@@ -109,7 +109,7 @@ def _failed(view: LessonView) -> h.Renderable | None:
 
 
 def _run_status(view: LessonView) -> h.Renderable | None:
-    """Beside the button: what came of it, or what it needs."""
+    """Next to the button: what came of it, or what it needs."""
     if view.run.state == "failed":
         return None
     if view.result is not None:

@@ -28,7 +28,7 @@ def riddles(view: LessonView) -> h.Renderable | None:
 
 
 def riddles_seen(view: LessonView) -> h.Renderable | None:
-    """Where each head was found in this run, beside the guess, and how many were guessed."""
+    """Where each head was found in this run, next to the guess, and how many were guessed."""
     if view.result is None:
         return None
     found = dict(text.split(": ", 1) for text in view.result.texts if ": " in text)

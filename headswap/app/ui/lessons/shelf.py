@@ -83,7 +83,7 @@ def next_text(done: tuple[str, ...], here: str) -> h.Renderable:
 
 
 def next_after(done: tuple[str, ...], here: str) -> str:
-    """The next experiment on the walk that is not done, going round; "" when all others are."""
+    """The next experiment in order that is not done, going round; "" when all others are."""
     at = ORDER.index(here) + 1 if here in ORDER else 0
     coming = [name for name in (*ORDER[at:], *ORDER[:at]) if name not in done and name != here]
     return coming[0] if coming else ""

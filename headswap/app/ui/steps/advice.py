@@ -75,6 +75,6 @@ def _button(one: Advice) -> h.Node:
     if one.code == "head":
         other = "last" if one.figures.get("is_wide") else "wide"
         return " ", h.button(".link", type="button", data_way=f"head-{other}")["Set the other up in Teach"]
-    if not one.moves_body:
+    if not one.moves_backbone:
         return None
     return " ", h.button(".link", type="button", data_way="auto")["Set it up in Teach"]

@@ -53,7 +53,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class GridContext:
-    """What is drawn beside the pictures."""
+    """What is drawn next to the pictures."""
 
     view: BatchView
     classes: tuple[str, ...]  # of the run that answered

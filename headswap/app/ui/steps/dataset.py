@@ -41,7 +41,7 @@ from headswap.data.film import FILM_ENDINGS
 from headswap.data.manifest import Manifest
 
 # Where images come from: the marks that `picker.js` and `camera.js` bring to life. What a person chooses or
-# films leaves through the zip upload beside them.
+# films leaves through the zip upload next to them.
 
 
 def _dialog_footer(*buttons: h.Node) -> h.Renderable:
@@ -145,7 +145,7 @@ class DatasetStep:
 
     intro: gr.HTML
     zip: gr.UploadButton
-    how: gr.Textbox  # whether an upload comes beside the pictures that are there, or in their place
+    how: gr.Textbox  # whether an upload is added to the pictures that are there, or replaces them
     sample: gr.Button
     status: gr.HTML
     in_use: gr.HTML
@@ -282,7 +282,7 @@ def on_first_sample(step: DatasetStep, page: PageParts, project_id: str, request
 def on_edit(
     step: DatasetStep, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
-    """A button beside the pictures: a closer look, or something is done."""
+    """A button next to the pictures: a closer look, or something is done."""
     edit, context = edit_of(event), page.context_of(project_id, request)
     if edit.verb in VIEWS:
         return {step.view: dialog_of(edit, context, page)}

@@ -58,7 +58,7 @@ def count_warnings(manifest: Manifest) -> int:
 
 
 def enough(manifest: Manifest | None) -> h.Renderable:
-    """Advice beside the checks; once there are pictures, the way to begin again."""
+    """Advice next to the checks; once there are pictures, the way to begin again."""
     aside = h.div(".stack.aside")
     if manifest is None:
         return aside[ADVICE]
@@ -67,7 +67,7 @@ def enough(manifest: Manifest | None) -> h.Renderable:
 
 
 def pair_images(manifest: Manifest) -> tuple[ImageRecord, ...]:
-    """The pictures shown beside the findings: two each."""
+    """The pictures shown next to the findings: two each."""
     by_file = {image.file: image for image in manifest.images}
     return tuple(by_file[f] for finding in manifest.findings for f in finding.files[:2] if f in by_file)
 

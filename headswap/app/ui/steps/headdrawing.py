@@ -16,7 +16,7 @@ from headswap.app.ui.widgets.text import enumerate_names, number, short
 from headswap.pipeline.inspect import BackboneBlock, Inspection
 
 MOST_STAGES = 8
-SHORT = 11  # letters of an old name that has room beside "... 1,000 names"
+SHORT = 11  # letters of an old name that has room next to "... 1,000 names"
 TITLE_MIDDLE = Lettering(size=15, weight=600, anchor="middle")
 NEW_TITLE = Lettering(size=15, weight=600, tone="acc")
 OLD_TITLE = Lettering(size=15, weight=600, tone="mut")
@@ -51,7 +51,7 @@ def wide_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -
         _backbone_wide(inspection.stages),
         h.path(d="M114 290v8H332v-8", fill="none", stroke="var(--hs-ink-3)", stroke_width="1.2"),
         line_of_text(223, 324, "Body · kept and frozen", TITLE_MIDDLE),
-        line_of_text(223, 345, f"{number(inspection.body_parameters)} numbers stay", ASIDE_MIDDLE),
+        line_of_text(223, 345, f"{number(inspection.backbone_parameters)} numbers stay", ASIDE_MIDDLE),
         _arrow(338),
         barcode(366, 76, lines=46, pitch=4.9, upright=False),
         line_of_text(377, 324, str(width), TITLE_MIDDLE),
@@ -96,7 +96,7 @@ def tall_drawing(inspection: Inspection, classes: tuple[str, ...], image: str) -
         line_of_text(210, 44, f"{spec.width} × {spec.height}", LARGE_ASIDE),
         _backbone_tall(inspection.stages),
         line_of_text(160, 256, "Body · kept and frozen", title),
-        line_of_text(160, 276, f"{number(inspection.body_parameters)} numbers stay", aside),
+        line_of_text(160, 276, f"{number(inspection.backbone_parameters)} numbers stay", aside),
         barcode(318, 30, lines=52, pitch=5.1, upright=True),
         line_of_text(76, 344, f"{inspection.site.in_features[0]} features", LARGE_ASIDE),
         _old_head_tall(inspection),
@@ -181,7 +181,7 @@ def _old_head_wide(inspection: Inspection) -> h.Node:
         line_of_text(524, 30, "Old head · taken off", OLD_TITLE),
         _struck(inspection, 524, 56, 20, size=13, most=24),
         line_of_text(708, 96, f"… {number(site.num_classes)} names", Lettering(tone="mut", anchor="end")),
-        line_of_text(524, 122, f"{site.kinds[0]} {site.in_features[0]} → {site.num_classes}", ASIDE),
+        line_of_text(524, 122, f"{site.layers[0].kind} {site.in_features[0]} → {site.num_classes}", ASIDE),
         h.path(".cut", d="M394 150C424 140 462 82 504 72"),
         h.circle(cx=448, cy=112, r=13, fill="var(--hs-surface)", stroke="var(--hs-line-strong)"),
         h.path(d="m443 107 10 10m0-10-10 10", stroke="var(--hs-ink)", stroke_width=2, stroke_linecap="round"),

@@ -82,7 +82,7 @@ def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     return h.dl(".facts")[
         h.div[
             h.dt(".tag")[icon("lock"), "Kept, frozen ", term("body")],
-            h.dd[h.b(".hs-num")[number(inspection.body_parameters)], "numbers in the body"],
+            h.dd[h.b(".hs-num")[number(inspection.backbone_parameters)], "numbers in the body"],
         ],
         h.div[
             h.dt(".tag")[icon("scissors"), "Replaced ", term("head")],
@@ -100,6 +100,6 @@ def _lines(paths: tuple[str, ...]) -> h.Node:
 def _old_head(inspection: Inspection) -> str:
     site = inspection.site
     size = f"{site.in_features[0]} → {site.num_classes}, {number(inspection.head_parameters)} numbers"
-    old = "It had no head of its own" if site.new_head else f"{site.kinds[0]} {size}"
+    old = "It had no head of its own" if site.new_head else f"{site.layers[0].kind} {size}"
     aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
     return f"{old}{aux}"

@@ -20,7 +20,7 @@ from headswap.app.ui.widgets.text import count, number, short
 GROUPS = 6  # shown at once
 ID_LETTERS = 16  # of a sha256: enough to tell pictures of one heap apart
 DIGITS = "1234567890"  # keys of the first ten classes
-MOST_BUTTONS = 8  # classes beside the name of a group; more are in its list
+MOST_BUTTONS = 8  # classes next to the name of a group; more are in its list
 MOST_LEFT = 50  # files that could not be read
 
 

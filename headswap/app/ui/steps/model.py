@@ -46,7 +46,7 @@ class ModelStep:
     weights: gr.UploadButton
     own_path: gr.Textbox
     check: gr.Button
-    path_status: gr.HTML  # beside the field it speaks of
+    path_status: gr.HTML  # next to the field it speaks of
     status: gr.HTML
     sample: gr.Button
     onward: gr.Button
@@ -103,7 +103,7 @@ def show_network(step: ModelStep, inspection: Inspection, context: PageContext, 
         step.intro: intro(inspection.card, inspection),
         step.drawing: head_view(inspection, context.classes, uri),
         step.evidence: evidence(inspection),
-        # Not as its value: that would take away what somebody types meanwhile.
+        # Not as its value: that would take away what someone types meanwhile.
         step.own_path: gr.Textbox(placeholder=", ".join(inspection.site.paths)),
     }
 

@@ -1,4 +1,4 @@
-"""Step 4, Test: the verdict, the grid, the hard pictures, the doubts, and what to do next."""
+"""Step 4, Test: the report, the grid, the hard pictures, the label issues, and what to do next."""
 
 from __future__ import annotations
 

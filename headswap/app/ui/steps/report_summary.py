@@ -1,4 +1,4 @@
-"""The verdict on a taught head: one sentence, a ruler with its uncertainty, hard pictures, trust.
+"""The report on a trained head: one sentence, a ruler with its uncertainty, hard pictures, trust.
 
 Flow:  Report --summary--> elements       (the confusion grid is drawn in `confusion`)
 """
@@ -51,7 +51,7 @@ def summary(report: Report) -> h.Renderable:
 
 
 def of_run(run: RunView, trained_on: int) -> h.Renderable:
-    """Whose verdict it is: network, what moved, on how many practice pictures, when."""
+    """Whose report it is: network, what moved, on how many practice pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
     images = count(trained_on, "practice picture")
     return h.p(".hs-note.of-run")[

@@ -14,8 +14,9 @@ import htpy as h
 
 from headswap.app.service.exports import TeachableMachineView
 from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.steps.file_panel import TICK_S, connect_panel, download, framed, show_progress
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
-from headswap.app.ui.widgets.html import fragment, served, web_text
+from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.exports.parity import Route
 
 WORDS = h.fragment[
@@ -26,7 +27,6 @@ WORDS = h.fragment[
         "answers differ; how far is measured first."
     ],
 ]
-TICK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,30 +57,25 @@ def build_teachable_machine() -> TeachableMachineParts:
 
 def show_teachable_machine(parts: TeachableMachineParts, view: TeachableMachineView | None) -> Updates:
     """How far it is, or what there is to take; None: no run has a result."""
-    file = view.zip_file if view else None
     return {
         parts.panel: teachable_machine_panel(view) if view else None,
-        parts.file: gr.DownloadButton(visible=file is not None, value=served(file) if file else None),
-        parts.timer: gr.Timer(active=view is not None and view.state == "packing"),
+        **download(parts.file, view.zip_file if view else None),
+        **show_progress(parts, view),
     }
 
 
 def teachable_machine_panel(view: TeachableMachineView) -> h.Renderable:
     """What it is, the button that makes it, and then how far its readers differ."""
     if view.state == "packing":
-        return _panel(view)[
+        return framed(view.state)[
             WORDS,
             h.p(".live", role="status")["The network is being written and asked. It takes some seconds."],
         ]
     if view.route is not None:
-        return _panel(view)[WORDS, _difference(view.route)]
+        return framed(view.state)[WORDS, _difference(view.route)]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
     make = h.button(".btn", type="button", data_do="make")["Make it for Scratch and ml5"]
-    return _panel(view)[WORDS, problem, make]
-
-
-def _panel(view: TeachableMachineView) -> h.Element:
-    return h.div(".hs-panel.web-page", data_state=view.state.replace(" ", "-"))
+    return framed(view.state)[WORDS, problem, make]
 
 
 def _difference(route: Route) -> h.Renderable:
@@ -123,10 +118,6 @@ def connect_teachable_machine(
     parts: TeachableMachineParts, page: PageParts, done_job: gr.Textbox
 ) -> Callable[..., Updates]:
     """Connect the panel; gives what draws it when step 5 is opened or another run has a result."""
-    press = errors_as_text(parts.status)(on_teachable_machine_press, parts, page)
-    stops = {parts.timer: gr.update(active=False)}
-    tick = errors_as_text(parts.status, stops)(on_teachable_machine_tick, parts, page)
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    parts.panel.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
-    parts.timer.tick(tick, done_job, parts.outputs, **quiet)
+    press, tick = on_teachable_machine_press, on_teachable_machine_tick
+    connect_panel(parts, page, done_job, press, tick, pressed=(parts.panel,))
     return errors_as_text(parts.status)(on_teachable_machine, parts, page)

@@ -103,7 +103,7 @@ class TryIt:
 
     @property
     def untold(self) -> Updates:
-        """What is shown beside a mistake: no answer, lest the old one be taken for the new one."""
+        """What is shown next to a mistake: no answer, lest the old one be taken for the new one."""
         return {self.heat: None, self.explain: gr.update(visible=False), self.answer: NO_ANSWER}
 
     def empty(self, strip: h.Node) -> Updates:
@@ -155,7 +155,7 @@ def _predicted(page: PageParts, owner: str, job: str, picture: Path) -> h.Render
     return answered(page, owner, job, page.service.results.predict(owner, job, (picture,))[0])
 
 
-def on_examples(part: TryIt, page: PageParts, most: int, job: str, request: gr.Request) -> Updates:
+def on_examples_wanted(part: TryIt, page: PageParts, most: int, job: str, request: gr.Request) -> Updates:
     """What it says of the examples: of the first, which is shown large, or of all in the strip."""
     owner, results = owner_of(request), page.service.results
     paths = examples_for(results.report(owner, job).classes)[:MOST_EXAMPLES] if job else ()
@@ -168,7 +168,9 @@ def on_examples(part: TryIt, page: PageParts, most: int, job: str, request: gr.R
     return below | {part.image: served(paths[0])} | part.told(answered(page, owner, job, said[0]))
 
 
-def on_example(part: TryIt, page: PageParts, job: str, event: gr.EventData, request: gr.Request) -> Updates:
+def on_example_press(
+    part: TryIt, page: PageParts, job: str, event: gr.EventData, request: gr.Request
+) -> Updates:
     """One of the examples was pressed."""
     owner = owner_of(request)
     paths = examples_for(page.service.results.report(owner, job).classes)
@@ -213,9 +215,9 @@ def connect_try_it(part: TryIt, page: PageParts, done_job: gr.Textbox, filled: A
     told, untold = errors_as_text(part.status), errors_as_text(part.status, part.untold)
     explain = errors_as_text(part.status, {part.heat: None})(on_explain, part, page)
     given, outputs = [done_job, part.image], part.outputs
-    first = filled.then(told(on_examples, part, page, 1), done_job, outputs, **PREDICTING)
-    first.then(told(on_examples, part, page, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
-    part.examples.click(untold(on_example, part, page), done_job, outputs, **PREDICTING)
+    first = filled.then(told(on_examples_wanted, part, page, 1), done_job, outputs, **PREDICTING)
+    first.then(told(on_examples_wanted, part, page, MOST_EXAMPLES), done_job, outputs, **PREDICTING)
+    part.examples.click(untold(on_example_press, part, page), done_job, outputs, **PREDICTING)
     part.image.input(untold(on_image, part, page), given, outputs, **UNOPENED, **PREDICTING)
     part.camera.click(untold(on_frame, part, page), done_job, outputs, trigger_mode="once", **PREDICTING)
     part.explain.click(explain, given, [part.heat, part.status], **UNOPENED, **PREDICTING)

@@ -174,7 +174,7 @@ def on_edit(
     part: TryMany, page: PageParts, project_id: str, job: str, chosen: str, event: gr.EventData,
     request: gr.Request,
 ) -> Updates:  # fmt: skip
-    """A button of the grid, of one large picture or beside the bar."""
+    """A button of the grid, of one large picture or next to the bar."""
     edit, context, choice = edit_of(event), page.context_of(project_id, request), choice_of(chosen)
     batches = page.service.batches
     match edit.verb:

@@ -14,8 +14,9 @@ import htpy as h
 
 from headswap.app.service.exports import WebPageView
 from headswap.app.ui.context import PageParts, Updates, owner_of
+from headswap.app.ui.steps.file_panel import TICK_S, connect_panel, download, framed, show_progress
 from headswap.app.ui.widgets.errors import error_html, errors_as_text
-from headswap.app.ui.widgets.html import fragment, served, web_text
+from headswap.app.ui.widgets.html import fragment, web_text
 from headswap.app.ui.widgets.qr import link_card, page_url
 
 WORDS = h.fragment[
@@ -32,7 +33,6 @@ CAMERA = h.p(".hs-note")[
     "Browsers lend the camera to https addresses only: start headswap with a certificate, or put the page on "
     "a web host. Elsewhere a phone takes a photo instead."
 ]
-TICK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,12 @@ def build_web_page() -> WebPageParts:
 
 def show_web_page(parts: WebPageParts, view: WebPageView | None, link: h.Node = None) -> Updates:
     """How far it is, or what there is to take; None: no run has a result."""
-    # Where there is no run, nothing of another project may stay to be downloaded.
-    files = ((parts.page, view.page if view else None), (parts.site, view.site if view else None))
     return {
         parts.panel: web_page_panel(view) if view else None,
-        parts.timer: gr.Timer(active=view is not None and view.state == "packing"),
         parts.link: link,
-        **{
-            button: gr.DownloadButton(visible=file is not None, value=served(file) if file else None)
-            for button, file in files
-        },
+        **download(parts.page, view.page if view else None),
+        **download(parts.site, view.site if view else None),
+        **show_progress(parts, view),
     }
 
 
@@ -83,21 +79,17 @@ def web_page_panel(view: WebPageView) -> h.Renderable:
     """What it is, and the button that makes it."""
     make = h.button(".btn", type="button", data_do="make")["Make the web page"]
     if view.state == "packing":
-        return _panel("packing")[
+        return framed("packing")[
             WORDS, h.p(".live", role="status")["The web page is being made and tried. It takes some seconds."]
         ]
     if view.state == "ready":
-        return _panel("ready")[
+        return framed("ready")[
             WORDS,
             h.div(".hs-row")[h.button(".btn", type="button", data_do="share")["Open it on phones"]],
             CAMERA,
         ]
     problem = error_html(view.problem, view.remedy) if view.state == "failed" else None
-    return _panel(view.state.replace(" ", "-"))[WORDS, problem, make]
-
-
-def _panel(state: str) -> h.Element:
-    return h.div(".hs-panel.web-page", data_state=state)
+    return framed(view.state)[WORDS, problem, make]
 
 
 def on_web_page(parts: WebPageParts, page: PageParts, job: str, where: str, request: gr.Request) -> Updates:
@@ -137,10 +129,5 @@ def on_web_page_tick(parts: WebPageParts, page: PageParts, job: str, request: gr
 
 def connect_web_page(parts: WebPageParts, page: PageParts, done_job: gr.Textbox) -> Callable[..., Updates]:
     """Connect the panel; gives what draws it when step 5 is opened or another run has a result."""
-    press = errors_as_text(parts.status)(on_press, parts, page)
-    tick = errors_as_text(parts.status, {parts.timer: gr.update(active=False)})(on_web_page_tick, parts, page)
-    quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-    for source in (parts.panel, parts.link):
-        source.click(press, done_job, parts.outputs, trigger_mode="once", **quiet)
-    parts.timer.tick(tick, done_job, parts.outputs, **quiet)
+    connect_panel(parts, page, done_job, on_press, on_web_page_tick, pressed=(parts.panel, parts.link))
     return errors_as_text(parts.status)(on_web_page, parts, page)

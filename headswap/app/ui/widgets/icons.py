@@ -54,7 +54,7 @@ MARK = Markup(
 
 @cache
 def icon(name: str, tone: str = "") -> Markup:
-    """One icon; `tone` is good, warn or bad. Always stands beside a word. A grid has thousands of them."""
+    """One icon; `tone` is good, warn or bad. Always stands next to a word. A grid has thousands of them."""
     return h.svg(class_=["hs-i", tone], viewBox="0 0 20 20", aria_hidden="true")[SHAPES[name]].__html__()
 
 

@@ -38,7 +38,7 @@ def current(is_here: bool) -> str | None:
 
 
 def steps_links(project: ProjectView | None) -> h.Renderable:
-    """The five steps as links, with what is done in them, for a page beside them."""
+    """The five steps as links, with what is done in them, for a page next to them."""
     done: set[str] = {"model"} if project else set()
     if project and project.has_images:
         done.add("pictures")

@@ -1,6 +1,6 @@
 """A small drawing for each word of the glossary, 96 by 40, in the colour of the text around it.
 
-Elements only; the sentence beside it says the same, so that screen readers miss nothing.
+Elements only; the sentence next to it says the same, so that screen readers miss nothing.
 """
 
 from __future__ import annotations
