@@ -1,18 +1,24 @@
-"""How accurate heads are that read the last features, every block, or what auto chooses; and scikit-learn's.
+"""The proof: how accurate headswap is beside what a user could take instead, fold by fold.
 
-    python -m benchmarks.accuracy DATA... [--model NAME] [--weights FILE] [--repeats 2] [--folds 5]
-        [--ways last wide auto sklearn sklearn-wide] [--json FILE]
+    python -m benchmarks.accuracy DATA... --results FILE [--ways last wide auto ...] [--repeats 2] [--folds 5]
+        [--no-flips SET...] [--python WAY=PATH...] [--minutes N]
+    python -m benchmarks.accuracy --results FILE
 
-The body runs once over a set. Every way gets the same features and the same folds: stratified, near
-duplicates whole, others in each repeat. It sees the other folds, chooses there what it chooses (penalties,
-last or wide) and is judged once on the fold held out. "sklearn" is StandardScaler and LogisticRegressionCV
-(scikit-learn 1.8 or newer): five penalties of its own grid, the best by accuracy in the inner folds that a
-head gets, balanced classes, 500 iterations at most.
+Folds are stratified, near duplicates whole, others in each repeat, the same for every way; each cell (set,
+way, repeat, fold) runs in a process of its own, on one processor, and knows nothing of the fold it is judged
+on (`benchmarks.accuracy_ways` says what each way does). It leaves one line in the results file. A second
+start goes on where the first was ended, whenever that was; without DATA the table is of what is there.
 
-The interval beside a mean difference is a bootstrap: in each of 10,000 draws the near-duplicate groups of
-every set (most are one image) are drawn again, as many as there are, and an image brings its answers by both
-ways in all repeats, so the same images are compared. Sets count the same. Seconds of a pass are the body's
-on prepared images: once without clock, then plain and wide in turn three times, of which the median.
+Order: the first fold of every set in all ways, the quickest first, then the second fold, and so on.
+
+Differences are paired: only cells that both ways have count. The interval is a bootstrap: in each of 10,000
+draws the near-duplicate groups of every set (most are one image) are drawn again, as many as there are, and
+an image brings its answers by both ways; sets count the same. It says nothing of other sets.
+
+Seconds: "warm" from after the imports, the weights having been read once, to the trained network (with
+headswap: the sealed bundle); "whole" from the start of the process to its end, answers to the fold included.
+Seconds of the processor do not count waiting, and are disturbed less by other work on the machine.
+Versions: benchmarks/requirements-accuracy.txt.
 """
 
 from __future__ import annotations
@@ -20,290 +26,340 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
+import shutil
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from headswap.data.ingest import ingest
-from headswap.data.transforms import prepare, wanted_px
-from headswap.errors import BadSetting, HeadswapError, TooFewImages
-from headswap.features.autotune import extractor_for
-from headswap.features.bank import fill_bank
-from headswap.features.engines import choose_engine
-from headswap.features.extractor import Extractor
-from headswap.heads.detect import locate_head
-from headswap.network import Network
-from headswap.training.config import HeadKind, TrainConfig
-from headswap.training.head_choice import FeatureSource, choose_head, source_of
-from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias
-from headswap.training.linear.labeled_features import LabeledFeatures
+from headswap.data.manifest import Manifest
+from headswap.errors import HeadswapError, TooFewImages
 from headswap.training.linear.solver import folds_of
-from headswap.training.task import TrainingTask
-from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
-BATCH, PASSES, DRAWS = 16, 3, 10_000
-
-
-@dataclass(frozen=True, eq=False)
-class LabelledSet:
-    """One set, or some of its images."""
-
-    name: str
-    classes: int
-    source: FeatureSource
-    features: Tensor  # (N, W), of every block, the last ones last
-    labels: Tensor  # (N,)
-    groups: NDArray[np.int64]  # (N,), near duplicates share a number
-    body: tuple[str, int, float, float] = (
-        "",
-        0,
-        0.0,
-        0.0,
-    )  # engine, images, seconds of a plain and a wide pass
-
-    def part(self, rows: NDArray[np.bool_]) -> LabelledSet:
-        features, labels, groups = self.features[rows], self.labels[rows], self.groups[rows]
-        return LabelledSet(self.name, self.classes, self.source, features, labels, groups)
-
-    def read(self, kind: HeadKind) -> Tensor:
-        """(N, D): the features that a head of one kind reads."""
-        return self.features[:, self.source.reads(kind).columns]
-
-    def folds(self, count: int, seed: int) -> NDArray[np.int64]:
-        folds = folds_of(self.labels.numpy(), self.groups.tolist(), count, seed)
-        if folds is None:
-            problem = f"A class of {self.name} has too few images that differ to be cut into folds."
-            raise TooFewImages(problem, remedy="Add images; ten or more are better.")
-        return folds
-
-
-Fitted = tuple[HeadKind, Callable[[Tensor], Tensor]]  # what it reads; (M, D) of that to (M,) classes
-
-
-def solved(part: LabelledSet, kind: HeadKind, seed: int) -> LinearHeads:
-    """A head as teaching solves it."""
-    reading = part.source.reads(kind)
-    known = LabeledFeatures(part.read(kind), part.labels, part.classes, part.groups.tolist())
-    biases = has_bias(reading.network.module, reading.site)
-    return fit_heads(known, reading.site, has_bias=biases, config=TrainConfig(), seed=seed)
-
-
-def by_head(part: LabelledSet, seed: int, kind: HeadKind) -> Fitted:
-    heads = solved(part, kind, seed)
-    return kind, lambda features: heads.logits(features).argmax(dim=1)
-
-
-def by_auto(part: LabelledSet, seed: int) -> Fitted:
-    if not part.source.is_wide:
-        return by_head(part, seed, "last")
-    chosen = choose_head(lambda kind: solved(part, kind, seed), part.labels)
-    heads = chosen.heads or solved(part, chosen.kind, seed)
-    return chosen.kind, lambda features: heads.logits(features).argmax(dim=1)
-
-
-def by_sklearn(part: LabelledSet, seed: int, kind: HeadKind) -> Fitted:
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    folds = part.folds(TrainConfig().folds, seed)
-    inner = [(np.flatnonzero(folds != one), np.flatnonzero(folds == one)) for one in np.unique(folds)]
-    regression = LogisticRegressionCV(
-        Cs=5, cv=inner, class_weight="balanced", max_iter=500,
-        scoring="accuracy", l1_ratios=(0,), use_legacy_attributes=False,
-    )  # fmt: skip
-    model = make_pipeline(StandardScaler(), regression).fit(part.read(kind).numpy(), part.labels.numpy())
-    return kind, lambda features: torch.from_numpy(model.predict(features.numpy()))
-
-
-WAYS: dict[str, Callable[[LabelledSet, int], Fitted]] = {
-    "last": lambda part, seed: by_head(part, seed, "last"),
-    "wide": lambda part, seed: by_head(part, seed, "wide"),
-    "auto": by_auto,
-    "sklearn": lambda part, seed: by_sklearn(part, seed, "last"),
-    "sklearn-wide": lambda part, seed: by_sklearn(part, seed, "wide"),
-}
+WAYS = (
+    "last", "wide", "auto", "sklearn", "sklearn-wide", "deeper",
+    "fastai", "frozen", "timm", "autogluon", "full",
+)  # fmt: skip
+DRAWS = 10_000
 
 
 @dataclass(frozen=True)
-class Row:
-    """One way on one fold."""
+class Line:
+    """One way on one fold, as it stands in the results file."""
 
     data: str
+    way: str
     repeat: int
     fold: int
+    of: int  # folds in all
+    groups: tuple[int, ...]  # of the images of the fold, in the order of the set
+    wrong: tuple[int, ...]  # of these, counted from 0
+    chosen: str  # on the way, where something was
+    engine: str
+    warm_s: float
+    warm_processor_s: float
+    whole_s: float
+    whole_processor_s: float
+    load: float  # of the machine when it began: processes that wanted a processor, over the last minute
+    versions: str
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        return self.repeat, self.fold
+
+    @property
+    def right(self) -> float:
+        return 1 - len(self.wrong) / len(self.groups)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell that is to be run."""
+
+    source: Path
     way: str
-    images: int  # of the fold
-    wrong: tuple[int, ...]  # numbers of images, in the order of the set
-    kind: HeadKind
-    seconds: float  # of solving, inner choices included
+    repeat: int
+    fold: int
 
 
-def read(folder: Path, network: Network) -> LabelledSet:
-    """Read a set and run the body over it."""
-    spec = network.input
-    intake = ingest(folder, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
-    images = intake.manifest.images
-    source = source_of(network, locate_head(network), "auto", len(images))
-    if not source.fits_linear_head:
-        raise BadSetting(f"No linear head fits {network.name}.", remedy="Choose another network.")
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        task = TrainingTask(
-            manifest=intake.manifest, intake=intake, config=TrainConfig(), features_folder=place
-        )
-        plain = extractor_for(source.plain, source.located.site, place, choose_engine())
-        wide = extractor_for(source.network, source.site, place, choose_engine())
-        shas = [image.sha256 for image in images]
-        bank = fill_bank(wide, shas, lambda number: task.prepared(images[number], network), folder=place)
-        ready = np.stack(list(intake.prepared.values()))
-        plain_s, wide_s = passes((plain, wide), ready)
-    if plain.engine != wide.engine:
-        raise BadSetting(f"{network.name} ran in two engines.", remedy="Choose another network.")
-    groups = np.array([image.group for image in images])
-    classes, body = len(intake.manifest.classes), (bank.engine, len(ready), plain_s, wide_s)
-    return LabelledSet(
-        folder.resolve().name, classes, source, bank.features, task.labels(images), groups, body
-    )
+@dataclass(frozen=True)
+class LabelledSet:
+    """The images of a folder, in the order of its files."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def labels(self) -> list[int]:
+        return [self.manifest.label(image) for image in self.manifest.images]
+
+    @property
+    def groups(self) -> list[int]:
+        return [image.group for image in self.manifest.images]
+
+    def fold_of_each(self, count: int, seed: int) -> list[int]:
+        folds = folds_of(np.array(self.labels), self.groups, count, seed)
+        if folds is None:
+            problem = f"A class of {self.folder.name} has too few images that differ to be cut into folds."
+            raise TooFewImages(problem, remedy="Add images; ten or more are better.")
+        return list(map(int, folds))
 
 
-def passes(bodies: Sequence[Extractor], ready: NDArray[np.uint8]) -> list[float]:
-    """Seconds of each body over (N, H, W, C) prepared images."""
-    taken: list[list[float]] = [[] for _ in bodies]
-    for _ in range(1 + PASSES):
-        for seconds, body in zip(taken, bodies, strict=True):
-            begin = time.perf_counter()
-            for start in range(0, len(ready), BATCH):
-                body.features(ready[start : start + BATCH])
-            seconds.append(time.perf_counter() - begin)
-    return [statistics.median(seconds[1:]) for seconds in taken]
+# --- the results file -------------------------------------------------------------------------
 
 
-def judge(whole: LabelledSet, way: str, held: NDArray[np.bool_], repeat: int, fold: int) -> Row:
-    """Train in one way outside a fold and look at the fold."""
-    part, begin = whole.part(~held), time.perf_counter()
-    kind, predict = WAYS[way](part, repeat)
-    seconds = round(time.perf_counter() - begin, 4)
-    test = whole.part(held)
-    wrong = np.flatnonzero(held)[(predict(test.read(kind)) != test.labels).numpy()].tolist()
-    return Row(whole.name, repeat, fold, way, int(held.sum()), tuple(wrong), kind, seconds)
+def read_lines(file: Path) -> list[Line]:
+    """What is there; a line that was torn by a power cut is passed over."""
+    found = {}
+    for text in file.read_text().splitlines() if file.exists() else ():
+        try:
+            said = json.loads(text)
+        except ValueError:
+            continue
+        line = Line(**{**said, "groups": tuple(said["groups"]), "wrong": tuple(said["wrong"])})
+        found[line.data, line.way, line.cell] = line
+    return list(found.values())
 
 
-def accuracy(rows: Sequence[Row]) -> float:
-    return 1 - sum(len(row.wrong) for row in rows) / sum(row.images for row in rows)
+def append(file: Path, line: Line) -> None:
+    """One write of one whole line; a torn one before it is closed first."""
+    torn = file.exists() and file.stat().st_size > 0 and not file.read_bytes().endswith(b"\n")
+    text = ("\n" if torn else "") + json.dumps(asdict(line), separators=(",", ":")) + "\n"
+    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(handle, text.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
-def interval(sets: Sequence[LabelledSet], rows: Sequence[Row], way: str) -> tuple[float, float]:
-    """95 % of the mean difference to "last", by the bootstrap that the first lines describe."""
-    random, means = np.random.default_rng(0), np.zeros((len(sets), DRAWS))
-    for number, one in enumerate(sets):
-        own = [row for row in rows if row.data == one.name]
-        gain = np.zeros(len(one.labels))  # of each image, in right answers
-        for row in own:
-            gain[list(row.wrong)] += (row.way == "last") - (row.way == way)
-        _, group = np.unique(one.groups, return_inverse=True)
-        sizes, sums = np.bincount(group), np.bincount(group, weights=gain)
-        drawn = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=DRAWS)
-        means[number] = (drawn @ sums) / (drawn @ sizes) / len({row.repeat for row in own})
-    low, high = np.quantile(means.mean(axis=0), (0.025, 0.975))
-    return float(low), float(high)
+# --- one cell ---------------------------------------------------------------------------------
 
 
-def show(sets: Sequence[LabelledSet], rows: Sequence[Row], ways: Sequence[str]) -> None:
-    """The table, then what else was counted."""
-
-    def of(way: str, data: str | None = None) -> list[Row]:
-        return [row for row in rows if row.way == way and data in (None, row.data)]
-
-    print("\n| accuracy | " + " | ".join(ways) + " |\n|---|" + "--:|" * len(ways))
-    for one in sets:
-        cells = [f"{accuracy(of(way, one.name)):.3f}" for way in ways]
-        print(f"| {one.name}, {len(one.labels)} images, {one.classes} classes | {' | '.join(cells)} |")
-    mean = {way: statistics.mean(accuracy(of(way, one.name)) for one in sets) for way in ways}
-    print(f"| mean | {' | '.join(f'{mean[way]:.3f}' for way in ways)} |")
-    if "last" in ways:
-        cells = []
-        for way in ways:
-            low, high = interval(sets, rows, way)
-            cells.append(f"{100 * (mean[way] - mean['last']):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
-        print(f"| points over last, 95 % interval | {' | '.join(cells)} |")
-    solving = [f"{statistics.median(row.seconds for row in of(way)):.2f}" for way in ways]
-    print(f"| seconds of solving a head, median | {' | '.join(solving)} |\n")
-    if "auto" in ways:
-        wide = {one.name: sum(row.kind == "wide" for row in of("auto", one.name)) for one in sets}
-        by_set = ", ".join(f"{name} {count}" for name, count in wide.items())
-        print(f"auto took the wide head {sum(wide.values())} times of {len(of('auto'))}: {by_set}")
-    images = sum(one.body[1] for one in sets)
-    plain_s, wide_s = sum(one.body[2] for one in sets), sum(one.body[3] for one in sets)
-    engines = ", ".join(sorted({one.body[0] for one in sets}))
-    print(f"the pass over {images} images ({engines}): {plain_s:.2f} s, with wide features {wide_s:.2f} s")
+def run(job: Job, one: LabelledSet, choices: argparse.Namespace) -> Line:
+    """Train in one way on the other folds, in a new process, and answer this one."""
+    folds, images = one.fold_of_each(choices.folds, job.repeat), one.manifest.images
+    held = [number for number, fold in enumerate(folds) if fold == job.fold]
+    rest = [number for number, fold in enumerate(folds) if fold != job.fold]
+    with tempfile.TemporaryDirectory(prefix="headswap-accuracy-") as name:
+        folder = Path(name)
+        parts = {part: _copied(one, rows, folder, part) for part, rows in (("train", rest), ("test", held))}
+        description = {
+            **parts, "way": job.way, "folder": name, "answer": str(folder / "answer.json"),
+            "seed": job.repeat, "classes": list(one.manifest.classes),
+            "groups": [images[number].group for number in rest],
+            "flips": one.folder.name not in choices.no_flips,
+        }  # fmt: skip
+        (folder / "job.json").write_text(json.dumps(description))
+        load, begin = os.getloadavg()[0], time.perf_counter()
+        processor = _in_a_process(folder / "job.json", choices.python.get(job.way, sys.executable), choices)
+        whole, said = time.perf_counter() - begin, json.loads((folder / "answer.json").read_text())
+    return Line(
+        data=one.folder.name, way=job.way, repeat=job.repeat, fold=job.fold, of=choices.folds,
+        groups=tuple(images[number].group for number in held), whole_s=round(whole, 2),
+        whole_processor_s=round(processor, 2), load=round(load, 1), **{**said, "wrong": tuple(said["wrong"])},
+    )  # fmt: skip
 
 
-def machine() -> str:
-    """What it ran on, and with which versions."""
-    known = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(": ")[2] for line in known.splitlines() if line.startswith("model name")]
-    processor = models[0] if models else platform.processor()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "scikit-learn"))
-    threads = f"{os.cpu_count()} processors, {torch.get_num_threads()} threads of torch"
-    return f"{processor}, {threads}, Python {platform.python_version()}, {packages}"
+def _copied(one: LabelledSet, rows: Sequence[int], folder: Path, part: str) -> list[tuple[str, int]]:
+    """Images as a user would have them, a folder for each class; (file in `folder`, class) of each."""
+    placed = []
+    for number in rows:
+        image = one.manifest.images[number]
+        label = one.manifest.label(image)
+        file = f"data/{part}/{one.manifest.classes[label]}/{number:05}{Path(image.file).suffix}"
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(one.manifest.path(image), folder / file)
+        placed.append((file, label))
+    return placed
+
+
+def _in_a_process(job: Path, python: str, choices: argparse.Namespace) -> float:
+    """Run it on one processor; seconds of the processor, its children's included."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    log = choices.results.with_suffix(".log")
+    with log.open("a") as file:
+        child = subprocess.Popen(
+            [python, "-m", "benchmarks.accuracy_ways", str(job)],
+            stdout=file, stderr=file, env=environment, start_new_session=True, preexec_fn=_on_one_processor,
+        )  # fmt: skip
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise RuntimeError(f"it ended with {child.returncode}; the end of {log} says why")
+    return usage.ru_utime + usage.ru_stime
+
+
+def _on_one_processor() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+# --- all cells --------------------------------------------------------------------------------
+
+
+def jobs(choices: argparse.Namespace) -> Iterator[Job]:
+    for repeat in range(choices.repeats):
+        for fold in range(choices.folds):
+            for way in choices.ways:
+                for source in choices.data:
+                    yield Job(source, way, repeat, fold)
 
 
 def measure(choices: argparse.Namespace) -> None:
-    if len({folder.resolve().name for folder in choices.data}) < len(choices.data):
-        raise BadSetting("Two folders have the same name.", remedy="Rename one: the table goes by it.")
-    network, sets, rows = load_network(choices.model, weights=choices.weights), [], []
-    for folder in choices.data:
-        print(f"reading {folder.name}", file=sys.stderr, flush=True)
-        sets.append(read(folder, network))
-        sets[-1].folds(choices.folds, 0)  # what cannot be cut is said before anything is solved
-        if not sets[-1].source.is_wide and {"wide", "sklearn-wide"} & set(choices.ways):
-            problem = f"{network.name} gives no wide features of {folder.name}."
-            raise BadSetting(problem, remedy="Leave out the ways that need them.")
-    for one in sets:
-        for repeat in range(choices.repeats):
-            folds = one.folds(choices.folds, repeat)
-            for way in choices.ways:
-                own = [judge(one, way, folds == fold, repeat, int(fold)) for fold in np.unique(folds)]
-                seconds = sum(row.seconds for row in own)
-                words = f"{one.name:24} {repeat}  {way:14} {accuracy(own):.3f}  {seconds:7.1f} s"
-                print(words, file=sys.stderr, flush=True)
-                rows += own
-    print(f"{network.name}, {choices.repeats} times {choices.folds} folds; {machine()}")
-    show(sets, rows, choices.ways)
-    if choices.json:
-        lines = ",\n".join(json.dumps(asdict(row), separators=(",", ":")) for row in rows)
-        choices.json.write_text(f"[\n{lines}\n]\n")
+    sets = {source: LabelledSet(source.resolve(), ingest(source).manifest) for source in choices.data}
+    done = {
+        (line.data, line.way, line.cell) for line in read_lines(choices.results) if line.of == choices.folds
+    }
+    end, failed = time.monotonic() + 60 * choices.minutes, set()
+    for job in jobs(choices):
+        name = sets[job.source].folder.name
+        if (name, job.way, (job.repeat, job.fold)) in done or job.way in failed:
+            continue
+        if time.monotonic() > end:
+            print("the minutes are over; another start goes on from here", file=sys.stderr)
+            return
+        try:
+            line = run(job, sets[job.source], choices)
+        except RuntimeError as error:
+            print(f"{job.way} on {name} failed and is left out: {error}", file=sys.stderr, flush=True)
+            failed.add(job.way)
+            continue
+        append(choices.results, line)
+        words = f"{job.repeat}.{job.fold}  {line.way:14} {name:24} {line.right:.3f}"
+        print(f"{words}  {line.warm_processor_s:8.1f} s of the processor", file=sys.stderr, flush=True)
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Accuracy of each way on each set with its folds, then differences and seconds on the same cells."""
+    found = {line.way for line in lines}
+    ways = [way for way in WAYS if way in found]
+    names = sorted({line.data for line in lines})
+    print("| accuracy (folds) | " + " | ".join(ways) + " |\n|---|" + "--:|" * len(ways))
+    for name in names:
+        own = [[line for line in lines if (line.data, line.way) == (name, way)] for way in ways]
+        print(f"| {name} | {' | '.join(_accuracy(part) for part in own)} |")
+    for base in ("last", "auto", "deeper"):
+        if base in ways:
+            cells = [_difference(lines, way, base) if way != base else "" for way in ways]
+            print(f"| points over {base}, on the same folds | {' | '.join(cells)} |")
+    for field, words in (
+        ("warm_processor_s", "warm, s of the processor"), ("whole_processor_s", "whole, s of the processor"),
+        ("warm_s", "warm, s"), ("whole_s", "whole, s"),
+    ):  # fmt: skip
+        cells = [_seconds([line for line in lines if line.way == way], field) for way in ways]
+        print(f"| {words}: a fold, mean of sets | {' | '.join(cells)} |")
+        if "auto" in ways:
+            cells = [_times(lines, way, field) for way in ways]
+            print(f"| … times that of auto, same folds | {' | '.join(cells)} |")
+    took = [line for line in lines if line.way == "auto"]
+    if took:
+        wide = sum(line.chosen.startswith("wide") for line in took)
+        print(f"\nauto took the wide head {wide} times of {len(took)}")
+    loads = [line.load for line in lines]
+    if loads:
+        middle = statistics.median(loads)
+        print(f"load of the machine when a cell began: {min(loads)} to {max(loads)}, median {middle:.1f}")
+    for versions in sorted({line.versions for line in lines}):
+        print(versions)
+
+
+def _accuracy(part: Sequence[Line]) -> str:
+    if not part:
+        return ""
+    images = sum(len(line.groups) for line in part)
+    return f"{1 - sum(len(line.wrong) for line in part) / images:.3f} ({len(part)})"
+
+
+def _both(lines: Sequence[Line], way: str, base: str) -> dict[str, list[tuple[Line, Line]]]:
+    """For each set, the cells that both ways have."""
+    known = {(line.data, line.way, line.cell): line for line in lines}
+    pairs: dict[str, list[tuple[Line, Line]]] = {}
+    for line in lines:
+        other = known.get((line.data, base, line.cell))
+        if line.way == way and other is not None:
+            pairs.setdefault(line.data, []).append((line, other))
+    return pairs
+
+
+def _difference(lines: Sequence[Line], way: str, base: str) -> str:
+    """Points of a way over another, with 95 % of the bootstrap that the first lines describe."""
+    pairs = _both(lines, way, base)
+    if not pairs:
+        return ""
+    random, draws, mean = np.random.default_rng(0), np.zeros((len(pairs), DRAWS)), []
+    for number, (_, own) in enumerate(sorted(pairs.items())):
+        groups = np.concatenate([one.groups for one, _ in own])
+        gain = np.concatenate([_wrong(other) - _wrong(one) for one, other in own])
+        _, group = np.unique(groups, return_inverse=True)
+        sizes, sums = np.bincount(group), np.bincount(group, weights=gain)
+        drawn = random.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=DRAWS)
+        draws[number] = (drawn @ sums) / (drawn @ sizes)
+        mean.append(gain.mean())
+    low, high = np.quantile(draws.mean(axis=0), (0.025, 0.975))
+    cells = sum(map(len, pairs.values()))
+    return f"{100 * statistics.mean(mean):+.1f} ({100 * low:+.1f} to {100 * high:+.1f}; {cells} folds)"
+
+
+def _wrong(line: Line) -> Any:
+    marks = np.zeros(len(line.groups))
+    marks[list(line.wrong)] = 1
+    return marks
+
+
+def _seconds(part: Sequence[Line], field: str) -> str:
+    means = [
+        statistics.mean(getattr(line, field) for line in part if line.data == name)
+        for name in {line.data for line in part}
+    ]
+    return f"{statistics.mean(means):.1f}"
+
+
+def _times(lines: Sequence[Line], way: str, field: str) -> str:
+    pairs = [pair for own in _both(lines, way, "auto").values() for pair in own]
+    base = sum(getattr(other, field) for _, other in pairs)
+    return f"{sum(getattr(one, field) for one, _ in pairs) / base:.1f}" if pairs and base else ""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--weights", type=Path, help="a file of your own for this network")
+    parser.add_argument("data", nargs="*", type=Path)
+    parser.add_argument("--results", type=Path, required=True, help="lines of JSON; a second start adds")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
-    parser.add_argument("--json", type=Path, help="what was wrong in every fold")
+    parser.add_argument("--no-flips", nargs="+", default=[], help="sets whose images must not be mirrored")
+    parser.add_argument("--python", nargs="+", default=[], help="of an environment for one way: fastai=PATH")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing new after so many")
     choices = parser.parse_args()
+    choices.python = dict(pair.split("=", 1) for pair in choices.python)
     if choices.repeats < 1 or choices.folds < 2:
         parser.error("--repeats is 1 or more, --folds 2 or more")
+    if len({folder.resolve().name for folder in choices.data}) < len(choices.data):
+        parser.error("two folders have the same name, and the table goes by it: rename one")
     try:
-        measure(choices)
+        if choices.data:
+            measure(choices)
     except HeadswapError as error:
         print(error, file=sys.stderr)
         return 2
+    show(read_lines(choices.results))
     return 0
 
 

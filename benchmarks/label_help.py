@@ -32,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.accuracy import machine
+from benchmarks.head_kinds import machine
 from headswap.data.ingest import ingest
 from headswap.data.transforms import prepare, wanted_px
 from headswap.errors import HeadswapError

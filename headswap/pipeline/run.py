@@ -278,14 +278,21 @@ def _load(
 def _sized(network: Network, px: int | None) -> Network:
     """The same network, if it takes pictures of that size or can be made to."""
     from headswap.heads.resize import take_size
+    from headswap.zoos.resampled import resampled
 
-    if px is not None and not take_size(network.module, network.input.sized(px).size):
-        usual = f"{network.input.height}×{network.input.width}"
-        raise BadSetting(
-            f"{network.name} does not take pictures of {px}×{px} px.",
-            remedy=f"Leave the size as it is, {usual}, or choose another network.",
-        )
-    return network
+    if px is None:
+        return network
+    size = network.input.sized(px).size
+    if take_size(network.module, size):
+        return network
+    again = resampled(network, px)
+    if again is not None and take_size(again.module, size):
+        return again
+    usual = f"{network.input.height}×{network.input.width}"
+    raise BadSetting(
+        f"{network.name} does not take pictures of {px}×{px} px.",
+        remedy=f"Leave the size as it is, {usual}, or choose another network.",
+    )
 
 
 def _task(

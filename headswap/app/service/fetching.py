@@ -11,6 +11,7 @@ Asks for cards and sizes; fetches nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,8 +47,25 @@ class FetchPolicy:
                 self._check_room(card)
 
     def may_fetch(self, card: NetworkCard) -> bool:
-        """Whether the rule allows this network; whether there is room is asked when it is taught."""
+        """Whether the rule allows this network, room or not."""
         return bool({ANY, card.name, card.full_name} & set(self.networks))
+
+    def reasons_against(self) -> Callable[[NetworkCard], str]:
+        """Why a network that is not here cannot be had, in a few words; empty where it can, or is here.
+
+        What fetched weights take is asked once, so that a long list can be gone through.
+        """
+        room = self.weights_gb * 1e9 - self.fetched_bytes() if self.weights_gb else math.inf
+
+        def reason(card: NetworkCard) -> str:
+            size = card.weights.size_bytes or 0
+            if card.weights.state != "to fetch":
+                return ""
+            if not self.may_fetch(card):
+                return "may not be fetched here"
+            return f"no room left here for its {size / 1e6:,.0f} MB" if size > max(room, 0) else ""
+
+        return reason
 
     def _check_allowed(self, card: NetworkCard) -> None:
         if not self.may_fetch(card):

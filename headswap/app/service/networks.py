@@ -69,8 +69,9 @@ def training_s(config: TrainConfig, *, images: int, test_share: float, image_ms:
     return whole_s if config.budget_s is None else min(whole_s, config.budget_s)
 
 
-THREE_TO_START = (
+TO_START_WITH = (
     ("Small", "tf_efficientnet_lite0"),
+    ("Light", "timm/mobilenetv4_conv_medium"),
     ("Balanced", "timm/tiny_vit_11m_224"),
     ("Strong", "timm/tiny_vit_21m_224"),
 )

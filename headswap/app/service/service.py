@@ -30,7 +30,7 @@ from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
 from headswap.app.service.labelling import Labelling
 from headswap.app.service.lessons.wiring import learning_of
-from headswap.app.service.networks import THREE_TO_START, Networks
+from headswap.app.service.networks import TO_START_WITH, Networks
 from headswap.app.service.projects import Project, Projects
 from headswap.app.service.races import races_of
 from headswap.app.service.results import Results
@@ -141,9 +141,9 @@ class Service:
         """Every network that has the pattern in its name."""
         return self.networks.models(pattern)
 
-    def three_to_start(self) -> tuple[tuple[str, str], ...]:
+    def to_start_with(self) -> tuple[tuple[str, str], ...]:
         """What a newcomer chooses from: a word and the name of a network."""
-        return THREE_TO_START
+        return TO_START_WITH
 
     def inspect(self, model: str, *, path: str | None = None) -> Inspection:
         """Open a network up; with `path`, take that layer as its head."""

@@ -178,7 +178,7 @@ def _connect_move(button: gr.Button, to: str, parts: PageParts) -> None:
 def on_load(steps: Steps, parts: PageParts, project_id: str, ids: object, request: gr.Request) -> Updates:
     """Opening or reloading the page: the project this browser remembers, as it is now."""
     project = open_project(parts.service, owner_of(request), project_id)
-    cards = model_cards(parts.service.three_to_start(), (), project.model)  # their facts come later
+    cards = model_cards(parts.service.to_start_with(), (), project.model)  # their facts come later
     drawn: Updates = {
         parts.project_id: project.id,
         parts.known: remembered(ids, project.id),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headswap.app.processes.child import ChildProcess
-from headswap.app.service.networks import THREE_TO_START, Networks
+from headswap.app.service.networks import TO_START_WITH, Networks
 from headswap.errors import HeadswapError
 
 
@@ -82,7 +82,7 @@ def test_a_speed_is_stated_only_where_it_was_measured_and_times_follow_from_it(n
 
 
 def test_a_few_cards_are_told_in_their_order(networks: Networks) -> None:
-    names = tuple(name for _, name in THREE_TO_START)
+    names = tuple(name for _, name in TO_START_WITH)
 
     cards = networks.cards(names)
 

@@ -9,7 +9,7 @@ from headswap.network import NetworkCard, Weights
 
 THREE = (("Small", "tf_efficientnet_lite0"), ("Balanced", "torchvision/resnet50"))
 ANY_NETWORK, NO_NETWORK = (
-    FetchPolicy(networks=rule, cards=lambda _: (), fetched_bytes=lambda: 0).may_fetch
+    FetchPolicy(networks=rule, cards=lambda _: (), fetched_bytes=lambda: 0).reasons_against()
     for rule in (("any",), ("here",))
 )
 
@@ -21,7 +21,7 @@ def test_what_a_library_does_not_state_is_neither_guessed_nor_listed(card: Netwo
     assert "not stated" not in drawn
     assert "<li></li>" not in drawn
     assert "102\u00a0MB to fetch" in drawn
-    assert "<li>MIT</li><li>2019</li>" in known
+    assert "<li>MIT, 2019, says torchvision</li>" in known
 
 
 def test_a_network_with_the_person_s_own_weights_is_not_to_be_fetched(card: NetworkCard) -> None:
@@ -46,10 +46,19 @@ def test_where_the_weights_are_is_said_with_a_word(card: NetworkCard) -> None:
 
 
 def test_a_network_that_may_not_be_fetched_says_so_before_it_is_chosen(card: NetworkCard) -> None:
-    drawn = rendered(model_cards(THREE, (card,), "tf_efficientnet_lite0", may_fetch=NO_NETWORK))
+    drawn = rendered(model_cards(THREE, (card,), "tf_efficientnet_lite0", reason_against=NO_NETWORK))
 
     assert "may not be fetched here" in drawn
     assert "to fetch" not in drawn
+
+
+def test_a_network_that_there_is_no_room_for_says_so_before_it_is_chosen(card: NetworkCard) -> None:
+    full = FetchPolicy(weights_gb=1, cards=lambda _: (), fetched_bytes=lambda: 950_000_000).reasons_against()
+    roomy = FetchPolicy(weights_gb=1, cards=lambda _: (), fetched_bytes=lambda: 850_000_000).reasons_against()
+
+    assert "no room left here for its 102 MB" in rendered(weights_tag(card, full))
+    assert "to fetch" in rendered(weights_tag(card, roomy))
+    assert search_choices((card,), full) == [("✕ resnet50  (torchvision)", "torchvision/resnet50")]
 
 
 def test_networks_on_this_machine_are_found_first(card: NetworkCard) -> None:
@@ -65,7 +74,7 @@ def test_networks_that_cannot_be_had_are_marked_and_found_last(card: NetworkCard
     gone = replace(card, name="aaa", weights=Weights(state="not available"))
     other = replace(card, name="abc")
 
-    assert search_choices((gone, other, card), lambda one: one == card) == [
+    assert search_choices((gone, other, card), lambda one: "" if one == card else "no") == [
         ("⬇ resnet50  (torchvision)", "torchvision/resnet50"),
         ("✕ aaa  (torchvision)", "torchvision/aaa"),
         ("✕ abc  (torchvision)", "torchvision/abc"),

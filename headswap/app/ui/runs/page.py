@@ -142,7 +142,8 @@ def on_refresh(
 def on_networks(parts: RunsPage) -> Updates:
     """Every network that can be compared."""
     service = parts.service
-    return {parts.models: gr.Dropdown(choices=search_choices(service.models(), service.fetching.may_fetch))}
+    choices = search_choices(service.models(), service.fetching.reasons_against())
+    return {parts.models: gr.Dropdown(choices=choices)}
 
 
 def on_action(

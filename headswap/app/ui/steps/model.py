@@ -1,4 +1,4 @@
-"""Step 1, Model: three cards, a search over every architecture, and the head view."""
+"""Step 1, Model: a few cards, a search over every architecture, and the head view."""
 
 from __future__ import annotations
 
@@ -110,18 +110,18 @@ def show_network(step: ModelStep, inspection: Inspection, context: PageContext, 
 
 def _cards(page: PageParts, project: ProjectView) -> h.Renderable:
     service, chosen = page.service, project.model
-    three = service.three_to_start()
-    names = tuple(name for _, name in shown_rows(three, chosen))
+    few = service.to_start_with()
+    names = tuple(name for _, name in shown_rows(few, chosen))
     speeds = {name: service.networks.image_ms(name) for name in names}
     known = service.networks.cards(names)
     return model_cards(
-        three, known, chosen, speeds,
-        has_own_weights=project.has_own_weights, may_fetch=service.fetching.may_fetch,
+        few, known, chosen, speeds,
+        has_own_weights=project.has_own_weights, reason_against=service.fetching.reasons_against(),
     )  # fmt: skip
 
 
 def on_cards(step: ModelStep, page: PageParts, project_id: str, request: gr.Request) -> Updates:
-    """The three cards, with what is known of them now."""
+    """The cards, with what is known of them now."""
     if not project_id:  # the browser has not been asked yet what it remembers
         return {step.cards: gr.skip()}
     return {step.cards: _cards(page, page.service.project(owner_of(request), project_id))}
@@ -132,10 +132,8 @@ def on_list(step: ModelStep, listed: gr.State, page: PageParts, is_listed: bool)
     if is_listed:
         return {}
     service = page.service
-    return {
-        step.search: gr.Dropdown(choices=search_choices(service.models(), service.fetching.may_fetch)),
-        listed: True,
-    }
+    choices = search_choices(service.models(), service.fetching.reasons_against())
+    return {step.search: gr.Dropdown(choices=choices), listed: True}
 
 
 def _choose(
@@ -148,7 +146,7 @@ def _choose(
 def on_card(
     step: ModelStep, page: PageParts, project_id: str, event: gr.EventData, request: gr.Request
 ) -> Updates:
-    """One of the three was chosen."""
+    """One of the cards was chosen."""
     return _choose(step, page, project_id, str(event.chosen), None, request)
 
 

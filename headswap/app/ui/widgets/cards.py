@@ -1,4 +1,4 @@
-"""Model cards: three networks to start with, as radio buttons that look like cards."""
+"""Model cards: a few networks to start with, as radio buttons that look like cards."""
 
 from __future__ import annotations
 
@@ -12,69 +12,71 @@ from headswap.app.ui.widgets.text import file_size, millions
 from headswap.network import NetworkCard
 
 OWN_WEIGHTS = h.span(".tag.good")[icon("good"), "your own weights"]
-MayFetch = Callable[[NetworkCard], bool]  # whether this installation allows it
+ReasonAgainst = Callable[
+    [NetworkCard], str
+]  # why this installation does not fetch it, in a few words; "": it does
 MARKS = "✓⬇✕"  # in this order in the list
 MARKS_TEXT = "✓ on this machine, ⬇ to be fetched, ✕ not to be had here."
-LEGEND = h.legend(".hs-eyebrow")["Three to start with"]
+LEGEND = h.legend(".hs-eyebrow")["To start with"]
 
 
 def model_cards(
-    three: tuple[tuple[str, str], ...],
+    few: tuple[tuple[str, str], ...],
     known: tuple[NetworkCard, ...],
     chosen: str,
     speeds: Mapping[str, float | None] = MappingProxyType({}),
     *,
     has_own_weights: bool = False,
-    may_fetch: MayFetch = lambda _: True,
+    reason_against: ReasonAgainst = lambda _: "",
 ) -> h.Renderable:
-    """Draw the three; a chosen network that is none of them gets a card of its own below.
+    """Draw them; a chosen network that is none of them gets a card of its own below.
 
     Args:
-        three: (word, name of the network), as the service gives them.
+        few: (word, name of the network), as the service gives them.
         known: every card; empty while the list is still being made.
         chosen: name of the project's network, with or without its zoo.
         speeds: milliseconds of a picture on this machine, of those that were opened up here.
         has_own_weights: the chosen network has the person's own weights, not the published ones.
-        may_fetch: the rule for those that are not on this machine.
+        reason_against: the rule for those that are not on this machine.
     """
     by_name = {card.name: card for card in reversed(known)} | {card.full_name: card for card in known}
     drawn = []
-    for word, name in shown_rows(three, chosen):
+    for word, name in shown_rows(few, chosen):
         is_chosen = name.split("/")[-1] == chosen.split("/")[-1]
         card = by_name.get(name)
-        tag = weights_tag(card, may_fetch) if card else None
+        tag = weights_tag(card, reason_against) if card else None
         if is_chosen and has_own_weights:
             tag = OWN_WEIGHTS
         drawn.append(_card(word, name, card, speeds.get(name), is_chosen=is_chosen, tag=tag))
     return h.fieldset(".cards")[LEGEND, drawn]
 
 
-def shown_rows(three: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
-    """The three, and the person's own choice below when it is none of them."""
-    if chosen.split("/")[-1] in {name.split("/")[-1] for _, name in three}:
-        return three
-    return (*three, ("Your choice", chosen))
+def shown_rows(few: tuple[tuple[str, str], ...], chosen: str) -> tuple[tuple[str, str], ...]:
+    """The few, and the person's own choice below when it is none of them."""
+    if chosen.split("/")[-1] in {name.split("/")[-1] for _, name in few}:
+        return few
+    return (*few, ("Your choice", chosen))
 
 
-def search_choices(known: tuple[NetworkCard, ...], may_fetch: MayFetch) -> list[tuple[str, str]]:
+def search_choices(known: tuple[NetworkCard, ...], reason_against: ReasonAgainst) -> list[tuple[str, str]]:
     """(what the search box shows, full name) of every network, those on this machine first."""
 
     def mark(card: NetworkCard) -> str:
         if card.weights.state == "here":
             return "✓"
-        return "⬇" if card.weights.state == "to fetch" and may_fetch(card) else "✕"
+        return "⬇" if card.weights.state == "to fetch" and not reason_against(card) else "✕"
 
     ranked = sorted(known, key=lambda card: (MARKS.index(mark(card)), card.name))
     return [(f"{mark(card)} {card.name}  ({card.zoo})", card.full_name) for card in ranked]
 
 
-def weights_tag(card: NetworkCard, may_fetch: MayFetch) -> h.Renderable:
+def weights_tag(card: NetworkCard, reason_against: ReasonAgainst) -> h.Renderable:
     """Where the weights are, with an icon and words."""
     state = card.weights.state
     if state == "here":
         return h.span(".tag.good")[icon("good"), "on this machine"]
-    if state == "to fetch" and not may_fetch(card):
-        return h.span(".tag.hs-soft")[icon("absent"), "may not be fetched here"]
+    if state == "to fetch" and (reason := reason_against(card)):
+        return h.span(".tag.hs-soft")[icon("absent"), reason]
     if state == "to fetch":
         size = file_size(card.weights.size_bytes) if card.weights.size_bytes else "size not stated"
         return h.span(".tag.hs-soft")[icon("fetch"), f"{size} to fetch"]
@@ -93,7 +95,8 @@ def _card(
     facts: tuple[str, ...] = ("looking it up …",)
     if card is not None:
         speed = f"{ms:.0f}\u00a0ms a picture here" if ms is not None else "speed not measured yet"
-        facts = (millions(card.parameters), speed, card.licence or "", str(card.year or ""))
+        said = ", ".join(str(fact) for fact in (card.licence, card.year) if fact)
+        facts = (millions(card.parameters), speed, said and f"{said}, says {card.zoo}")
     return h.label(".card")[
         h.input(type="radio", name="hs-network", value=name, checked=is_chosen),
         h.strong[word],
