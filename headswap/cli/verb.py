@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers gives
 
+DATA = "a folder of class folders, a zip, tar or Parquet shards, or an address such as s3://bucket/birds"
+
 
 @dataclass(frozen=True)
 class VerbAnswer:
