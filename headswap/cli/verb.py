@@ -11,6 +11,8 @@ from headswap.data.manifest import SkippedFile
 
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what add_subparsers gives
 
+DATA = "a folder of class folders, a zip, tar or Parquet shards, or an address such as s3://bucket/birds"
+
 
 @dataclass(frozen=True)
 class VerbAnswer:

@@ -11,6 +11,7 @@ The environment is read here and nowhere else of this room: Ray's own settings a
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -20,6 +21,8 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +39,17 @@ if TYPE_CHECKING:
 _DASHBOARD = 8265  # its usual port
 _OF_THE_SYSTEM = Path("/tmp")  # where Ray writes unless RAY_TMPDIR says otherwise
 _KNOCK_S = 1.0
+_MOST_BYTES = 10_000  # of an answer
 _ANSWER_S = 60.0  # a process starts on each machine
 _GUIDE = "docs/guide/cluster.md says how."
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Of a dashboard."""
+
+    status: int
+    text: bytes = b""
 
 
 @contextmanager
@@ -53,6 +65,9 @@ def joined(on: str, *, paths: Sequence[Path], folder: Path | None = None) -> Ite
     Raises:
         BadSetting: the cluster cannot be used, or must not; in one sentence.
     """
+    for path in paths:
+        if not path.exists():
+            raise BadSetting(f"There is nothing at {path}.", remedy="Check the path.")
     address = find_cluster(on)
     os.environ["RAY_AUTH_MODE"] = "token"
     import ray
@@ -90,7 +105,7 @@ def find_cluster(on: str) -> str:
         on: as for `joined`.
 
     Raises:
-        BadSetting: no extra, no token, no cluster, an open one, or an address of another kind.
+        BadSetting: no extra, no token, no cluster, an open one, another Ray, or an address of another kind.
     """
     _check_form(on)
     if not find_spec("ray"):
@@ -106,12 +121,31 @@ def find_cluster(on: str) -> str:
             f"No cluster answers at {address}.",
             remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
         )
-    known = _status(f"{host}:{_DASHBOARD}")
+    dashboard = f"{host}:{_DASHBOARD}"
+    known = _asked(dashboard)
     if known is not None:
-        _refuse_open(f"{host}:{_DASHBOARD}", address)
-        if known == 401 and _status(f"{host}:{_DASHBOARD}", token) in (401, 403):
-            raise _wrong_token(address)
+        _refuse_open(dashboard, address)
+        if known.status == 401:
+            _check_ray(_asked(dashboard, token), address)
     return address
+
+
+def _check_ray(answer: _Answer | None, address: str) -> None:
+    """What the dashboard tells who brings the token: whether it is the right one, and which Ray there is."""
+    if answer is None:
+        return
+    if answer.status in (401, 403):
+        raise _wrong_token(address)
+    try:
+        theirs = str(json.loads(answer.text)["ray_version"])
+    except (ValueError, KeyError, TypeError):  # Ray itself will say it, later
+        return
+    mine = version("ray")
+    if theirs != mine:
+        raise BadSetting(
+            f"The cluster at {address} runs Ray {theirs}, and this machine has {mine}.",
+            remedy=f'Run `pip install "ray[default]=={theirs}"`, or install {mine} on every machine.',
+        )
 
 
 def _check_form(on: str) -> None:
@@ -180,7 +214,7 @@ def _answers(host: str, port: int) -> bool:
     return True
 
 
-def _status(dashboard: str, token: str = "") -> int | None:
+def _asked(dashboard: str, token: str = "") -> _Answer | None:
     """What the dashboard answers to who brings a token, or none; None: there is no dashboard."""
     asked = urllib.request.Request(f"http://{dashboard}/api/version")
     if token:
@@ -188,15 +222,16 @@ def _status(dashboard: str, token: str = "") -> int | None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a token is shown to no proxy
     try:
         with opener.open(asked, timeout=_KNOCK_S) as answer:
-            return int(answer.status)
+            return _Answer(int(answer.status), answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
-        return error.code
+        return _Answer(error.code)
     except OSError:
         return None
 
 
 def _refuse_open(dashboard: str, address: str) -> None:
-    if _status(dashboard) == 200:
+    answer = _asked(dashboard)
+    if answer is not None and answer.status == 200:
         raise _open(address)
 
 

@@ -34,9 +34,10 @@ from headswap.data.fingerprint import fingerprint_of
 from headswap.data.layout import PlacedFile, is_image_name
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
 from headswap.data.memory_budget import MemoryBudget
+from headswap.data.placing import Upload
 from headswap.data.split import with_groups
 from headswap.data.store import LOSSY, STORE_PX, keep
-from headswap.data.upload import Upload, open_upload
+from headswap.data.upload import open_upload
 from headswap.errors import BadUpload, TooMuch, UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.threads import processors
@@ -56,6 +57,7 @@ class ReadPolicy:
 
     limits: ImageLimits = field(default_factory=ImageLimits)
     most_images: int = 0  # more is refused; 0: any number
+    packed: bool = True  # tar and Parquet are opened, and addresses
     skip: frozenset[str] = frozenset()  # files that ended a reader: left out unread, by name
     begin: Callable[[str], None] = _nobody  # hears which file is decoded next; from several threads
     end: Callable[[str], None] = _nobody  # hears that it went well, or was refused
@@ -65,9 +67,8 @@ Prepare = Callable[["Image"], NDArray[np.uint8]]
 FileRecords = tuple[ImageRecord | SkippedFile, ...]  # of one file; a film gives many
 # Reads files where others work, from some file on: the records of each, in order. None: they are read here.
 Elsewhere = Callable[[Sequence[PlacedFile]], Generator[FileRecords, None, None] | None]
-HERE_FIRST = (
-    32  # files that are read here whatever comes after: two batches, after which an engine is settled
-)
+# Files that are read here whatever comes after: two batches, after which an engine is settled.
+HERE_FIRST = 32
 KEEP_BYTES = 512 * 2**20
 
 
@@ -93,9 +94,8 @@ class IngestedImages:
     """The pictures of an upload, and what was computed while they were decoded."""
 
     manifest: Manifest
-    prepared: dict[str, NDArray[np.uint8]] = field(
-        default_factory=dict
-    )  # sha256 -> (H, W, C); may be partial
+    # sha256 -> (H, W, C); may be partial
+    prepared: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +151,10 @@ def ingest(  # noqa: PLR0913
     """Read a folder of class folders, or a zip of one. A film gives many images, which share a group.
 
     Args:
-        source: the folder or zip.
+        source: the folder or zip, or an address that `headswap.data.remote` opens.
         store: a folder to keep the pictures in, named by the sha256 of their original bytes:
-            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip and for films.
-            None: a folder is read in place.
+            upright, RGB, without metadata, shorter side at most 640 px. Needed for a zip, for films and for
+            what lies elsewhere, which is copied as it is. None: a folder is read in place.
         prepare: turns a picture into a network's input while it is at hand.
         wanted_px: the shorter side that `prepare` needs (`transforms.wanted_px`); None: all there is.
         keep_bytes: memory for prepared inputs; pictures beyond it are read again later.
@@ -172,7 +172,7 @@ def ingest(  # noqa: PLR0913
         TooFewImages: fewer classes with readable pictures than `min_classes`.
     """
     policy = policy or ReadPolicy()
-    with open_upload(source, min_classes=min_classes) as upload:
+    with open_upload(source, min_classes=min_classes, store=store, packed=policy.packed) as upload:
         _check_upload(upload, source, store, policy)
         if store is not None:
             store.mkdir(parents=True, exist_ok=True)
@@ -180,7 +180,7 @@ def ingest(  # noqa: PLR0913
         plan = _Plan(
             upload=upload, store=store, prepare=prepare, room=room, sink=sink,
             policy=policy, decoding=MemoryBudget(policy.limits.memory_bytes), elsewhere=elsewhere,
-            decode_px=_decode_px(store, prepare, wanted_px),
+            decode_px=_decode_px(upload, store, prepare, wanted_px),
         )  # fmt: skip
         images, left_out, prepared = _collect(plan, threads or processors(), listener)
     left_out.sort(key=lambda left: not is_image_name(left.file))  # notes next to the pictures come last
@@ -198,9 +198,11 @@ def ingest(  # noqa: PLR0913
     return IngestedImages(manifest=manifest, prepared=prepared)
 
 
-def _decode_px(store: Path | None, prepare: Prepare | None, wanted_px: int | None) -> int | None:
+def _decode_px(
+    upload: Upload, store: Path | None, prepare: Prepare | None, wanted_px: int | None
+) -> int | None:
     """The shorter side that is wanted of a decoded picture, in px; None: all there is."""
-    if store is not None:
+    if store is not None and not upload.is_fetched:
         return STORE_PX // 2  # a JPEG then keeps a shorter side of 640 or more
     return decode.LEAST_PX if prepare is None else wanted_px
 
@@ -261,7 +263,7 @@ def read_some(
     policy = ReadPolicy()
     plan = _Plan(
         upload=upload, store=store, prepare=prepare, room=_Room(1), sink=None, policy=policy,
-        decode_px=_decode_px(store, prepare, wanted_px),
+        decode_px=_decode_px(upload, store, prepare, wanted_px),
         decoding=MemoryBudget(policy.limits.memory_bytes),
     )  # fmt: skip
     for placed in upload.placed:
@@ -350,8 +352,8 @@ def _image_record(
     """A decoded picture: its look, its copy in the store, its input for the network."""
     image = decoded.image
     fingerprint = fingerprint_of(image)
-    kept = placed.file
-    if plan.store is not None:
+    kept = placed.copy or placed.file
+    if plan.store is not None and not placed.copy:
         kept, image = keep(image, sha256, plan.store, lossy=decoded.kind in LOSSY)
     wanted = plan.sink is not None or plan.room.open
     prepared = plan.prepare(image) if plan.prepare is not None and wanted else None

@@ -46,6 +46,7 @@ class PlacedFile:
     class_name: str
     given_part: Part | None = None
     labels: tuple[str, ...] | None = None  # where an image may have several, or none; None: it has one class
+    copy: str = ""  # of a file that lies elsewhere: where below the store its bytes are, or will be
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,8 @@
 Flow:  path --open_upload--> Upload (placed files, what was left out) --read--> bytes of one file
 
 Links that lead out of the folder are not followed. A folder is read in place; nothing of a
-zip is ever unpacked under its own name.
+zip is ever unpacked under its own name. What lies elsewhere, and shards of many images, is opened by
+`headswap.data.remote_upload` and copied into the store as it is.
 
 Knows folders, zips and names; decodes nothing.
 """
@@ -11,57 +12,69 @@ Knows folders, zips and names; decodes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from headswap.data.decode import ImageLimits, check_file_size, shown_name
 from headswap.data.film import is_film
-from headswap.data.layout import FolderLayout, PlacedFile, arrange, is_litter, unsorted
-from headswap.data.manifest import Finding, SkippedFile
-from headswap.data.table import labels_from_coco, labels_from_table
+from headswap.data.layout import PlacedFile, is_litter
+from headswap.data.manifest import SkippedFile
+from headswap.data.placing import HOW, Upload, arranged, check_classes
+from headswap.data.remote import REMOTE
+from headswap.data.remote_upload import address_of, fetched, fetched_again
 from headswap.data.zip_reader import open_archive
-from headswap.errors import BadUpload, NotSorted, TooFewImages, UnreadableImage
-
-_HOW = "Give a folder with one folder of pictures for each class, or a zip of it."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upload:
-    """An opened folder or zip. `read` may be called from several threads."""
-
-    name: str
-    in_place: bool  # a folder: `PlacedFile.file` is a path below it
-    placed: tuple[PlacedFile, ...]
-    left_out: tuple[SkippedFile, ...]
-    findings: tuple[Finding, ...]
-    read: Callable[[PlacedFile], bytes]
+from headswap.errors import BadUpload, UnreadableImage
 
 
 def store_for(source: Path, folder: Path) -> Path | None:
     """Where below `folder` a source's pictures must be kept to be read again; None: they are read in place.
 
-    A zip's pictures and a film's frames are no files that could be opened once more.
+    A zip's pictures and a film's frames are no files that could be opened once more; what lies elsewhere is
+    to be fetched once.
     """
+    if address_of(source) is not None:
+        return folder / REMOTE
     if source.is_dir() and not any(is_film(name) for _, _, files in os.walk(source) for name in files):
         return None
     return folder / "unpacked"
 
 
 @contextmanager
-def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
+def open_upload(
+    source: Path, *, min_classes: int = 2, store: Path | None = None, packed: bool = True
+) -> Iterator[Upload]:
     """Open a folder or a zip and place its files.
 
     Args:
-        source: the folder or zip.
+        source: the folder or zip, or an address.
         min_classes: fewer is refused; 0: nobody has sorted the files, and their folders mean nothing.
+        store: where what lies elsewhere is copied to; None: it is refused.
+        packed: addresses and shards are opened too.
 
     Raises:
+        BadSetting: a package is missing that opens such a source.
         BadUpload: there is nothing there, nothing usable in it, or it is not safe.
         TooFewImages: fewer classes than `min_classes`.
     """
+    address = address_of(source) if packed else None
+    if address is not None:
+        with fetched(address, store, min_classes) as (upload, archive):
+            if archive is None:
+                yield upload
+            else:
+                with _opened(archive, min_classes) as inside:
+                    yield replace(inside, name=upload.name)
+        return
+    with _opened(source, min_classes) as upload:
+        yield upload
+
+
+@contextmanager
+def _opened(source: Path, min_classes: int) -> Iterator[Upload]:
+    """A folder or a zip of this machine."""
     if source.is_dir():
         names, left_out = _walk(source)
         yield _upload(source, names, left_out, lambda placed: _read_file(source / placed.file), min_classes)
@@ -71,16 +84,26 @@ def open_upload(source: Path, *, min_classes: int = 2) -> Iterator[Upload]:
                 source, archive.names, archive.left_out, lambda placed: archive.read(placed.file), min_classes
             )
     else:
-        raise BadUpload(f"There is nothing at {source}.", remedy="Check the path. " + _HOW)
+        raise BadUpload(f"There is nothing at {source}.", remedy="Check the path. " + HOW)
 
 
 @contextmanager
-def reopened(source: Path, placed: tuple[PlacedFile, ...]) -> Iterator[Upload]:
+def reopened(source: Path, placed: tuple[PlacedFile, ...], *, store: Path | None = None) -> Iterator[Upload]:
     """Some files of a folder or zip that `open_upload` has placed before, maybe in another process.
+
+    Args:
+        source: as it was.
+        placed: the files.
+        store: as it was; None: nothing was copied.
 
     Raises:
         BadUpload: it is not there, or no zip that can be opened.
     """
+    address = address_of(source)
+    if address is not None:
+        with fetched_again(address, store, placed) as upload:
+            yield upload
+        return
     opened = partial(Upload, name=source.name, placed=placed, left_out=(), findings=())
     if source.is_dir():
         yield opened(in_place=True, read=lambda one: _read_file(source / one.file))
@@ -96,12 +119,8 @@ def _upload(
     read: Callable[[PlacedFile], bytes],
     min_classes: int,
 ) -> Upload:
-    layout = arrange(names) if min_classes else unsorted(names)
-    if min_classes and len({placed.class_name for placed in layout.placed}) < 2:  # folders do not say them
-        layout = _by_table(layout, names, read)
-    elif min_classes:  # train2017 and val2017 are folders of COCO and no classes
-        layout = _by_table(layout, names, read, labels_from_coco)
-    _check_classes(source, layout, min_classes)
+    layout = arranged(names, read, min_classes)
+    check_classes(source.resolve().name, layout, min_classes)
     return Upload(
         name=source.resolve().name if source.is_dir() else source.stem,
         in_place=source.is_dir(),
@@ -110,45 +129,6 @@ def _upload(
         findings=layout.findings,
         read=read,
     )
-
-
-def _by_table(
-    layout: FolderLayout,
-    names: tuple[str, ...],
-    read: Callable[[PlacedFile], bytes],
-    labels_from: Callable[[Sequence[str], Callable[[str], bytes]], FolderLayout | None] = labels_from_table,
-) -> FolderLayout:
-    """The classes of a table next to the images; as it is where there is none, or one folder says enough."""
-    try:
-        return labels_from(names, lambda name: read(PlacedFile(file=name, class_name=""))) or layout
-    except BadUpload:
-        if layout.placed:  # it may be about something else
-            return layout
-        raise
-
-
-def _check_classes(source: Path, layout: FolderLayout, min_classes: int) -> None:
-    title = shown_name(source.resolve().name)
-    classes = sorted({name for one in layout.placed for name in _names(one)})
-    loose = [left.file for left in layout.left_out if left.reason.endswith("not in a class folder.")]
-    if not classes and loose:
-        raise NotSorted(
-            f"{title} holds {len(loose)} pictures but no class folders.",
-            remedy="Put the pictures of each class into a folder named after the class, or a table beside "
-            "them: labels.csv with the columns file and label.",
-        )
-    if not classes:
-        how = _HOW if min_classes else "Give a folder, a zip or a few pictures."
-        raise BadUpload(f"{title} holds no pictures.", remedy=how)
-    if len(classes) < min_classes:
-        raise TooFewImages(
-            f"{title} holds one class only: {shown_name(classes[0])}.",
-            remedy="Add a folder of pictures for at least one more class.",
-        )
-
-
-def _names(placed: PlacedFile) -> tuple[str, ...]:
-    return (placed.class_name,) if placed.labels is None else placed.labels
 
 
 def _walk(root: Path) -> tuple[tuple[str, ...], list[SkippedFile]]:

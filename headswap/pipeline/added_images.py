@@ -52,7 +52,7 @@ class AddedReader:
         Raises:
             BadUpload: there is nothing there, or nothing usable in it.
         """
-        spec, one_class = self.bundle.card.input, _is_one_class(source)
+        spec, one_class = self.bundle.card.input, _is_one_class(source, store_for(source, self.workspace))
         intake = ingest(
             source,
             store=store_for(source, self.workspace),
@@ -99,13 +99,13 @@ class AddedReader:
         return prepare(reread(intake.manifest, image, wanted_px=wanted_px(spec)), spec)
 
 
-def _is_one_class(source: Path) -> bool:
+def _is_one_class(source: Path, store: Path | None) -> bool:
     """Whether the images lie loose, so that the folder itself is the class."""
     try:
-        with open_upload(source, min_classes=1):
+        with open_upload(source, min_classes=1, store=store):
             return False
     except BadUpload:
-        with open_upload(source, min_classes=0) as upload:
+        with open_upload(source, min_classes=0, store=store) as upload:
             if all("/" not in placed.file for placed in upload.placed):
                 return True
         raise

@@ -67,18 +67,21 @@ def check(data: str | Path, *, workspace: str | Path | None = None, listener: Li
     """Read images and say what is wrong with them: `left_out` and `findings` of the manifest.
 
     Args:
-        data: a folder of class folders, or a zip of one.
-        workspace: where a zip is unpacked; None: the system's cache folder.
+        data: a folder of class folders, a zip of one, tar or Parquet shards, or the address of such, for
+            example s3://bucket/birds.
+        workspace: where a zip is unpacked, and what lies elsewhere is copied to; None: the system's cache
+            folder.
         listener: hears how far it is.
 
     Raises:
+        BadSetting: a package is missing that opens such an address.
         BadUpload, TooFewImages.
     """
     from headswap.data.ingest import ingest
     from headswap.data.upload import store_for
 
     source = Path(data)
-    store = store_for(source, _workspace(workspace))
+    store = store_for(source, folder_of_copies(workspace))
     return ingest(source, store=store, listener=listener).manifest
 
 
@@ -100,8 +103,9 @@ def train(  # noqa: PLR0913
     """Replace the head of a network and train it on the classes of a folder; `teach` is the same function.
 
     Args:
-        data: a folder of class folders, or a zip of one; or with a table next to the images. Where that
-            says several labels of an image, the head has a yes or no for each label.
+        data: a folder of class folders, or a zip of one; or with a table next to the images; tar or Parquet
+            shards; or the address of such, for example s3://bucket/birds. Where a table says several labels
+            of an image, the head has a yes or no for each label.
         model: a network of some zoo, or "package.module:factory".
         out: where the bundle goes; must not exist. None: in the current folder, named after the data.
         test_share: of the images, locked away for the test, in (0, 0.9].
@@ -128,7 +132,7 @@ def train(  # noqa: PLR0913
     from headswap.pipeline.run import path_for_bundle, run_experiment
     from headswap.zoos.zoo import ZooSettings
 
-    folder = _workspace(workspace)
+    folder = folder_of_copies(workspace)
     if from_bundle is not None:
         chosen = (model, test_share, seed, head, config) != (DEFAULT_MODEL, 0.2, 0, None, None)
         if chosen:
@@ -175,6 +179,7 @@ def predict(
     *,
     kept: str | Path | None = None,
     allow_code: bool = False,
+    workspace: str | Path | None = None,
     on: str | None = None,
     listener: Listener = silent,
 ) -> Predictions:
@@ -182,10 +187,11 @@ def predict(
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        images: one path or several: files, folders with images at any depth, zips.
+        images: one path or several: files, folders with images at any depth, zips, shards, addresses.
         kept: a file in which every answer is written down at once. A run that was killed goes on from it,
             with the same bundle; it stays until you remove it. None: nothing is written.
         allow_code: let a bundle trained on your own code import that code.
+        workspace: where what lies elsewhere is copied to; None: the system's cache folder.
         on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then. The last
             digits may differ from those of this machine alone.
         listener: hears how far it is; may raise `Cancelled`.
@@ -202,7 +208,7 @@ def predict(
     asked = [images] if isinstance(images, str | Path) else images
     said: list[Prediction] = []
     left_out, problem = [], None
-    for file, answer in _answers(bundle, asked, kept, allow_code, on, listener):
+    for file, answer in _answers(bundle, asked, kept, allow_code, on, folder_of_copies(workspace), listener):
         if isinstance(answer, UnreadableImage):
             problem = answer
             left_out.append(SkippedFile(file=file, reason=str(answer)))
@@ -219,6 +225,7 @@ def _answers(
     kept: str | Path | None,
     allow_code: bool,
     on: str | None,
+    workspace: Path,
     listener: Listener,
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
     """The name of each image with its answer, from this process or from a cluster."""
@@ -228,17 +235,22 @@ def _answers(
 
         known = loaded(bundle, allow_code)
         before = KeptAnswers(Path(kept), known) if kept is not None else None
-        yield from ((file, said) for file, _, said in answers(known, images, listener, before))
+        yield from ((file, said) for file, _, said in answers(known, images, listener, before, workspace))
         return
     if kept is not None:
         raise BadSetting(
             "Answers of a cluster are not kept one by one.", remedy="Give either `kept` or `on`, not both."
         )
     path = _path_of(bundle)
-    with crew_on(on, path, *images) as crew:
+    from headswap.data.remote_upload import address_of
+
+    copies = workspace if any(address_of(Path(one)) for one in images) else None
+    with crew_on(on, path, *images, workspace=copies) as crew:
         from headswap.pipeline.spread_answers import answers_elsewhere
 
-        yield from answers_elsewhere(crew, path, images, allow_code=allow_code, listener=listener)
+        yield from answers_elsewhere(
+            crew, path, images, allow_code=allow_code, workspace=workspace, listener=listener
+        )
 
 
 def evaluate(
@@ -256,7 +268,7 @@ def evaluate(
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        data: a folder of class folders, or a zip of one.
+        data: a folder of class folders, or a zip of one, shards, or an address, as for `train`.
         allow_code: let a bundle trained on your own code import that code.
         workspace: where a zip is unpacked; None: the system's cache folder.
         on: a cluster that reads and answers the images, as for `train`; `bundle` is a path then.
@@ -266,7 +278,7 @@ def evaluate(
         BadSetting: the cluster cannot be used, or must not.
         BundleDamaged, BadUpload, TooFewImages.
     """
-    source, folder = Path(data), _workspace(workspace)
+    source, folder = Path(data), folder_of_copies(workspace)
     if on is None:
         from headswap.bundle.evaluate import evaluate_bundle
 
@@ -307,15 +319,16 @@ def crew_on(on: str, *paths: str | Path | None, workspace: Path | None = None) -
 
     Args:
         on: as for `train`.
-        paths: files and folders that every machine must see; None: nothing.
+        paths: files and folders that every machine must see; None: nothing. Addresses need no common folder.
         workspace: what it is for `train`; None: nothing is kept.
 
     Raises:
         BadSetting: the cluster cannot be used, or must not.
     """
     from headswap.cluster.joining import joined
+    from headswap.data.remote import url_of
 
-    wanted = [Path(path) for path in paths if path is not None]
+    wanted = [Path(path) for path in paths if path is not None and url_of(path) is None]
     with joined(on, paths=wanted, folder=workspace) as crew:
         yield crew
 
@@ -337,7 +350,8 @@ def loaded(bundle: str | Path | Bundle, allow_code: bool) -> Bundle:
     return load_bundle(bundle, allow_code=allow_code) if isinstance(bundle, str | Path) else bundle
 
 
-def _workspace(folder: str | Path | None) -> Path:
+def folder_of_copies(folder: str | Path | None) -> Path:
+    """Where features and copies are kept: the folder that was named, or the system's."""
     from platformdirs import user_cache_path
 
     return Path(folder) if folder else user_cache_path("headswap")

@@ -59,7 +59,7 @@ def compare(  # noqa: PLR0913
     """Judge several networks on the same pictures, or find the right one.
 
     Args:
-        data: a folder of class folders, or a zip of one.
+        data: a folder of class folders, or a zip of one, shards, or an address, as for `train`.
         models: names of networks; or "auto": a race among all whose weights are on this machine. It is
             decided inside the training part, on some of its pictures first and on all of them at the end;
             the winner alone answers the test (`Comparison.race`).

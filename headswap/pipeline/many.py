@@ -27,6 +27,8 @@ from headswap.storage.files import copy, make_folder, replacing, write_bytes, wr
 if TYPE_CHECKING:
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle
+    from headswap.data.layout import PlacedFile
+    from headswap.data.placing import Upload
     from headswap.pipeline.kept_answers import KeptAnswers
 
 OOD, NOT_SURE = "_unlike", "_not sure"  # folders in addition to those of the classes
@@ -56,6 +58,9 @@ class FoundImage:
     name: str  # as it is shown
     path: str  # of the file, or of the zip that holds it
     member: str | None = None  # its name in that zip
+    fetched_from: str = ""  # the address that it is copied from to `path`; empty: it is there
+    fetched_file: str = ""  # its name there
+    store: str = ""  # the folder of copies that `path` is in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +77,21 @@ def answers(
     sources: Iterable[str | Path],
     listener: Listener = silent,
     kept: KeptAnswers | None = None,
+    workspace: Path | None = None,
 ) -> Iterator[Answer]:
     """Answer every picture of some folders, zips and files, in their order.
 
     Args:
         bundle: loaded.
-        sources: files, folders with files at any depth, zips.
+        sources: files, folders with files at any depth, zips, addresses.
         listener: hears Progress("predict"); may raise `Cancelled`.
         kept: what it said already is not asked again; what it says now is written down.
+        workspace: where what lies elsewhere is copied to; None: it is refused.
 
     Raises:
         BadUpload: a zip that cannot be opened.
     """
-    yield from answers_of(bundle, list(found_in(sources)), listener, kept)
+    yield from answers_of(bundle, list(found_in(sources, workspace)), listener, kept)
 
 
 def answers_of(
@@ -162,6 +169,7 @@ def sort(
     *,
     least_sure: float = 0.0,
     allow_code: bool = False,
+    workspace: str | Path | None = None,
     listener: Listener = silent,
 ) -> SortedImages:
     """Copy pictures into one folder for each class, by what a bundle says of them.
@@ -171,17 +179,18 @@ def sort(
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
-        data: a folder with pictures at any depth, or a zip.
+        data: a folder with pictures at any depth, a zip, or an address such as s3://bucket/new.
         out: a folder that does not exist yet.
         least_sure: pictures that it is less sure of are kept apart, in [0, 1].
         allow_code: let a bundle trained on your own code import that code.
+        workspace: where what lies elsewhere is copied to; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
 
     Raises:
         BadSetting: the folder exists, or a class cannot be the name of a folder.
         BundleDamaged, BadUpload.
     """
-    from headswap.pipeline.api import loaded
+    from headswap.pipeline.api import folder_of_copies, loaded
 
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
@@ -195,7 +204,7 @@ def sort(
     kept: list[Prediction] = []
     counts: Counter[str] = Counter()
     left_out: list[SkippedFile] = []
-    for name, image, said in answers(known, [data], listener):
+    for name, image, said in answers(known, [data], listener, workspace=folder_of_copies(workspace)):
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
@@ -240,17 +249,24 @@ def pack_sorted(
     return target
 
 
-def found_in(sources: Iterable[str | Path]) -> Iterator[FoundImage]:
-    """Every image of some folders, zips and files, in their order.
+def found_in(sources: Iterable[str | Path], workspace: Path | None = None) -> Iterator[FoundImage]:
+    """Every image of some folders, zips, files and addresses, in their order.
+
+    Args:
+        sources: where they are.
+        workspace: where what lies elsewhere will be copied to; None: it is refused.
 
     Raises:
-        BadUpload: a zip that cannot be opened.
+        BadUpload: a zip that cannot be opened, or an address where nothing is found.
     """
     from headswap.data.layout import is_litter
+    from headswap.data.remote_upload import address_of
     from headswap.data.zip_reader import open_archive
 
     for source in map(Path, sources):
-        if source.is_dir():
+        if address_of(source) is not None:
+            yield from _found_elsewhere(source, workspace)
+        elif source.is_dir():
             for file in sorted(source.rglob("*")):
                 if file.is_file() and not is_litter(file.relative_to(source).as_posix()):
                     yield FoundImage(name=str(file), path=str(file))
@@ -264,20 +280,69 @@ def found_in(sources: Iterable[str | Path]) -> Iterator[FoundImage]:
             yield FoundImage(name=str(source), path=str(source))
 
 
-def _sources(found: Iterable[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
-    """The path of every image, or a function that reads it from its zip, which is opened once."""
+def _found_elsewhere(source: Path, workspace: Path | None) -> Iterator[FoundImage]:
+    """The images of an address, or of shards; hardly any has been fetched by then."""
+    from headswap.data.remote import REMOTE, url_of
+    from headswap.data.remote_upload import address_of, fetched
+
+    address = address_of(source) or ""
+    store = (workspace / REMOTE).resolve() if workspace is not None else None
+    with fetched(address, store, 0) as (upload, archive):
+        placed = upload.placed
+    if archive is not None:
+        for one in found_in([archive]):
+            yield replace(one, name=f"{address}/{one.member}")
+        return
+    for each in placed:
+        yield FoundImage(
+            name=f"{url_of(source) or source}/{each.file}",
+            path=str(Path(store or "", each.copy)),
+            fetched_from=address,
+            fetched_file=each.file,
+            store=str(store),
+        )
+
+
+def _sources(found: Sequence[FoundImage], open_zips: ExitStack) -> Iterator[Source]:
+    """The path of every image, or a function that reads it from its zip or address, which is opened once."""
     from functools import partial
 
     from headswap.data.zip_reader import ZipReader, open_archive
 
     archives: dict[str, ZipReader] = {}
+    uploads: dict[str, tuple[Upload, dict[str, PlacedFile]]] = {}
     for one in found:
+        if one.fetched_from:
+            if one.fetched_from not in uploads:
+                uploads[one.fetched_from] = _reopened(one, found, open_zips)
+            upload, placed = uploads[one.fetched_from]
+            yield partial(upload.read, placed[one.fetched_file])
+            continue
         if one.member is None:
             yield Path(one.path)
             continue
         if one.path not in archives:
             archives[one.path] = open_zips.enter_context(open_archive(Path(one.path)))
         yield partial(archives[one.path].read, one.member)
+
+
+def _reopened(
+    one: FoundImage, found: Sequence[FoundImage], open_zips: ExitStack
+) -> tuple[Upload, dict[str, PlacedFile]]:
+    """The address of an image with all its files that are asked for, in their order."""
+    from headswap.data.layout import PlacedFile
+    from headswap.data.upload import reopened
+
+    store = Path(one.store)
+    placed = {
+        each.fetched_file: PlacedFile(
+            file=each.fetched_file, class_name="", copy=Path(each.path).relative_to(store).as_posix()
+        )
+        for each in found
+        if each.fetched_from == one.fetched_from
+    }
+    source = Path(one.fetched_from)
+    return open_zips.enter_context(reopened(source, tuple(placed.values()), store=store)), placed
 
 
 def _put(image: ImageSource, folder: Path, name: str) -> None:

@@ -21,6 +21,7 @@ from headswap.cluster.crew import Crew, Parcel, in_order, task
 from headswap.data.ingest import FileRecords, read_some
 from headswap.data.layout import PlacedFile
 from headswap.data.manifest import ImageRecord, Manifest, SkippedFile
+from headswap.data.remote import plain_source
 from headswap.data.store import reread
 from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import reopened
@@ -60,8 +61,8 @@ class SeenBy:
 class FileChunk:
     """Some files, and who sees them."""
 
-    source: str  # a folder or a zip
-    store: str | None  # where pictures of a zip and frames of films are kept
+    source: str  # a folder, a zip, or an address
+    store: str | None  # where pictures of a zip and frames of films are kept, and what lies elsewhere
     placed: tuple[PlacedFile, ...]
     backbone: SeenBy | None  # None: they are read only
 
@@ -98,7 +99,7 @@ def read_elsewhere(
         Parcel(
             facts=to_plain(
                 FileChunk(
-                    source=str(source.resolve()),
+                    source=plain_source(source),
                     store=str(store.resolve()) if store else None,
                     placed=chunk,
                     backbone=backbone,
@@ -125,7 +126,7 @@ def read_and_see(parcel: Parcel) -> Parcel:
     files: list[FileAnswer] = []
     if store is not None:
         store.mkdir(parents=True, exist_ok=True)
-    with torch_threads(1), reopened(Path(chunk.source), chunk.placed) as upload:
+    with torch_threads(1), reopened(Path(chunk.source), chunk.placed, store=store) as upload:
         read = read_some(
             upload,
             store=store,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,13 @@ class AnsweredChunk:
 
 
 def answers_elsewhere(
-    crew: Crew, bundle: Path, sources: Iterable[str | Path], *, allow_code: bool, listener: Listener = silent
+    crew: Crew,
+    bundle: Path,
+    sources: Iterable[str | Path],
+    *,
+    allow_code: bool,
+    workspace: Path | None = None,
+    listener: Listener = silent,
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
     """What `headswap.pipeline.many.answers` gives, without the images themselves.
 
@@ -76,10 +82,7 @@ def answers_elsewhere(
         BundleDamaged: there is no whole bundle there.
         BadUpload: a zip that cannot be opened.
     """
-    found = list(found_in(sources))
-    named = [
-        FoundImage(name=one.name, path=str(Path(one.path).resolve()), member=one.member) for one in found
-    ]
+    named = [replace(one, path=str(Path(one.path).resolve())) for one in found_in(sources, workspace)]
     chunks = [tuple(named[start : start + CHUNK]) for start in range(0, len(named), CHUNK)]
     path, changed_ns = _version_of(bundle)
     parcels = (

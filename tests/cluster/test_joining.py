@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import headswap
 from headswap.cluster import joining
 from headswap.cluster.joining import joined
 from headswap.errors import BadSetting
@@ -31,14 +34,16 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @contextmanager
-def dashboard(allows: str | None) -> Iterator[int]:
-    """One that lets in who brings a token; None: anybody."""
+def dashboard(allows: str | None, ray: str = "") -> Iterator[int]:
+    """One that lets in who brings a token, None: anybody, and tells them which Ray it is of."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             well = allows is None or self.headers.get("Authorization") == f"Bearer {allows}"
             self.send_response(200 if well else 401)
             self.end_headers()
+            if well and ray:
+                self.wfile.write(json.dumps({"version": "4", "ray_version": ray}).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -102,6 +107,32 @@ def test_an_open_cluster_and_a_wrong_token_are_refused_before_ray_is_asked(
         monkeypatch.setattr(joining, "_DASHBOARD", port)
 
         assert said in refusal(f"127.0.0.1:{port}", tmp_path)
+
+
+def test_another_ray_is_refused_before_ray_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with dashboard(TOKEN, ray="1.0.0") as port:
+        monkeypatch.setattr(joining, "_DASHBOARD", port)
+
+        said = refusal(f"127.0.0.1:{port}", tmp_path)
+
+    assert f"runs Ray 1.0.0, and this machine has {version('ray')}." in said
+    with dashboard(TOKEN, ray=version("ray")) as port:
+        monkeypatch.setattr(joining, "_DASHBOARD", port)
+        assert joining.find_cluster(f"127.0.0.1:{port}") == f"127.0.0.1:{port}"
+
+
+def test_what_is_not_here_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BadSetting, match=f"There is nothing at {tmp_path / 'none'}"),
+        joined("127.0.0.1:1", paths=[tmp_path / "none"]),
+    ):
+        pass
+
+
+def test_answers_are_not_kept_one_by_one_on_a_cluster(tmp_path: Path) -> None:
+    with pytest.raises(BadSetting, match="Give either `kept` or `on`, not both"):
+        headswap.predict(tmp_path, tmp_path, kept=tmp_path / "kept", on="auto")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_token_is_taken_from_where_ray_takes_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ def _take_in(question: ReadUpload) -> str:
             policy=ReadPolicy(
                 limits=limits.image,
                 most_images=limits.most_images,
+                packed=False,  # nobody bounds what a stranger's tar grows to
                 skip=frozenset(question.skip),
                 begin=watch.begin,
                 end=watch.end,

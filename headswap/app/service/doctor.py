@@ -32,7 +32,10 @@ NEEDED = (
 PAGE = (  # of the extra "app": the core does without
     "gradio", "starlette", "python-multipart", "segno", "htpy", "markupsafe", "av",
 )  # fmt: skip
-EXTRAS = ("transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ray")
+EXTRAS = (
+    "transformers", "openvino", "av", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "ray",
+    "s3fs", "gcsfs", "pyarrow",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

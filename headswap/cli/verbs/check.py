@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 
 from headswap.cli.progress import Bars
-from headswap.cli.verb import VerbAnswer, Verbs, left_out_lines, left_out_record, new_verb
+from headswap.cli.verb import DATA, VerbAnswer, Verbs, left_out_lines, left_out_record, new_verb
 
 
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "check", run)
-    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("data", help=DATA)
 
 
 def run(choices: argparse.Namespace) -> VerbAnswer:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headswap.cli.progress import Bars
 from headswap.cli.race_table import race_words
-from headswap.cli.verb import VerbAnswer, Verbs, add_cluster, cluster_of, left_out_lines, new_verb
+from headswap.cli.verb import DATA, VerbAnswer, Verbs, add_cluster, cluster_of, left_out_lines, new_verb
 from headswap.errors import BadSetting
 from headswap.storage.locations import why_not_writable
 from headswap.training.config import HeadKind
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "compare", run)
-    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("data", help=DATA)
     sub.add_argument(
         "--models", nargs="+", required=True, metavar="MODEL", help="networks of any zoo, or auto"
     )

@@ -29,7 +29,12 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "predict", run)
     add_bundle(sub)
-    sub.add_argument("images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a zip")
+    sub.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a picture, a folder of pictures, a zip, shards, or an address",
+    )
     add_cluster(sub)
     sub.add_argument(
         "--csv",
@@ -60,6 +65,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             choices.images,
             kept=kept,
             allow_code=choices.allow_code,
+            workspace=choices.workspace,
             on=on,
             listener=bars,
         )

@@ -12,7 +12,7 @@ def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "sort", run)
     add_bundle(sub)
-    sub.add_argument("data", help="a folder with pictures at any depth, or a zip")
+    sub.add_argument("data", help="a folder with pictures at any depth, a zip, shards, or an address")
     sub.add_argument("out", help="a folder that does not exist yet; pictures are copied, none is moved")
     sub.add_argument(
         "--least-sure", type=float, default=0.0, metavar="SHARE",
@@ -32,6 +32,7 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
             choices.out,
             least_sure=choices.least_sure,
             allow_code=choices.allow_code,
+            workspace=choices.workspace,
             listener=bars,
         )
     lines = [f"{count:>6}  {folder}" for folder, count in done.counts.items()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from headswap.cli.progress import Bars
 from headswap.cli.verb import (
+    DATA,
     VerbAnswer,
     Verbs,
     add_cluster,
@@ -44,7 +45,7 @@ _CHOICES = {  # that a repeated run brings with it: option -> its name
 def add(verbs: Verbs) -> None:
     """Say what the verb takes."""
     sub = new_verb(verbs, "teach", run)
-    sub.add_argument("data", help="a folder of class folders, or a zip")
+    sub.add_argument("data", help=DATA)
     sub.add_argument("--model", help=f"default: {DEFAULT_MODEL}")
     sub.add_argument(
         "--out", metavar="BUNDLE", help="where the bundle goes; default: beside you, named after DATA"
