@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import htpy as h
 
-from headswap.app.service.batches import BatchAnswers, BatchView, TriedImage
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import BatchAnswers, TriedImage
 from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.steps.classes import changed
 from headswap.app.ui.steps.gallery import dialog
@@ -186,6 +187,20 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     return h.div(role="status")[
         h.h3(".serif", tabindex="-1")[words],
         h.p(".hs-soft")[f"{' and '.join(facts)}. Those come first: look at them."] if facts else None,
+        go_on(view),
+    ]
+
+
+def go_on(view: BatchView) -> h.Renderable | None:
+    """Where some have no answer yet: answer them too."""
+    if not view.can_go_on:
+        return None
+    left = view.total - view.done
+    return h.div(".hs-row")[
+        h.button(".btn.small", type="button", data_deed="go-on-tried")["Go on"],
+        h.span(".hs-note")[
+            f"{count(left, 'picture')} have no answer yet. Those that have one are not asked again."
+        ],
     ]
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import gradio as gr
 import htpy as h
 
-from headswap.app.service.batches import BatchAnswers, BatchView, TriedImage
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import BatchAnswers, TriedImage
 from headswap.app.service.thumbnails import LARGEST_PX
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps.batch_grid import (
@@ -21,6 +22,7 @@ from headswap.app.ui.steps.batch_grid import (
     GridContext,
     choice_of,
     filtered,
+    go_on,
     grid,
     id_of,
     large_dialog,
@@ -127,7 +129,7 @@ def show_many(part: TryMany, page: PageParts, context: PageContext, choice: Grid
     if view.is_busy:
         return part.empty | {part.live: progress(view), part.timer: gr.Timer(active=True)}
     if view.state == "failed":
-        return part.empty | {part.status: error_html(view.problem, view.remedy)}
+        return part.empty | {part.status: error_html(view.problem, view.remedy), part.live: go_on(view)}
     answers, drawn = batches.answers(owner, project), _context(page, context, view)
     shown = [one.image.sha256 for each in sections_of(answers, choice, drawn.classes) for one in each.shown]
     small = {key: image_uri(data) for key, data in batches.thumbnails(owner, project, shown).items()}
@@ -186,6 +188,8 @@ def on_edit(
             batches.stop(context.owner, project_id)
         case "try-again":
             batches.again(context.owner, project_id, job)
+        case "go-on-tried":
+            batches.go_on(context.owner, project_id)
         case "undo":
             page.service.images.undo(context.owner, project_id)
         case "name-one" | "name-them":
