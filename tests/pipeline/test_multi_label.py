@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 import headswap
 from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
@@ -114,4 +115,11 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     assert list(pictures.lines(told[:1])) == ["mug   61 %  yes", "cup   30 %  yes"]
     with zipfile.ZipFile(tmp_path / "several.zip") as packed:
         thresholds = json.loads(packed.read("several/thresholds.json"))
+        card = packed.read("several/README.md").decode()
+    found = {one.metric_type: one.metric_value for one in ModelCard(card).data.eval_results or ()}
+    report = taught.report
+    assert found == {
+        "mean_average_precision": round(report.mean_average_precision or 0.0, 4),
+        "exact_match": round(report.accuracy, 4),
+    }
     assert thresholds == list(headswap.load_bundle(taught.bundle).card.thresholds)

@@ -37,7 +37,7 @@ from headswap.app.service.results import Results
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
 from headswap.bundle.prediction import Prediction
-from headswap.data.manifest import ImageRecord, Manifest, check_one_class
+from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import csv_of, pack_sorted
@@ -57,6 +57,11 @@ class TriedImage:
 
     image: ImageRecord
     said: Prediction
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it says: one class, or every label; of none, the word for it."""
+        return (self.said.label,) if self.said.labels is None else self.said.labels or (NO_LABEL,)
 
     @property
     def is_doubtful(self) -> bool:
@@ -236,8 +241,6 @@ class Batches:
     def _new(self, owner: str, project: str, job: str, upload: Path) -> _Batch:
         found = self._projects.get(owner, project)
         self._results.bundle(owner, job)  # raises for a stranger
-        is_multi_label = self._results.report(owner, job).is_multi_label
-        check_one_class("Trying many pictures at once", is_multi_label=is_multi_label)
         self._check_room(owner, upload)
         files, record = new_batch(self._projects.folder(found.id)), BatchRecord(job=job, name=upload.stem)
         try:
