@@ -16,7 +16,7 @@ from headswap.data.manifest import joined
 from headswap.field_types import keys_on_disk
 
 AdviceCode = Literal[
-    "further", "head", "view", "changed",  # what happened in this run, and since
+    "further", "head", "view", "changed", "hardly-judged",  # what happened in this run, and since
     "baseline", "shortcut", "twins", "near-duplicates",  # warnings
     "nothing-to-mend", "stop", "more-pictures", "underfitting", "memorising", "mixed",  # what to do
     "written",  # by a version that kept sentences only

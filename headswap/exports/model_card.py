@@ -76,24 +76,40 @@ def _advice(facts: CardFacts) -> tuple[str, ...]:
 
 
 def _metadata(facts: CardFacts) -> str:
-    """What the Hub of Hugging Face reads at the top of a card: task, library, licence, accuracy."""
+    """What the Hub of Hugging Face reads at the top of a card: task, library, licence, figures."""
     from huggingface_hub import EvalResult, ModelCardData
 
     library = facts.card.model.partition("/")[0]
-    accuracy = EvalResult(
-        task_type="image-classification",
-        dataset_type="imagefolder",
-        dataset_name=facts.title,
-        metric_type="accuracy",
-        metric_value=round(facts.report.accuracy, 4),
-    )
+    report = facts.report
+    measured: list[tuple[str, float, str | None]] = [("accuracy", report.accuracy, None)]
+    if report.is_multi_label:  # the share of pictures with every label right has another name there
+        measured = [("exact_match", report.accuracy, "Every label of a picture right")]
+        if report.mean_average_precision is not None:
+            name = "Mean average precision over labels"
+            measured.insert(0, ("mean_average_precision", report.mean_average_precision, name))
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type="imagefolder",
+            dataset_name=facts.title,
+            metric_type=kind,
+            metric_value=round(value, 4),
+            metric_name=name,
+        )
+        for kind, value, name in measured
+    ]
     data = ModelCardData(
         model_name=facts.title,
         pipeline_tag="image-classification",
         library_name=library if library in ("timm", "transformers") else "pytorch",
         license=facts.card.licence or "unknown",
-        tags=["image-classification", "headswap", library],
-        eval_results=[accuracy],
+        tags=[
+            "image-classification",
+            *(["multi-label"] if report.is_multi_label else []),
+            "headswap",
+            library,
+        ],
+        eval_results=results,
     )
     return f"---\n{data.to_yaml().strip()}\n---"
 

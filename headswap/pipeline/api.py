@@ -230,11 +230,11 @@ def _answers(
 ) -> Iterator[tuple[str, Prediction | UnreadableImage]]:
     """The name of each image with its answer, from this process or from a cluster."""
     if on is None:
-        from headswap.pipeline.kept_answers import KeptAnswers
+        from headswap.pipeline.kept_answers import KeptAnswers, fingerprint
         from headswap.pipeline.many import answers
 
         known = loaded(bundle, allow_code)
-        before = KeptAnswers(Path(kept), known) if kept is not None else None
+        before = KeptAnswers(Path(kept), fingerprint(known)) if kept is not None else None
         yield from ((file, said) for file, _, said in answers(known, images, listener, before, workspace))
         return
     if kept is not None:

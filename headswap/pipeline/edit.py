@@ -239,4 +239,7 @@ def _put_together(
 
 def _added_in_words(images: Sequence[ImageRecord]) -> list[str]:
     counts = Counter(image.class_name for image in images)
-    return [f"added {count} pictures of {shown_name(name)}" for name, count in sorted(counts.items())]
+    return [
+        f"added {count} picture{'' if count == 1 else 's'} of {shown_name(name)}"
+        for name, count in sorted(counts.items())
+    ]

@@ -1,9 +1,10 @@
 """Answers written down one by one, so that a run over many pictures that was killed goes on where it was.
 
-Flow:  a file --KeptAnswers(file, bundle)--> what this very bundle said already;  --keep--> one more line
+Flow:  a file --KeptAnswers(file, of)--> what this very bundle said already;  --keep--> one more line
 
-A line holds the picture's name, its size and time on the disk, and the answer. A line that a kill cut off, a
-picture that changed, and answers of another bundle count for nothing.
+Both `headswap predict --csv` and *Try many* of the page go on with it. A line holds
+the picture's name, its size and time on the disk, and the answer. A line that a kill cut off, a picture that
+changed, and answers of another bundle count for nothing.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 class KeptAnswers:
     """The answers that a bundle gave before, and those that it gives now."""
 
-    def __init__(self, file: Path, bundle: Bundle) -> None:
+    def __init__(self, file: Path, of: str) -> None:
         """Read what is there, if it is of this bundle; else begin again.
+
+        Args:
+            file: where the answers are kept.
+            of: what tells one bundle from another: its `fingerprint`, or the id of the run that made it.
 
         Raises:
             DiskFull, DiskFailed.
         """
         self._file = file
         self._known: dict[tuple[str, str], dict[str, Any]] = {}
-        of = fingerprint(bundle)
         data = file.read_bytes() if file.is_file() else b""
         lines = list(filter(None, map(_record, data.split(b"\n"))))
         if lines[:1] == [{"bundle": of}]:

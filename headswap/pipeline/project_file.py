@@ -19,14 +19,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from headswap.bundle.format import PARTS, read_card, read_dataset, read_report
+from headswap.bundle.format import EXPERIMENT, PARTS, read_card, read_dataset, read_report
 from headswap.data.decode import ImageLimits, decode
 from headswap.data.layout import class_name
 from headswap.data.manifest import Manifest
@@ -37,7 +38,7 @@ from headswap.pipeline.experiment import Experiment
 from headswap.storage.files import SEAL, Seal, SealedFile, check_seal, from_json, replacing, to_json
 
 FORMAT = 1
-RECORD = "project.json"
+RECORD, DATASET = "project.json", "dataset.json"
 WEIGHTS_KINDS = ("safetensors", "pt", "pth", "bin")
 BESIDE = ("events.jsonl", "figures.json", "settled.json")  # a bundle
 LIMITS = ZipLimits(entries=60_000, total_bytes=4 * 2**30, entry_bytes=2 * 2**30)
@@ -45,6 +46,7 @@ LIMITS = ZipLimits(entries=60_000, total_bytes=4 * 2**30, entry_bytes=2 * 2**30)
 _BLOCK = 2**20
 _MOST_JSON = 64 * 2**20  # bytes of one record
 _LONGEST_NAME = 80
+_WHY_BUNDLE = "Choose the zip of step 5, whole and unaltered."
 _WHY = "Choose the file that Save gave you, whole and unaltered."
 _IMAGE = re.compile(r"([0-9a-f]{64})\.(png|jpg)")
 _ALLOWED = re.compile(
@@ -130,6 +132,8 @@ def unpack_project(
 ) -> SavedProject:
     """Check a project file from anywhere, and lay it out in an empty folder under the same names.
 
+    A bundle in a zip, as it is taken home, becomes a project with one run and no pictures.
+
     Args:
         file: the zip.
         folder: exists, empty; what is in it after a refusal is of no use.
@@ -141,6 +145,8 @@ def unpack_project(
     """
     try:
         with open_archive(file, LIMITS) as archive:
+            if RECORD not in archive.names and (parts := _parts_of_bundle(archive)):
+                return _unpack_bundle(archive, parts, file, folder)
             _copy_out(archive, _seal_of(archive), folder)
     except (BadUpload, UnreadableImage) as error:
         raise BadProject(error.problem, remedy=_WHY) from error
@@ -153,6 +159,38 @@ def unpack_project(
         with watching(image.name):
             _check_image(image, limits)
     return project
+
+
+def _parts_of_bundle(archive: ZipReader) -> dict[str, str]:
+    """Part of a bundle -> its name in the zip; nothing, where there is no bundle or more than one."""
+    cards = [name for name in archive.names if PurePosixPath(name).name == PARTS[0]]
+    if len(cards) != 1 or len(PurePosixPath(cards[0]).parts) > 2:
+        return {}
+    inside = PurePosixPath(cards[0]).parent
+    names = {part: str(inside / part) for part in PARTS}
+    return {part: name for part, name in names.items() if name in archive.names}
+
+
+def _unpack_bundle(archive: ZipReader, parts: Mapping[str, str], file: Path, folder: Path) -> SavedProject:
+    bundle = folder / "runs" / "0" / "bundle"
+    bundle.mkdir(parents=True)
+    for part, name in parts.items():
+        if part.endswith(".json") and archive.size(name) > _MOST_JSON:
+            raise BadProject(f"{part} is too large.", remedy=_WHY)
+        archive.copy(name, bundle / part)
+    try:
+        check_seal(bundle)
+    except (HeadswapError, OSError) as error:
+        raise BadProject(f"This network is damaged: {_problem(error)}", remedy=_WHY_BUNDLE) from error
+    if not (bundle / EXPERIMENT).is_file():
+        raise BadProject(f"This network has no {EXPERIMENT}.", remedy=_WHY_BUNDLE)
+    found: Experiment = _read(Experiment, (bundle / EXPERIMENT).read_bytes(), EXPERIMENT)
+    weights = Path(found.weights).name if found.weights else None
+    experiment = replace(found, data=replace(found.data, source=DATASET), weights=weights)
+    run = SavedRun(data=None, experiment=experiment, created_at=time.time())
+    _check_run(folder / "runs" / "0", run, 0)
+    name = " ".join(file.stem.split())[:_LONGEST_NAME] or "Opened network"
+    return SavedProject(name=name, model=experiment.model, head_path=experiment.head_path, runs=(run,))
 
 
 def _seal_of(archive: ZipReader) -> Seal:

@@ -27,7 +27,7 @@ from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import SwapFailed, TooFewImages
 from headswap.evaluation.evaluate import SplitLogits
-from headswap.evaluation.report import Advice, Report
+from headswap.evaluation.report import Advice, ClassScore, Report
 from headswap.heads.site import HeadSite
 from headswap.heads.swap import swap_head
 from headswap.heads.trainable import head_parameters
@@ -43,6 +43,7 @@ from headswap.training.task import TrainingResult
 from headswap.training.verify import installed
 
 _PROOF_IMAGES = 8
+_FEW_JUDGED = 5  # images of a class: with fewer, its figure says next to nothing
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,10 +110,13 @@ def solve_again(
         )
     trained = replace(trained, finetune=bundle.report.finetune)
     report = report_of(trained, known)
-    changed = Advice(code="changed", sentence=_sentence(images, said, has_moved(experiment)))
+    changed = (
+        Advice(code="changed", sentence=_sentence(images, said, has_moved(experiment))),
+        *_hardly_judged(report, bundle.classes),
+    )
     of_now = (one for one in report.advice if one.code != "further")  # that was of the classes of before
     return SolvedAgain(
-        trained=trained, report=replace(report, advice=(changed, *of_now)), edits=(*card.edits, *said)
+        trained=trained, report=replace(report, advice=(*changed, *of_now)), edits=(*card.edits, *said)
     )
 
 
@@ -261,6 +265,23 @@ def _sentence(images: KnownImages, said: Sequence[str], moved: bool) -> str:
         f"Changed after it was taught: {'; '.join(said)}. The head was solved again on the features of "
         f"{of_all}, without the old pictures.{notes} The figures are of the new head; those of before no "
         "longer hold."
+    )
+
+
+def _hardly_judged(report: Report, before: Sequence[str]) -> tuple[Advice, ...]:
+    """New classes of so few images that no figure says how well they are known."""
+    few = [one for one in report.class_scores if one.name not in before and one.images < _FEW_JUDGED]
+    return tuple(Advice(code="hardly-judged", sentence=_few_words(one)) for one in few)
+
+
+def _few_words(one: ClassScore) -> str:
+    name = shown_name(one.name)
+    judged = {0: "no picture of it was", 1: "1 picture of it was"}.get(
+        one.images, f"only {one.images} pictures of it were"
+    )
+    return (
+        f"How well it knows {name} cannot be said: {judged} left to judge it by, so the figure is almost "
+        f"only that of the other classes. Add pictures of {name}, about 20 in all."
     )
 
 

@@ -131,15 +131,11 @@ def check_multi_label(config: TrainConfig) -> None:
     Raises:
         BadSetting: the settings ask for it.
     """
-    for asked, words in (
-        (config.depth != "head", f"only the head is taught, not depth “{config.depth}”"),
-        (config.head == "wide", "the head reads the last layer, not every layer"),
-    ):
-        if asked:
-            raise BadSetting(
-                f"These pictures have several labels each: {words}.",
-                remedy="Leave that choice out, or give each picture one label.",
-            )
+    if config.depth != "head":
+        raise BadSetting(
+            f"These pictures have several labels each: only the head is taught, not depth “{config.depth}”.",
+            remedy="Leave that choice out, or give each picture one label.",
+        )
 
 
 # What a run found out about this machine and these images, so that it can be repeated exactly. Everything

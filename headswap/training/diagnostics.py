@@ -121,7 +121,7 @@ def diagnose(
         features=features,
         cross_validated=None if judged is None else _split_logits(manifest, labels, judged * heads.factor),
         by_last=_by_last(manifest, known.columns(site.last_features), config)
-        if site.taps and judged is not None
+        if site.taps and judged is not None and labels.ndim == 1  # of labels none is doubted
         else None,
         learning=None if halves is None else _learning(labels[train], halves, heads, config.folds),
         cross_split_duplicates=_cross_split_duplicates(manifest, last_features),

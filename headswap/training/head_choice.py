@@ -10,13 +10,17 @@ standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from headswap.errors import BadSetting
+from headswap.evaluation.multi_label import average_precision, fit_label_temperature
 from headswap.heads.detect import Located
 from headswap.heads.site import HeadSite, Tap
 from headswap.heads.swap import SwapRecord
@@ -148,12 +152,14 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
 
     Args:
         solve: solves a head of one kind on the practice pictures.
-        labels: (P,) of these.
+        labels: (P,) of these; or (P, C) of 0 and 1, where they may have several.
     """
     last, wide = solve("last"), solve("wide")
     before, after = last.fold_logits, wide.fold_logits
     if before is None or after is None:  # too few pictures to compare anything
         return ChosenHead(kind="last", heads=last)
+    if labels.ndim == 2:
+        return _chosen_for_labels((last, before), (wide, after), labels)
     gain = _gain(before, after, labels)
     figures = (
         f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
@@ -163,6 +169,40 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
     words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
     return ChosenHead(kind="last", heads=last, words=words)
+
+
+def _chosen_for_labels(
+    last: tuple[LinearHeads, Tensor], wide: tuple[LinearHeads, Tensor], labels: Tensor
+) -> ChosenHead:
+    """The same for several labels: average precision must rise, and the loss fall by more than its error."""
+    truth = labels.numpy().astype(np.bool_)
+    precisions = [_mean_average_precision(logits, truth) for _, logits in (last, wide)]
+    falls = _label_losses(last[1], labels) - _label_losses(wide[1], labels)  # (P,)
+    error = float(falls.std(unbiased=True)) / math.sqrt(len(falls)) if len(falls) > 1 else math.inf
+    figures = (
+        f"mean average precision was {precisions[1]:.2f} in cross-validation, with the last layer alone "
+        f"{precisions[0]:.2f}."
+    )
+    if precisions[1] > precisions[0] and float(falls.mean()) > error:
+        return ChosenHead(kind="wide", heads=wide[0], words=f"The new head reads every layer: {figures}")
+    words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
+    return ChosenHead(kind="last", heads=last[0], words=words)
+
+
+def _mean_average_precision(logits: Tensor, truth: NDArray[np.bool_]) -> float:
+    """Over the labels that some image has, of (P, C) logits and (P, C) labels."""
+    scores = logits.double().numpy()
+    each = [average_precision(scores[:, label], truth[:, label]) for label in range(truth.shape[1])]
+    return float(np.mean([one for one in each if one is not None]))
+
+
+def _label_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """(P,) cross-entropy of sigmoids after calibration on the same images, over the labels together."""
+    heat = fit_label_temperature(logits.double().numpy(), labels.numpy())
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits.double() / heat, labels.double(), reduction="none"
+    )
+    return each.sum(dim=1)
 
 
 def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:

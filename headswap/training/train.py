@@ -36,7 +36,7 @@ from headswap.training.gradient import GradientResult, train_through
 from headswap.training.head_choice import ChosenHead, FeatureReading, FeatureSource, choose_head, source_of
 from headswap.training.linear.heads import LinearHeads, fit_heads, has_bias, install
 from headswap.training.linear.labeled_features import LabeledFeatures
-from headswap.training.linear.solver import Watch
+from headswap.training.linear.solver import MOST_IN_SPAN, Watch
 from headswap.training.preprocessing import ChosenPreprocessing, choose_preprocessing
 from headswap.training.progress import EpochCounter
 from headswap.training.task import TrainedHead, TrainingResult, TrainingTask
@@ -136,7 +136,7 @@ def _source(task: TrainingTask, network: Network) -> FeatureSource:
 
 def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> ChosenHead:
     """What the new head reads: as a person says, or as cross-validation does."""
-    if not source.is_wide or task.manifest.is_multi_label:
+    if not source.is_wide or (_is_too_many(task) and task.config.head != "wide"):
         return ChosenHead(kind="last")
     if task.config.head == "wide":
         return ChosenHead(kind="wide")
@@ -151,6 +151,11 @@ def _chosen(task: TrainingTask, source: FeatureSource, bank: FeatureBank) -> Cho
     if task.head is None:
         return found
     return ChosenHead(kind=task.head, words=found.words if found.kind == task.head else "")
+
+
+def _is_too_many(task: TrainingTask) -> bool:
+    """Whether solving a wide head would take minutes: each label's own, on more images than fit a span."""
+    return task.manifest.is_multi_label and len(task.manifest.images) > MOST_IN_SPAN
 
 
 def _columns(bank: FeatureBank, reading: FeatureReading) -> FeatureBank:

@@ -46,7 +46,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|Races.begin|take_winner"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|Races.begin|take_winner|LaterClasses"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from collections.abc import Callable
@@ -14,6 +15,39 @@ from tests.collages import make_collages
 from tests.e2e.house import SAMPLE, Visit
 
 pytestmark = pytest.mark.browser
+
+
+def tried_many_saved_and_opened(visit: Visit, folder: Path, tmp_path: Path) -> None:
+    """All at once, under each label that they have; the project in a file, and out of it again."""
+    page = visit.page
+    page.set_input_files("#hs-many-choose input[webkitdirectory]", folder)
+    visit.wait("#hs-many .batch")
+    assert "Each picture stands under every label" in page.inner_text("#hs-many .batch")
+    assert page.locator("#hs-many .pick, #hs-many .it-is, #hs-many-sorted").count() == 0
+    with page.expect_download() as coming:
+        page.click("#hs-many-table")
+    with Path(coming.value.path()).open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == 21
+    assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("bird", "fruit", "vehicle"))
+    with_fruit = sum("fruit" in row["label"].split(" + ") for row in rows)
+    several = sum("+" in row["label"] for row in rows)
+    tiles = page.locator("#hs-many section[aria-label=fruit] .tiles li")
+    assert int(page.inner_text("#hs-many .filters [title=fruit] .hs-num")) == tiles.count() == with_fruit
+    sections = page.locator("#hs-many section .tiles li")
+    assert sections.count() == len(rows) + several
+    tiles.first.locator(".look").click()
+    visit.wait("#hs-many-view dialog[open] .bars")
+    page.keyboard.press("Escape")
+    with page.expect_download() as saved:
+        page.click("#hs-save")
+    saved.value.save_as(tmp_path / "saved.headswap.zip")
+    told = page.inner_text("#hs-verdict h1")
+    visit.open_project(tmp_path / "saved.headswap.zip")
+    visit.moved_on()
+    visit.open_step("test")
+    visit.wait("#hs-grid tr[data-label]")
+    assert page.inner_text("#hs-verdict h1") == told
 
 
 def test_a_csv_of_two_labels(enter: Callable[..., Visit], tmp_path: Path) -> None:
@@ -48,5 +82,6 @@ def test_a_csv_of_two_labels(enter: Callable[..., Visit], tmp_path: Path) -> Non
     marked = page.locator("#hs-answer .bars").first.locator("li.top > :first-child")
     assert marked.all_inner_texts() == names
     assert set(names) <= set(shares)
+    tried_many_saved_and_opened(visit, folder, tmp_path)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 import headswap
 from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
@@ -16,7 +17,7 @@ from headswap.cli.main import main
 from headswap.data.edit import drop_images, rename_class
 from headswap.errors import BadSetting, BadUpload
 from headswap.exports.templates import pictures
-from headswap.training.config import TrainConfig, check_multi_label
+from headswap.training.config import TrainConfig
 from tests.collages import make_collages
 
 
@@ -69,14 +70,26 @@ def test_the_shell_says_each_label(
     assert (measured["images"], measured["seen"]["train"]["images"] > 20) == (0, True)
 
 
+def test_a_head_for_labels_may_read_every_layer(collages: Path, workspace: Path, tmp_path: Path) -> None:
+    wide = headswap.teach(
+        collages, out=tmp_path / "wide", config=TrainConfig(head="wide"), workspace=workspace
+    )
+
+    bundle = headswap.load_bundle(wide.bundle)
+    assert bundle.card.site.taps
+    assert (wide.report.mean_average_precision or 0.0) > 0.8
+    told = {answer.file: answer.probabilities for answer in wide.report.answers}
+    for image in read_dataset(Path(wide.bundle)).part("test"):
+        said = bundle.predict(collages / image.file).probabilities
+        assert [said[name] for name in bundle.classes] == pytest.approx(told[image.file], abs=1e-3)
+
+
 def test_what_needs_one_class_for_each_picture_is_refused(
     taught: headswap.Outcome, collages: Path, few_drawings: Path, tmp_path: Path, workspace: Path
 ) -> None:
     out = tmp_path / "out"
     with pytest.raises(BadSetting, match="only the head is taught"):
         headswap.teach(collages, out=out, config=TrainConfig(depth="auto"), workspace=workspace)
-    with pytest.raises(BadSetting, match="not every layer"):
-        check_multi_label(TrainConfig(head="wide"))
     with pytest.raises(BadSetting, match="Comparing networks needs one class"):
         headswap.compare(collages, models=["squeezenet1_1"], workspace=workspace)
     with pytest.raises(BadSetting, match="Changing the classes"):
@@ -114,4 +127,11 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     assert list(pictures.lines(told[:1])) == ["mug   61 %  yes", "cup   30 %  yes"]
     with zipfile.ZipFile(tmp_path / "several.zip") as packed:
         thresholds = json.loads(packed.read("several/thresholds.json"))
+        card = packed.read("several/README.md").decode()
+    found = {one.metric_type: one.metric_value for one in ModelCard(card).data.eval_results or ()}
+    report = taught.report
+    assert found == {
+        "mean_average_precision": round(report.mean_average_precision or 0.0, 4),
+        "exact_match": round(report.accuracy, 4),
+    }
     assert thresholds == list(headswap.load_bundle(taught.bundle).card.thresholds)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from headswap.errors import BadSetting
@@ -142,6 +143,23 @@ def test_a_tie_goes_to_the_plain_head(wrong_last: int, wrong_wide: int, kind: He
     assert chosen.kind == kind
     assert f"{60 - wrong_wide} of 60" in chosen.words
     assert f"alone {60 - wrong_last}" in chosen.words
+
+
+@pytest.mark.parametrize(("noise_wide", "kind"), [(0.6, "wide"), (2.5, "last"), (4.0, "last")])
+def test_for_several_labels_average_precision_decides(noise_wide: float, kind: HeadKind) -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = (torch.rand(80, 3, generator=random) < 0.4).float()
+    noise = torch.randn(80, 3, generator=random)
+    said = {"last": 2 * labels - 1 + 2.5 * noise, "wide": 2 * labels - 1 + noise_wide * noise}
+
+    chosen = choose_head(lambda asked: head_that_says(said[asked]), labels)
+
+    last, wide = (
+        average_precision_score(labels.numpy(), said[name].numpy(), average="macro")
+        for name in ("last", "wide")
+    )
+    assert chosen.kind == kind
+    assert f"was {wide:.2f} in cross-validation, with the last layer alone {last:.2f}." in chosen.words
 
 
 def test_with_too_few_images_to_compare_the_head_is_plain() -> None:

@@ -108,6 +108,20 @@ class AskAdvice:
     kind: Literal["advice"] = "advice"
 
 
+@dataclass(frozen=True, kw_only=True)
+class AskEdit:
+    """Give a bundle other classes; what is added was read before and lies in folders of classes."""
+
+    bundle: str
+    out: str  # the new bundle; must not exist
+    add: str  # a folder; empty: nothing is added
+    remove: tuple[str, ...]
+    merge: dict[str, tuple[str, ...]]
+    rename: dict[str, str]
+    workspace: str
+    kind: Literal["edit"] = "edit"
+
+
 # What comes here is ours, or a reader's clean copy: a large picture without compression.
 _READ_BEFORE = ImageLimits(size_bytes=2**40, memory_bytes=0)
 
@@ -121,6 +135,7 @@ Question = (
     | AskHeatMap
     | EmbedUnlabelled
     | AskAdvice
+    | AskEdit
 )
 
 
@@ -136,6 +151,15 @@ class Fetched:
     """What lies in the folders that weights are fetched to."""
 
     size_bytes: int
+
+
+@dataclass(frozen=True)
+class EditSummary:
+    """What came of other classes for a bundle."""
+
+    changes: tuple[str, ...]  # in words
+    left_out: tuple[str, ...]  # files that were not used, each with its reason
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -167,6 +191,19 @@ def answer(question_json: str) -> str:
             return to_json(heat_map(_bundle(bundle), Path(image), label=label))
         case EmbedUnlabelled() | AskAdvice():
             return _answer_about_unlabelled(question)
+        case AskEdit():
+            return _edited(question)
+
+
+def _edited(question: AskEdit) -> str:
+    from headswap.pipeline.edit import edit  # loads torch
+
+    done = edit(
+        question.bundle, question.out, add=question.add or (), remove=question.remove, merge=question.merge,
+        rename=question.rename, workspace=question.workspace,
+    )  # fmt: skip
+    left = tuple(f"{one.file}: {one.reason}" for one in done.left_out)
+    return to_json(EditSummary(changes=done.changes, left_out=left, seconds=done.seconds))
 
 
 def _answer_about_unlabelled(question: EmbedUnlabelled | AskAdvice) -> str:

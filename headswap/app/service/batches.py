@@ -4,63 +4,51 @@ Flow:  zip --Batches.begin--> a thread: a confined reader keeps the pictures, th
            --view--> how far it is;  --answers--> every picture with its Prediction
        pictures that a person names --Batches.label--> Datasets.label: they are learned from next time
 
-    projects/ID/tried/NUMBER/     pictures by hash, dataset.json, answers.json: one batch, gone with the next
-
-A batch counts towards its owner's disk. It goes when another one is begun, when it is closed or not looked at
-for a day, with its project, and with the server. Loads no torch; decodes nothing but pictures that a reader
-has written.
+A batch counts towards its owner's disk (`headswap.app.service.batch_files` says what is kept). It goes when
+another one is begun, when it is closed or not looked at for a day, and with its project. A server that is
+started again goes on where the one before was killed: no picture is asked twice. Loads no torch; decodes
+nothing but pictures that a reader has written.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from headswap.app.processes.importing import NOTES, Imported, ReadUpload
+from headswap.app.service.batch_files import (
+    BatchFiles,
+    BatchRecord,
+    BatchView,
+    left_batch,
+    new_batch,
+    nothing_tried,
+    unseen_for_s,
+    view_of,
+)
 from headswap.app.service.datasets import Datasets
-from headswap.app.service.leftovers import BATCH
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.thumbnails import thumbnail
 from headswap.app.service.uploads import Uploads
 from headswap.bundle.prediction import Prediction
-from headswap.data.manifest import ImageRecord, Manifest, check_one_class
+from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
+from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import csv_of, pack_sorted
-from headswap.storage.files import discard, from_json, to_json, write_text
-from headswap.storage.records import read_record, write_record
+from headswap.storage.files import discard, from_json, remove, to_json, write_text
 
 DOUBTFUL = 0.7  # what it is less sure of is worth a look
 AT_ONCE = 16  # pictures in one question: others get their turn between two
 UNSEEN_S = 86_400.0  # a batch that nobody looks at is let go
-_ANSWERS, _DATASET, _IMAGES, _READ = "answers.json", "dataset.json", "images", "-"
+_READ = "-"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchView:
-    """How far a batch is, for a page that may have been reloaded."""
-
-    state: Literal["none", "waiting", "reading", "predicting", "done", "failed"] = "none"
-    done: int = 0  # pictures read, or answered
-    total: int = 0  # pictures to answer; 0: not known yet
-    is_stopped: bool = False  # the person did not want the rest
-    job: str = ""  # the run that answers
-    problem: str = ""  # when failed
-    remedy: str = ""
-
-    @property
-    def is_busy(self) -> bool:
-        return self.state in ("waiting", "reading", "predicting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +57,11 @@ class TriedImage:
 
     image: ImageRecord
     said: Prediction
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it says: one class, or every label; of none, the word for it."""
+        return (self.said.label,) if self.said.labels is None else self.said.labels or (NO_LABEL,)
 
     @property
     def is_doubtful(self) -> bool:
@@ -94,8 +87,8 @@ class BatchAnswers:
 class _Batch:
     """One batch; changed by its thread, read by everyone."""
 
-    folder: Path
-    view: BatchView = field(default_factory=BatchView)
+    files: BatchFiles
+    view: BatchView
     stop: threading.Event = field(default_factory=threading.Event)
     is_gone: bool = False  # another one took its place
     seen_at: float = field(default_factory=time.monotonic)
@@ -127,10 +120,12 @@ class Batches:
         self._uploads, self._read, self._check_room = uploads, read, check_room
         self._lock = threading.Lock()
         self._batches: dict[str, _Batch] = {}  # by project
+        self._is_closing = threading.Event()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="batch")
 
     def close(self) -> None:
-        """Stop all of them; the server ends."""
+        """Stop all of them; the server ends, and the next one goes on with them."""
+        self._is_closing.set()
         with self._lock:
             for batch in self._batches.values():
                 batch.stop.set()
@@ -147,32 +142,28 @@ class Batches:
         """
         try:
             batch = self._new(owner, project, job, upload)
-        except BaseException:
+        finally:
             self._uploads.taken(owner, upload)
-            raise
-        self._threads.submit(self._run, owner, batch, lambda: self._take_in(owner, batch, upload))
+        self._threads.submit(self._run, owner, batch)
         return batch.view
 
     def again(self, owner: str, project: str, job: str) -> BatchView:
         """Try the same pictures with another run."""
+        return self._ask_again(owner, self._batch(owner, project), job)
+
+    def go_on(self, owner: str, project: str) -> BatchView:
+        """Answer those that have no answer yet, after a stop or a fault."""
         batch = self._batch(owner, project)
-        self._results.bundle(owner, job)  # raises for a stranger
-        with self._lock:
-            if not batch.view.is_busy:
-                manifest = _manifest(batch)
-                batch.stop.clear()
-                batch.view = BatchView(state="waiting", total=len(manifest.images), job=job)
-                self._threads.submit(self._run, owner, batch, lambda: manifest)
-        return batch.view
+        return self._ask_again(owner, batch, batch.view.job)
 
     def view(self, owner: str, project: str) -> BatchView:
         """How far it is."""
-        batch = self._batches.get(self._projects.get(owner, project).id)
+        batch = self._known(owner, project)
         if batch is None:
             return BatchView()
         batch.seen_at = time.monotonic()
         if batch.view.state == "reading":
-            return replace(batch.view, done=already_read(batch.folder / NOTES))
+            return replace(batch.view, done=already_read(batch.files.folder / NOTES))
         return batch.view
 
     def stop(self, owner: str, project: str) -> None:
@@ -181,16 +172,23 @@ class Batches:
 
     def forget(self, owner: str, project: str) -> None:
         """Let go what was tried."""
+        self._known(owner, project)
         self._let_go(self._projects.get(owner, project).id)
 
     def tidy(self) -> int:
         """Let go what nobody has looked at for long; returns how many."""
         with self._lock:
             now = time.monotonic()
-            old = [project for project, one in self._batches.items() if now - one.seen_at > UNSEEN_S]
+            known = dict(self._batches)
+        old = [project for project, one in known.items() if now - one.seen_at > UNSEEN_S]
         for project in old:
             self._let_go(project)
-        return len(old)
+        others = [one.id for one in self._projects.all() if one.id not in known]
+        left = [left_batch(self._projects.folder(project)) for project in others]
+        stale = [files for files in left if files is not None and unseen_for_s(files) > UNSEEN_S]
+        for files in stale:
+            discard(files.folder)
+        return len(old) + len(stale)
 
     # Looking --------------------------------------------------------------------------
 
@@ -211,7 +209,7 @@ class Batches:
     def table(self, owner: str, project: str) -> Path:
         """What it said of each, as CSV: the table of `headswap predict --csv`."""
         batch = self._batch(owner, project)
-        answers, target = self._answers(batch), batch.folder / "answers.csv"
+        answers, target = self._answers(batch), batch.files.folder / "answers.csv"
         write_text(target, csv_of(answers.predictions, self._classes(owner, answers)))
         return target
 
@@ -220,7 +218,7 @@ class Batches:
         batch = self._batch(owner, project)
         answers = self._answers(batch)
         said = [(one.said, answers.manifest.path(one.image)) for one in answers.tried]
-        target = batch.folder / "sorted.zip"
+        target = batch.files.folder / "sorted.zip"
         return pack_sorted(said, self._classes(owner, answers), target, least_sure=DOUBTFUL)
 
     # Naming ---------------------------------------------------------------------------
@@ -243,16 +241,49 @@ class Batches:
     def _new(self, owner: str, project: str, job: str, upload: Path) -> _Batch:
         found = self._projects.get(owner, project)
         self._results.bundle(owner, job)  # raises for a stranger
-        is_multi_label = self._results.report(owner, job).is_multi_label
-        check_one_class("Trying many pictures at once", is_multi_label=is_multi_label)
         self._check_room(owner, upload)
-        folder = self._projects.folder(found.id) / BATCH / secrets.token_hex(4)
-        (folder / _IMAGES).mkdir(parents=True)
-        self._let_go(found.id)
-        with self._lock:
-            batch = self._batches[found.id] = _Batch(folder=folder)
-            batch.view = BatchView(state="waiting", job=job)
+        files, record = new_batch(self._projects.folder(found.id)), BatchRecord(job=job, name=upload.stem)
+        try:
+            files.take(upload)
+            self.forget(owner, project)
+            with self._lock:
+                files.write(record)
+                view = BatchView(state="waiting", job=job)
+                batch = self._batches[found.id] = _Batch(files=files, view=view)
+        except BaseException:
+            discard(files.folder)
+            raise
         return batch
+
+    def _known(self, owner: str, project: str) -> _Batch | None:
+        """The batch of a project; one that a server before has left goes on, one whose run is gone goes."""
+        found = self._projects.get(owner, project).id
+        with self._lock:
+            batch = self._batches.get(found)
+            if batch is None:
+                files = None if self._is_closing.is_set() else left_batch(self._projects.folder(found))
+                if files is None:
+                    return None
+                batch = self._batches[found] = _Batch(files=files, view=view_of(files))
+                if batch.view.is_busy:
+                    self._threads.submit(self._run, owner, batch)
+        try:
+            self._results.bundle(owner, batch.view.job)
+        except NotFound:  # nobody can say any more what its classes were
+            self._let_go(found)
+            return None
+        return batch
+
+    def _ask_again(self, owner: str, batch: _Batch, job: str) -> BatchView:
+        self._results.bundle(owner, job)  # raises for a stranger
+        with self._lock:
+            if not batch.view.is_busy:
+                manifest, record = batch.files.manifest, batch.files.record
+                batch.files.write(replace(record, job=job))
+                batch.stop.clear()
+                batch.view = BatchView(state="waiting", total=len(manifest.images), job=job)
+                self._threads.submit(self._run, owner, batch)
+        return batch.view
 
     def _let_go(self, project: str) -> None:
         with self._lock:
@@ -262,65 +293,91 @@ class Batches:
             batch.is_gone = True
             batch.stop.set()
             is_busy = batch.view.is_busy
+            batch.files.end()
         if not is_busy:  # else its thread does, at its end
-            discard(batch.folder)
+            discard(batch.files.folder)
 
     def _batch(self, owner: str, project: str) -> _Batch:
-        batch = self._batches.get(self._projects.get(owner, project).id)
+        batch = self._known(owner, project)
         if batch is None:
-            raise _nothing_tried()
+            raise nothing_tried()
         return batch
 
     def _answers(self, batch: _Batch) -> BatchAnswers:
-        if batch.view.state != "done":
-            raise _nothing_tried()
-        path = batch.folder / _ANSWERS
-        return _read_answers(path, path.stat().st_mtime_ns)
+        saved = batch.files.saved if batch.view.state == "done" else None
+        if saved is None:
+            raise nothing_tried()
+        return BatchAnswers(job=saved.job, manifest=batch.files.manifest, predictions=saved.predictions)
 
     def _classes(self, owner: str, answers: BatchAnswers) -> tuple[str, ...]:
         return self._results.report(owner, answers.job).classes
 
-    def _run(self, owner: str, batch: _Batch, images: Callable[[], Manifest]) -> None:
+    def _run(self, owner: str, batch: _Batch) -> None:
         """Runs in a thread; leaves answers, or the reason why there are none."""
         try:
-            self._answer(owner, batch, images())
+            self._answer(owner, batch, self._take_in(batch))
         except HeadswapError as error:
-            batch.view = replace(batch.view, state="failed", problem=error.problem, remedy=error.remedy)
+            self._fail(batch, error.problem, error.remedy)
         except Exception as error:  # told to the person, and written down with its traceback
             logger.exception("a batch was tried")
             problem = f"The program has a fault ({type(error).__name__})."
-            remedy = "Try again; the server's log says more."
-            batch.view = replace(batch.view, state="failed", problem=problem, remedy=remedy)
+            self._fail(batch, problem, "Try again; the server's log says more.")
         finally:
             with self._lock:
                 is_gone = batch.is_gone
             if is_gone:
-                discard(batch.folder)
+                discard(batch.files.folder)
 
-    def _take_in(self, owner: str, batch: _Batch, upload: Path) -> Manifest:
+    def _fail(self, batch: _Batch, problem: str, remedy: str) -> None:
+        can_go_on = batch.files.dataset.is_file()
+        if not can_go_on and not self._is_closing.is_set():  # what cannot be read is not read again
+            batch.files.end()
+        batch.view = replace(
+            batch.view, state="failed", problem=problem, remedy=remedy, can_go_on=can_go_on
+        )  # fmt: skip
+
+    def _take_in(self, batch: _Batch) -> Manifest:
         """The pictures, kept; a reader that one of them takes down leaves it out by name."""
+        files = batch.files
+        if files.dataset.is_file():  # a server before has read them
+            return files.manifest
         batch.view = replace(batch.view, state="reading")
-        store, dataset = batch.folder / _IMAGES, batch.folder / _DATASET
-        question = ReadUpload(str(upload), str(store), str(dataset), upload.stem, is_sorted=False)
-        try:
-            came: Imported = from_json(Imported, self._read(to_json(question)))
-        finally:
-            self._uploads.taken(owner, upload)
+        question = ReadUpload(
+            str(files.upload), str(files.images), str(files.dataset), files.record.name, is_sorted=False
+        )
+        came: Imported = from_json(Imported, self._read(to_json(question)))
+        remove(files.upload)
         return came.manifest
 
     def _answer(self, owner: str, batch: _Batch, manifest: Manifest) -> None:
         images, job = manifest.images, batch.view.job
         batch.view = replace(batch.view, state="predicting", done=0, total=len(images))
+        kept = KeptAnswers(batch.files.kept, job)
         said: list[Prediction] = []
         for chunk in _chunks(images):
             if batch.stop.is_set():
                 break
-            found = self._results.predict(owner, job, tuple(manifest.path(image) for image in chunk))
-            said += [replace(one, file=image.file) for one, image in zip(found, chunk, strict=True)]
+            said += self._say(owner, job, manifest, chunk, kept)
             batch.view = replace(batch.view, done=len(said))
-        answers = BatchAnswers(job=job, manifest=manifest, predictions=tuple(said))
-        write_record(batch.folder / _ANSWERS, answers)
-        batch.view = replace(batch.view, state="done", is_stopped=len(said) < len(images))
+        if self._is_closing.is_set():  # the next server goes on
+            return
+        is_whole = len(said) == len(images)
+        batch.files.save(job, said, is_whole=is_whole)
+        batch.view = replace(batch.view, state="done", is_stopped=not is_whole, can_go_on=not is_whole)
+
+    def _say(
+        self, owner: str, job: str, manifest: Manifest, images: Sequence[ImageRecord], kept: KeptAnswers
+    ) -> list[Prediction]:
+        """What a run says of some pictures; what it has said before is not asked again."""
+        before = {one.sha256: kept.find(one.sha256, manifest.path(one)) for one in images}
+        known = {sha256: said for sha256, said in before.items() if isinstance(said, Prediction)}
+        unknown = [one for one in images if one.sha256 not in known]
+        paths = tuple(map(manifest.path, unknown))
+        fresh = self._results.predict(owner, job, paths) if paths else ()
+        for image, path, said in zip(unknown, paths, fresh, strict=True):
+            kept.keep(image.sha256, path, said)
+            known[image.sha256] = said
+        return [replace(known[one.sha256], file=one.file) for one in images]
 
 
 def _chunks(images: Sequence[ImageRecord]) -> Iterable[Sequence[ImageRecord]]:
@@ -333,22 +390,3 @@ def already_read(notes: Path) -> int:
         return sum(line.startswith(_READ) for line in notes.read_text(encoding="utf-8").splitlines())
     except FileNotFoundError:  # it has not begun, or is at its end
         return 0
-
-
-@lru_cache(maxsize=4)
-def _read_answers(path: Path, written_ns: int) -> BatchAnswers:
-    """A page that looks through them asks again and again."""
-    answers: BatchAnswers = read_record(BatchAnswers, path)
-    return answers
-
-
-def _manifest(batch: _Batch) -> Manifest:
-    """The pictures that were read, whatever became of their answers."""
-    if not (batch.folder / _DATASET).is_file():
-        raise _nothing_tried()
-    manifest: Manifest = read_record(Manifest, batch.folder / _DATASET)
-    return manifest
-
-
-def _nothing_tried() -> NotFound:
-    return NotFound("These pictures are not kept any more.", remedy="Choose them again.")

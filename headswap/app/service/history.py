@@ -124,9 +124,12 @@ class History:
         return next((job for job in done if job.id == project.shown), done[0] if done else None)
 
     def is_stale(self, project: Project, job: Job) -> bool:
-        """Whether the project's pictures are others than those that a run was taught on."""
-        dataset = self._projects.dataset(project)
-        return dataset is None or Path(_experiment(job).data.source) != dataset
+        """Whether the project's pictures are others than those that a run was taught on.
+
+        Where a network was opened without its pictures, there are none that could be others.
+        """
+        dataset, source = self._projects.dataset(project), Path(_experiment(job).data.source)
+        return source.is_file() if dataset is None else source != dataset
 
     def current(self, project: Project) -> Job | None:
         """The run that the header speaks of: the one at work, else the next in the queue, else the newest."""

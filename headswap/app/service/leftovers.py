@@ -18,7 +18,8 @@ from pathlib import Path
 from headswap.storage.files import DISCARDED, discard
 
 TRIED = ("tries", "reading")  # of pictures that someone tries: gone with the answer
-BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or with the server
+BATCH = "tried"  # the same of many, in a project's folder: gone with the next, or when nobody looks
+BATCH_RECORD = "batch.json"  # of each of them; one without it is gone
 TRIED_S = 600.0  # longer than any answer takes
 _WHERE = ("jobs", "projects", "lessons/courses")
 

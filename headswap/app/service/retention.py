@@ -22,7 +22,7 @@ from pathlib import Path
 
 from headswap.app.jobs.job import JobState
 from headswap.app.jobs.store import Store
-from headswap.app.service.leftovers import BATCH, TRIED, try_again
+from headswap.app.service.leftovers import BATCH, BATCH_RECORD, TRIED, try_again
 from headswap.app.service.limits import Limits
 from headswap.app.service.projects import Project, Projects
 from headswap.errors import HeadswapError, TooMuch
@@ -66,7 +66,7 @@ def _sweep_project(folder: Path, experiments: Iterable[str]) -> int:
     wanted, images = _wanted(folder, [*texts, *experiments])
     stale = [path for path in folder.iterdir() if _OWN.fullmatch(path.name) and path.name not in wanted]
     stale += [path for path in (folder / "images").glob("*") if path.name not in images]
-    stale += folder.glob(BATCH)  # what was tried there: nobody can look at it any more
+    stale += [path for path in (folder / BATCH).glob("*") if not (path / BATCH_RECORD).is_file()]
     return sum(map(_goes, stale))
 
 

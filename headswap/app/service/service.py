@@ -29,6 +29,7 @@ from headswap.app.service.fetching import FetchPolicy
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
 from headswap.app.service.labelling import Labelling
+from headswap.app.service.later import LaterClasses
 from headswap.app.service.lessons.wiring import learning_of
 from headswap.app.service.networks import TO_START_WITH, Networks
 from headswap.app.service.projects import Project, Projects
@@ -105,6 +106,7 @@ class Service:
             self._keeping.check_room,
         )  # fmt: skip
         self.labelling = self._labelling()
+        self.later = self._later_classes()
         self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 
@@ -344,6 +346,12 @@ class Service:
         return Labelling(
             self._projects, self.images, self.uploads, self._reader.ask, self._inference.ask,
             check_room=self._keeping.check_room, check_fetch=self.fetching.check,
+        )  # fmt: skip
+
+    def _later_classes(self) -> LaterClasses:
+        return LaterClasses(
+            self._projects, self._store, self.results, self.uploads, self._reader.ask, self._inference.ask,
+            check_room=self._keeping.check_room,
         )  # fmt: skip
 
     def _guard(self) -> SafeInference:

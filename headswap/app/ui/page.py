@@ -132,7 +132,7 @@ def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> 
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: PageParts) -> None:
     connect_header(steps.header, parts, steps.teach.stop)
-    connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample)
+    connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample, keys.done_job)
     connect_train_step(steps.teach, parts)
     connect_test_step(steps.test, parts, keys.done_job, steps.teach.plan)
     connect_take_home_step(steps.home, parts, keys.done_job)

@@ -7,19 +7,23 @@ import io
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
 
 from headswap.app.service import batches
-from headswap.app.service.batches import BatchView
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import Batches
 from headswap.app.service.leftovers import BATCH
 from headswap.app.service.retention import sweep_projects
 from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
+from headswap.bundle.prediction import Prediction
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
+from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import NOT_SURE, OOD, TABLE
 
 
@@ -193,7 +197,88 @@ def test_a_batch_that_is_stopped_keeps_what_was_answered(
     assert len(service.batches.answers("ada", project).tried) == 4
 
 
-def test_what_was_tried_goes_with_the_next_batch_when_it_is_closed_and_with_the_server(
+class Interrupted(Batches):
+    """The batches of a server that is killed when so many questions were asked."""
+
+    def __init__(self, service: Service, after: int, read: Callable[[str], str] | None = None) -> None:
+        results = service.results
+        super().__init__(
+            service._projects, results, service.images, service.uploads, read or service._reader.ask,
+            service._keeping.check_room,
+        )  # fmt: skip
+        self.asked: list[str] = []
+        self.after = after
+
+    def _say(
+        self, owner: str, job: str, manifest: Manifest, images: Sequence[ImageRecord], kept: KeptAnswers
+    ) -> list[Prediction]:
+        if len(self.asked) >= self.after:
+            raise KilledHere("The server is gone.", remedy="Start it again.")
+        self.asked += [
+            one.file
+            for one in images
+            if not isinstance(kept.find(one.sha256, manifest.path(one)), Prediction)
+        ]
+        return super()._say(owner, job, manifest, images, kept)
+
+
+class KilledHere(HeadswapError):
+    """Nothing is written after it."""
+
+
+def finished(held: Batches, project: str) -> BatchView:
+    until(lambda: not held.view("ada", project).is_busy)
+    return held.view("ada", project)
+
+
+def test_a_server_that_is_started_again_goes_on_where_the_one_before_was_killed(
+    service: Service, trained: tuple[str, str], unknown: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, job = trained
+    monkeypatch.setattr(batches, "AT_ONCE", 4)
+
+    def cut_off(question: str) -> str:
+        reading._is_closing.set()
+        raise KilledHere("The server is gone.", remedy="Start it again.")
+
+    reading = Interrupted(service, 0, cut_off)  # while the pictures are read
+    reading.begin("ada", project, job, unknown())
+    assert finished(reading, project).state == "failed"
+    first = Interrupted(service, 8)  # while they are answered
+    view = finished(first, project)
+    assert (view.state, view.can_go_on, view.done, view.total) == ("failed", True, 8, 20)
+    second = Interrupted(service, 99)
+    view = finished(second, project)
+
+    assert (view.state, view.is_stopped, view.done, view.total) == ("done", False, 20, 20)
+    said = second.answers("ada", project).tried
+    assert [*first.asked, *second.asked] == [one.image.file for one in said]
+    assert [one.said.file for one in said] == [one.image.file for one in said]
+    third = Interrupted(service, 0)  # nothing is left to do: it only shows them
+    assert finished(third, project) == view
+    assert third.table("ada", project).read_text() == second.table("ada", project).read_text()
+    third.forget("ada", project)
+    assert Interrupted(service, 0).view("ada", project) == BatchView()
+
+
+def test_go_on_answers_what_was_left_and_nothing_twice(
+    service: Service, trained: tuple[str, str], unknown: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, job = trained
+    monkeypatch.setattr(batches, "AT_ONCE", 4)
+    held = Interrupted(service, 12)  # the process that answers is gone in the middle
+    held.begin("ada", project, job, unknown())
+    assert finished(held, project).can_go_on
+    held.after = 99
+
+    held.go_on("ada", project)
+
+    assert finished(held, project) == BatchView(state="done", done=20, total=20, job=job)
+    assert len(held.asked) == len(set(held.asked)) == 20
+    held.forget("ada", project)
+
+
+def test_what_was_tried_goes_with_the_next_batch_and_when_it_is_closed_or_not_looked_at(
     service: Service, tried: str, trained: tuple[str, str], unknown: Callable[[], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -221,7 +306,7 @@ def test_what_was_tried_goes_with_the_next_batch_when_it_is_closed_and_with_the_
     copy = service.settings.workspace.parent / "copied"
     shutil.copytree(service.settings.workspace / "projects", copy)
     sweep_projects(copy)
-    assert not (copy / tried / BATCH).exists()
+    assert not list((copy / tried / BATCH).iterdir())  # a folder without a record
 
 
 def test_a_zip_that_cannot_be_read_is_told_and_its_upload_is_let_go(

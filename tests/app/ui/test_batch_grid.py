@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from headswap.app.service.batches import BatchAnswers, BatchView
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import BatchAnswers
 from headswap.app.ui.steps.batch_grid import (
     PAGE,
     GridChoice,

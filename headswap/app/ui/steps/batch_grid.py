@@ -13,19 +13,24 @@ from dataclasses import dataclass
 
 import htpy as h
 
-from headswap.app.service.batches import BatchAnswers, BatchView, TriedImage
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import BatchAnswers, TriedImage
 from headswap.app.service.datasets import DatasetEdit
 from headswap.app.ui.steps.classes import changed
 from headswap.app.ui.steps.gallery import dialog
 from headswap.app.ui.widgets.icons import icon, plate
 from headswap.app.ui.widgets.text import count, number, percent, short
-from headswap.data.manifest import SkippedFile
+from headswap.data.manifest import NO_LABEL, SkippedFile
 
 PAGE = 60  # thumbnails at once
 FEWEST = 6  # of a class, where all classes are shown
 ID_LETTERS = 16  # of a sha256: enough to tell pictures of one batch apart
 MOST_BUTTONS = 12  # classes; more are a list
 MOST_NAMED = 50  # files that could not be read
+SEVERAL = (
+    "Each picture stands under every label that it is said to have. To learn from those that are wrong, add "
+    "them to your table with the right labels, and bring it again in step 2."
+)
 ALL, DOUBTFUL, OOD, CLASS = "all", "doubtful", "unlike", "class-"
 
 
@@ -61,6 +66,12 @@ class GridContext:
     named: Mapping[str, str]  # sha256 -> the class that a person gave it
     is_old: bool  # another run answered than the one that is shown
     change: DatasetEdit | None = None  # what was done last
+    is_multi_label: bool = False  # a picture may have several labels, and stands under each of them
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """What pictures stand under."""
+        return (*self.classes, NO_LABEL) if self.is_multi_label else self.classes
 
 
 def choice_of(text: str) -> GridChoice:
@@ -87,7 +98,7 @@ def filtered(answers: BatchAnswers, chosen: str, classes: tuple[str, ...]) -> tu
     elif chosen == OOD:
         tried = tuple(one for one in tried if one.said.is_ood)
     elif name := _class_of(chosen, classes):
-        tried = tuple(one for one in tried if one.said.label == name)
+        tried = tuple(one for one in tried if name in one.names)
     return worst_first(tried)
 
 
@@ -99,7 +110,7 @@ def sections_of(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, .
         title = {DOUBTFUL: "Doubtful", OOD: "Unlike all practice pictures"}.get(choice.filter)
         title = title or _class_of(choice.filter, classes)
         return (Section(title, choice.filter, found, found[first : first + PAGE]),)
-    groups = {name: tuple(one for one in found if one.said.label == name) for name in classes}
+    groups = {name: tuple(one for one in found if name in one.names) for name in classes}
     most = max(FEWEST, PAGE // max(1, sum(map(bool, groups.values()))))
     return tuple(
         Section(name, f"{CLASS}{index}", groups[name], groups[name][:most])
@@ -112,14 +123,15 @@ def grid(
     answers: BatchAnswers, choice: GridChoice, context: GridContext, thumbnails: Mapping[str, str]
 ) -> h.Renderable:
     """Draw it; `thumbnails` maps sha256 to a data: URI."""
-    sections = sections_of(answers, choice, context.classes)
+    sections = sections_of(answers, choice, context.sections)
     return h.div(".batch")[
         _headline(answers, context.view),
         _old() if context.is_old else None,
+        h.p(".hs-note")[SEVERAL] if context.is_multi_label else None,
         changed(context.change) if context.change else None,
-        _filters(answers, choice, context.classes) if answers.tried else None,
+        _filters(answers, choice, context.sections) if answers.tried else None,
         [_section(one, choice, context, thumbnails) for one in sections],
-        _it_is_them(context.names) if answers.tried else None,
+        _it_is_them(context.names) if answers.tried and not context.is_multi_label else None,
         _left_out(answers.manifest.left_out),
     ]
 
@@ -160,7 +172,7 @@ def large_dialog(
         h.div(".stack.tight")[
             h.span(".plate")[h.img(src=uri, alt=one.image.file)],
             _tag("good", "good", f"You said: {name}") if name else None,
-            _it_is("name-one", context.names, id_of(one)),
+            None if context.is_multi_label else _it_is("name-one", context.names, id_of(one)),
             onward,
         ],
         said,
@@ -186,6 +198,20 @@ def _headline(answers: BatchAnswers, view: BatchView) -> h.Renderable:
     return h.div(role="status")[
         h.h3(".serif", tabindex="-1")[words],
         h.p(".hs-soft")[f"{' and '.join(facts)}. Those come first: look at them."] if facts else None,
+        go_on(view),
+    ]
+
+
+def go_on(view: BatchView) -> h.Renderable | None:
+    """Where some have no answer yet: answer them too."""
+    if not view.can_go_on:
+        return None
+    left = view.total - view.done
+    return h.div(".hs-row")[
+        h.button(".btn.small", type="button", data_deed="go-on-tried")["Go on"],
+        h.span(".hs-note")[
+            f"{count(left, 'picture')} have no answer yet. Those that have one are not asked again."
+        ],
     ]
 
 
@@ -200,7 +226,7 @@ def _old() -> h.Renderable:
 
 
 def _filters(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...]) -> h.Renderable:
-    tried, of_class = answers.tried, Counter(one.said.label for one in answers.tried)
+    tried, of_class = answers.tried, Counter(name for one in answers.tried for name in one.names)
     known = [(ALL, "All", len(tried)), (DOUBTFUL, "Doubtful", sum(one.is_doubtful for one in tried))]
     known += [(OOD, "Unlike", sum(one.said.is_ood for one in tried))]
     known += [(f"{CLASS}{index}", name, of_class[name]) for index, name in enumerate(classes)]
@@ -225,7 +251,7 @@ def _section(
     return h.section(aria_label=one.title)[
         h.div(".hs-row.between.over-tiles")[
             h.h4[one.title, " ", h.span(".hs-note.hs-num")[count(len(one.all), "picture")]],
-            all_of_them["Tick all"],
+            None if context.is_multi_label else all_of_them["Tick all"],
         ],
         h.ul(".tiles")[[_tile(tried, context, thumbnails) for tried in one.shown]],
         _more(one, choice),
@@ -262,8 +288,9 @@ def _tile(one: TriedImage, context: GridContext, thumbnails: Mapping[str, str]) 
     says = ", ".join(
         [f"{file}: it says {one.said.label}, {percent(one.said.sure)} sure", *(words for _, words in notes)]
     )
+    tick = h.label(".pick")[h.input(type="checkbox", value=id_of(one), aria_label=f"Tick {file}")]
     return h.li[
-        h.label(".pick")[h.input(type="checkbox", value=id_of(one), aria_label=f"Tick {file}")],
+        None if context.is_multi_label else tick,
         h.button(
             ".look", type="button", data_deed="look-tried", data_file=id_of(one), aria_label=says, title=file
         )[plate(thumbnails.get(one.image.sha256, ""), "")],

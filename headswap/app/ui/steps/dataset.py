@@ -11,6 +11,12 @@ import htpy as h
 
 from headswap.app.service.views import Inspection
 from headswap.app.ui.context import PageContext, PageParts, Updates, owner_of, thumbnails
+from headswap.app.ui.steps.class_later import (
+    ClassLater,
+    build_class_later,
+    connect_class_later,
+    show_class_later,
+)
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
 from headswap.app.ui.steps.edits import VIEWS, Edit, dialog_of, do_or_tell, edit_of
 from headswap.app.ui.steps.findings import checks, count_warnings, enough, pair_images
@@ -156,12 +162,13 @@ class DatasetStep:
     say: gr.HTML
     onward: gr.Button
     label: LabelHelp
+    later: ClassLater
 
     @property
     def outputs(self) -> list[object]:
         return [
             self.classes, self.checks, self.aside, self.say, self.onward, self.sample, self.in_use, self.view,
-            *self.label.outputs,
+            *self.label.outputs, *self.later.outputs,
         ]  # fmt: skip
 
 
@@ -192,7 +199,7 @@ def build_dataset_step() -> DatasetStep:
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
     status = fragment(classes="status", name="hs-pictures-status")
-    label, script = build_label_help(), web_text("deeds.js")
+    later, label, script = build_class_later(), build_label_help(), web_text("deeds.js")
     classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
     with gr.Row(elem_classes="hs-section hs-half"):
         checked = fragment(name="hs-checks", script=script)
@@ -200,7 +207,20 @@ def build_dataset_step() -> DatasetStep:
     view = fragment(name="hs-view", script=script)
     say, onward = next_bar("It needs pictures of at least two classes.", "Next: teach", "hs-to-teach")
     return DatasetStep(
-        intro, upload, how, sample, status, in_use, classes, checked, aside, view, say, onward, label
+        intro,
+        upload,
+        how,
+        sample,
+        status,
+        in_use,
+        classes,
+        checked,
+        aside,
+        view,
+        say,
+        onward,
+        label,
+        later,
     )
 
 
@@ -237,6 +257,7 @@ def show_dataset(step: DatasetStep, context: PageContext, page: PageParts) -> Up
         step.say: said(context.lacks or "Everything needed is here."),
         step.view: None,
         **show_labelling(step.label, context, page),
+        **show_class_later(step.later, context, page),
     }
     change = page.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
@@ -297,7 +318,9 @@ def on_read(state: gr.HTML, page: PageParts, project_id: str, request: gr.Reques
     return written({state: run_status(context.project, context.job)})
 
 
-def connect_dataset_step(step: DatasetStep, page: PageParts, state: gr.HTML, first_sample: gr.Button) -> None:
+def connect_dataset_step(
+    step: DatasetStep, page: PageParts, state: gr.HTML, first_sample: gr.Button, done_job: gr.Textbox
+) -> None:
     """Connect step 2, and the sample button of step 1, to the service."""
     told = errors_as_text(step.status)
     to_images = {page.tabs: gr.update(selected="pictures"), page.where: "pictures"}  # why it cannot
@@ -315,6 +338,7 @@ def connect_dataset_step(step: DatasetStep, page: PageParts, state: gr.HTML, fir
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(bound(on_read, state, page), page.project_id, [state], queue=False, **quiet)
     connect_label_help(step.label, page)
+    connect_class_later(step.later, page, done_job)
     edits = told(on_edit, step, page)
     for piece in (step.classes, step.checks, step.aside, step.view):
         piece.click(edits, page.project_id, outputs, concurrency_limit=4, concurrency_id="deeds", **quiet)

@@ -12,7 +12,8 @@ from pathlib import Path
 import gradio as gr
 import htpy as h
 
-from headswap.app.service.batches import BatchAnswers, BatchView, TriedImage
+from headswap.app.service.batch_files import BatchView
+from headswap.app.service.batches import BatchAnswers, TriedImage
 from headswap.app.service.thumbnails import LARGEST_PX
 from headswap.app.ui.context import PageContext, PageParts, Updates
 from headswap.app.ui.steps.batch_grid import (
@@ -21,6 +22,7 @@ from headswap.app.ui.steps.batch_grid import (
     GridContext,
     choice_of,
     filtered,
+    go_on,
     grid,
     id_of,
     large_dialog,
@@ -74,7 +76,8 @@ class TryMany:
     @property
     def outputs(self) -> list[object]:
         return [
-            self.status, self.live, self.batch, self.view, self.chosen, self.actions, self.again, self.timer,
+            self.status, self.live, self.batch, self.view, self.chosen, self.actions, self.folders,
+            self.again, self.timer,
         ]  # fmt: skip
 
     @property
@@ -127,14 +130,15 @@ def show_many(part: TryMany, page: PageParts, context: PageContext, choice: Grid
     if view.is_busy:
         return part.empty | {part.live: progress(view), part.timer: gr.Timer(active=True)}
     if view.state == "failed":
-        return part.empty | {part.status: error_html(view.problem, view.remedy)}
+        return part.empty | {part.status: error_html(view.problem, view.remedy), part.live: go_on(view)}
     answers, drawn = batches.answers(owner, project), _context(page, context, view)
-    shown = [one.image.sha256 for each in sections_of(answers, choice, drawn.classes) for one in each.shown]
+    shown = [one.image.sha256 for each in sections_of(answers, choice, drawn.sections) for one in each.shown]
     small = {key: image_uri(data) for key, data in batches.thumbnails(owner, project, shown).items()}
     return part.empty | {
         part.batch: grid(answers, choice, drawn, small),
         part.chosen: choice.text,
         part.actions: gr.Row(visible=bool(answers.tried)),
+        part.folders: gr.Button(visible=not drawn.is_multi_label),  # a picture would lie in several
         part.again: gr.Button(visible=bool(drawn.named) and context.project.is_stale),
     }
 
@@ -145,14 +149,15 @@ def _context(page: PageParts, context: PageContext, view: BatchView) -> GridCont
     tried = {one.sha256 for one in service.batches.answers(context.owner, context.project.id).manifest.images}
     images = context.manifest.images if context.manifest else ()
     named = {one.sha256: one.class_name for one in images if one.sha256 in tried}
-    classes = service.results.report(context.owner, view.job).classes
+    report = service.results.report(context.owner, view.job)
     return GridContext(
         view=view,
-        classes=classes,
-        names=context.classes or classes,
+        classes=report.classes,
+        names=context.classes or report.classes,
         named=named,
         is_old=view.job != context.project.done_job,
         change=service.images.last_change(context.owner, context.project.id) if named else None,
+        is_multi_label=report.is_multi_label,
     )
 
 
@@ -186,6 +191,8 @@ def on_edit(
             batches.stop(context.owner, project_id)
         case "try-again":
             batches.again(context.owner, project_id, job)
+        case "go-on-tried":
+            batches.go_on(context.owner, project_id)
         case "undo":
             page.service.images.undo(context.owner, project_id)
         case "name-one" | "name-them":
@@ -217,7 +224,7 @@ def _large(
     service, owner, project = page.service, context.owner, context.project.id
     answers = service.batches.answers(owner, project)
     drawn = _context(page, context, service.batches.view(owner, project))
-    order = _in_order(answers, choice, drawn.classes)
+    order = _in_order(answers, choice, drawn.sections)
     index = next((index for index, one in enumerate(order) if id_of(one) == wanted), None)
     if index is None:
         raise NotFound("There is no such picture any more.", remedy="Load the page again.")
@@ -232,7 +239,7 @@ def _in_order(answers: BatchAnswers, choice: GridChoice, classes: tuple[str, ...
     found = filtered(answers, choice.filter, classes)
     if choice.filter != ALL:
         return found
-    return tuple(one for name in classes for one in found if one.said.label == name)
+    return tuple({id_of(one): one for name in classes for one in found if name in one.names}.values())
 
 
 def on_table(part: TryMany, page: PageParts, project_id: str, request: gr.Request) -> Updates:

@@ -1,0 +1,141 @@
+"""Other classes for a network whose pictures are gone: a change makes another run of the same project.
+
+Flow:  ClassChanges + zip of new pictures --LaterClasses.change--> a confined reader keeps the pictures
+           --> the inference process solves the head again (`headswap.pipeline.edit`) --> a run that is done
+
+The run of before stays, and can be brought back. Loads no torch; decodes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headswap.app.jobs.job import new_job_id
+from headswap.app.jobs.store import Store
+from headswap.app.processes.importing import Imported, ReadUpload
+from headswap.app.processes.inference import AskEdit, EditSummary
+from headswap.app.service.projects import Projects
+from headswap.app.service.results import Results
+from headswap.app.service.uploads import Uploads
+from headswap.data.manifest import Manifest
+from headswap.storage.files import discard, from_json, link, make_folder, to_json
+
+_BUNDLE = "bundle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaterChange:
+    """What a change gave."""
+
+    job: str  # the new run
+    changes: tuple[str, ...]  # what was done, in words
+    left_out: tuple[str, ...]  # files that were not used, each with its reason
+    seconds: float
+
+
+class LaterClasses:
+    """Changes the classes of finished runs of one installation."""
+
+    def __init__(
+        self,
+        projects: Projects,
+        store: Store,
+        results: Results,
+        uploads: Uploads,
+        read: Callable[[str], str],
+        ask: Callable[[str], str],
+        *,
+        check_room: Callable[[str, Path | None], None],
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            projects: where projects are kept.
+            store: where runs are kept.
+            results: of runs.
+            uploads: told when a zip has been read.
+            read: takes a `ReadUpload` in a process of its own, and gives an `Imported`; both as JSON.
+            ask: takes a question to the inference process, as JSON.
+            check_room: raises when an owner has no room for an upload, or for a run, which brings nothing.
+        """
+        self._projects, self._store, self._results, self._uploads = projects, store, results, uploads
+        self._read, self._ask, self._check_room = read, ask, check_room
+
+    def add_class(self, owner: str, job: str, upload: Path) -> LaterChange:
+        """Add the pictures of a zip with one folder for each class, new ones or those that are there.
+
+        Raises:
+            NotFound: there is no such run.
+            BadSetting: the bundle keeps no features.
+            BadUpload, TooFewImages: of the pictures.
+        """
+        try:
+            self._results.bundle(owner, job)
+            self._check_room(owner, upload)
+            return self._change(owner, job, upload=upload)
+        finally:
+            self._uploads.taken(owner, upload)
+
+    def remove_class(self, owner: str, job: str, name: str) -> LaterChange:
+        """Answer a class no longer."""
+        return self._change(owner, job, remove=(name,))
+
+    def call_class(self, owner: str, job: str, name: str, new: str) -> LaterChange:
+        """Give a class another name; with the name of another class, the two are put together."""
+        new = " ".join(new.split())
+        others = {one.casefold(): one for one in self._results.report(owner, job).classes if one != name}
+        if (into := others.get(new.casefold())) is not None:
+            return self._change(owner, job, merge={into: (name, into)})
+        return self._change(owner, job, rename={name: new})
+
+    # ----------------------------------------------------------------------------------
+
+    def _change(
+        self,
+        owner: str,
+        job: str,
+        *,
+        upload: Path | None = None,
+        remove: Sequence[str] = (),
+        merge: Mapping[str, Sequence[str]] | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> LaterChange:
+        bundle, before = self._results.bundle(owner, job), self._store.get(job, owner=owner)
+        found = self._projects.get(owner, before.project)
+        self._check_room(owner, None)
+        new, draft = new_job_id(), self._projects.folder(found.id) / f"later.draft-{secrets.token_hex(4)}"
+        home = self._store.folder(new)
+        try:
+            added = str(self._sorted_into(draft, upload)) if upload is not None else ""
+            question = AskEdit(
+                bundle=str(bundle), out=str(home / _BUNDLE), add=added, remove=tuple(remove),
+                merge={into: tuple(names) for into, names in (merge or {}).items()},
+                rename=dict(rename or {}), workspace=str(self._store.path.parent),
+            )  # fmt: skip
+            done: EditSummary = from_json(EditSummary, self._ask(to_json(question)))
+            self._store.adopt(owner, found.id, before.experiment_json, new, _BUNDLE, time.time())
+        except BaseException:
+            discard(home)
+            raise
+        finally:
+            discard(draft)
+        self._projects.save(replace(found, shown=new))
+        return LaterChange(job=new, changes=done.changes, left_out=done.left_out, seconds=done.seconds)
+
+    def _sorted_into(self, draft: Path, upload: Path) -> Path:
+        """The pictures of a zip as a confined reader wrote them, in one folder for each class."""
+        images, folder = make_folder(draft / "images"), draft / "classes"
+        question = ReadUpload(str(upload), str(images), str(draft / "dataset.json"), upload.stem)
+        came: Imported = from_json(Imported, self._read(to_json(question)))
+        _lay_out(came.manifest, folder)
+        return folder
+
+
+def _lay_out(manifest: Manifest, folder: Path) -> None:
+    for number, image in enumerate(manifest.images):
+        path = manifest.path(image)
+        link(path, make_folder(folder / image.class_name) / f"{number:05}{path.suffix}")
