@@ -1,6 +1,6 @@
 """Which altered copies are found as near duplicates, and which pictures are joined that are none.
 
-    python benchmarks/near_duplicates.py FOLDER... [--copies 50]
+    python -m benchmarks.near_duplicates FOLDER... [--copies 50] [--json FILE]
 
 Of each folder of class folders, some pictures are altered in memory, one way at a time, and grouped with
 all the others. Printed as a table: copies that share a group with their picture, by the difference hash
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import json
 import random
 import sys
 import time
@@ -41,8 +42,12 @@ def main() -> None:
     parser.add_argument(
         "--copies", type=int, default=50, help="pictures that are altered; default: %(default)s"
     )
+    parser.add_argument("--json", type=Path, help="the table, a set after the other")
     choices = parser.parse_args()
     columns = [measured(folder, choices.copies) for folder in choices.folders]
+    if choices.json:
+        names = (folder.name for folder in choices.folders)
+        choices.json.write_text(json.dumps(dict(zip(names, columns, strict=True)), indent=1) + "\n")
     say("| |", *(f" {folder.name} |" for folder in choices.folders))
     say("|---|" + "--:|" * len(columns))
     for row in columns[0]:

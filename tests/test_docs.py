@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import json
 import os
 import re
 import subprocess
@@ -14,6 +16,8 @@ import headswap
 
 ROOT = Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "guide" / "python.md"
+BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+QUESTIONS = re.split(r"^## ", BENCHMARKS, flags=re.MULTILINE)[1:]
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -57,3 +61,25 @@ def test_the_examples_of_the_guide_run_in_their_order(tmp_path: Path) -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert len(examples) >= 5
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.partition("\n")[0])
+def test_a_measurement_is_one_table_with_its_command_machine_date_and_raw_results(question: str) -> None:
+    _, made, *_ = question.split("\n\n")
+    commands = re.findall(r"`python -m (benchmarks\.\w+)[^`]*`", made)
+    raw = [ROOT / "docs" / name for name in re.findall(r"\]\((benchmarks/[\w-]+\.json)\)", made)]
+
+    assert question.partition("\n")[0].endswith("?")
+    assert len(re.findall(r"^\|[-:| ]+\|$", question, re.MULTILINE)) == 1
+    assert len(commands) == 1
+    assert (ROOT / f"{commands[0].replace('.', '/')}.py").is_file()
+    assert re.search(r"\b(AMD|Apple|Intel|NVIDIA)\b", made)
+    assert re.search(rf"\b\d{{1,2}} ({'|'.join(calendar.month_name[1:])}) 20\d\d\b", made)
+    assert len(raw) == 1
+    assert json.loads(raw[0].read_text(encoding="utf-8"))
+
+
+def test_raw_results_are_those_of_a_table() -> None:
+    named = {name for question in QUESTIONS for name in re.findall(r"benchmarks/([\w-]+\.json)", question)}
+
+    assert named == {path.name for path in (ROOT / "docs" / "benchmarks").iterdir()}

@@ -33,7 +33,7 @@ LESSON = Lesson(
     "the body at low rates that fall towards the picture.",
     why=(
         "A random head sends random corrections down through the body. At a high rate the body follows "
-        "them, and a million photos' worth of seeing is overwritten by noise.",
+        "them, and a million pictures' worth of seeing is overwritten by noise.",
         "With the head solved first the corrections make sense from the first step, and low rates change "
         "little where little needs to change.",
         "What it gets right of the pictures it practises on, less what it gets right in the exam, is the "

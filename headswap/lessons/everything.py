@@ -25,7 +25,7 @@ LESSON = Lesson(
     plan="Four ways with the same exam pictures: the new head alone, on small pictures and on full ones; "
     "everything, beginning with what the network knows; everything, beginning from nothing.",
     why=(
-        "The body learned from a million photos to tell edges, textures and shapes apart. Your pictures "
+        "The body learned from a million pictures to tell edges, textures and shapes apart. Your pictures "
         "have those too, so only the last step is new.",
         "Its numbers are the same before and after, to the bit: the fingerprint proves it. So the body "
         "runs once over each picture, and the rest takes moments.",

@@ -57,7 +57,7 @@ _ALL = (
     ),
     Term(
         "changed copy",
-        "A practice picture flipped or cut in another way: it shall learn the thing, not the photo.",
+        "A practice picture flipped or cut in another way: it shall learn what is shown, not one picture.",
         "data augmentation",
     ),
     Term(
@@ -90,7 +90,7 @@ _ALL = (
         "discriminative learning rates",
     ),
     Term("settings", "What a person chooses before it learns, such as the rate.", "hyperparameters"),
-    Term("seed", "Decides what chance decides. The same seed gives the same result.", "random seed"),
+    Term("seed", "The number that chance begins with. The same one gives the same result.", "random seed"),
     Term(
         "time budget",
         "When this time is over, it stops and keeps the best that it has found.",

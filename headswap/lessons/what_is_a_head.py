@@ -97,7 +97,7 @@ def run(material: Material) -> LessonFindings:
         ("old_head", in_head, "numbers in the old head"),
         ("body", whole - in_head, "numbers in the body"),
         ("new_head", (width + 1) * classes, "numbers in a new head for these pictures"),
-        ("heads_found", as_said, "of six heads found where the riddles say"),
+        ("heads_found", as_said, "of six heads found where they are"),
     )
     same = difference <= _ROUNDING * max(1.0, float(votes.abs().max()))
     exactly = ("difference", difference, "largest difference between its votes and the same by hand")

@@ -48,7 +48,7 @@ def test_a_network_of_each_kind_of_head_shows_what_the_core_finds(visit: Visit) 
         for path in found.site.all_paths:
             assert path in shown, name
         assert number(found.backbone_parameters) in shown, name
-        assert f"{found.site.in_features[0]} → {found.site.num_classes}" in shown, name
+        assert f"{found.site.in_features[0]} features → {found.site.num_classes} names" in shown, name
 
 
 def test_a_name_that_nobody_has_is_one_sentence_and_the_network_stays(visit: Visit) -> None:
@@ -73,7 +73,7 @@ def test_the_new_head_is_as_large_as_the_images_have_classes(visit: Visit) -> No
     visit.wait("#hs-chip [data-done*=pictures]")
     visit.open_step("model")
 
-    visit.wait("#hs-head .facts:has-text('1280 → 4')")
+    visit.wait("#hs-head .facts:has-text('1280 features → 4 names')")
     assert "5,124 numbers to learn" in visit.page.inner_text("#hs-head .facts")
     assert "ms a picture here" in visit.page.inner_text(".card:has(:checked)")
 

@@ -1,4 +1,4 @@
-"""What a head is: the votes by hand, and six heads where the riddles say."""
+"""What a head is: the votes by hand, and six heads where they are."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_nothing_is_known_before_a_guess(service: Service, progress: str) -> Non
     assert (view.guess, view.result, view.done) == (None, None, ())
     with pytest.raises(BadSetting, match="Nothing was chosen\\. First say what you think"):
         service.lessons.run("", progress, QUICK, -1)
-    with pytest.raises(BadSetting, match="A riddle has no such answer"):
+    with pytest.raises(BadSetting, match="This network has no such layer"):
         service.lessons.run("", progress, "what-is-a-head", 0, (7,))
 
 

@@ -11,7 +11,7 @@ from headswap.pipeline.inspect import Inspection
 def test_the_new_head_is_as_large_as_the_names_of_the_person(inspection: Inspection) -> None:
     drawn = rendered(head_view(inspection, ("bird", "bug", "fruit", "vehicle")))
 
-    assert new_head_words(inspection, 4) == "2048 → 4 · 8,196 numbers to learn"
+    assert new_head_words(inspection, 4) == "2048 features → 4 names · 8,196 numbers to learn"
     assert "2048 → 4 · 8,196 numbers" in drawn
     assert all(f">{name}</text>" in drawn for name in ("bird", "bug", "fruit", "vehicle"))
 
@@ -20,7 +20,7 @@ def test_before_there_are_images_the_new_head_waits_for_names(inspection: Inspec
     drawn = rendered(head_view(inspection, ()))
 
     assert "your names" in drawn
-    assert "2048 → 0" not in drawn
+    assert "→ 0 " not in drawn
 
 
 def test_both_drawings_are_well_formed_whatever_the_names(inspection: Inspection, hostile: str) -> None:

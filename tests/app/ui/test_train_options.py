@@ -45,5 +45,5 @@ def test_every_depth_is_offered_with_its_time() -> None:
     choices = {value: label for label, value in depth_choices({"head": 9.0, "last": 130.0})}
 
     assert choices["head"] == "Only the head\nSeconds. The right start."
-    assert choices["last"] == "Head and last part\nAbout 2 minutes. The last block of the body as well."
+    assert choices["last"] == "Head and last part\nAbout 2 minutes. The last part of the body as well."
     assert choices["norms"] == "Head and a bit more\nMinutes. Its norm layers as well."

@@ -240,5 +240,5 @@ def _committed(lesson: Lesson, choice: int, riddles: Sequence[int]) -> LessonSta
         raise BadSetting("Nothing was chosen.", remedy="First say what you think will happen.")
     said = [*riddles, *[-1] * len(lesson.riddles)][: len(lesson.riddles)]
     if not all(-1 <= one < len(riddle.options) for one, riddle in zip(said, lesson.riddles, strict=True)):
-        raise BadSetting("A riddle has no such answer.", remedy="Choose one of those offered.")
+        raise BadSetting("This network has no such layer to choose.", remedy="Choose one of those offered.")
     return LessonState(lesson=lesson.name, guess=choice, riddles=tuple(said))

@@ -157,7 +157,8 @@ def why(view: LessonView, words: ExplainedTerms) -> h.Renderable:
     if view.result is None:
         return _beat(4, "Why", h.p(".hs-note")["The reason comes after the run."])
     reasons = h.div(".reasons")[words.paragraphs(view.lesson.why)]
-    return _beat(4, "Why", reasons, words.rest(), [sides(code) for code in view.lesson.codes])
+    code = h.details(".codes")[h.summary["Show the code"], [sides(each) for each in view.lesson.codes]]
+    return _beat(4, "Why", reasons, words.rest(), code)
 
 
 def _beat(number: int, name: str, *body: h.Node) -> h.Renderable:

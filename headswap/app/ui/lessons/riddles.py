@@ -1,4 +1,4 @@
-"""The riddles of the first experiment: where is the head of this network? Guessed first, then really found.
+"""The quiz of the first experiment: where is the head of this network? Guessed first, then really found.
 
 Flow:  LessonView --riddles--> rows to choose from;  after the run --riddles_seen--> found, and a score
 
@@ -15,14 +15,12 @@ from headswap.lessons.lesson import Riddle
 
 
 def riddles(view: LessonView) -> h.Renderable | None:
-    """One row a network, with the layers that it really has to choose from."""
+    """One row a network, with the layers that it really has to choose from; folded away."""
     if not view.lesson.riddles:
         return None
-    return h.div(".riddles")[
-        h.h3["Six riddles: which layer is the head?"],
-        h.p(".hs-note")[
-            "Six families of networks. Leave out what you do not know; the run looks for itself."
-        ],
+    return h.details(".riddles")[
+        h.summary["For experts: find the head of six networks"],
+        h.p(".hs-note")["Leave out what you do not know; the run looks for itself."],
         h.ul[[_riddle(view, number, riddle) for number, riddle in enumerate(view.lesson.riddles)]],
     ]
 
@@ -37,7 +35,7 @@ def riddles_seen(view: LessonView) -> h.Renderable | None:
         for riddle, said in zip(view.lesson.riddles, view.riddles, strict=False)
     ]
     return h.div(".riddles.seen")[
-        h.h3[f"The riddles: {view.riddles_right} of {len(view.lesson.riddles)}"],
+        h.h3[f"Heads guessed: {view.riddles_right} of {len(view.lesson.riddles)}"],
         h.table[
             h.thead[h.tr[[h.th(scope="col")[words] for words in ("network", "your guess", "found")]]],
             h.tbody[rows],

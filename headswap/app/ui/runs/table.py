@@ -19,8 +19,8 @@ from headswap.plots.scatter import Dot, scatter
 
 DEPTHS = {
     "head": "the head",
-    "norms": "head and norms",
-    "last": "head and last blocks",
+    "norms": "head and a bit more",
+    "last": "head and last part",
     "everything": "everything",
     "auto": "as far as it helps",
 }

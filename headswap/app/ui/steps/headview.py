@@ -52,9 +52,9 @@ def _lower(reason: str) -> str:
 
 
 def new_head_words(inspection: Inspection, num_classes: int) -> str:
-    """`1280 → 4 · 5,124 numbers to learn`."""
+    """`1280 features → 4 names · 5,124 numbers to learn`."""
     learned = number(numbers_to_learn(inspection, num_classes))
-    return f"{inspection.site.in_features[0]} → {num_classes} · {learned} numbers to learn"
+    return f"{inspection.site.in_features[0]} features → {num_classes} names · {learned} numbers to learn"
 
 
 def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderable:
@@ -63,7 +63,7 @@ def intro(card: NetworkCard | None, inspection: Inspection | None) -> h.Renderab
     example = old_names(inspection)[:1] if inspection else ()
     such = f" such as “{example[0]}”" if example else ""
     votes = f"votes for {number(known)} names{such}" if known else "turns what it saw into an answer"
-    learned = "1.2 million photos" if known == 1000 else "a great many photos"
+    learned = "1.2 million pictures" if known == 1000 else "a great many pictures"
     return h.div(".hs-intro")[
         h.h1["Start from a network that already sees"],
         h.p[
@@ -77,7 +77,7 @@ def _facts(inspection: Inspection, classes: tuple[str, ...]) -> h.Renderable:
     site = inspection.site
     new, learn = "as you like", "one output for every class of your pictures"
     if classes:
-        new = f"{site.in_features[0]} → {len(classes)}"
+        new = f"{site.in_features[0]} features → {len(classes)} names"
         learn = f"{number(numbers_to_learn(inspection, len(classes)))} numbers to learn"
     return h.dl(".facts")[
         h.div[
@@ -99,7 +99,8 @@ def _lines(paths: tuple[str, ...]) -> h.Node:
 
 def _old_head(inspection: Inspection) -> str:
     site = inspection.site
-    size = f"{site.in_features[0]} → {site.num_classes}, {number(inspection.head_parameters)} numbers"
-    old = "It had no head of its own" if site.new_head else f"{site.layers[0].kind} {size}"
+    size = f"{site.in_features[0]} features → {site.num_classes} names"
+    numbers = f"{number(inspection.head_parameters)} numbers ({site.layers[0].kind})"
+    old = "It had no head of its own" if site.new_head else f"{size}, {numbers}"
     aux = f"; {in_words(len(site.aux_paths))} only speak while it is trained" if site.aux_paths else ""
     return f"{old}{aux}"

@@ -22,7 +22,7 @@ from headswap.training.config import Depth, FinetuneConfig, HeadChoice, TrainCon
 DEPTHS: tuple[tuple[Depth, str, str], ...] = (
     ("head", "Only the head", "The right start."),
     ("norms", "Head and a bit more", "Its norm layers as well."),
-    ("last", "Head and last part", "The last block of the body as well."),
+    ("last", "Head and last part", "The last part of the body as well."),
     ("everything", "All of it, step by step", ""),
     ("auto", "Try them for me", "Cut or whole pictures, the head or more: it tries, and keeps what helps."),
 )
@@ -86,8 +86,8 @@ def build_plan() -> TrainOptions:
             )
         with _field("Locked away for the exam, %", "exam"):
             share = gr.Slider(10, 50, SHARE, step=5, label="Locked away for the exam, %", **bare)
-        with _field("Seed", "seed", "The same seed gives the same result."):
-            seed = gr.Number(0, label="Seed", precision=0, **bare)
+        with _field("Number for chance", "seed", "The same number gives the same result."):
+            seed = gr.Number(0, label="Number for chance", precision=0, **bare)
         keep = gr.Checkbox(
             usual.keep_features, label="the zip keeps what a change of its classes needs (no pictures)",
             container=False,

@@ -31,7 +31,7 @@ OPENED = h.fragment[
 ]
 CAMERA = h.p(".hs-note")[
     "Browsers lend the camera to https addresses only: start headswap with a certificate, or put the page on "
-    "a web host. Elsewhere a phone takes a photo instead."
+    "a web host. Elsewhere a phone takes a picture instead."
 ]
 
 

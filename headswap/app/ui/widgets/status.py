@@ -10,9 +10,9 @@ from headswap.app.ui.widgets.icons import icon, term
 from headswap.app.ui.widgets.text import percent, seconds
 
 LESSON = h.p(".hs-soft.lesson")[
-    "Practice ", term("practice"), " is what it trains on. The exam ", term("exam"), " pictures are locked "
-    "away. If practice goes up and exam does not, it is memorising. A pass ", term("pass"), " is one look at "
-    "every practice picture.",
+    "Practice ", term("practice"), " is what it learns from. The exam ", term("exam"), " pictures are locked "
+    "away. If practice goes up and exam does not, it learns by heart ", term("learn by heart"), ". A pass ",
+    term("pass"), " is one look at every practice picture.",
 ]  # fmt: skip
 
 
