@@ -8,8 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from headswap.cluster import joining, ray_crew
 from headswap.cluster.crew import Crew, Here, Parcel, WorkLost, in_order
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
+from headswap.data.ingest import HERE_FIRST, FileRecords, ingest
+from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.pipeline import spread
@@ -167,6 +170,34 @@ def test_a_folder_that_one_machine_sees_otherwise_is_refused(
     ):
         pass
     assert list((tmp_path / "shelf").iterdir()) == [], "the probe is gone"
+
+
+@pytest.mark.parametrize("form", ["an address", "a tar"])
+def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
+    crew: Crew, form: str, sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spread, "CHUNK", 8)
+    data, store, told = sample / "train", tmp_path / "remote", []
+    if form == "a tar":
+        with tarfile.open(tmp_path / "train.tar", "w") as packed:
+            packed.add(data, "train")
+    source = Path(f"file://{data}") if form == "an address" else tmp_path / "train.tar"
+
+    def elsewhere(placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None]:
+        for records in spread.read_elsewhere(crew, source, store, placed, None):
+            told.append(records)
+            yield records
+
+    read = ingest(source, store=store, elsewhere=elsewhere).manifest
+    near = ingest(data).manifest
+
+    assert len(told) == len(near.images) - HERE_FIRST
+    assert [(one.class_name, one.sha256, one.look) for one in read.images] == [
+        (one.class_name, one.sha256, one.look) for one in near.images
+    ]
+    assert all(read.path(one).is_file() for one in read.images)
+    copies = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".json"]
+    assert len(copies) == len(near.images), "one copy of each, whoever asked for it"
 
 
 def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(
