@@ -144,9 +144,10 @@ def _with_numbers(network: Any, wide: Any) -> list[str]:
 
 def ordered(zoo: str) -> list[str]:
     """Names, the first of each family (what its builder's file or its first word says) before all others."""
-    names, families = _names(zoo), set()
-    first, rest = [], []
-    for name in names:
+    first: list[str] = []
+    rest: list[str] = []
+    families: set[str] = set()
+    for name in _names(zoo):
         family = _family(zoo, name)
         (rest if family in families else first).append(name)
         families.add(family)
