@@ -1,4 +1,4 @@
-"""How long the ten experiments take, as in the process that runs them for the page: libraries loaded.
+"""How long the experiments take, as in the process that runs them for the page: libraries loaded.
 
     python -m benchmarks.lessons [--models tf_efficientnet_lite0 torchvision/resnet50] [--data DIR]
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.accuracy_ways import processor_s
 from headswap.errors import HeadswapError
 from headswap.lessons.catalogue import LESSONS, run_lesson
 from headswap.lessons.config import LessonConfig
@@ -41,14 +42,15 @@ def main() -> None:
             print(f"{model}{'' if is_here else ', weights drawn by chance'}")
             setting = LessonConfig(model=model, data=choices.data, weights=weights)
             for lesson in LESSONS:
-                start = time.perf_counter()
+                start, used = time.perf_counter(), processor_s()
                 try:
                     result = run_lesson(lesson.name, setting, workspace=folder / model)
                 except HeadswapError as error:
                     print(f"  {lesson.name:16} {error}")
                     continue
-                seconds = time.perf_counter() - start
-                print(f"  {lesson.name:16} {seconds:6.1f} s  {result.images:3} pictures", flush=True)
+                seconds, processor = time.perf_counter() - start, processor_s() - used
+                words = f"{seconds:6.1f} s  {processor:6.1f} s of the processor  {result.images:3} pictures"
+                print(f"  {lesson.name:16} {words}", flush=True)
 
 
 if __name__ == "__main__":

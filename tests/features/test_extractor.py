@@ -13,6 +13,7 @@ from headswap.errors import TeachingFailed
 from headswap.features.engines import Engine, choose_engine, engines_here
 from headswap.features.extractor import Extractor
 from headswap.heads.detect import find_head
+from headswap.heads.wide import find_taps, widen
 from headswap.network import Network
 from tests.pretend_device import pretend_device
 
@@ -66,6 +67,27 @@ def test_every_engine_is_near_the_exact_one(
     assert fast.engine == engine
     assert (features - true[0]).norm() / true[0].norm() < 0.05
     assert (logits - true[1]).norm() / true[1].norm() < 0.05
+
+
+@pytest.mark.parametrize("engine", engines_here(), ids=lambda engine: engine.name)
+def test_every_engine_pools_the_same_of_every_block(
+    engine: Engine, make_network: MakeNetwork, make_images: MakeImages, tmp_path: Path
+) -> None:
+    layers = [nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 1)) for _ in range(3)]
+    plain, batch = make_network(nn.Sequential(*layers)), make_images(8)
+    own = find_head(plain)
+    taps = find_taps(plain, own)
+    network, site = widen(plain, own, taps, 4)
+    fast = Extractor(network, site, engine, tmp_path)
+
+    features = fast.features(batch)
+
+    true = Extractor(network, site, EXACT).features(batch)
+    assert fast.engine == engine
+    assert features.shape == true.shape == (8, sum(site.in_features))
+    widths = [*(tap.width for tap in taps), *own.in_features]
+    for ours, exact in zip(features.split(widths, dim=1), true.split(widths, dim=1), strict=True):
+        assert (ours - exact).norm() / exact.norm() < 0.05
 
 
 @pytest.mark.parametrize("count", [1, 5])
