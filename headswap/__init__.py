@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from headswap.pipeline.comparison import Comparison, Race
     from headswap.pipeline.edit import EditOutcome, edit
     from headswap.pipeline.inspect import Inspection
+    from headswap.pipeline.label import LabelRow, LabelTable, label
     from headswap.pipeline.many import sort
     from headswap.pipeline.run import Outcome, run_experiment
     from headswap.training.config import FinetuneConfig, TrainConfig
@@ -51,6 +52,8 @@ __all__ = [
     "HeadSite",
     "HeadswapError",
     "Inspection",
+    "LabelRow",
+    "LabelTable",
     "LessonResult",
     "Manifest",
     "NetworkCard",
@@ -69,6 +72,7 @@ __all__ = [
     "export",
     "find_head",
     "inspect",
+    "label",
     "lesson",
     "load_bundle",
     "load_network",
@@ -89,6 +93,8 @@ _HOMES = {
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
     "Inspection": "headswap.pipeline.inspect",
+    "LabelRow": "headswap.pipeline.label",
+    "LabelTable": "headswap.pipeline.label",
     "LessonResult": "headswap.lessons.lesson",
     "Manifest": "headswap.data.manifest",
     "NetworkCard": "headswap.network",
@@ -107,6 +113,7 @@ _HOMES = {
     "export": "headswap.exports.export",
     "find_head": "headswap.heads.detect",
     "inspect": "headswap.pipeline.api",
+    "label": "headswap.pipeline.label",
     "lesson": "headswap.lessons.catalogue",
     "load_bundle": "headswap.bundle.predictor",
     "load_network": "headswap.zoos.catalogue",

@@ -153,11 +153,17 @@ def csv_of(said: Iterable[Prediction], classes: Sequence[str]) -> str:
     """A table: file, label, how sure, how unlike, the nearest practice pictures, the share of every class."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(_cell, classes)])
+    table.writerow(["file", "label", "sure", "unlike", "is_unlike", "nearest", *map(table_cell, classes)])
     for one in said:
         shares = [f"{one.probabilities[name]:.6f}" for name in classes]
         ood_score = "" if one.ood_score is None else f"{one.ood_score:.4f}"
-        row = [_cell(one.file), _cell(one.label), f"{one.sure:.6f}", ood_score, str(one.is_ood).lower()]
+        row = [
+            table_cell(one.file),
+            table_cell(one.label),
+            f"{one.sure:.6f}",
+            ood_score,
+            str(one.is_ood).lower(),
+        ]
         table.writerow([*row, " ".join(one.nearest), *shares])
     return text.getvalue()
 
@@ -367,6 +373,11 @@ def _check_folder_name(name: str) -> None:
         )
 
 
-def _cell(words: str) -> str:
+def table_cell(words: str) -> str:
     """A name that no spreadsheet takes for a formula."""
     return f"'{words}" if words.startswith(_FORMULA) else words
+
+
+def plain_cell(cell: str) -> str:
+    """The name that `table_cell` has made a cell of."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
