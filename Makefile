@@ -9,7 +9,7 @@ lint:
 	$(PYTHON) -m ruff format --check .
 
 types:
-	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy headswap app.py tests benchmarks
 	$(PYTHON) -m mypy --platform win32
 	$(PYTHON) -m mypy --platform darwin
 

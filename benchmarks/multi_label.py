@@ -50,7 +50,9 @@ def collages(folder: Path, most: int) -> tuple[list[Image.Image], NDArray[np.flo
         if path.suffix.lower() in (".jpg", ".png")
     ]
     draw.shuffle(files)
-    names, images, rows = sorted({name for _, name in files}), [], []
+    names = sorted({name for _, name in files})
+    images: list[Any] = []
+    rows: list[Any] = []
     while files and len(images) < most:
         some = [files.pop() for _ in range(1 + len(images) % 2) if files]
         square = Image.new("RGB", (2 * SIDE, 2 * SIDE), (235, 235, 230))

@@ -303,11 +303,11 @@ def _parameters_on_meta() -> Iterator[None]:
             module, name, value if value is None else nn.Parameter(value.to("meta"), value.requires_grad)
         )
 
-    nn.Module.register_parameter = registering
+    nn.Module.register_parameter = registering  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        nn.Module.register_parameter = register
+        nn.Module.register_parameter = register  # type: ignore[method-assign]
 
 
 def _quantization(name: str, classes: int) -> Any:

@@ -58,11 +58,11 @@ class OnDevice(torch.Tensor):
 
     here: ClassVar[_Here | None] = None
     held: Tensor  # the numbers, on the processor
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls, held: Tensor) -> OnDevice:
-        wrapped: OnDevice = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        wrapped: OnDevice = torch.Tensor._make_wrapper_subclass(
             cls,
             held.size(),
             strides=held.stride(),
@@ -76,13 +76,13 @@ class OnDevice(torch.Tensor):
     def __init__(self, held: Tensor) -> None:
         self.held = held.detach()
 
-    def __repr__(self, **_: Any) -> str:
+    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
         return f"{self.held!r} on {self.device}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OnDevice:
         copied = OnDevice(self.held.clone()).requires_grad_(self.requires_grad)
         if getattr(self, "_is_param", False):
-            copied._is_param = True  # type: ignore[attr-defined]
+            copied._is_param = True
         memo[id(self)] = copied
         return copied  # type: ignore[return-value]
 
@@ -128,7 +128,9 @@ class OnDevice(torch.Tensor):
         return self.numpy()
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return _dispatched(func, args, kwargs or {})
 
 
@@ -244,7 +246,7 @@ def _at(x: Tensor, device: torch.device) -> Tensor:
     up = device.type != "cpu"
     if up == isinstance(x, OnDevice):
         return x
-    return (_Up if up else _Down).apply(x)  # type: ignore[no-any-return]
+    return (_Up if up else _Down).apply(x)
 
 
 class _Api(TorchFunctionMode):

@@ -329,7 +329,8 @@ def test_importing_the_front_doors_loads_neither_torch_nor_gradio(module: str) -
 
 def tree_paths(text: str) -> list[str]:
     """The paths that the first column of an annotated tree names."""
-    paths, folders = [], []
+    paths: list[str] = []
+    folders: list[str] = []
     for line in text.splitlines():
         match = re.match(r"^( *)([\w.\-]+/?)(\s{2,}.*)?$", line)
         if not match:

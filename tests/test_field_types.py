@@ -75,5 +75,5 @@ def test_a_whole_number_is_a_number_too_and_a_long_value_is_shown_short() -> Non
     assert TrainConfig(budget_s=60, l2_grid=(1,), l2=1).l2 == 1
     assert Settings(workspace=HERE, sample=HERE).limits == Limits()
     with pytest.raises(BadSetting, match=r"^depth is 'aaaa") as refused:
-        TrainConfig(depth="a" * 500)  # type: ignore[arg-type]  # what a notebook may hand over
+        TrainConfig(depth="a" * 500)  # what a notebook may hand over
     assert len(refused.value.problem) < 100

@@ -90,7 +90,7 @@ def test_a_module_moves_there_and_back_with_the_same_parameters_and_answers(devi
     parameters, batch = list(module.parameters()), torch.rand(2, 3, 8, 8)
     expected = module.eval()(batch).detach()
 
-    module.to(device, memory_format=torch.channels_last)
+    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     assert all(now is before for now, before in zip(module.parameters(), parameters, strict=True))
     assert {value.device.type for value in module.state_dict().values()} == {device}

@@ -6,6 +6,7 @@ import argparse
 import inspect
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_train_and_teach_are_one_function() -> None:
 
 
 @pytest.mark.parametrize("choice", [{"seed": 1}, {"head": "fc"}, {"config": TrainConfig()}])
-def test_a_repeated_run_refuses_choices_that_it_would_not_follow(choice: dict[str, object]) -> None:
+def test_a_repeated_run_refuses_choices_that_it_would_not_follow(choice: dict[str, Any]) -> None:
     with pytest.raises(BadSetting, match="no other choice can be followed"):
         headswap.train("anywhere", from_bundle="a-bundle", **choice)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
@@ -27,7 +28,7 @@ def facts(bundle: Path) -> CardFacts:
 def test_the_hub_reads_its_task_library_licence_and_accuracy(facts: CardFacts) -> None:
     awkward = replace(facts, title='mugs: "red" & blue\n---\n# no')
 
-    data = ModelCard(model_card(awkward)).data
+    data: Any = ModelCard(model_card(awkward)).data
 
     assert data.pipeline_tag == "image-classification"
     assert (data.library_name, data.license) == ("timm", "apache-2.0")

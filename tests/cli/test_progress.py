@@ -77,8 +77,11 @@ def test_teach_draws_its_steps_in_a_terminal_whatever_may_move(
     code = main(["teach", str(tinted), *model, "--out", str(tmp_path / "b"), "--depth", depth])
 
     drawn = terminal.getvalue()
-    steps = ["pictures", "features", "save"] + (["views"] if depth == "auto" else [])
-    steps += [] if depth in ("head", "auto") else ["finetune"]
+    steps: list[Step] = ["pictures", "features", "save"]
+    if depth == "auto":
+        steps.append("views")
+    elif depth != "head":
+        steps.append("finetune")
     assert code == 0, drawn
     assert all(text_of_step(step).name in drawn for step in steps)
 

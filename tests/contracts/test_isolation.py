@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,9 @@ def test_every_verb_refuses_what_is_not_ones_own_as_if_it_did_not_exist(
         assert "owner" in takes, f"{name} takes no owner: it must, or be named in OPEN with a reason"
         theirs, nothing = (arguments(name, verb, work) for work in (adas, nobodys))
 
-        heard = outcome(lambda verb=verb, given=theirs: verb("bob", **given))
+        heard = outcome(partial(verb, "bob", **theirs))
 
-        assert heard == outcome(lambda verb=verb, given=nothing: verb("bob", **given)), name
+        assert heard == outcome(partial(verb, "bob", **nothing)), name
         assert heard[0] == "NotFound" or heard[1] in ("()", "{}"), (name, heard)
         crossed += 1
     assert crossed >= 40
@@ -93,7 +94,7 @@ def test_the_same_verbs_answer_the_owner(service: Service, adas: Work) -> None:
             continue
         given = arguments(name, verb, adas)
 
-        heard = outcome(lambda verb=verb, given=given: verb("ada", **given))
+        heard = outcome(partial(verb, "ada", **given))
 
         assert heard[1] not in refusals, name
         asked += 1

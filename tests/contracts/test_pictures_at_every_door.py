@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +164,7 @@ def own_doors(loaded: Bundle) -> dict[str, Door]:
         return told(taken.manifest.left_out)
 
     def predict(files: Files, place: Path) -> Said:
-        return {name: refusal_of(lambda path=path: loaded.prepare(path)) for name, path in files.items()}
+        return {name: refusal_of(partial(loaded.prepare, path)) for name, path in files.items()}
 
     def evaluate(files: Files, place: Path) -> Said:
         return told(evaluate_bundle(loaded, zip_of(files, place), workspace=place).left_out)
@@ -195,13 +196,13 @@ def server_doors(reader: Reader, wanted: int) -> dict[str, Door]:
         def read(path: Path) -> object:
             return reader.read_one(path, place, wanted_px=wanted)
 
-        return {name: refusal_of(lambda path=path: read(path)) for name, path in files.items()}
+        return {name: refusal_of(partial(read, path)) for name, path in files.items()}
 
     def frame(files: Files, place: Path) -> Said:
         def read(path: Path) -> object:
             return reader.read_frame(b64encode(path.read_bytes()).decode(), wanted_px=wanted)
 
-        said = {name: refusal_of(lambda path=path: read(path)) for name, path in files.items()}
+        said = {name: refusal_of(partial(read, path)) for name, path in files.items()}
         return {name: words.replace("The camera's picture", name) for name, words in said.items()}
 
     return {"upload": upload, "beside": beside, "try": attempt, "frame": frame}

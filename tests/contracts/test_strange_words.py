@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_no_text_does_more_than_earn_a_sentence(service: Service, eves: Work) ->
     for name, argument, text, given in questions(service, eves):
         asked += 1
         try:
-            said = outcome(lambda name=name, given=given: verbs(service)[name](**given))
+            said = outcome(partial(verbs(service)[name], **given))
         except Exception as error:  # noqa: BLE001  a crash is the finding
             wrong.append(f"{name}({argument}={text[:20]!a}): {error!r:.80}")
             continue

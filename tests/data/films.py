@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -29,7 +30,7 @@ def encoded(
     """Frames as the bytes of a film of `FPS` frames a second; every frame is a key frame."""
     file = io.BytesIO()
     with av.open(file, "w", format="matroska" if ending == "mkv" else ending) as film:
-        stream = film.add_stream(codec, rate=FPS)
+        stream: Any = film.add_stream(codec, rate=FPS)  # of images, for these codecs
         height, width = frames[0].shape[:2]
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", 1
         if rotation:

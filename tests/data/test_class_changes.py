@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from headswap.errors import BadSetting
 CLASSES = ("bird", "heron", "owl", "pen")
 
 
-def image(name: str, number: int, **other: object) -> ImageRecord:
+def image(name: str, number: int, **other: Any) -> ImageRecord:
     sha256 = hashlib.sha256(f"{name} {number}".encode()).hexdigest()
     look = hashlib.sha256(f"look of {name} {number}".encode()).hexdigest()
     file = f"{name}/{number}.png"

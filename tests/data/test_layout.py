@@ -19,8 +19,8 @@ NAMES = [
 ]  # fmt: skip
 
 
-def classes(layout: FolderLayout) -> dict[str, str | None]:
-    return {placed.file: placed.class_name for placed in layout.placed}
+def classes(layout: FolderLayout) -> dict[str, str]:
+    return {placed.file: placed.class_name or "none" for placed in layout.placed}
 
 
 def parts(layout: FolderLayout) -> dict[str, str | None]:

@@ -161,7 +161,7 @@ def turned() -> Named:
     without[0x10F] = "a camera with a long name"
     yield "XMP, EXIF without it.jpg", saved(image, "JPEG", xmp=element, exif=without)
     for order in "<>":
-        for kind, form in (
+        for field_type, form in (
             (1, "B3x"),
             (2, "B3x"),
             (3, "H2x"),
@@ -171,8 +171,8 @@ def turned() -> Named:
             (9, "i"),
             (13, "I"),
         ):
-            entry = struct.pack(f"{order}HHI{form}", 0x112, kind, 1, 6)
-            yield f"EXIF type {kind} {order}.jpg", saved(image, "JPEG", exif=tiff(order, entry))
+            entry = struct.pack(f"{order}HHI{form}", 0x112, field_type, 1, 6)
+            yield f"EXIF type {field_type} {order}.jpg", saved(image, "JPEG", exif=tiff(order, entry))
         twice = struct.pack(f"{order}HHIHH", 0x112, 3, 2, 8, 3)
         beyond = struct.pack(f"{order}HHII", 0x10F, 2, 99, 900)
         yield f"EXIF with two values {order}.jpg", saved(image, "JPEG", exif=tiff(order, twice))
@@ -351,11 +351,11 @@ def damaged() -> Named:
         yield f"hole.{name}", whole[:at] + whole[at + 40 :]
         yield f"zeros.{name}", whole[:at] + bytes(60) + whole[at + 60 :]
     for number in range(12):
-        at = [
+        markers = [
             i for i in range(len(restarted) - 1) if restarted[i] == 0xFF and 0xD0 <= restarted[i + 1] <= 0xD7
         ]
         spoilt = bytearray(restarted)
-        spoilt[rng.choice(at) + 1] = rng.choice([0xD0, 0xD1, 0xD2, 0xD5, 0xD7, 0x00, 0xD9, 0xE5, 0x41])
+        spoilt[rng.choice(markers) + 1] = rng.choice([0xD0, 0xD1, 0xD2, 0xD5, 0xD7, 0x00, 0xD9, 0xE5, 0x41])
         yield f"restart marker {number}.jpg", bytes(spoilt)
     yield "nothing.jpg", b""
     yield "text.jpg", b"hello, this is no picture"
@@ -399,7 +399,7 @@ def damaged_chunks(image: Image.Image) -> Named:
     )
     lines = filtered(values, 8)
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 30, 20, 8, 2, 0, 0, 0))
-    for name, data in (
+    for title, data in (
         ("few rows, ended", zlib.compress(lines[: 91 * 7])),
         ("half a row, ended", zlib.compress(lines[: 91 * 7 + 40])),
         ("more rows", zlib.compress(lines + lines)),
@@ -413,9 +413,9 @@ def damaged_chunks(image: Image.Image) -> Named:
         ("filter 9", zlib.compress(b"\x09" + lines[1:])),
         ("no data", b""),
     ):
-        yield f"{name}.png", SIGNATURE + head + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+        yield f"{title}.png", SIGNATURE + head + chunk(b"IDAT", data) + chunk(b"IEND", b"")
         pieces = b"".join(chunk(b"IDAT", bytes([byte])) for byte in data)
-        yield f"{name}, byte by byte.png", SIGNATURE + head + pieces + chunk(b"IEND", b"")
+        yield f"{title}, byte by byte.png", SIGNATURE + head + pieces + chunk(b"IEND", b"")
 
 
 def large() -> Named:

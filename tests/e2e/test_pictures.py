@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
+from playwright.sync_api import FilePayload
 
 from headswap.data.decode import read_image
 from headswap.data.store import STORE_PX
@@ -412,7 +413,7 @@ def test_the_button_beside_a_finding_mends_it(visit: Visit, class_folders: Folde
     with page.expect_file_chooser() as chooser:
         page.click("#hs-checks li:has-text('Few pictures of pen') >> [data-add=pen]")
     chooser.value.set_files(
-        [{"name": f"{i}.jpg", "mimeType": "image/jpeg", "buffer": image(i)} for i in (1, 2)]
+        [FilePayload(name=f"{i}.jpg", mimeType="image/jpeg", buffer=image(i)) for i in (1, 2)]
     )
     visit.wait(".changed:has-text('2 pictures added.')")
     assert classes(visit)["pen"] == 7
@@ -428,12 +429,12 @@ def test_loose_images_make_a_class_on_a_phone(enter: Callable[..., Visit]) -> No
     page.fill("#hs-classes .new-class input", "my/mug")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    shots = [{"name": "image.jpg", "mimeType": "image/jpeg", "buffer": image(i)} for i in range(3)]
+    shots = [FilePayload(name="image.jpg", mimeType="image/jpeg", buffer=image(i)) for i in range(3)]
     chooser.value.set_files(shots)
     visit.wait("#hs-classes .klass")
     with page.expect_file_chooser() as chooser:
         page.click("#hs-picker .loose")
-    chooser.value.set_files([{"name": "b.jpg", "mimeType": "image/jpeg", "buffer": image(9)}])
+    chooser.value.set_files([FilePayload(name="b.jpg", mimeType="image/jpeg", buffer=image(9))])
     visit.wait("#hs-picker dialog[open]:has-text('What does this picture show?')")
     page.fill("#hs-picker dialog input", "pen")
     page.keyboard.press("Enter")

@@ -154,8 +154,8 @@ def test_stop_ends_the_worker_and_teaching_can_start_again(visit: Visit, house: 
 def test_the_result_opens_though_the_server_is_slow_to_hear_of_the_tabs_before(visit: Visit) -> None:
     ready(visit)
     held: list[Route] = []
+    take: Callable[[Route], None] = held.append
     visit.page.route("**/gradio_api/run/predict*", lambda route: take(route))
-    take = held.append
     visit.open_step("pictures")
     visit.open_step("teaching")
     take = Route.continue_

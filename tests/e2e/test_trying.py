@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from playwright.sync_api import FilePayload
 
 from tests.e2e.house import PLANTED, Visit
 
@@ -52,7 +53,7 @@ def test_the_heat_map_is_not_constant(taught: Visit) -> None:
 
 def test_an_image_that_is_none_is_refused_in_words(taught: Visit) -> None:
     page = taught.page
-    broken = {"name": "holiday.jpg", "mimeType": "image/jpeg", "buffer": b"\xff\xd8\xff\xe0 no picture"}
+    broken = FilePayload(name="holiday.jpg", mimeType="image/jpeg", buffer=b"\xff\xd8\xff\xe0 no picture")
 
     page.set_input_files("#hs-try input[type=file]", broken)
 
@@ -67,7 +68,8 @@ def test_an_image_that_is_none_is_refused_in_words(taught: Visit) -> None:
 
 def test_what_a_browser_cannot_show_is_answered_and_shown_beside_the_answer(taught: Visit) -> None:
     page = taught.page
-    sign = {"name": "sign.ppm", "mimeType": "", "buffer": b"P6 40 30 255\n" + bytes([200, 30, 30]) * 1200}
+    ppm = b"P6 40 30 255\n" + bytes([200, 30, 30]) * 1200
+    sign = FilePayload(name="sign.ppm", mimeType="", buffer=ppm)
 
     page.set_input_files("#hs-try input[type=file]", sign)
 

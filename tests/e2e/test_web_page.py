@@ -203,7 +203,7 @@ def test_axe_finds_nothing_on_any_width_in_light_and_dark(
     for width in (320, 360, 1100):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             judged = Axe().run(page).response
             assert judged["passes"], "axe has judged nothing"
             assert [one["id"] for one in judged["violations"]] == [], (width, scheme)

@@ -73,7 +73,8 @@ def killed_at_every_statement(change: Change, room: Path) -> tuple[int, list[str
         How often one was killed, and what was wrong afterwards.
     """
     place = room / "store"
-    deaths, wrong = 0, []
+    deaths = 0
+    wrong: list[str] = []
     while True:
         shutil.rmtree(place, ignore_errors=True)
         store = Store(place / "jobs.db")

@@ -34,7 +34,7 @@ class Scene:
     prepare: Callable[[Path], None]
     act: Callable[[Path], None]
     look: Callable[[Path], str]  # "old" or "new"; anything else, or an error, is a loss
-    sweep: Callable[[Path], None] = no_more_than_drafts
+    sweep: Callable[[Path], object] = no_more_than_drafts
 
 
 @dataclass(frozen=True)
@@ -211,9 +211,11 @@ def intake_scene(images: Path) -> Scene:
         projects = Projects(folder)
         project = _only_project(projects, folder)
         manifest = projects.manifest(project)
-        for image in manifest.images if manifest else ():
+        if manifest is None:
+            return "old"
+        for image in manifest.images:
             reread(manifest, image)
-        return "old" if manifest is None else "new"
+        return "new"
 
     return Scene(
         "taking pictures in",
@@ -441,7 +443,7 @@ def small_images(folder: Path, *, count: int = 2) -> Path:
 
 
 @cache
-def tiny_result() -> tuple:  # type: ignore[type-arg]
+def tiny_result() -> tuple:
     """A network of a few hundred numbers, with everything that a bundle says of it."""
     import torch
     from torch import nn

@@ -226,7 +226,7 @@ def test_a_gpu_that_was_left_is_told_of_each_time(is_wrong: bool, tmp_path: Path
             return 1.05 * x if is_wrong and x.device.type == "mps" and len(x) > 1 else x
 
     batch, made = images(40), network()
-    made.module.insert(3, OnMps())  # type: ignore[operator]
+    made.module.insert(3, OnMps())
     for _ in range(2):  # computed, and then from disk
         heard: list[Event] = []
         with pretend_device("mps"):

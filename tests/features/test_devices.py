@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -22,7 +24,8 @@ from tests.pretend_device import pretend_device
 
 
 def precisions() -> tuple[str, str]:
-    return torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+    cudnn: Any = torch.backends.cudnn
+    return cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -67,7 +69,7 @@ def test_a_convolution_that_others_read_too_is_left_alone() -> None:
 class PadsItself(nn.Conv2d):
     """As TensorFlow's "SAME" does; `more` pads otherwise, `standard` makes its weights again at each run."""
 
-    def __init__(self, *shape: int, more: int = 0, standard: bool = False, **options: int) -> None:
+    def __init__(self, *shape: Any, more: int = 0, standard: bool = False, **options: Any) -> None:
         super().__init__(*shape, **options)
         self.more, self.standard = more, standard
 
@@ -101,7 +103,7 @@ def test_a_convolution_that_pads_by_itself_becomes_a_plain_one(
 
 
 @pytest.mark.parametrize("options", [{"more": 1}, {"standard": True}, {"dilation": 2, "stride": 2}], ids=str)
-def test_one_that_pads_otherwise_or_makes_its_weights_is_left_alone(options: dict[str, int]) -> None:
+def test_one_that_pads_otherwise_or_makes_its_weights_is_left_alone(options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     module = stirred(nn.Sequential(PadsItself(3, 8, 2, **options), nn.BatchNorm2d(8), nn.ReLU6()))
     image = torch.randn(2, 3, 32, 32)

@@ -68,7 +68,7 @@ def test_a_square_layer_can_be_read_in_two_ways_rows_first() -> None:
 
 def test_an_exchange_that_breaks_off_is_taken_back() -> None:
     net = nn.ModuleDict({"one": nn.Linear(4, 3), "two": nn.Conv2d(4, 3, 1)})
-    net["two"].groups = 2  # which 7 classes cannot be divided into
+    net["two"].groups = 2  # type: ignore[assignment]  # which 7 classes cannot be divided into
     weight = net["one"].weight
     plan = HeadPlan(head_modules=(*linear_plan("one").head_modules, head_module("two", ())))
 

@@ -55,6 +55,7 @@ def strings_in_code(source: str) -> list[str]:
         node.body[0].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and isinstance(node.body[0], ast.Expr)
         and ast.get_docstring(node) is not None
     }
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docs]
@@ -105,7 +106,7 @@ def test_what_the_library_says_is_compared_with_what_was_found() -> None:
 
     assert find_head(net, input_size=(3, 16, 16)).metadata_agrees is True
 
-    net.pretrained_cfg = {"classifier": "hidden", "input_size": (3, 16, 16)}
+    net.pretrained_cfg = {"classifier": "hidden", "input_size": (3, 16, 16)}  # type: ignore[assignment]
     site = find_head(net)
     assert site.metadata_agrees is False
     assert site.metadata == "Pretrained_cfg names `hidden`."

@@ -43,7 +43,7 @@ def test_the_networks_own_words_come_first() -> None:
 def test_every_source_of_a_size_is_known() -> None:
     net = fixed(3, 8, 8)
     net.config = SimpleNamespace(num_channels=1, image_size=44)  # type: ignore[assignment]
-    net[0].img_size = (12, 14)  # type: ignore[assignment]
+    net[0].img_size = (12, 14)
     card = NetworkCard(
         name="n", zoo="z", input=InputSpec(height=9, width=7), weights=Weights(state="not available")
     )

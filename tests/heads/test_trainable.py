@@ -64,7 +64,7 @@ def test_within_the_block_only_the_head_learns_and_the_body_stays_still() -> Non
         assert {id(value) for value in net.parameters() if value.requires_grad} == {id(v) for v in learning}
         assert not net.stem[1].training
 
-    assert torch.equal(net.stem[1].running_mean, statistics)
+    assert net.stem[1].running_mean.equal(statistics)
     assert flags == {name: value.requires_grad for name, value in net.named_parameters()}
     assert net.train().stem[1].training
 

@@ -44,7 +44,7 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
-        for block in self.stages[0]["rows"]:  # type: ignore[index, union-attr]
+        for block in self.stages[0]["rows"]:
             x = block(x)
             if self.in_place:
                 x = x.mul_(2)
@@ -98,7 +98,7 @@ def test_the_last_features_come_last_and_are_what_the_plain_head_read() -> None:
     network = network_of(Net())
     images = torch.rand(3, 3, PX, PX)
     reached: list[Tensor] = []
-    network.module.fc.register_forward_pre_hook(lambda part, given: reached.append(given[0]))  # type: ignore[union-attr]
+    network.module.fc.register_forward_pre_hook(lambda part, given: reached.append(given[0]))
     wide, site = wide_of(network)
     reached.clear()
 
@@ -173,7 +173,7 @@ def test_blocks_of_real_networks(name: str, layout: Layout, fewest: int) -> None
     assert len(taps) >= fewest
     assert layout in {tap.layout for tap in taps}
     with torch.inference_mode():
-        features = wide.module.features(torch.rand(2, *site.input_size))  # type: ignore[operator]
+        features = wide.module.features(torch.rand(2, *site.input_size))
     assert features.shape == (2, sum(site.in_features))
     assert torch.isfinite(features).all()
     assert float((features[0] - features[1]).abs().max()) > 0

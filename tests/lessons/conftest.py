@@ -69,7 +69,8 @@ def ran() -> Callable[[Lesson, int, str], dict[str, Any]]:
     """Execute one version of a lesson's code, as it is shown; gives what it left behind."""
 
     def run(lesson: Lesson, number: int, version: str) -> dict[str, Any]:
-        code, names = lesson.codes[number], {}
+        code = lesson.codes[number]
+        names: dict[str, Any] = {}
         with torch.random.fork_rng():
             exec(f"{code.before}\n\n{getattr(code, version)}", names)
         return names

@@ -124,4 +124,4 @@ def test_a_head_that_is_not_one_linear_layer_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "value"), [("draws", 1), ("epochs", 0), ("small_px", 8), ("seed", -1)])
 def test_a_setting_that_cannot_work_is_refused(name: str, value: int) -> None:
     with pytest.raises(BadSetting, match=f"{name} is {value}. Choose"):
-        LessonConfig(**{name: value})
+        LessonConfig(**{name: value})  # type: ignore[arg-type]

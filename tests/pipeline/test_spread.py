@@ -22,7 +22,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
 
     class Told(Here):
-        def each(self, task, parcels):  # type: ignore[no-untyped-def]
+        def each(self, task, parcels):
             def taken() -> Iterator[Parcel]:
                 for parcel in parcels:
                     asked.append(parcel.about)

@@ -15,4 +15,4 @@ if os.environ.get("HEADSWAP_PRETENDS") and not any(
     from pretend_device import pretend_for_good
 
     sys.path.pop(0)
-    pretend_for_good(os.environ["HEADSWAP_PRETENDS"])  # type: ignore[arg-type]
+    pretend_for_good(os.environ["HEADSWAP_PRETENDS"])

@@ -31,7 +31,9 @@ def killed_servers(size: Size, room: Path) -> list[Line]:
     write_record(dataset, split(ingest(images, store=room / "images").manifest))
     house.start()
     store = Store(house.workspace / "jobs.sqlite")
-    ids, waits, wrong = [], [], []
+    ids: list[str] = []
+    waits: list[tuple[float, float]] = []
+    wrong: list[str] = []
     try:
         for number in range(size.server_kills):
             if not ids or store.get(ids[-1]).is_over:

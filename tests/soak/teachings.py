@@ -41,7 +41,7 @@ def killed_teachings(size: Size, room: Path) -> list[Line]:
         if given != truth:
             wrong.append(f"teaching {number}: {'another result' if given else 'did not finish'}")
     seen = "{equal:.0f} finished equal to the undisturbed one, {killed:.0f} of them really interrupted"
-    figures = {"equal": equal, "killed": interrupted}
+    figures: dict[str, float] = {"equal": equal, "killed": interrupted}
     return [line("killed teachings", "all finish, equal to uninterrupted", seen, wrong, figures=figures)]
 
 

@@ -24,7 +24,8 @@ def every_write(size: Size, room: Path) -> list[Line]:
     ]
     if os.name == "nt":
         return lines
-    deaths, wrong = 0, []
+    deaths = 0
+    wrong: list[str] = []
     for change in CHANGES:
         died, found = killed_at_every_statement(change, room / "rows")
         deaths, wrong = deaths + died, wrong + found

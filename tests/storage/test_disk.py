@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tenacity
 
 from headswap.storage.disk import MOST_TRIES, RealDisk
 from headswap.storage.files import DiskFailed, discard, make_folder, remove, sweep_drafts, write_text
@@ -26,7 +25,7 @@ def held(number: int) -> PermissionError:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited, without waiting."""
     waited: list[float] = []
-    monkeypatch.setattr(tenacity.nap.time, "sleep", waited.append)
+    monkeypatch.setattr("tenacity.nap.time.sleep", waited.append)
     return waited
 
 

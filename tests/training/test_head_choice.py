@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,11 +87,11 @@ def network_of(module: nn.Module) -> Network:
 
 
 def test_where_the_last_layer_has_forgotten_the_head_reads_every_layer(
-    teach_module: Callable[..., object], striped: Path, tmp_path: Path
+    teach_module: Callable[..., Any], striped: Path, tmp_path: Path
 ) -> None:
     module = Forgetful()
 
-    _, told, manifest = teach_module(module, striped, tmp_path / "f", SPEC)  # type: ignore[misc]
+    _, told, manifest = teach_module(module, striped, tmp_path / "f", SPEC)
 
     assert isinstance(told.network.module, WideNetwork)
     assert told.site.paths == ("head",)
@@ -103,14 +104,12 @@ def test_where_the_last_layer_has_forgotten_the_head_reads_every_layer(
 
 
 def test_what_it_answers_is_what_the_network_itself_says(
-    teach_module: Callable[..., object], striped: Path, tmp_path: Path
+    teach_module: Callable[..., Any], striped: Path, tmp_path: Path
 ) -> None:
     from headswap.data.store import reread
     from headswap.data.transforms import prepare, to_float
 
-    _, told, manifest = teach_module(  # type: ignore[misc]
-        Forgetful(), striped, tmp_path / "f", SPEC, engine="torch-cpu-float32"
-    )
+    _, told, manifest = teach_module(Forgetful(), striped, tmp_path / "f", SPEC, engine="torch-cpu-float32")
 
     test = [image for image in manifest.images if image.part == "test"]
     images = np.stack([prepare(reread(manifest, image, wanted_px=None), SPEC) for image in test])

@@ -137,7 +137,7 @@ def test_another_fit_of_a_network_that_squashes_cuts_as_is_usual() -> None:
 
 
 def test_flipped_answers_are_the_mean_of_both(classroom: object) -> None:
-    room = classroom()  # type: ignore[operator]
+    room = classroom()
     from headswap.features.engines import Engine
 
     rows, engine = torch.arange(6), Engine("cpu", "float32")

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL.Image import Image
 from torch import Tensor, nn
 
-from headswap.data.manifest import Manifest
+from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.transforms import prepare
 from headswap.errors import FinishEarly
 from headswap.events import EpochEnd, Event, Note, Progress
@@ -180,7 +181,7 @@ def test_the_body_is_bit_for_bit_as_it_was(
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def _open(manifest: Manifest, image: object) -> object:
+def _open(manifest: Manifest, image: ImageRecord) -> Image:
     from headswap.data.store import reread
 
     return reread(manifest, image)

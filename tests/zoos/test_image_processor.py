@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from headswap.zoos.image_processor import input_of
 
 transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
-PROCESSORS = {
+PROCESSORS: dict[str, tuple[str, dict[str, Any]]] = {
     "squash": ("ViTImageProcessorPil", {}),
     "crop": ("CLIPImageProcessorPil", {}),
     "squash, then cut": ("DeiTImageProcessorPil", {}),
@@ -41,7 +42,7 @@ def test_the_spec_done_by_hand_gives_the_processors_own_pixels(kind: str, cat_im
 def _by_hand(image: Image.Image, spec: InputSpec) -> torch.Tensor:
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     short = min(image.size)
-    size = (
+    size: Any = (
         tuple(spec.resize_px if side == short else int(spec.resize_px * side / short) for side in image.size)
         if spec.crop_mode == "crop"
         else (spec.squash_px or (spec.height, spec.width))[::-1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ CODE = ZooSettings(allow_code=True)
 
 
 def _zoo(name: str) -> Zoo:
-    return {"torchvision": TorchvisionZoo(), "timm": TimmZoo()}[name]
+    zoos: dict[str, Zoo] = {"torchvision": TorchvisionZoo(), "timm": TimmZoo()}
+    return zoos[name]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_an_absurd_number_of_classes_does_not_fill_the_memory(tmp_path: Path) ->
 
 
 @pytest.fixture
-def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "my_factories.py").write_text(
         "from torch import nn\n"
         "from headswap.network import InputSpec, Network, NetworkCard, Weights\n"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -219,7 +220,7 @@ def _by_hand(image: Image.Image, spec: InputSpec) -> torch.Tensor:
     """PIL and torch alone."""
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
     short = min(image.size)
-    size = (
+    size: Any = (
         tuple(spec.resize_px if side == short else int(spec.resize_px * side / short) for side in image.size)
         if spec.crop_mode == "crop"
         else (spec.squash_px or (spec.height, spec.width))[::-1]

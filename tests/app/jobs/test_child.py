@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,12 +23,12 @@ Open = Callable[..., ChildProcess]
 def open_child(tmp_path: Path) -> Iterator[Open]:
     desks: list[ChildProcess] = []
 
-    def open_one(**settings: float) -> ChildProcess:
+    def open_one(**settings: Any) -> ChildProcess:
         environment = {"PYTHONPATH": str(Path(__file__).parent)}
         desks.append(
             ChildProcess(
                 "small_answers:answer", log=tmp_path / "desk.log", environment=environment, **settings
-            )  # type: ignore[arg-type]
+            )
         )
         return desks[-1]
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from headswap.app.processes.environment import child_environment, python_command
 from headswap.app.processes.messages import READY, ChildReply, ChildRequest, read_message, write_message
 
 
-def start(tmp_path: Path) -> subprocess.Popen[bytes]:
+def start(tmp_path: Path) -> Any:
     with (tmp_path / "log").open("ab") as log:
         return subprocess.Popen(
             [*python_command("headswap.app.processes.child_main"), "small_answers:answer"],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -207,10 +208,8 @@ def test_images_of_every_kind_are_read_by_a_confined_reader(tmp_path: Path) -> N
 
             with Image.open(copy) as read:
                 assert read.size == (64, 48), kind
-                assert all(
-                    abs(seen - want) < 12
-                    for seen, want in zip(read.getpixel((9, 9)), (200, 30, 40), strict=True)
-                )  # type: ignore[arg-type]
+                pixel: Any = read.getpixel((9, 9))
+                assert all(abs(seen - want) < 12 for seen, want in zip(pixel, (200, 30, 40), strict=True))
         assert list((tmp_path / "scratch").iterdir()) == []
     finally:
         reader.close()

@@ -27,7 +27,7 @@ def test_the_request_and_the_event_find_their_places_behind_an_error_line_too() 
     status, event, request = gr.HTML(), gr.EventData(None, {}), gr.Request()
 
     for handler in (bound(on_press, "step 1"), errors_as_text(status)(on_press, "step 1")):
-        filled, *_ = special_args(handler, ["mugs"], request, event)  # type: ignore[arg-type]
+        filled, *_ = special_args(handler, ["mugs"], request, event)
 
         assert handler(*filled)["step 1"][0] == "mugs"
         assert isinstance(handler(*filled)["step 1"][1], gr.EventData)

@@ -87,11 +87,14 @@ def mend_them(trip: Trip) -> None:
     service, images = trip.service, trip.service.images
     service.rename_project("ada", trip.project, "CON")
     manifest = service.manifest("ada", trip.project)
+    assert manifest is not None
     images.drop("ada", trip.project, (manifest.images[0].file,))
     images.rename_class("ada", trip.project, "CON", "vehicle")
     images.undo("ada", trip.project)
     images.add("ada", trip.project, trip.drawings)  # while their thumbnails were opened, too
-    for one in service.manifest("ada", trip.project).images:
+    manifest = service.manifest("ada", trip.project)
+    assert manifest is not None
+    for one in manifest.images:
         service.thumbnail("ada", trip.project, one.sha256)
     images.undo("ada", trip.project)
 

@@ -257,7 +257,7 @@ class Seen(types.ModuleType):
         return getattr(self._real, name)
 
 
-class Popen(subprocess.Popen):  # type: ignore[type-arg]
+class Popen(subprocess.Popen):
     """Takes Windows' flags for their equals here."""
 
     def __init__(self, *words: Any, creationflags: int = 0, **options: Any) -> None:
@@ -299,7 +299,8 @@ def install() -> None:
     """From now on this process lives under Windows' rules."""
     if "PRETEND_WINDOWS" not in os.environ:
         return
-    os.rename, os.replace, os.rmdir, os.mkdir, os.link = rename, replace, rmdir, mkdir, link
+    os.rename, os.replace, os.link = rename, replace, link  # type: ignore[assignment]
+    os.rmdir, os.mkdir = rmdir, mkdir
     os.remove = os.unlink = remove
     os.open = open_descriptor
     io.open = builtins.open = open_file

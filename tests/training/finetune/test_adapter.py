@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,8 @@ def test_a_lesson_goes_further_and_says_what_came_of_it(
     make: type[nn.Module], noise: Path, tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    module, heard = make(), []
+    module = make()
+    heard: list[Any] = []
 
     trained = teach(module, noise, tmp_path, "everything", heard)
 

@@ -125,7 +125,8 @@ def test_memory_decides_how_many_crops_are_kept(classroom: Make, monkeypatch: py
 
 
 def test_going_further_with_the_last_blocks_leaves_what_is_below_bit_for_bit(classroom: Make) -> None:
-    room, heard = classroom(120), []
+    room = classroom(120)
+    heard: list[Any] = []
     before = {name: value.clone() for name, value in room.module.state_dict().items()}
     config = FinetuneConfig(batch_size=8, epochs=10, learning_rate=1e-2)
 

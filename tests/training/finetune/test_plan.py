@@ -47,10 +47,10 @@ def test_where_the_whole_network_is_too_slow_the_last_blocks_learn_alone() -> No
 @pytest.mark.parametrize("last", [1.0, 0.05])
 def test_when_nothing_fits_nothing_is_planned(last: float) -> None:
     for depth in ("everything", "last", "auto"):
-        least = least_seconds(depth, CONFIG, costs(last))  # type: ignore[arg-type]
+        least = least_seconds(depth, CONFIG, costs(last))
 
-        assert plan_search(depth, CONFIG, costs(last), seconds=least - 1) is None  # type: ignore[arg-type]
-        assert plan_search(depth, CONFIG, costs(last), seconds=least + 1) is not None  # type: ignore[arg-type]
+        assert plan_search(depth, CONFIG, costs(last), seconds=least - 1) is None
+        assert plan_search(depth, CONFIG, costs(last), seconds=least + 1) is not None
 
 
 def test_what_a_person_chose_is_not_searched_for() -> None:

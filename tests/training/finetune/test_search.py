@@ -40,7 +40,8 @@ def go(room: Any, config: TrainConfig, heard: list[Event] | None = None, **more:
 
 
 def test_auto_goes_further_where_the_body_does_not_fit(classroom: Make) -> None:
-    room, heard = classroom(120), []
+    room = classroom(120)
+    heard: list[Any] = []
     rate = FinetuneConfig(batch_size=8, epochs=12, learning_rate=1e-2)
 
     finetuned = go(room, TrainConfig(depth="auto", finetune=rate), heard)
@@ -213,7 +214,8 @@ def test_a_killed_search_goes_on_and_ends_in_the_same_network(classroom: Make, t
         search_finetuning(
             room.setup(config, folder=tmp_path), listener=stop, on_epoch=lambda result, answer: None
         )
-    again, after = classroom(60), []
+    again = classroom(60)
+    after: list[Any] = []
     finetuned = go(again, config, after, folder=tmp_path)
 
     assert finetuned.summary == expected.summary
