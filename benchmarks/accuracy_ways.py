@@ -36,11 +36,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks import teach
+
+if TYPE_CHECKING:
+    from headswap.training.config import Depth, HeadChoice
 
 MODEL = "tf_efficientnet_lite0"
 FASTAI_EPOCHS, TUTORIAL_EPOCHS = 20, 25
@@ -77,7 +80,7 @@ class Result:
 # --- headswap ---------------------------------------------------------------------------------
 
 
-def by_headswap(fold: Fold, head: str, depth: str) -> Result:
+def by_headswap(fold: Fold, head: HeadChoice, depth: Depth) -> Result:
     import headswap
     from headswap.training.config import TrainConfig
 

@@ -1,4 +1,4 @@
-"""A Parquet file with a column of images -> its labels at once, its images when somebody asks for one.
+"""A Parquet file with a column of images -> its labels at once, its images when someone asks for one.
 
 Flow:  shard --index_table--> ShardIndex, from the column of labels alone
        a row --ShardRows.fetch--> copies of its row group's images, in the store

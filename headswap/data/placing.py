@@ -1,4 +1,4 @@
-"""Names of files -> an `Upload`: each with its class, by folders or by a table beside them.
+"""Names of files -> an `Upload`: each with its class, by folders or by a table next to them.
 
 Flow:  names, what reads one --arranged--> FolderLayout --check_classes--> nothing, or one sentence
 
@@ -57,7 +57,7 @@ def _by_table(
     read: Callable[[PlacedFile], bytes],
     labels_from: Callable[[Sequence[str], Callable[[str], bytes]], FolderLayout | None] = labels_from_table,
 ) -> FolderLayout:
-    """The classes of a table beside the pictures; as it is where there is none, or one folder says enough."""
+    """The classes of a table next to the images; as it is where there is none, or one folder says enough."""
     try:
         return labels_from(names, lambda name: read(PlacedFile(file=name, class_name=""))) or layout
     except BadUpload:

@@ -148,7 +148,7 @@ def _of_shards(
 
 
 def _index_of(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
-    """What a shard holds; asked once, and remembered beside the copies."""
+    """What a shard holds; asked once, and remembered next to the copies."""
     path = fetcher.store / f"{shard.copy}.json"
     if path.is_file() and is_record_whole(ShardIndex, path):
         known: ShardIndex = read_record(ShardIndex, path)
@@ -161,7 +161,7 @@ def _index_of(shard: RemoteFile, fetcher: Fetcher) -> ShardIndex:
 
 
 def _is_lost(name: str, shards: Sequence[str], class_list: str | None) -> bool:
-    """Whether a file beside shards is told as left out: not a note, nor what describes them."""
+    """Whether a file next to shards is told as left out: not a note, nor what describes them."""
     notes = (".md", ".txt", ".json", ".yaml", ".yml")
     return not (name in shards or name == class_list or is_litter(name) or name.lower().endswith(notes))
 

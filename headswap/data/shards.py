@@ -134,7 +134,7 @@ def _part_of(shard: str) -> Part | None:
 
 
 def class_list_in(names: Sequence[str]) -> str | None:
-    """The file beside shards that names the classes by their numbers."""
+    """The file next to shards that names the classes by their numbers."""
     return next((name for name in names if name.rpartition("/")[2].lower() in _CLASS_LISTS), None)
 
 

@@ -104,7 +104,7 @@ def _key(name: str) -> str:
 
 
 def _said_by(name: str, data: bytes) -> tuple[tuple[str, ...], bool] | None:
-    """The labels in a file beside an image, and whether they are one class; None: it says none."""
+    """The labels in a file next to an image, and whether they are one class; None: it says none."""
     ending = name.rpartition("/")[2].partition(".")[2].lower()
     text = data.decode("utf-8", "replace").strip()
     if ending in ("cls", "class", "label") and text:

@@ -2,7 +2,7 @@
 
 Flow:  folder or zip + answers so far --label--> LabelTable --csv--> a table that a person fills in, and so on
 
-The column "label" is the person's; the others help. Beside its images the table is read by `train` as it is.
+The column "label" is the person's; the others help. Next to its images the table is read by `train` as it is.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def label(
     Args:
         data: a folder or zip; folders inside mean nothing.
         labels: what is known already: file -> label, or a table with the columns "file" and "label".
-        model: the network whose body sees them.
+        model: the network whose backbone sees them.
         workspace: where features are kept between calls; None: the system's cache folder.
         listener: hears how far it is; may raise `Cancelled`.
 
@@ -175,12 +175,13 @@ def _features(data: Path, model: str, workspace: Path, listener: Listener) -> tu
 
 def _suggestions(features: Tensor, names: tuple[str, ...], numbers: Tensor) -> dict[int, tuple[str, float]]:
     """Row -> what a head solved on the answers says of it, and how sure it is."""
+    from headswap.training.linear.labeled_features import LabeledFeatures
     from headswap.training.linear.solver import fit_head
 
     if len(names) < 2 or not bool((numbers < 0).any()):
         return {}
     known = numbers >= 0
-    head = fit_head(features[known], numbers[known], num_classes=len(names))
+    head = fit_head(LabeledFeatures(features[known], numbers[known], len(names)))
     shares = (features @ head.weight.T + head.bias).softmax(dim=1)
     return {
         row: (names[int(shares[row].argmax())], float(shares[row].max()))

@@ -41,7 +41,7 @@ def resampled(network: Network, px: int) -> Network | None:
     if network.card.zoo != ZOO:
         return None
     config = deepcopy(module.config)
-    seen = getattr(config, "vision_config", config)  # CLIP and its like have one for texts beside it
+    seen = getattr(config, "vision_config", config)  # CLIP and its like have one for texts next to it
     if not hasattr(seen, "image_size"):
         return None
     seen.image_size = px if isinstance(seen.image_size, int) else [px] * len(seen.image_size)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 
 import headswap
 from headswap.bundle.format import MULTI_LABEL_FORMAT, read_dataset, read_report
@@ -128,7 +128,9 @@ def test_what_is_taken_along_says_the_same(taught: headswap.Outcome, collages: P
     with zipfile.ZipFile(tmp_path / "several.zip") as packed:
         thresholds = json.loads(packed.read("several/thresholds.json"))
         card = packed.read("several/README.md").decode()
-    found = {one.metric_type: one.metric_value for one in ModelCard(card).data.eval_results or ()}
+    said_of = ModelCard(card).data
+    assert isinstance(said_of, ModelCardData)
+    found = {one.metric_type: one.metric_value for one in said_of.eval_results or ()}
     report = taught.report
     assert found == {
         "mean_average_precision": round(report.mean_average_precision or 0.0, 4),
