@@ -108,9 +108,7 @@ def begin(
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(
-        trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words
-    )
+    trained = replace(trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
