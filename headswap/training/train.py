@@ -99,23 +99,16 @@ def begin(
             return _by_gradient(task, network, record, listener)
         trained = training_result_of(task, network, site, proof, bank)
     with timing("evaluate"):
-        diagnostics = diagnose(
-            task.manifest,
-            bank.features,
-            proof.heads,
-            site,
-            config=task.config,
-            old_head=old_head,
-            seed=task.seed,
-        )
+        found = diagnose(
+            task.manifest, bank.features, proof.heads, site,
+            config=task.config, old_head=old_head, seed=task.seed,
+        )  # fmt: skip
 
     def start(rows: Tensor) -> None:
         fitted = _fit(task, network, site, bank.features, rows)
         install(network.module, site, replace(fitted, bias_offset=proof.heads.bias_offset))
 
-    trained = replace(
-        trained, diagnostics=diagnostics, view=viewed.words if viewed else "", head=chosen.words
-    )
+    trained = replace(trained, diagnostics=found, view=viewed.words if viewed else "", head=chosen.words)
     only_exact = proof.heads.bias_offset != 0
     return TrainedHead(task=task, network=network, trained=trained, start=start, only_exact=only_exact)
 
