@@ -161,7 +161,14 @@ def test_what_is_named_is_taught_and_the_report_says_what_changed(tried: Visit) 
             assert page.locator("#hs-many .tag:has-text('it is robot')").count() == 0
     tried.open_step("pictures")
     tried.wait("#hs-classes .klass[data-class=robot]")
+    page.click("#hs-classes .changed [data-deed=undo]")  # taken back there, it is taken back here
+    tried.wait("#hs-many .tag:has-text('it is robot')", state="detached")
     tried.open_step("test")
+    page.locator("#hs-many .look").nth(2).click()
+    tried.wait(form)
+    page.fill(f"{form} input", "robot")
+    page.press(f"{form} input", "Enter")
+    tried.wait(f"{changed}:has-text('1 picture named: it is robot.')")
 
     page.click("#hs-many-teach")
     tried.wait("#hs-teach:not([disabled])")

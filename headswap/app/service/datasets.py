@@ -24,7 +24,7 @@ from headswap.app.service.thumbnails import find_image, thumbnail
 from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
-from headswap.errors import BadSetting, NotFound
+from headswap.errors import BadSetting, NotFound, TooMuch
 from headswap.storage.files import copy, discard, from_json, make_folder, to_json
 from headswap.storage.records import read_record, write_record
 from headswap.training.config import TrainConfig, check_multi_label
@@ -64,6 +64,7 @@ class Datasets:
         is_wanted: IsWanted,
         came: Callable[[], None],
         check_room: Callable[[str, Path], None],
+        most_images: int = 0,
     ) -> None:
         """Take what it works with.
 
@@ -74,10 +75,12 @@ class Datasets:
             is_wanted: whether a run of a project may still read a dataset.json.
             check_room: raises when an owner has no room for an upload.
             came: told when pictures have come: someone will soon teach.
+            most_images: in one project; 0: any number.
         """
         self._locks: dict[str, Lock] = {}  # project -> whose change it is
         self._projects, self._ask, self._sample = projects, ask, sample
         self._is_wanted, self._came, self._check_room = is_wanted, came, check_room
+        self._most_images = most_images
 
     # Coming ---------------------------------------------------------------------------
 
@@ -128,6 +131,7 @@ class Datasets:
 
         Raises:
             BadSetting: the name cannot be one.
+            TooMuch: there would be too many.
         """
         count = len(tried.images)
         sentence = (
@@ -136,6 +140,7 @@ class Datasets:
 
         def change(there: Manifest) -> Manifest:
             named = mend.label_images(there, tried.images, name)
+            self._check_count(named)
             for image in tried.images:
                 if not there.path(image).exists():
                     self._check_room(owner, tried.path(image))
@@ -160,6 +165,7 @@ class Datasets:
             empty = Manifest(name=labelled.name, root=str(store), classes=(), images=())
             there = _manifest(path) if path else empty
             manifest = mend.take_labelled(there, labelled.images)
+            self._check_count(manifest)
             make_folder(Path(there.root))
             for image in labelled.images:
                 if not there.path(image).exists():
@@ -300,6 +306,15 @@ class Datasets:
             write_record(folder / _DATASET, manifest)
             self._use(found, folder.name, sentence)
             return manifest
+
+    def _check_count(self, manifest: Manifest) -> None:
+        """Pictures that were named in the page count like those of an upload."""
+        if 0 < self._most_images < len(manifest.images):
+            raise TooMuch(
+                f"Together these are {len(manifest.images):,} pictures; {self._most_images:,} are allowed "
+                "here.",
+                remedy="Name fewer, or leave some of the others out first.",
+            )
 
     def _use(self, project: Project, data: str | None, sentence: str) -> None:
         """Note the way back first: a crash in between leaves one that leads nowhere else."""

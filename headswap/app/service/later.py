@@ -21,7 +21,10 @@ from headswap.app.processes.inference import AskEdit, EditSummary
 from headswap.app.service.projects import Projects
 from headswap.app.service.results import Results
 from headswap.app.service.uploads import Uploads
+from headswap.data.decode import shown_name
+from headswap.data.edit import valid_name
 from headswap.data.manifest import Manifest
+from headswap.errors import BadSetting
 from headswap.storage.files import discard, from_json, link, make_folder, to_json
 
 _BUNDLE = "bundle"
@@ -82,17 +85,27 @@ class LaterClasses:
 
     def remove_class(self, owner: str, job: str, name: str) -> LaterChange:
         """Answer a class no longer."""
+        self._check(owner, job, name)
         return self._change(owner, job, remove=(name,))
 
     def call_class(self, owner: str, job: str, name: str, new: str) -> LaterChange:
         """Give a class another name; with the name of another class, the two are put together."""
-        new = " ".join(new.split())
+        self._check(owner, job, name)
+        new = valid_name(" ".join(new.split()))
         others = {one.casefold(): one for one in self._results.report(owner, job).classes if one != name}
         if (into := others.get(new.casefold())) is not None:
             return self._change(owner, job, merge={into: (name, into)})
         return self._change(owner, job, rename={name: new})
 
     # ----------------------------------------------------------------------------------
+
+    def _check(self, owner: str, job: str, name: str) -> None:
+        """Before a process is asked that has to load a network first."""
+        classes = self._results.report(owner, job).classes
+        if name not in classes:
+            raise BadSetting(
+                f"There is no class {shown_name(name)}.", remedy=f"Choose from {', '.join(classes)}."
+            )
 
     def _change(
         self,

@@ -100,13 +100,13 @@ class Service:
             is_wanted=self._is_wanted,
             came=self._queue.warm,
             check_room=self._keeping.check_room,
+            most_images=settings.limits.pictures,
         )
         self.batches = Batches(
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
-        self.labelling = self._labelling()
-        self.later = self._later_classes()
+        self.labelling, self.later = self._labelling(), self._later_classes()
         self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 

@@ -7,6 +7,7 @@ Asks the service and nothing else; holds no state.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,12 @@ class PageContext:
     def classes(self) -> tuple[str, ...]:
         """The names of the new head; empty before there are pictures."""
         return self.manifest.classes if self.manifest else ()
+
+    @property
+    def names_key(self) -> str:
+        """Changes when pictures get other names, or others come: what shows names is drawn again."""
+        names = [f"{one.sha256}{one.class_name}" for one in self.manifest.images] if self.manifest else []
+        return hashlib.sha256("".join(names).encode()).hexdigest()
 
     @property
     def lacks(self) -> str:

@@ -39,6 +39,7 @@ from headswap.app.ui.steps.train import (
     show_training,
 )
 from headswap.app.ui.steps.train import intro_text as teach_intro
+from headswap.app.ui.steps.try_many import connect_names
 from headswap.app.ui.widgets.cards import model_cards
 from headswap.app.ui.widgets.errors import errors_as_text
 
@@ -69,6 +70,7 @@ class Keys:
 
     network: gr.Textbox  # network, path and classes of the head view
     done_job: gr.Textbox  # the run whose result is shown
+    names: gr.Textbox  # what the pictures are called
 
 
 def build_page(service: Service, *, secret: str) -> gr.Blocks:
@@ -83,7 +85,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
     ) as page:
         project_id = gr.BrowserState("", storage_key="headswap-project", secret=secret)
         known = gr.BrowserState([], storage_key="headswap-known", secret=secret)
-        keys, where = Keys(_kept(""), _kept("")), _kept("model")
+        keys, where = Keys(_kept(""), _kept(""), _kept("")), _kept("model")
         timer = gr.Timer(TICK_S, active=False)
         header = build_header()
         build_notices(service.settings)
@@ -96,7 +98,7 @@ def build_page(service: Service, *, secret: str) -> gr.Blocks:
             service, lru_cache(THUMBNAILS_KEPT)(service.thumbnail), project_id, tabs, where,
             [
                 *header.outputs, *steps.images.outputs, *steps.teach.outputs, keys.network, keys.done_job,
-                timer,
+                keys.names, timer,
             ],
             show, known,
         )  # fmt: skip
@@ -127,7 +129,11 @@ def _drawn(steps: Steps, keys: Keys, context: PageContext, parts: PageParts) -> 
     """Header, pictures and lesson as they are now; what listens to the keys draws the rest."""
     drawn = show_header(steps.header, context) | show_training(steps.teach, context, parts)
     drawn |= show_plan(steps.teach, context, parts) | show_dataset(steps.images, context, parts)
-    return drawn | {keys.network: _network_key(context), keys.done_job: context.project.done_job or ""}
+    return drawn | {
+        keys.network: _network_key(context),
+        keys.done_job: context.project.done_job or "",
+        keys.names: context.names_key,
+    }
 
 
 def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: PageParts) -> None:
@@ -135,6 +141,7 @@ def _connect(page: gr.Blocks, steps: Steps, keys: Keys, timer: gr.Timer, parts: 
     connect_dataset_step(steps.images, parts, steps.header.run_status, steps.model.sample, keys.done_job)
     connect_train_step(steps.teach, parts)
     connect_test_step(steps.test, parts, keys.done_job, steps.teach.plan)
+    connect_names(steps.test.many, parts, keys.names)
     connect_take_home_step(steps.home, parts, keys.done_job)
     _connect_load(page, parts, steps)
     _connect_timer(timer, parts, steps)

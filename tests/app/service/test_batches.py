@@ -22,7 +22,7 @@ from headswap.app.service.service import Service
 from headswap.app.service.settings import Settings
 from headswap.bundle.prediction import Prediction
 from headswap.data.manifest import ImageRecord, Manifest
-from headswap.errors import BadSetting, HeadswapError, NotFound
+from headswap.errors import BadSetting, HeadswapError, NotFound, TooMuch
 from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import NOT_SURE, OOD, TABLE
 
@@ -138,7 +138,9 @@ def test_the_table_and_the_folders_are_those_of_the_shell(service: Service, trie
         assert folders[one.image.file.rpartition("/")[2]] == wanted
 
 
-def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(service: Service, tried: str) -> None:
+def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(
+    service: Service, tried: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = service.manifest("ada", tried)
     assert before is not None
     chosen = [one.image.sha256 for one in service.batches.answers("ada", tried).tried]
@@ -155,6 +157,10 @@ def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(service: S
     assert change.sentence == "2 pictures named: they are beetle."
     moved = service.batches.label("ada", tried, chosen[:1], "fruit")
     assert moved.counts["bird"] == before.counts["bird"] + 2
+    monkeypatch.setattr(service.images, "_most_images", len(moved.images))
+    with pytest.raises(TooMuch, match=f"{len(moved.images)} are allowed here"):
+        service.batches.label("ada", tried, chosen[5:6], "bird")
+    monkeypatch.undo()
     for _ in range(3):
         service.images.undo("ada", tried)
     assert service.manifest("ada", tried) == before

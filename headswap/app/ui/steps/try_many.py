@@ -261,6 +261,23 @@ def on_away(part: TryMany, page: PageParts, project_id: str, request: gr.Request
     return part.empty
 
 
+def on_names(
+    part: TryMany, page: PageParts, project_id: str, chosen: str, where: str, request: gr.Request
+) -> Updates:
+    """Pictures got other names in another step, or lost them by Undo: the tags are drawn again."""
+    if where == "test":  # what was pressed there has drawn them already
+        return {part.status: gr.skip()}
+    return show_many(part, page, page.context_of(project_id, request), choice_of(chosen))
+
+
+def connect_names(part: TryMany, page: PageParts, names: gr.Textbox) -> None:
+    """Draw the tried pictures again when others are named outside of step 4."""
+    told = errors_as_text(part.status, clears=False)
+    names.change(
+        told(on_names, part, page), [page.project_id, part.chosen, page.where], part.outputs, **QUIET
+    )
+
+
 def connect_try_many(part: TryMany, page: PageParts, done_job: gr.Textbox) -> None:
     """Connect it to the service."""
     told, outputs = errors_as_text(part.status), part.outputs
