@@ -79,6 +79,8 @@ def build_torchvision(name: str, classes: int) -> nn.Module:
 
 def build_timm(name: str, classes: int) -> nn.Module:
     fewer = {"layers": (1, 1, 1, 1)} if name.startswith("sequencer") else {}  # seconds for each LSTM, on meta
+    if name.startswith("regnet"):  # its widths come from tensors, and older versions of torch need numbers
+        return timm.create_model(name, num_classes=classes).to("meta")
     with torch.device("meta"):
         return timm.create_model(name, num_classes=classes, **fewer)
 
