@@ -255,6 +255,7 @@ def show(lines: Sequence[Line]) -> None:
     for name in names:
         own = [[line for line in lines if (line.data, line.way) == (name, way)] for way in ways]
         print(f"| {name} | {' | '.join(_accuracy(part) for part in own)} |")
+    print(f"| mean of the sets | {' | '.join(_mean(lines, way, names) for way in ways)} |")
     for base in ("last", "auto", "deeper"):
         if base in ways:
             cells = [_difference(lines, way, base) if way != base else "" for way in ways]
@@ -283,8 +284,17 @@ def show(lines: Sequence[Line]) -> None:
 def _accuracy(part: Sequence[Line]) -> str:
     if not part:
         return ""
-    images = sum(len(line.groups) for line in part)
-    return f"{1 - sum(len(line.wrong) for line in part) / images:.3f} ({len(part)})"
+    return f"{_share(part):.3f} ({len(part)})"
+
+
+def _share(part: Sequence[Line]) -> float:
+    return 1 - sum(len(line.wrong) for line in part) / sum(len(line.groups) for line in part)
+
+
+def _mean(lines: Sequence[Line], way: str, names: Sequence[str]) -> str:
+    """Of a way that has something of every set; of others it would be of easier or harder ones."""
+    own = [[line for line in lines if (line.data, line.way) == (name, way)] for name in names]
+    return f"{statistics.mean(_share(part) for part in own):.3f}" if all(own) else ""
 
 
 def _both(lines: Sequence[Line], way: str, base: str) -> dict[str, list[tuple[Line, Line]]]:

@@ -84,7 +84,9 @@ def main() -> int:
     table = _table(lines)
     print(table)
     if arguments.table:
-        Path(arguments.table).write_text(table)
+        file = Path(arguments.table)
+        _, mark, wide = (file.read_text() if file.exists() else "").partition("\n## Wide heads\n")
+        file.write_text(table + mark + wide)  # that section is written by sweep_wide.py
     return 1 if any(line["state"] == "wrong" for line in lines) else 0
 
 

@@ -55,7 +55,7 @@ def sweep_one(zoo: str, name: str, real_bytes: float) -> Line:
     begin = time.perf_counter()
     try:
         module = BUILDERS[zoo](name, 1000).eval()
-        network, site = _with_site(module)
+        network, site = _with_site(module, name)
     except NotBuildable as error:
         return Line(zoo=zoo, name=name, state="skipped", words=str(error))
     except HeadNotFound as error:
@@ -70,14 +70,14 @@ def sweep_one(zoo: str, name: str, real_bytes: float) -> Line:
         return Line(zoo=zoo, name=name, state="wrong", words=f"{type(error).__name__}: {error}"[:300])
 
 
-def _with_site(module: Any) -> tuple[Any, Any]:
+def _with_site(module: Any, name: str) -> tuple[Any, Any]:
     from headswap.heads.detect import find_head
     from headswap.network import InputSpec, Network, NetworkCard, Weights
 
     site = find_head(module)
     channels, height, width = site.input_size
     spec = InputSpec(channels=channels, height=height, width=width)
-    card = NetworkCard(name="net", zoo="sweep", input=spec, weights=Weights(state="not available"))
+    card = NetworkCard(name=name, zoo="sweep", input=spec, weights=Weights(state="not available"))
     return Network(card=card, module=module), site
 
 
@@ -196,7 +196,7 @@ def table(lines: Sequence[dict[str, Any]], total: dict[str, int]) -> str:
     ]
     for state, words in (("refused", "Refused"), ("wrong", "Wrong")):
         own = [line for line in lines if line["state"] == state]
-        text += [f"{words}: ", ""] * bool(own)
+        text += [f"{words}:", ""] * bool(own)
         text += [f"- `{line['zoo']}/{line['name']}`: {line['words']}" for line in own] + [""] * bool(own)
     return "\n".join(text).rstrip() + "\n"
 
