@@ -67,7 +67,7 @@ def test_the_examples_of_the_guide_run_in_their_order(tmp_path: Path) -> None:
 def test_a_measurement_is_one_table_with_its_command_machine_date_and_raw_results(question: str) -> None:
     _, made, *_ = question.split("\n\n")
     commands = re.findall(r"`python -m (benchmarks\.\w+)[^`]*`", made)
-    raw = [ROOT / "docs" / name for name in re.findall(r"\]\((benchmarks/[\w-]+\.json)\)", made)]
+    raw = [ROOT / "docs" / name for name in re.findall(r"\]\((benchmarks/[\w-]+\.jsonl?)\)", made)]
 
     assert question.partition("\n")[0].endswith("?")
     assert len(re.findall(r"^\|[-:| ]+\|$", question, re.MULTILINE)) == 1
@@ -76,10 +76,12 @@ def test_a_measurement_is_one_table_with_its_command_machine_date_and_raw_result
     assert re.search(r"\b(AMD|Apple|Intel|NVIDIA)\b", made)
     assert re.search(rf"\b\d{{1,2}} ({'|'.join(calendar.month_name[1:])}) 20\d\d\b", made)
     assert len(raw) == 1
-    assert json.loads(raw[0].read_text(encoding="utf-8"))
+    said = raw[0].read_text(encoding="utf-8")
+    assert [json.loads(line) for line in (said.splitlines() if raw[0].suffix == ".jsonl" else [said])]
 
 
 def test_raw_results_are_those_of_a_table() -> None:
-    named = {name for question in QUESTIONS for name in re.findall(r"benchmarks/([\w-]+\.json)", question)}
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"benchmarks/([\w-]+\.jsonl?)\b", page)}
 
     assert named == {path.name for path in (ROOT / "docs" / "benchmarks").iterdir()}

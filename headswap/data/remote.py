@@ -264,7 +264,7 @@ def patiently(ask: Any) -> Any:
 
 
 class Ahead:
-    """Fetches the next files while one is worked on: whoever asks in order seldom waits."""
+    """Fetches the next files while one is worked on: who asks in order seldom waits."""
 
     def __init__(self, fetch: Any, names: Sequence[str]) -> None:
         """`fetch(name)` is called in threads, for some names before they are asked for."""
