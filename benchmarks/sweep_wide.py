@@ -175,7 +175,8 @@ def table(lines: Sequence[dict[str, Any]], total: dict[str, int]) -> str:
 
     words = (
         "Written by `benchmarks/sweep_wide.py`: the blocks of each architecture are found, and a head that "
-        "reads them is put on and proved on meta tensors, small ones with numbers too; or a refusal. [Every architecture](benchmarks/sweep-wide.jsonl) that was tried."
+        "reads them is put on and proved on meta tensors, small ones with numbers too; or a refusal. "
+        "[Every architecture](benchmarks/sweep-wide.jsonl) that was tried."
     )
     columns = (
         "library", "architectures", "tried", "proved", "refused in words", "no classifier, or not buildable",
