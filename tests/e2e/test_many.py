@@ -19,6 +19,17 @@ from tests.e2e.test_access import Judge
 pytestmark = pytest.mark.browser
 
 DRAWINGS, NOISES = 36, 4
+CLOSED_BEFORE_THE_NEXT_COMES = """() => new Promise((told) => {
+  const view = document.querySelector('#hs-many-view'), first = view.querySelector('dialog');
+  new MutationObserver((_, watcher) => {
+    const came = view.querySelector('dialog');
+    if (!came || came === first) return;
+    watcher.disconnect();
+    requestAnimationFrame(() => requestAnimationFrame(() => told(came.open)));
+  }).observe(view, { childList: true, subtree: true });
+  first.querySelector('[data-deed=look-tried]').click();
+  first.close();
+})"""
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -109,6 +120,10 @@ def test_one_of_them_is_opened_large_with_its_bars_and_leads_to_the_next(tried: 
     page.click(f"{dialog} button:has-text('Next picture')")
     tried.wait(f"{dialog} .large .plate img:not([alt='{first}'])")
     tried.wait(f"{dialog} h2:focus")  # it is open, and not only drawn
+    assert page.evaluate(CLOSED_BEFORE_THE_NEXT_COMES) is False
+    tried.wait("#hs-many-view dialog", state="detached")  # and the same picture can be opened again
+    page.locator("#hs-many .look").first.click()
+    tried.wait(f"{dialog} img[alt='{first}']")
     page.keyboard.press("Escape")
     tried.wait(dialog, state="detached")
     assert judge.found == [], "\n".join(judge.found)

@@ -1,8 +1,15 @@
 // What a person may do to their pictures. A button or form with `data-deed` sends it, as text, with what it
 // is about; `data-add` opens the file chooser for a class, `data-camera` the camera; pictures may be
-// dropped on a class. A `dialog` in this piece of the page opens when it arrives.
+// dropped on a class. A `dialog` in this piece of the page opens when it arrives, unless the one in which it was
+// asked for was closed meanwhile.
+
+// One for the whole page: whether the next picture was asked for in a dialog, and the dialog closed before it came.
+globalThis.headswap = { next: { isAwaited: false, isUnwanted: false }, ...globalThis.headswap };
+const { next } = globalThis.headswap;
 const send = (source, value) => {
   const { deed, name = '', file = '' } = source.dataset;
+  next.isAwaited = deed.startsWith('look') && source.closest('dialog') !== null;
+  next.isUnwanted = false;
   if (!/^(open|look|show|ask)/.test(deed)) globalThis.headswap.didSomething = true;
   globalThis.headswap.lastDeed = deed;
   trigger('click', { deed, name, file, value });
@@ -62,7 +69,16 @@ for (const kind of ['dragover', 'dragleave', 'drop']) {
 const opened = () => {
   const dialog = element.querySelector('dialog');
   if (!dialog || dialog.open) return;
-  dialog.addEventListener('close', () => { if (element.contains(dialog)) props.value = ''; });
+  const { isUnwanted } = next;
+  next.isAwaited = next.isUnwanted = false;
+  if (isUnwanted) {  // gone from the value as well, else the same picture would not open again
+    setTimeout(() => { if (element.contains(dialog)) props.value = ''; });
+    return;
+  }
+  dialog.addEventListener('close', () => {
+    next.isUnwanted = next.isAwaited;
+    if (element.contains(dialog)) props.value = '';
+  });
   dialog.addEventListener('click', (pressed) => { if (pressed.target === dialog) dialog.close(); });
   dialog.showModal();
 };
