@@ -107,7 +107,7 @@ def _row(name: str) -> h.Renderable:
                 type="text", maxlength=80, autocomplete="off", placeholder="another name",
                 aria_label=f"Another name for {name}; that of another class puts the two together",
             ),
-            h.button(".btn.small", type="submit")["Call it so"],
+            h.button(".btn.small", type="submit")["Rename"],
         ],
         h.button(
             ".btn.small.quiet", type="button", data_deed="later-remove", data_name=name,
