@@ -288,7 +288,7 @@ def connect_try_many(part: TryMany, page: PageParts, done_job: gr.Textbox) -> No
     edits = told(on_edit, part, page)
     for piece in (part.live, part.batch, part.view):
         piece.click(
-            edits, [*asked, part.chosen], [*page.redrawn, *outputs], trigger_mode="once",
+            edits, [*asked, part.chosen], [*page.redrawn, *outputs], trigger_mode="always_last",
             concurrency_limit=4, concurrency_id="deeds", **QUIET,
         )  # fmt: skip
     unsaved = errors_as_text(part.status, {part.file: gr.update(value=None)})  # no older file instead
