@@ -147,6 +147,12 @@ def find_taps(network: Network, site: HeadSite, *, most_features: int = MOST_FEA
     found = _without_repetition(_chains_joined(module, seen, site.input_size), seen, last)
     room = most_features - sum(site.in_features)
     taps = next((chosen for chosen in _thinned(found) if sum(tap.width for tap in chosen) <= room), ())
+    if len(taps) < _FEWEST_BLOCKS <= len(found):
+        raise NoBlocks(
+            f"The blocks of {network.name} give more numbers of a picture than a head may read "
+            f"({most_features}).",
+            remedy="Take the plain head, or a smaller network.",
+        )
     if len(taps) < _FEWEST_BLOCKS:
         raise NoBlocks(
             f"{network.name} has no blocks that can be told apart, so no head can read them.",

@@ -141,6 +141,13 @@ def test_a_network_without_blocks_says_so() -> None:
         find_taps(network, locate_head(network).site)
 
 
+def test_blocks_that_are_too_wide_for_a_head_are_refused_as_such() -> None:
+    network = network_of(Net())
+
+    with pytest.raises(NoBlocks, match="more numbers of a picture than a head may read \\(20\\)"):
+        find_taps(network, locate_head(network).site, most_features=20)
+
+
 def test_of_too_many_blocks_every_second_is_read_and_always_the_last() -> None:
     network = network_of(Net(blocks=8))
     site = locate_head(network).site
