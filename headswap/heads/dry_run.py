@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.autocast_mode import autocast
 from torch.overrides import TorchFunctionMode
 from torch.utils import checkpoint
 
@@ -128,6 +129,7 @@ def _undisturbed(module: nn.Module, how: DryRunMode) -> Iterator[None]:
                 part.device_ids = []
         if not how.real:
             stack.enter_context(QuickShapes())
+            stack.enter_context(_autocast_of_shapes())
         if how.force_grad:
             stack.enter_context(_AlwaysGrad())
         yield
@@ -215,6 +217,21 @@ def _without_checkpoints() -> Iterator[None]:
         yield
     finally:
         checkpoint.CheckpointFunction = original  # type: ignore[misc]
+
+
+@contextmanager
+def _autocast_of_shapes() -> Iterator[None]:
+    """`torch.autocast` knows no device "meta"; that of the processor leaves meta tensors as they are."""
+    original = autocast.__init__
+
+    def init(self: autocast, device_type: str, *args: Any, **kwargs: Any) -> None:
+        original(self, "cpu" if device_type == "meta" else device_type, *args, **kwargs)
+
+    autocast.__init__ = init  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        autocast.__init__ = original  # type: ignore[method-assign]
 
 
 class _NoCheckpoint:

@@ -97,3 +97,20 @@ def test_a_replaced_attribute_is_put_back_as_the_same_object() -> None:
         net.seen = ["other"]
 
     assert net.seen is seen
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_network_that_sets_the_precision_of_its_own_device_is_run_as_shapes(enabled: bool) -> None:
+    class Precise(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.autocast(device_type=x.device.type, enabled=enabled):
+                return self.fc(x.flatten(1))
+
+    ran = dry_run(Precise(), DryRunMode(size=(3, 2, 2)))
+    assert ran.order == ("fc",) and ran.outputs[0][1].shape == (2, 3)
+    with pytest.raises(RuntimeError):  # outside a dry run everything is as before
+        torch.autocast("meta")
