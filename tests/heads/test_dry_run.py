@@ -111,6 +111,7 @@ def test_a_network_that_sets_the_precision_of_its_own_device_is_run_as_shapes(en
                 return self.fc(x.flatten(1))
 
     ran = dry_run(Precise(), DryRunMode(size=(3, 2, 2)))
-    assert ran.order == ("fc",) and ran.outputs[0][1].shape == (2, 3)
+    assert ran.order == ("fc",)
+    assert ran.outputs[0][1].shape == (2, 3)
     with pytest.raises(RuntimeError):  # outside a dry run everything is as before
         torch.autocast("meta")
