@@ -375,6 +375,7 @@ def _fakes(here: _Here, capability: tuple[int, int]) -> dict[str, Any]:
         common |= {
             "is_available": lambda: True,
             "current_device": lambda: 0,
+            "is_current_stream_capturing": lambda: False,
             "get_device_name": lambda *_: card.name,
             "get_device_capability": lambda *_: capability,
             "get_device_properties": lambda *_: card,

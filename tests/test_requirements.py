@@ -167,6 +167,7 @@ ADVISORIES = (
     Advisory("torch", "CVE-2026-24747", "2.10.0"),
     Advisory("pillow-heif", "CVE-2026-28231", "1.3.0"),
     Advisory("onnx", "CVE-2025-51480", "1.20.0"),
+    Advisory("timm", "a .pth that runs code", "1.0.27"),  # before it, timm reads more than weights
 )
 WAITING = {Advisory("pillow", "CVE-2026-112403", "13.0.0"): "gradio"}  # docs/decisions/0027 says what to do
 
