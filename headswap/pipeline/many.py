@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headswap.data.placing import Upload
     from headswap.pipeline.kept_answers import KeptAnswers
 
-OOD, NOT_SURE, UNLABELLED = "_unlike", "_not sure", "_no label"  # folders besides those of the classes
+OOD, NOT_SURE, UNLABELLED = "_unlike", "_not sure", "_no label"  # in addition to the classes
 TABLE = "answers.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
 _MOST_SURE = 1.0
