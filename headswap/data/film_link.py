@@ -22,7 +22,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -99,8 +99,8 @@ def film(link: str, folder: str | Path, *, listener: Listener = silent) -> Fetch
 
 def fetch_film(
     link: str, folder: Path, *, most_bytes: int = MOST_BYTES, is_local_allowed: bool = True
-) -> Iterator[FilmProgress]:
-    """Fetch a film in steps; whoever asks for no more of them has stopped it, and nothing is left.
+) -> Generator[FilmProgress, None, None]:
+    """Fetch a film in steps; a caller that asks for no more of them has stopped it, and nothing is left.
 
     Args:
         link: an http or https address.
@@ -110,7 +110,7 @@ def fetch_film(
 
     Raises: as for `film`; whether the file can be read as a film is not checked.
     """
-    address = _checked(link)
+    address = check_link(link)
     where = shown_name(address, most=200)
     with _explained(where), _opener(is_local_allowed).open(_request(address), timeout=_TIMEOUT_S) as reply:
         total = _checked_reply(reply, where, most_bytes)
@@ -127,8 +127,12 @@ def fetch_film(
                 raise ConnectionError(f"{done} of {total} bytes came")
 
 
-def _checked(link: str) -> str:
-    """An address that may be asked for, in ASCII."""
+def check_link(link: str) -> str:
+    """An address that may be asked for, in ASCII.
+
+    Raises:
+        BadSetting: it is none.
+    """
     link = link.strip()
     try:
         parts = urlsplit(link)
