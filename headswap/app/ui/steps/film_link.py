@@ -59,14 +59,15 @@ def show_film_link(part: FilmLink, context: PageContext, page: PageParts) -> Upd
     view = page.service.film_links.view(context.owner, context.project.id)
     busy = view.is_busy
     return {
-        part.status: _words(view),
+        part.status: words_of(view),
         part.fetch: gr.Button(interactive=not busy),
         part.cancel: gr.Button(visible=busy),
         part.timer: gr.Timer(active=busy),
     }
 
 
-def _words(view: FilmView) -> h.Renderable | None:
+def words_of(view: FilmView) -> h.Renderable | None:
+    """How far it is, or what came of it; None: nothing to say."""
     match view.state:
         case "failed":
             return error_html(view.problem, view.remedy)
