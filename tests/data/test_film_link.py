@@ -86,7 +86,7 @@ def test_what_is_stopped_or_grows_too_large_leaves_nothing(server: str, tmp_path
         film(f"{server}/film.mp4", tmp_path / "cup", listener=stop)
     coming = fetch_film(f"{server}/film.mp4", tmp_path)
     next(coming)
-    coming.close()  # type: ignore[attr-defined]  # as the page does when its person presses Cancel
+    coming.close()  # as the page does when its person presses Cancel
     with pytest.raises(BadUpload, match="is larger than 0 MB"):
         list(fetch_film(f"{server}/film.mp4", tmp_path, most_bytes=100))
 

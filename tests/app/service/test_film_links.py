@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,11 +87,11 @@ def test_what_is_cancelled_leaves_nothing(
 ) -> None:
     project = service.new_project("ada").id
     links = service.film_links
-    real = links._fetched  # type: ignore[attr-defined]
+    real = links._fetched
 
-    def stopped(*given: object) -> Path:
+    def stopped(*given: Any) -> Path:
         links.stop("ada", project)  # as soon as it begins
-        return Path(real(*given))
+        return real(*given)
 
     monkeypatch.setattr(links, "_fetched", stopped)
 
