@@ -1,10 +1,11 @@
 """How far some of the labels lead: in random order, as Label with help asks, and with whole groups named.
 
-    python -m benchmarks.label_help DATA... [--model NAME] [--seeds 5] [--bank FOLDER] [--json FILE]
+    python -m benchmarks.label_help DATA... [--head auto] [--seeds 5] [--bank FOLDER] [--json FILE]
 
 The body runs once over a set. For each seed a fold of four (stratified, near duplicates whole) is held out;
-the labels of the others are what a person may be asked for. A head is solved on the answers and judged on the
-fold; "all labels" is a head solved on all of them. An answer is one press, the budget a share of the images:
+the labels of the others are what a person may be asked for. A head is solved on the answers, on the last
+features or those of every block, as `teach` or --head chooses, and judged on the fold; "all labels" is one
+that is solved on all of them in the same way. An answer is one press, the budget a share of the images:
 
     random     one image after another, in random order
     questions  those of `advise`, asked again after ten answers
@@ -41,10 +42,13 @@ from headswap.features.bank import fill_bank
 from headswap.features.engines import choose_engine
 from headswap.heads.detect import locate_head
 from headswap.network import Network
+from headswap.training.config import HeadChoice, HeadKind
+from headswap.training.head_choice import ChosenHead, choose_head, source_of
 from headswap.training.label_advice import LabelAdvice
-from headswap.training.labelling import QUESTIONS, ClusterTree, advise, cluster_tree
+from headswap.training.labelling import QUESTIONS, ClusterTree, advise, cluster_tree, solved
+from headswap.training.linear.heads import LinearHeads
 from headswap.training.linear.labeled_features import LabeledFeatures
-from headswap.training.linear.solver import fit_head, folds_of
+from headswap.training.linear.solver import folds_of
 from headswap.zoos.catalogue import DEFAULT_MODEL, load_network
 
 SHARES = (0.1, 0.2, 0.3)
@@ -56,7 +60,8 @@ class LabelledSet:
     """One set, or some of its images."""
 
     name: str
-    features: Tensor  # (N, D)
+    features: Tensor  # (N, D), those of every block where there are some
+    last: slice  # of the columns: the last features
     labels: Tensor  # (N,)
     groups: NDArray[np.int64]  # (N,), near duplicates share a number
 
@@ -65,12 +70,13 @@ def read(folder: Path, network: Network, bank_folder: Path) -> LabelledSet:
     spec = network.input
     intake = ingest(folder, prepare=lambda image: prepare(image, spec), wanted_px=wanted_px(spec))
     images, classes = intake.manifest.images, intake.manifest.classes
-    body = extractor_for(network, locate_head(network).site, bank_folder, choose_engine())
+    source = source_of(network, locate_head(network), "auto", len(images))
+    body = extractor_for(source.network, source.site, bank_folder, choose_engine())
     shas = [image.sha256 for image in images]
     bank = fill_bank(body, shas, lambda number: intake.prepared[shas[number]], folder=bank_folder)
     labels = torch.tensor([classes.index(image.class_name) for image in images])
     groups = np.array([image.group for image in images])
-    return LabelledSet(folder.resolve().name, bank.features, labels, groups)
+    return LabelledSet(folder.resolve().name, bank.features, source.reads("last").columns, labels, groups)
 
 
 @dataclass(eq=False)
@@ -80,20 +86,38 @@ class Person:
     features: Tensor
     truth: Tensor
     tree: ClusterTree
-    budget: int
+    kind: HeadKind  # of the head that the questions are chosen by
+    stops: tuple[int, ...]  # answers at which the labels are kept; the last ends it
     answers: int = 0
     slowest_s: float = 0.0  # of the processor
 
     def __post_init__(self) -> None:
         self.labels = torch.full_like(self.truth, -1)
+        self.kept: dict[int, tuple[int, Tensor]] = {}  # stop -> answers, labels
 
     @property
     def is_done(self) -> bool:
-        return self.answers >= self.budget or bool((self.labels >= 0).all())
+        return self.answers >= self.stops[-1] or bool((self.labels >= 0).all())
+
+    def answer(self, rows: Sequence[int], answers: int) -> None:
+        """Name some with so many presses; what would lead over a stop comes after it."""
+        for stop in self.stops:
+            if self.answers < stop <= self.answers + answers:
+                reached = self.answers + answers == stop
+                self.kept.setdefault(stop, (self.answers, self.labels.clone()))
+                if reached:
+                    self.kept[stop] = (stop, self.labels.clone())
+                    self.kept[stop][1][list(rows)] = self.truth[list(rows)]
+        self.labels[list(rows)] = self.truth[list(rows)]
+        self.answers += answers
+
+    def at(self, stop: int) -> tuple[int, Tensor]:
+        """Answers and labels by then; all, where every image had a name before."""
+        return self.kept.get(stop, (self.answers, self.labels))
 
     def advice(self) -> LabelAdvice:
         begin = time.process_time()
-        found = advise(self.features, self.tree, self.labels)
+        found = advise(self.features, self.tree, self.labels, head=self.kind)
         self.slowest_s = max(self.slowest_s, time.process_time() - begin)
         return found
 
@@ -101,8 +125,7 @@ class Person:
         """One by one."""
         for row in rows:
             if not self.is_done:
-                self.labels[row] = self.truth[row]
-                self.answers += 1
+                self.answer([row], 1)
 
     def name_together(self, rows: Sequence[int]) -> None:
         """With one press, after those of other classes are taken out; the budget may end it before."""
@@ -110,10 +133,9 @@ class Person:
         label = int(names[counts.argmax()])
         same = [row for row in rows if int(self.truth[row]) == label]
         if len(same) < MIXED * len(rows):
-            self.answers += 1
-        elif self.answers + len(rows) - len(same) + 1 <= self.budget:
-            self.answers += len(rows) - len(same) + 1
-            self.labels[same] = label
+            self.answer([], 1)
+        elif self.answers + len(rows) - len(same) + 1 <= self.stops[-1]:
+            self.answer(same, len(rows) - len(same) + 1)
 
 
 def by_random(person: Person, seed: int) -> None:
@@ -154,42 +176,45 @@ class Row:
     slowest_s: float  # of the processor, for an advice, its head included
 
 
-def accuracy(features: Tensor, labels: Tensor, test: LabelledSet, held: Tensor) -> float:
+def accuracy(
+    whole: LabelledSet, features: Tensor, labels: Tensor, held: Tensor, head: HeadChoice = "auto"
+) -> float:
+    """Of the head that is asked for, or of the one that `teach` would choose."""
     classes, own = labels.unique(return_inverse=True)
     if len(classes) < 2:
-        return float((test.labels[held] == classes[0]).double().mean())
-    head = fit_head(LabeledFeatures(features, own, len(classes)))
-    said = classes[(test.features[held] @ head.weight.T + head.bias).argmax(dim=1)]
-    return float((said == test.labels[held]).double().mean())
+        return float((whole.labels[held] == classes[0]).double().mean())
+
+    def solve(kind: HeadKind) -> LinearHeads:
+        columns = whole.last if kind == "last" else slice(None)
+        read = features[:, columns]
+        return LinearHeads((solved(LabeledFeatures(read, own, len(classes)), kind),), (read.shape[1],))
+
+    chosen = choose_head(solve, own) if head == "auto" else ChosenHead(kind=head, heads=solve(head))
+    columns = whole.last if chosen.kind == "last" else slice(None)
+    assert chosen.heads is not None
+    said = classes[chosen.heads.logits(whole.features[held][:, columns]).argmax(dim=1)]
+    return float((said == whole.labels[held]).double().mean())
 
 
-def measure(whole: LabelledSet, seed: int) -> list[Row]:
+def measure(whole: LabelledSet, seed: int, head: HeadChoice) -> list[Row]:
     folds = folds_of(whole.labels.numpy(), whole.groups.tolist(), FOLDS, seed)
     assert folds is not None, f"{whole.name} has too few images"
     held = torch.from_numpy(folds == 0)
     features, truth = whole.features[~held], whole.labels[~held]
     tree, count = cluster_tree(features), len(truth)
-    best = accuracy(features, truth, whole, held)
+    best = accuracy(whole, features, truth, held, head)
     rows = [Row(whole.name, seed, "all labels", 1.0, count, count, count, best, 0.0)]
+    kind: HeadKind = "last" if whole.last == slice(None) else "wide"
+    stops = tuple(int(share * count) for share in SHARES)
     for way, ask in WAYS.items():
-        for share in SHARES:
-            person = Person(features, truth, tree, int(share * count))
-            ask(person, seed)
-            known = person.labels >= 0
-            found = accuracy(features[known], person.labels[known], whole, held)
-            rows.append(
-                Row(
-                    whole.name,
-                    seed,
-                    way,
-                    share,
-                    count,
-                    person.answers,
-                    int(known.sum()),
-                    found,
-                    person.slowest_s,
-                )
-            )
+        person = Person(features, truth, tree, kind, stops)
+        ask(person, seed)
+        for share, stop in zip(SHARES, stops, strict=True):
+            answers, labels = person.at(stop)
+            known = labels >= 0
+            found = accuracy(whole, features[known], labels[known], held, head)
+            named = int(known.sum())
+            rows.append(Row(whole.name, seed, way, share, count, answers, named, found, person.slowest_s))
     return rows
 
 
@@ -229,6 +254,7 @@ def main() -> int:
     parser.add_argument("data", nargs="+", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--head", choices=("auto", "wide", "last"), default="auto", help="that is judged")
     parser.add_argument("--bank", type=Path, help="a folder that keeps features for the next time")
     parser.add_argument("--json", type=Path, help="every measurement")
     choices = parser.parse_args()
@@ -239,7 +265,7 @@ def main() -> int:
             for folder in choices.data:
                 one = read(folder, network, choices.bank or Path(name))
                 for seed in range(choices.seeds):
-                    rows += measure(one, seed)
+                    rows += measure(one, seed, choices.head)
                 print(f"{one.name} done", file=sys.stderr, flush=True)
     except HeadswapError as error:
         print(error, file=sys.stderr)

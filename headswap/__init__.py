@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headswap.bundle.evaluate import BundleEvaluation
     from headswap.bundle.prediction import Prediction
     from headswap.bundle.predictor import Bundle, load_bundle
+    from headswap.data.film_link import FetchedFilm, film
     from headswap.data.manifest import Manifest
     from headswap.evaluation.report import Report
     from headswap.exports.export import export
@@ -48,6 +49,7 @@ __all__ = [
     "BundleEvaluation",
     "Comparison",
     "EditOutcome",
+    "FetchedFilm",
     "FinetuneConfig",
     "HeadSite",
     "HeadswapError",
@@ -70,6 +72,7 @@ __all__ = [
     "edit",
     "evaluate",
     "export",
+    "film",
     "find_head",
     "inspect",
     "label",
@@ -90,6 +93,7 @@ _HOMES = {
     "BundleEvaluation": "headswap.bundle.evaluate",
     "Comparison": "headswap.pipeline.comparison",
     "EditOutcome": "headswap.pipeline.edit",
+    "FetchedFilm": "headswap.data.film_link",
     "FinetuneConfig": "headswap.training.config",
     "HeadSite": "headswap.heads.site",
     "Inspection": "headswap.pipeline.inspect",
@@ -111,6 +115,7 @@ _HOMES = {
     "edit": "headswap.pipeline.edit",
     "evaluate": "headswap.pipeline.api",
     "export": "headswap.exports.export",
+    "film": "headswap.data.film_link",
     "find_head": "headswap.heads.detect",
     "inspect": "headswap.pipeline.api",
     "label": "headswap.pipeline.label",

@@ -27,6 +27,7 @@ Step = Literal[
     "save",
     "predict",
     "race",
+    "film",
 ]
 
 
@@ -38,6 +39,13 @@ class StepWords:
     sentence: str  # with {done} and {total}
     share_head: tuple[float, float]  # begin and end, when only the head is taught: the backbone takes most
     share_finetune: tuple[float, float]  # when more than the head may move: that takes most
+
+
+_ALONE: dict[Literal["predict", "race", "film"], tuple[str, str]] = {
+    "predict": ("answering", "{done} of {total} pictures are answered."),
+    "race": ("racing", "{done} of {total} turns are over."),
+    "film": ("fetching the film", "{done} of {total} bytes of the film have come."),
+}
 
 
 def text_of_step(step: Step) -> StepWords:
@@ -66,10 +74,9 @@ def text_of_step(step: Step) -> StepWords:
             return StepWords("examining", "Sitting the exam.", (0.95, 0.97), (0.97, 0.98))
         case "save":
             return StepWords("saving", "Saving.", (0.97, 1.0), (0.98, 1.0))
-        case "predict":  # no part of a run: it has a bar of its own
-            return StepWords("answering", "{done} of {total} pictures are answered.", (1.0, 1.0), (1.0, 1.0))
-        case "race":  # nor is this
-            return StepWords("racing", "{done} of {total} turns are over.", (1.0, 1.0), (1.0, 1.0))
+        case "predict" | "race" | "film":  # no parts of a run: each has a bar of its own
+            name, sentence = _ALONE[step]
+            return StepWords(name, sentence, (1.0, 1.0), (1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The same verbs from a shell.
 
     headswap models [PATTERN] | inspect MODEL | check DATA | teach DATA | compare DATA --models A B
-             | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | edit BUNDLE OUT
+             | film LINK FOLDER | predict BUNDLE IMAGE... | evaluate BUNDLE DATA | edit BUNDLE OUT
              | export BUNDLE OUT.zip | engines MODEL | lesson [NAME] | serve
              | users add|list|remove FILE [NAME...] | doctor
 
@@ -34,6 +34,7 @@ from headswap.cli.verbs import (
     engines,
     evaluate,
     export,
+    film,
     inspect,
     label,
     lesson,
@@ -50,6 +51,7 @@ VERBS = (
     models,
     inspect,
     check,
+    film,
     teach,
     compare,
     label,

@@ -42,7 +42,9 @@ class Bars:
         if isinstance(event, Note):
             tqdm.write(event.sentence, file=sys.stderr)
         if isinstance(event, Progress):
-            bar = self._bars.get(event.step) or self._open(event)
+            bar = self._bars.get(event.step)
+            if bar is None:  # one whose total nobody knows is neither true nor false
+                bar = self._open(event)
             if event.done < bar.n:  # the same step of the next network
                 bar.reset(event.total or None)
             bar.total = event.total or None

@@ -23,6 +23,7 @@ from headswap.zoos.catalogue import DEFAULT_MODEL
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from headswap.training.config import HeadKind
     from headswap.training.label_advice import LabelAdvice
 
 _COLUMNS = ("file", "label", "ask", "suggested", "sure", "group")
@@ -99,11 +100,11 @@ def label(
 
     target = Path(workspace) if workspace else user_cache_path("headswap")
     known = dict(labels) if isinstance(labels, Mapping) else _read(Path(labels)) if labels else {}
-    manifest, features = _features(Path(data), model, target, listener)
+    manifest, features, head = _features(Path(data), model, target, listener)
     names, numbers = _numbered(manifest, known)
-    advice = advise(features, cluster_tree(features), numbers)
+    advice = advise(features, cluster_tree(features), numbers, head=head)
     return LabelTable(
-        rows=_rows(manifest, names, numbers, advice, _suggestions(features, names, numbers)),
+        rows=_rows(manifest, names, numbers, advice, _suggestions(features, names, numbers, head)),
         left_out=manifest.left_out,
     )
 
@@ -149,7 +150,9 @@ def _numbered(manifest: Manifest, known: Mapping[str, str]) -> tuple[tuple[str, 
     return tuple(spelled.values()), torch.tensor([keys.index(class_key(one)) if one else -1 for one in said])
 
 
-def _features(data: Path, model: str, workspace: Path, listener: Listener) -> tuple[Manifest, Tensor]:
+def _features(
+    data: Path, model: str, workspace: Path, listener: Listener
+) -> tuple[Manifest, Tensor, HeadKind]:
     from headswap.data.ingest import ingest
     from headswap.data.store import reread
     from headswap.data.transforms import prepare, wanted_px
@@ -157,12 +160,15 @@ def _features(data: Path, model: str, workspace: Path, listener: Listener) -> tu
     from headswap.features.autotune import extractor_for
     from headswap.features.bank import fill_bank
     from headswap.heads.detect import locate_head
+    from headswap.pipeline.labelling import head_choice_for
+    from headswap.training.head_choice import source_of
     from headswap.zoos.catalogue import load_network
 
     manifest = ingest(data, store=store_for(data, workspace), min_classes=0, listener=listener).manifest
     network = load_network(model)
     spec, images, folder = network.input, manifest.images, workspace / "features"
-    extractor = extractor_for(network, locate_head(network).site, folder, None)
+    source = source_of(network, locate_head(network), head_choice_for(len(images)), len(images))
+    extractor = extractor_for(source.network, source.site, folder, None)
     bank = fill_bank(
         extractor,
         [image.sha256 for image in images],
@@ -170,18 +176,20 @@ def _features(data: Path, model: str, workspace: Path, listener: Listener) -> tu
         folder=folder,
         listener=listener,
     )
-    return manifest, bank.features
+    return manifest, bank.features, "wide" if source.is_wide else "last"
 
 
-def _suggestions(features: Tensor, names: tuple[str, ...], numbers: Tensor) -> dict[int, tuple[str, float]]:
+def _suggestions(
+    features: Tensor, names: tuple[str, ...], numbers: Tensor, kind: HeadKind
+) -> dict[int, tuple[str, float]]:
     """Row -> what a head solved on the answers says of it, and how sure it is."""
+    from headswap.training.labelling import solved
     from headswap.training.linear.labeled_features import LabeledFeatures
-    from headswap.training.linear.solver import fit_head
 
     if len(names) < 2 or not bool((numbers < 0).any()):
         return {}
     known = numbers >= 0
-    head = fit_head(LabeledFeatures(features[known], numbers[known], len(names)))
+    head = solved(LabeledFeatures(features[known], numbers[known], len(names)), kind)
     shares = (features @ head.weight.T + head.bias).softmax(dim=1)
     return {
         row: (names[int(shares[row].argmax())], float(shares[row].max()))

@@ -1,6 +1,6 @@
 """Images that nobody has sorted: their features, kept in files, and what to ask a person about them.
 
-Flow:  dataset.json --write_features, a few images at a time--> rows-N.safetensors
+Flow:  dataset.json --write_features, a few images at a time--> features-N.safetensors
                     --write_clusters--> likeness.safetensors: features, and which images look alike
        likeness + labels so far --advise_on--> LabelAdvice
 
@@ -26,12 +26,17 @@ from headswap.features.extractor import Extractor
 from headswap.heads.detect import locate_head
 from headswap.storage.files import remove, write_bytes
 from headswap.storage.records import read_record
+from headswap.training.config import HeadChoice, HeadKind
+from headswap.training.head_choice import source_of
 from headswap.training.label_advice import LabelAdvice
 from headswap.training.labelling import ClusterTree, advise, cluster_tree
 from headswap.zoos.catalogue import load_network
 
 CLUSTERS = "likeness.safetensors"
-_ROWS = "rows-*.safetensors"
+_WIDE = "wide"  # whether features are those of every block
+MOST_WIDE = 3_000  # images: of more, only the last features are kept, as all must fit into memory
+_ROWS = "features-*.safetensors"
+_OLD_ROWS = "rows-*.safetensors"  # of a pass that an older version began: last features only
 
 
 def write_features(
@@ -51,10 +56,11 @@ def write_features(
         UnreadableImage: an image has gone.
         TeachingFailed: features are no finite numbers.
     """
-    path = dataset.parent / f"rows-{start:07}.safetensors"
+    path = dataset.parent / f"features-{start:07}.safetensors"
     if path.exists():
         return
-    manifest, extractor = _manifest(dataset), _extractor(model, head_path, weights)
+    manifest = _manifest(dataset)
+    extractor = _extractor(model, head_path, weights, len(manifest.images))
     spec = extractor.network.input
     images = manifest.images[start : start + count]
     ready = [prepare(reread(manifest, image, wanted_px=wanted_px(spec)), spec) for image in images]
@@ -64,13 +70,14 @@ def write_features(
             f"{extractor.network.name} gives features that are not numbers (NaN or infinite).",
             remedy="Choose another network in step 1, and try again.",
         )
-    write_bytes(path, save({"features": features}))
+    write_bytes(path, save({"features": features, _WIDE: torch.tensor(bool(extractor.site.taps))}))
 
 
 def write_clusters(dataset: Path) -> None:
     """Put the features of all images into one file, with the order in which they look alike."""
     files = sorted(dataset.parent.glob(_ROWS))
-    features = torch.cat([load_file(file)["features"] for file in files])
+    read = [load_file(file) for file in files]
+    features = torch.cat([one["features"] for one in read])
     if len(features) != len(_manifest(dataset).images):
         raise TeachingFailed("Some of the images were not looked at.", remedy="Choose them again.")
     tree = cluster_tree(features)
@@ -78,9 +85,10 @@ def write_clusters(dataset: Path) -> None:
         "features": features,
         "merges": torch.from_numpy(tree.merges),
         "leaf": torch.from_numpy(tree.leaf),
+        _WIDE: read[0][_WIDE],
     }
     write_bytes(dataset.parent / CLUSTERS, save(parts))
-    for file in files:
+    for file in (*files, *dataset.parent.glob(_OLD_ROWS)):
         remove(file)
 
 
@@ -98,17 +106,22 @@ def advise_on(dataset: Path, labels: tuple[int, ...], skipped: tuple[int, ...] =
     path = dataset.parent / CLUSTERS
     if not path.is_file():
         raise NotFound("These pictures are not grouped yet.", remedy="Wait until they are.")
-    features, tree = _read_clusters(path)
-    return advise(features, tree, torch.tensor(labels), skipped=skipped)
+    features, tree, head = _read_clusters(path)
+    return advise(features, tree, torch.tensor(labels), skipped=skipped, head=head)
 
 
 @lru_cache(maxsize=2)
-def _read_clusters(path: Path) -> tuple[Tensor, ClusterTree]:
+def _read_clusters(path: Path) -> tuple[Tensor, ClusterTree, HeadKind]:
     """Written once; who labels asks again and again."""
     parts = load_file(path)
-    return parts["features"], ClusterTree.of(
-        parts["features"], merges=parts["merges"].numpy(), leaf=parts["leaf"].numpy()
-    )
+    tree = ClusterTree.of(parts["features"], merges=parts["merges"].numpy(), leaf=parts["leaf"].numpy())
+    is_wide = _WIDE in parts and bool(parts[_WIDE])  # an older version kept the last features only
+    return parts["features"], tree, "wide" if is_wide else "last"
+
+
+def head_choice_for(images: int) -> HeadChoice:
+    """What is kept of so many images: what every block gives of a few, of more the last features."""
+    return "auto" if images <= MOST_WIDE else "last"
 
 
 @lru_cache(maxsize=2)
@@ -118,7 +131,7 @@ def _manifest(dataset: Path) -> Manifest:
 
 
 @lru_cache(maxsize=1)
-def _extractor(model: str, head_path: str | None, weights: str | None) -> Extractor:
+def _extractor(model: str, head_path: str | None, weights: str | None, images: int) -> Extractor:
     network = load_network(model, weights=Path(weights) if weights else None)
-    site = locate_head(network, path=head_path).site
-    return Extractor(network, site, choose_engine())
+    source = source_of(network, locate_head(network, path=head_path), head_choice_for(images), images)
+    return Extractor(source.network, source.site, choose_engine())

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
-from headswap.data.manifest import SkippedFile, check_one_class
+from headswap.data.manifest import SkippedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Listener, Progress, silent
 from headswap.storage.files import copy, make_folder, replacing, write_bytes, write_text
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headswap.data.placing import Upload
     from headswap.pipeline.kept_answers import KeptAnswers
 
-OOD, NOT_SURE = "_unlike", "_not sure"  # folders in addition to those of the classes
+OOD, NOT_SURE, UNLABELLED = "_unlike", "_not sure", "_no label"  # in addition to the classes
 TABLE = "answers.csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a name that begins so
 _MOST_SURE = 1.0
@@ -68,7 +68,7 @@ class SortedImages:
     """What came of sorting."""
 
     out: str  # the folder
-    counts: dict[str, int]  # pictures in each of its folders
+    counts: dict[str, int]  # copies in each of its folders
     left_out: tuple[SkippedFile, ...]
 
 
@@ -181,7 +181,8 @@ def sort(
     """Copy pictures into one folder for each class, by what a bundle says of them.
 
     What is unlike all practice pictures goes to a folder of its own, and so does what it is not sure of. The
-    table of all answers lies next to them.
+    table of all answers lies next to them. Where a picture may have several labels, it is copied into the
+    folder of each; what has none goes to a folder of its own.
 
     Args:
         bundle: the folder or zip that `train` wrote, or one that is loaded already.
@@ -201,7 +202,6 @@ def sort(
     if not 0 <= least_sure <= _MOST_SURE:
         raise BadSetting(f"least_sure is {least_sure}.", remedy="Choose 0 to 1, such as 0.9.")
     target, known = Path(out), loaded(bundle, allow_code)
-    check_one_class("Sorting into folders", is_multi_label=known.card.is_multi_label)
     if target.exists():
         raise BadSetting(f"{target} exists already.", remedy="Choose another name for the sorted folder.")
     for name in known.classes:
@@ -214,17 +214,21 @@ def sort(
         if isinstance(said, UnreadableImage):
             left_out.append(SkippedFile(file=name, reason=str(said)))
             continue
-        folder = folder_of(said, least_sure)
-        _put(image, make_folder(target / folder), Path(name).name)
-        counts[folder] += 1
+        for folder in folders_of(said, least_sure):
+            _put(image, make_folder(target / folder), Path(name).name)
+            counts[folder] += 1
         kept.append(said)
     write_text(target / TABLE, csv_of(kept, known.classes))
     return SortedImages(out=str(target), counts=dict(sorted(counts.items())), left_out=tuple(left_out))
 
 
-def folder_of(said: Prediction, least_sure: float) -> str:
-    """Where a sorted image goes: to its class, or apart when it is unlike all, or not sure enough."""
-    return OOD if said.is_ood else NOT_SURE if said.sure < least_sure else said.label
+def folders_of(said: Prediction, least_sure: float) -> tuple[str, ...]:
+    """Where a sorted image goes: to its class or labels; apart when it is unlike all, or not sure enough."""
+    if said.is_ood:
+        return (OOD,)
+    if said.sure < least_sure:
+        return (NOT_SURE,)
+    return (said.label,) if said.labels is None else said.labels or (UNLABELLED,)
 
 
 def pack_sorted(
@@ -241,16 +245,16 @@ def pack_sorted(
     Raises:
         BadSetting: a class cannot be the name of a folder.
     """
-    check_one_class("Sorting into folders", is_multi_label=any(one.labels is not None for one, _ in said))
     for name in classes:
         _check_folder_name(name)
     taken: set[str] = set()
     with replacing(target) as file, zipfile.ZipFile(file, "w") as packed:  # images are packed already
         for one, path in said:
-            wanted = f"{folder_of(one, least_sure)}/{PurePosixPath(one.file).stem}{path.suffix}"
-            member = _free_name(PurePosixPath(wanted), lambda member: str(member) in taken)
-            taken.add(str(member))
-            packed.write(path, str(member))
+            for folder in folders_of(one, least_sure):
+                wanted = PurePosixPath(f"{folder}/{PurePosixPath(one.file).stem}{path.suffix}")
+                member = _free_name(wanted, lambda member: str(member) in taken)
+                taken.add(str(member))
+                packed.write(path, str(member))
         packed.writestr(TABLE, csv_of([one for one, _ in said], classes))
     return target
 
@@ -367,7 +371,12 @@ def _free_name(wanted: AnyPath, is_taken: Callable[[AnyPath], bool]) -> AnyPath:
 
 
 def _check_folder_name(name: str) -> None:
-    if Path(name).name != name or name in (".", "..", OOD, NOT_SURE) or "\\" in name or "\0" in name:
+    if (
+        Path(name).name != name
+        or name in (".", "..", OOD, NOT_SURE, UNLABELLED)
+        or "\\" in name
+        or "\0" in name
+    ):
         raise BadSetting(
             f"The class {name!r} cannot be the name of a folder.", remedy="Do not trust this bundle."
         )

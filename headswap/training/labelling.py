@@ -3,11 +3,11 @@
 Flow:  (N, D) features --cluster_tree--> ClusterTree
        features + tree + labels so far --advise--> LabelAdvice: questions, and groups that look alike
 
-Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. Half
-of the questions are typical images of the largest groups of which nothing is known yet, as TypiClust chooses;
-half are images that the head solved so far is least sure of, one from each of as many groups, so that none
-asks the same twice. As soon as there is a head, the first groups are what it is sure of, where the nearest
-named image agrees.
+Images are grouped by Ward's method (`scipy.cluster.hierarchy`) on standardised features of length one. The
+first questions are typical images of the largest groups of which nothing is known yet, as TypiClust chooses:
+a young head has doubts that mean nothing. From a few answers for each class on they are those that the head
+is least sure of, one from each of as many groups, so that none asks the same twice. As soon as there is a
+head, the first groups are what it is sure of, where the nearest named image agrees.
 
 Knows features and labels only: no image, no file, no person. benchmarks/label_help.py measures it.
 
@@ -29,8 +29,10 @@ from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.threads import product
+from headswap.training.config import HeadKind
 from headswap.training.label_advice import AlikeGroup, LabelAdvice
 from headswap.training.linear.labeled_features import LabeledFeatures
+from headswap.training.linear.ridge import fit_ridge
 from headswap.training.linear.solver import SolvedHead, fit_head
 
 QUESTIONS = 10  # answers after which the head is solved again
@@ -40,6 +42,7 @@ FEWEST, MOST = 3, 24  # images of a group that is offered
 _MOST_MERGED = 3_000  # images in the tree; more hang on the nearest of these
 _NEIGHBOURS = 20  # that say how typical an image is, as TypiClust counts them
 _POOL = 5  # times as many doubtful images are looked at as are asked
+_TYPICAL_FIRST = 3  # answers for each class so far, before doubts are asked
 _LEAST_PROVED = 5  # named images, for a head to be believed
 _AT_ONCE = 512  # rows of a distance matrix
 
@@ -105,6 +108,7 @@ def advise(
     *,
     skipped: Collection[int] = (),
     count: int = QUESTIONS,
+    head: HeadKind = "last",
 ) -> LabelAdvice:
     """Choose what to ask next.
 
@@ -114,6 +118,7 @@ def advise(
         labels: (N,) int64 in [0, C), or -1: nobody has said yet.
         skipped: rows that a person could not name; they are asked last, and offered in no group.
         count: questions, 1 or more; fewer come where fewer images are left.
+        head: what the features are; a head on those of every block is solved in another way.
 
     Returns:
         Questions and groups; both empty when every image is named.
@@ -122,10 +127,11 @@ def advise(
     named = set(known.tolist())
     late = [row for row in sorted(set(skipped)) if row not in named]
     rest = np.setdiff1d(np.flatnonzero(labels.numpy() < 0), np.asarray(late, np.int64))
-    sure = _Guess.of(features, labels, known, rest)
-    questions = _most_typical(tree, known, rest, count // 2 if sure else count)
-    if sure:
-        questions += [row for row in _least_confident(tree, sure, count) if row not in questions]
+    sure = _Guess.of(features, labels, known, rest, head)
+    if sure and len(known) >= _TYPICAL_FIRST * sure.classes:
+        questions = _least_confident(tree, sure, count)[:count]
+    else:
+        questions = _most_typical(tree, known, rest, count)
     questions += [row for row in rest.tolist() if row not in questions][: max(0, count - len(questions))]
     groups = _said_alike(tree, sure, labels, known) if sure else []
     offered = {row for group in groups for row in group.rows}
@@ -142,19 +148,27 @@ class _Guess:
     probability: NDArray[np.float32]  # (R,), of the label
     margin: NDArray[np.float32]  # (R,), to the second label
     least_sure: float  # probability from which the head is to be believed
+    classes: int  # that are named
 
     @classmethod
-    def of(cls, features: Tensor, labels: Tensor, known: Rows, rest: Rows) -> _Guess | None:
+    def of(cls, features: Tensor, labels: Tensor, known: Rows, rest: Rows, kind: HeadKind) -> _Guess | None:
         """Solve a head; None where fewer than two classes are named, or nothing is left."""
         classes, own = np.unique(labels.numpy()[known], return_inverse=True)
         if len(classes) < 2 or not len(rest):
             return None
         own_labels = torch.from_numpy(own.astype(np.int64))
-        head = fit_head(LabeledFeatures(features[torch.from_numpy(known)], own_labels, len(classes)))
+        head = solved(LabeledFeatures(features[torch.from_numpy(known)], own_labels, len(classes)), kind)
         said = _softmax(head, features[torch.from_numpy(rest)])  # (R, C)
         best = np.sort(said, axis=1)[:, ::-1]
         margin = best[:, 0] - best[:, 1]
-        return cls(rest, classes[said.argmax(axis=1)], best[:, 0], margin, _least_sure(head, own))
+        return cls(
+            rest, classes[said.argmax(axis=1)], best[:, 0], margin, _least_sure(head, own), len(classes)
+        )
+
+
+def solved(images: LabeledFeatures, head: HeadKind) -> SolvedHead:
+    """A head on the last features, or on those of every block."""
+    return (fit_ridge if head == "wide" else fit_head)(images)
 
 
 def _softmax(head: SolvedHead, features: Tensor) -> NDArray[np.float32]:

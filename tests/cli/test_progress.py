@@ -100,3 +100,13 @@ def test_every_step_has_its_words_and_its_place_on_the_bar(
     assert words.sentence.format(done="1", total="3").endswith(".")
     assert 0 <= words.share_head[0] <= words.share_head[1] <= 1
     assert 0 <= words.share_finetune[0] <= words.share_finetune[1] <= 1
+
+
+def test_a_step_of_which_nobody_knows_the_end_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+
+    with Bars() as bars:
+        for done in (0, 1_000, 2_000):
+            bars(Progress("film", done, 0, unit="bytes"))
+
+    assert "2.00kB" in terminal.getvalue()

@@ -48,6 +48,7 @@ class Work:
             "where": "test", "teach": None, "weights": None, "pattern": "lite0",
             "names": ("tf_efficientnet_lite0",), "test_share": 0.2, "seed": 0,
             "progress": self.progress, "lesson": "which-layer", "choice": 0, "riddles": (), "here": "",
+            "link": "http://127.0.0.1:9/film.mp4",
             "kind": "page", "chosen": "all", "tried": NOTHING_TRIED, "labelled": NOTHING_TRIED, "left": 0,
             "voter": "b" * 32, "address": "10.0.0.9", "how": "replace",
             "limits": NetworkLimits(), "most_ms": 0.001, "most_mb": None, "any_use": False, "fetch": False,

@@ -28,7 +28,7 @@ OPEN = {  # verbs that take no owner, because they show nothing of anyone
     "Uploads.note", "Uploads.taken", "Uploads.waiting_bytes",  # the gate knows who asks
     "Networks.after_the_first", "Networks.warm", "Exports.close", "ProjectArchive.close",
     "Lessons.close", "Lessons.warm", "Labelling.close", "Batches.close", "Batches.tidy", "Races.close",
-    "Races.fetchable",
+    "FilmLinks.close", "Races.fetchable",
     "Sharing.view", "Sharing.vote", "Sharing.tidy", "Sharing.page_of", "Service.exported_page",  # by a key
     "History.current", "History.is_stale", "History.newest",
     "History.shown",  # these take a Project, which only its owner can get
@@ -47,7 +47,7 @@ HANDLERS_OF_THE_PAGE_ALONE = {
 }  # show or ask nothing of anyone
 DEEDS_AND_LONG_WORK = re.compile(
     r"cancel|finish_early|delete|drop|start_over|undo|replace_|use_|add|rename|merge|relabel|mend|choose|start_teaching"
-    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|Races.begin|take_winner|LaterClasses"
+    r"|compare|export|Exports|save|dismiss|restore|known|Lessons.run|Lessons.stop|reset|go_to|share|vote|Batches|label|Labelling|FilmLinks|Races.begin|take_winner|LaterClasses"
 )
 
 

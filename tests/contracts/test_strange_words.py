@@ -24,7 +24,7 @@ STRANGE = (
 )  # fmt: skip
 SENT = (
     "project", "job", "run", "sha256", "name", "new", "into", "code", "label", "model", "path", "key",
-    "frame", "pattern", "progress", "lesson", "voter",
+    "frame", "link", "pattern", "progress", "lesson", "voter",
 )  # fmt: skip
 LISTS = ("names", "projects", "jobs", "runs", "sha256s", "files", "models")
 

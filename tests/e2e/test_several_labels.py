@@ -23,11 +23,17 @@ def tried_many_saved_and_opened(visit: Visit, folder: Path, tmp_path: Path) -> N
     page.set_input_files("#hs-many-choose input[webkitdirectory]", folder)
     visit.wait("#hs-many .batch")
     assert "Each picture stands under every label" in page.inner_text("#hs-many .batch")
-    assert page.locator("#hs-many .pick, #hs-many .it-is, #hs-many-sorted").count() == 0
+    assert page.locator("#hs-many .pick, #hs-many .it-is").count() == 0
     with page.expect_download() as coming:
         page.click("#hs-many-table")
     with Path(coming.value.path()).open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
+    with page.expect_download() as sorted_too:
+        page.click("#hs-many-sorted")
+    with zipfile.ZipFile(sorted_too.value.path()) as archive:
+        found = {Path(name).parent.name for name in archive.namelist()} - {""}
+    assert found <= {"bird", "fruit", "vehicle", "_not sure", "_unlike", "_no label"}
+    assert found
     assert len(rows) == 21
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("bird", "fruit", "vehicle"))
     with_fruit = sum("fruit" in row["label"].split(" + ") for row in rows)

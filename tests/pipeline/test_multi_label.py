@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from headswap.cli.main import main
 from headswap.data.edit import drop_images, rename_class
 from headswap.errors import BadSetting, BadUpload
 from headswap.exports.templates import pictures
+from headswap.pipeline.many import folders_of, pack_sorted
 from headswap.training.config import TrainConfig
 from tests.collages import make_collages
 
@@ -70,6 +72,31 @@ def test_the_shell_says_each_label(
     assert (measured["images"], measured["seen"]["train"]["images"] > 20) == (0, True)
 
 
+def test_a_picture_is_sorted_into_the_folder_of_each_of_its_labels(
+    taught: headswap.Outcome, collages: Path, tmp_path: Path
+) -> None:
+    bundle, heap = headswap.load_bundle(taught.bundle), tmp_path / "heap"
+    heap.mkdir()
+    for path in sorted(collages.glob("*.jpg"))[:8]:
+        (heap / path.name).write_bytes(path.read_bytes())
+    said = [bundle.predict(path) for path in sorted(heap.iterdir())]
+    said.append(replace(said[0], file="none.jpg", label="(no label)", labels=(), ood_score=None))
+
+    done = headswap.sort(bundle, heap, tmp_path / "out")
+    packed = pack_sorted(
+        [(one, heap / "000.jpg") for one in said], bundle.classes, tmp_path / "out.zip", least_sure=0.0
+    )
+
+    expected = [f"{folder}/{Path(one.file).name}" for one in said for folder in folders_of(one, 0.0)]
+    found = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.jpg")]
+    assert sorted(found) == sorted(expected[:-1])
+    assert len(expected) > len(said)
+    assert expected[-1] == "_no label/none.jpg"
+    assert sum(done.counts.values()) == len(found)
+    with zipfile.ZipFile(packed) as archive:
+        assert sorted(archive.namelist()) == sorted([*expected, "answers.csv"])
+
+
 def test_a_head_for_labels_may_read_every_layer(collages: Path, workspace: Path, tmp_path: Path) -> None:
     wide = headswap.teach(
         collages, out=tmp_path / "wide", config=TrainConfig(head="wide"), workspace=workspace
@@ -94,8 +121,6 @@ def test_what_needs_one_class_for_each_picture_is_refused(
         headswap.compare(collages, models=["squeezenet1_1"], workspace=workspace)
     with pytest.raises(BadSetting, match="Changing the classes"):
         headswap.edit(taught.bundle, out, rename={"bird": "duck"})
-    with pytest.raises(BadSetting, match="Sorting into folders"):
-        headswap.sort(taught.bundle, collages, out)
     with pytest.raises(BadUpload, match="have one class each"):
         headswap.evaluate(taught.bundle, few_drawings, workspace=workspace)
     manifest = headswap.check(collages, workspace=workspace)

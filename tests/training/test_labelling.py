@@ -9,7 +9,8 @@ from torch import Tensor
 
 from headswap.errors import BadSetting
 from headswap.training import labelling
-from headswap.training.labelling import MOST, advise, cluster_tree, groups_of
+from headswap.training.labelling import MOST, advise, cluster_tree, groups_of, solved
+from headswap.training.linear.labeled_features import LabeledFeatures
 
 EACH, WIDTH = 20, 16
 
@@ -128,3 +129,24 @@ def test_it_finds_rare_classes_that_random_order_misses() -> None:
     by_chance = [len(truth[random.choice(len(truth), 15, replace=False)].unique()) for _ in range(20)]
 
     assert len(truth[list(asked)].unique()) > max(by_chance)
+
+
+def test_doubts_are_asked_once_each_class_has_some_answers_and_rare_ones_are_met_all_the_same() -> None:
+    random = np.random.default_rng(0)
+    sizes = [60, 60, 40, 20, 10, 6, 6, 6, 6, 6]
+    truth = torch.repeat_interleave(torch.arange(10), torch.tensor(sizes))
+    noise = 0.8 * random.standard_normal((len(truth), WIDTH)) / WIDTH**0.5
+    features = torch.tensor(np.eye(10, WIDTH)[truth.numpy()] + noise, dtype=torch.float32)
+    tree, labels = cluster_tree(features), torch.full_like(truth, -1)
+
+    for _ in range(4):
+        rows = list(advise(features, tree, labels).questions)
+        labels[rows] = truth[rows]
+    known = labels >= 0
+    head = solved(LabeledFeatures(features[known], labels[known], 10), "last")
+    best = (features[~known] @ head.weight.T + head.bias).softmax(dim=1).sort(dim=1, descending=True).values
+    margin = dict(zip((~known).nonzero().flatten().tolist(), (best[:, 0] - best[:, 1]).tolist(), strict=True))
+    asked = advise(features, tree, labels).questions
+
+    assert len(labels[known].unique()) == 10
+    assert max(margin[row] for row in asked) <= sorted(margin.values())[49]

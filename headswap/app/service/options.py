@@ -87,6 +87,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         sample=sample_folder() / "train",
         limits=limits_for(said.profile, changed),
         networks=tuple(said.networks or ((HERE,) if said.profile == "class" else (ANY,))),
+        local_links=said.local_links,
         has_codes=server_address.people is not None,
         protected=is_local(server_address.host)
         or server_address.certificate is not None
@@ -178,6 +179,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--networks", nargs="+", metavar="NAME",
         help=f"which may be fetched: {HERE} (none, the default for a class), {ANY}, or their names",
+    )  # fmt: skip
+    parser.add_argument(
+        "--local-links", action="store_true",
+        help="let links to films lead to this machine and its network, which others may not see",
     )  # fmt: skip
     limits = parser.add_argument_group(
         "limits", "each changes one figure of --for; 0: none, where that is said"

@@ -26,6 +26,7 @@ from headswap.app.service.batches import Batches
 from headswap.app.service.datasets import Datasets
 from headswap.app.service.exports import Exports, packing_process
 from headswap.app.service.fetching import FetchPolicy
+from headswap.app.service.film_links import FilmLinks
 from headswap.app.service.health import Health, health_of
 from headswap.app.service.history import History
 from headswap.app.service.labelling import Labelling
@@ -106,7 +107,7 @@ class Service:
             self._projects, self.results, self.images, self.uploads, self._reader.ask,
             self._keeping.check_room,
         )  # fmt: skip
-        self.labelling, self.later = self._labelling(), self._later_classes()
+        self.labelling, self.later, self.film_links = self._labelling(), self._later(), self._film_links()
         self.races = races_of(settings, self._projects, self.fetching, self._keeping.check_room)
         self._pace = RemainingTime()
 
@@ -120,6 +121,7 @@ class Service:
         self._keeping.stop()
         self.batches.close()
         self.labelling.close()
+        self.film_links.close()
         self.races.close()
         self._supervisor.stop(stop_workers=True)
         self._inference.close()
@@ -348,7 +350,13 @@ class Service:
             check_room=self._keeping.check_room, check_fetch=self.fetching.check,
         )  # fmt: skip
 
-    def _later_classes(self) -> LaterClasses:
+    def _film_links(self) -> FilmLinks:
+        return FilmLinks(
+            self._projects, self.images, check_room=self._keeping.check_room, room_of=self.room_of,
+            upload_mb=self.settings.limits.upload_mb, is_local_allowed=self.settings.local_links,
+        )  # fmt: skip
+
+    def _later(self) -> LaterClasses:
         return LaterClasses(
             self._projects, self._store, self.results, self.uploads, self._reader.ask, self._inference.ask,
             check_room=self._keeping.check_room,

@@ -22,6 +22,7 @@ class Settings:
     sample: Path  # folder of class folders that "the sample set" means
     limits: Limits = field(default_factory=Limits)
     networks: tuple[str, ...] = (ANY,)  # that may be fetched; see `headswap.app.service.fetching`
+    local_links: bool = False  # a film's link may lead into the network that this server stands in
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
     queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))

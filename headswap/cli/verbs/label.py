@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from headswap.cli.progress import Bars
@@ -37,6 +38,9 @@ def run(choices: argparse.Namespace) -> VerbAnswer:
         found = label(
             choices.data, labels=answers, model=choices.model, workspace=choices.workspace, listener=bars
         )
+    own = {path.resolve() for path in (target, Path(choices.labels or target))}
+    others = (left for left in found.left_out if Path(choices.data, left.file).resolve() not in own)
+    found = replace(found, left_out=tuple(others))
     write_text(target, found.csv)
     asked = [row for row in found.rows if row.ask]
     lines = [f"left out: {left.file}: {left.reason}" for left in found.left_out]

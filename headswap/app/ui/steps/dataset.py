@@ -19,6 +19,7 @@ from headswap.app.ui.steps.class_later import (
 )
 from headswap.app.ui.steps.classes import changed, class_rows, new_class, shown_images
 from headswap.app.ui.steps.edits import VIEWS, Edit, dialog_of, do_or_tell, edit_of
+from headswap.app.ui.steps.film_link import FilmLink, build_film_link, connect_film_link, show_film_link
 from headswap.app.ui.steps.findings import checks, count_warnings, enough, pair_images
 from headswap.app.ui.steps.headview import new_head_words
 from headswap.app.ui.steps.label_help import (
@@ -163,12 +164,13 @@ class DatasetStep:
     onward: gr.Button
     label: LabelHelp
     later: ClassLater
+    film: FilmLink
 
     @property
     def outputs(self) -> list[object]:
         return [
             self.classes, self.checks, self.aside, self.say, self.onward, self.sample, self.in_use, self.view,
-            *self.label.outputs, *self.later.outputs,
+            *self.label.outputs, *self.later.outputs, *self.film.outputs,
         ]  # fmt: skip
 
 
@@ -198,7 +200,7 @@ def build_dataset_step() -> DatasetStep:
             fragment(SAMPLE_SET)
             sample = gr.Button("Use the sample", elem_id="hs-sample")
             in_use = fragment(classes="in-use")
-    status = fragment(classes="status", name="hs-pictures-status")
+    status, film = fragment(classes="status", name="hs-pictures-status"), build_film_link()
     later, label, script = build_class_later(), build_label_help(), web_text("deeds.js")
     classes = fragment(EMPTY, classes="hs-section", name="hs-classes", script=script)
     with gr.Row(elem_classes="hs-section hs-half"):
@@ -221,6 +223,7 @@ def build_dataset_step() -> DatasetStep:
         onward,
         label,
         later,
+        film,
     )
 
 
@@ -258,6 +261,7 @@ def show_dataset(step: DatasetStep, context: PageContext, page: PageParts) -> Up
         step.view: None,
         **show_labelling(step.label, context, page),
         **show_class_later(step.later, context, page),
+        **show_film_link(step.film, context, page),
     }
     change = page.service.images.last_change(context.owner, context.project.id)
     if manifest is None:
@@ -338,6 +342,7 @@ def connect_dataset_step(
         done = listen(handler, inputs, touched, concurrency_limit=4, concurrency_id="pictures", **quiet)
         done.then(bound(on_read, state, page), page.project_id, [state], queue=False, **quiet)
     connect_label_help(step.label, page)
+    connect_film_link(step.film, page)
     connect_class_later(step.later, page, done_job)
     edits = told(on_edit, step, page)
     for piece in (step.classes, step.checks, step.aside, step.view):

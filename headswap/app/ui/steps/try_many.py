@@ -138,7 +138,6 @@ def show_many(part: TryMany, page: PageParts, context: PageContext, choice: Grid
         part.batch: grid(answers, choice, drawn, small),
         part.chosen: choice.text,
         part.actions: gr.Row(visible=bool(answers.tried)),
-        part.folders: gr.Button(visible=not drawn.is_multi_label),  # a picture would lie in several
         part.again: gr.Button(visible=bool(drawn.named) and context.project.is_stale),
     }
 
