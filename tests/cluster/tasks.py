@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,13 @@ def refuse(parcel: Parcel) -> Parcel:
 def crash(parcel: Parcel) -> Parcel:
     """A fault."""
     raise ZeroDivisionError("a fault of the task")
+
+
+@task
+def rest(parcel: Parcel) -> Parcel:
+    """Take a while."""
+    time.sleep(0.1)
+    return parcel
 
 
 @task
