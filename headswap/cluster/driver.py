@@ -2,9 +2,10 @@
 
 Flow:  DrivenCrew.each --frames--> `python -m headswap.cluster.driver` --RayCrew--> the cluster, and back
 
-When the head of a cluster dies, Ray ends every process that has joined it, after a minute, and asks nobody.
-Here that is a child, and its end reads as `ClusterLost`. The child ends by itself when its pipe is closed:
-however the process ended that asks, everything stops that it had asked for.
+When the head of a cluster dies, Ray ends every process that has joined it, after a minute, and asks nobody;
+one that is about to join waits for longer. Here that is a child: it ends when the head has been silent for
+half a minute, and its end reads as `ClusterLost`. It also ends when its pipe is closed: however the process
+ended that asks, everything stops that it had asked for.
 
 A frame is JSON with lengths before it, and arrays as safetensors. Nothing is pickled.
 """
@@ -19,7 +20,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,11 +31,13 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from headswap.cluster.crew import ClusterLost, Parcel, Task, name_of, task_named
-from headswap.cluster.joining import joined
+from headswap.cluster.joining import find_cluster, joined
 from headswap.errors import HeadswapError
 
 _LENGTH_BYTES = 8
 _JOIN_S = 120.0  # at most
+_PROBE_S = 5.0  # between two questions whether the head still answers
+SILENT_S = 30.0  # a head that has not answered for so long is lost; Ray itself waits for 60
 _COMMAND = (sys.executable, "-m", "headswap.cluster.driver")
 
 Frame = tuple[dict[str, Any], Parcel]
@@ -151,6 +155,7 @@ def main() -> None:
     asked: queue.SimpleQueue[Frame] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(sys.stdin.buffer, asked), daemon=True).start()
     joining, _ = asked.get()
+    threading.Thread(target=end_with_head, args=(joining["on"], lambda: os._exit(1)), daemon=True).start()
     paths, folder = [Path(path) for path in joining["paths"]], joining["folder"]
     try:
         with joined(joining["on"], paths=paths, folder=Path(folder) if folder else None) as crew:
@@ -168,6 +173,28 @@ def main() -> None:
                     _send(answers, {"kind": "fault", "name": type(error).__name__, "problem": str(error)})
     except HeadswapError as error:
         _send(answers, _refusal(error))
+
+
+def end_with_head(
+    on: str,
+    end: Callable[[], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Ask the head of a cluster again and again whether it is there; `end` when it has long been silent."""
+    answered_at = clock()
+    while clock() - answered_at < SILENT_S:
+        sleep(_PROBE_S)
+        try:
+            find_cluster(on)
+        except ClusterLost:
+            continue
+        except HeadswapError:  # it answers, whatever it says
+            logger.warning("the head of the cluster answers otherwise than before", exc_info=True)
+        answered_at = clock()
+    logger.error("the head of the cluster has been silent for %.0f seconds", SILENT_S)
+    end()
 
 
 def _coming(answers: BinaryIO, asked: queue.SimpleQueue[Frame]) -> Iterator[Parcel]:
