@@ -38,3 +38,4 @@ def test_before_the_first_look_no_number_is_named_and_without_a_cluster_nothing_
         "&#39;", "'"
     )
     assert cluster_line(None, MANY) is None
+    assert cluster_line(ClusterWatch(lambda: 12), 0) is None

@@ -123,8 +123,8 @@ def show_training(step: TrainStep, context: PageContext, page: PageParts) -> Upd
 
 
 def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | None:
-    """Where so many pictures are looked at; nothing where there is only this machine."""
-    if cluster is None:
+    """Where so many pictures are looked at; nothing where there is only this machine, or no picture."""
+    if cluster is None or not images:
         return None
     if not is_worth_a_cluster(images):
         words = "this machine, which is quicker for so few pictures"
