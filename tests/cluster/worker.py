@@ -1,4 +1,4 @@
-"""A real worker process whose work is that of a cluster: parcels that take their time, then a sealed folder.
+"""A real worker process whose work is that of a cluster: parcels that wait for a file, then a sealed folder.
 
 python worker.py --store DB --job ID --attempt N --on CLUSTER
 """
@@ -18,13 +18,14 @@ from headswap.events import Listener, Progress
 from headswap.storage.files import sealed_folder
 from tests.cluster import tasks
 
-PARCELS = 60
+PARCELS = 8
 
 
 def work(on: str, experiment_json: str, job_folder: Path, listener: Listener) -> str:
     with DrivenCrew(on, paths=[], folder=job_folder.parent.parent / "features") as crew:
-        parcels = (Parcel(facts={"number": number}) for number in range(PARCELS))
-        for done, _ in enumerate(crew.each(tasks.rest, parcels), start=1):
+        gate = str(job_folder / "gate")
+        parcels = (Parcel(facts={"number": number, "gate": gate}) for number in range(PARCELS))
+        for done, _ in enumerate(crew.each(tasks.wait_at_the_gate, parcels), start=1):
             listener(Progress("features", done, PARCELS))
     with sealed_folder(job_folder / "bundle") as draft:
         (draft / "told.txt").write_text("whole")

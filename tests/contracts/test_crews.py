@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 import headswap
+from headswap.app.jobs import cluster as jobs_cluster
 from headswap.app.jobs.cluster import watch_of
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
@@ -182,8 +183,9 @@ def test_what_ends_every_process_is_named_and_not_tried_for_ever(
 
 
 def test_a_run_whose_driver_is_ended_as_ray_does_waits_and_is_done_by_another(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(jobs_cluster, "BACK_S", 0.5)
     watch = watch_of("auto", tmp_path / "features")
     assert watch is not None
     store = Store(tmp_path / "jobs.db")
@@ -199,11 +201,11 @@ def test_a_run_whose_driver_is_ended_as_ray_does_waits_and_is_done_by_another(
             time.sleep(0.05)
         return store.get(job_id)
 
-    tick_until(lambda job: job.progress and job.progress.done >= 3)
+    tick_until(lambda job: job.progress)
     worker = psutil.Process(int(store.get(job_id).worker.partition(":")[0]))
     next(one for one in worker.children() if "headswap.cluster.driver" in one.cmdline()).kill()
     paused = tick_until(lambda job: job.state == JobState.PAUSED)
-    watch.check()
+    (store.folder(job_id) / "gate").touch()
     done = tick_until(lambda job: job.is_over)
 
     assert paused.has_lost_cluster
