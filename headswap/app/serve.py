@@ -14,10 +14,14 @@ import sys
 from collections.abc import MutableMapping
 from importlib.util import find_spec
 
+from headswap.app.jobs.cluster import ClusterWatch, watch_of
 from headswap.app.processes.logs import kept_log
 from headswap.app.service.options import Options, ServerAddress, start_text
 from headswap.app.service.service import Service
+from headswap.app.service.settings import Settings
 from headswap.app.service.temporary import temporary_folder
+from headswap.cluster.crew import ClusterLost
+from headswap.cluster.joining import find_cluster
 from headswap.errors import BadSetting
 from headswap.storage.locations import install_command, why_not_writable
 
@@ -42,9 +46,10 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
         )
     _check_address(choices.server_address)
     log = kept_log(settings.workspace / "logs")
-    with log, temporary_folder(settings.workspace) as folder, Service(settings) as service:
+    cluster = _cluster(settings)
+    with log, temporary_folder(settings.workspace) as folder, Service(settings, cluster) as service:
         environment["GRADIO_TEMP_DIR"] = str(folder)
-        sys.stdout.write(start_text(choices))
+        sys.stdout.write(start_text(choices, cluster.state if cluster else None))
         from headswap.app.ui.api import publish  # gradio takes seconds; the first network opens meanwhile
         from headswap.app.ui.launch import browser_secret, launch
         from headswap.app.ui.page import build_page
@@ -52,6 +57,27 @@ def serve(choices: Options, environment: MutableMapping[str, str]) -> None:
         page = build_page(service, secret=browser_secret(settings.workspace))
         publish(page, service)
         launch(page, choices.server_address, service)
+
+
+def _cluster(settings: Settings) -> ClusterWatch | None:
+    """The cluster that sees the pictures of runs, after a first look.
+
+    Raises:
+        BadSetting: it must not be used, or cannot. One that does not answer is waited for: a machine that
+            starts again may be up before the head is.
+    """
+    watch = watch_of(settings.queue.cluster, settings.workspace / "features")
+    if watch is None:
+        return None
+    try:
+        find_cluster(settings.queue.cluster)
+    except ClusterLost as error:
+        watch.lost(error)
+        return watch
+    trouble = watch.check().trouble
+    if trouble is not None:
+        raise BadSetting(trouble.problem, remedy=trouble.remedy)
+    return watch
 
 
 def _check_installed() -> None:

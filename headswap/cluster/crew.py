@@ -17,13 +17,17 @@ from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
-from headswap.errors import HeadswapError
+from headswap.errors import BadSetting, HeadswapError
 
 Answer = TypeVar("Answer")
 
 
 class WorkLost(HeadswapError):
     """A part of the work ended every process that tried it."""
+
+
+class ClusterLost(BadSetting):
+    """The cluster does not answer for now: what was done is kept, and the same may be asked for again."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,10 +58,15 @@ def name_of(function: Task) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
+def task_named(name: str) -> Task:
+    """The function that a crew calls so."""
+    import_module(name.partition(":")[0])
+    return _TASKS[name]
+
+
 def run_task(name: str, parcel: Parcel) -> Parcel:
     """Do a task in this process."""
-    import_module(name.partition(":")[0])
-    return _TASKS[name](parcel)
+    return task_named(name)(parcel)
 
 
 class Crew(Protocol):

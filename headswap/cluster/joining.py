@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headswap.cluster.crew import Parcel
+from headswap.cluster.crew import ClusterLost, Parcel
 from headswap.cluster.nodes import describe_node, versions_here, what_lies_at
 from headswap.errors import BadSetting
 from headswap.storage.files import make_folder, remove, write_text
@@ -117,7 +117,7 @@ def find_cluster(on: str) -> str:
     address = _of_this_machine() if on == "auto" else on
     host, _, port = address.rpartition(":")
     if not _answers(host, int(port)):
-        raise BadSetting(
+        raise ClusterLost(
             f"No cluster answers at {address}.",
             remedy=f"Start one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
         )
@@ -200,7 +200,7 @@ def _of_this_machine() -> str:
         kept = Path(root) / "ray" / "ray_current_cluster"
         if kept.is_file() and (address := kept.read_text(encoding="utf-8").strip()):
             return address
-    raise BadSetting(
+    raise ClusterLost(
         "This machine has joined no cluster.",
         remedy=f"Join one with `ray start`, or leave out --on to work on this machine. {_GUIDE}",
     )

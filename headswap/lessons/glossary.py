@@ -91,6 +91,7 @@ _ALL = (
     ),
     Term("settings", "What a person chooses before it learns, such as the rate.", "hyperparameters"),
     Term("seed", "The number that chance begins with. The same one gives the same result.", "random seed"),
+    Term("cluster", "Several computers that share out the looking. The result is the same.", "cluster"),
     Term(
         "time budget",
         "When this time is over, it stops and keeps the best that it has found.",

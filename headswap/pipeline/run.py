@@ -31,8 +31,9 @@ from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
 from headswap.network import InputSpec, Network
 from headswap.pipeline.bundle_writer import bind, report_of
+from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, see_dataset
 from headswap.pipeline.experiment import DataConfig, Experiment
-from headswap.pipeline.spread import SeenBy, new_run, read_elsewhere
+from headswap.pipeline.spread import read_elsewhere
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
 from headswap.storage.locations import why_not_writable
@@ -64,11 +65,13 @@ def read_images(
     """Decode every picture once, as the network wants it; the stream takes it from there.
 
     The source is a folder, a zip, or the dataset.json that the page keeps for a project. A crew reads most of
-    a folder or zip elsewhere, and features are found where they were put.
+    a folder or zip elsewhere, and sees what the page keeps; features are found where they were put.
     """
     source = Path(experiment.data.source)
     if source.name == DATASET and source.is_file():
         manifest: Manifest = read_record(Manifest, source)
+        if crew and stream:
+            see_dataset(crew, experiment, _config_of(experiment), manifest, stream, listener)
         return IngestedImages(manifest=manifest, prepared={})
     store = store_for(source, workspace)
     intake = ingest(
@@ -92,25 +95,11 @@ def _elsewhere(
     """What reads files on a crew, once this machine has settled which engine sees them."""
 
     def read(placed: Sequence[PlacedFile]) -> Generator[FileRecords, None, None] | None:
-        if not placed or stream.builder is None:
+        backbone = backbone_of(experiment, _config_of(experiment), stream) if placed else None
+        if backbone is None:
             if placed:
-                listener(Note("This network's features cannot be caught elsewhere: all is done here."))
+                listener(NOT_CAUGHT)
             return None
-        config = _config_of(experiment)
-        backbone = SeenBy(
-            run=new_run(),
-            model=experiment.model,
-            weights=str(Path(experiment.weights).resolve()) if experiment.weights else None,
-            px=config.px,
-            crop_mode=config.crop_mode,
-            head_path=experiment.head_path,
-            head=stream.head,
-            expected=stream.expected,
-            flip=stream.flip,
-            engine=stream.builder.extractor.engine.name,
-            batch_size=stream.batch_size,
-            folder=str(stream.folder.resolve()),
-        )
         return read_elsewhere(crew, Path(experiment.data.source), store, placed, backbone)
 
     return read

@@ -50,11 +50,15 @@ class FeatureStream:
         """Whether pictures should not be decoded while the backbone works."""
         return self.builder is not None and self.builder.needs_every_core
 
-    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
-        """Take one picture, (H, W, C) uint8."""
+    def begin(self) -> None:
+        """Find the head, and what is known already; waits for the network."""
         if not self._begun:
             self._begun = True
             self._begin()
+
+    def add(self, sha256: str, image: NDArray[np.uint8]) -> None:
+        """Take one picture, (H, W, C) uint8."""
+        self.begin()
         if self.builder is not None:
             self.builder.add(sha256, image)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,14 @@ def refuse(parcel: Parcel) -> Parcel:
 def crash(parcel: Parcel) -> Parcel:
     """A fault."""
     raise ZeroDivisionError("a fault of the task")
+
+
+@task
+def wait_at_the_gate(parcel: Parcel) -> Parcel:
+    """From number 4 on, nobody passes before the file is there."""
+    while parcel.facts["number"] >= 4 and not Path(parcel.facts["gate"]).exists():
+        time.sleep(0.02)
+    return parcel
 
 
 @task

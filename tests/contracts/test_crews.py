@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,15 @@ import psutil
 import pytest
 
 import headswap
+from headswap.app.jobs import cluster as jobs_cluster
+from headswap.app.jobs.cluster import watch_of
+from headswap.app.jobs.job import Job, JobState
+from headswap.app.jobs.queue import Queue, QueueSettings
+from headswap.app.jobs.store import Store
+from headswap.app.processes.local import LocalRunner
 from headswap.cluster import joining, ray_crew
 from headswap.cluster.crew import Crew, Here, Parcel, WorkLost, in_order
+from headswap.cluster.driver import DrivenCrew
 from headswap.cluster.joining import joined
 from headswap.cluster.ray_crew import RayCrew
 from headswap.data.ingest import HERE_FIRST, FileRecords, ingest
@@ -35,6 +43,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="Ray clusters of several nodes are for Linux"),
 ]
 ROOT = Path(__file__).parents[2]
+ON_A_CLUSTER = (sys.executable, str(ROOT / "tests" / "cluster" / "worker.py"))
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # 127.0.0.1 is what Ray turns into an address that others reach
 DATA = 80_000_000  # for each node's store
 
@@ -112,6 +121,13 @@ def crew(request: pytest.FixtureRequest) -> Crew:
     return Here() if request.param == "this process" else request.getfixturevalue("ray_here")
 
 
+@pytest.fixture(scope="module")
+def driven(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenCrew]:
+    """The same two nodes, joined by a child process."""
+    with DrivenCrew("auto", paths=[ROOT], folder=tmp_path_factory.mktemp("driven")) as crew:
+        yield crew
+
+
 def numbers(count: int, **facts: str) -> Iterator[Parcel]:
     return (Parcel(facts={"number": number, **facts}) for number in range(count))
 
@@ -132,6 +148,13 @@ def test_what_a_task_refuses_is_raised_with_its_sentences_and_a_fault_as_itself(
         list(crew.each(tasks.refuse, [Parcel(facts={"file": "a.jpg"})]))
     with pytest.raises(ZeroDivisionError, match="a fault of the task"):
         list(crew.each(tasks.crash, [Parcel()]))
+
+
+def test_a_child_that_has_joined_keeps_the_same_promises(driven: DrivenCrew, tmp_path: Path) -> None:
+    test_every_parcel_is_answered_once(driven)
+    test_what_a_task_refuses_is_raised_with_its_sentences_and_a_fault_as_itself(driven)
+    test_who_stops_listening_stops_the_work_and_may_ask_again(driven, tmp_path)
+    assert driven.size == 2
 
 
 def test_who_stops_listening_stops_the_work_and_may_ask_again(crew: Crew, tmp_path: Path) -> None:
@@ -157,6 +180,38 @@ def test_what_ends_every_process_is_named_and_not_tried_for_ever(
 
     with pytest.raises(WorkLost, match=r"^bad\.jpg ended 2 processes"):
         list(ray_here.each(tasks.always_die, [Parcel(about="bad.jpg")]))
+
+
+def test_a_run_whose_driver_is_ended_as_ray_does_waits_and_is_done_by_another(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_cluster, "BACK_S", 0.5)
+    watch = watch_of("auto", tmp_path / "features")
+    assert watch is not None
+    store = Store(tmp_path / "jobs.db")
+    settings = QueueSettings(room_bytes=0, cluster="auto", most_at_once=2)
+    queue = Queue(store, LocalRunner(), settings, worker=ON_A_CLUSTER, cluster=watch)
+    job_id = queue.submit("ada", "project", "{}", "key")
+
+    def tick_until(condition: Callable[[Job], object]) -> Job:
+        end = time.monotonic() + 300
+        while not condition(store.get(job_id)):
+            assert time.monotonic() < end, store.get(job_id)
+            queue.tick()
+            time.sleep(0.05)
+        return store.get(job_id)
+
+    tick_until(lambda job: job.progress)
+    worker = psutil.Process(int(store.get(job_id).worker.partition(":")[0]))
+    next(one for one in worker.children() if "headswap.cluster.driver" in one.cmdline()).kill()
+    paused = tick_until(lambda job: job.state == JobState.PAUSED)
+    (store.folder(job_id) / "gate").touch()
+    done = tick_until(lambda job: job.is_over)
+
+    assert paused.has_lost_cluster
+    assert (done.state, done.attempt, done.crashes) == (JobState.DONE, 2, 0)
+    assert queue.capacity == 2
+    store.close()
 
 
 def test_a_folder_that_one_machine_sees_otherwise_is_refused(

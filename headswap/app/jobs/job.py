@@ -1,7 +1,7 @@
 """A job: one experiment that someone asked for, and how far it has come.
 
     queued --> running --> done | failed | cancelled
-       ^----------'  ^---> paused (disk full; queued again when there is room)
+       ^----------'  ^---> paused (disk full, or the cluster lost; queued again when it is there)
 
 Knows the record only; `store` keeps it, `queue` and `worker` move it along.
 """
@@ -74,6 +74,11 @@ class Job:
         """Nothing will change any more."""
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
+    @property
+    def has_lost_cluster(self) -> bool:
+        """Whether it is paused until the cluster is back."""
+        return self.state is JobState.PAUSED and self.error is not None and self.error.code == NO_CLUSTER.code
+
 
 def new_job_id() -> str:
     """An id that cannot be guessed: knowing it is half of being allowed to ask."""
@@ -114,6 +119,12 @@ OUT_OF_MEMORY = JobError(
     "out of memory",
     "This run needs more memory than it may take here.",
     "Choose a smaller network, or fewer pictures.",
+)
+
+NO_CLUSTER = JobError(
+    "ClusterLost",
+    "This run waits for the cluster, which does not answer.",
+    "It goes on by itself when the cluster is back; what was seen is kept.",
 )
 
 

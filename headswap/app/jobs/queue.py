@@ -4,8 +4,8 @@ Flow:  submit -> row --tick: assign, start--> worker process --its last word, or
 
 `tick` looks at everything once and returns: it reads the rows, so a server that was
 killed and started again goes on where the other one was. It has four duties: look
-after running jobs, put paused ones back when there is room, hand out waiting ones,
-keep one spare worker warm while someone is about to need it.
+after running jobs, put paused ones back when what they wait for is there, hand out waiting
+ones, keep one spare worker warm while someone is about to need it.
 
 Knows rows and a runner; nothing of what the work is.
 """
@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headswap.app.jobs.cluster import ClusterWatch
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.job import OUT_OF_MEMORY, Job, JobError, JobState
 from headswap.app.jobs.liveness import LivenessMonitor
@@ -52,6 +53,8 @@ class QueueSettings:
     room_bytes: int = 200_000_000  # with less free disk than this, no job starts
     most_waiting: int = 0  # jobs of one owner that may wait; 0: any number
     worker_bytes: int = 0  # memory that a worker can take; 0: what there is
+    cluster: str = ""  # that sees the pictures, "auto" or HOST:PORT; empty: this machine does
+    most_at_once: int = 8  # workers that a cluster with more processors is good for
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -77,6 +80,7 @@ class Queue:
         worker: Sequence[str] = python_command("headswap.app.jobs.worker"),
         clock: Callable[[], float] = time.monotonic,
         free_memory: Callable[[], int] = free_bytes,
+        cluster: ClusterWatch | None = None,
     ) -> None:
         self.store = store
         self.woken = threading.Event()  # set when a tick would find something new
@@ -90,6 +94,8 @@ class Queue:
         self._spare: _Spare | None = None
         self._last_interest: float | None = None
         self._has_retried = False  # before the first try, room may have been made long ago
+        self._cluster = cluster
+        self._lost: set[tuple[str, int]] = set()  # attempts that are known to have lost the cluster
         self._room_needed: dict[str, int] = {}  # bytes free before a paused job is tried again
 
     # What people ask ------------------------------------------------------------
@@ -132,6 +138,8 @@ class Queue:
             self._liveness.keep_only(
                 {(word, job.id, job.attempt) for job in running for word in ("lease", "cancel")}
             )
+            if self._cluster is not None:
+                self._cluster.check_if_due(is_busy=bool(running or self.store.waiting()))
             self._try_paused()
             self._hand_out()
             self._keep_spare()
@@ -208,8 +216,16 @@ class Queue:
         if self.store.crashed(job.id, job.attempt):
             logger.warning("its worker is gone", extra={"job": job.id, "attempt": job.attempt})
 
+    @property
+    def capacity(self) -> int:
+        """Workers at once: a cluster that is well has hands for more than this machine."""
+        hands = self._cluster.state.processors if self._cluster else 0
+        return max(self._settings.capacity, min(hands, self._settings.most_at_once))
+
     def _try_paused(self) -> None:
-        paused = self.store.in_state(JobState.PAUSED)
+        everything = self.store.in_state(JobState.PAUSED)
+        self._try_without_cluster([job for job in everything if job.has_lost_cluster])
+        paused = [job for job in everything if not job.has_lost_cluster]
         free = self._free_bytes()
         self._room_needed = {
             job.id: self._room_needed.get(job.id, self._room_for(job, free)) for job in paused
@@ -217,6 +233,16 @@ class Queue:
         self._has_retried = True
         for job in paused:
             if free >= self._room_needed[job.id]:
+                self.store.unpause(job.id)
+
+    def _try_without_cluster(self, paused: Sequence[Job]) -> None:
+        """Put back what has lost the cluster when a look that came later finds it well."""
+        attempts = {(job.id, job.attempt) for job in paused}
+        if self._cluster and attempts - self._lost:
+            self._cluster.lost()
+        self._lost = attempts
+        if self._cluster is None or self._cluster.state.is_well:  # None: the server was started without it
+            for job in paused:
                 self.store.unpause(job.id)
 
     def _room_for(self, job: Job, free: int) -> int:
@@ -235,7 +261,7 @@ class Queue:
             spare = self._spare
             if not self._has_memory():
                 return
-            chosen = self.store.assign_next(self._settings.capacity, spare=spare.token if spare else "")
+            chosen = self.store.assign_next(self.capacity, spare=spare.token if spare else "")
             if chosen is None:
                 return
             logger.info("given to a worker", extra={"job": chosen.id, "attempt": chosen.attempt})
@@ -264,7 +290,8 @@ class Queue:
         """Start a worker process; empty when the machine refuses."""
         held = self._settings.worker_bytes if memory.is_held_by_system() else 0
         limit = ("--memory", str(held)) if held else ()
-        command = (*self._worker, "--store", str(self.store.path), *words, *limit)
+        on = ("--on", self._settings.cluster) if self._settings.cluster else ()
+        command = (*self._worker, "--store", str(self.store.path), *words, *limit, *on)
         try:
             return self._runner.start(
                 command, log=log, environment=thread_environment(self._settings.threads)
@@ -277,7 +304,7 @@ class Queue:
         idle = (
             self._last_interest is None or self._clock() - self._last_interest >= self._settings.spare_idle_s
         )
-        is_full = len(self.store.in_state(JobState.RUNNING)) >= self._settings.capacity
+        is_full = len(self.store.in_state(JobState.RUNNING)) >= self.capacity
         if idle or is_full:
             self._dismiss_spare()
         elif self._spare is None:

@@ -1,7 +1,7 @@
 """The process that does one job, then ends.
 
-    python -m headswap.app.jobs.worker --store DB --job ID --attempt N [--memory BYTES]
-    python -m headswap.app.jobs.worker --store DB --spare TOKEN --server HANDLE [--memory BYTES]
+    python -m headswap.app.jobs.worker --store DB --job ID --attempt N [--memory BYTES] [--on CLUSTER]
+    python -m headswap.app.jobs.worker --store DB --spare TOKEN --server HANDLE [...]
 
 A spare imports the slow libraries first, then waits until the queue means a job for
 it or its server dies. Either way the attempt is claimed once, worked on under its
@@ -24,17 +24,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from headswap.app.jobs.database import NOT_NOW
 from headswap.app.jobs.heartbeat import Attempt
-from headswap.app.jobs.job import Job, JobError, JobState, error_of
+from headswap.app.jobs.job import NO_CLUSTER, Job, JobError, JobState, error_of
 from headswap.app.jobs.store import LOG_FILE, Store
 from headswap.app.processes.local import LocalRunner
 from headswap.app.processes.logs import log_to
 from headswap.app.processes.memory import hold_memory
 from headswap.app.processes.priority import step_back
+from headswap.cluster.crew import ClusterLost
 from headswap.errors import Cancelled, HeadswapError
 from headswap.events import Listener
 from headswap.storage.files import SEAL, DiskFull
@@ -93,7 +95,7 @@ def main(
         if job is None:
             return 3
         _write_to(store.folder(job.id) / LOG_FILE, job)
-        return _do(store, job, work or _run_pipeline, stopping)
+        return _do(store, job, work or partial(_run_pipeline, on=choice.on or None), stopping)
     finally:
         store.close()
 
@@ -111,6 +113,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--spare", default="")
     parser.add_argument("--server", default="")
     parser.add_argument("--memory", type=int, default=0)
+    parser.add_argument("--on", default="")
     return parser.parse_args(arguments)
 
 
@@ -174,6 +177,9 @@ def _outcome(work: Work, job: Job, folder: Path, attempt: Attempt) -> AttemptEnd
     except DiskFull as error:
         logger.info("%s", error)
         return AttemptEnd(JobState.PAUSED, error=_FULL)
+    except ClusterLost as error:
+        logger.info("%s", error)
+        return AttemptEnd(JobState.PAUSED, error=NO_CLUSTER)
     except HeadswapError as error:
         logger.info("%s", error)
         return AttemptEnd(JobState.FAILED, error=error_of(error))
@@ -203,10 +209,10 @@ def _patiently(write: Callable[[], Answer]) -> Answer:
     return write()
 
 
-def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener) -> str:
+def _run_pipeline(experiment_json: str, job_folder: Path, listener: Listener, on: str | None = None) -> str:
     from headswap.pipeline.job import run_job
 
-    return run_job(experiment_json, job_folder, listener)
+    return run_job(experiment_json, job_folder, listener, on)
 
 
 def _import_pipeline() -> None:

@@ -2,7 +2,7 @@
 
     headswap serve [--for me|class|lab] [--pictures N ...] [--networks here|any|NAME ...]
                    [--auth FILE] [--certificate FILE --key FILE]
-                   [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser]
+                   [--host HOST] [--port PORT] [--workspace FOLDER] [--no-browser] [--on auto|HOST:PORT]
 
 Flow:  words --add_options--> namespace + environment --choices_of--> Options (settings, door)
        --start_text--> lines to print
@@ -28,6 +28,7 @@ from headswap.errors import BadSetting
 from headswap.storage.locations import default_workspace, sample_folder
 
 if TYPE_CHECKING:
+    from headswap.app.jobs.cluster import ClusterState
     from headswap.app.service.settings import Settings
 
 _ELSEWHERE = ("CI", "SSH_CONNECTION", "SSH_TTY", "SPACE_ID", "CODESPACES", "KUBERNETES_SERVICE_HOST")
@@ -61,12 +62,14 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
 
     Args:
         said: the options of `add_options`.
-        environment: GRADIO_SERVER_NAME and HEADSWAP_WORKSPACE stand in for what was not said.
+        environment: GRADIO_SERVER_NAME, HEADSWAP_WORKSPACE and HEADSWAP_CLUSTER stand in for what was not
+            said.
 
     Raises:
         BadSetting: a figure that cannot work, or a door that stands open to a network.
     """
-    from headswap.app.service.settings import Settings  # brings numpy: not for every verb of the shell
+    from headswap.app.jobs.queue import QueueSettings  # these bring numpy: not for every verb of the shell
+    from headswap.app.service.settings import SPARE_IDLE_S, Settings
 
     changed = {
         name: getattr(said, name) for name in get_type_hints(Limits) if getattr(said, name) is not None
@@ -82,6 +85,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
     )
     _check(server_address, is_hosted="SPACE_ID" in environment)
     workspace = said.app_workspace or environment.get("HEADSWAP_WORKSPACE") or default_workspace()
+    cluster = said.on or environment.get("HEADSWAP_CLUSTER") or ""
     settings = Settings(
         workspace=Path(workspace).resolve(),
         sample=sample_folder() / "train",
@@ -89,6 +93,7 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
         networks=tuple(said.networks or ((HERE,) if said.profile == "class" else (ANY,))),
         local_links=said.local_links,
         has_codes=server_address.people is not None,
+        queue=QueueSettings(spare_idle_s=SPARE_IDLE_S, cluster=cluster),
         protected=is_local(server_address.host)
         or server_address.certificate is not None
         or "SPACE_ID" in environment,
@@ -96,8 +101,8 @@ def choices_of(said: argparse.Namespace, environment: Mapping[str, str]) -> Opti
     return Options(profile=said.profile, settings=settings, server_address=server_address)
 
 
-def start_text(choices: Options) -> str:
-    """What the server says of itself when it starts."""
+def start_text(choices: Options, cluster: ClusterState | None = None) -> str:
+    """What the server says of itself when it starts; `cluster`: that sees the pictures of runs, if any."""
     rows = table(choices.settings.limits)
     width = max(len(what) for what, _ in rows)
     lines = [f"headswap for {_TITLES[choices.profile]}, in {choices.settings.workspace}"]
@@ -106,6 +111,8 @@ def start_text(choices: Options) -> str:
     whoever = f"the names in {server_address.people}" if server_address.people else "anybody at this machine"
     lines.append(f"  {'who comes in':<{width}}  {whoever}")
     lines.append(f"  {'networks to be fetched':<{width}}  {words_of(choices.settings.networks)}")
+    if cluster is not None:
+        lines.append(f"  {'pictures are seen by':<{width}}  {_hands(cluster)}")
     lines.append(f"The process that reads strangers' pictures {confinement_here().sentence}.")
     if not is_held_by_system():
         lines.append(
@@ -117,6 +124,12 @@ def start_text(choices: Options) -> str:
             "the camera is off."
         )
     return "\n".join(lines) + "\n"
+
+
+def _hands(cluster: ClusterState) -> str:
+    if cluster.trouble is not None:
+        return f"a cluster, and runs wait for it: {cluster.trouble.problem}"
+    return f"a cluster ({cluster.processors:,} processors)"
 
 
 def is_local(host: str | None) -> bool:
@@ -164,6 +177,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help=f"where projects and runs are kept; default: {str(default_workspace()).replace('%', '%%')}",
+    )
+    parser.add_argument(
+        "--on",
+        metavar="auto|HOST:PORT",
+        help="let the machines of a Ray cluster see the pictures of runs: the one that this machine has "
+        "joined by `ray start`, or that of a head; default: HEADSWAP_CLUSTER, or else this machine alone",
     )
     parser.add_argument("--auth", type=Path, metavar="FILE", help="class codes, made by `headswap users`")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve over TLS (PEM)")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from headswap.app.jobs.cluster import ClusterWatch
 from headswap.app.jobs.job import short_key
 from headswap.app.jobs.journal import read_events
 from headswap.app.jobs.queue import Queue
@@ -60,13 +61,13 @@ _LONGEST_NAME = 80  # letters of a project's name
 class Service:
     """One installation. Use it as a context: leaving it lets every child process go."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, cluster: ClusterWatch | None = None) -> None:
+        self.settings, self.cluster = settings, cluster
         root = settings.workspace
         root.mkdir(parents=True, exist_ok=True)
         self._projects = Projects(root / "projects")
         self._store = Store(root / "jobs.sqlite")
-        self._queue = Queue(self._store, LocalRunner(), settings.for_queue())
+        self._queue = Queue(self._store, LocalRunner(), settings.for_queue(), cluster=self.cluster)
         self._supervisor = Supervisor(self._queue)
         self._inference, self._reader = _inference_of(settings), _reader_of(settings)
         self.networks = Networks(self._inference, root / "networks")

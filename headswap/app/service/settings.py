@@ -13,6 +13,8 @@ from headswap.data.decode import ImageLimits
 from headswap.field_types import check_fields
 from headswap.lessons.config import LessonConfig
 
+SPARE_IDLE_S = 300.0  # how long a spare worker waits after the last sign of interest
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -25,7 +27,7 @@ class Settings:
     local_links: bool = False  # a film's link may lead into the network that this server stands in
     protected: bool = True  # nobody can listen on the way to the browser: this machine only, or TLS
     has_codes: bool = False  # people log in with a name and a code
-    queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=300.0))
+    queue: QueueSettings = field(default_factory=lambda: QueueSettings(spare_idle_s=SPARE_IDLE_S))
     lesson: LessonConfig = field(
         default_factory=lambda: LessonConfig(epochs=3)
     )  # of an experiment on the sample set

@@ -48,6 +48,7 @@ class JobView:
     problem: str = ""  # what went wrong, when it failed
     remedy: str = ""
     details: str = ""  # for anyone who looks after the machine
+    has_lost_cluster: bool = False  # it is paused until the cluster is back
 
     @property
     def is_over(self) -> bool:
@@ -107,6 +108,7 @@ def view_of(
         problem=job.error.problem if job.error else "",
         remedy=job.error.remedy if job.error else "",
         details=_details(job),
+        has_lost_cluster=job.has_lost_cluster,
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from headswap.app.jobs.cluster import ClusterWatch
 from headswap.app.jobs.job import Job, JobState
 from headswap.app.jobs.queue import Queue, QueueSettings
 from headswap.app.jobs.store import Store
@@ -80,10 +81,16 @@ def open_office(tmp_path: Path) -> Iterator[Callable[..., Office]]:
     """Opens an office over the same folder each time: a second one is a restarted server."""
     opened: list[Office] = []
 
-    def open_one(*, clock: Callable[[], float] = time.monotonic, **settings: float) -> Office:
+    def open_one(
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        cluster: ClusterWatch | None = None,
+        **settings: float,
+    ) -> Office:
         store = Store(tmp_path / "jobs.db")
         chosen = QueueSettings(**{"room_bytes": 0, **settings})  # type: ignore[arg-type]
-        opened.append(Office(store, Queue(store, LocalRunner(), chosen, worker=WORKER, clock=clock)))
+        queue = Queue(store, LocalRunner(), chosen, worker=WORKER, clock=clock, cluster=cluster)
+        opened.append(Office(store, queue))
         return opened[-1]
 
     yield open_one

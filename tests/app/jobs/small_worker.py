@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 from headswap.app.jobs import worker
+from headswap.cluster.crew import ClusterLost
 from headswap.errors import FinishEarly, TooFewImages
 from headswap.events import EpochEnd, Listener, Note, Progress
 from headswap.storage.files import DiskFull, sealed_folder
@@ -60,6 +61,8 @@ def _end_badly(then: str) -> None:
         del taken
     if then == "disk":
         raise DiskFull("The disk is full.", remedy="Free some space.")
+    if then == "cluster":
+        raise ClusterLost("The cluster does not answer any more.", remedy="Wait.")
     if then == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if then == "hang":

@@ -57,6 +57,13 @@ def test_what_failed_says_why_and_offers_no_report_and_what_waits_can_be_stopped
     assert f'data-run="ask:{WAITING.id}"' not in table
 
 
+def test_what_waits_says_what_it_waits_for() -> None:
+    paused = replace(WAITING, state="paused")
+
+    assert "waiting for room" in rendered(runs_table([paused]))
+    assert "waiting for the cluster" in rendered(runs_table([replace(paused, has_lost_cluster=True)]))
+
+
 def test_nothing_is_deleted_without_being_asked_again() -> None:
     assert "delete:" not in rendered(runs_table([RUN]))
 

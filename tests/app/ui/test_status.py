@@ -28,6 +28,8 @@ RUNNING = JobView(
         ({"state": "done"}, "Ready. Taught"),
         ({"state": "cancelled"}, "Stopped. Nothing is running"),
         ({"state": "failed"}, "Teaching failed. Step 3 says why"),
+        ({"state": "paused"}, "Paused"),
+        ({"state": "paused", "has_lost_cluster": True}, "Waits for the cluster, 42"),
     ],
 )
 def test_the_chip_says_what_is_true(change: dict[str, object], words: str) -> None:
@@ -55,6 +57,16 @@ def test_a_run_that_failed_at_once_shows_its_reason_and_no_empty_chart() -> None
 
     assert "Pick one marked" in drawn
     assert "<svg></svg>" not in drawn
+
+
+def test_a_run_that_waits_says_when_it_goes_on() -> None:
+    lost = replace(
+        RUNNING, state="paused", sentence="It waits for the cluster.", remedy="It goes on by itself."
+    )
+
+    drawn = rendered(live_panel(lost, None, None))
+
+    assert drawn.index("It waits for the cluster.") < drawn.index("It goes on by itself.")
 
 
 def test_without_a_job_nothing_is_running() -> None:

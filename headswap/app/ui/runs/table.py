@@ -162,7 +162,7 @@ def _breakable(name: str) -> h.Node:
 
 
 def _state(run: RunView) -> h.Node:
-    words = STATES.get(run.state, run.state)
+    words = "waiting for the cluster" if run.has_lost_cluster else STATES.get(run.state, run.state)
     if run.state == "running":
         words = f"{words} {percent(run.share)}"
     mark = {"done": "good", "failed": "warn"}.get(run.state, "")

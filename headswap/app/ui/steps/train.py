@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import htpy as h
 
+from headswap.app.jobs.cluster import ClusterWatch
 from headswap.app.service.views import Inspection, JobView
 from headswap.app.ui.context import PageContext, PageParts, Updates, thumbnails
 from headswap.app.ui.steps.guesses import six_guesses
@@ -23,8 +24,10 @@ from headswap.app.ui.steps.train_options import (
 from headswap.app.ui.widgets.chart import chart
 from headswap.app.ui.widgets.errors import errors_as_text
 from headswap.app.ui.widgets.html import fragment, next_bar
+from headswap.app.ui.widgets.icons import term
 from headswap.app.ui.widgets.status import live_panel
-from headswap.app.ui.widgets.text import in_words, number
+from headswap.app.ui.widgets.text import count, in_words, number
+from headswap.pipeline.dataset_elsewhere import is_worth_a_cluster
 
 NO_IMAGES = h.fragment[
     h.p(".live")["Pictures first, then the lesson."],
@@ -41,6 +44,7 @@ class TrainStep:
 
     intro: gr.HTML
     plan: TrainOptions
+    cluster: gr.HTML
     key: gr.Textbox
     start: gr.Button
     stop: gr.Button
@@ -54,7 +58,7 @@ class TrainStep:
     @property
     def outputs(self) -> list[object]:
         buttons = (self.start, self.stop, self.finish, self.onward)
-        return [self.plan.depth, self.key, *buttons, self.live, self.six]
+        return [self.plan.depth, self.cluster, self.key, *buttons, self.live, self.six]
 
 
 def build_train_step() -> TrainStep:
@@ -64,6 +68,7 @@ def build_train_step() -> TrainStep:
         with gr.Column(elem_classes="hs-panel lesson-plan"):
             fragment(h.h2["What may move?"])
             plan = build_plan()
+            cluster = fragment(name="hs-cluster")
             key = gr.Textbox(visible="hidden")
             with gr.Row(elem_classes="lesson-go"):
                 start = gr.Button(
@@ -83,7 +88,7 @@ def build_train_step() -> TrainStep:
     _, onward = next_bar(
         "You can close this page. Teaching goes on, and the result waits here.", "Next: test", "hs-to-test"
     )
-    return TrainStep(intro, plan, key, start, stop, finish, status, live, six, share, onward)
+    return TrainStep(intro, plan, cluster, key, start, stop, finish, status, live, six, share, onward)
 
 
 def intro_text(inspection: Inspection | None, classes: tuple[str, ...]) -> h.Renderable:
@@ -104,7 +109,9 @@ def show_training(step: TrainStep, context: PageContext, page: PageParts) -> Upd
     """The lesson as it is now: button, sentence, bar, chart and the six guesses."""
     job = context.job
     label = "Teaching …" if context.is_teaching else "Teach again" if job else "Teach the new head"
+    images = len(context.manifest.images) if context.manifest else 0
     return {
+        step.cluster: cluster_line(page.service.cluster, images),
         step.key: f"{context.project.id}:{context.project.job or 'first'}",
         step.start: gr.Button(value=label, interactive=not context.lacks and not context.is_teaching),
         step.stop: gr.Button(visible=context.is_teaching),
@@ -113,6 +120,21 @@ def show_training(step: TrainStep, context: PageContext, page: PageParts) -> Upd
         step.six: six_guesses(job.guesses, job.first_guesses, _watched(context, job, page)) if job else None,
         step.onward: gr.Button(interactive=context.project.done_job is not None),
     }
+
+
+def cluster_line(cluster: ClusterWatch | None, images: int) -> h.Renderable | None:
+    """Where so many pictures are looked at; nothing where there is only this machine, or no picture."""
+    if cluster is None or not images:
+        return None
+    if not is_worth_a_cluster(images):
+        words = "this machine, which is quicker for so few pictures"
+    elif cluster.state.trouble is not None:
+        words = "the lab's cluster, which does not answer just now: runs wait for it"
+    elif cluster.state.processors:
+        words = f"the lab's cluster ({count(cluster.state.processors, 'processor')})"
+    else:
+        words = "the lab's cluster"
+    return h.p(".hs-soft")[h.b["Where: "], words, " ", term("cluster")]
 
 
 def _invitation(context: PageContext) -> h.Renderable:

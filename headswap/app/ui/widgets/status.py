@@ -32,6 +32,8 @@ def run_status(project: ProjectView, job: JobView | None) -> h.Renderable:
         words = f"Waiting, place {job.queue_position} in the queue"
     elif job.state == "running":
         words = f"Teaching {percent(job.share)}{time_left(job)}"
+    elif job.has_lost_cluster:
+        words = f"Waits for the cluster, {percent(job.share)}"
     else:
         words = job.state.capitalize()
     round_it = {"cx": "10", "cy": "10", "r": "7.5"}
@@ -99,4 +101,5 @@ def live_panel(job: JobView | None, charted: h.Node, invitation: h.Node) -> h.Re
         )[h.i(style=f"width:{100 * job.share:.1f}%")],
         h.span(".hs-num")[f"{percent(job.share)}{time_left(job)}"],
     ]
-    return panel[h.p(".live")[job.sentence], bar, charted, LESSON]
+    remedy = h.p(".hs-soft")[job.remedy] if job.state == "paused" else None  # when it goes on
+    return panel[h.p(".live")[job.sentence], remedy, bar, charted, LESSON]

@@ -90,6 +90,8 @@ _DRAWINGS: dict[str, Strokes] = {
     "rates that fall towards the picture": _bars(4, 8, 14, 22, 32, full=4),
     "settings": _line("M8 10h80M8 20h80M8 30h80") + _dots((30, 10), (66, 20), (44, 30)),
     "seed": _box(32, 6, 28, 28) + _dots((40, 14), (52, 26), (46, 20)),
+    "cluster": _box(38, 2, 20, 12, full=True) + _line("M44 14L22 26M48 14v12M52 14L74 26")
+    + _box(12, 26, 20, 12) + _box(38, 26, 20, 12) + _box(64, 26, 20, 12),
     "time budget": _ring(48, 20, 15) + _line("M48 10v10l8 5"),
     "from nothing": _network() + _text(40, 24, "?"),
     "learn by heart": _row(5, 0, 2, 3) + _line("M3 34h87"),

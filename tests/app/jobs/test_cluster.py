@@ -1,0 +1,186 @@
+"""Runs on a cluster: how many at once, what is lost waits and goes on by itself, everyone has their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headswap.app.jobs import cluster
+from headswap.app.jobs.cluster import BACK_S, COUNT_S, ClusterWatch
+from headswap.app.jobs.job import JobState
+from headswap.app.jobs.queue import Queue, QueueSettings
+from headswap.app.jobs.store import Store
+from headswap.cluster.crew import ClusterLost
+from headswap.errors import BadSetting
+
+Open = Callable[..., Any]
+
+
+class Lab:
+    """A cluster in name only, and a clock."""
+
+    def __init__(self, processors: int = 8) -> None:
+        self.processors, self.now, self.asked = processors, 0.0, 0
+        self.watch = ClusterWatch(self._count, clock=lambda: self.now, begin=lambda check: check())
+
+    def _count(self) -> int:
+        self.asked += 1
+        if not self.processors:
+            raise ClusterLost("No cluster answers.", remedy="Start one.")
+        return self.processors
+
+
+def test_a_cluster_that_is_well_is_counted_while_there_are_runs_and_a_lost_one_until_it_is_back() -> None:
+    lab = Lab()
+    lab.watch.check()
+    lab.now = COUNT_S
+    lab.watch.check_if_due(is_busy=False)
+    idle = lab.asked
+    lab.processors = 12
+    lab.watch.check_if_due(is_busy=True)
+    grown = lab.watch.state.processors
+
+    lab.processors = 0
+    lab.watch.lost()
+    lab.watch.check_if_due(is_busy=False)
+    early = lab.asked
+    lab.now += BACK_S
+    lab.watch.check_if_due(is_busy=False)
+    still_lost = lab.watch.state
+    lab.processors, lab.now = 4, lab.now + BACK_S
+    lab.watch.check_if_due(is_busy=False)
+
+    assert (idle, grown, early) == (1, 12, 2)
+    assert "No cluster answers" in str(still_lost.trouble)
+    assert not still_lost.is_well
+    assert lab.watch.state.is_well
+
+
+def test_a_fault_of_a_look_leaves_the_next_one_free() -> None:
+    lab = Lab()
+    lab.watch._count = lambda: 1 // 0
+    with pytest.raises(ZeroDivisionError):
+        lab.watch.check_if_due(is_busy=True)
+    lab.watch._count = lambda: 3
+
+    lab.watch.check_if_due(is_busy=True)
+
+    assert lab.watch.state.processors == 3
+
+
+def test_what_can_be_asked_without_ray_is_asked_before_a_process_is_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(on: str) -> str:
+        raise BadSetting(f"{on} asks for no token.", remedy="Start it with one.")
+
+    monkeypatch.setattr(cluster, "find_cluster", refuse)
+    watch = cluster.watch_of("auto", tmp_path)
+
+    assert watch is not None
+    assert "auto asks for no token" in str(watch.check().trouble)
+    assert cluster.watch_of("", tmp_path) is None
+
+
+def test_a_run_that_lost_the_cluster_waits_for_it_and_goes_on_by_itself(open_office: Open) -> None:
+    lab = Lab()
+    lab.watch.check()
+    office = open_office(cluster=lab.watch)
+    job_id = office.submit(then="cluster")
+    lab.processors = 0
+    office.tick_until(lambda: office.job(job_id).state == JobState.PAUSED)
+    paused = office.job(job_id)
+    for _ in range(3):
+        lab.now += BACK_S
+        office.queue.tick()
+    still = office.job(job_id)
+
+    lab.processors = 8
+    lab.now += BACK_S
+    office.tick_until(lambda: office.job(job_id).attempt == 2)
+
+    assert paused.has_lost_cluster
+    assert (paused.crashes, still.attempt, still.state) == (0, 1, JobState.PAUSED)
+    assert paused.error.problem == "This run waits for the cluster, which does not answer."
+    office.queue.cancel(job_id)
+    office.run(job_id)
+
+
+def test_one_that_waits_for_the_cluster_can_be_stopped_and_goes_on_here_without_one(
+    open_office: Open,
+) -> None:
+    lab = Lab()
+    lab.watch.check()
+    office = open_office(cluster=lab.watch)
+    stopped, kept = office.submit("a", then="cluster"), office.submit("b", then="cluster")
+    lab.processors = 0
+    office.tick_until(lambda: len(office.store.in_state(JobState.PAUSED)) == 2)
+
+    office.queue.cancel(stopped)
+    later = open_office()  # a server that was started without it
+    later.tick_until(lambda: later.job(kept).attempt == 2)
+
+    assert office.job(stopped).state == JobState.CANCELLED
+    later.queue.cancel(kept)
+    later.run(kept)
+
+
+@pytest.mark.parametrize(("processors", "hands"), [(0, 2), (1, 2), (5, 5), (64, 8)])
+def test_the_queue_has_as_many_hands_as_the_cluster_and_not_too_many(
+    open_office: Open, processors: int, hands: int
+) -> None:
+    lab = Lab(processors)
+    lab.watch.check()
+
+    assert open_office(cluster=lab.watch, capacity=2).queue.capacity == hands
+
+
+class Hands:
+    """A runner whose workers are names: the test says when one has done its job."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, tuple[str, ...]] = {}
+
+    def start(self, command: Any, **_: object) -> str:
+        handle = f"hand {len(self.commands)}"
+        self.commands[handle] = tuple(command)
+        return handle
+
+    def is_alive(self, handle: str) -> bool:
+        return handle in self.commands
+
+    def stop(self, handle: str, *, force: bool) -> None:
+        self.commands.pop(handle, None)
+
+    def taken_bytes(self, handle: str) -> int:
+        return 0
+
+
+def test_sixty_clients_on_eight_hands_have_each_lesson_once_and_fair_turns(store: Store) -> None:
+    lab, hands = Lab(8), Hands()
+    lab.watch.check()
+    settings = QueueSettings(room_bytes=0, cluster="auto", lease_s=1e9, start_s=1e9)
+    queue = Queue(store, hands, settings, free_memory=lambda: 10**12, cluster=lab.watch)
+    for number in range(3):  # one in three asks three times, before the others come
+        for client in range(0, 60, 3):
+            queue.submit(f"client {client}", "project", "{}", f"{number}")
+    for client in range(60):
+        queue.submit(f"client {client}", "project", "{}", "0")
+    rounds: list[list[str]] = []
+
+    queue.tick()
+    while running := store.in_state(JobState.RUNNING):
+        rounds.append([job.owner for job in running])
+        for job in running:
+            assert hands.commands[job.worker][-2:] == ("--on", "auto")
+            assert store.claim(job.id, job.attempt) is not None
+            assert store.finish(job.id, job.attempt, JobState.DONE, result="bundle")
+        queue.tick()
+
+    served = [owner for one in rounds for owner in one]
+    assert max(map(len, rounds)) == 8
+    assert len(served) == 100, "20 asked for three, 40 for one, and pressing twice adds none"
+    assert len({owner for one in rounds[:8] for owner in one}) == 60, "all firsts before nearly all seconds"
