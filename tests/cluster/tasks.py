@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,14 @@ def crash(parcel: Parcel) -> Parcel:
 def sign(parcel: Parcel) -> Parcel:
     """Leave a file, so that somebody else can see what was begun."""
     Path(parcel.facts["folder"], str(parcel.facts["number"])).touch()
+    return parcel
+
+
+@task
+def wait(parcel: Parcel) -> Parcel:
+    """Wait until there is a file that whoever asked makes."""
+    while not Path(parcel.facts["folder"], "go").exists():
+        time.sleep(0.02)
     return parcel
 
 

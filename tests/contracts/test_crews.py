@@ -143,6 +143,23 @@ def test_who_stops_listening_stops_the_work_and_may_ask_again(crew: Crew, tmp_pa
     assert len(list(tmp_path.iterdir())) <= 1 + 2 * crew.size * ray_crew.AHEAD
 
 
+def test_parcels_that_keep_more_processors_busy_than_a_machine_has_are_done_all_the_same(
+    crew: Crew, tmp_path: Path
+) -> None:
+    go, told = tmp_path / "go", []
+
+    def meanwhile() -> None:
+        told.append(crew.size)
+        go.touch()
+
+    if crew.size == 1:  # nobody is there to be told while this process works
+        go.touch()
+    answers = list(crew.each(tasks.wait, numbers(2, folder=str(tmp_path)), threads=64, meanwhile=meanwhile))
+
+    assert sorted(number for number, _ in answers) == [0, 1]
+    assert bool(told) == (crew.size > 1)
+
+
 def test_a_parcel_whose_process_died_is_done_by_another(ray_here: RayCrew, tmp_path: Path) -> None:
     answers = list(ray_here.each(tasks.die_once, numbers(6, folder=str(tmp_path))))
 
