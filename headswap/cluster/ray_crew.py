@@ -51,7 +51,8 @@ class RayCrew:
         running: dict[Any, tuple[int, str]] = {}
         try:
             while True:
-                for number, parcel in islice(coming, AHEAD * self.size - len(running)):
+                free = AHEAD * self.size - len(running)  # below 0 after a machine died
+                for number, parcel in islice(coming, max(0, free)):
                     running[remote.remote(name_of(task), *parcel.packed())] = number, parcel.about
                 if not running:
                     return
