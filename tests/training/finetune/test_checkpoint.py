@@ -19,7 +19,8 @@ def checkpoint(seconds: float) -> Checkpoint:
 def test_of_two_processes_that_write_the_same_run_none_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed, seen = checkpoints._checkpoints, []
+    listed = checkpoints._checkpoints
+    seen: list[Path] = []
 
     def late(folder: Path) -> list[Path]:
         found = listed(folder)
