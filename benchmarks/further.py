@@ -28,7 +28,7 @@ from headswap.data.split import split
 from headswap.data.transforms import prepare, wanted_px
 from headswap.training.config import FinetuneConfig, TrainConfig
 from headswap.training.finetune.adapter import finetune_setup_of, run_finetuning
-from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
+from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup, planned_last
 from headswap.training.finetune.compare import answers
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import FinetuneCandidate
@@ -92,7 +92,7 @@ def _tried(way: str, setup: FinetuneSetup, runner: CandidateRunner, manifest: Ma
     depth, _, rate = way.partition(":")
     candidate = FinetuneCandidate(depth=cast(Moving, depth), learning_rate=float(rate))
     epochs, start = setup.config.finetune.epochs, time.perf_counter()
-    runner.run_all(candidate, epochs, epochs, tick=lambda images: None, on_epoch=lambda result, answer: None)
+    runner.run(planned_last(candidate, epochs, epochs), tick=lambda images: None)
     test = torch.tensor([number for number, one in enumerate(manifest.images) if one.part == "test"])
     said = answers(setup.module, setup.site, setup.image_batches, test, setup.engine).argmax(1)
     seconds = time.perf_counter() - start

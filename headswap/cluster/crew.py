@@ -77,7 +77,14 @@ class Crew(Protocol):
         """Parcels that are worked on at the same time, about."""
         ...
 
-    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+    def each(
+        self,
+        task: Task,
+        parcels: Iterable[Parcel],
+        *,
+        threads: int = 1,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Generator[tuple[int, Parcel], None, None]:
         """The number of each parcel with its answer, as they come: every one exactly once, in any order.
 
         A parcel whose process or machine died is done elsewhere. What a task raises is raised here, and
@@ -86,6 +93,8 @@ class Crew(Protocol):
         Args:
             task: a function that `headswap.cluster.crew.task` marks.
             parcels: taken one by one, a little ahead of the work.
+            threads: that a parcel keeps busy; where no machine has so many processors, all of one.
+            meanwhile: may be called about once a second while nothing comes; what it raises ends the work.
 
         Raises:
             WorkLost: one of them ended every process that tried it.
@@ -98,7 +107,14 @@ class Here:
 
     size = 1
 
-    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+    def each(
+        self,
+        task: Task,
+        parcels: Iterable[Parcel],
+        *,
+        threads: int = 1,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Generator[tuple[int, Parcel], None, None]:
         for number, parcel in enumerate(parcels):
             facts, arrays = parcel.packed()
             yield number, run_task(name_of(task), Parcel(facts=json.loads(facts), arrays=arrays))

@@ -76,7 +76,14 @@ class DrivenCrew:
         self._running()
         return self._size
 
-    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+    def each(
+        self,
+        task: Task,
+        parcels: Iterable[Parcel],
+        *,
+        threads: int = 1,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Generator[tuple[int, Parcel], None, None]:
         """As `headswap.cluster.crew.Crew` says.
 
         Raises:
@@ -84,7 +91,7 @@ class DrivenCrew:
         """
         child, coming, is_done = self._running(), iter(parcels), False
         try:
-            _send(child.stdin, {"kind": "each", "task": name_of(task)})
+            _send(child.stdin, {"kind": "each", "task": name_of(task), "threads": threads})
             while True:
                 facts, parcel = _received(child)
                 match facts["kind"]:
@@ -93,6 +100,9 @@ class DrivenCrew:
                     case "more":
                         following = next(coming, None)
                         _send(child.stdin, {"kind": "parcel" if following else "end"}, following)
+                    case "meanwhile":
+                        if meanwhile is not None:
+                            meanwhile()
                     case "done":
                         is_done = True
                         return
@@ -163,7 +173,13 @@ def main() -> None:
             while True:
                 wanted, _ = asked.get()
                 try:
-                    for number, answer in crew.each(task_named(wanted["task"]), _coming(answers, asked)):
+                    work = crew.each(
+                        task_named(wanted["task"]),
+                        _coming(answers, asked),
+                        threads=wanted["threads"],
+                        meanwhile=lambda: _send(answers, {"kind": "meanwhile"}),
+                    )
+                    for number, answer in work:
                         _send(answers, {"kind": "answer", "number": number}, answer)
                     _send(answers, {"kind": "done"})
                 except HeadswapError as error:

@@ -9,7 +9,7 @@ dies. Its store is never the record of anything: what must last, a task writes t
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Any
 
@@ -34,20 +34,31 @@ class RayCrew:
 
         return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+    def each(
+        self,
+        task: Task,
+        parcels: Iterable[Parcel],
+        *,
+        threads: int = 1,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Generator[tuple[int, Parcel], None, None]:
         import ray
         from ray.exceptions import RayTaskError
 
-        remote = ray.remote(num_cpus=1, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
+        each_cpus = min(threads, _most_cpus()) if threads > 1 else 1
+        remote = ray.remote(num_cpus=each_cpus, max_retries=MOST_TRIES, scheduling_strategy="SPREAD")(_work)
         coming = enumerate(parcels)
         running: dict[Any, tuple[int, str]] = {}
         try:
             while True:
-                for number, parcel in islice(coming, AHEAD * self.size - len(running)):
+                free = AHEAD * self.size - len(running)  # below 0 after a machine died
+                for number, parcel in islice(coming, max(0, free)):
                     running[remote.remote(name_of(task), *parcel.packed())] = number, parcel.about
                 if not running:
                     return
                 ready, _ = ray.wait(list(running), num_returns=1, timeout=_WAKE_S)
+                if meanwhile is not None and not ready:
+                    meanwhile()
                 for one in ready:
                     number, about = running.pop(one)
                     try:
@@ -86,6 +97,13 @@ class RayCrew:
             except ray.exceptions.RayError:  # headswap is not there, or not this one
                 found[asked[one]] = None
         return found
+
+
+def _most_cpus() -> int:
+    """Of the largest machine: a task that wants more would wait for ever."""
+    import ray
+
+    return max([1, *(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])])
 
 
 def _work(name: str, facts: str, arrays: dict[str, NDArray[Any]]) -> Packed | HeadswapError:

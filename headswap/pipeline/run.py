@@ -10,6 +10,7 @@ practice and exam alike, but only practice pictures reach the solver.
 from __future__ import annotations
 
 import gc
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -31,9 +32,11 @@ from headswap.events import Listener, Note, Progress, silent
 from headswap.features.latency import pace_of, size_of
 from headswap.network import InputSpec, Network
 from headswap.pipeline.bundle_writer import bind, report_of
-from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, see_dataset
+from headswap.pipeline.dataset_elsewhere import NOT_CAUGHT, backbone_of, is_worth_a_cluster, see_dataset
 from headswap.pipeline.experiment import DataConfig, Experiment
+from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.pipeline.spread import read_elsewhere
+from headswap.pipeline.spread_runs import runs_on
 from headswap.pipeline.stats import RunStats
 from headswap.storage.files import discard
 from headswap.storage.locations import why_not_writable
@@ -45,7 +48,7 @@ from headswap.training.progress import LastWord
 from headswap.training.streaming import FeatureStream
 from headswap.training.task import TrainingTask
 from headswap.training.train import train_head
-from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network, load_network
+from headswap.zoos.catalogue import DEFAULT_SETTINGS, describe_network
 from headswap.zoos.zoo import ZooSettings
 
 # The images of an experiment, from a folder, a zip or dataset.json, on their way through the backbone.
@@ -186,12 +189,12 @@ def run_experiment(
         workspace: a folder for features and unpacked zips; safe to delete between runs.
         settings: where weights come from, and whether the model may be Python code.
         recorded: the pictures of a run that is repeated: their groups and parts hold for the same ones.
-        crew: reads and sees the pictures; None: this process. The bundle is the same.
+        crew: reads and sees the pictures, and tries how far to go; None: this process. Same bundle.
         listener: hears every step; may raise `Cancelled`.
     """
     clock = _Clock()
     listener = listener if listener is silent else LastWord(listener)
-    unfinished = place.with_name(f".{place.name}.unfinished")  # checkpoints: a killed run goes on from them
+    unfinished = _unfinished(place, workspace if crew else None)
     config = _config_of(experiment)
     spec = (
         describe_network(experiment.model, settings=settings).input.sized(config.px).fitted(config.crop_mode)
@@ -204,7 +207,7 @@ def run_experiment(
                 intake = read_images(experiment, spec, workspace, listener, stream, crew)
             network = loading.result()
         intake = _parted(intake, experiment.data, recorded, listener)
-        task = _task(experiment, config, intake, workspace, unfinished, stream)
+        task = _task(experiment, config, intake, workspace, unfinished, stream, crew)
         task = replace(task, budget=Budget(config.budget_s, spent_s=clock.passed_s))
         trained = train_head(task, network, timing=clock.timing, listener=listener)
         network = trained.network
@@ -259,29 +262,24 @@ def _load(
     experiment: Experiment, config: TrainConfig, settings: ZooSettings, clock: _Clock, listener: Listener
 ) -> Network:
     with clock.timing("load"):
-        weights = Path(experiment.weights) if experiment.weights else None
-        network = load_network(experiment.model, weights=weights, listener=listener, settings=settings)
-        return _sized(network, config.px).seeing(network.input.sized(config.px).fitted(config.crop_mode))
+        return load_as_asked(_origin(experiment, config), settings=settings, listener=listener)
 
 
-def _sized(network: Network, px: int | None) -> Network:
-    """The same network, if it takes pictures of that size or can be made to."""
-    from headswap.heads.resize import take_size
-    from headswap.zoos.resampled import resampled
-
-    if px is None:
-        return network
-    size = network.input.sized(px).size
-    if take_size(network.module, size):
-        return network
-    again = resampled(network, px)
-    if again is not None and take_size(again.module, size):
-        return again
-    usual = f"{network.input.height}×{network.input.width}"
-    raise BadSetting(
-        f"{network.name} does not take pictures of {px}×{px} px.",
-        remedy=f"Leave the size as it is, {usual}, or choose another network.",
+def _origin(experiment: Experiment, config: TrainConfig) -> NetworkOrigin:
+    return NetworkOrigin(
+        model=experiment.model,
+        weights=str(Path(experiment.weights).resolve()) if experiment.weights else None,
+        px=config.px,
+        crop_mode=config.crop_mode,
     )
+
+
+def _unfinished(place: Path, common: Path | None) -> Path:
+    """Where checkpoints are, from which a killed run goes on: next to the bundle, or where all machines see it."""
+    if common is None or place.resolve().is_relative_to(common.resolve()):
+        return place.with_name(f".{place.name}.unfinished")
+    digest = hashlib.sha256(str(place.resolve()).encode()).hexdigest()
+    return common / "unfinished" / digest[:16]
 
 
 def _task(
@@ -291,9 +289,10 @@ def _task(
     workspace: Path,
     unfinished: Path,
     stream: FeatureStream,
+    crew: Crew | None,
 ) -> TrainingTask:
     """What is taught; when a run is repeated, with nothing left to be measured."""
-    replay = experiment.replay
+    replay, origin = experiment.replay, _origin(experiment, config)
     return TrainingTask(
         manifest=intake.manifest,
         intake=intake,
@@ -307,7 +306,15 @@ def _task(
         source=stream.source,
         builder=stream.builder,
         checkpoints=unfinished,
+        runs_elsewhere=runs_on(crew, origin, experiment.head_path, intake.manifest)
+        if crew and _are_tries_spread(experiment, intake)
+        else None,
     )
+
+
+def _are_tries_spread(experiment: Experiment, intake: IngestedImages) -> bool:
+    """A project of few images is tried where it is: nobody asked a cluster for this run alone."""
+    return Path(experiment.data.source).name != DATASET or is_worth_a_cluster(len(intake.manifest.images))
 
 
 def _pace(task: TrainingTask, network: Network) -> float:

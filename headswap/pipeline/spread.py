@@ -27,10 +27,10 @@ from headswap.data.transforms import prepare, wanted_px
 from headswap.data.upload import reopened
 from headswap.errors import BadSetting
 from headswap.network import CropMode
+from headswap.pipeline.loading import NetworkOrigin, load_as_asked
 from headswap.storage.files import from_plain, to_plain
 from headswap.threads import torch_threads
 from headswap.training.config import HeadChoice
-from headswap.zoos.catalogue import load_network
 from headswap.zoos.zoo import ZooSettings
 
 if TYPE_CHECKING:
@@ -206,9 +206,10 @@ def _bank(backbone: SeenBy) -> BankBuilder:
             f"A machine of the cluster cannot run {backbone.engine}, which the others do.",
             remedy="Install the same packages on every machine, and use machines of one kind.",
         )
-    weights = Path(backbone.weights) if backbone.weights else None
-    network = load_network(backbone.model, weights=weights, settings=ZooSettings(allow_code=True))
-    network = network.seeing(network.input.sized(backbone.px).fitted(backbone.crop_mode))
+    origin = NetworkOrigin(
+        model=backbone.model, weights=backbone.weights, px=backbone.px, crop_mode=backbone.crop_mode
+    )
+    network = load_as_asked(origin, settings=ZooSettings(allow_code=True))
     located = locate_head(network, path=backbone.head_path)
     source = source_of(network, located, backbone.head, backbone.expected)
     folder = Path(backbone.folder)

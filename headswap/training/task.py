@@ -26,6 +26,7 @@ from headswap.network import InputSpec, Network
 from headswap.training.budget import Budget
 from headswap.training.config import HeadKind, TrainConfig
 from headswap.training.diagnostics import Diagnostics
+from headswap.training.finetune.candidates import RunsElsewhere
 from headswap.training.head_choice import FeatureSource
 from headswap.training.targets import labels_of
 
@@ -47,6 +48,7 @@ class TrainingTask:
     source: FeatureSource | None = None  # when the head was found while pictures were decoded
     builder: BankBuilder | None = None  # the bank, when features were computed while pictures were decoded
     checkpoints: Path | None = None  # a folder, for going further than the head; None: none are written
+    runs_elsewhere: RunsElsewhere | None = None  # who makes the runs of going further; None: this process
 
     def prepared(self, image: ImageRecord, network: Network) -> NDArray[np.uint8]:
         """A picture as the network wants it: from memory, or read again when memory was full."""

@@ -49,6 +49,14 @@ def sign(parcel: Parcel) -> Parcel:
 
 
 @task
+def wait(parcel: Parcel) -> Parcel:
+    """Wait until there is a file that whoever asked makes."""
+    while not Path(parcel.facts["folder"], "go").exists():
+        time.sleep(0.02)
+    return parcel
+
+
+@task
 def die_once(parcel: Parcel) -> Parcel:
     """The first process that is given number 3 is killed in the middle of it."""
     mark = Path(parcel.facts["folder"], "died")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import secrets
 import shutil
@@ -36,6 +37,7 @@ from headswap.data.layout import PlacedFile
 from headswap.errors import BadSetting, UnreadableImage
 from headswap.events import Event, Progress
 from headswap.pipeline import spread
+from headswap.training.config import FinetuneConfig, TrainConfig
 from tests.cluster import tasks
 
 pytestmark = [
@@ -166,11 +168,39 @@ def test_who_stops_listening_stops_the_work_and_may_ask_again(crew: Crew, tmp_pa
     assert len(list(tmp_path.iterdir())) <= 1 + 2 * crew.size * ray_crew.AHEAD
 
 
+def test_parcels_that_keep_more_processors_busy_than_a_machine_has_are_done_all_the_same(
+    crew: Crew, tmp_path: Path
+) -> None:
+    go, told = tmp_path / "go", []
+
+    def meanwhile() -> None:
+        told.append(crew.size)
+        go.touch()
+
+    if crew.size == 1:  # nobody is there to be told while this process works
+        go.touch()
+    answers = list(crew.each(tasks.wait, numbers(2, folder=str(tmp_path)), threads=64, meanwhile=meanwhile))
+
+    assert sorted(number for number, _ in answers) == [0, 1]
+    assert bool(told) == (crew.size > 1)
+
+
 def test_a_parcel_whose_process_died_is_done_by_another(ray_here: RayCrew, tmp_path: Path) -> None:
     answers = list(ray_here.each(tasks.die_once, numbers(6, folder=str(tmp_path))))
 
     assert sorted(number for number, _ in answers) == list(range(6))
     assert (tmp_path / "died").exists()
+
+
+def test_a_cluster_that_grows_smaller_is_given_no_more_than_it_can_do(
+    ray_here: RayCrew, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = itertools.chain([3], itertools.repeat(1))
+    monkeypatch.setattr(RayCrew, "size", property(lambda self: next(sizes)))
+
+    answers = list(ray_here.each(tasks.sign, numbers(8, folder=str(tmp_path))))
+
+    assert sorted(number for number, _ in answers) == list(range(8))
 
 
 def test_what_ends_every_process_is_named_and_not_tried_for_ever(
@@ -253,6 +283,32 @@ def test_what_lies_elsewhere_is_fetched_by_whoever_reads_it_and_once(
     assert all(read.path(one).is_file() for one in read.images)
     copies = [path for path in store.rglob("*") if path.is_file() and path.suffix != ".json"]
     assert len(copies) == len(near.images), "one copy of each, whoever asked for it"
+
+
+def test_a_try_whose_process_is_killed_is_gone_on_with(
+    ray_here: RayCrew, cluster: Cluster, sample: Path, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def kill_one(event: Event) -> None:
+        if isinstance(event, Progress) and event.step == "finetune" and event.done and not killed:
+            nodes = cluster.processes("raylet/raylet")
+            for process in [child for node in nodes for child in node.children()]:
+                if process.cmdline()[:1] == ["ray::_work"]:
+                    process.kill()
+                    killed.append(process.pid)
+
+    finetune = FinetuneConfig(epochs=12, learning_rate=1e-2, checkpoint_every_s=0.2)
+    config = TrainConfig(depth="everything", px=32, finetune=finetune)
+    for name, on in (("many", "auto"), ("one", None)):
+        headswap.teach(
+            sample / "train", model="tests.pipeline.tiny_network:tiny_network", head="last", config=config,
+            out=tmp_path / name, workspace=tmp_path / f"{name}-workspace", on=on, listener=kill_one,
+        )  # fmt: skip
+
+    assert killed
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "many" / path.name).read_bytes(), path.name
 
 
 def test_a_bundle_is_the_same_to_the_byte_though_a_machine_dies_on_the_way(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,9 @@ class Told(Here):
         self.images: list[str] = []
         self._lost_after = lost_after
 
-    def each(self, task: Task, parcels: Iterable[Parcel]) -> Generator[tuple[int, Parcel], None, None]:
+    def each(
+        self, task: Task, parcels: Iterable[Parcel], **_more: Any
+    ) -> Generator[tuple[int, Parcel], None, None]:
         for number, parcel in enumerate(parcels):
             if number == self._lost_after:
                 raise ClusterLost("It does not answer any more.", remedy="Wait.")

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import headswap
 from headswap.cluster.crew import Crew, Here, Parcel
 from headswap.data import ingest
-from headswap.errors import BadSetting
+from headswap.errors import BadSetting, Cancelled, FinishEarly
+from headswap.events import EpochEnd, Event, Guesses, Listener, Note, Progress, silent
 from headswap.pipeline import api, scoring, spread, spread_answers
+from headswap.training.config import Depth, FinetuneConfig, TrainConfig
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +26,13 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
 
     class Told(Here):
-        def each(self, task, parcels):
+        def each(self, task, parcels, **more):
             def taken() -> Iterator[Parcel]:
                 for parcel in parcels:
                     asked.append(parcel.about)
                     yield parcel
 
-            return super().each(task, taken())
+            return super().each(task, taken(), **more)
 
     @contextmanager
     def crew_on(_on: str, *_paths: object, workspace: Path | None = None) -> Iterator[Crew]:
@@ -119,3 +123,90 @@ def test_a_process_without_the_engine_of_the_others_refuses() -> None:
 
     with pytest.raises(BadSetting, match="cannot run torch-quantum-float32, which the others do"):
         spread._bank(backbone)
+
+
+@pytest.fixture(scope="module")
+def tinted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tinted noise in three classes: small, and not easy."""
+    folder, random = tmp_path_factory.mktemp("tinted") / "noise", np.random.default_rng(0)
+    for channel, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 200, (32, 40, 3))
+            pixels[..., channel] += 8
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number}.png")
+    return folder
+
+
+def taught(
+    tinted: Path, out: Path, depth: Depth = "everything", *, on: str | None, listener: Listener = silent
+) -> headswap.Outcome:
+    finetune = FinetuneConfig(epochs=3, batch_size=8, learning_rate=1e-2)
+    return headswap.teach(
+        tinted, model="tests.pipeline.tiny_network:tiny_network", head="last", out=out,
+        config=TrainConfig(depth=depth, px=32, finetune=finetune),
+        workspace=out.with_name(f"{out.name}-workspace"), on=on, listener=listener,
+    )  # fmt: skip
+
+
+def runs_of(asked: list[str]) -> list[str]:
+    return [about.removeprefix("The try ") for about in asked if about.startswith("The try ")]
+
+
+def test_what_is_tried_elsewhere_leaves_the_same_bundle_though_the_first_driver_dies(
+    tinted: Path, tmp_path: Path, here: list[str]
+) -> None:
+    mine: list[Event] = []
+    theirs: list[Event] = []
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress) and event.step == "finetune" and len(runs_of(here)) == 2:
+            raise Cancelled
+
+    one = taught(tinted, tmp_path / "one", on=None, listener=mine.append)
+    with pytest.raises(Cancelled):
+        taught(tinted, tmp_path / "many", on="auto", listener=stop)
+    begun = [name.split("-")[0] for name in runs_of(here)]
+    here.clear()
+    many = taught(tinted, tmp_path / "many", on="auto", listener=theirs.append)
+
+    assert begun == ["part0", "part1"]
+    assert [name.split("-")[0] for name in runs_of(here)] == ["all"], "what was over is not done again"
+    assert one.report.finetune == many.report.finetune
+    assert one.report.finetune is not None
+    assert one.report.finetune.depth == "everything"
+    for kind in (EpochEnd, Guesses, Note):
+        assert [event for event in theirs if isinstance(event, kind)] == [
+            event for event in mine if isinstance(event, kind)
+        ]
+    for name in sorted(path.name for path in (tmp_path / "one").iterdir()):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes(), name
+    assert list((tmp_path / "many-workspace" / "unfinished").iterdir()) == []
+
+
+def test_auto_chooses_the_same_from_what_is_tried_elsewhere(
+    tinted: Path, tmp_path: Path, here: list[str]
+) -> None:
+    one = taught(tinted, tmp_path / "one", "auto", on=None)
+    many = taught(tinted, tmp_path / "many", "auto", on="auto")
+
+    assert [name.rsplit("-", 3)[0] for name in runs_of(here)[:3]] == [
+        "part0-everything",
+        "part0-last",
+        "part0-norms",
+    ]
+    assert one.report == many.report
+
+
+def test_who_waits_no_longer_gets_the_best_that_was_found_elsewhere(
+    tinted: Path, tmp_path: Path, here: list[str]
+) -> None:
+    def enough(event: Event) -> None:
+        if isinstance(event, Progress) and event.step == "finetune" and runs_of(here):
+            raise FinishEarly
+
+    done = taught(tinted, tmp_path / "early", on="auto", listener=enough)
+
+    assert len(runs_of(here)) == 1
+    assert done.report.finetune is not None
+    assert "Teaching ended early, as was asked" in done.report.finetune.sentence

@@ -84,6 +84,7 @@ def finetune_setup_of(
         budget=task.budget,
         folder=_folder(task, network, beginning.trained),
         flip=beginning.trained.flip,
+        elsewhere=task.runs_elsewhere,
         leaves_room=out_of_fold is None
         or leaves_room(torch.from_numpy(out_of_fold.logits), torch.from_numpy(out_of_fold.labels)),
     )

@@ -1,6 +1,6 @@
 """Try one way of going further on one validation part, again and again from the same beginning.
 
-Flow:  Candidate + validation part
+Flow:  Candidate + validation part --planned_try--> PlannedRun
            --CandidateRunner.run--> FinetunedRun; the network is put back before each try
 """
 
@@ -26,7 +26,15 @@ from headswap.training.finetune.loop import finetune
 from headswap.training.finetune.modes import borrowed, own_random, precision, train_mode
 from headswap.training.finetune.param_groups import Moving
 from headswap.training.finetune.plan import Costs, FinetuneCandidate
-from headswap.training.finetune.records import FinetunedRun, FinetuneTask, OnEpoch, RunConfig, Tick
+from headswap.training.finetune.records import (
+    FinetunedRun,
+    FinetuneTask,
+    OnEpoch,
+    PlannedRun,
+    RunConfig,
+    Runs,
+    Tick,
+)
 from headswap.training.finetune.state import copied
 from headswap.training.linear.solver import folds_of
 
@@ -50,6 +58,7 @@ class FinetuneSetup:
     budget: Budget
     folder: Path | None  # for checkpoints; None: none
     flip: bool = False  # answers are the mean over picture and mirrored picture
+    elsewhere: RunsElsewhere | None = None  # who makes the runs; None: this process
     leaves_room: bool = True  # whether enough practice pictures are wrong to tell a better way from chance
 
 
@@ -71,32 +80,40 @@ class CandidateRunner:
         held = self.parts[part]
         return self.setup.train[~held], self.setup.train[held]
 
-    def run(self, candidate: FinetuneCandidate, part: int, epochs: int, *, tick: Tick) -> FinetunedRun:
-        """One try, from a head solved without the validation part."""
-        rest, held = self.rows(part)
-        self.put_back()
-        self.setup.start(rest)
-        run_config = RunConfig(
-            depth=candidate.depth,
-            learning_rate=candidate.learning_rate,
-            epochs=epochs,
-            stop_after=epochs,
-        )
-        return self._finetune(run_config, rest, held, f"part{part}", tick, lambda result, answer: None)
+    def begin(self, planned: Sequence[PlannedRun]) -> None:
+        """Nothing: one run is made after another, when it is asked for."""
 
-    def run_all(
-        self, candidate: FinetuneCandidate, epochs: int, stop_after: int, *, tick: Tick, on_epoch: OnEpoch
-    ) -> FinetunedRun:
-        """The last run: all practice pictures, from the head solved on all of them."""
+    def close(self) -> None:
+        """Nothing is under way between two calls."""
+
+    def run(self, planned: PlannedRun, *, tick: Tick, on_epoch: OnEpoch | None = None) -> FinetunedRun:
+        """One try, from a head solved without the validation part; or the last run, from the one on all."""
+        setup, train = self.setup, self.setup.train
+        rest, held = (train, train[:0]) if planned.part is None else self.rows(planned.part)
         self.put_back()
-        run_config = RunConfig(
-            depth=candidate.depth,
-            learning_rate=candidate.learning_rate,
-            epochs=epochs,
-            stop_after=stop_after,
+        if planned.part is not None:
+            setup.start(rest)
+        task = FinetuneTask(
+            run_config=planned.run_config,
+            config=setup.config.finetune,
+            learn=rest,
+            watch=held,
+            labels=setup.labels,
+            seed=setup.seed,
+            folder=None if setup.folder is None else setup.folder / planned.name,
+            engine=setup.engine,
+            flip=setup.flip,
+            top=self.top if planned.run_config.depth == "last" else None,
         )
-        train = self.setup.train
-        return self._finetune(run_config, train, train[:0], "all", tick, on_epoch)
+        return finetune(
+            setup.module,
+            setup.site,
+            setup.image_batches,
+            task,
+            budget=setup.budget,
+            tick=tick,
+            on_epoch=on_epoch or (lambda result, answer: None),
+        )
 
     @torch.no_grad()
     def put_back(self, moved: dict[str, Tensor] | None = None) -> None:
@@ -189,37 +206,28 @@ class CandidateRunner:
         crops = top.crops_that_fit(len(setup.train), seen, setup.config.finetune.crops)
         return (top, crops) if crops else (None, 0)
 
-    def _finetune(
-        self, run_config: RunConfig, learn: Tensor, watch: Tensor, name: str, tick: Tick, on_epoch: OnEpoch
-    ) -> FinetunedRun:
-        setup = self.setup
-        tried = f"{run_config.depth}-{run_config.learning_rate:g}-{run_config.epochs}-{run_config.stop_after}"
-        folder_name = f"{name}-{tried}"
-        task = FinetuneTask(
-            run_config=run_config,
-            config=setup.config.finetune,
-            learn=learn,
-            watch=watch,
-            labels=setup.labels,
-            seed=setup.seed,
-            folder=None if setup.folder is None else setup.folder / folder_name,
-            engine=setup.engine,
-            flip=setup.flip,
-            top=self.top if run_config.depth == "last" else None,
-        )
-        return finetune(
-            setup.module,
-            setup.site,
-            setup.image_batches,
-            task,
-            budget=setup.budget,
-            tick=tick,
-            on_epoch=on_epoch,
-        )
-
     def _is_usable(self, held: Tensor, labels: Tensor) -> bool:
         """Whether every class is left to practise on."""
         return bool(held.any()) and len(labels[~held].unique()) == self.setup.site.num_classes
+
+
+RunsElsewhere = Callable[[FinetuneSetup, CandidateRunner], Runs]
+
+
+def planned_try(candidate: FinetuneCandidate, part: int, epochs: int) -> PlannedRun:
+    """A candidate on one validation part."""
+    return PlannedRun(run_config=_run_config(candidate, epochs, epochs), part=part)
+
+
+def planned_last(candidate: FinetuneCandidate, epochs: int, stop_after: int) -> PlannedRun:
+    """The run that is kept: all practice pictures."""
+    return PlannedRun(run_config=_run_config(candidate, epochs, stop_after), part=None)
+
+
+def _run_config(candidate: FinetuneCandidate, epochs: int, stop_after: int) -> RunConfig:
+    return RunConfig(
+        depth=candidate.depth, learning_rate=candidate.learning_rate, epochs=epochs, stop_after=stop_after
+    )
 
 
 def _layout(batch: Tensor) -> torch.memory_format:

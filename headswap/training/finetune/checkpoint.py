@@ -75,13 +75,22 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Seal a new checkpoint, then let all but the one before it go."""
-    older = _checkpoints(folder)
-    number = int(older[-1].name) + 1 if older else 1
+    """Seal a new checkpoint, then let all but the one before it go.
+
+    On a cluster whose head died a process may go on for a minute that another has taken the place of; both
+    write states of the same run, so whichever is the newest will do.
+    """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.tensors.items()}
-    with sealed_folder(folder / f"{number:05}") as draft:
-        write_bytes(draft / _TENSORS, save(tensors))
-        write_text(draft / _STATE, to_json(checkpoint.state))
+    while True:
+        older = _checkpoints(folder)
+        number = int(older[-1].name) + 1 if older else 1
+        try:
+            with sealed_folder(folder / f"{number:05}") as draft:
+                write_bytes(draft / _TENSORS, save(tensors))
+                write_text(draft / _STATE, to_json(checkpoint.state))
+            break
+        except FileExistsError:  # the other one was quicker
+            continue
     for old in older[:-_KEPT_BEFORE]:
         drop(old)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
@@ -24,6 +25,21 @@ class RunConfig:
     learning_rate: float  # peak, of the head
     epochs: int  # where the cosine ends
     stop_after: int  # the pass after which the run ends; at most `epochs`
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """A run before it begins."""
+
+    run_config: RunConfig
+    part: int | None  # the validation part that it is judged on; None: it practises on all practice pictures
+
+    @property
+    def name(self) -> str:
+        """Of the folder of its checkpoints."""
+        run = self.run_config
+        part = "all" if self.part is None else f"part{self.part}"
+        return f"{part}-{run.depth}-{run.learning_rate:g}-{run.epochs}-{run.stop_after}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,3 +90,29 @@ class FinetunedRun:
 Answer = Callable[[Tensor], Tensor]  # rows of the images -> (n, C) logits of the network as it is now
 OnEpoch = Callable[[EpochResult, Answer], None]
 Tick = Callable[[int], None]  # pictures practised since the last tick; may raise Cancelled
+
+
+class Runs(Protocol):
+    """Who makes the runs of a search: this process, or a crew. What comes of a run is the same."""
+
+    def fill(self, depths: frozenset[Moving], tick: Tick) -> bool:
+        """Get ready for runs in which so much moves; whether there was time for it."""
+        ...
+
+    def begin(self, planned: Sequence[PlannedRun]) -> None:
+        """These will be asked for, probably and in this order; what was begun before and is not over ends."""
+        ...
+
+    def run(self, planned: PlannedRun, *, tick: Tick, on_epoch: OnEpoch | None = None) -> FinetunedRun:
+        """Make a run. One on all practice pictures leaves its best weights in the network.
+
+        Args:
+            planned: which one.
+            tick: hears of the pictures that any run has practised on; may raise.
+            on_epoch: hears of each pass.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what was begun and is not over."""
+        ...

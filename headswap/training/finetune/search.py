@@ -23,10 +23,15 @@ from headswap.evaluation.report import FinetuneSummary
 from headswap.events import Listener, Note, Progress
 from headswap.storage.files import make_folder
 from headswap.storage.records import is_record_whole, read_record, write_record
-from headswap.training.finetune.candidates import CandidateRunner, FinetuneSetup
+from headswap.training.finetune.candidates import (
+    CandidateRunner,
+    FinetuneSetup,
+    planned_last,
+    planned_try,
+)
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out, together
 from headswap.training.finetune.plan import FinetuneCandidate, SearchPlan, least_seconds, plan_search
-from headswap.training.finetune.records import FinetunedRun, OnEpoch
+from headswap.training.finetune.records import FinetunedRun, OnEpoch, PlannedRun, Runs
 
 _FEWEST_HELD = 8  # validation pictures below which nothing can be said
 _ENDED = "Teaching ended early, as was asked"
@@ -93,6 +98,7 @@ class _Search:
 
     def __init__(self, setup: FinetuneSetup, listener: Listener) -> None:
         self.setup, self.listener, self.runner = setup, listener, CandidateRunner(setup)
+        self.runs: Runs = self.runner
         self.done, self.total, self.tried = 0, 0, 0
 
     def run(self, on_epoch: OnEpoch) -> FinetuneResult:
@@ -109,16 +115,35 @@ class _Search:
         plan = self._planned()
         if isinstance(plan, str):
             return self._stay(None, plan)
+        self.runs = self._runs()
         every = len(self.setup.train)
-        self.total = plan.images(every - held, every) + self.runner.images_below(plan.depths)
-        if not self.runner.fill(plan.depths, self._tick):
+        self.total = plan.images(every - held, every)
+        if self.runs is self.runner:
+            self.total += self.runner.images_below(plan.depths)
+        try:
+            return self._searched(plan, on_epoch)
+        finally:
+            self.runs.close()
+
+    def _runs(self) -> Runs:
+        """Who makes the runs: a crew only where no clock decides, so that they are those of this process."""
+        setup = self.setup
+        if setup.elsewhere is None:
+            return self.runner
+        if setup.budget.is_limited or setup.engine.device != "cpu":
+            self.listener(Note("With a time limit, or a GPU here, this machine alone tries how far to go."))
+            return self.runner
+        return setup.elsewhere(setup, self.runner)
+
+    def _searched(self, plan: SearchPlan, on_epoch: OnEpoch) -> FinetuneResult:
+        if not self.runs.fill(plan.depths, self._tick):
             return self._stay(None, self._no_time)
         best = self._found(plan)
         refusal = self._refusal(best)
         if refusal:
             return self._stay(best, refusal)
-        last = self.runner.run_all(
-            best.candidate, plan.epochs, best.stop_after, tick=self._tick, on_epoch=on_epoch
+        last = self.runs.run(
+            planned_last(best.candidate, plan.epochs, best.stop_after), tick=self._tick, on_epoch=on_epoch
         )
         if last.stopped in ("time", "diverged"):
             self.runner.put_back(best.gaining[0].weights)
@@ -158,25 +183,31 @@ class _Search:
             if best.broke or best.gain.is_harm or brief[-1].tries[-1].stopped == "time":
                 return best
             candidate = best.candidate
-        tries = [self._run(candidate, 0, plan.epochs)]
+        parts = range(min(plan.confirmations, len(self.runner.parts)))
+        planned = [planned_try(candidate, part, plan.epochs) for part in parts]
+        # most runs end as they were planned: a machine that has nothing to do begins with the last one
+        self.runs.begin([*planned, planned_last(candidate, plan.epochs, plan.epochs)])
+        tries = [self._run(planned[0])]
         self.tried = max(1, self.tried)
-        for part in range(1, min(plan.confirmations, len(self.runner.parts))):
+        for one in planned[1:]:
             so_far = self._judged(candidate, tries)
             if so_far.broke or so_far.gain.is_harm or tries[-1].stopped == "time":
                 break
-            tries.append(self._run(candidate, part, plan.epochs))
+            tries.append(self._run(one))
         return self._judged(candidate, tries)
 
     def _brief(self, plan: SearchPlan) -> list[_Best]:
         """Each candidate, for a few passes."""
         brief: list[_Best] = []
-        for candidate in plan.candidates:
+        planned = [planned_try(candidate, 0, plan.search_epochs) for candidate in plan.candidates]
+        self.runs.begin(planned)
+        for candidate, one in zip(plan.candidates, planned, strict=True):
             if not brief or brief[-1].tries[-1].stopped != "time":
-                brief.append(self._judged(candidate, [self._run(candidate, 0, plan.search_epochs)]))
+                brief.append(self._judged(candidate, [self._run(one)]))
         return brief
 
-    def _run(self, candidate: FinetuneCandidate, part: int, epochs: int) -> FinetunedRun:
-        return self.runner.run(candidate, part, epochs, tick=self._tick)
+    def _run(self, planned: PlannedRun) -> FinetunedRun:
+        return self.runs.run(planned, tick=self._tick)
 
     def _judged(self, candidate: FinetuneCandidate, tries: Sequence[FinetunedRun]) -> _Best:
         """Put the validation parts of some tries together."""

@@ -7,12 +7,36 @@ from pathlib import Path
 import pytest
 import torch
 
+from headswap.training.finetune import checkpoint as checkpoints
 from headswap.training.finetune.checkpoint import Checkpoint, RunCounters, load_checkpoint, save_checkpoint
 
 
 def checkpoint(seconds: float) -> Checkpoint:
     state = RunCounters(stopped="", history=(), best_epoch=0, seconds=seconds, scale=1.0, growth=0)
     return Checkpoint(state, {"moving/w": torch.full((2, 3), seconds), "empty": torch.empty(0, 3)})
+
+
+def test_of_two_processes_that_write_the_same_run_none_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = checkpoints._checkpoints
+    seen: list[Path] = []
+
+    def late(folder: Path) -> list[Path]:
+        found = listed(folder)
+        if not seen:  # the other one writes between the listing and the seal
+            seen.append(folder)
+            save_checkpoint(folder, checkpoint(1.0))
+        return found
+
+    monkeypatch.setattr(checkpoints, "_checkpoints", late)
+
+    save_checkpoint(tmp_path / "run", checkpoint(2.0))
+
+    found = load_checkpoint(tmp_path / "run")
+    assert found is not None
+    assert found.state == checkpoint(2.0).state
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["00001", "00002"]
 
 
 def test_a_checkpoint_comes_back_as_it_was_and_replaces_the_one_before(tmp_path: Path) -> None:
