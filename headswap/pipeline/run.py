@@ -275,7 +275,7 @@ def _origin(experiment: Experiment, config: TrainConfig) -> NetworkOrigin:
 
 
 def _unfinished(place: Path, common: Path | None) -> Path:
-    """Where checkpoints are, from which a killed run goes on: next to the bundle, or where all machines see it."""
+    """Where checkpoints are: next to the bundle, or where all machines of a crew see them."""
     if common is None or place.resolve().is_relative_to(common.resolve()):
         return place.with_name(f".{place.name}.unfinished")
     digest = hashlib.sha256(str(place.resolve()).encode()).hexdigest()

@@ -155,7 +155,12 @@ def test_what_a_task_refuses_is_raised_with_its_sentences_and_a_fault_as_itself(
 def test_a_child_that_has_joined_keeps_the_same_promises(driven: DrivenCrew, tmp_path: Path) -> None:
     test_every_parcel_is_answered_once(driven)
     test_what_a_task_refuses_is_raised_with_its_sentences_and_a_fault_as_itself(driven)
-    test_who_stops_listening_stops_the_work_and_may_ask_again(driven, tmp_path)
+    (tmp_path / "waiting").mkdir()
+    test_parcels_that_keep_more_processors_busy_than_a_machine_has_are_done_all_the_same(
+        driven, tmp_path / "waiting"
+    )
+    (tmp_path / "stopping").mkdir()
+    test_who_stops_listening_stops_the_work_and_may_ask_again(driven, tmp_path / "stopping")
     assert driven.size == 2
 
 
