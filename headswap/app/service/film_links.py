@@ -137,19 +137,18 @@ class FilmLinks:
         try:
             path = self._fetched(project, one, link, make_folder(draft))
             one.view = replace(one.view, state="reading")
-            one.view = replace(one.view, state="done", frames=self._taken(project, path, name))
+            ended = replace(one.view, state="done", frames=self._taken(project, path, name))
         except Cancelled:
-            one.view = FilmView()
+            ended = FilmView()
         except HeadswapError as error:
-            one.view = FilmView(state="failed", problem=error.problem, remedy=error.remedy)
+            ended = FilmView(state="failed", problem=error.problem, remedy=error.remedy)
         except Exception as error:  # told to the person, and written down with its traceback
             logger.exception("a film was fetched from a link")
             problem = f"The program has a fault ({type(error).__name__})."
-            one.view = FilmView(
-                state="failed", problem=problem, remedy="Try again; the server's log says more."
-            )
+            ended = FilmView(state="failed", problem=problem, remedy="Try again; the server's log says more.")
         finally:
             discard(draft)
+        one.view = ended  # when nothing of it is left on the disk
 
     def _fetched(self, project: Project, one: _Fetch, link: str, draft: Path) -> Path:
         most = min(MOST_BYTES, self._upload_bytes, self._room_of(project.owner))
