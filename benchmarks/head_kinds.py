@@ -1,13 +1,15 @@
 """How accurate heads are that read the last features, every block, or what auto chooses; and scikit-learn's.
 
     python -m benchmarks.head_kinds DATA... [--model NAME] [--weights FILE] [--repeats 2] [--folds 5]
-        [--ways last wide auto sklearn sklearn-wide] [--json FILE]
+        [--ways last wide auto sklearn sklearn-wide] [--each N] [--json FILE]
 
 The body runs once over a set. Every way gets the same features and the same folds: stratified, near
 duplicates whole, others in each repeat. It sees the other folds, chooses there what it chooses (penalties,
 last or wide) and is judged once on the fold held out. "sklearn" is StandardScaler and LogisticRegressionCV
 (scikit-learn 1.8 or newer): five penalties of its own grid, the best by accuracy in the inner folds that a
 head gets, balanced classes, 500 iterations at most.
+
+With --each a way gets at most so many training images of a class, drawn anew for each repeat and fold.
 
 The interval beside a mean difference is a bootstrap: in each of 10,000 draws the near-duplicate groups of
 every set (most are one image) are drawn again, as many as there are, and an image brings its answers by both
@@ -190,9 +192,21 @@ def passes(bodies: Sequence[Extractor], ready: NDArray[np.uint8]) -> list[float]
     return [statistics.median(seconds[1:]) for seconds in taken]
 
 
-def judge(whole: LabelledSet, way: str, held: NDArray[np.bool_], repeat: int, fold: int) -> Row:
+def drawn(whole: LabelledSet, held: NDArray[np.bool_], each: int, seed: int) -> NDArray[np.bool_]:
+    """(N,): of the images outside a fold, at most `each` of every class."""
+    labels, chosen = whole.labels.numpy(), np.zeros(len(held), dtype=bool)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(~held))
+    for label in range(whole.classes):
+        chosen[order[labels[order] == label][:each]] = True
+    return chosen
+
+
+def judge(
+    whole: LabelledSet, way: str, held: NDArray[np.bool_], repeat: int, fold: int, *, each: int | None = None
+) -> Row:
     """Train in one way outside a fold and look at the fold."""
-    part, begin = whole.part(~held), time.perf_counter()
+    rows = ~held if each is None else drawn(whole, held, each, 1000 * repeat + fold)
+    part, begin = whole.part(rows), time.perf_counter()
     kind, predict = WAYS[way](part, repeat)
     seconds = round(time.perf_counter() - begin, 4)
     test = whole.part(held)
@@ -275,12 +289,16 @@ def measure(choices: argparse.Namespace) -> None:
         for repeat in range(choices.repeats):
             folds = one.folds(choices.folds, repeat)
             for way in choices.ways:
-                own = [judge(one, way, folds == fold, repeat, int(fold)) for fold in np.unique(folds)]
+                own = [
+                    judge(one, way, folds == fold, repeat, int(fold), each=choices.each)
+                    for fold in np.unique(folds)
+                ]
                 seconds = sum(row.seconds for row in own)
                 words = f"{one.name:24} {repeat}  {way:14} {accuracy(own):.3f}  {seconds:7.1f} s"
                 print(words, file=sys.stderr, flush=True)
                 rows += own
-    print(f"{network.name}, {choices.repeats} times {choices.folds} folds; {machine()}")
+    of_each = f", at most {choices.each} training images of a class" if choices.each else ""
+    print(f"{network.name}, {choices.repeats} times {choices.folds} folds{of_each}; {machine()}")
     show(sets, rows, choices.ways)
     if choices.json:
         lines = ",\n".join(json.dumps(asdict(row), separators=(",", ":")) for row in rows)
@@ -295,6 +313,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--each", type=int, metavar="N", help="at most so many training images of a class")
     parser.add_argument("--json", type=Path, help="what was wrong in every fold")
     choices = parser.parse_args()
     if choices.repeats < 1 or choices.folds < 2:

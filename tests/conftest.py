@@ -110,11 +110,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bundle(few_drawings: Path, workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle taught on the few drawings with real weights."""
+    """A bundle taught on the few drawings with real weights, whose head reads the last features."""
     import headswap
 
     place = tmp_path_factory.mktemp("bundles") / "drawings"
-    headswap.teach(few_drawings, out=place, workspace=workspace)
+    headswap.teach(few_drawings, out=place, head="last", workspace=workspace)
     return place
 
 

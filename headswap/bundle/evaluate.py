@@ -137,7 +137,8 @@ def evaluate_bundle(
     probabilities, said = _said(bundle, logits)
     is_right = (said == has).all(axis=1).tolist()
     dataset = bundle.dataset.images if bundle.dataset else ()
-    met = seen_before(images, dataset, bundle.reference, features)
+    last = None if features is None else features[:, bundle.card.site.last_features]
+    met = seen_before(images, dataset, bundle.reference, last)
     return BundleEvaluation(
         unseen=_tally(is_right, met, None),
         seen={how: _tally(is_right, met, how) for how in SEEN_AS if how in met},

@@ -84,13 +84,16 @@ def heat_map(bundle: Bundle, image: str | Path | bytes | Image, *, label: str | 
     return HeatMap(label=said, width=heat.shape[1], height=heat.shape[0], png_base64=b64encode(png).decode())
 
 
-def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.float32]:
+def heat_of(
+    bundle: Bundle, image: NDArray[np.uint8], label: int, *, earlier: bool = True
+) -> NDArray[np.float32]:
     """How much each place spoke for a class.
 
     Args:
         bundle: a taught network.
         image: (H, W, C) uint8, as `Bundle.prepare` gives it.
         label: number of the class.
+        earlier: under a wide head, count what it reads from earlier blocks too; no other head reads them.
 
     Returns:
         (H, W), smooth; 1 where it spoke loudest, 0 where nothing spoke for the class.
@@ -114,7 +117,7 @@ def heat_of(bundle: Bundle, image: NDArray[np.uint8], label: int) -> NDArray[np.
         layer, layout = _last_spatial_layer(module, batch, score)
         spoken = layout.grid(_gradient_times_activation(layer, score)).sum(dim=-1)  # (rows, columns)
     size = (image.shape[0], image.shape[1])
-    if isinstance(module, WideNetwork):
+    if earlier and isinstance(module, WideNetwork):
         for part in _spoken_earlier(module, batch.detach(), label):
             spoken = spoken + _gathered(part, spoken.shape)
     for_it = spoken.clamp_min(0) if float(spoken.max()) > 0 else spoken - spoken.min()

@@ -49,7 +49,7 @@ def seen_before(
         images: N, to be evaluated.
         known: all pictures of the bundle, with their parts.
         reference: what the bundle kept of its training pictures; None: nothing.
-        features: (N, D), in the bundle's own network; None: they cannot be caught.
+        features: (N, D), the last ones of the bundle's own network; None: they cannot be caught.
     """
     tested = [one for one in known if one.part == "test"]
     trained = [one for one in known if one.part != "test"]  # a validation part chose between settings

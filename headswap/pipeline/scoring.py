@@ -166,12 +166,12 @@ def score_network(
         listener: hears progress.
         engine: that ran the backbone on some of the pictures before; None: whatever is fastest here.
     """
-    from headswap.training.head_choice import is_clearly_better
+    from headswap.training.head_choice import prefers_wide
 
     labels = task.labels(images)
     bank = bank_of(task, source, images, listener, engine)
     logits = _answers(task, source, bank, images, listener)
-    is_wide = "wide" in logits and is_clearly_better(logits["last"], logits["wide"], labels)
+    is_wide = "wide" in logits and prefers_wide(logits["last"], logits["wide"], labels)
     better: HeadKind = "wide" if is_wide else "last"
     return NetworkScore(
         logits=logits[better],

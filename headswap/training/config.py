@@ -92,7 +92,8 @@ class TrainConfig:
     )
 
     depth: Depth = "head"  # what may move; "auto" goes beyond the head only where validation says so
-    head: HeadChoice = "auto"  # what the head reads; the wide one is taken only where it is clearly better
+    # what the head reads; the wide one where it is clearly better, and in a tie of few pictures
+    head: HeadChoice = "auto"
     budget_s: float | None = None  # time for the whole run; the best found by then is kept
     flip: bool = False  # answers are the mean over picture and mirrored picture, twice the backbone's time
     crop_mode: CropMode | None = None  # how a picture fills the frame; None: as the network's makers did it

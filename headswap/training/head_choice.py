@@ -5,7 +5,9 @@ Flow:  Network + Located --source_of--> FeatureSource: one pass gives the featur
 
 The last features are the last columns of the wide ones, so both heads cost one pass. The wide one is taken
 only where the loss of the practice pictures, each judged by a head that never saw it, falls by more than its
-standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md).
+standard error: a tie goes to the plain head (docs/decisions/0031-a-wide-head.md). Where the pictures are too
+few to tell the two apart, a tie goes to the wide one, which is better there on most sets
+(docs/decisions/0064-few-images-a-wide-head.md).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from headswap.training.config import HeadChoice, HeadKind
 from headswap.training.finetune.compare import FinetuneGain, compare, score_held_out
 from headswap.training.linear.heads import LinearHeads, can_hold
 
+FEW_OF_A_CLASS = 8  # on average: with fewer practice pictures a tie between the heads says nothing
 MOST_NUMBERS = 2**28  # of wide features in all, 1 GB: with more images fewer blocks are read, or none
 
 
@@ -156,10 +159,13 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     """
     last, wide = solve("last"), solve("wide")
     before, after = last.fold_logits, wide.fold_logits
-    if before is None or after is None:  # too few pictures to compare anything
-        return ChosenHead(kind="last", heads=last)
     if labels.ndim == 2:
+        if before is None or after is None:  # too few pictures to compare anything
+            return ChosenHead(kind="last", heads=last)
         return _chosen_for_labels((last, before), (wide, after), labels)
+    if before is None or after is None:
+        words = "The new head reads every layer: with so few practice pictures that is better on most sets."
+        return ChosenHead(kind="wide", heads=wide, words=words)
     gain = _gain(before, after, labels)
     figures = (
         f"{gain.right_after} of {gain.images} practice pictures were right in cross-validation, "
@@ -167,6 +173,11 @@ def choose_head(solve: Callable[[HeadKind], LinearHeads], labels: Tensor) -> Cho
     )
     if gain.is_clear():
         return ChosenHead(kind="wide", heads=wide, words=f"The new head reads every layer: {figures}")
+    if _takes_wide(gain, labels):
+        words = (
+            f"The new head reads every layer, which is better on most sets with so few pictures: {figures}"
+        )
+        return ChosenHead(kind="wide", heads=wide, words=words)
     words = f"The new head reads the last layer. One that reads every layer is not clearly better: {figures}"
     return ChosenHead(kind="last", heads=last, words=words)
 
@@ -205,9 +216,14 @@ def _label_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return each.sum(dim=1)
 
 
-def is_clearly_better(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
-    """Whether (N, C) answers of wide heads, out of fold, are better than plain ones' beyond chance."""
-    return _gain(last, wide, labels).is_clear()
+def prefers_wide(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
+    """Whether the wide head is taken, given (N, C) answers of both out of fold, and (N,) labels."""
+    return _takes_wide(_gain(last, wide, labels), labels)
+
+
+def _takes_wide(gain: FinetuneGain, labels: Tensor) -> bool:
+    few = len(labels) < FEW_OF_A_CLASS * len(labels.unique())
+    return gain.is_clear() or (few and not gain.is_harm)
 
 
 def _gain(last: Tensor, wide: Tensor, labels: Tensor) -> FinetuneGain:

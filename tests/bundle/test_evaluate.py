@@ -65,6 +65,18 @@ def test_the_headline_is_what_was_not_seen(
     assert sum(tally.images for tally in found.seen.values()) == 24
 
 
+def test_a_bundle_whose_head_reads_every_block_is_measured_too(
+    wide_bundle: Path, sample: Path, few_drawings: Path, workspace: Path, tmp_path: Path
+) -> None:
+    mixed = unseen_drawings(sample, tmp_path / "mixed")
+    first = next(image for image in read_dataset(wide_bundle).part("train"))
+    shutil.copy(few_drawings / first.source, mixed / first.class_name)
+
+    found = evaluate_bundle(load_bundle(wide_bundle), mixed, workspace=workspace)
+
+    assert (found.images, found.seen["train"].images) == (9, 1)
+
+
 def test_altered_copies_of_training_images_are_seen(
     measure: Measure, bundle: Path, few_drawings: Path, tmp_path: Path
 ) -> None:

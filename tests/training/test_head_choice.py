@@ -19,7 +19,13 @@ from headswap.heads.wide import NoBlocks, WideNetwork
 from headswap.network import InputSpec, Network, NetworkCard, Weights
 from headswap.training import head_choice
 from headswap.training.config import HeadChoice, HeadKind, ReplayedChoices, TrainConfig, replayed
-from headswap.training.head_choice import MOST_NUMBERS, choose_head, most_features, source_of
+from headswap.training.head_choice import (
+    MOST_NUMBERS,
+    choose_head,
+    most_features,
+    prefers_wide,
+    source_of,
+)
 from headswap.training.linear.heads import LinearHeads
 from headswap.training.linear.solver import SolvedHead
 
@@ -161,12 +167,30 @@ def test_for_several_labels_average_precision_decides(noise_wide: float, kind: H
     assert f"was {wide:.2f} in cross-validation, with the last layer alone {last:.2f}." in chosen.words
 
 
-def test_with_too_few_images_to_compare_the_head_is_plain() -> None:
+@pytest.mark.parametrize(
+    ("images", "wrong_wide", "kind"), [(14, 4, "wide"), (14, 11, "last"), (18, 4, "last")]
+)
+def test_a_tie_of_few_images_goes_to_the_wide_head(images: int, wrong_wide: int, kind: HeadKind) -> None:
+    labels = torch.arange(images) % 2
+    right = torch.nn.functional.one_hot(labels, 2).float() * 3
+    said = {"last": right.clone(), "wide": right.clone()}
+    said["last"][:4] = said["last"][:4].flip(1)
+    said["wide"][-wrong_wide:] = said["wide"][-wrong_wide:].flip(1)
+
+    chosen = choose_head(lambda asked: head_that_says(said[asked]), labels)
+
+    assert chosen.kind == kind
+    assert f"{images - wrong_wide} of {images}" in chosen.words
+    assert prefers_wide(said["last"], said["wide"], labels) == (kind == "wide")
+
+
+def test_with_too_few_images_to_compare_the_head_is_wide_and_says_why() -> None:
     nothing = SolvedHead(torch.zeros(2, 1), torch.zeros(2), 1.0, None, ())
 
     chosen = choose_head(lambda kind: LinearHeads((nothing,), (1,)), torch.arange(2))
 
-    assert (chosen.kind, chosen.words) == ("last", "")
+    assert chosen.kind == "wide"
+    assert "so few practice pictures" in chosen.words
 
 
 @pytest.mark.parametrize(("head", "is_wide"), [("last", False), ("auto", True), ("wide", True)])
