@@ -222,8 +222,10 @@ def prefers_wide(last: Tensor, wide: Tensor, labels: Tensor) -> bool:
 
 
 def _takes_wide(gain: FinetuneGain, labels: Tensor) -> bool:
-    few = len(labels) < FEW_OF_A_CLASS * len(labels.unique())
-    return gain.is_clear() or (few and not gain.is_harm)
+    if len(labels) >= FEW_OF_A_CLASS * len(labels.unique()):
+        return gain.is_clear()
+    is_worse = gain.loss < -2 * gain.loss_error or gain.right < -2 * max(1.0, gain.right_error)
+    return not is_worse
 
 
 def _gain(last: Tensor, wide: Tensor, labels: Tensor) -> FinetuneGain:

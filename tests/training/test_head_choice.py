@@ -168,7 +168,7 @@ def test_for_several_labels_average_precision_decides(noise_wide: float, kind: H
 
 
 @pytest.mark.parametrize(
-    ("images", "wrong_wide", "kind"), [(14, 4, "wide"), (14, 11, "last"), (18, 4, "last")]
+    ("images", "wrong_wide", "kind"), [(14, 4, "wide"), (14, 8, "wide"), (14, 14, "last"), (18, 4, "last")]
 )
 def test_a_tie_of_few_images_goes_to_the_wide_head(images: int, wrong_wide: int, kind: HeadKind) -> None:
     labels = torch.arange(images) % 2
