@@ -22,6 +22,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from headswap.counted import counted
 from headswap.data.ingest import ingest
 from headswap.data.manifest import ImageRecord, Manifest
 from headswap.data.split import split
@@ -37,7 +38,6 @@ from headswap.heads.detect import find_head
 from headswap.heads.site import HeadSite
 from headswap.heads.wide import find_taps, widen
 from headswap.lessons.config import LessonConfig
-from headswap.lessons.lesson import said_epochs
 from headswap.lessons.loop import LessonImages
 from headswap.lessons.time_budget import (
     TIMED,
@@ -202,7 +202,7 @@ class Material:
         if self._most < self.setting.most_images and count < len(self._whole.images):
             words.append(f"only {count} pictures were used")
         if train is not None and (train.epochs < self.setting.epochs or train.every > 1):
-            words.append(f"it practised for only {said_epochs(train.epochs)}")
+            words.append(f"it practised for only {counted(train.epochs, 'pass', 'passes')}")
         return f"{self.network.name} is slow on this machine: {' and '.join(words)}." if words else ""
 
     @property

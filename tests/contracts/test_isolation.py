@@ -1,4 +1,4 @@
-"""Two people, every verb of the service, every handler of the page: nobody gets at another one's work.
+"""Two people, every verb of the service, every handler of the page: no one gets at another one's work.
 
 A verb or handler that takes something of which nothing stands in `VALUES` fails here: the person who adds
 it says what a stranger would send. "Not yours" and "does not exist" must read the same, letter by letter.

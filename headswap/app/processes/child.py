@@ -2,7 +2,7 @@
 
 Flow:  question (JSON text) --ChildProcess.ask--> pipe --clerk--> function --> pipe --> answer (JSON text)
 
-One child per `ChildProcess`, started by the first question or by `warm`, let go when nobody
+One child per `ChildProcess`, started by the first question or by `warm`, let go when no one
 asks for a while. Askers take turns. A child that dies or takes too long costs its
 asker one sentence; the next question starts another. A confined child reaches only what its
 first question names; where every question names something else, each gets a child of its own.
@@ -96,7 +96,7 @@ class ChildProcess:
                     _exchange(child, None, self._start_s)
                     self._is_ready = True
                 answer = self._answer(child, ChildRequest(question))
-            except BaseException:  # an answer may still be on its way, to nobody
+            except BaseException:  # an answer may still be on its way, to no one
                 _let_go(child)
                 raise
             finally:
@@ -227,7 +227,7 @@ def _exchange(child: subprocess.Popen[bytes], question: ChildRequest | None, lim
         if question is not None:
             write_message(cast(BinaryIO, child.stdin), question)
         answer = read_message(cast(BinaryIO, child.stdout), ChildReply)
-    except (OSError, ValueError):  # nobody reads, or the pipe was closed meanwhile
+    except (OSError, ValueError):  # no one reads, or the pipe was closed meanwhile
         answer = None
     finally:
         timer.cancel()

@@ -4,7 +4,7 @@ Flow:  question with a picture --SafeInference.ask--> the same question with a c
            --ChildProcess--> answer
 
 The process that holds networks and torch never decodes what came from outside; a picture that takes its
-reader down costs its owner one sentence and nobody else anything. Copies are gone when the answer is there.
+reader down costs its owner one sentence and no one else anything. Copies are gone when the answer is there.
 Pictures that are ours already, read once before, go straight through.
 
 Knows questions and folders; decodes nothing itself.

@@ -60,7 +60,7 @@ class ReadUpload:
     dataset: str  # the dataset.json to write
     name: str  # what the data set is called
     before: str = ""  # the dataset.json that this one adds to; empty: none
-    is_sorted: bool = True  # its folders are classes; False: nobody has sorted it, it is to be tried
+    is_sorted: bool = True  # its folders are classes; False: no one has sorted it, it is to be tried
     limits: ReaderLimits = field(default_factory=ReaderLimits)
     one_by_one: bool = False  # after a death: so that the next one names its cause
     skip: tuple[str, ...] = ()  # files that ended earlier readers
@@ -140,7 +140,7 @@ def _take_in(question: ReadUpload) -> str:
             policy=ReadPolicy(
                 limits=limits.image,
                 most_images=limits.most_images,
-                packed=False,  # nobody bounds what a stranger's tar grows to
+                packed=False,  # no one bounds what a stranger's tar grows to
                 skip=frozenset(question.skip),
                 begin=watch.begin,
                 end=watch.end,

@@ -87,7 +87,7 @@ class AskHeatMap:
 
 @dataclass(frozen=True)
 class EmbedUnlabelled:
-    """Let the body see some images that nobody has sorted; `count` 0: all were seen, group them."""
+    """Let the body see some images that no one has sorted; `count` 0: all were seen, group them."""
 
     dataset: str
     start: int
@@ -103,7 +103,7 @@ class AskAdvice:
     """What should a person be asked about these images?"""
 
     dataset: str
-    labels: tuple[int, ...]  # of each image; -1: nobody has said
+    labels: tuple[int, ...]  # of each image; -1: no one has said
     skipped: tuple[int, ...] = ()
     kind: Literal["advice"] = "advice"
 

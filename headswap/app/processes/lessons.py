@@ -115,7 +115,7 @@ def answer(question_json: str) -> str:
 
 
 def _take_free_cores() -> None:
-    """As many threads as cores that nobody uses: next to other work two wait for each other."""
+    """As many threads as cores that no one uses: next to other work two wait for each other."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,7 @@
 
 Flow:  upload --Reader.ask--> Imported          one file --Reader.read_one--> a clean copy of it
 
-A picture that takes its reader down costs nobody else anything: the next reader takes the upload one
+A picture that takes its reader down costs no one else anything: the next reader takes the upload one
 picture at a time, and leaves out by name what ended the one before. Uploads and single pictures have a
 child each, so that a tried picture does not wait for a class to hand in its folders. Both are confined
 (`headswap.app.processes.sandbox`): each upload has a child of its own, which reaches that upload and its

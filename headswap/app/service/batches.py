@@ -45,7 +45,7 @@ from headswap.storage.files import discard, from_json, remove, to_json, write_te
 
 DOUBTFUL = 0.7  # what it is less sure of is worth a look
 AT_ONCE = 16  # pictures in one question: others get their turn between two
-UNSEEN_S = 86_400.0  # a batch that nobody looks at is let go
+UNSEEN_S = 86_400.0  # a batch that no one looks at is let go
 _READ = "-"
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Batches:
         self._let_go(self._projects.get(owner, project).id)
 
     def tidy(self) -> int:
-        """Let go what nobody has looked at for long; returns how many."""
+        """Let go what no one has looked at for long; returns how many."""
         with self._lock:
             now = time.monotonic()
             known = dict(self._batches)
@@ -269,7 +269,7 @@ class Batches:
                     self._threads.submit(self._run, owner, batch)
         try:
             self._results.bundle(owner, batch.view.job)
-        except NotFound:  # nobody can say any more what its classes were
+        except NotFound:  # no one can say any more what its classes were
             self._let_go(found)
             return None
         return batch

@@ -1,4 +1,4 @@
-"""Pictures that nobody has sorted: grouped by likeness, named by a person, and then like any others.
+"""Pictures that no one has sorted: grouped by likeness, named by a person, and then like any others.
 
 Flow:  zip --Labelling.begin--> a thread: a confined reader keeps the pictures, the inference child sees them
            --view--> how far it is; then what to ask: one picture, and groups that look alike
@@ -122,7 +122,7 @@ class Labelling:
         Args:
             owner, project: whose pictures come.
             upload: a zip.
-            how: "replace": in the place of what is there; "help": nobody has sorted them; else in addition to
+            how: "replace": in the place of what is there; "help": no one has sorted them; else in addition to
                 it.
         """
         if how == HELP:
@@ -134,13 +134,13 @@ class Labelling:
         except NotSorted:
             self.begin(owner, project, upload)
             return
-        except BaseException:  # refused: nobody asks for it again
+        except BaseException:  # refused: no one asks for it again
             self._uploads.taken(owner, upload)
             raise
         self._uploads.taken(owner, upload)
 
     def begin(self, owner: str, project: str, upload: Path) -> LabelView:
-        """Take in pictures that nobody has sorted, and look which are alike.
+        """Take in pictures that no one has sorted, and look which are alike.
 
         Raises:
             NotFound: there is no such project.
@@ -203,7 +203,7 @@ class Labelling:
         return self._answer(owner, project, tuple(sha256s), name)
 
     def skip(self, owner: str, project: str, sha256: str) -> LabelView:
-        """Say that nobody can tell: it is asked last, and stays without a name."""
+        """Say that no one can tell: it is asked last, and stays without a name."""
         return self._answer(owner, project, (sha256,), None)
 
     def undo(self, owner: str, project: str) -> LabelView:
@@ -263,7 +263,7 @@ class Labelling:
         return found
 
     def _folders(self, project: Project) -> list[Path]:
-        """Those that nobody has put away."""
+        """Those that no one has put away."""
         every = self._projects.folder(project.id).glob(f"{_FOLDER}*")
         return sorted(folder for folder in every if folder not in self._leaving and not is_discarded(folder))
 

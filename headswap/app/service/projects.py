@@ -64,7 +64,7 @@ class Projects:
         """One project of one owner.
 
         Raises:
-            NotFound: there is none, or it is someone else's; nobody can tell which.
+            NotFound: there is none, or it is someone else's; no one can tell which.
         """
         record = self.folder(project) / _RECORD
         if not record.is_file() or is_discarded(record.parent):
@@ -95,7 +95,7 @@ class Projects:
     def known(self, owner: str, ids: Sequence[str]) -> tuple[Project, ...]:
         """The projects of these ids, in their order, then all others of someone who has logged in.
 
-        Where nobody logs in, only an id opens a project: a browser sees those it remembers.
+        Where no one logs in, only an id opens a project: a browser sees those it remembers.
         """
         found: dict[str, Project] = {}
         for project in dict.fromkeys(ids):

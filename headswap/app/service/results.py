@@ -116,7 +116,7 @@ class Results:
         }
 
     def label_issues(self, owner: str, job: str) -> tuple[LabelIssue, ...]:
-        """Labels that may be wrong and that nobody has decided yet, most doubtful first."""
+        """Labels that may be wrong and that no one has decided yet, most doubtful first."""
         dismissed = self._dismissed(owner, job)
         return tuple(issue for issue in self.report(owner, job).label_issues if issue.sha256 not in dismissed)
 

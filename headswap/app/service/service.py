@@ -137,7 +137,7 @@ class Service:
         self._supervisor.begin_to_stop()
 
     def health(self) -> Health:
-        """Is all well? Counts that name nobody."""
+        """Is all well? Counts that name no one."""
         return health_of(self._store, self._supervisor, self.settings.workspace)
 
     # Networks ---------------------------------------------------------------------

@@ -84,7 +84,7 @@ class PageParts:
 
 
 def owner_of(request: gr.Request) -> str:
-    """Who is logged in; empty where nobody has to."""
+    """Who is logged in; empty where no one has to."""
     return request.username or ""
 
 

@@ -118,7 +118,7 @@ def test_the_server_asks_how_much_a_run_needs_without_any_library_of_networks() 
 
 @pytest.fixture
 def unheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system like Windows or macOS: what a process takes is limited by nobody."""
+    """A system like Windows or macOS: what a process takes is limited by no one."""
     monkeypatch.setattr("headswap.app.processes.memory.is_held_by_system", lambda: False)
 
 

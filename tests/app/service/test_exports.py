@@ -1,4 +1,4 @@
-"""The zip of a run: packed once by a child, seen by anyone who comes back, nobody else's."""
+"""The zip of a run: packed once by a child, seen by anyone who comes back, no one else's."""
 
 from __future__ import annotations
 

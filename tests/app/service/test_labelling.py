@@ -1,4 +1,4 @@
-"""Pictures that nobody has sorted, with the real reader and the real backbone: grouped, named, taken over."""
+"""Pictures that no one has sorted, with the real reader and the real backbone: grouped, named, taken over."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_a_doubt_that_is_decided_is_not_brought_up_again(
     )
 
     service.results.dismiss("ada", job, two[0].sha256)
-    service.results.dismiss("ada", job, "0" * 64)  # nobody doubted that
+    service.results.dismiss("ada", job, "0" * 64)  # no one doubted that
 
     assert service.results.label_issues("ada", job) == two[1:]
     assert service.results.dismissed("ada", job) == two[:1]

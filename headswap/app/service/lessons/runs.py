@@ -133,7 +133,7 @@ class LessonRuns:
             self._thread.submit(self._work, key, run)
 
     def leave(self, key: str, who: str) -> None:
-        """Someone waits no longer; when nobody does, the run ends between two steps."""
+        """Someone waits no longer; when no one does, the run ends between two steps."""
         with self._lock:
             run = self._runs.get(key)
             if run is None or run.over.is_set():
@@ -163,7 +163,7 @@ class LessonRuns:
             self._thread.submit(self._ask_quietly, question)
 
     def tidy(self, older_than_s: float, now: float) -> int:
-        """Remove results that nobody asked for so long."""
+        """Remove results that no one asked for so long."""
         gone = 0
         for path in (self._folder / "results").glob("*.json*"):
             with suppress(FileNotFoundError):

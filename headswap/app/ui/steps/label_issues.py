@@ -24,7 +24,7 @@ def label_issues(
     """Draw the most doubtful.
 
     Args:
-        left: those that nobody has decided.
+        left: those that no one has decided.
         classes: names of the report.
         thumbnails: sha256 -> data: URI.
         done: one sentence on what was just decided.

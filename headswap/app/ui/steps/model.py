@@ -27,7 +27,7 @@ HURRY = h.fragment[
 ]
 FOLDER = h.button("#hs-folder-first.btn", type="button")["Choose a folder"]
 OWN_WEIGHTS = h.p(".hs-soft")[
-    "A file made for the chosen architecture, by you or somebody you know. It is read as numbers only: "
+    "A file made for the chosen architecture, by you or someone you know. It is read as numbers only: "
     "nothing in it is run."
 ]
 OFFLINE = "It cannot be taught before they are here: connect this machine, or choose a network marked ✓."

@@ -10,7 +10,8 @@ import htpy as h
 from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
 from headswap.app.ui.widgets.icons import icon, moment, plate, term
-from headswap.app.ui.widgets.text import count, percent, prose, short
+from headswap.app.ui.widgets.text import percent, prose, short
+from headswap.counted import counted
 from headswap.evaluation.report import Report, TestAnswer
 from headswap.evaluation.summary import reliability_of
 
@@ -53,7 +54,7 @@ def summary(report: Report) -> h.Renderable:
 def of_run(run: RunView, trained_on: int) -> h.Renderable:
     """Whose report it is: network, what moved, on how many practice pictures, when."""
     depth = DEPTHS.get(run.depth, run.depth)
-    images = count(trained_on, "practice picture")
+    images = counted(trained_on, "practice picture")
     return h.p(".hs-note.of-run")[
         h.code[run.model.rpartition("/")[2]], f", {depth} taught on {images}, ", moment(run.created_at)
     ]
