@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import htpy as h
 
-from headswap.app.ui.widgets.icons import icon, plate
+from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import counted_in_words, enumerate_names, image_uri, percent
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.counted import counted
@@ -98,8 +98,8 @@ def _near(prediction: Prediction, near: Near) -> h.Renderable | None:
     shown = [near[sha256] for sha256 in prediction.nearest[:MOST_NEAR] if sha256 in near]
     if not shown:
         return None
-    counted = Counter(name for name, _ in shown)
-    words = enumerate_names(tuple(f"{many} × {name}" for name, many in counted.most_common()))
+    names = Counter(name for name, _ in shown)
+    words = enumerate_names(tuple(f"{many} × {name}" for name, many in names.most_common()))
     return h.div(".hs-rule-top.nearest")[
         h.h3["Nearest practice pictures"],
         h.ul(".near")[[h.li[plate(uri, name)] for name, uri in shown]],
@@ -111,7 +111,7 @@ def _stranger() -> h.Renderable:
     return h.div(".callout.warn.stranger", role="status")[
         icon("warn"),
         h.p[
-            h.b(".serif")["I have not seen anything like this"],
+            h.b(".serif")["I have not seen anything like this ", term("stranger")],
             h.br,
             "It is further from all practice pictures than nearly every exam picture was. Take the answer "
             "below as a guess.",

@@ -9,7 +9,7 @@ import htpy as h
 
 from headswap.app.service.history import RunView
 from headswap.app.ui.runs.table import DEPTHS
-from headswap.app.ui.widgets.icons import icon, plate
+from headswap.app.ui.widgets.icons import icon, plate, term
 from headswap.app.ui.widgets.text import number
 from headswap.counted import counted
 from headswap.evaluation.paired import AnswerFlip, ReportChange
@@ -22,7 +22,7 @@ def change_panel(
 ) -> h.Renderable:
     """Draw it; `thumbnails` maps sha256 to a data: URI."""
     return h.div(".hs-panel.since")[
-        h.h2["What changed since the run before"],
+        h.h2["What changed since the run before ", term("more than chance")],
         h.p(".live", role="status")[_headline(change)],
         h.p(".hs-soft")[_fairly(change), _trained(before, now)],
         h.ul(".near")[[_flip(one, thumbnails) for one in change.flips[:SHOWN]]] if change.flips else None,

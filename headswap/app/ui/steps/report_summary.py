@@ -43,8 +43,11 @@ def summary(report: Report) -> h.Renderable:
                 else f"{report.right} of {report.total} {what} right"
             ],
             h.p[
-                f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. Always saying "
-                f"“{report.baseline_class}” would get {percent(report.baseline_accuracy)}.{how}"
+                f"{percent(report.accuracy)}{few} probably {low}–{high}\u00a0%. ",
+                term("range"),
+                f" Always saying “{report.baseline_class}” would get {percent(report.baseline_accuracy)}. ",
+                term("always the same"),
+                how,
             ],
         ],
         h.div[_ruler(report, 500, "wide"), _ruler(report, 330, "narrow")],
