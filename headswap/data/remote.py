@@ -40,13 +40,10 @@ _VERSIONS = (  # what stores call the version of a file, the surest first
     "ETag", "etag", "blob_id", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "updated",
     "created",
 )  # fmt: skip
-_NO_LISTINGS: dict[str, Any] = {
-    "use_listings_cache": False
-}  # they would stay in memory, a kilobyte for each file
-_ONE_REQUEST: dict[str, Any] = {
-    **_NO_LISTINGS,
-    "max_concurrency": 1,
-}  # of S3: or each file is asked for twice
+# Listings would stay in memory, a kilobyte for each file.
+_NO_LISTINGS: dict[str, Any] = {"use_listings_cache": False}
+# Of S3, or each file is asked for twice.
+_ONE_REQUEST: dict[str, Any] = {**_NO_LISTINGS, "max_concurrency": 1}
 _OPTIONS = {"gs": _NO_LISTINGS, "gcs": _NO_LISTINGS, "s3": _ONE_REQUEST, "s3a": _ONE_REQUEST}
 
 
