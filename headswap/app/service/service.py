@@ -44,7 +44,6 @@ from headswap.app.service.uploads import Uploads
 from headswap.app.service.views import JobView, ProjectView, RemainingTime, view_of
 from headswap.bundle.prediction import HeatMap, Prediction
 from headswap.data.decode import shown_name
-from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.evaluation.report import Report
 from headswap.network import NetworkCard
@@ -205,28 +204,6 @@ class Service:
             raise
         self._projects.save(replace(found, weights=path.name))
         return inspection
-
-    # Datasets ---------------------------------------------------------------------
-
-    def add_images(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, in addition to what is there."""
-        return self.images.add(owner, project, upload)
-
-    def replace_images(self, owner: str, project: str, upload: Path) -> Manifest:
-        """Take in a zip or folder, in the place of what is there."""
-        return self.images.replace_all(owner, project, upload)
-
-    def use_sample(self, owner: str, project: str) -> Manifest:
-        """Take in the sample set, in the place of what was there."""
-        return self.images.use_sample(owner, project)
-
-    def manifest(self, owner: str, project: str) -> Manifest | None:
-        """The pictures of a project, if there are any."""
-        return self.images.manifest(owner, project)
-
-    def thumbnail(self, owner: str, project: str, sha256: str, px: int = 96) -> bytes:
-        """A small JPEG of one picture of a project."""
-        return self.images.thumbnail(owner, project, sha256, px)
 
     # Teaching ---------------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def _endpoints_of_runs(service: Service) -> tuple[Callable[..., Any], ...]:
         owner, upload = owner_of(request), _file_of(pictures)
         project = service.new_project(owner).id
         service.choose_model(owner, project, model)
-        manifest = service.add_images(owner, project, upload)
+        manifest = service.images.add(owner, project, upload)
         job = service.start_teaching(owner, project, config, seed=seed)
         left_out: list[NotUsed] = [{"file": one.file, "reason": one.reason} for one in manifest.left_out]
         return {"job": job, "classes": manifest.counts, "left_out": left_out}

@@ -37,7 +37,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def trained(service: Service) -> tuple[str, str]:
     """A project of ada and its run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     return project, teach(service, project)
 
 
@@ -141,7 +141,7 @@ def test_the_table_and_the_folders_are_those_of_the_shell(service: Service, trie
 def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(
     service: Service, tried: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = service.manifest("ada", tried)
+    before = service.images.manifest("ada", tried)
     assert before is not None
     chosen = [one.image.sha256 for one in service.batches.answers("ada", tried).tried]
 
@@ -163,7 +163,7 @@ def test_what_is_named_is_learned_from_and_the_exam_stays_what_it_was(
     monkeypatch.undo()
     for _ in range(3):
         service.images.undo("ada", tried)
-    assert service.manifest("ada", tried) == before
+    assert service.images.manifest("ada", tried) == before
     with pytest.raises(BadSetting, match="No picture was chosen"):
         service.batches.label("ada", tried, ["0" * 64], "bird")
     with pytest.raises(BadSetting, match="The class has no name"):

@@ -27,7 +27,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def run(service: Service) -> tuple[str, str]:
     """A project of Ada's and its finished run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     service.rename_project("ada", project, "My Drawings")
     job = service.start_teaching("ada", project)
     deadline = time.monotonic() + PATIENCE_S

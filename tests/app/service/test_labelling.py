@@ -177,7 +177,7 @@ def test_what_has_a_name_becomes_the_projects_own_and_the_rest_is_said(
         "16 pictures taken over with their names. 8 pictures without a name are not used."
     )
     service.images.undo("ada", waiting)
-    assert service.manifest("ada", waiting) == taken
+    assert service.images.manifest("ada", waiting) == taken
 
 
 def test_another_server_knows_every_answer_and_what_is_put_away_is_gone(

@@ -107,7 +107,7 @@ def test_the_same_setting_is_run_once_for_everybody(service: Service, progress: 
 @pytest.mark.slow
 def test_it_runs_on_the_persons_own_images_and_never_on_anothers(service: Service) -> None:
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     progress, bobs = service.lessons.open("ada", "").id, service.lessons.open("bob", "").id
 
     with pytest.raises(NotFound, match="There is no such project"):

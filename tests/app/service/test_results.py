@@ -23,7 +23,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="module")
 def project(service: Service) -> str:
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     return project
 
 

@@ -37,7 +37,7 @@ def service(few_drawings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def done_job(service: Service) -> tuple[str, str]:
     """A project of Ada's and its finished run."""
     project = service.new_project("ada").id
-    service.use_sample("ada", project)
+    service.images.use_sample("ada", project)
     job = service.start_teaching("ada", project)
     view = wait(lambda: service.job("ada", job), lambda view: view.is_over)
     assert view.state == "done", (view.problem, view.remedy)
@@ -74,15 +74,15 @@ def test_images_come_as_a_zip_and_a_broken_one_leaves_the_old_ones(
         for path in sorted(few_drawings.rglob("*.png")):
             archive.write(path, f"wrapper/{path.parent.name}/{path.name}")
 
-    manifest = service.add_images("ada", project, tmp_path / "my pictures.zip")
+    manifest = service.images.add("ada", project, tmp_path / "my pictures.zip")
     (tmp_path / "broken.zip").write_bytes(b"PK nothing")
     with pytest.raises(HeadswapError):
-        service.add_images("ada", project, tmp_path / "broken.zip")
+        service.images.add("ada", project, tmp_path / "broken.zip")
 
     assert manifest.counts == {"bird": 8, "fruit": 8, "vehicle": 8}
-    assert service.manifest("ada", project) == manifest
+    assert service.images.manifest("ada", project) == manifest
     assert manifest.part("test")
-    small = service.thumbnail("ada", project, manifest.images[0].sha256)
+    small = service.images.thumbnail("ada", project, manifest.images[0].sha256)
     assert small.startswith(b"\xff\xd8")
 
 
@@ -96,10 +96,10 @@ def test_nobody_sees_what_is_somebody_else_s(
         lambda who, p, j: service.rename_project(who, p, "mine"),
         lambda who, p, j: service.choose_model(who, p, "tf_efficientnet_lite0"),
         lambda who, p, j: service.use_weights(who, p, image),
-        lambda who, p, j: service.use_sample(who, p),
-        lambda who, p, j: service.add_images(who, p, sample),
-        lambda who, p, j: service.manifest(who, p),
-        lambda who, p, j: service.thumbnail(who, p, "0" * 64),
+        lambda who, p, j: service.images.use_sample(who, p),
+        lambda who, p, j: service.images.add(who, p, sample),
+        lambda who, p, j: service.images.manifest(who, p),
+        lambda who, p, j: service.images.thumbnail(who, p, "0" * 64),
         lambda who, p, j: service.start_teaching(who, p),
         lambda who, p, j: service.job(who, j),
         lambda who, p, j: service.cancel(who, j),
@@ -125,7 +125,7 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
     project = service.new_project("bob").id
     with pytest.raises(BadSetting, match="no pictures yet"):
         service.start_teaching("bob", project)
-    service.use_sample("bob", project)
+    service.images.use_sample("bob", project)
 
     long = TrainConfig(depth="everything")  # there is a middle to be stopped in
     first = service.start_teaching("bob", project, long, key="click")

@@ -293,7 +293,7 @@ def on_sample(step: DatasetStep, page: PageParts, project_id: str, request: gr.R
     context = page.context_of(project_id, request)
     if context.manifest is not None:
         return {step.view: dialog_of(Edit("ask-sample", "", "", ""), context, page)}
-    page.service.use_sample(context.owner, project_id)
+    page.service.images.use_sample(context.owner, project_id)
     return page.show(page.context_of(project_id, request))
 
 
