@@ -70,8 +70,8 @@ def test_where_an_image_was_taken_is_in_nothing_that_is_kept_or_leaves(
         assert time.monotonic() < deadline, view
         time.sleep(0.2)
     service.predict("mia", job, tried)
-    service.heat_map("mia", job, tried)
-    taken = service.export("mia", job)
+    service.results.heat_map("mia", job, tried)
+    taken = service.take_home.file("mia", job)
     saved = service.archive.save("mia", project, tmp_path / "saved")
 
     assert len(manifest.images) >= 20

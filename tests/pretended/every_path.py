@@ -108,7 +108,7 @@ def _page(device: str, data: Path, image: Path, workspace: Path) -> None:
         if view.state != "done":
             raise RuntimeError(f"{view.state}: {view.problem} {view.remedy}")
         service.predict("ada", job, image)
-        service.heat_map("ada", job, image)
+        service.results.heat_map("ada", job, image)
 
 
 if __name__ == "__main__":

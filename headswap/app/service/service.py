@@ -42,11 +42,9 @@ from headswap.app.service.settings import Settings
 from headswap.app.service.thumbnails import small_jpeg
 from headswap.app.service.uploads import Uploads
 from headswap.app.service.views import JobView, ProjectView, RemainingTime, view_of
-from headswap.bundle.prediction import HeatMap, Prediction
+from headswap.bundle.prediction import Prediction
 from headswap.data.decode import shown_name
 from headswap.errors import BadSetting, HeadswapError, NotFound
-from headswap.evaluation.report import Report
-from headswap.network import NetworkCard
 from headswap.pipeline.experiment import DataConfig, Experiment
 from headswap.pipeline.inspect import Inspection
 from headswap.storage.files import copy, discard, to_json
@@ -85,7 +83,7 @@ class Service:
             check_room=self._check_room,
             check_fetch=self.fetching.check,
             job=self.job,
-            report=self.report,
+            report=self.results.report,
         )
         self.lessons, self.following = learning.lessons, learning.following
         self.uploads = Uploads()
@@ -141,17 +139,9 @@ class Service:
 
     # Networks ---------------------------------------------------------------------
 
-    def models(self, pattern: str = "") -> tuple[NetworkCard, ...]:
-        """Every network that has the pattern in its name."""
-        return self.networks.models(pattern)
-
     def to_start_with(self) -> tuple[tuple[str, str], ...]:
         """What a newcomer chooses from: a word and the name of a network."""
         return TO_START_WITH
-
-    def inspect(self, model: str, *, path: str | None = None) -> Inspection:
-        """Open a network up; with `path`, take that layer as its head."""
-        return self.networks.inspect(model, path)
 
     # Projects ---------------------------------------------------------------------
 
@@ -274,21 +264,9 @@ class Service:
 
     # Results ----------------------------------------------------------------------
 
-    def report(self, owner: str, job: str) -> Report:
-        """The report of a finished run."""
-        return self.results.report(owner, job)
-
     def predict(self, owner: str, job: str, image: Path) -> Prediction:
         """Let a taught network say what a picture shows."""
         return self.results.predict(owner, job, (image,))[0]
-
-    def heat_map(self, owner: str, job: str, image: Path, *, label: str | None = None) -> HeatMap:
-        """Light up what spoke for a class in a picture; without `label`, for the class it chose."""
-        return self.results.heat_map(owner, job, image, label)
-
-    def export(self, owner: str, job: str) -> Path:
-        """One zip of everything a run left, ready to take home; waits until it is packed and checked."""
-        return self.take_home.file(owner, job)
 
     def exported_page(self, key: str) -> Path:
         """The web page that a link opens.

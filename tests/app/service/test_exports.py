@@ -68,10 +68,10 @@ def test_every_way_to_ask_is_measured_the_page_among_them(service: Service, run:
 
 def test_it_is_packed_once_and_anew_under_another_name(service: Service, run: tuple[str, str]) -> None:
     project, job = run
-    first = service.export("ada", job)
+    first = service.take_home.file("ada", job)
     packed_at = first.stat().st_mtime_ns
 
-    assert service.export("ada", job) == first
+    assert service.take_home.file("ada", job) == first
     assert first.stat().st_mtime_ns == packed_at
     service.rename_project("ada", project, "Other")
     assert service.take_home.view("ada", job).state in ("not begun", "packing")

@@ -49,10 +49,10 @@ def test_the_journey_from_sample_to_prediction(
 ) -> None:
     project, job = done_job
 
-    view, report = service.job("ada", job), service.report("ada", job)
+    view, report = service.job("ada", job), service.results.report("ada", job)
     prediction = service.predict("ada", job, sample / "try" / "vehicle_rocket.png")
-    heat = service.heat_map("ada", job, sample / "try" / "vehicle_rocket.png")
-    packed = service.export("ada", job)
+    heat = service.results.heat_map("ada", job, sample / "try" / "vehicle_rocket.png")
+    packed = service.take_home.file("ada", job)
 
     assert service.project("ada", project).done_job == job
     assert view.share == 1.0
@@ -104,9 +104,9 @@ def test_nobody_sees_what_is_somebody_else_s(
         lambda who, p, j: service.job(who, j),
         lambda who, p, j: service.cancel(who, j),
         lambda who, p, j: service.finish_early(who, j),
-        lambda who, p, j: service.report(who, j),
+        lambda who, p, j: service.results.report(who, j),
         lambda who, p, j: service.predict(who, j, image),
-        lambda who, p, j: service.export(who, j),
+        lambda who, p, j: service.take_home.file(who, j),
     ]
     for ask in questions:
         with pytest.raises(NotFound) as theirs:
@@ -137,12 +137,12 @@ def test_a_double_click_makes_one_job_and_a_stop_is_heard(service: Service) -> N
     assert view.state == "cancelled"
     assert view.sentence == "Stopped. Your pictures are still here."
     with pytest.raises(NotFound, match="no result yet"):
-        service.report("bob", first)
+        service.results.report("bob", first)
 
 
 def test_networks_are_listed_and_opened_without_torch_in_the_server(service: Service) -> None:
-    cards = service.models("resnet18")
-    inspection = service.inspect("torchvision/resnet18")
+    cards = service.networks.models("resnet18")
+    inspection = service.networks.inspect("torchvision/resnet18")
     project = service.new_project("ada").id
 
     chosen = service.choose_model("ada", project, "torchvision/resnet18")

@@ -107,11 +107,11 @@ def teach(trip: Trip) -> None:
 
 def ask(trip: Trip) -> None:
     trip.seen["label"] = trip.service.predict("ada", trip.job, trip.image).label
-    trip.service.heat_map("ada", trip.job, trip.image)
+    trip.service.results.heat_map("ada", trip.job, trip.image)
 
 
 def take_home(trip: Trip) -> None:
-    trip.packed = trip.service.export("ada", trip.job)
+    trip.packed = trip.service.take_home.file("ada", trip.job)
     trip.seen["zip"] = trip.packed.name
     check = trip.service.take_home.view("ada", trip.job).check
     trip.seen["agree"] = check.agree if check else None

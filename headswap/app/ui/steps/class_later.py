@@ -73,7 +73,7 @@ def build_class_later() -> ClassLater:
 def show_class_later(part: ClassLater, context: PageContext, page: PageParts) -> Updates:
     """The classes of the network, where nothing else is there."""
     job = context.project.done_job
-    report = page.service.report(context.owner, job) if job and context.manifest is None else None
+    report = page.service.results.report(context.owner, job) if job and context.manifest is None else None
     if report is None:
         return {part.panel: gr.Column(visible=False), part.rows: None}
     return {part.panel: gr.Column(visible=True), part.rows: class_table(report)}
@@ -157,7 +157,7 @@ def on_edit(
 def _after(
     part: ClassLater, page: PageParts, context: PageContext, done: LaterChange, request: gr.Request
 ) -> Updates:
-    report = page.service.report(context.owner, done.job)
+    report = page.service.results.report(context.owner, done.job)
     shown = page.show(page.context_of(context.project.id, request))
     return shown | {part.status: told(done, report)}
 

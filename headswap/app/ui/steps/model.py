@@ -134,7 +134,7 @@ def on_list(step: ModelStep, listed: gr.State, page: PageParts, is_listed: bool)
     if is_listed:
         return {}
     service = page.service
-    choices = search_choices(service.models(), service.fetching.reasons_against())
+    choices = search_choices(service.networks.models(), service.fetching.reasons_against())
     return {step.search: gr.Dropdown(choices=choices), listed: True}
 
 
