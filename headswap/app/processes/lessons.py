@@ -1,6 +1,6 @@
 """Run an experiment in a process of its own, the only place where a lesson page needs torch.
 
-Flow:  AskLesson (JSON) --answer--> LessonReply (JSON);  meanwhile  folder/progress.json <-- how far it is
+Flow:  AskLesson  --answer--> LessonReply ;  meanwhile  folder/progress.json <-- how far it is
                                                             folder/stop          --> it ends between two steps
 
 Runs in a `ChildProcess`. The material of the last setting stays loaded, so a second
@@ -21,7 +21,6 @@ from headswap.events import Event, Progress
 from headswap.lessons.catalogue import run_lesson
 from headswap.lessons.config import LessonConfig
 from headswap.lessons.lesson import LessonResult
-from headswap.storage.files import from_json, to_json
 
 if TYPE_CHECKING:
     from headswap.lessons.material import Material
@@ -98,20 +97,19 @@ def _kept() -> _Kept:
     return _Kept()
 
 
-def answer(question_json: str) -> str:
+def answer(question: Question) -> object:
     """Run one experiment; called in the child process."""
-    question: Question = from_json(Question, question_json)
     workspace = Path(question.workspace)
     if isinstance(question, AskReady):
         material = _kept().of(question.setting, workspace)
         _ = material.network, material.images
-        return to_json(LessonReply(None))
+        return LessonReply(None)
     _take_free_cores()
     material = _kept().of(question.setting, workspace, _Telling(Path(question.folder)))
     try:
-        return to_json(LessonReply(run_lesson(question.lesson, workspace=workspace, material=material)))
+        return LessonReply(run_lesson(question.lesson, workspace=workspace, material=material))
     except Cancelled:
-        return to_json(LessonReply(None))
+        return LessonReply(None)
 
 
 def _take_free_cores() -> None:

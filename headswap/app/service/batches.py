@@ -41,7 +41,7 @@ from headswap.data.manifest import NO_LABEL, ImageRecord, Manifest
 from headswap.errors import BadSetting, HeadswapError, NotFound
 from headswap.pipeline.kept_answers import KeptAnswers
 from headswap.pipeline.many import csv_of, pack_sorted
-from headswap.storage.files import discard, from_json, remove, to_json, write_text
+from headswap.storage.files import discard, remove, write_text
 
 DOUBTFUL = 0.7  # what it is less sure of is worth a look
 AT_ONCE = 16  # pictures in one question: others get their turn between two
@@ -103,7 +103,7 @@ class Batches:
         results: Results,
         images: Datasets,
         uploads: Uploads,
-        read: Callable[[str], str],
+        read: Callable[[ReadUpload], Imported],
         check_room: Callable[[str, Path], None],
     ) -> None:
         """Take what it works with.
@@ -345,7 +345,7 @@ class Batches:
         question = ReadUpload(
             str(files.upload), str(files.images), str(files.dataset), files.record.name, is_sorted=False
         )
-        came: Imported = from_json(Imported, self._read(to_json(question)))
+        came = self._read(question)
         remove(files.upload)
         return came.manifest
 

@@ -26,7 +26,7 @@ from headswap.data import edit as mend
 from headswap.data.decode import shown_name
 from headswap.data.manifest import Manifest
 from headswap.errors import BadSetting, NotFound, TooMuch
-from headswap.storage.files import copy, discard, from_json, make_folder, to_json
+from headswap.storage.files import copy, discard, make_folder
 from headswap.storage.records import read_record, write_record
 from headswap.training.config import TrainConfig, check_multi_label
 
@@ -59,7 +59,7 @@ class Datasets:
     def __init__(
         self,
         projects: Projects,
-        ask: Callable[[str], str],
+        ask: Callable[[ReadUpload], Imported],
         *,
         sample: Path,
         is_wanted: IsWanted,
@@ -289,7 +289,7 @@ class Datasets:
             before=str(before or ""),
         )
         try:
-            done: Imported = from_json(Imported, self._ask(to_json(question)))
+            done = self._ask(question)
         except BaseException:
             discard(folder)
             raise

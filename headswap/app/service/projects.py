@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from headswap.data.manifest import Manifest
@@ -125,10 +125,6 @@ class Projects:
         """A fresh, empty folder for the pictures of an upload."""
         folder = self.folder(project.id) / f"data-{secrets.token_hex(4)}"
         return make_folder(folder)
-
-    def use_data(self, project: Project, folder: Path, name: str) -> Project:
-        """Make a filled data folder the project's own."""
-        return self.save(replace(project, data=folder.name, name=name))
 
     def weights(self, project: Project) -> Path | None:
         """The person's own weight file, if they gave one."""

@@ -143,8 +143,8 @@ def test_where_the_system_holds_no_memory_a_child_that_answers_is_watched(
     child = ChildProcess("small_answers:answer", memory_bytes=200_000_000, environment=environment)
     try:
         with pytest.raises(ChildEnded, match=r"took more than the 200 MB"):
-            child.ask("swallow")
-        assert child.ask("echo next") == "next"
+            child.ask("swallow", str)
+        assert child.ask("echo next", str) == "next"
     finally:
         child.close()
 

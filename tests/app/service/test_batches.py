@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from headswap.app.processes.importing import Imported, ReadUpload
 from headswap.app.service import batches
 from headswap.app.service.batch_files import BatchView
 from headswap.app.service.batches import Batches
@@ -206,7 +207,9 @@ def test_a_batch_that_is_stopped_keeps_what_was_answered(
 class Interrupted(Batches):
     """The batches of a server that is killed when so many questions were asked."""
 
-    def __init__(self, service: Service, after: int, read: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self, service: Service, after: int, read: Callable[[ReadUpload], Imported] | None = None
+    ) -> None:
         results = service.results
         super().__init__(
             service._projects, results, service.images, service.uploads, read or service._reader.ask,
@@ -243,7 +246,7 @@ def test_a_server_that_is_started_again_goes_on_where_the_one_before_was_killed(
     project, job = trained
     monkeypatch.setattr(batches, "AT_ONCE", 4)
 
-    def cut_off(question: str) -> str:
+    def cut_off(question: ReadUpload) -> Imported:
         reading._is_closing.set()
         raise KilledHere("The server is gone.", remedy="Start it again.")
 

@@ -24,7 +24,6 @@ from typing import Literal
 
 from headswap.app.processes.child import ChildProcess
 from headswap.app.processes.lessons import AskLesson, AskReady, LessonReply
-from headswap.app.processes.messages import ask_for
 from headswap.app.processes.run_folder import PROGRESS, STOP
 from headswap.errors import HeadswapError
 from headswap.events import Progress
@@ -205,11 +204,11 @@ class LessonRuns:
         question = AskLesson(
             lesson=run.lesson, setting=run.setting, workspace=str(self._workspace), folder=str(run.folder)
         )
-        return ask_for(LessonReply, self._child.ask, question).result
+        return self._child.ask(question, LessonReply).result
 
     def _ask_quietly(self, question: AskReady) -> None:
         with suppress(HeadswapError):  # anyone who runs one hears why
-            self._child.ask(to_json(question))
+            self._child.ask(question, LessonReply)
 
     def _forget_old(self) -> None:
         over = [key for key, run in self._runs.items() if run.over.is_set()]
