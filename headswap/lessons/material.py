@@ -76,6 +76,13 @@ class Material:
         self._pixels: dict[InputSpec, ImageArray] = {}
         self._features: dict[InputSpec, Tensor] = {}  # of unchanged pictures
 
+    def with_setting(self, setting: LessonConfig) -> Material:
+        """For another setting, with no listener yet; the same network is not loaded again."""
+        other, last = Material(setting, self.workspace), self.setting
+        if (last.model, last.weights) == (setting.model, setting.weights) and "network" in vars(self):
+            other.network = self.network
+        return other
+
     def begin(self) -> None:
         """An experiment begins: its seconds are counted from now, and how it practises is not settled yet."""
         self._began = time.perf_counter()
@@ -247,18 +254,20 @@ class Material:
         if change is None and seen in self._features:
             return self._features[seen]
         pixels = self.pixels(seen) if change is None else change(self.pixels(seen))
-        extractor = Extractor(
-            replace(self.network, card=replace(self.network.card, input=seen)), self.site, choose_engine()
-        )
+        network = replace(self.network, card=replace(self.network.card, input=seen))
+        features = self._features_of(network, self.site, pixels)
+        if change is None:
+            self._features[seen] = features
+        return features
+
+    def _features_of(self, network: Network, site: HeadSite, pixels: ImageArray) -> Tensor:
         bank = fill_bank(
-            extractor,
+            Extractor(network, site, choose_engine()),
             [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
             lambda row: pixels[row],
             folder=self.workspace / "features",
             listener=self.listener,
         )
-        if change is None:
-            self._features[seen] = bank.features
         return bank.features
 
     def block_features(self) -> tuple[Tensor, list[int]]:
@@ -271,16 +280,9 @@ class Material:
         """
         taps = find_taps(self.network, self.site)
         wide, site = widen(self.network, self.site, taps)
-        pixels = self.pixels()
-        bank = fill_bank(
-            Extractor(wide, site, choose_engine()),
-            [hashlib.sha256(one.tobytes()).hexdigest() for one in pixels],
-            lambda row: pixels[row],
-            folder=self.workspace / "features",
-            listener=self.listener,
-        )
+        features = self._features_of(wide, site, self.pixels())
         widths = [tap.width for tap in taps]
-        return bank.features, [*widths[:-1], bank.features.shape[1] - sum(widths[:-1])]
+        return features, [*widths[:-1], features.shape[1] - sum(widths[:-1])]
 
     @cached_property
     def draws(self) -> tuple[Draw, ...]:

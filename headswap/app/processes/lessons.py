@@ -80,12 +80,11 @@ class _Kept:
         from headswap.lessons.material import Material
 
         last = self._last
-        if last is None or last.setting != setting or last.workspace != workspace:
-            fresh = Material(setting, workspace)
-            same = last is not None and _network_of(last.setting) == _network_of(setting)
-            if last is not None and same and "network" in last.__dict__:
-                fresh.__dict__["network"] = last.network
-            self._last = last = fresh
+        if last is None or last.workspace != workspace:
+            last = Material(setting, workspace)
+        elif last.setting != setting:
+            last = last.with_setting(setting)
+        self._last = last
         if listener is not None:
             last.listener = listener
         return last
@@ -119,7 +118,3 @@ def _take_free_cores() -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     torch.set_num_threads(max(1, min(cores, round(cores - busy))))
-
-
-def _network_of(setting: LessonConfig) -> tuple[str, str]:
-    return setting.model, setting.weights
